@@ -1,0 +1,1 @@
+//! Examples of roan; run one with `cargo run --example NAME`.

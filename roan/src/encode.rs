@@ -1,0 +1,74 @@
+//! Percent-encoding of the values that templates take from a row (RFC 3986, section 2).
+
+use std::fmt::{self, Write};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// All but the unreserved characters of RFC 3986, section 2.3. What is left can end neither a path
+/// segment, nor a query value, nor a tag, nor a header.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// The same, but `/` stays: the value is several path segments.
+const PATH: &AsciiSet = &VALUE.remove(b'/');
+
+/// The place in a template that a value is encoded for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// One path segment, one query value, or a part of a tag.
+    Value,
+    /// Several path segments: `/` keeps its meaning.
+    Path,
+}
+
+/// Appends what is written to it to a string, percent-encoded with upper-case hex.
+#[derive(Debug)]
+pub(crate) struct Encoder<'a> {
+    out: &'a mut String,
+    set: &'static AsciiSet,
+}
+
+impl<'a> Encoder<'a> {
+    pub(crate) fn new(out: &'a mut String, place: Place) -> Self {
+        let set = match place {
+            Place::Value => VALUE,
+            Place::Path => PATH,
+        };
+        Self { out, set }
+    }
+}
+
+impl Write for Encoder<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.out.extend(utf8_percent_encode(text, self.set));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(value: &str, place: Place) -> String {
+        let mut out = String::new();
+        write!(Encoder::new(&mut out, place), "{value}").unwrap();
+        out
+    }
+
+    #[test]
+    fn only_unreserved_characters_stay() {
+        assert_eq!(encoded("aZ0-._~", Place::Value), "aZ0-._~");
+        assert_eq!(encoded("a/b?c#d e", Place::Value), "a%2Fb%3Fc%23d%20e");
+        assert_eq!(encoded("café&=+", Place::Value), "caf%C3%A9%26%3D%2B");
+        assert_eq!(encoded("\r\n\0*'", Place::Value), "%0D%0A%00%2A%27");
+        assert_eq!(encoded("%2F", Place::Value), "%252F");
+    }
+
+    #[test]
+    fn a_path_keeps_its_slashes() {
+        assert_eq!(encoded("docs/a b/ü", Place::Path), "docs/a%20b/%C3%BC");
+    }
+}

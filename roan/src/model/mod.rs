@@ -1,0 +1,41 @@
+//! Models: types with purge rules, and the trait that generated code implements for them.
+
+mod targets;
+mod value;
+
+pub(crate) use targets::Sink;
+pub use targets::Targets;
+pub use value::{Condition, OptionalUrlValue, UrlValue, when};
+
+use crate::rule::Rule;
+
+/// A type with purge rules. `#[purge_on(...)]` implements it; there is no need to do so by hand.
+///
+/// Name it as a bound where code is generic over models:
+///
+/// ```
+/// fn save<M: roan::Model>(model: &M) {
+///     // ... write the row, then:
+///     roan::saved(model);
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no purge rules",
+    label = "this type carries no `#[purge_on(...)]`",
+    note = "put `#[purge_on(save, delete, url = \"/...\")]` on the type",
+    note = "for a type of another crate: `roan::purge(\"/...\").on_save::<T>()` once, then hooks on `roan::Foreign(&value)`"
+)]
+pub trait Model {
+    /// The rules of the type, in the order of its attributes.
+    #[doc(hidden)]
+    fn rules() -> &'static [Rule];
+
+    /// Hands over what rule number `rule` yields for this row.
+    #[doc(hidden)]
+    fn targets(&self, rule: usize, out: &mut Targets<'_>);
+
+    /// Whether a field that rule number `rule` watches differs between the two rows; `true` for a
+    /// rule that watches none.
+    #[doc(hidden)]
+    fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool;
+}

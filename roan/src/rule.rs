@@ -1,0 +1,190 @@
+//! Rules: which pages show a model.
+
+use std::fmt;
+
+use crate::event::Events;
+
+/// One declaration of `#[purge_on]`: the events of a model, and what they make stale.
+///
+/// A rule is static data. Every rule of the binary is in [`rules()`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    model: &'static str,
+    module: &'static str,
+    events: Events,
+    watched: &'static [&'static str],
+    template: Template,
+    condition: Option<&'static str>,
+    site: Option<&'static str>,
+    file: &'static str,
+    line: u32,
+}
+
+/// What a rule makes targets from, as written in the attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Template {
+    /// `url = "/posts/{slug}"`
+    Url(&'static str),
+    /// `urls = Self::archive_pages`: the path of the function.
+    Urls(&'static str),
+    /// `tag = "author-{id}"`
+    Tag(&'static str),
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(template) => write!(f, "url = {template:?}"),
+            Self::Urls(path) => write!(f, "urls = {path}"),
+            Self::Tag(template) => write!(f, "tag = {template:?}"),
+        }
+    }
+}
+
+impl Rule {
+    /// For generated code.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(
+        (model, module): (&'static str, &'static str),
+        events: Events,
+        template: Template,
+        (file, line): (&'static str, u32),
+    ) -> Self {
+        Self {
+            model,
+            module,
+            events,
+            watched: &[],
+            template,
+            condition: None,
+            site: None,
+            file,
+            line,
+        }
+    }
+
+    /// For generated code.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn watching(mut self, fields: &'static [&'static str]) -> Self {
+        self.watched = fields;
+        self
+    }
+
+    /// For generated code.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn when(mut self, condition: &'static str) -> Self {
+        self.condition = Some(condition);
+        self
+    }
+
+    /// For generated code.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn at_site(mut self, site: &'static str) -> Self {
+        self.site = Some(site);
+        self
+    }
+
+    /// The name of the model's type, without its module.
+    #[must_use]
+    pub const fn model(&self) -> &'static str {
+        self.model
+    }
+
+    /// The module that the model is declared in.
+    #[must_use]
+    pub const fn module(&self) -> &'static str {
+        self.module
+    }
+
+    /// The events on which the rule fires.
+    #[must_use]
+    pub const fn events(&self) -> Events {
+        self.events
+    }
+
+    /// The fields of `update(field, ...)`: an update fires the rule only when one of them changed.
+    /// Empty when any update does.
+    #[must_use]
+    pub const fn watched(&self) -> &'static [&'static str] {
+        self.watched
+    }
+
+    /// What the rule makes its targets from.
+    #[must_use]
+    pub const fn template(&self) -> Template {
+        self.template
+    }
+
+    /// The text of `when = ...`.
+    #[must_use]
+    pub const fn condition(&self) -> Option<&'static str> {
+        self.condition
+    }
+
+    /// The name of the site whose pages are meant; `None` is the default site.
+    #[must_use]
+    pub const fn site(&self) -> Option<&'static str> {
+        self.site
+    }
+
+    /// The source file of the attribute, as the compiler names it.
+    #[must_use]
+    pub const fn file(&self) -> &'static str {
+        self.file
+    }
+
+    /// The line of the attribute, from 1.
+    #[must_use]
+    pub const fn line(&self) -> u32 {
+        self.line
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}): {}", self.model, self.events, self.template)?;
+        if let Some(condition) = self.condition {
+            write!(f, ", when = {condition}")?;
+        }
+        if let Some(site) = self.site {
+            write!(f, ", site = {site:?}")?;
+        }
+        write!(f, " at {}:{}", self.file, self.line)
+    }
+}
+
+/// The rules of one model, as its attributes hand them to the registry.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct RuleSet(pub &'static [Rule]);
+
+inventory::collect!(RuleSet);
+
+/// Every rule in this binary, in the order of file and line.
+///
+/// A linker leaves out a library crate that the binary never names, and its rules with it; one
+/// `use models as _;` keeps them.
+///
+/// ```
+/// # use roan::purge_on;
+/// #[purge_on(save, delete, url = "/posts")]
+/// struct Post;
+///
+/// let rule = roan::rules()[0];
+/// assert_eq!(rule.model(), "Post");
+/// assert_eq!(rule.events().to_string(), "save, delete");
+/// ```
+#[must_use]
+pub fn rules() -> Vec<&'static Rule> {
+    let mut rules: Vec<_> = inventory::iter::<RuleSet>
+        .into_iter()
+        .flat_map(|set| set.0)
+        .collect();
+    rules.sort_by_key(|rule| (rule.file, rule.line, rule.model));
+    rules
+}
