@@ -1,8 +1,12 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
+mod foreign;
 mod targets;
 mod value;
 
+use std::any::TypeId;
+
+pub use foreign::Foreign;
 pub(crate) use targets::Sink;
 pub use targets::Targets;
 pub use value::{Condition, OptionalUrlValue, UrlValue, when};
@@ -38,4 +42,10 @@ pub trait Model {
     /// rule that watches none.
     #[doc(hidden)]
     fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool;
+
+    /// Tells the type from others; lifetimes do not matter.
+    #[doc(hidden)]
+    fn type_key() -> TypeId {
+        typeid::of::<Self>()
+    }
 }
