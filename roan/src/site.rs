@@ -6,6 +6,8 @@ use std::str::FromStr;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
+use crate::error::ConfigError;
+
 /// The scheme and host that pages are cached under.
 ///
 /// A purge is sent with the site's `Host`, so that the cache makes of it the key of the page. The
@@ -58,11 +60,23 @@ impl Site {
 /// Why a text is no [`Site`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "site {text:?}: {problem}; write `https://www.example.org`, `www.example.org` or `localhost:8080`"
+    "site {text:?} {problem}: write `https://www.example.org`, `www.example.org` or `localhost:8080`"
 )]
 pub struct SiteError {
     text: String,
     problem: &'static str,
+}
+
+impl SiteError {
+    /// The error of the setting that holds the text.
+    pub(crate) fn of_setting(self, setting: &str) -> ConfigError {
+        let problem = format!("{}: write `https://www.example.org`", self.problem);
+        ConfigError::Value {
+            setting: setting.to_owned(),
+            value: self.text,
+            problem,
+        }
+    }
 }
 
 impl FromStr for Site {
@@ -80,25 +94,25 @@ impl FromStr for Site {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
                 (Some(Scheme::HTTPS), rest)
             }
-            Some(_) => return error("the scheme is neither http nor https"),
+            Some(_) => return error("has a scheme that is neither http nor https"),
             None => (None, text),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
         if authority.contains(['/', '?', '#']) {
-            return error("a site has no path");
+            return error("has a path");
         }
         if authority.contains('@') {
-            return error("a site has no user name");
+            return error("has a user name");
         }
         let Ok(parsed) = Authority::from_str(&authority) else {
-            return error("this is no host name");
+            return error("has no host name");
         };
         if parsed.host().is_empty() || (authority.ends_with(':')) {
-            return error("this is no host name");
+            return error("has no host name");
         }
         let host_len = parsed.host().len();
         let Ok(header) = HeaderValue::from_str(&authority) else {
-            return error("this is no host name");
+            return error("has no host name");
         };
         Ok(Self {
             scheme,

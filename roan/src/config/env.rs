@@ -63,6 +63,7 @@ type Lookup<'a> = dyn Fn(&str) -> Result<Option<String>, ConfigError> + 'a;
 
 fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
     let variable = |field: &str| {
+        let field = if field == "sites" { "site" } else { field };
         let entry = VARIABLES.iter().find(|(known, _)| *known == field);
         entry.map_or(field, |(_, variable)| *variable).to_owned()
     };

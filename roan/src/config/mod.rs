@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::dispatcher::Builder;
 use crate::error::ConfigError;
 use crate::purger::Nginx;
+use crate::site::Site;
 
 /// The purge URL when nothing is configured: that of roan 0.1.
 pub(crate) const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
@@ -121,10 +122,17 @@ impl Config {
             let CacheConfig::Nginx(nginx) = cache;
             builder = builder.cache(nginx.nginx(named)?);
         }
+        // Read here already, while the setting's own name is known.
+        let check = |setting: &str, site: &String| match site.parse::<Site>() {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.of_setting(&named(setting))),
+        };
         if let Some(site) = &self.site {
+            check("site", site)?;
             builder = builder.site(site);
         }
         for (name, site) in &self.sites {
+            check("sites", site)?;
             builder = builder.named_site(name, site);
         }
         builder = match self.rebound.as_deref() {

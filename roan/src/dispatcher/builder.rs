@@ -18,7 +18,7 @@ use crate::error::ConfigError;
 use crate::outbox::Inbox;
 use crate::purger::{Cache, Nginx};
 use crate::report::Reports;
-use crate::site::Site;
+use crate::site::{Site, SiteError};
 use crate::target::Target;
 
 /// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
@@ -175,11 +175,7 @@ impl Builder {
 
 fn parsed(setting: &str, site: &str) -> Result<Site, ConfigError> {
     site.parse()
-        .map_err(|error: crate::site::SiteError| ConfigError::Value {
-            setting: setting.to_owned(),
-            value: crate::site::redacted(site),
-            problem: format!("is no site: {error}"),
-        })
+        .map_err(|error: SiteError| error.of_setting(setting))
 }
 
 fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Node>>, ConfigError> {

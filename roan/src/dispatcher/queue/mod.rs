@@ -166,7 +166,8 @@ impl Queue {
             .index
             .find(hash, |place| entries[*place as usize].target == *target);
         if let Some(place) = found.copied() {
-            if !rebound {
+            let is_in_flight = matches!(self.entries[place as usize].phase, Phase::InFlight { .. });
+            if !rebound || is_in_flight {
                 self.ask_again(place, asked, now);
             }
             return Asked::Merged;
@@ -425,3 +426,6 @@ impl Queue {
         self.in_flight
     }
 }
+
+#[cfg(test)]
+mod tests;
