@@ -55,7 +55,7 @@ impl Health {
                 };
             }
             // Requests that were in flight when the node went down tell nothing new.
-            Self::Down { noted, .. } if started < *noted => {}
+            Self::Down { noted, .. } if started <= *noted => {}
             Self::Down {
                 failures,
                 noted,
