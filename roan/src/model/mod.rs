@@ -5,7 +5,7 @@ mod value;
 
 pub(crate) use targets::Sink;
 pub use targets::Targets;
-pub use value::{Condition, OptionalUrlValue, UrlValue, when};
+pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
 use crate::rule::Rule;
 
