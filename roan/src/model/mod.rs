@@ -9,7 +9,7 @@ use std::any::TypeId;
 pub use foreign::Foreign;
 pub(crate) use targets::Sink;
 pub use targets::Targets;
-pub use value::{Condition, OptionalUrlValue, UrlValue, when};
+pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
 use crate::rule::Rule;
 

@@ -3,11 +3,9 @@
 use std::cell::Cell;
 use std::fmt::{Display, Write};
 
-use super::value::{OptionalUrlValue, UrlValue};
+use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::encode::{Encoder, Place};
-use crate::target::{
-    Target, TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
-};
+use crate::target::{TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened};
 
 thread_local! {
     /// Targets are rendered here, so that one which already waits costs no allocation.
@@ -53,17 +51,17 @@ impl<'a> Targets<'a> {
 
     /// Yields what the function of a `urls = path` rule returns.
     #[doc(hidden)]
-    pub fn urls<I>(&mut self, site: Option<&'static str>, targets: I)
+    pub fn urls<'m, M, F>(&mut self, site: Option<&'static str>, model: &'m M, pages: F)
     where
-        I: IntoIterator<Item: TryInto<Target, Error: Into<TargetError>>>,
+        F: Pages<'m, M>,
     {
-        for target in targets {
-            match (target.try_into(), site) {
+        for target in pages.pages_of(model) {
+            match (target, site) {
                 (Ok(target), Some(site)) if target.site().is_none() => {
                     self.sink.target(TargetRef::from(&target.at_site(site)));
                 }
                 (Ok(target), _) => self.sink.target(TargetRef::from(&target)),
-                (Err(error), _) => self.sink.refused(error.into()),
+                (Err(error), _) => self.sink.refused(error),
             }
         }
     }

@@ -1,6 +1,8 @@
-//! Which values may stand in a template.
+//! Which values may stand in an attribute.
 
 use std::fmt::Display;
+
+use crate::target::{Target, TargetError};
 
 /// A value that can stand in a URL or a tag: whatever has a [`Display`].
 #[diagnostic::on_unimplemented(
@@ -14,6 +16,8 @@ pub trait UrlValue {
     fn as_display(&self) -> &dyn Display;
 }
 
+// Without `do_not_recommend` a user would be told of `Display`, and not what to write.
+#[diagnostic::do_not_recommend]
 impl<T: Display> UrlValue for T {
     fn as_display(&self) -> &dyn Display {
         self
@@ -57,4 +61,53 @@ impl Condition for bool {
 /// For generated code: the value of `when = ...`.
 pub fn when<C: Condition>(condition: C) -> bool {
     condition.holds()
+}
+
+/// A field that `update(field, ...)` may watch: whatever can be compared.
+#[diagnostic::on_unimplemented(
+    message = "`update(...)` cannot watch a `{Self}`: it has no `PartialEq`",
+    label = "this field cannot be compared with its old value",
+    note = "put `#[derive(PartialEq)]` on `{Self}`, or watch another field"
+)]
+pub trait Watched {
+    #[doc(hidden)]
+    fn differs_from(&self, other: &Self) -> bool;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: PartialEq> Watched for T {
+    fn differs_from(&self, other: &Self) -> bool {
+        self != other
+    }
+}
+
+/// For generated code: whether a watched field has changed.
+pub fn differ<T: Watched>(old: &T, new: &T) -> bool {
+    old.differs_from(new)
+}
+
+/// What `urls = ...` may name: a function from a row to its pages.
+///
+/// The lifetime lets the pages borrow from the row.
+#[diagnostic::on_unimplemented(
+    message = "`urls` takes a function from `&{M}` to the URLs of its pages",
+    label = "this function has another signature",
+    note = "write `fn pages(&self) -> Vec<String>`, or any iterator of `String`, `&str` or `roan::Target`"
+)]
+pub trait Pages<'m, M> {
+    #[doc(hidden)]
+    fn pages_of(self, model: &'m M) -> impl Iterator<Item = Result<Target, TargetError>>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'m, M: 'm, F, I> Pages<'m, M> for F
+where
+    F: FnOnce(&'m M) -> I,
+    I: IntoIterator<Item: TryInto<Target, Error: Into<TargetError>>>,
+{
+    fn pages_of(self, model: &'m M) -> impl Iterator<Item = Result<Target, TargetError>> {
+        self(model)
+            .into_iter()
+            .map(|page| page.try_into().map_err(Into::into))
+    }
 }

@@ -1,0 +1,273 @@
+//! The grammar of one attribute. Spans are kept, so that a later complaint underlines its cause.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Error, Expr, ExprPath, LitStr, Member, Path, Result, Token, parenthesized, token};
+
+use super::key::{Event, Key};
+use crate::diagnostics::{Diagnostics, listed};
+
+/// What one `#[purge_on(...)]` says.
+#[derive(Debug)]
+pub(crate) struct Args {
+    /// The attribute itself.
+    pub(crate) span: Span,
+    pub(crate) events: Vec<EventArg>,
+    pub(crate) targets: Vec<TargetArg>,
+    pub(crate) when: Option<TokenStream>,
+    pub(crate) site: Option<LitStr>,
+    pub(crate) krate: Option<Path>,
+    /// Something in it could not be read, so what is missing may only be misspelt.
+    pub(crate) is_broken: bool,
+}
+
+/// `save`, or `update(title, slug)`.
+#[derive(Debug)]
+pub(crate) struct EventArg {
+    pub(crate) event: Event,
+    pub(crate) word: Ident,
+    pub(crate) watched: Vec<Member>,
+}
+
+/// What is to be purged.
+#[derive(Debug)]
+pub(crate) enum TargetArg {
+    Url(LitStr),
+    /// The path of a function, as written.
+    Urls(TokenStream),
+    Tag(LitStr),
+}
+
+impl Args {
+    /// Reads all that can be read, and reports the rest.
+    pub(crate) fn parse(tokens: TokenStream, span: Span, diagnostics: &mut Diagnostics) -> Self {
+        let mut args = Self {
+            span,
+            events: Vec::new(),
+            targets: Vec::new(),
+            when: None,
+            site: None,
+            krate: None,
+            is_broken: false,
+        };
+        let parser = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                if let Err(error) = args.parse_one(input).and_then(|()| expect_comma(input)) {
+                    args.is_broken = true;
+                    diagnostics.absorb(error);
+                    skip_past_comma(input)?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = parser.parse2(tokens) {
+            diagnostics.absorb(error);
+        }
+        args
+    }
+
+    fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
+        if input.peek(LitStr) {
+            let text: LitStr = input.parse()?;
+            let fix = format!("write what the text is: `url = {:?}`", text.value());
+            return Err(Error::new(text.span(), fix));
+        }
+        if !input.peek(Ident::peek_any) {
+            return Err(input.error("expected an event or a key, `save` or `url = \"/...\"`"));
+        }
+        let word = input.call(Ident::parse_any)?;
+        let name = word.to_string();
+        match (Event::named(&name), Key::named(&name)) {
+            (Some(event), _) => self.parse_event(event, word, input),
+            (None, Some(key)) => self.parse_key(key, &word, input),
+            (None, None) => Err(unknown(&word, input)),
+        }
+    }
+
+    fn parse_event(&mut self, event: Event, word: Ident, input: ParseStream<'_>) -> Result<()> {
+        if input.peek(Token![=]) {
+            let told = format!("an event takes no value: write `{word}` alone");
+            return Err(Error::new(word.span(), told));
+        }
+        let mut watched = Vec::new();
+        if input.peek(token::Paren) {
+            watched = parse_watched(event, &word, input)?;
+        }
+        if self.events.iter().any(|earlier| earlier.event == event) {
+            let told = if event == Event::Update {
+                "`update` stands twice in this attribute: name all fields in one, `update(title, slug)`".to_owned()
+            } else {
+                format!("`{word}` stands twice in this attribute: take one off")
+            };
+            return Err(Error::new(word.span(), told));
+        }
+        self.events.push(EventArg {
+            event,
+            word,
+            watched,
+        });
+        Ok(())
+    }
+
+    fn parse_key(&mut self, key: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {
+        let wrong_form = || {
+            let told = format!("`{word}` takes a value after `=`: write `{}`", key.usage());
+            Error::new(word.span(), told)
+        };
+        if !input.peek(Token![=]) {
+            return Err(wrong_form());
+        }
+        input.parse::<Token![=]>()?;
+        if input.is_empty() || input.peek(Token![,]) {
+            return Err(wrong_form());
+        }
+        match key {
+            Key::Url => self.targets.push(TargetArg::Url(parse_text(key, input)?)),
+            Key::Tag => self.targets.push(TargetArg::Tag(parse_text(key, input)?)),
+            Key::Urls => self.targets.push(TargetArg::Urls(parse_function(input)?)),
+            Key::When => {
+                let told = "`when` stands twice in this attribute: join the conditions with `&&`";
+                once(&mut self.when, parse_source::<Expr>(input)?, word, told)?;
+            }
+            Key::Site => {
+                let told = "`site` stands twice in this attribute: write a second `#[purge_on]` for the other site";
+                once(&mut self.site, parse_site(input)?, word, told)?;
+            }
+            Key::Crate => {
+                let told = "`crate` stands twice in this attribute: take one off";
+                once(&mut self.krate, parse_crate(input)?, word, told)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, value: T, word: &Ident, told: &str) -> Result<()> {
+    match slot.replace(value) {
+        Some(_) => Err(Error::new(word.span(), told)),
+        None => Ok(()),
+    }
+}
+
+fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<Vec<Member>> {
+    let content;
+    parenthesized!(content in input);
+    let shown = content.fork().parse::<TokenStream>()?;
+    if event != Event::Update {
+        content.parse::<TokenStream>()?;
+        let instead = match event {
+            Event::Save => format!("`create, update({shown})`"),
+            _ => format!("`{word}` alone"),
+        };
+        let told = format!("only an `update` can watch fields: write {instead}");
+        return Err(Error::new(word.span(), told));
+    }
+    if content.is_empty() {
+        let told =
+            "`update()` watches nothing: write `update(title)`, or `update` for every update";
+        return Err(Error::new(word.span(), told));
+    }
+    let watched = Punctuated::<Member, Token![,]>::parse_terminated(&content).map_err(|error| {
+        let told = "`update` watches whole fields: write their names, `update(title, slug)`";
+        Error::new(error.span(), told)
+    })?;
+    Ok(watched.into_iter().collect())
+}
+
+fn parse_text(key: Key, input: ParseStream<'_>) -> Result<LitStr> {
+    input.parse().map_err(|error: Error| {
+        let told = format!(
+            "`{}` takes a text in quotes: write `{}`",
+            key.name(),
+            key.usage()
+        );
+        Error::new(error.span(), told)
+    })
+}
+
+fn parse_function(input: ParseStream<'_>) -> Result<TokenStream> {
+    let told = "`urls` takes the path of a function, without quotes: write `urls = Self::pages`, with `fn pages(&self) -> Vec<String>`";
+    let begin = input.span();
+    match parse_source::<ExprPath>(input) {
+        Ok(path) if input.is_empty() || input.peek(Token![,]) => Ok(path),
+        _ => Err(Error::new(begin, told)),
+    }
+}
+
+fn parse_site(input: ParseStream<'_>) -> Result<LitStr> {
+    let site = parse_text(Key::Site, input)?;
+    if site.value().is_empty() {
+        let told = "a site has a name: write `site = \"www\"`, or no `site` for the default one";
+        return Err(Error::new(site.span(), told));
+    }
+    Ok(site)
+}
+
+fn parse_crate(input: ParseStream<'_>) -> Result<Path> {
+    if let Ok(quoted) = input.parse::<LitStr>() {
+        let told = format!(
+            "`crate` takes a path without quotes: write `crate = {}`",
+            quoted.value()
+        );
+        return Err(Error::new(quoted.span(), told));
+    }
+    input.call(Path::parse_mod_style).map_err(|error| {
+        let told = format!("`crate` takes a path: write `{}`", Key::Crate.usage());
+        Error::new(error.span(), told)
+    })
+}
+
+/// Checks that the next tokens are a `T`, and gives them just as they were written.
+fn parse_source<T: syn::parse::Parse>(input: ParseStream<'_>) -> Result<TokenStream> {
+    let mut written = input.cursor();
+    input.parse::<T>()?;
+    let mut source = TokenStream::new();
+    while written != input.cursor() {
+        let Some((token, after)) = written.token_tree() else {
+            break;
+        };
+        source.extend([token]);
+        written = after;
+    }
+    Ok(source)
+}
+
+fn unknown(word: &Ident, input: ParseStream<'_>) -> Error {
+    let name = word.to_string();
+    let is_key = input.peek(Token![=]);
+    let as_event = Event::meant_by(&name).map(Event::name);
+    let as_key = Key::meant_by(&name).map(Key::usage);
+    let meant = if is_key {
+        as_key.or(as_event)
+    } else {
+        as_event.or(as_key)
+    };
+    let meant = meant.map_or_else(String::new, |meant| format!(": did you mean `{meant}`?"));
+    let told = if is_key {
+        let known = listed(Key::ALL.map(Key::name));
+        format!("unknown key `{name}`{meant} [the keys are {known}]")
+    } else {
+        let known = listed(Event::ALL.map(Event::name));
+        format!("unknown event `{name}`{meant} [the events are {known}]")
+    };
+    Error::new(word.span(), told)
+}
+
+fn expect_comma(input: ParseStream<'_>) -> Result<()> {
+    if input.is_empty() {
+        return Ok(());
+    }
+    if !input.peek(Token![,]) {
+        return Err(input.error("a comma is missing before this"));
+    }
+    input.parse::<Token![,]>().map(|_| ())
+}
+
+fn skip_past_comma(input: ParseStream<'_>) -> Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    expect_comma(input)
+}

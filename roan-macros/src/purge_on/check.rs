@@ -1,0 +1,267 @@
+//! The checks that need the rules and the type together, one function each.
+
+use syn::Type;
+
+use super::args::{Args, EventArg};
+use super::item::{Field, Item, member_name};
+use super::key::Event;
+use super::literal;
+use super::rule::{Rule, Target, Template};
+use super::source;
+use super::template::{Capture, Piece, Step};
+use crate::diagnostics::{Diagnostics, listed, nearest};
+
+/// `#[purge_on]`, `#[purge_on(url = "/posts")]`, `#[purge_on(save)]`
+pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
+    if args.is_broken {
+        return;
+    }
+    let told = match (args.events.is_empty(), args.targets.is_empty()) {
+        (true, true) => "say when to purge what: `#[purge_on(save, delete, url = \"/posts\")]`",
+        (true, false) => {
+            "this rule names no event, so it would never fire: begin with one or more of `create`, `update`, `delete`, `save`"
+        }
+        (false, true) => {
+            "this rule names nothing to purge: add `url = \"/posts/{slug}\"`, `urls = Self::pages` or `tag = \"author-{id}\"`"
+        }
+        (false, false) => return,
+    };
+    diagnostics.report_at(args.span, told);
+}
+
+/// `#[purge_on(save, update(title), url = "/posts")]`
+pub(crate) fn save_stands_alone(args: &Args, diagnostics: &mut Diagnostics) {
+    if !args.events.iter().any(|event| event.event == Event::Save) {
+        return;
+    }
+    for EventArg {
+        event,
+        word,
+        watched,
+    } in &args.events
+    {
+        let told = match event {
+            Event::Update if !watched.is_empty() => {
+                "`save` fires on every update already: write `create` in place of `save`"
+            }
+            Event::Update | Event::Create => "`save` is `create` and `update`: take this one off",
+            Event::Save | Event::Delete => continue,
+        };
+        diagnostics.report(word, told);
+    }
+}
+
+/// `#[purge_on(update(titel), url = "/feed")]`, `#[purge_on(update(title, title), url = "/feed")]`
+pub(crate) fn watched_fields_exist(args: &Args, item: &Item, diagnostics: &mut Diagnostics) {
+    for event in &args.events {
+        for (at, member) in event.watched.iter().enumerate() {
+            let name = member_name(member);
+            if item.field(&name).is_none() {
+                diagnostics.report(member, no_such_field(item, &name, |name| name.to_owned()));
+            } else if event.watched[..at]
+                .iter()
+                .any(|earlier| member_name(earlier) == name)
+            {
+                diagnostics.report(member, format!("`{name}` stands twice: take one off"));
+            }
+        }
+    }
+}
+
+/// Two attributes of one type that name different crates.
+pub(crate) fn crates_agree(all: &[Args], diagnostics: &mut Diagnostics) {
+    let mut named = all.iter().filter_map(|args| args.krate.as_ref());
+    let Some(first) = named.next() else {
+        return;
+    };
+    for other in named.filter(|other| *other != first) {
+        let told =
+            "the attributes of a type share one `crate`: write the same path, or write it once";
+        diagnostics.report(other, told);
+    }
+}
+
+/// `url = "posts"`, `url = "/a b"`, `tag = "a,b"`
+pub(crate) fn static_text_is_fit(rule: &Rule<'_>, diagnostics: &mut Diagnostics) {
+    let (kind, template, check): (_, _, fn(&str) -> _) = match &rule.target {
+        Target::Url(template) => ("URL", template, literal::check_url),
+        Target::Tag(template) => ("tag", template, literal::check_tag),
+        Target::Urls(_) => return,
+    };
+    // A value is encoded, and `x` stands for it here: a letter that is no part of an escape, and
+    // makes no segment of dots.
+    let mut text = String::new();
+    for piece in &template.pieces {
+        text.push_str(match piece {
+            Piece::Literal(literal) => literal,
+            Piece::Capture(_) => "x",
+        });
+    }
+    if let Err(flaw) = check(&text) {
+        let shown = template.literal.value();
+        diagnostics.report(template.literal, format!("{kind} {shown:?}: {flaw}"));
+    }
+}
+
+/// `url = "/search?q={path*}"`, `tag = "{path*}"`
+pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostics) {
+    let (template, mut place) = match &rule.target {
+        Target::Url(template) => (template, None),
+        Target::Tag(template) => (template, Some("a tag")),
+        Target::Urls(_) => return,
+    };
+    for piece in &template.pieces {
+        match (piece, place) {
+            (Piece::Literal(text), None) if text.contains('?') => place = Some("a query"),
+            (Piece::Capture(capture), Some(place)) if capture.keeps_slashes => {
+                let instead = capture.text.replace('*', "");
+                let told = format!(
+                    "`{{{}}}`: `*` keeps slashes, which part a path but not {place}: write `{{{instead}}}`",
+                    capture.text
+                );
+                diagnostics.report(template.literal, told);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `url = "/posts/{slgu}"`, `url = "/posts/{subtitle}"` where `subtitle` is an `Option`
+pub(crate) fn captures_fit_fields(rule: &Rule<'_>, item: &Item, diagnostics: &mut Diagnostics) {
+    let Some(template) = rule.template() else {
+        return;
+    };
+    for capture in template.captures() {
+        let Some(Step::Field(name)) = capture.steps.first() else {
+            continue;
+        };
+        match item.field(name) {
+            Some(field) => option_is_marked(capture, field, item, template, diagnostics),
+            None => {
+                let write = |name: &str| {
+                    format!(
+                        "{{{}}}",
+                        capture.text.replacen(first_step(capture), name, 1)
+                    )
+                };
+                let told = no_such_field(item, name, write);
+                diagnostics.report(template.literal, format!("`{{{}}}`: {told}", capture.text));
+            }
+        }
+    }
+}
+
+fn first_step(capture: &Capture) -> &str {
+    capture.path().split('.').next().unwrap_or_default()
+}
+
+fn option_is_marked(
+    capture: &Capture,
+    field: &Field,
+    item: &Item,
+    template: &Template<'_>,
+    diagnostics: &mut Diagnostics,
+) {
+    let owner = item.name();
+    let name = &field.name;
+    let told = match &capture.steps[1..] {
+        [] if is_option(&field.ty) && !capture.optional => {
+            let star = if capture.keeps_slashes { "*" } else { "" };
+            format!(
+                "`{name}` of `{owner}` is an `Option`: write `{{{name}{star}?}}`, and the rule yields nothing when it is `None`"
+            )
+        }
+        [] if capture.optional && is_never_option(&field.ty) => {
+            let path = capture.text.trim_end_matches('?');
+            format!(
+                "`{name}` of `{owner}` is no `Option`: write `{{{path}}}`, without the question mark"
+            )
+        }
+        [Step::Field(_), ..] if is_option(&field.ty) => format!(
+            "`{{{}}}`: `{name}` of `{owner}` is an `Option`, so its fields may not be there: write a method that gives an `Option`, `{{name()?}}`",
+            capture.text
+        ),
+        _ => return,
+    };
+    diagnostics.report(template.literal, told);
+}
+
+fn is_option(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|name| name == "Option")
+}
+
+/// Whether the type is one of those that are well known not to be an `Option`; for all others the
+/// compiler knows better.
+fn is_never_option(ty: &Type) -> bool {
+    const KNOWN: &str =
+        "String str char bool u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64";
+    let is_known = |name: String| KNOWN.split(' ').any(|known| known == name);
+    matches!(ty, Type::Reference(_)) || last_segment(ty).is_some_and(is_known)
+}
+
+fn last_segment(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()),
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
+        _ => None,
+    }
+}
+
+fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> String {
+    let owner = item.name();
+    let method = write(&format!("{name}()"));
+    if item.is_enum {
+        return format!(
+            "`{owner}` is an enum, which has no fields to name: write a method, `{method}`"
+        );
+    }
+    let known = || item.fields.iter().map(|field| field.name.as_str());
+    let missing = format!("`{owner}` has no field `{name}`");
+    if item.fields.is_empty() {
+        return format!("{missing}, for it has none: write a method, `{method}`");
+    }
+    let meant = nearest(name, known()).map_or_else(
+        || format!("write one of its fields, or a method, `{method}`"),
+        |meant| format!("did you mean `{}`?", write(meant)),
+    );
+    format!("{missing}: {meant} [its fields are {}]", listed(known()))
+}
+
+/// Twice the same target on the same event.
+pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
+    for (at, rule) in rules.iter().enumerate() {
+        let is_repeated = rules[..at].iter().any(|earlier| repeats(rule, earlier));
+        if is_repeated {
+            let told =
+                "another rule purges this already, on the same event: take it off one of them";
+            match &rule.target {
+                Target::Url(template) | Target::Tag(template) => {
+                    diagnostics.report(template.literal, told)
+                }
+                Target::Urls(function) => diagnostics.report(function, told),
+            }
+        }
+    }
+}
+
+fn repeats(rule: &Rule<'_>, earlier: &Rule<'_>) -> bool {
+    let same_target = match (&rule.target, &earlier.target) {
+        (Target::Url(one), Target::Url(other)) | (Target::Tag(one), Target::Tag(other)) => {
+            one.pieces == other.pieces
+        }
+        (Target::Urls(one), Target::Urls(other)) => source::text(one) == source::text(other),
+        _ => false,
+    };
+    let both_fire_on = |event| rule.fires_on(event) && earlier.fires_on(event);
+    let (mut one, mut other) = (rule.watched_names(), earlier.watched_names());
+    one.sort_unstable();
+    other.sort_unstable();
+    let same_update = one.is_empty() || other.is_empty() || one == other;
+    same_target
+        && rule.site == earlier.site
+        && rule.when.map(source::text) == earlier.when.map(source::text)
+        && (both_fire_on(Event::Create)
+            || both_fire_on(Event::Delete)
+            || (both_fire_on(Event::Update) && same_update))
+}

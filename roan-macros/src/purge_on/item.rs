@@ -1,0 +1,194 @@
+//! The annotated type: its name, its generics and its fields.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
+use syn::ext::IdentExt;
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, Fields, GenericParam, Generics, Item as SynItem, Member, Meta, Type};
+
+use super::args::Args;
+use crate::diagnostics::Diagnostics;
+
+/// What stands under the attributes: its tokens without any `#[purge_on]`, and those attributes.
+#[derive(Debug)]
+pub(crate) struct Annotated {
+    pub(crate) tokens: TokenStream,
+    /// The siblings of the attribute that is being expanded, in their order.
+    pub(crate) siblings: Vec<Args>,
+}
+
+impl Annotated {
+    /// Takes the other `#[purge_on]` attributes off, so that one impl is made of them all.
+    pub(crate) fn take_apart(item: TokenStream, diagnostics: &mut Diagnostics) -> Self {
+        let split = |input: ParseStream<'_>| {
+            let attributes = input.call(Attribute::parse_outer)?;
+            Ok((attributes, input.parse::<TokenStream>()?))
+        };
+        let Ok((attributes, rest)) = split.parse2(item.clone()) else {
+            // The compiler has parsed the item before; it will say what is wrong with it.
+            return Self {
+                tokens: item,
+                siblings: Vec::new(),
+            };
+        };
+        let mut tokens = TokenStream::new();
+        let mut siblings = Vec::new();
+        for attribute in attributes {
+            if is_purge_on(&attribute) {
+                siblings.push(parse_sibling(attribute, diagnostics));
+            } else {
+                attribute.to_tokens(&mut tokens);
+            }
+        }
+        tokens.extend(rest);
+        Self { tokens, siblings }
+    }
+}
+
+fn is_purge_on(attribute: &Attribute) -> bool {
+    let name = attribute.path().segments.last();
+    name.is_some_and(|name| name.ident == "purge_on")
+}
+
+fn parse_sibling(attribute: Attribute, diagnostics: &mut Diagnostics) -> Args {
+    let span = attribute.bracket_token.span.join();
+    let arguments = match attribute.meta {
+        Meta::List(list) => list.tokens,
+        Meta::Path(_) => TokenStream::new(),
+        Meta::NameValue(pair) => {
+            let told =
+                "write the rule in parentheses: `#[purge_on(save, delete, url = \"/posts\")]`";
+            diagnostics.report(pair, told);
+            let mut args = Args::parse(TokenStream::new(), span, diagnostics);
+            args.is_broken = true;
+            return args;
+        }
+    };
+    Args::parse(arguments, span, diagnostics)
+}
+
+/// The annotated struct or enum.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) is_enum: bool,
+    /// The type or a field is `#[deprecated]`: the generated code may name it all the same.
+    pub(crate) is_deprecated: bool,
+}
+
+/// A field of the struct.
+#[derive(Debug)]
+pub(crate) struct Field {
+    /// The name without `r#`, or the number.
+    pub(crate) name: String,
+    pub(crate) member: Member,
+    pub(crate) ty: Type,
+}
+
+impl Item {
+    /// Reads the item; `None` is a struct or enum it is not, which has been reported.
+    pub(crate) fn parse(tokens: &TokenStream, diagnostics: &mut Diagnostics) -> Option<Self> {
+        let wrong = match syn::parse2::<SynItem>(tokens.clone()) {
+            Ok(SynItem::Struct(item)) => {
+                let mut is_deprecated = is_deprecated(&item.attrs);
+                is_deprecated |= item
+                    .fields
+                    .iter()
+                    .any(|field| self::is_deprecated(&field.attrs));
+                return Some(Self {
+                    ident: item.ident,
+                    generics: item.generics,
+                    fields: fields(item.fields),
+                    is_enum: false,
+                    is_deprecated,
+                });
+            }
+            Ok(SynItem::Enum(item)) => {
+                return Some(Self {
+                    is_deprecated: is_deprecated(&item.attrs),
+                    ident: item.ident,
+                    generics: item.generics,
+                    fields: Vec::new(),
+                    is_enum: true,
+                });
+            }
+            Ok(item) => Some(kind_of(&item)),
+            Err(_) => None,
+        };
+        let found = wrong.map_or_else(String::new, |kind| format!(", not on {kind}"));
+        let told =
+            format!("`#[purge_on]` stands on a struct or an enum whose rows are saved{found}");
+        diagnostics.report_at(Span::call_site(), told);
+        None
+    }
+
+    /// The name of the type without `r#`.
+    pub(crate) fn name(&self) -> String {
+        self.ident.unraw().to_string()
+    }
+
+    pub(crate) fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Whether `ty` names a type parameter of the item.
+    pub(crate) fn is_generic(&self, ty: &Type) -> bool {
+        self.generics.params.iter().any(|param| match param {
+            GenericParam::Type(param) => mentions(ty.to_token_stream(), &param.ident),
+            _ => false,
+        })
+    }
+}
+
+fn fields(fields: Fields) -> Vec<Field> {
+    let members: Vec<_> = fields.members().collect();
+    members
+        .into_iter()
+        .zip(fields)
+        .map(|(member, field)| Field {
+            name: member_name(&member),
+            member,
+            ty: field.ty,
+        })
+        .collect()
+}
+
+/// The name without `r#`, or the number.
+pub(crate) fn member_name(member: &Member) -> String {
+    match member {
+        Member::Named(name) => name.unraw().to_string(),
+        Member::Unnamed(index) => index.index.to_string(),
+    }
+}
+
+fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(ident) => ident == *name,
+        proc_macro2::TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
+}
+
+fn is_deprecated(attributes: &[Attribute]) -> bool {
+    attributes
+        .iter()
+        .any(|attribute| attribute.path().is_ident("deprecated"))
+}
+
+fn kind_of(item: &SynItem) -> &'static str {
+    match item {
+        SynItem::Fn(_) => "a function",
+        SynItem::Union(_) => "a union",
+        SynItem::Trait(_) | SynItem::TraitAlias(_) => "a trait",
+        SynItem::Impl(_) => "an impl",
+        SynItem::Mod(_) => "a module",
+        SynItem::Type(_) => "a type alias",
+        SynItem::Const(_) => "a constant",
+        SynItem::Static(_) => "a static",
+        SynItem::Use(_) | SynItem::ExternCrate(_) => "an import",
+        SynItem::Macro(_) => "a macro",
+        _ => "this item",
+    }
+}

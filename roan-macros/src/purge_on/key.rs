@@ -1,0 +1,101 @@
+//! The words of the attribute, each written once.
+
+use crate::diagnostics::nearest;
+
+/// An event word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Create,
+    Update,
+    Delete,
+    /// `create` and `update` together.
+    Save,
+}
+
+impl Event {
+    pub(crate) const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Delete, Self::Save];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Save => "save",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+
+    /// The event that a wrong word was probably meant for.
+    pub(crate) fn meant_by(name: &str) -> Option<Self> {
+        match name {
+            "insert" | "add" | "new" | "created" => Some(Self::Create),
+            "change" | "edit" | "modify" | "updated" => Some(Self::Update),
+            "remove" | "destroy" | "drop" | "deleted" => Some(Self::Delete),
+            "upsert" | "write" | "store" | "saved" => Some(Self::Save),
+            _ => nearest(name, Self::ALL.map(Self::name)).and_then(Self::named),
+        }
+    }
+}
+
+/// A word that takes a value: `key = value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key {
+    Url,
+    Urls,
+    Tag,
+    When,
+    Site,
+    Crate,
+}
+
+impl Key {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Url,
+        Self::Urls,
+        Self::Tag,
+        Self::When,
+        Self::Site,
+        Self::Crate,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Urls => "urls",
+            Self::Tag => "tag",
+            Self::When => "when",
+            Self::Site => "site",
+            Self::Crate => "crate",
+        }
+    }
+
+    /// A correct use of the key, to be shown in a message.
+    pub(crate) fn usage(self) -> &'static str {
+        match self {
+            Self::Url => "url = \"/posts/{slug}\"",
+            Self::Urls => "urls = Self::pages",
+            Self::Tag => "tag = \"author-{id}\"",
+            Self::When => "when = self.published",
+            Self::Site => "site = \"www\"",
+            Self::Crate => "crate = path::to::roan",
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|key| key.name() == name)
+    }
+
+    /// The key that a wrong word was probably meant for.
+    pub(crate) fn meant_by(name: &str) -> Option<Self> {
+        match name {
+            "uri" | "path" | "page" => Some(Self::Url),
+            "if" | "condition" => Some(Self::When),
+            "host" | "domain" => Some(Self::Site),
+            "key" | "surrogate_key" => Some(Self::Tag),
+            _ => nearest(name, Self::ALL.map(Self::name)).and_then(Self::named),
+        }
+    }
+}

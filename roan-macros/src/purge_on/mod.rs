@@ -1,0 +1,66 @@
+//! From an attribute to an impl: parse, lower, check, emit; or the fallback.
+
+mod args;
+mod check;
+mod emit;
+mod fallback;
+mod item;
+mod key;
+mod literal;
+mod rule;
+mod source;
+mod template;
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+
+use crate::diagnostics::Diagnostics;
+use args::Args;
+use item::{Annotated, Item};
+use rule::Rule;
+
+/// Expands the first `#[purge_on(...)]` of a type, and with it all the others.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let mut all = vec![Args::parse(arguments, Span::call_site(), &mut diagnostics)];
+    let Annotated { tokens, siblings } = Annotated::take_apart(item, &mut diagnostics);
+    all.extend(siblings);
+    let Some(item) = Item::parse(&tokens, &mut diagnostics) else {
+        let errors = diagnostics.into_compile_errors();
+        return quote!(#tokens #errors);
+    };
+
+    let rules: Vec<_> = all
+        .iter()
+        .flat_map(|args| Rule::lower(args, &mut diagnostics))
+        .collect();
+    check_all(&all, &rules, &item, &mut diagnostics);
+
+    let krate = all.iter().find_map(|args| args.krate.as_ref());
+    let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
+    match diagnostics.into_compile_errors() {
+        None => {
+            let model = emit::model(&item, &rules, &krate);
+            quote!(#tokens #model)
+        }
+        Some(errors) => {
+            let stub = fallback::stub(&item, &krate);
+            quote!(#tokens #stub #errors)
+        }
+    }
+}
+
+fn check_all(all: &[Args], rules: &[Rule<'_>], item: &Item, diagnostics: &mut Diagnostics) {
+    for args in all {
+        check::is_complete(args, diagnostics);
+        check::save_stands_alone(args, diagnostics);
+        check::watched_fields_exist(args, item, diagnostics);
+    }
+    check::crates_agree(all, diagnostics);
+    for rule in rules {
+        check::static_text_is_fit(rule, diagnostics);
+        check::stars_stand_in_paths(rule, diagnostics);
+        check::captures_fit_fields(rule, item, diagnostics);
+    }
+    check::rules_differ(rules, diagnostics);
+}

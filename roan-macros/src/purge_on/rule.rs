@@ -1,0 +1,104 @@
+//! What is left after parsing: one rule for each target of each attribute.
+
+use proc_macro2::{Span, TokenStream};
+use syn::{LitStr, Member};
+
+use super::args::{Args, EventArg, TargetArg};
+use super::item::member_name;
+use super::key::Event;
+use super::template::{self, Capture, Piece};
+use crate::diagnostics::Diagnostics;
+
+/// One rule, its templates taken apart but not yet compared with the type.
+#[derive(Debug)]
+pub(crate) struct Rule<'a> {
+    pub(crate) events: &'a [EventArg],
+    pub(crate) target: Target<'a>,
+    pub(crate) when: Option<&'a TokenStream>,
+    pub(crate) site: Option<String>,
+    /// The attribute.
+    pub(crate) span: Span,
+}
+
+/// What a rule makes its targets from.
+#[derive(Debug)]
+pub(crate) enum Target<'a> {
+    Url(Template<'a>),
+    Tag(Template<'a>),
+    Urls(&'a TokenStream),
+}
+
+/// A template and where it stands.
+#[derive(Debug)]
+pub(crate) struct Template<'a> {
+    pub(crate) literal: &'a LitStr,
+    pub(crate) pieces: Vec<Piece>,
+}
+
+impl Template<'_> {
+    pub(crate) fn captures(&self) -> impl Iterator<Item = &Capture> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Capture(capture) => Some(capture),
+            Piece::Literal(_) => None,
+        })
+    }
+}
+
+impl<'a> Rule<'a> {
+    /// The rules of one attribute; a template that cannot be read is reported and gives none.
+    pub(crate) fn lower(args: &'a Args, diagnostics: &mut Diagnostics) -> Vec<Self> {
+        let mut rules = Vec::new();
+        for target in &args.targets {
+            let target = match target {
+                TargetArg::Urls(function) => Some(Target::Urls(function)),
+                TargetArg::Url(literal) => read(literal, diagnostics).map(Target::Url),
+                TargetArg::Tag(literal) => read(literal, diagnostics).map(Target::Tag),
+            };
+            rules.extend(target.map(|target| Self {
+                events: &args.events,
+                target,
+                when: args.when.as_ref(),
+                site: args.site.as_ref().map(LitStr::value),
+                span: args.span,
+            }));
+        }
+        rules
+    }
+
+    /// The fields of `update(field, ...)`.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.events.iter().flat_map(|event| &event.watched)
+    }
+
+    pub(crate) fn watched_names(&self) -> Vec<String> {
+        self.watched().map(member_name).collect()
+    }
+
+    /// Whether the rule fires on `event`, which is not `save`.
+    pub(crate) fn fires_on(&self, event: Event) -> bool {
+        let is_saved = matches!(event, Event::Create | Event::Update);
+        self.events
+            .iter()
+            .any(|listed| listed.event == event || (listed.event == Event::Save && is_saved))
+    }
+
+    /// The template of the target, if it has one.
+    pub(crate) fn template(&self) -> Option<&Template<'a>> {
+        match &self.target {
+            Target::Url(template) | Target::Tag(template) => Some(template),
+            Target::Urls(_) => None,
+        }
+    }
+}
+
+fn read<'a>(literal: &'a LitStr, diagnostics: &mut Diagnostics) -> Option<Template<'a>> {
+    match template::parse(&literal.value()) {
+        Ok(pieces) => Some(Template { literal, pieces }),
+        Err(mistakes) => {
+            for mistake in mistakes {
+                diagnostics.report(literal, mistake);
+            }
+            None
+        }
+    }
+}

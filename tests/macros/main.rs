@@ -1,0 +1,10 @@
+//! What `#[purge_on]` makes of a type, key by key.
+//!
+//! The mistakes that it refuses are in `../ui`.
+
+mod places;
+mod registry;
+mod support;
+mod targets;
+mod templates;
+mod watching;
