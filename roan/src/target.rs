@@ -72,7 +72,7 @@ impl Target {
     pub fn url(url: impl AsRef<str>) -> Result<Self, TargetError> {
         let url = url.as_ref();
         check_url(url)?;
-        Ok(TargetRef::new(TargetKind::Url, url, 0).to_owned())
+        Ok(TargetRef::new(TargetKind::Url, url, 0).to_target())
     }
 
     /// Every page that carries `tag`: visible ASCII without space or comma.
@@ -83,7 +83,7 @@ impl Target {
     pub fn tag(tag: impl AsRef<str>) -> Result<Self, TargetError> {
         let tag = tag.as_ref();
         check_tag(tag)?;
-        Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_owned())
+        Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
     }
 
     /// The same target at the site of that name, in place of the default site.
@@ -97,7 +97,7 @@ impl Target {
             .find(|end| name.is_char_boundary(*end))
             .unwrap_or_default();
         let text = format!("{}{}", &name[..end], self.as_str());
-        TargetRef::new(self.kind, &text, end).to_owned()
+        TargetRef::new(self.kind, &text, end).to_target()
     }
 
     /// The URL or the tag.
@@ -202,7 +202,7 @@ impl<'a> TargetRef<'a> {
         }
     }
 
-    pub(crate) fn to_owned(self) -> Target {
+    pub(crate) fn to_target(self) -> Target {
         Target {
             text: self.text.into(),
             site_len: self.site_len,

@@ -49,7 +49,7 @@ impl Engine {
         if put == Put::Waits {
             return;
         }
-        let target = target.to_owned();
+        let target = target.to_target();
         if self.inbox.dropped().is_power_of_two() {
             let why = match put {
                 Put::Closed => "the dispatcher was shut down",
