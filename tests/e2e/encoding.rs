@@ -21,10 +21,38 @@ fn decoded(text: &str) -> String {
 /// Any text, and texts made of what has a meaning somewhere on the way to a cache.
 fn value() -> impl Strategy<Value = String> {
     let hostile = prop::sample::select(vec![
-        "/", "..", ".", "%2e", "%2F", "%", "?", "&", "=", "#", "\r\n", "\n", "\0", " ", "*", "+", ";", "\\", "'",
-        "\"", "é", "\u{202e}", "http://evil/", "Host: evil", "{", "}", "a",
+        "/",
+        "..",
+        ".",
+        "%2e",
+        "%2F",
+        "%",
+        "?",
+        "&",
+        "=",
+        "#",
+        "\r\n",
+        "\n",
+        "\0",
+        " ",
+        "*",
+        "+",
+        ";",
+        "\\",
+        "'",
+        "\"",
+        "é",
+        "\u{202e}",
+        "http://evil/",
+        "Host: evil",
+        "{",
+        "}",
+        "a",
     ]);
-    prop_oneof![any::<String>(), prop::collection::vec(hostile, 0..6).prop_map(|parts| parts.concat())]
+    prop_oneof![
+        any::<String>(),
+        prop::collection::vec(hostile, 0..6).prop_map(|parts| parts.concat())
+    ]
 }
 
 proptest! {

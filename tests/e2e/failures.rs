@@ -13,7 +13,9 @@ use crate::support::{LONG, Site, builder, flush, outcome, roan, until_final};
 fn purges_arrive_when_a_node_comes_back() {
     let origin = Origin::start();
     let mut nodes = [(); 2].map(|()| Nginx::start(&origin, &Options::default()));
-    let roan = builder(&nodes.each_ref().map(Nginx::purge_url)).build().unwrap();
+    let roan = builder(&nodes.each_ref().map(Nginx::purge_url))
+        .build()
+        .unwrap();
     for node in &nodes {
         for url in ["/a", "/b"] {
             node.browser().warm(url);
@@ -22,10 +24,14 @@ fn purges_arrive_when_a_node_comes_back() {
     nodes[0].kill();
     roan.purge("/a").unwrap();
     roan.purge("/b").unwrap();
-    wait::until(LONG, "the living node to be purged, and the other to be down", || {
-        let stats = roan.stats();
-        stats.nodes[1].pending == 0 && stats.nodes[0].down
-    });
+    wait::until(
+        LONG,
+        "the living node to be purged, and the other to be down",
+        || {
+            let stats = roan.stats();
+            stats.nodes[1].pending == 0 && stats.nodes[0].down
+        },
+    );
     nodes[1].browser().assert_miss("/a");
     nodes[0].restart();
     flush(&roan);
@@ -38,17 +44,25 @@ fn purges_arrive_when_a_node_comes_back() {
 fn a_dead_node_costs_the_others_nothing() {
     let site = Site::start();
     let hanging = Faulty::start(Behaviour::Hang);
-    let roan = builder(&[hanging.purge_url(), site.nginx.purge_url()]).build().unwrap();
+    let roan = builder(&[hanging.purge_url(), site.nginx.purge_url()])
+        .build()
+        .unwrap();
     let browser = site.nginx.browser();
     let urls: Vec<_> = (0..200).map(|number| format!("/{number}")).collect();
     for url in &urls {
         browser.warm(url);
         roan.purge(url).unwrap();
     }
-    wait::until(LONG, "the living node to have done all", || roan.stats().nodes[1].pending == 0);
+    wait::until(LONG, "the living node to have done all", || {
+        roan.stats().nodes[1].pending == 0
+    });
     assert_eq!(roan.stats().nodes[1].purged, 200);
     assert_eq!(roan.stats().nodes[0].pending, 200);
-    assert_eq!(hanging.count(), 8, "as many requests as may be in flight, and no more");
+    assert_eq!(
+        hanging.count(),
+        8,
+        "as many requests as may be in flight, and no more"
+    );
 }
 
 #[test]
@@ -63,7 +77,11 @@ fn an_nginx_that_restarts_under_load_misses_nothing() {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            for url in urls.iter().cycle().take_while(|_| !stop.load(Ordering::Relaxed)) {
+            for url in urls
+                .iter()
+                .cycle()
+                .take_while(|_| !stop.load(Ordering::Relaxed))
+            {
                 roan.purge(url).unwrap();
             }
         });
@@ -123,7 +141,10 @@ fn an_endpoint_that_fails_is_asked_again_until_it_does_not() {
 fn purge_at(behaviour: Behaviour) -> (Faulty, Reports, roan::Roan) {
     let endpoint = Faulty::start(behaviour);
     let timeout = Duration::from_millis(300);
-    let roan = builder(&[endpoint.purge_url()]).timeout(timeout).build().unwrap();
+    let roan = builder(&[endpoint.purge_url()])
+        .timeout(timeout)
+        .build()
+        .unwrap();
     let reports = roan.subscribe();
     roan.purge("/a").unwrap();
     (endpoint, reports, roan)
@@ -137,13 +158,28 @@ fn a_refusal_is_told_once_with_the_fix_and_not_tried_again() {
         found: "other.test/a".to_owned(),
     };
     let cases = [
-        (Behaviour::Answer(401, Vec::new()), Refusal::Unauthorized(401)),
+        (
+            Behaviour::Answer(401, Vec::new()),
+            Refusal::Unauthorized(401),
+        ),
         (Behaviour::Answer(403, Vec::new()), Refusal::Forbidden),
-        (Behaviour::Answer(405, Vec::new()), Refusal::MethodNotAllowed("GET".to_owned())),
-        (Behaviour::Answer(301, header("Location", "https://x/")), Refusal::Redirect(301)),
+        (
+            Behaviour::Answer(405, Vec::new()),
+            Refusal::MethodNotAllowed("GET".to_owned()),
+        ),
+        (
+            Behaviour::Answer(301, header("Location", "https://x/")),
+            Refusal::Redirect(301),
+        ),
         (Behaviour::Answer(204, Vec::new()), Refusal::Status(204)),
-        (Behaviour::Answer(200, header("X-Roan-Purge", "other.test/a")), wrong_key.clone()),
-        (Behaviour::Answer(404, header("X-Roan-Purge", "other.test/a")), wrong_key),
+        (
+            Behaviour::Answer(200, header("X-Roan-Purge", "other.test/a")),
+            wrong_key.clone(),
+        ),
+        (
+            Behaviour::Answer(404, header("X-Roan-Purge", "other.test/a")),
+            wrong_key,
+        ),
     ];
     for (behaviour, refusal) in cases {
         let (endpoint, mut reports, roan) = purge_at(behaviour);
@@ -160,7 +196,10 @@ fn a_refusal_is_told_once_with_the_fix_and_not_tried_again() {
 fn a_purge_location_of_nginx_that_refuses_is_named() {
     let origin = Origin::start();
     for (text, refusal) in [
-        ("deny all; proxy_cache_purge pages \"x\";", Refusal::Forbidden),
+        (
+            "deny all; proxy_cache_purge pages \"x\";",
+            Refusal::Forbidden,
+        ),
         ("return 302 /login;", Refusal::Redirect(302)),
     ] {
         let nginx = Nginx::start(&origin, &Options::default().purge_location(text));
@@ -170,19 +209,26 @@ fn a_purge_location_of_nginx_that_refuses_is_named() {
         assert_eq!(outcome(&mut reports), Outcome::Refused(refusal));
     }
     // The seed's recipe: the capture is decoded, so the key is another than the page's.
-    let seed = "proxy_cache_purge pages \"$host$uri\"; add_header X-Roan-Purge \"$host$uri\" always;";
+    let seed =
+        "proxy_cache_purge pages \"$host$uri\"; add_header X-Roan-Purge \"$host$uri\" always;";
     let nginx = Nginx::start(&origin, &Options::default().purge_location(seed));
     let roan = roan(&nginx);
     let mut reports = roan.subscribe();
     roan.purge("/a%20b").unwrap();
     let message = outcome(&mut reports).to_string();
-    assert!(message.contains(&format!("{HOST}/a%20b")) && message.contains("expected"), "{message}");
+    assert!(
+        message.contains(&format!("{HOST}/a%20b")) && message.contains("expected"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_purge_that_fails_for_too_long_is_reported_dead() {
     let endpoint = Faulty::start(Behaviour::Answer(500, Vec::new()));
-    let roan = builder(&[endpoint.purge_url()]).max_age(Duration::from_millis(200)).build().unwrap();
+    let roan = builder(&[endpoint.purge_url()])
+        .max_age(Duration::from_millis(200))
+        .build()
+        .unwrap();
     let mut reports = roan.subscribe();
     roan.purge("/a").unwrap();
     assert_eq!(outcome(&mut reports), Outcome::Dead(Failure::Status(500)));
@@ -212,12 +258,19 @@ fn credentials_and_method_are_sent_and_the_proxy_of_the_environment_is_not_asked
     let url = endpoint.purge_url().replace("http://", "http://me:pw@");
     let nginx = roan::Nginx::at(&url).unwrap().method("PURGE").unwrap();
     let nginx = nginx.header("X-Token", "t0ken").unwrap();
-    let roan = roan::Roan::builder().cache(nginx).site("https://www.example.org:8443").build().unwrap();
+    let roan = roan::Roan::builder()
+        .cache(nginx)
+        .site("https://www.example.org:8443")
+        .build()
+        .unwrap();
     let mut reports = roan.subscribe();
     roan.purge("/a?b=c").unwrap();
     until_final(&mut reports);
     let request = endpoint.requests().remove(0);
-    assert_eq!((request.method.as_str(), request.target.as_str()), ("PURGE", "/purge/a?b=c"));
+    assert_eq!(
+        (request.method.as_str(), request.target.as_str()),
+        ("PURGE", "/purge/a?b=c")
+    );
     assert_eq!(request.header("Host"), Some("www.example.org:8443"));
     assert_eq!(request.header("X-Forwarded-Proto"), Some("https"));
     assert_eq!(request.header("X-Token"), Some("t0ken"));

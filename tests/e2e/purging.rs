@@ -17,7 +17,10 @@ fn a_saved_row_makes_its_pages_fresh() {
     let site = Site::start();
     let roan = roan(&site.nginx);
     let browser = site.nginx.browser();
-    let mut post = Post { slug: "caf\u{e9} au lait".to_owned(), title: "Old".to_owned() };
+    let mut post = Post {
+        slug: "caf\u{e9} au lait".to_owned(),
+        title: "Old".to_owned(),
+    };
     let page = "/posts/caf%C3%A9%20au%20lait";
     site.origin.set("/posts", &post.title);
     site.origin.set(page, &post.title);
@@ -44,8 +47,14 @@ fn a_moved_row_makes_both_urls_fresh() {
     for url in ["/posts/old", "/posts/new", "/posts/other"] {
         browser.warm(url);
     }
-    let old = Post { slug: "old".to_owned(), title: String::new() };
-    let new = Post { slug: "new".to_owned(), title: String::new() };
+    let old = Post {
+        slug: "old".to_owned(),
+        title: String::new(),
+    };
+    let new = Post {
+        slug: "new".to_owned(),
+        title: String::new(),
+    };
     roan.updated(&old, &new);
     flush(&roan);
     browser.assert_miss("/posts/old");
@@ -61,9 +70,33 @@ fn every_spelling_of_a_url_is_purged_and_no_other() {
     let browser = site.nginx.browser();
     let long = format!("/long/{}", "x".repeat(4000));
     let urls = [
-        "/", "/posts", "/posts/", "/caf%C3%A9", "/caf%c3%a9", "/a%20b", "/a%2Fb", "/a/b", "/a%252Fb", "/100%25",
-        "/list?page=2", "/list?page=1", "/list", "/list?", "/q?a=b%26c&d=%2F", "/q?x=/../y", "//x", "/x", "/x//y",
-        "/it's", "/a;b=1,c", "/a@b:c", "/a+b", "/*", "/$uri", "/~user", "/purge/posts", &long,
+        "/",
+        "/posts",
+        "/posts/",
+        "/caf%C3%A9",
+        "/caf%c3%a9",
+        "/a%20b",
+        "/a%2Fb",
+        "/a/b",
+        "/a%252Fb",
+        "/100%25",
+        "/list?page=2",
+        "/list?page=1",
+        "/list",
+        "/list?",
+        "/q?a=b%26c&d=%2F",
+        "/q?x=/../y",
+        "//x",
+        "/x",
+        "/x//y",
+        "/it's",
+        "/a;b=1,c",
+        "/a@b:c",
+        "/a+b",
+        "/*",
+        "/$uri",
+        "/~user",
+        &long,
     ];
     for url in urls {
         browser.warm(url);
@@ -72,12 +105,20 @@ fn every_spelling_of_a_url_is_purged_and_no_other() {
         roan.purge(*url).expect(url);
         let report = until_final(&mut reports).pop().unwrap();
         assert_eq!(report.outcome, Outcome::Purged, "{url}");
-        assert_eq!((report.status, report.verified, report.attempts), (Some(200), true, 1), "{url}");
+        assert_eq!(
+            (report.status, report.verified, report.attempts),
+            (Some(200), true, 1),
+            "{url}"
+        );
         assert_eq!(report.target.as_str(), *url);
         browser.assert_miss(url);
         // The others are still there: those before it were filled again by the look at them.
         for other in &urls[number + 1..] {
-            assert_eq!(browser.get(other).cache_status(), "HIT", "{other} after the purge of {url}");
+            assert_eq!(
+                browser.get(other).cache_status(),
+                "HIT",
+                "{other} after the purge of {url}"
+            );
         }
     }
 }
@@ -86,9 +127,20 @@ fn every_spelling_of_a_url_is_purged_and_no_other() {
 fn a_url_that_would_be_rewritten_is_refused_where_it_is_made() {
     let site = Site::start();
     let roan = roan(&site.nginx);
-    for url in ["/a/../b", "/a/%2e%2E/b", "/a\\b", "/a#b", "/a b", "/a?b'c", "posts"] {
+    for url in [
+        "/a/../b",
+        "/a/%2e%2E/b",
+        "/a\\b",
+        "/a#b",
+        "/a b",
+        "/a?b'c",
+        "posts",
+    ] {
         let error = roan.purge(url).expect_err(url).to_string();
-        assert!(error.contains(url.trim_start_matches('/')) || error.contains("\\\\"), "{error}");
+        assert!(
+            error.contains(url.trim_start_matches('/')) || error.contains("\\\\"),
+            "{error}"
+        );
     }
 }
 
@@ -99,7 +151,10 @@ fn a_page_that_is_not_cached_is_told_apart() {
     let mut reports = roan.subscribe();
     roan.purge("/never-seen").unwrap();
     let report = until_final(&mut reports).pop().unwrap();
-    assert_eq!((report.outcome, report.status), (Outcome::NotCached, Some(404)));
+    assert_eq!(
+        (report.outcome, report.status),
+        (Outcome::NotCached, Some(404))
+    );
     assert!(report.verified, "the location named the right key");
 }
 
@@ -114,7 +169,8 @@ fn two_sites_under_one_nginx_are_purged_apart() {
     let shop = browser.at_host("shop.test");
     browser.warm("/");
     shop.warm("/");
-    roan.purge(Target::url("/").unwrap().at_site("shop")).unwrap();
+    roan.purge(Target::url("/").unwrap().at_site("shop"))
+        .unwrap();
     flush(&roan);
     browser.assert_hit("/");
     shop.assert_miss("/");
@@ -129,9 +185,13 @@ fn an_unknown_site_is_reported() {
     let site = Site::start();
     let roan = roan(&site.nginx);
     let mut reports = roan.subscribe();
-    roan.purge(Target::url("/").unwrap().at_site("shop")).unwrap();
+    roan.purge(Target::url("/").unwrap().at_site("shop"))
+        .unwrap();
     let message = outcome(&mut reports).to_string();
-    assert!(message.contains("\"shop\"") && message.contains("ROAN_SITE"), "{message}");
+    assert!(
+        message.contains("\"shop\"") && message.contains("ROAN_SITE"),
+        "{message}"
+    );
     assert_eq!(roan.stats().refused, 1);
 }
 
@@ -139,7 +199,10 @@ fn an_unknown_site_is_reported() {
 fn a_key_with_the_scheme_is_matched() {
     let origin = Origin::start();
     let nginx = Nginx::start(&origin, &Options::default().scheme_in_key());
-    let roan = builder(&[nginx.purge_url()]).site(format!("http://{HOST}")).build().unwrap();
+    let roan = builder(&[nginx.purge_url()])
+        .site(format!("http://{HOST}"))
+        .build()
+        .unwrap();
     let mut reports = roan.subscribe();
     nginx.browser().warm("/a");
     roan.purge("/a").unwrap();
@@ -152,7 +215,9 @@ fn a_key_with_the_scheme_is_matched() {
 fn every_node_is_purged() {
     let origin = Origin::start();
     let nodes = [(); 2].map(|()| Nginx::start(&origin, &Options::default()));
-    let roan = builder(&nodes.each_ref().map(Nginx::purge_url)).build().unwrap();
+    let roan = builder(&nodes.each_ref().map(Nginx::purge_url))
+        .build()
+        .unwrap();
     for node in &nodes {
         node.browser().warm("/a");
     }

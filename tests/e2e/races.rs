@@ -31,7 +31,11 @@ fn race(rebound: Option<Duration>) -> String {
     site.origin.set("/row", "new");
     roan.saved(&Row(0));
     let first = until_final(&mut reports).pop().unwrap();
-    assert_eq!(first.outcome, Outcome::NotCached, "the page is being filled");
+    assert_eq!(
+        first.outcome,
+        Outcome::NotCached,
+        "the page is being filled"
+    );
     gate.open();
     assert_eq!(reader.join().unwrap(), "old");
     if rebound.is_some() {
@@ -89,7 +93,10 @@ fn a_storm_of_saves_of_one_row_sends_few_purges_and_one_after_the_last() {
 #[test]
 fn a_shutdown_waits_for_the_rebound() {
     let endpoint = Faulty::start(Behaviour::Purged);
-    let roan = builder(&[endpoint.purge_url()]).rebound(Duration::from_millis(300)).build().unwrap();
+    let roan = builder(&[endpoint.purge_url()])
+        .rebound(Duration::from_millis(300))
+        .build()
+        .unwrap();
     roan.saved(&Row(1));
     flush(&roan);
     assert_eq!(endpoint.count(), 1);

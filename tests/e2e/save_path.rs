@@ -13,7 +13,11 @@ use crate::support::{builder, flush};
 struct Row(u32);
 
 fn requests(endpoint: &Faulty) -> Vec<String> {
-    endpoint.requests().into_iter().map(|request| request.target).collect()
+    endpoint
+        .requests()
+        .into_iter()
+        .map(|request| request.target)
+        .collect()
 }
 
 fn recording() -> (Faulty, Roan) {
@@ -24,15 +28,27 @@ fn recording() -> (Faulty, Roan) {
 
 #[test]
 fn a_hook_returns_while_every_node_hangs() {
-    let nodes = [Behaviour::Ignore, Behaviour::Hang, Behaviour::StallMidAnswer].map(Faulty::start);
-    let roan = builder(&nodes.each_ref().map(Faulty::purge_url)).build().unwrap();
+    let nodes = [
+        Behaviour::Ignore,
+        Behaviour::Hang,
+        Behaviour::StallMidAnswer,
+    ]
+    .map(Faulty::start);
+    let roan = builder(&nodes.each_ref().map(Faulty::purge_url))
+        .build()
+        .unwrap();
     for number in 0..10_000 {
         roan.saved(&Row(number));
     }
     // No node has answered anything, so no hook can have waited for one.
     let stats = roan.stats();
     assert_eq!(stats.asked, 10_000);
-    assert!(stats.nodes.iter().all(|node| node.purged + node.not_cached + node.failed == 0));
+    assert!(
+        stats
+            .nodes
+            .iter()
+            .all(|node| node.purged + node.not_cached + node.failed == 0)
+    );
 }
 
 #[test]
@@ -106,11 +122,19 @@ async fn a_spawned_task_stays_in_the_scope_if_told_to() {
     assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
     let mut sent = requests(&endpoint);
     sent.sort();
-    assert_eq!(sent, ["/purge/1", "/purge/2"], "the work of the third is not over");
+    assert_eq!(
+        sent,
+        ["/purge/1", "/purge/2"],
+        "the work of the third is not over"
+    );
     wait.send(()).unwrap();
     late.await.unwrap().unwrap();
     assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
-    assert_eq!(requests(&endpoint).len(), 3, "it outlived the scope, and was sent at its own end");
+    assert_eq!(
+        requests(&endpoint).len(),
+        3,
+        "it outlived the scope, and was sent at its own end"
+    );
 }
 
 #[test]
@@ -144,7 +168,10 @@ async fn a_recording_sees_asynchronous_work() {
 #[test]
 fn rules_made_at_run_time_fire_for_any_type() {
     struct Plain;
-    roan::purge("/plain").and("/list").on_save::<Plain>().on_save::<Row>();
+    roan::purge("/plain")
+        .and("/list")
+        .on_save::<Plain>()
+        .on_save::<Row>();
     roan::purge("/plain").on_delete::<Plain>();
     let saved = record_blocking(|| roan::saved(&roan::Foreign(&Plain)));
     assert_eq!(saved.to_string(), "  /list\n  /plain\n");

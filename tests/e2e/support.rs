@@ -29,11 +29,17 @@ pub(crate) fn builder(purge_urls: &[String]) -> Builder {
         nginx = nginx.node(url).expect("a purge URL");
     }
     let short = Duration::from_millis(20);
-    Roan::builder().cache(nginx).site(HOST).no_rebound().backoff(short, 10 * short)
+    Roan::builder()
+        .cache(nginx)
+        .site(HOST)
+        .no_rebound()
+        .backoff(short, 10 * short)
 }
 
 pub(crate) fn roan(nginx: &Nginx) -> Roan {
-    builder(&[nginx.purge_url()]).build().expect("a configuration")
+    builder(&[nginx.purge_url()])
+        .build()
+        .expect("a configuration")
 }
 
 /// Waits until every purge has been answered.

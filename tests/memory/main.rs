@@ -1,6 +1,10 @@
 //! Promise 7: memory grows with the distinct targets that wait, up to a limit.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::fs;
 
@@ -12,7 +16,11 @@ use wait::LONG;
 /// others does not count.
 fn resident() -> usize {
     let status = fs::read_to_string("/proc/self/statm").expect("Linux tells");
-    let pages: usize = status.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    let pages: usize = status
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok())
+        .expect("a number");
     pages * 4096
 }
 
@@ -37,13 +45,18 @@ fn a_million_waiting_targets_stay_within_the_stated_memory() {
     for number in 0..COUNT {
         roan.purge(page(number)).unwrap();
         if number % 10_000 == 0 {
-            wait::until(LONG, "the dispatcher to keep up", || roan.stats().waiting < 100_000);
+            wait::until(LONG, "the dispatcher to keep up", || {
+                roan.stats().waiting < 100_000
+            });
         }
     }
     wait_for_pending(&roan, COUNT);
     let each = (resident() - before) / COUNT;
     println!("{each} bytes for a waiting target of 39 bytes");
-    assert!(each <= 39 + 250, "{each} bytes for a target, where the docs state 39 + 250");
+    assert!(
+        each <= 39 + 250,
+        "{each} bytes for a target, where the docs state 39 + 250"
+    );
 
     // Repeats cost nothing, and one more is dropped, which is told.
     let mut reports = roan.subscribe();

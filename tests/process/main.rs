@@ -1,6 +1,10 @@
 //! The global dispatcher. A program has one, so each case is a process of its own: this very
 //! program, which is told the case by an environment variable.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -22,25 +26,39 @@ struct Item(u32);
 /// What this program does when it is a case.
 #[test]
 fn case() {
-    let Ok(case) = std::env::var(CASE) else { return };
+    let Ok(case) = std::env::var(CASE) else {
+        return;
+    };
     match case.as_str() {
         "default" => {
             roan::saved(&Row(1));
-            let left = roan::global().unwrap().flush_blocking(Duration::from_secs(10));
+            let left = roan::global()
+                .unwrap()
+                .flush_blocking(Duration::from_secs(10));
             println!("left: {left}");
         }
         "bad environment" => roan::saved(&Row(1)),
         "no cache for tags" => {
-            let error = Roan::builder().named_site("shop", "shop.test").install().unwrap_err();
+            let error = Roan::builder()
+                .named_site("shop", "shop.test")
+                .install()
+                .unwrap_err();
             println!("error: {error}");
         }
         "no such site" => {
-            let error = Roan::builder().cache(Recorder::new()).install().unwrap_err();
+            let error = Roan::builder()
+                .cache(Recorder::new())
+                .install()
+                .unwrap_err();
             println!("error: {error}");
         }
         "install" => {
             let recorder = Recorder::new();
-            let builder = || Roan::builder().named_site("shop", "shop.test").cache(recorder.clone());
+            let builder = || {
+                Roan::builder()
+                    .named_site("shop", "shop.test")
+                    .cache(recorder.clone())
+            };
             let roan = builder().install().unwrap();
             println!("error: {}", builder().install().unwrap_err());
             roan::saved(&Row(1));
@@ -48,7 +66,10 @@ fn case() {
             assert_eq!(roan.flush_blocking(Duration::from_secs(10)).pending(), 0);
             assert_purged!(recorder.purges(), "/rows/1");
             assert_purged!(recorder.purges(), roan::Target::tag("row-1").unwrap());
-            assert_purged!(recorder.purges(), roan::Target::url("/shop/2").unwrap().at_site("shop"));
+            assert_purged!(
+                recorder.purges(),
+                roan::Target::url("/shop/2").unwrap().at_site("shop")
+            );
         }
         "install too late" => {
             roan::saved(&Row(1));
@@ -104,24 +125,43 @@ fn without_configuration_the_environment_decides_and_unserved_rules_are_told() {
     let request = endpoint.requests().remove(0);
     assert_eq!(request.target, "/purge/rows/1");
     assert_eq!(request.header("Host"), Some("www.example.org"));
-    assert_says(&stderr, &[r#"tag = "row-{0}""#, "tests/process/main.rs:", "embedded"]);
+    assert_says(
+        &stderr,
+        &[r#"tag = "row-{0}""#, "tests/process/main.rs:", "embedded"],
+    );
     assert_says(&stderr, &[r#"site "shop" is not configured"#]);
     assert_says(&stderr, &["tag row-1 cannot be purged"]);
 }
 
 #[test]
 fn a_bad_environment_is_told_and_fails_no_save() {
-    let (_, stderr) = run("bad environment", &[("ROAN_PURGE_URL", "http://me:secret@host:port/")]);
-    assert_says(&stderr, &["nothing can be purged", "ROAN_PURGE_URL", "***@host:port"]);
+    let (_, stderr) = run(
+        "bad environment",
+        &[("ROAN_PURGE_URL", "http://me:secret@host:port/")],
+    );
+    assert_says(
+        &stderr,
+        &["nothing can be purged", "ROAN_PURGE_URL", "***@host:port"],
+    );
     assert!(!stderr.contains("secret"), "{stderr}");
 }
 
 #[test]
 fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
     let (stdout, _) = run("no cache for tags", &[]);
-    assert_says(&stdout, &["error: rule Row (save): tag = \"row-{0}\" at", "main.rs:", "embedded"]);
+    assert_says(
+        &stdout,
+        &[
+            "error: rule Row (save): tag = \"row-{0}\" at",
+            "main.rs:",
+            "embedded",
+        ],
+    );
     let (stdout, _) = run("no such site", &[]);
-    assert_says(&stdout, &["error: rule Item (delete)", r#"site "shop""#, "ROAN_SITE"]);
+    assert_says(
+        &stdout,
+        &["error: rule Item (delete)", r#"site "shop""#, "ROAN_SITE"],
+    );
 }
 
 #[test]
@@ -135,7 +175,10 @@ fn install_works_once_and_before_the_first_hook() {
 #[test]
 fn a_bad_rule_at_run_time_is_told_and_an_error_of_install() {
     let (stdout, stderr) = run("bad rule at run time", &[]);
-    assert_says(&stdout, &["error: `roan::purge`", r#""posts" must begin with `/`"#]);
+    assert_says(
+        &stdout,
+        &["error: `roan::purge`", r#""posts" must begin with `/`"#],
+    );
     assert_says(&stderr, &[r#""posts" must begin with `/`"#]);
 }
 

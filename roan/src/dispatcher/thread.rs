@@ -135,7 +135,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         };
         for job in dead {
             let outcome = Outcome::Dead(node.last_failure());
-            engine.report(node, &job, outcome, now);
+            engine.end_unsent(node, &job, outcome, now);
         }
     }
     pump_all(engine);
@@ -171,7 +171,7 @@ async fn end(engine: &Arc<Engine>, reply: oneshot::Sender<Left>, spare: &mut Bat
     for node in &engine.nodes {
         let jobs = node.queue().drain(now);
         for job in jobs {
-            engine.report(node, &job, Outcome::Abandoned, now);
+            engine.end_unsent(node, &job, Outcome::Abandoned, now);
         }
     }
     engine.orders.close();
