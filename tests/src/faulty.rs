@@ -163,6 +163,7 @@ async fn converse(
             .strip_prefix("/purge")
             .unwrap_or(&request.target);
         let key = format!("{}{url}", request.header("Host").unwrap_or_default());
+        let last = request.header("Connection") == Some("close");
         log.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .requests
@@ -187,7 +188,7 @@ async fn converse(
             Behaviour::Purged => answer(200, &[("X-Roan-Purge".to_owned(), key)]),
             Behaviour::Answer(status, headers) => answer(status, &headers),
         };
-        if stream.write_all(text.as_bytes()).await.is_err() {
+        if stream.write_all(text.as_bytes()).await.is_err() || last {
             return;
         }
     }
