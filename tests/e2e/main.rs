@@ -6,5 +6,12 @@
     reason = "a test fails by a panic"
 )]
 
+mod encoding;
+mod failures;
 mod faults;
 mod harness;
+mod layout;
+mod purging;
+mod races;
+mod save_path;
+mod support;
