@@ -196,35 +196,6 @@ fn a_removed_page_is_gone_and_a_delayed_one_is_late() {
 }
 
 #[test]
-fn nothing_of_nginx_is_left_behind() {
-    let origin = Origin::start();
-    let options = Options::default();
-    let (addr, folder) = {
-        let nginx = Nginx::start(&origin, &options);
-        (nginx.addr(), nginx.folder().to_owned())
-    };
-    wait_until_gone(addr, &folder);
-
-    // The thread panics with the nginx in its hands.
-    let (tell, told) = std::sync::mpsc::channel();
-    let panicking = std::thread::spawn(move || {
-        let nginx = Nginx::start(&origin, &options);
-        tell.send((nginx.addr(), nginx.folder().to_owned()))
-            .unwrap();
-        panic!("on purpose");
-    });
-    let (addr, folder) = told.recv().unwrap();
-    assert!(panicking.join().is_err());
-    wait_until_gone(addr, &folder);
-}
-
-fn wait_until_gone(addr: std::net::SocketAddr, folder: &std::path::Path) {
-    wait::until(wait::LONG, "the port and the folder to be free", || {
-        std::net::TcpStream::connect(addr).is_err() && !folder.exists()
-    });
-}
-
-#[test]
 #[should_panic(expected = "waited 30ms in vain for: pigs to fly")]
 fn a_wait_names_what_did_not_come() {
     wait::until(Duration::from_millis(30), "pigs to fly", || false);

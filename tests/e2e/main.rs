@@ -6,5 +6,6 @@
     reason = "a test fails by a panic"
 )]
 
+mod cleanup;
 mod faults;
 mod harness;
