@@ -174,7 +174,7 @@ impl Scope {
         }
         let targets = held.of(roan);
         if !targets.contains(&target) {
-            targets.insert(target.to_owned());
+            targets.insert(target.to_target());
         }
     }
 

@@ -7,5 +7,12 @@
 )]
 
 mod cleanup;
+mod encoding;
+mod failures;
 mod faults;
 mod harness;
+mod layout;
+mod purging;
+mod races;
+mod save_path;
+mod support;

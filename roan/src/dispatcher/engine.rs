@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
+use super::ending::Ending;
 use super::node::Node;
 use super::orders::{Order, Orders};
 use super::queue::{Asked, Job, Next, Verdict};
@@ -49,7 +50,7 @@ impl Engine {
         if put == Put::Waits {
             return;
         }
-        let target = target.to_owned();
+        let target = target.to_target();
         if self.inbox.dropped().is_power_of_two() {
             let why = match put {
                 Put::Closed => "the dispatcher was shut down",
@@ -140,7 +141,7 @@ impl Engine {
                 one_is_down |= down;
                 if result == Asked::Full {
                     let outcome = Outcome::Dropped;
-                    self.report(
+                    self.end_unsent(
                         node,
                         &Job::unsent(target, asked, rebound, now),
                         outcome,
@@ -188,16 +189,23 @@ impl Engine {
             Outcome::Failed(_) => Verdict::Failed,
             _ => Verdict::Refused,
         };
-        let (next, came_back, idle, due) = {
+        let (outcome, first_of_a_run, came_back, idle, due) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
-            let next = queue.answered(job, verdict, now);
+            let outcome = match (queue.answered(job, verdict, now), answer.outcome) {
+                (Next::Dead, Outcome::Failed(failure)) => Outcome::Dead(failure),
+                (_, outcome) => outcome,
+            };
+            // Under the lock, so that nobody sees it neither waiting nor counted.
+            let first_of_a_run = node.count(&outcome);
             let came_back = was_down && !queue.is_down();
-            (next, came_back, queue.pending() == 0, queue.next_due())
-        };
-        let outcome = match (next, answer.outcome) {
-            (Next::Dead, Outcome::Failed(failure)) => Outcome::Dead(failure),
-            (_, outcome) => outcome,
+            (
+                outcome,
+                first_of_a_run,
+                came_back,
+                queue.pending() == 0,
+                queue.next_due(),
+            )
         };
         if verdict != Verdict::Failed || job.attempts == 1 {
             self.ask_tier(node.tier + 1, &job.target, now, job.rebound, now);
@@ -205,7 +213,18 @@ impl Engine {
                 self.pump(later);
             }
         }
-        self.report_answer(node, job, outcome, answer.status, answer.verified, now);
+        let Answer {
+            status, verified, ..
+        } = answer;
+        self.tell(Ending {
+            node,
+            job,
+            outcome,
+            status,
+            verified,
+            first_of_a_run,
+            now,
+        });
         if came_back {
             tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
             self.pump(node);
@@ -221,45 +240,23 @@ impl Engine {
         }
     }
 
-    /// Reports what was not sent.
-    pub(super) fn report(&self, node: &Node, job: &Job, outcome: Outcome, now: Instant) {
-        self.report_answer(node, job, outcome, None, false, now);
-    }
-
-    fn report_answer(
-        &self,
-        node: &Node,
-        job: &Job,
-        outcome: Outcome,
-        status: Option<u16>,
-        verified: bool,
-        now: Instant,
-    ) {
+    /// Counts and reports what was not sent.
+    pub(super) fn end_unsent(&self, node: &Node, job: &Job, outcome: Outcome, now: Instant) {
         let first_of_a_run = node.count(&outcome);
-        let waited = job.started.saturating_duration_since(job.asked);
-        let took = now.saturating_duration_since(job.started);
-        trace(
+        self.tell(Ending {
             node,
             job,
-            &outcome,
-            status,
-            verified,
-            waited,
-            took,
-            first_of_a_run,
-        );
-        self.send_report(|| Report {
-            target: job.target.clone(),
-            cache: Arc::clone(&node.cache),
-            node: Arc::clone(&node.name),
             outcome,
-            status,
-            verified,
-            rebound: job.rebound,
-            attempts: job.attempts,
-            waited,
-            took,
+            status: None,
+            verified: false,
+            first_of_a_run,
+            now,
         });
+    }
+
+    fn tell(&self, ending: Ending<'_>) {
+        ending.log();
+        self.send_report(|| ending.into_report());
     }
 
     fn send_report(&self, report: impl FnOnce() -> Report) {
@@ -294,50 +291,5 @@ impl Engine {
             invalid: self.invalid.load(Ordering::Relaxed),
             nodes: self.nodes.iter().map(|node| node.stats()).collect(),
         }
-    }
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the fields of one event, named once here"
-)]
-fn trace(
-    node: &Node,
-    job: &Job,
-    outcome: &Outcome,
-    status: Option<u16>,
-    verified: bool,
-    waited: Duration,
-    took: Duration,
-    first_of_a_run: bool,
-) {
-    macro_rules! event {
-        ($level:ident) => {
-            tracing::event!(
-                target: "roan",
-                tracing::Level::$level,
-                target = %job.target,
-                cache = %node.cache,
-                node = %node.name,
-                %outcome,
-                status,
-                verified,
-                rebound = job.rebound,
-                attempts = job.attempts,
-                waited_us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX),
-                took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-                "purge"
-            )
-        };
-    }
-    match outcome {
-        Outcome::Purged | Outcome::NotCached => event!(DEBUG),
-        Outcome::Failed(_) => event!(WARN),
-        _ if first_of_a_run && !tracing::dispatcher::has_been_set() => {
-            let (target, cache, name) = (&job.target, &node.cache, &node.name);
-            loudly(format_args!("{target} at {cache} {name}: {outcome}"));
-        }
-        _ if first_of_a_run => event!(ERROR),
-        _ => event!(WARN),
     }
 }

@@ -1,6 +1,7 @@
 //! The dispatcher: takes purges from the inbox to the nodes of each cache, on a thread of its own.
 
 mod builder;
+mod ending;
 mod engine;
 mod global;
 mod handle;

@@ -4,15 +4,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use hashbrown::HashMap;
 use tokio::sync::oneshot;
 
 use super::engine::Engine;
 use super::orders::Order;
 use super::stats::Left;
 use crate::error::ConfigError;
+use crate::outbox::Batch;
 use crate::outcome::Outcome;
-use crate::target::Target;
 
 /// After so many wakings within [`PACE`] the thread lets the hooks work for that long in peace:
 /// waking it costs them more than all the rest.
@@ -47,7 +46,7 @@ pub(super) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
 async fn run(engine: Arc<Engine>) {
     let mut flushes: Vec<Flush> = Vec::new();
     let mut closing = false;
-    let mut spare = HashMap::new();
+    let mut spare = Batch::new();
     let mut wakings = 0;
     let mut window = Instant::now();
     loop {
@@ -104,7 +103,7 @@ async fn run(engine: Arc<Engine>) {
 }
 
 /// Takes what the hooks have left to the queues of the nodes.
-async fn take_in(engine: &Arc<Engine>, spare: &mut HashMap<Target, Instant>) {
+async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     for slot in 0..engine.inbox.slots() {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
@@ -136,7 +135,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         };
         for job in dead {
             let outcome = Outcome::Dead(node.last_failure());
-            engine.report(node, &job, outcome, now);
+            engine.end_unsent(node, &job, outcome, now);
         }
     }
     pump_all(engine);
@@ -164,11 +163,7 @@ fn answer_flushes(engine: &Engine, flushes: &mut Vec<Flush>, due: &mut Instant) 
     *flushes = waiting;
 }
 
-async fn end(
-    engine: &Arc<Engine>,
-    reply: oneshot::Sender<Left>,
-    spare: &mut HashMap<Target, Instant>,
-) {
+async fn end(engine: &Arc<Engine>, reply: oneshot::Sender<Left>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
     let left = engine.left(true);
@@ -176,7 +171,7 @@ async fn end(
     for node in &engine.nodes {
         let jobs = node.queue().drain(now);
         for job in jobs {
-            engine.report(node, &job, Outcome::Abandoned, now);
+            engine.end_unsent(node, &job, Outcome::Abandoned, now);
         }
     }
     engine.orders.close();

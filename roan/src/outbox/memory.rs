@@ -5,12 +5,14 @@
 //! waits already costs no memory.
 
 use std::cell::Cell;
+use std::hash::BuildHasher;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use tokio::sync::Notify;
 
 use crate::target::{Target, TargetRef};
@@ -24,6 +26,7 @@ const KEPT_CAPACITY: usize = 4096;
 #[derive(Debug)]
 pub(crate) struct Inbox {
     slots: Box<[Slot]>,
+    hasher: DefaultHashBuilder,
     /// Targets in all slots.
     waiting: AtomicUsize,
     limit: usize,
@@ -42,7 +45,7 @@ struct Slot(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    targets: HashMap<Target, Instant>,
+    targets: Batch,
     /// How often a target was put here since the program began.
     asked: u64,
 }
@@ -53,6 +56,9 @@ impl Slot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Targets, each with the time at which it was first asked for.
+pub(crate) type Batch = HashTable<(Target, Instant)>;
 
 /// What became of a target that was put into the [`Inbox`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +87,7 @@ impl Inbox {
     /// At most `limit` targets wait at a time.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
+            hasher: DefaultHashBuilder::default(),
             slots: (0..SLOTS).map(|_| Slot::default()).collect(),
             waiting: AtomicUsize::new(0),
             limit,
@@ -100,13 +107,19 @@ impl Inbox {
             return Put::Closed;
         }
         slot.asked += 1;
-        if !slot.targets.contains_key(&target) {
+        let hasher = &self.hasher;
+        let entry = slot.targets.entry(
+            hasher.hash_one(target),
+            |(known, _)| TargetRef::from(known) == target,
+            |(known, _)| hasher.hash_one(known),
+        );
+        if let Entry::Vacant(vacant) = entry {
             if self.waiting.load(Ordering::Relaxed) >= self.limit {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 return Put::Full;
             }
             self.waiting.fetch_add(1, Ordering::Relaxed);
-            slot.targets.insert(target.to_owned(), Instant::now());
+            vacant.insert((target.to_target(), Instant::now()));
         }
         drop(slot);
         self.wake();
@@ -122,9 +135,9 @@ impl Inbox {
 
     /// Takes the targets out of slot after slot. `spare` is an empty map, or one from the call
     /// before, whose memory is used again.
-    pub(crate) fn take(&self, number: usize, spare: &mut HashMap<Target, Instant>) {
+    pub(crate) fn take(&self, number: usize, spare: &mut Batch) {
         if spare.capacity() > KEPT_CAPACITY {
-            *spare = HashMap::new();
+            *spare = Batch::new();
         }
         spare.clear();
         mem::swap(&mut self.slots[number].lock().targets, spare);
@@ -197,7 +210,7 @@ mod tests {
             assert_eq!(inbox.put(url("/a")), Put::Waits);
         }
         assert_eq!((inbox.waiting(), inbox.asked()), (1, 1000));
-        let mut taken = HashMap::new();
+        let mut taken = Batch::new();
         let number = slot_of_this_thread();
         inbox.take(number, &mut taken);
         assert_eq!(taken.len(), 1);

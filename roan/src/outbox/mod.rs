@@ -2,4 +2,4 @@
 
 mod memory;
 
-pub(crate) use memory::{Inbox, Put};
+pub(crate) use memory::{Batch, Inbox, Put};
