@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use roan_tests::{Browser, HOST, Nginx, Options, Origin, wait};
+use roan_tests::{Browser, HOST, Nginx, Options, Origin, SITE_CONF, wait};
 
 fn setup() -> (Origin, Nginx, Browser) {
     let origin = Origin::start();
@@ -56,6 +56,14 @@ fn a_purge_by_hand_makes_any_page_fresh() {
         assert_eq!(browser.assert_hit(url).text(), format!("new {url}"));
         assert_eq!(origin.renders(url), 2, "renders of {url}");
     }
+}
+
+#[test]
+fn the_readme_quotes_the_configuration_that_is_tested() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let quoted = format!("```nginx\n{SITE_CONF}```");
+    assert!(readme.contains(&quoted), "copy tests/conf/site.conf there");
 }
 
 #[test]
