@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use roan_tests::{Browser, HOST, Nginx, Options, Origin, wait};
+use roan_tests::{Browser, HOST, Nginx, Options, Origin, SITE_CONF, wait};
 
 fn setup() -> (Origin, Nginx, Browser) {
     let origin = Origin::start();
@@ -56,6 +56,14 @@ fn a_purge_by_hand_makes_any_page_fresh() {
         assert_eq!(browser.assert_hit(url).text(), format!("new {url}"));
         assert_eq!(origin.renders(url), 2, "renders of {url}");
     }
+}
+
+#[test]
+fn the_readme_quotes_the_configuration_that_is_tested() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let quoted = format!("```nginx\n{SITE_CONF}```");
+    assert!(readme.contains(&quoted), "copy tests/conf/site.conf there");
 }
 
 #[test]
@@ -193,35 +201,6 @@ fn a_removed_page_is_gone_and_a_delayed_one_is_late() {
     assert!(start.elapsed() >= delay);
     assert_eq!(origin.renders("/slow"), 1);
     assert_eq!(origin.all_renders(), 3);
-}
-
-#[test]
-fn nothing_of_nginx_is_left_behind() {
-    let origin = Origin::start();
-    let options = Options::default();
-    let (addr, folder) = {
-        let nginx = Nginx::start(&origin, &options);
-        (nginx.addr(), nginx.folder().to_owned())
-    };
-    wait_until_gone(addr, &folder);
-
-    // The thread panics with the nginx in its hands.
-    let (tell, told) = std::sync::mpsc::channel();
-    let panicking = std::thread::spawn(move || {
-        let nginx = Nginx::start(&origin, &options);
-        tell.send((nginx.addr(), nginx.folder().to_owned()))
-            .unwrap();
-        panic!("on purpose");
-    });
-    let (addr, folder) = told.recv().unwrap();
-    assert!(panicking.join().is_err());
-    wait_until_gone(addr, &folder);
-}
-
-fn wait_until_gone(addr: std::net::SocketAddr, folder: &std::path::Path) {
-    wait::until(wait::LONG, "the port and the folder to be free", || {
-        std::net::TcpStream::connect(addr).is_err() && !folder.exists()
-    });
 }
 
 #[test]

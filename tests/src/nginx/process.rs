@@ -1,5 +1,6 @@
 //! The processes of one nginx: a master and its workers, in a process group of their own.
 
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,7 +20,11 @@ pub(super) struct Process {
 impl Process {
     /// Runs nginx in the foreground with the `nginx.conf` of the folder.
     pub(super) fn spawn(binary: &Path, folder: &Path) -> Self {
-        let master = Command::new(binary)
+        // The shell becomes nginx only when told to, and ends if we die before: so there is no
+        // moment at which an nginx runs that nobody watches.
+        let mut master = Command::new("sh")
+            .args(["-c", r#"read -r go && exec "$@" </dev/null"#, "sh"])
+            .arg(binary)
             .arg("-p")
             .arg(folder)
             .arg("-c")
@@ -27,13 +32,15 @@ impl Process {
             // Until it has read the configuration it would write to /var/log.
             .arg("-e")
             .arg(folder.join("error.log"))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .expect("nginx can be executed");
-        let watchdog = Watchdog::start(master.id(), folder).expect("a shell");
+            .expect("a shell for nginx");
+        let watchdog = Watchdog::start(master.id(), folder).expect("a shell for the watchdog");
+        let mut go = master.stdin.take().expect("the piped input");
+        go.write_all(b"go\n").expect("the shell of nginx listens");
         Self {
             master,
             _watchdog: watchdog,

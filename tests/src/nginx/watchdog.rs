@@ -14,7 +14,8 @@ impl Watchdog {
     /// Watches the process group of `leader`, and the folder that it works in.
     pub(super) fn start(leader: u32, folder: &Path) -> io::Result<Self> {
         Command::new("sh")
-            .args(["-c", r#"read _; kill -KILL -- "-$0"; rm -rf -- "$1""#])
+            // dash takes `--` after `-s KILL` only.
+            .args(["-c", r#"read _; kill -s KILL -- "-$0"; rm -rf -- "$1""#])
             .arg(leader.to_string())
             .arg(folder)
             .stdin(Stdio::piped())
