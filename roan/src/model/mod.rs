@@ -45,6 +45,7 @@ pub trait Model {
 
     /// Tells the type from others; lifetimes do not matter.
     #[doc(hidden)]
+    #[must_use]
     fn type_key() -> TypeId {
         typeid::of::<Self>()
     }
