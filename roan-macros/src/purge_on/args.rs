@@ -154,11 +154,10 @@ fn once<T>(slot: &mut Option<T>, value: T, word: &Ident, told: &str) -> Result<(
 fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<Vec<Member>> {
     let content;
     parenthesized!(content in input);
-    let shown = content.fork().parse::<TokenStream>()?;
+    let content: TokenStream = content.parse()?;
     if event != Event::Update {
-        content.parse::<TokenStream>()?;
         let instead = match event {
-            Event::Save => format!("`create, update({shown})`"),
+            Event::Save => format!("`create, update({content})`"),
             _ => format!("`{word}` alone"),
         };
         let told = format!("only an `update` can watch fields: write {instead}");
@@ -169,7 +168,8 @@ fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<V
             "`update()` watches nothing: write `update(title)`, or `update` for every update";
         return Err(Error::new(word.span(), told));
     }
-    let watched = Punctuated::<Member, Token![,]>::parse_terminated(&content).map_err(|error| {
+    let fields = Punctuated::<Member, Token![,]>::parse_terminated;
+    let watched = fields.parse2(content).map_err(|error| {
         let told = "`update` watches whole fields: write their names, `update(title, slug)`";
         Error::new(error.span(), told)
     })?;
@@ -238,7 +238,7 @@ fn unknown(word: &Ident, input: ParseStream<'_>) -> Error {
     let name = word.to_string();
     let is_key = input.peek(Token![=]);
     let as_event = Event::meant_by(&name).map(Event::name);
-    let as_key = Key::meant_by(&name).map(Key::usage);
+    let as_key = Key::meant_by(&name).map(Key::name);
     let meant = if is_key {
         as_key.or(as_event)
     } else {
