@@ -10,7 +10,6 @@ use super::key::{Event, Key};
 use crate::diagnostics::{Diagnostics, listed};
 
 /// What one `#[purge_on(...)]` says.
-#[derive(Debug)]
 pub(crate) struct Args {
     /// The attribute itself.
     pub(crate) span: Span,
@@ -24,7 +23,6 @@ pub(crate) struct Args {
 }
 
 /// `save`, or `update(title, slug)`.
-#[derive(Debug)]
 pub(crate) struct EventArg {
     pub(crate) event: Event,
     pub(crate) word: Ident,
@@ -32,7 +30,6 @@ pub(crate) struct EventArg {
 }
 
 /// What is to be purged.
-#[derive(Debug)]
 pub(crate) enum TargetArg {
     Url(LitStr),
     /// The path of a function, as written.
@@ -206,7 +203,8 @@ fn parse_site(input: ParseStream<'_>) -> Result<LitStr> {
 }
 
 fn parse_crate(input: ParseStream<'_>) -> Result<Path> {
-    if let Ok(quoted) = input.parse::<LitStr>() {
+    if input.peek(LitStr) {
+        let quoted: LitStr = input.parse()?;
         let told = format!(
             "`crate` takes a path without quotes: write `crate = {}`",
             quoted.value()

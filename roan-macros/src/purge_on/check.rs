@@ -1,5 +1,6 @@
 //! The checks that need the rules and the type together, one function each.
 
+use quote::ToTokens;
 use syn::Type;
 
 use super::args::{Args, EventArg};
@@ -74,7 +75,8 @@ pub(crate) fn crates_agree(all: &[Args], diagnostics: &mut Diagnostics) {
     let Some(first) = named.next() else {
         return;
     };
-    for other in named.filter(|other| *other != first) {
+    let first = first.to_token_stream().to_string();
+    for other in named.filter(|other| other.to_token_stream().to_string() != first) {
         let told =
             "the attributes of a type share one `crate`: write the same path, or write it once";
         diagnostics.report(other, told);

@@ -10,7 +10,6 @@ use super::args::Args;
 use crate::diagnostics::Diagnostics;
 
 /// What stands under the attributes: its tokens without any `#[purge_on]`, and those attributes.
-#[derive(Debug)]
 pub(crate) struct Annotated {
     pub(crate) tokens: TokenStream,
     /// The siblings of the attribute that is being expanded, in their order.
@@ -68,7 +67,6 @@ fn parse_sibling(attribute: Attribute, diagnostics: &mut Diagnostics) -> Args {
 }
 
 /// The annotated struct or enum.
-#[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
@@ -79,7 +77,6 @@ pub(crate) struct Item {
 }
 
 /// A field of the struct.
-#[derive(Debug)]
 pub(crate) struct Field {
     /// The name without `r#`, or the number.
     pub(crate) name: String,
