@@ -19,7 +19,7 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
     let allow_deprecated = item.is_deprecated.then(|| quote!(#[allow(deprecated)]));
 
     let count = Index::from(rules.len());
-    let entries = rules.iter().map(|rule| entry(rule, &name));
+    let entries = rules.iter().map(entry);
     // Locals are out of the sight of `when = ...`.
     let out = Ident::new("out", Span::mixed_site());
     let arms = rules
@@ -30,7 +30,8 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
     quote! {
         const _: () = {
             use #krate::__private as __roan;
-            static __ROAN_RULES: [__roan::Rule; #count] = [#(#entries),*];
+            static __ROAN_RULES: [__roan::Rule; #count] =
+                __roan::Rule::of(#name, __roan::module_path!(), [#(#entries),*]);
             __roan::register!(__ROAN_RULES);
             #allow_deprecated
             #[automatically_derived]
@@ -83,7 +84,7 @@ fn where_clause(item: &Item, rules: &[Rule<'_>]) -> Option<TokenStream> {
 }
 
 /// The rule as static data.
-fn entry(rule: &Rule<'_>, name: &str) -> TokenStream {
+fn entry(rule: &Rule<'_>) -> TokenStream {
     let events = events(rule);
     let template = match &rule.target {
         Target::Url(Template { literal, .. }) => quote!(Url(#literal)),
@@ -99,12 +100,7 @@ fn entry(rule: &Rule<'_>, name: &str) -> TokenStream {
     let when = rule.when.map(source::text).map(|text| quote!(.when(#text)));
     let site = rule.site.as_ref().map(|site| quote!(.at_site(#site)));
     quote! {
-        __roan::Rule::new(
-            (#name, __roan::module_path!()),
-            #events,
-            __roan::Template::#template,
-            (#file, #line),
-        ) #watching #when #site
+        __roan::Rule::new(#events, __roan::Template::#template, #file, #line) #watching #when #site
     }
 }
 

@@ -23,9 +23,13 @@ use rule::Rule;
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut all = vec![Args::parse(arguments, Span::call_site(), &mut diagnostics)];
-    let Annotated { tokens, siblings } = Annotated::take_apart(item, &mut diagnostics);
+    let Annotated {
+        tokens,
+        siblings,
+        item,
+    } = Annotated::parse(&item, &mut diagnostics);
     all.extend(siblings);
-    let Some(item) = Item::parse(&tokens, &mut diagnostics) else {
+    let Some(item) = item else {
         let errors = diagnostics.into_compile_errors();
         return quote!(#tokens #errors);
     };
