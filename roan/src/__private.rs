@@ -32,7 +32,7 @@ struct Yielded(Vec<Result<Target, TargetError>>);
 
 impl Sink for Yielded {
     fn target(&mut self, target: TargetRef<'_>) {
-        self.0.push(Ok(target.to_owned()));
+        self.0.push(Ok(target.to_target()));
     }
 
     fn refused(&mut self, error: TargetError) {

@@ -3,14 +3,38 @@
 
 #[doc(hidden)]
 pub mod __private;
+mod announce;
+pub mod config;
+mod dispatcher;
 mod encode;
+mod error;
 mod event;
+mod hook;
+mod http;
 mod model;
+mod outbox;
+mod outcome;
+mod purger;
+mod registration;
+mod report;
+mod retry;
 mod rule;
+mod scope;
+mod site;
 mod target;
+pub mod testing;
 
+pub use dispatcher::{Builder, Left, LeftAtNode, NodeStats, Roan, Stats, global};
+pub use error::ConfigError;
 pub use event::{Event, Events};
-pub use model::Model;
+pub use hook::{created, deleted, saved, updated};
+pub use model::{Foreign, Model};
+pub use outcome::{Failure, Outcome, Refusal};
+pub use purger::{Cache, Nginx};
+pub use registration::{Purge, purge};
+pub use report::{Report, Reports};
 pub use roan_macros::purge_on;
 pub use rule::{Rule, Template, rules};
+pub use scope::{discard, in_scope, in_scope_blocking, scope, scope_blocking};
+pub use site::{Site, SiteError};
 pub use target::{Target, TargetError, TargetKind};

@@ -1,1 +1,33 @@
-//! The test harness.
+//! The test harness: real servers on private ports, a client that changes no byte, and waits with
+//! a deadline.
+//!
+//! Everything here blocks its thread, and every server has threads of its own. In an async test,
+//! use tokio's `multi_thread` flavor.
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a harness that cannot do its work fails the test, with a clear message"
+)]
+#![allow(
+    clippy::must_use_candidate,
+    reason = "a request is often sent for what it does to the cache"
+)]
+
+mod background;
+mod browser;
+mod faulty;
+mod gate;
+mod head;
+mod nginx;
+mod origin;
+pub mod wait;
+
+pub use browser::{Answer, Browser};
+pub use faulty::{Behaviour, Faulty, Received};
+pub use gate::Gate;
+pub use nginx::{Nginx, Options, SITE_CONF};
+pub use origin::Origin;
+
+/// The host of the pages, where a test does not name another.
+pub const HOST: &str = "site.test";

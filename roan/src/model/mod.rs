@@ -1,8 +1,12 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
+mod foreign;
 mod targets;
 mod value;
 
+use std::any::TypeId;
+
+pub use foreign::Foreign;
 pub(crate) use targets::Sink;
 pub use targets::Targets;
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
@@ -39,5 +43,11 @@ pub trait Model {
     #[doc(hidden)]
     fn watched_changed(_old: &Self, _new: &Self, _rule: usize) -> bool {
         true
+    }
+
+    /// Tells the type from others; lifetimes do not matter.
+    #[doc(hidden)]
+    fn type_key() -> TypeId {
+        typeid::of::<Self>()
     }
 }

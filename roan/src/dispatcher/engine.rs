@@ -1,0 +1,295 @@
+//! From the inbox to the nodes, and from their answers to the reports.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast;
+
+use super::ending::Ending;
+use super::node::Node;
+use super::orders::{Order, Orders};
+use super::queue::{Asked, Job, Next, Verdict};
+use super::stats::{Left, LeftAtNode, Stats};
+use crate::announce::loudly;
+use crate::outbox::{Inbox, Put};
+use crate::outcome::{Outcome, Refusal};
+use crate::purger::{Answer, Cache};
+use crate::report::Report;
+use crate::site::Site;
+use crate::target::{Target, TargetError, TargetRef};
+
+/// What the hooks, the dispatcher's thread and the handles share.
+pub(crate) struct Engine {
+    pub(super) inbox: Inbox,
+    pub(super) nodes: Vec<Arc<Node>>,
+    /// For each tier, whether its cache knows tags.
+    pub(super) tiers: Vec<bool>,
+    pub(super) default_site: Option<Site>,
+    pub(super) sites: HashMap<String, Site>,
+    pub(super) reports: broadcast::Sender<Report>,
+    pub(super) orders: Orders,
+    /// Whether somebody waits for the queues to be empty.
+    pub(super) watched: AtomicBool,
+    /// Until when the thread sleeps; a timer that is due earlier must wake it.
+    pub(super) sleeps_until: Mutex<Instant>,
+    pub(super) refused: AtomicU64,
+    pub(super) invalid: AtomicU64,
+}
+
+impl Engine {
+    pub(super) fn order(&self, order: Order) {
+        self.orders.push(order);
+        self.inbox.wake();
+    }
+
+    /// Puts what a hook yields into the inbox.
+    pub(crate) fn put(&self, target: TargetRef<'_>) {
+        let put = self.inbox.put(target);
+        if put == Put::Waits {
+            return;
+        }
+        let target = target.to_target();
+        if self.inbox.dropped().is_power_of_two() {
+            let why = match put {
+                Put::Closed => "the dispatcher was shut down",
+                Put::Full | Put::Waits => "as many purges wait as may (`Builder::max_waiting`)",
+            };
+            loudly(format_args!("{target} is not purged: {why}"));
+        }
+        let now = Instant::now();
+        self.report_unsent(&target, Outcome::Dropped, now, now);
+    }
+
+    /// Counts what a hook could make no target of.
+    pub(crate) fn invalid(&self, error: &TargetError) {
+        let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            loudly(format_args!(
+                "a rule yields no purge (number {count}): {error}"
+            ));
+        } else {
+            tracing::error!(target: "roan", %error, "a rule yields no purge");
+        }
+    }
+
+    /// Takes in a target that left the inbox.
+    pub(super) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+        let refusal = match target.site() {
+            Some(name) if !self.sites.contains_key(name) => {
+                Some(Refusal::UnknownSite(name.to_owned()))
+            }
+            _ if !self
+                .tiers
+                .iter()
+                .any(|tags| Cache::can_purge(*tags, target.kind())) =>
+            {
+                Some(Refusal::NoCacheForTags)
+            }
+            _ => None,
+        };
+        match refusal {
+            Some(refusal) => self.refuse(target, refusal, asked, now),
+            None => self.ask_tier(0, target, asked, false, now),
+        }
+    }
+
+    fn refuse(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
+        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            loudly(format_args!(
+                "{target} cannot be purged (number {count}): {refusal}"
+            ));
+        } else {
+            tracing::error!(target: "roan", %target, %refusal, "purge refused");
+        }
+        self.report_unsent(target, Outcome::Refused(refusal), asked, now);
+    }
+
+    fn report_unsent(&self, target: &Target, outcome: Outcome, asked: Instant, now: Instant) {
+        self.send_report(|| Report {
+            target: target.clone(),
+            cache: "".into(),
+            node: "".into(),
+            outcome,
+            status: None,
+            verified: false,
+            rebound: false,
+            attempts: 0,
+            waited: now.saturating_duration_since(asked),
+            took: Duration::ZERO,
+        });
+    }
+
+    /// Asks the nodes of one tier; the next is asked once they have answered, so that it cannot
+    /// re-fill from a stale one. A node that is down is not waited for: when it is back, the next
+    /// tier is asked once more.
+    fn ask_tier(&self, tier: usize, target: &Target, asked: Instant, rebound: bool, now: Instant) {
+        let Some(tags) = self.tiers.get(tier) else {
+            return;
+        };
+        let mut answer_comes = false;
+        let mut one_is_down = false;
+        if Cache::can_purge(*tags, target.kind()) {
+            for node in self.nodes.iter().filter(|node| node.tier == tier) {
+                let (result, down) = {
+                    let mut queue = node.queue();
+                    (queue.ask(target, asked, rebound, now), queue.is_down())
+                };
+                answer_comes |= !down && result != Asked::Full;
+                one_is_down |= down;
+                if result == Asked::Full {
+                    let outcome = Outcome::Dropped;
+                    self.end_unsent(
+                        node,
+                        &Job::unsent(target, asked, rebound, now),
+                        outcome,
+                        now,
+                    );
+                }
+            }
+        }
+        if !answer_comes || one_is_down {
+            self.ask_tier(tier + 1, target, asked, rebound, now);
+        }
+    }
+
+    /// Starts as many requests at the node as it may have in flight.
+    pub(super) fn pump(self: &Arc<Self>, node: &Arc<Node>) {
+        loop {
+            let job = node.queue().next(Instant::now());
+            let Some(job) = job else { break };
+            tokio::spawn(Arc::clone(self).work(Arc::clone(node), job));
+        }
+    }
+
+    /// Makes one request after the other while some are ready.
+    async fn work(self: Arc<Self>, node: Arc<Node>, mut job: Job) {
+        loop {
+            let site = match job.target.site() {
+                Some(name) => self.sites.get(name),
+                None => self.default_site.as_ref(),
+            };
+            let answer = node.purger.purge(&job.target, site).await;
+            self.answered(&node, &job, answer);
+            let next = node.queue().next(Instant::now());
+            match next {
+                Some(next) => job = next,
+                None => break,
+            }
+            self.pump(&node);
+        }
+    }
+
+    fn answered(self: &Arc<Self>, node: &Arc<Node>, job: &Job, answer: Answer) {
+        let now = Instant::now();
+        let verdict = match &answer.outcome {
+            outcome if outcome.is_done() => Verdict::Done,
+            Outcome::Failed(_) => Verdict::Failed,
+            _ => Verdict::Refused,
+        };
+        let (outcome, first_of_a_run, came_back, idle, due) = {
+            let mut queue = node.queue();
+            let was_down = queue.is_down();
+            let outcome = match (queue.answered(job, verdict, now), answer.outcome) {
+                (Next::Dead, Outcome::Failed(failure)) => Outcome::Dead(failure),
+                (_, outcome) => outcome,
+            };
+            // Under the lock, so that nobody sees it neither waiting nor counted.
+            let first_of_a_run = node.count(&outcome);
+            let came_back = was_down && !queue.is_down();
+            (
+                outcome,
+                first_of_a_run,
+                came_back,
+                queue.pending() == 0,
+                queue.next_due(),
+            )
+        };
+        if verdict != Verdict::Failed || job.attempts == 1 {
+            self.ask_tier(node.tier + 1, &job.target, now, job.rebound, now);
+            for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
+                self.pump(later);
+            }
+        }
+        let Answer {
+            status, verified, ..
+        } = answer;
+        self.tell(Ending {
+            node,
+            job,
+            outcome,
+            status,
+            verified,
+            first_of_a_run,
+            now,
+        });
+        if came_back {
+            tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
+            self.pump(node);
+        }
+        let wakes = due.is_some_and(|due| {
+            due < *self
+                .sleeps_until
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        });
+        if wakes || idle && self.watched.load(Ordering::Relaxed) {
+            self.inbox.wake();
+        }
+    }
+
+    /// Counts and reports what was not sent.
+    pub(super) fn end_unsent(&self, node: &Node, job: &Job, outcome: Outcome, now: Instant) {
+        let first_of_a_run = node.count(&outcome);
+        self.tell(Ending {
+            node,
+            job,
+            outcome,
+            status: None,
+            verified: false,
+            first_of_a_run,
+            now,
+        });
+    }
+
+    fn tell(&self, ending: Ending<'_>) {
+        ending.log();
+        self.send_report(|| ending.into_report());
+    }
+
+    fn send_report(&self, report: impl FnOnce() -> Report) {
+        if self.reports.receiver_count() > 0 {
+            // Fails when the last subscriber has just gone, and then nobody misses it.
+            let _ = self.reports.send(report());
+        }
+    }
+
+    pub(super) fn left(&self, rebounds: bool) -> Left {
+        let nodes = self.nodes.iter().filter_map(|node| {
+            let queue = node.queue();
+            let left = LeftAtNode {
+                cache: Arc::clone(&node.cache),
+                node: Arc::clone(&node.name),
+                pending: queue.pending(),
+                rebounds: queue.rebounds(),
+            };
+            (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
+        });
+        Left {
+            nodes: nodes.collect(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            asked: self.inbox.asked(),
+            dropped: self.inbox.dropped(),
+            waiting: self.inbox.waiting(),
+            refused: self.refused.load(Ordering::Relaxed),
+            invalid: self.invalid.load(Ordering::Relaxed),
+            nodes: self.nodes.iter().map(|node| node.stats()).collect(),
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The handle of a dispatcher.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::builder::Builder;
+use super::engine::Engine;
+use super::orders::Order;
+use super::stats::{Left, Stats};
+use crate::hook;
+use crate::model::Model;
+use crate::report::Reports;
+use crate::target::{Target, TargetError};
+
+/// A dispatcher: it takes purges to every node of every cache, and says what became of them.
+///
+/// Most programs have one, the global dispatcher, which [`Builder::install`] or the first hook
+/// makes; [`roan::saved`](crate::saved) and its like speak to it. Clones are handles of the same
+/// dispatcher. It runs on a thread of its own, so it serves programs with and without an
+/// asynchronous runtime. When the last handle is gone, it ends as soon as nothing waits.
+///
+/// ```
+/// use std::time::Duration;
+/// use roan::Roan;
+/// use roan::testing::Recorder;
+///
+/// let recorder = Recorder::new();
+/// let roan = Roan::builder().cache(recorder.clone()).build()?;
+/// roan.purge("/posts")?;
+/// let left = roan.flush_blocking(Duration::from_secs(5));
+/// assert_eq!(left.pending(), 0);
+/// roan::assert_purged!(recorder.purges(), "/posts");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Roan {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    engine: Arc<Engine>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.engine.order(Order::Close);
+    }
+}
+
+impl Roan {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            handle: Arc::new(Handle { engine }),
+        }
+    }
+
+    /// Begins a configuration, with the defaults.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.handle.engine
+    }
+
+    /// Whether both are handles of one dispatcher.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
+    /// Asks for a purge of one target, without a model. Returns at once; a scope holds it back.
+    ///
+    /// # Errors
+    ///
+    /// When a text is no URL that can be purged: see [`Target::url`].
+    pub fn purge<T>(&self, target: T) -> Result<(), TargetError>
+    where
+        T: TryInto<Target, Error: Into<TargetError>>,
+    {
+        let target = target.try_into().map_err(Into::into)?;
+        hook::purge(Some(self), &target);
+        Ok(())
+    }
+
+    /// As [`roan::created`](crate::created), to this dispatcher.
+    pub fn created<M: Model>(&self, model: &M) {
+        hook::fire_created(Some(self), model);
+    }
+
+    /// As [`roan::updated`](crate::updated), to this dispatcher.
+    pub fn updated<M: Model>(&self, old: &M, new: &M) {
+        hook::fire_updated(Some(self), old, new);
+    }
+
+    /// As [`roan::saved`](crate::saved), to this dispatcher.
+    pub fn saved<M: Model>(&self, model: &M) {
+        hook::fire_saved(Some(self), model);
+    }
+
+    /// As [`roan::deleted`](crate::deleted), to this dispatcher.
+    pub fn deleted<M: Model>(&self, model: &M) {
+        hook::fire_deleted(Some(self), model);
+    }
+
+    /// Waits until no purge waits or is in flight, or for `timeout`, and says what is left.
+    ///
+    /// Rebounds are not waited for. Purges that are asked for meanwhile are. Works on any runtime.
+    pub async fn flush(&self, timeout: Duration) -> Left {
+        let reply = self.order_flush(timeout, false);
+        reply.await.unwrap_or_else(|_| self.engine().left(false))
+    }
+
+    /// As [`Roan::flush`], for programs without a runtime.
+    ///
+    /// # Panics
+    ///
+    /// Inside an asynchronous task, which must not block: use [`Roan::flush`] there.
+    pub fn flush_blocking(&self, timeout: Duration) -> Left {
+        let reply = self.order_flush(timeout, false);
+        reply
+            .blocking_recv()
+            .unwrap_or_else(|_| self.engine().left(false))
+    }
+
+    /// Waits until no purge and no rebound waits or is in flight, or for `timeout`; then ends the
+    /// dispatcher. What is left is reported as [`Outcome::Abandoned`](crate::Outcome::Abandoned).
+    ///
+    /// Call it once the program serves no more requests. Purges asked for later are dropped, and
+    /// reported as such.
+    pub async fn shutdown(&self, timeout: Duration) -> Left {
+        // Whatever it says is left, the second order will say again.
+        let _ = self.order_flush(timeout, true).await;
+        let reply = self.order_end();
+        reply.await.unwrap_or_else(|_| self.engine().left(true))
+    }
+
+    /// As [`Roan::shutdown`], for programs without a runtime.
+    ///
+    /// # Panics
+    ///
+    /// Inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
+    pub fn shutdown_blocking(&self, timeout: Duration) -> Left {
+        let _ = self.order_flush(timeout, true).blocking_recv();
+        let reply = self.order_end();
+        reply
+            .blocking_recv()
+            .unwrap_or_else(|_| self.engine().left(true))
+    }
+
+    fn order_flush(&self, timeout: Duration, rebounds: bool) -> oneshot::Receiver<Left> {
+        let (reply, receiver) = oneshot::channel();
+        let now = Instant::now();
+        let deadline = now
+            .checked_add(timeout)
+            .unwrap_or(now + super::settings::LONGEST);
+        self.engine().order(Order::Flush {
+            deadline,
+            rebounds,
+            reply,
+        });
+        receiver
+    }
+
+    fn order_end(&self) -> oneshot::Receiver<Left> {
+        let (reply, receiver) = oneshot::channel();
+        self.engine().order(Order::End { reply });
+        receiver
+    }
+
+    /// The counters of now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine().stats()
+    }
+
+    /// Subscribes to what becomes of each purge from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Reports {
+        Reports::new(self.engine().reports.subscribe())
+    }
+}
+
+impl fmt::Debug for Roan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roan")
+            .field("stats", &self.stats())
+            .finish()
+    }
+}

@@ -1,0 +1,121 @@
+//! One node: its client, its queue, and its counts.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::queue::Queue;
+use super::settings::Policy;
+use super::stats::NodeStats;
+use crate::outcome::{Failure, Outcome};
+use crate::purger::{NodeClient, Purger};
+
+/// See the module.
+pub(super) struct Node {
+    pub(super) cache: Arc<str>,
+    pub(super) name: Arc<str>,
+    /// The place of its cache in the order of purging.
+    pub(super) tier: usize,
+    pub(super) purger: Box<dyn Purger>,
+    queue: Mutex<Queue>,
+    last_failure: Mutex<Option<Failure>>,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    purged: AtomicU64,
+    not_cached: AtomicU64,
+    refused: AtomicU64,
+    refused_in_a_row: AtomicU64,
+    failed: AtomicU64,
+    dead: AtomicU64,
+    dropped: AtomicU64,
+    dropped_in_a_row: AtomicU64,
+}
+
+impl Node {
+    pub(super) fn new(cache: Arc<str>, tier: usize, client: NodeClient, policy: &Policy) -> Self {
+        Self {
+            cache,
+            name: client.name,
+            tier,
+            purger: client.purger,
+            queue: Mutex::new(Queue::new(policy.clone())),
+            last_failure: Mutex::new(None),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
+        // A panic under the lock is a bug of the queue; what is left of it is still worth sending.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts an outcome, and says whether it is the first of a run that a person must look at.
+    pub(super) fn count(&self, outcome: &Outcome) -> bool {
+        let counts = &self.counts;
+        let add = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed) == 0;
+        match outcome {
+            Outcome::Purged | Outcome::NotCached => {
+                counts.refused_in_a_row.store(0, Ordering::Relaxed);
+                counts.dropped_in_a_row.store(0, Ordering::Relaxed);
+                add(if *outcome == Outcome::Purged {
+                    &counts.purged
+                } else {
+                    &counts.not_cached
+                });
+                false
+            }
+            Outcome::Refused(_) => {
+                add(&counts.refused);
+                add(&counts.refused_in_a_row)
+            }
+            Outcome::Failed(failure) => {
+                add(&counts.failed);
+                let mut last = self
+                    .last_failure
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *last = Some(failure.clone());
+                false
+            }
+            Outcome::Dead(_) => {
+                add(&counts.dead);
+                true
+            }
+            Outcome::Dropped => {
+                add(&counts.dropped);
+                add(&counts.dropped_in_a_row)
+            }
+            Outcome::Abandoned => false,
+        }
+    }
+
+    /// What a purge died of that was not in flight when it became too old.
+    pub(super) fn last_failure(&self) -> Failure {
+        let last = self
+            .last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        last.clone().unwrap_or(Failure::Timeout)
+    }
+
+    pub(super) fn stats(&self) -> NodeStats {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let queue = self.queue();
+        NodeStats {
+            cache: Arc::clone(&self.cache),
+            node: Arc::clone(&self.name),
+            down: queue.is_down(),
+            pending: queue.pending(),
+            in_flight: queue.in_flight(),
+            rebounds: queue.rebounds(),
+            purged: get(&self.counts.purged),
+            not_cached: get(&self.counts.not_cached),
+            refused: get(&self.counts.refused),
+            failed: get(&self.counts.failed),
+            dead: get(&self.counts.dead),
+            dropped: get(&self.counts.dropped),
+        }
+    }
+}

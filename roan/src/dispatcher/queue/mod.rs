@@ -1,0 +1,431 @@
+//! What waits for one node: which purge is next, when, and what becomes of its answer.
+//!
+//! No input or output, no clock of its own: each method is told the time.
+//!
+//! ```text
+//!            ask             next              answered
+//! (nothing) -----> Ready -----------> InFlight ---------> Timed (rebound) ---> Ready
+//!                    ^                  |   |  failed
+//!                    |                  |   +-----------> Timed (back-off) --> Ready, or dead
+//!                    +------------------+ asked for again while in flight
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::BuildHasher;
+use std::time::{Duration, Instant};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use slab::Slab;
+
+use super::health::Health;
+use super::settings::Policy;
+use crate::retry::Backoff;
+use crate::target::Target;
+
+/// The least time between two requests for one target: a storm of saves of one row becomes at most
+/// a hundred purges a second.
+pub(super) const REPEAT_GAP: Duration = Duration::from_millis(10);
+
+/// See the module.
+pub(super) struct Queue {
+    policy: Policy,
+    backoff: Backoff,
+    hasher: DefaultHashBuilder,
+    /// Finds the place in `entries` of a target.
+    index: HashTable<u32>,
+    entries: Slab<Entry>,
+    ready: VecDeque<u32>,
+    timers: BTreeMap<(Instant, u32), ()>,
+    health: Health,
+    in_flight: usize,
+    /// Entries that are more than the rebound of a purge that was answered.
+    fresh: usize,
+    /// No entry can be too old before this time.
+    sweep_at: Option<Instant>,
+}
+
+struct Entry {
+    target: Target,
+    /// The oldest ask that was not answered yet; reports count the waiting time from it.
+    asked: Instant,
+    /// The newest such ask; the maximum age counts from it.
+    newest: Instant,
+    sent: Option<Instant>,
+    attempts: u32,
+    rebound: bool,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Ready,
+    Timed(Instant),
+    InFlight { again: Option<Instant> },
+}
+
+impl Entry {
+    fn is_fresh(&self) -> bool {
+        !self.rebound || matches!(self.phase, Phase::InFlight { again: Some(_) })
+    }
+
+    fn renew(&mut self, asked: Instant) {
+        self.asked = asked;
+        self.newest = asked;
+        self.attempts = 0;
+        self.rebound = false;
+    }
+}
+
+/// What became of an ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    New,
+    /// The target waits already, or is noted to be sent again.
+    Merged,
+    /// As many targets wait as may.
+    Full,
+}
+
+/// A request to make.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    place: u32,
+    pub(super) target: Target,
+    pub(super) asked: Instant,
+    pub(super) started: Instant,
+    /// This one included.
+    pub(super) attempts: u32,
+    pub(super) rebound: bool,
+}
+
+impl Job {
+    /// For the report of a target that no request was made for.
+    pub(super) fn unsent(target: &Target, asked: Instant, rebound: bool, now: Instant) -> Self {
+        let target = target.clone();
+        Self {
+            place: u32::MAX,
+            target,
+            asked,
+            started: now,
+            attempts: 0,
+            rebound,
+        }
+    }
+}
+
+/// How a node answered, as far as the queue cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The page is not in the node.
+    Done,
+    /// Asking again would not help.
+    Refused,
+    /// Another attempt may help.
+    Failed,
+}
+
+/// What the queue made of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The purge is over.
+    Ended,
+    /// There will be another attempt.
+    Retry,
+    /// The purge is over: it failed, and is too old for another attempt.
+    Dead,
+}
+
+impl Queue {
+    pub(super) fn new(policy: Policy) -> Self {
+        Self {
+            backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
+            policy,
+            hasher: DefaultHashBuilder::default(),
+            index: HashTable::new(),
+            entries: Slab::new(),
+            ready: VecDeque::new(),
+            timers: BTreeMap::new(),
+            health: Health::default(),
+            in_flight: 0,
+            fresh: 0,
+            sweep_at: None,
+        }
+    }
+
+    /// Notes that `target` was asked for at `asked`. A `rebound` is not followed by another.
+    pub(super) fn ask(
+        &mut self,
+        target: &Target,
+        asked: Instant,
+        rebound: bool,
+        now: Instant,
+    ) -> Asked {
+        let hash = self.hasher.hash_one(target);
+        let entries = &self.entries;
+        let found = self
+            .index
+            .find(hash, |place| entries[*place as usize].target == *target);
+        if let Some(place) = found.copied() {
+            let is_in_flight = matches!(self.entries[place as usize].phase, Phase::InFlight { .. });
+            if !rebound || is_in_flight {
+                self.ask_again(place, asked, now);
+            }
+            return Asked::Merged;
+        }
+        if self.entries.len() >= self.policy.max_waiting {
+            return Asked::Full;
+        }
+        let Ok(place) = u32::try_from(self.entries.vacant_key()) else {
+            return Asked::Full;
+        };
+        self.entries.insert(Entry {
+            target: target.clone(),
+            asked,
+            newest: asked,
+            sent: None,
+            attempts: 0,
+            rebound,
+            phase: Phase::Ready,
+        });
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        self.index.insert_unique(hash, place, |place| {
+            hasher.hash_one(&entries[*place as usize].target)
+        });
+        self.fresh += usize::from(!rebound);
+        self.ready.push_back(place);
+        self.sweep_at.get_or_insert(asked + self.policy.max_age);
+        Asked::New
+    }
+
+    fn ask_again(&mut self, place: u32, asked: Instant, now: Instant) {
+        let entry = &mut self.entries[place as usize];
+        let was_fresh = entry.is_fresh();
+        match &mut entry.phase {
+            Phase::InFlight { again } => {
+                again.get_or_insert(asked);
+                entry.newest = asked;
+            }
+            Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
+            Phase::Ready => entry.renew(asked),
+            Phase::Timed(due) => {
+                self.timers.remove(&(*due, place));
+                entry.renew(asked);
+                self.rest_until_gap_is_over(place, now);
+            }
+        }
+        let is_fresh = self.entries[place as usize].is_fresh();
+        self.fresh += usize::from(is_fresh && !was_fresh);
+    }
+
+    /// Makes the entry ready, or lets it wait until [`REPEAT_GAP`] after its last request.
+    fn rest_until_gap_is_over(&mut self, place: u32, now: Instant) {
+        let entry = &mut self.entries[place as usize];
+        match entry.sent.map(|sent| sent + REPEAT_GAP) {
+            Some(due) if due > now => self.wait_until(place, due),
+            _ => {
+                entry.phase = Phase::Ready;
+                self.ready.push_back(place);
+            }
+        }
+    }
+
+    fn wait_until(&mut self, place: u32, due: Instant) {
+        self.entries[place as usize].phase = Phase::Timed(due);
+        self.timers.insert((due, place), ());
+    }
+
+    /// The request to make now, if there is one. The caller makes it and then calls
+    /// [`Queue::answered`].
+    pub(super) fn next(&mut self, now: Instant) -> Option<Job> {
+        if self.in_flight >= self.health.allowed(self.policy.concurrency, now) {
+            return None;
+        }
+        let place = self.ready.pop_front()?;
+        let entry = &mut self.entries[place as usize];
+        entry.phase = Phase::InFlight { again: None };
+        entry.sent = Some(now);
+        entry.attempts = entry.attempts.saturating_add(1);
+        self.in_flight += 1;
+        Some(Job {
+            place,
+            target: entry.target.clone(),
+            asked: entry.asked,
+            started: now,
+            attempts: entry.attempts,
+            rebound: entry.rebound,
+        })
+    }
+
+    /// Takes the answer to a request, and says what follows from it.
+    pub(super) fn answered(&mut self, job: &Job, verdict: Verdict, now: Instant) -> Next {
+        self.in_flight -= 1;
+        let was_down = self.health.is_down();
+        match verdict {
+            Verdict::Done | Verdict::Refused => self.health.answered(),
+            Verdict::Failed => self.health.failed(job.started, now, &mut self.backoff),
+        }
+        if was_down && !self.health.is_down() {
+            self.hurry_retries();
+        }
+        let place = job.place;
+        let entry = &mut self.entries[place as usize];
+        let was_fresh = entry.is_fresh();
+        let Phase::InFlight { again } = entry.phase else {
+            debug_assert!(false, "an answer to a request that was not made");
+            return Next::Ended;
+        };
+        let too_old = now.saturating_duration_since(entry.newest) >= self.policy.max_age;
+        let next = match verdict {
+            Verdict::Failed if too_old => Next::Dead,
+            Verdict::Failed => Next::Retry,
+            Verdict::Done | Verdict::Refused => Next::Ended,
+        };
+        match (next, again, self.policy.rebound) {
+            (Next::Retry, ..) => {
+                let due = now + self.backoff.after(entry.attempts);
+                // An ask that came meanwhile is served by the retry.
+                entry.rebound &= again.is_none();
+                self.wait_until(place, due);
+            }
+            (Next::Ended, Some(asked), _) => {
+                entry.renew(asked);
+                self.rest_until_gap_is_over(place, now);
+            }
+            (Next::Ended, None, Some(delay)) if verdict == Verdict::Done && !job.rebound => {
+                let due = now + delay;
+                entry.renew(due);
+                entry.rebound = true;
+                self.wait_until(place, due);
+            }
+            (Next::Ended | Next::Dead, ..) => {
+                self.remove(place);
+                self.fresh -= usize::from(was_fresh);
+                return next;
+            }
+        }
+        let is_fresh = self.entries[place as usize].is_fresh();
+        self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
+        next
+    }
+
+    fn remove(&mut self, place: u32) -> Entry {
+        let entry = self.entries.remove(place as usize);
+        let hash = self.hasher.hash_one(&entry.target);
+        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
+            found.remove();
+        }
+        entry
+    }
+
+    /// After an outage: what failed during it need not wait any longer.
+    fn hurry_retries(&mut self) {
+        let entries = &mut self.entries;
+        let ready = &mut self.ready;
+        self.timers.retain(|(_, place), ()| {
+            let entry = &mut entries[*place as usize];
+            let is_retry = entry.attempts > 0;
+            if is_retry {
+                entry.phase = Phase::Ready;
+                ready.push_back(*place);
+            }
+            !is_retry
+        });
+    }
+
+    /// Makes ready what has waited long enough.
+    pub(super) fn fire_timers(&mut self, now: Instant) {
+        while let Some(timer) = self.timers.first_entry() {
+            let (due, place) = *timer.key();
+            if due > now {
+                break;
+            }
+            timer.remove();
+            self.entries[place as usize].phase = Phase::Ready;
+            self.ready.push_back(place);
+        }
+    }
+
+    /// When to look again, if nothing is asked and no answer comes before.
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        let timer = self.timers.first_key_value().map(|((due, _), ())| *due);
+        let probe = match self.health.probe_at() {
+            Some(probe_at) if self.in_flight == 0 && !self.ready.is_empty() => Some(probe_at),
+            _ => None,
+        };
+        let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
+        [timer, probe, sweep].into_iter().flatten().min()
+    }
+
+    /// Takes out what is too old for another attempt.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<Job> {
+        if self.sweep_at.is_none_or(|at| at > now) {
+            return Vec::new();
+        }
+        let max_age = self.policy.max_age;
+        let is_too_old = |entry: &Entry| {
+            let idle = !matches!(entry.phase, Phase::InFlight { .. });
+            idle && now.saturating_duration_since(entry.newest) >= max_age
+        };
+        let places = self.entries.iter().filter(|(_, entry)| is_too_old(entry));
+        let dead = self.take_out(places.map(|(place, _)| place).collect(), now);
+        // Not at once again: a purge in flight may be old, and a sweep looks at every entry.
+        let soonest = now + Duration::from_secs(1);
+        let oldest = self.entries.iter().map(|(_, entry)| entry.newest).min();
+        self.sweep_at = oldest.map(|oldest| (oldest + max_age).max(soonest));
+        dead
+    }
+
+    /// Takes out everything, in flight or not. No answer may come after.
+    pub(super) fn drain(&mut self, now: Instant) -> Vec<Job> {
+        self.in_flight = 0;
+        self.take_out(self.entries.iter().map(|(place, _)| place).collect(), now)
+    }
+
+    fn take_out(&mut self, places: Vec<usize>, now: Instant) -> Vec<Job> {
+        let mut taken = Vec::with_capacity(places.len());
+        for place in places {
+            let Ok(place) = u32::try_from(place) else {
+                continue;
+            };
+            let entry = self.remove(place);
+            if let Phase::Timed(due) = entry.phase {
+                self.timers.remove(&(due, place));
+            }
+            self.fresh -= usize::from(entry.is_fresh());
+            taken.push(Job {
+                place,
+                asked: entry.asked,
+                started: now,
+                attempts: entry.attempts,
+                rebound: entry.rebound,
+                target: entry.target,
+            });
+        }
+        let entries = &self.entries;
+        self.ready.retain(|place| entries.contains(*place as usize));
+        taken
+    }
+
+    /// Whether the node does not answer, so that a purge may wait for long.
+    pub(super) fn is_down(&self) -> bool {
+        self.health.is_down()
+    }
+
+    /// How many purges wait or are in flight, rebounds left out.
+    pub(super) fn pending(&self) -> usize {
+        self.fresh
+    }
+
+    /// How many rebounds wait or are in flight.
+    pub(super) fn rebounds(&self) -> usize {
+        self.entries.len() - self.fresh
+    }
+
+    /// How many requests are in flight.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+struct Bench {
+    queue: Queue,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(change: impl FnOnce(&mut Policy)) -> Self {
+        let mut policy = Policy {
+            rebound: None,
+            ..Policy::default()
+        };
+        change(&mut policy);
+        Self {
+            queue: Queue::new(policy),
+            now: Instant::now(),
+        }
+    }
+
+    fn ask(&mut self, url: &str) -> Asked {
+        self.queue
+            .ask(&Target::url(url).unwrap(), self.now, false, self.now)
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        self.queue.fire_timers(self.now);
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        self.queue.next(self.now)
+    }
+
+    fn sends(&mut self, url: &str) -> Job {
+        let job = self.next().expect("a request is due");
+        assert_eq!(job.target.as_str(), url);
+        job
+    }
+
+    fn sends_nothing(&mut self) {
+        assert!(self.next().is_none());
+    }
+
+    fn answer(&mut self, job: &Job, verdict: Verdict) -> Next {
+        self.queue.answered(job, verdict, self.now)
+    }
+}
+
+#[test]
+fn a_target_that_waits_is_asked_for_once() {
+    let mut bench = Bench::new(|_| {});
+    assert_eq!(bench.ask("/a"), Asked::New);
+    assert_eq!(bench.ask("/a"), Asked::Merged);
+    let job = bench.sends("/a");
+    bench.sends_nothing();
+    assert_eq!(bench.answer(&job, Verdict::Done), Next::Ended);
+    assert_eq!(bench.queue.pending(), 0);
+    bench.wait(SECOND);
+    bench.sends_nothing();
+}
+
+#[test]
+fn a_target_asked_for_while_in_flight_is_sent_again_after_the_gap() {
+    let mut bench = Bench::new(|_| {});
+    bench.ask("/a");
+    let job = bench.sends("/a");
+    bench.wait(MS);
+    assert_eq!(bench.ask("/a"), Asked::Merged);
+    assert_eq!(bench.ask("/a"), Asked::Merged);
+    bench.answer(&job, Verdict::Done);
+    assert_eq!(bench.queue.pending(), 1);
+    bench.sends_nothing();
+    bench.wait(REPEAT_GAP);
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Done);
+    assert_eq!(bench.queue.pending(), 0);
+}
+
+#[test]
+fn an_answered_purge_rebounds_once() {
+    let mut bench = Bench::new(|policy| policy.rebound = Some(2 * SECOND));
+    bench.ask("/a");
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Done);
+    assert_eq!((bench.queue.pending(), bench.queue.rebounds()), (0, 1));
+    bench.wait(2 * SECOND - MS);
+    bench.sends_nothing();
+    bench.wait(MS);
+    let job = bench.sends("/a");
+    assert!(job.rebound);
+    bench.answer(&job, Verdict::Done);
+    assert_eq!((bench.queue.pending(), bench.queue.rebounds()), (0, 0));
+    bench.wait(10 * SECOND);
+    bench.sends_nothing();
+}
+
+#[test]
+fn an_ask_before_the_rebound_is_sent_at_once_and_puts_the_rebound_off() {
+    let mut bench = Bench::new(|policy| policy.rebound = Some(2 * SECOND));
+    bench.ask("/a");
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Done);
+    bench.wait(SECOND);
+    bench.ask("/a");
+    let job = bench.sends("/a");
+    assert!(!job.rebound);
+    bench.answer(&job, Verdict::Done);
+    bench.wait(2 * SECOND - MS);
+    bench.sends_nothing();
+    bench.wait(MS);
+    assert!(bench.sends("/a").rebound);
+}
+
+#[test]
+fn a_refused_purge_is_neither_retried_nor_repeated() {
+    let mut bench = Bench::new(|policy| policy.rebound = Some(2 * SECOND));
+    bench.ask("/a");
+    let job = bench.sends("/a");
+    assert_eq!(bench.answer(&job, Verdict::Refused), Next::Ended);
+    bench.wait(10 * SECOND);
+    bench.sends_nothing();
+}
+
+#[test]
+fn a_failed_purge_is_retried_until_it_is_too_old() {
+    let mut bench = Bench::new(|policy| policy.max_age = 60 * SECOND);
+    bench.ask("/a");
+    for attempt in 1..=3 {
+        let job = bench.sends("/a");
+        assert_eq!(job.attempts, attempt);
+        assert_eq!(bench.answer(&job, Verdict::Failed), Next::Retry);
+        bench.wait(10 * SECOND);
+    }
+    let job = bench.sends("/a");
+    bench.wait(30 * SECOND);
+    assert_eq!(bench.answer(&job, Verdict::Failed), Next::Dead);
+    assert_eq!(bench.queue.pending(), 0);
+}
+
+#[test]
+fn what_waits_for_a_dead_node_dies_of_age_unless_asked_for_again() {
+    let mut bench = Bench::new(|policy| policy.max_age = 60 * SECOND);
+    for url in ["/a", "/b", "/c", "/d", "/e"] {
+        bench.ask(url);
+    }
+    let jobs: Vec<_> = std::iter::from_fn(|| bench.next()).take(3).collect();
+    for job in &jobs {
+        bench.answer(job, Verdict::Failed);
+    }
+    assert!(bench.queue.is_down());
+    bench.wait(59 * SECOND);
+    bench.ask("/d");
+    bench.wait(SECOND);
+    let mut dead: Vec<_> = bench
+        .queue
+        .expire(bench.now)
+        .iter()
+        .map(|job| job.target.to_string())
+        .collect();
+    dead.sort();
+    assert_eq!(dead, ["/a", "/b", "/c", "/e"]);
+    assert_eq!(bench.queue.pending(), 1);
+    assert!(bench.queue.next_due().is_some());
+}
+
+#[test]
+fn a_node_that_fails_is_probed_by_one_request_at_a_time_and_then_hurried() {
+    let mut bench = Bench::new(|_| {});
+    for number in 0..20 {
+        bench.ask(&format!("/{number}"));
+    }
+    let jobs: Vec<_> = std::iter::from_fn(|| bench.next()).collect();
+    assert_eq!(jobs.len(), 8);
+    for job in &jobs {
+        bench.answer(job, Verdict::Failed);
+    }
+    assert!(bench.queue.is_down());
+    bench.wait(SECOND);
+    let probe = bench.next().expect("a probe");
+    bench.sends_nothing();
+    bench.answer(&probe, Verdict::Failed);
+    bench.wait(30 * SECOND);
+    let probe = bench.next().expect("another probe");
+    bench.answer(&probe, Verdict::Done);
+    assert!(!bench.queue.is_down());
+    let mut sent = 0;
+    while let Some(job) = bench.next() {
+        bench.answer(&job, Verdict::Done);
+        sent += 1;
+    }
+    assert_eq!(sent, 19, "all others, those that had failed included");
+    assert_eq!(bench.queue.pending(), 0);
+}
+
+#[test]
+fn one_target_too_many_is_not_let_in() {
+    let mut bench = Bench::new(|policy| policy.max_waiting = 2);
+    assert_eq!(bench.ask("/a"), Asked::New);
+    assert_eq!(bench.ask("/b"), Asked::New);
+    assert_eq!(bench.ask("/c"), Asked::Full);
+    assert_eq!(bench.ask("/a"), Asked::Merged);
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Done);
+    assert_eq!(bench.ask("/c"), Asked::New);
+}
+
+#[test]
+fn the_end_leaves_nothing() {
+    let mut bench = Bench::new(|policy| policy.rebound = Some(SECOND));
+    for url in ["/a", "/b", "/c"] {
+        bench.ask(url);
+    }
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Done);
+    bench.sends("/b");
+    assert_eq!(bench.queue.drain(bench.now).len(), 3);
+    assert_eq!((bench.queue.pending(), bench.queue.rebounds()), (0, 0));
+    assert_eq!(bench.queue.next_due(), None);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Ask(u8, bool),
+    Send,
+    Answer(usize, u8),
+    Wait(u16),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..5u8, any::<bool>()).prop_map(|(target, rebound)| Step::Ask(target, rebound)),
+        3 => Just(Step::Send),
+        3 => (any::<usize>(), 0..3u8).prop_map(|(which, how)| Step::Answer(which, how)),
+        1 => (0..3000u16).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Promise 3: whatever happens meanwhile, the last ask of a target is followed by a request
+    /// that starts after it.
+    #[test]
+    fn the_last_ask_is_followed_by_a_request(
+        steps in prop::collection::vec(step(), 0..200),
+        rebound in any::<bool>(),
+    ) {
+        let mut bench = Bench::new(|policy| {
+            policy.rebound = rebound.then_some(SECOND);
+            policy.max_age = 1_000_000 * SECOND;
+            policy.concurrency = 2;
+        });
+        let mut clock = 0_u64;
+        let mut asks = HashMap::new();
+        let mut starts = HashMap::new();
+        let mut flying: Vec<(Job, u64)> = Vec::new();
+        let mut land = |bench: &mut Bench, (job, start): (Job, u64), verdict| {
+            bench.answer(&job, verdict);
+            if verdict != Verdict::Failed {
+                starts.insert(job.target.to_string(), start);
+            }
+        };
+        for step in steps {
+            clock += 1;
+            match step {
+                Step::Ask(target, rebound) => {
+                    let url = format!("/{target}");
+                    let target = Target::url(&url).unwrap();
+                    bench.queue.ask(&target, bench.now, rebound, bench.now);
+                    asks.insert(url, clock);
+                }
+                Step::Send => flying.extend(bench.next().map(|job| (job, clock))),
+                Step::Answer(which, how) if !flying.is_empty() => {
+                    let flight = flying.swap_remove(which % flying.len());
+                    let verdict = [Verdict::Done, Verdict::Refused, Verdict::Failed][how as usize];
+                    // A refusal ends a purge for good, so it cannot stand for a late request.
+                    land(&mut bench, flight, verdict);
+                }
+                Step::Answer(..) => {}
+                Step::Wait(ms) => bench.wait(MS * u32::from(ms)),
+            }
+            let fresh = bench.queue.entries.iter().filter(|(_, entry)| entry.is_fresh()).count();
+            prop_assert_eq!(fresh, bench.queue.pending());
+        }
+        for _ in 0..1000 {
+            clock += 1;
+            for flight in std::mem::take(&mut flying) {
+                land(&mut bench, flight, Verdict::Done);
+            }
+            flying.extend(bench.next().map(|job| (job, clock)));
+            if flying.is_empty() {
+                match bench.queue.next_due() {
+                    Some(due) if bench.queue.pending() + bench.queue.rebounds() > 0 => {
+                        let time = due.saturating_duration_since(bench.now);
+                        bench.wait(time);
+                    }
+                    _ => break,
+                }
+            }
+        }
+        prop_assert_eq!(bench.queue.pending() + bench.queue.rebounds(), 0);
+        prop_assert!(bench.queue.entries.is_empty() && bench.queue.timers.is_empty());
+        prop_assert!(bench.queue.ready.is_empty() && bench.queue.index.is_empty());
+        for (url, ask) in asks {
+            prop_assert!(starts.get(&url) > Some(&ask), "{} asked at {}", url, ask);
+        }
+    }
+}

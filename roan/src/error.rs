@@ -1,0 +1,71 @@
+//! Errors of configuration. (Those of targets are in `target.rs`, of sites in `site.rs`.)
+
+/// Why a dispatcher could not be made or installed. No message shows a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A setting has a value that cannot be used.
+    #[error("{setting}: {value:?} {problem}")]
+    Value {
+        /// The setting: the name of an environment variable, a field or a method.
+        setting: String,
+        /// The value, without secrets.
+        value: String,
+        /// What is wrong with it, and what to write.
+        problem: String,
+    },
+    /// A purge URL that cannot be used.
+    #[error("purge URL {url:?} {problem}")]
+    PurgeUrl {
+        /// The URL, without user name and password.
+        url: String,
+        /// What is wrong with it, and what to write.
+        problem: String,
+    },
+    /// Two caches have the same name, or two nodes of one cache.
+    #[error("{what} {name:?} is there twice: give each its own name")]
+    SameName {
+        /// `cache` or `node`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The rule asks for something that no configured cache can do.
+    #[error("rule {rule}: {problem}")]
+    Rule {
+        /// The rule with its file and line.
+        rule: String,
+        /// What is missing, and who could do it.
+        problem: String,
+    },
+    /// `roan::purge(...)` was given a target that cannot be purged.
+    #[error("`roan::purge`: {0}")]
+    RunTimeRule(String),
+    /// The HTTP client or the dispatcher's thread could not be made.
+    #[error("cannot start the dispatcher: {0}")]
+    Start(String),
+    /// The global dispatcher is there already.
+    #[error(
+        "the global dispatcher is there already: call `install()` once, before the first hook fires"
+    )]
+    AlreadyInstalled,
+}
+
+impl ConfigError {
+    /// The same about a setting under the name by which the user knows it.
+    pub(crate) fn about(self, name: &str) -> Self {
+        match self {
+            Self::Value { value, problem, .. } => Self::Value {
+                setting: name.to_owned(),
+                value,
+                problem,
+            },
+            Self::PurgeUrl { url, problem } => Self::Value {
+                setting: name.to_owned(),
+                value: url,
+                problem,
+            },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Values of types that carry no attribute.
+
+use std::any::TypeId;
+
+use super::{Model, Targets};
+use crate::rule::Rule;
+
+/// A value of a type without `#[purge_on]`, perhaps of another crate, for which there are rules made
+/// at run time: see [`roan::purge`](crate::purge()).
+///
+/// ```
+/// roan::purge("/readings").on_save::<std::time::Duration>();
+/// # let purges = roan::testing::record_blocking(|| {
+/// let reading = std::time::Duration::from_secs(1);
+/// roan::saved(&roan::Foreign(&reading));
+/// # });
+/// # roan::assert_purged!(purges, "/readings");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Foreign<'a, T: ?Sized>(pub &'a T);
+
+impl<T: ?Sized> Model for Foreign<'_, T> {
+    fn rules() -> &'static [Rule] {
+        &[]
+    }
+
+    fn targets(&self, _rule: usize, _out: &mut Targets<'_>) {}
+
+    fn watched_changed(_old: &Self, _new: &Self, _rule: usize) -> bool {
+        true
+    }
+
+    fn type_key() -> TypeId {
+        typeid::of::<T>()
+    }
+}

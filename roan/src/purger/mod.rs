@@ -1,0 +1,78 @@
+//! Purgers: the clients for each kind of cache.
+
+mod nginx;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::ConfigError;
+use crate::outcome::Outcome;
+use crate::site::Site;
+use crate::target::{Target, TargetKind};
+
+pub use nginx::Nginx;
+
+/// How one attempt at a purge went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) outcome: Outcome,
+    pub(crate) status: Option<u16>,
+    pub(crate) verified: bool,
+}
+
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// The client for one node.
+///
+/// [`Outcome::Purged`] and [`Outcome::NotCached`] mean that the node has answered and would serve
+/// no older page from now on, fills under way excepted. A purge may be repeated. The future ends by
+/// itself, within the timeout of the [`Client`](Connecting).
+pub(crate) trait Purger: Send + Sync {
+    fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a>;
+}
+
+/// What a cache needs to know to connect to its nodes.
+#[derive(Debug, Clone)]
+pub(crate) struct Connecting {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) timeout: Duration,
+    /// Requests in flight at one node.
+    pub(crate) concurrency: usize,
+}
+
+/// The server that one [`Purger`] speaks to.
+pub(crate) struct NodeClient {
+    pub(crate) name: Arc<str>,
+    pub(crate) purger: Box<dyn Purger>,
+}
+
+type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
+
+/// A cache to purge, made of an [`Nginx`] or another kind, for
+/// [`Builder::cache`](crate::Builder::cache).
+pub struct Cache {
+    pub(crate) name: Arc<str>,
+    pub(crate) tags: bool,
+    pub(crate) connect: Connect,
+}
+
+impl Cache {
+    /// Whether the cache can purge targets of that kind.
+    pub(crate) fn can_purge(tags: bool, kind: TargetKind) -> bool {
+        match kind {
+            TargetKind::Url => true,
+            TargetKind::Tag => tags,
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

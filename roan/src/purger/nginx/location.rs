@@ -1,0 +1,187 @@
+//! The purge location of one node.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::HeaderValue;
+use reqwest::Url;
+
+use crate::error::ConfigError;
+use crate::site::{Site, redacted};
+use crate::target::Target;
+
+/// A purge URL, parsed and split.
+#[derive(Clone)]
+pub(super) struct PurgeLocation {
+    /// Without credentials and without a trailing slash: a target is appended to it.
+    prefix: String,
+    authority: String,
+    /// The site whose `Host` is sent when none is configured.
+    site: Site,
+    authorization: Option<HeaderValue>,
+}
+
+impl PurgeLocation {
+    /// Host and port, as given.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(super) fn own_site(&self) -> &Site {
+        &self.site
+    }
+
+    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+        self.authorization.as_ref()
+    }
+
+    /// The URL to request; `None` if the HTTP client would send another path than that of the
+    /// target, byte for byte.
+    pub(super) fn of(&self, target: &Target) -> Option<Url> {
+        let mut url = String::with_capacity(self.prefix.len() + target.as_str().len());
+        url.push_str(&self.prefix);
+        url.push_str(target.as_str());
+        let parsed = Url::parse(&url).ok()?;
+        (parsed.as_str() == url).then_some(parsed)
+    }
+}
+
+impl FromStr for PurgeLocation {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        let error = |problem: &str| {
+            let url = crate::target::shortened(&redacted(text));
+            Err(ConfigError::PurgeUrl {
+                url,
+                problem: problem.to_owned(),
+            })
+        };
+        let Ok(mut url) = Url::parse(text) else {
+            return error("is no URL: write `http://localhost/purge`");
+        };
+        if url.cannot_be_a_base() || !matches!(url.scheme(), "http" | "https") {
+            return error("is neither http nor https: write `http://localhost/purge`");
+        }
+        if url.scheme() == "https" && !cfg!(feature = "rustls") {
+            return error("is https, which needs the feature `rustls` of the crate `roan`");
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return error("has a query or fragment, after which no target can be appended");
+        }
+        let authorization = match (url.username(), url.password()) {
+            ("", None) => None,
+            (user, password) => Some(basic(
+                &decoded(user),
+                &decoded(password.unwrap_or_default()),
+            )),
+        };
+        if url.set_username("").is_err() || url.set_password(None).is_err() {
+            return error("has no host");
+        }
+        let authority = url.authority().to_owned();
+        let Ok(site) = format!("{}://{authority}", url.scheme()).parse() else {
+            return error("has no host that can be sent as `Host`");
+        };
+        let prefix = url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self {
+            prefix,
+            authority,
+            site,
+            authorization,
+        })
+    }
+}
+
+fn decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+/// The value of `Authorization` for basic authentication (RFC 7617).
+pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
+    use base64::Engine;
+    let credentials = format!("{user}:{password}");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
+    let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
+        .expect("base64 has only characters that a header may have");
+    value.set_sensitive(true);
+    value
+}
+
+impl fmt::Debug for PurgeLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PurgeLocation({})", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(url: &str) -> PurgeLocation {
+        url.parse().unwrap()
+    }
+
+    #[test]
+    fn a_target_is_appended_byte_for_byte() {
+        for purge_url in [
+            "http://localhost/purge",
+            "http://localhost/purge/",
+            "http://localhost:80/purge",
+        ] {
+            for target in [
+                "/posts",
+                "/caf%C3%A9",
+                "//x",
+                "/a%2fb?q=%27",
+                "/",
+                "/x?",
+                "/%252e",
+            ] {
+                let url = location(purge_url)
+                    .of(&Target::url(target).unwrap())
+                    .unwrap();
+                assert_eq!(url.as_str(), format!("http://localhost/purge{target}"));
+            }
+        }
+        let root = location("http://10.0.0.1:8080/")
+            .of(&Target::url("//x").unwrap())
+            .unwrap();
+        assert_eq!(root.as_str(), "http://10.0.0.1:8080//x");
+    }
+
+    #[test]
+    fn credentials_leave_the_url() {
+        let location = location("http://me:s%20cret@localhost/purge");
+        assert_eq!(location.authorization().unwrap(), "Basic bWU6cyBjcmV0");
+        assert_eq!(
+            format!("{location:?}"),
+            "PurgeLocation(http://localhost/purge)"
+        );
+    }
+
+    #[test]
+    fn what_is_no_purge_url_is_refused_without_its_secrets() {
+        for url in [
+            "",
+            "localhost/purge",
+            "ftp://x/purge",
+            "http://",
+            "http://x/p?q",
+            "http://x/p#f",
+            "mailto:x",
+        ] {
+            assert!(
+                url.parse::<PurgeLocation>().is_err(),
+                "{url:?} was accepted"
+            );
+        }
+        let message = "ftp://me:secret@x"
+            .parse::<PurgeLocation>()
+            .unwrap_err()
+            .to_string();
+        assert!(!message.contains("secret"), "{message}");
+    }
+}

@@ -1,0 +1,217 @@
+//! nginx with the cache-purge module: one GET to the purge location for each URL.
+
+mod client;
+mod key;
+mod location;
+
+use std::fmt;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use self::client::NginxNode;
+use self::location::PurgeLocation;
+use super::{Cache, Connecting, NodeClient};
+use crate::error::ConfigError;
+
+/// One nginx, or several with the same pages, that are purged through a purge location
+/// (`proxy_cache_purge` of the [cache-purge module]).
+///
+/// The request is `GET {purge URL}{target}` with the `Host` of the site. The README has the
+/// configuration that the purge location needs.
+///
+/// ```
+/// use roan::{Nginx, Roan};
+///
+/// let roan = Roan::builder()
+///     .cache(Nginx::at("http://10.0.0.11/purge")?.node("http://10.0.0.12/purge")?)
+///     .site("https://www.example.org")
+///     .build()?;
+/// # Ok::<(), roan::ConfigError>(())
+/// ```
+///
+/// [cache-purge module]: https://github.com/nginx-modules/ngx_cache_purge
+#[derive(Clone)]
+pub struct Nginx {
+    name: String,
+    nodes: Vec<(String, PurgeLocation)>,
+    method: Method,
+    headers: HeaderMap,
+    env_proxy: bool,
+}
+
+impl Nginx {
+    /// The nginx whose purge location is at `purge_url`, such as `http://localhost/purge`.
+    ///
+    /// A user name and password in the URL are sent as basic authentication.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is not absolute, has a query or fragment, is neither `http` nor `https`, or is
+    /// `https` and the feature `rustls` is off.
+    pub fn at(purge_url: &str) -> Result<Self, ConfigError> {
+        Self::empty().node(purge_url)
+    }
+
+    /// Without any node yet.
+    pub(crate) fn empty() -> Self {
+        Self {
+            name: "nginx".to_owned(),
+            nodes: Vec::new(),
+            method: Method::GET,
+            headers: HeaderMap::new(),
+            env_proxy: false,
+        }
+    }
+
+    /// Adds another node: each keeps pages of its own, and each purge goes to all. It is named
+    /// after its host and port.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nginx::at`].
+    pub fn node(self, purge_url: &str) -> Result<Self, ConfigError> {
+        let location: PurgeLocation = purge_url.parse()?;
+        let name = location.authority().to_owned();
+        Ok(self.with_node(name, location))
+    }
+
+    /// Adds another node under a name of its own, for reports and counters.
+    ///
+    /// # Errors
+    ///
+    /// As [`Nginx::at`].
+    pub fn named_node(self, name: &str, purge_url: &str) -> Result<Self, ConfigError> {
+        let location = purge_url.parse()?;
+        Ok(self.with_node(name.to_owned(), location))
+    }
+
+    fn with_node(mut self, name: String, location: PurgeLocation) -> Self {
+        self.nodes.push((name, location));
+        self
+    }
+
+    /// Names the cache, for reports and counters. Default: `nginx`.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    /// Sends another method than `GET`, for purge locations that ask for it.
+    ///
+    /// # Errors
+    ///
+    /// When `method` is no HTTP method.
+    pub fn method(mut self, method: &str) -> Result<Self, ConfigError> {
+        self.method = Method::from_bytes(method.as_bytes()).map_err(|_| ConfigError::Value {
+            setting: "Nginx::method".to_owned(),
+            value: method.to_owned(),
+            problem: "is no HTTP method: write `GET` or `PURGE`".to_owned(),
+        })?;
+        Ok(self)
+    }
+
+    /// Sends a header with each purge, for a protected purge location. Its value is a secret: it is
+    /// never shown.
+    ///
+    /// # Errors
+    ///
+    /// When `name` or `value` cannot stand in a header, or the header is one that Roan sets itself
+    /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+        let error = |problem: &str| ConfigError::Value {
+            setting: "Nginx::header".to_owned(),
+            value: name.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let header = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| error("is no header name (RFC 9110, section 5.1)"))?;
+        if ["host", "content-length", "transfer-encoding", "connection"].contains(&header.as_str())
+        {
+            return Err(error("is set by Roan itself: for `Host`, name the site"));
+        }
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| error("has a value with characters that no header may have"))?;
+        value.set_sensitive(true);
+        self.headers.insert(header, value);
+        Ok(self)
+    }
+
+    /// Sends basic authentication (RFC 7617) to every node whose URL brings none of its own.
+    #[must_use]
+    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
+        self.headers
+            .insert(AUTHORIZATION, location::basic(user, password));
+        self
+    }
+
+    /// Goes through the proxies that `HTTP_PROXY` and its like name. Without this they are not
+    /// used: a purge location is on a private network, and a proxy would answer in its place.
+    #[must_use]
+    pub fn env_proxy(mut self) -> Self {
+        self.env_proxy = true;
+        self
+    }
+
+    fn connect(self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
+        let http = crate::http::client(connecting, self.env_proxy)?;
+        let node = |(name, location): (String, PurgeLocation)| {
+            let purger = NginxNode::new(http.clone(), location, &self.method, &self.headers);
+            NodeClient {
+                name: name.into(),
+                purger: Box::new(purger),
+            }
+        };
+        Ok(self.nodes.into_iter().map(node).collect())
+    }
+}
+
+impl From<Nginx> for Cache {
+    fn from(nginx: Nginx) -> Self {
+        Self {
+            name: nginx.name.as_str().into(),
+            tags: false,
+            connect: Box::new(move |connecting| nginx.connect(connecting)),
+        }
+    }
+}
+
+impl fmt::Debug for Nginx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nginx")
+            .field("name", &self.name)
+            .field("nodes", &self.nodes)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_settings_are_named_and_secrets_are_not() {
+        let nginx = || Nginx::at("http://localhost/purge").unwrap();
+        let message = nginx()
+            .header("X-Token", "se\ncret")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("X-Token") && !message.contains("cret"),
+            "{message}"
+        );
+        assert!(nginx().header("host", "x").is_err());
+        assert!(nginx().header("a b", "x").is_err());
+        assert!(nginx().method("GE T").is_err());
+        let shown = format!(
+            "{:?}",
+            nginx().basic_auth("me", "secret").node("http://u:pw@x/p")
+        );
+        assert!(
+            !shown.contains("secret") && !shown.contains("pw"),
+            "{shown}"
+        );
+    }
+}

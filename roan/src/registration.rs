@@ -1,0 +1,171 @@
+//! Rules that are made at run time: `roan::purge("/posts").on_save::<Post>()`.
+
+use std::any::{TypeId, type_name};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use crate::announce::loudly;
+use crate::event::Events;
+use crate::model::{Model, Sink};
+use crate::target::{Target, TargetError, TargetRef};
+
+static RULES: RwLock<Option<HashMap<TypeId, Vec<(Events, Target)>>>> = RwLock::new(None);
+
+/// Spares the hooks the lock while there is no rule.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Begins a rule at run time: which writes make `target` stale.
+///
+/// The types need no attribute, and may be of another crate: hooks fire for a value of such a type
+/// when it is wrapped in [`Foreign`](crate::Foreign).
+///
+/// A text that is no URL is reported at once, and makes
+/// [`Builder::install`](crate::Builder::install) fail.
+///
+/// ```
+/// struct Post;
+///
+/// roan::purge("/posts").on_save::<Post>().on_delete::<Post>();
+///
+/// # let purges = roan::testing::record_blocking(|| {
+/// // ... write a row, then:
+/// roan::saved(&roan::Foreign(&Post));
+/// # });
+/// # roan::assert_purged!(purges, "/posts");
+/// ```
+pub fn purge<T>(target: T) -> Purge
+where
+    T: TryInto<Target, Error: Into<TargetError>>,
+{
+    Purge {
+        targets: Vec::new(),
+    }
+    .and(target)
+}
+
+/// Targets whose stale-making writes are being told, by [`purge`].
+#[derive(Debug, Clone)]
+pub struct Purge {
+    targets: Vec<Target>,
+}
+
+impl Purge {
+    /// The same for another target.
+    #[must_use]
+    pub fn and<T>(mut self, target: T) -> Self
+    where
+        T: TryInto<Target, Error: Into<TargetError>>,
+    {
+        match target.try_into().map_err(Into::into) {
+            Ok(target) => self.targets.push(target),
+            Err(error) => {
+                loudly(format_args!("`roan::purge`: {error}"));
+                REFUSED
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(error.to_string());
+            }
+        }
+        self
+    }
+
+    /// Purges when a row of `M` is new.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_create<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::CREATE)
+    }
+
+    /// Purges when a row of `M` has changed.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_update<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::UPDATE)
+    }
+
+    /// Purges when a row of `M` is new or has changed.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_save<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::SAVE)
+    }
+
+    /// Purges when a row of `M` is gone.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_delete<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::DELETE)
+    }
+
+    fn on<M: ?Sized>(self, events: Events) -> Self {
+        let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
+        let of_model = rules
+            .get_or_insert_default()
+            .entry(typeid::of::<M>())
+            .or_default();
+        for target in &self.targets {
+            match of_model.iter_mut().find(|(_, other)| other == target) {
+                Some((known, _)) => *known = known.and(events),
+                None => of_model.push((events, target.clone())),
+            }
+        }
+        ANY.store(true, Ordering::Release);
+        self
+    }
+}
+
+/// Yields what the rules made at run time yield for a write of `M`.
+pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
+    let is_known = ANY.load(Ordering::Acquire) && {
+        let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+        let of_model = rules.as_ref().and_then(|rules| rules.get(&M::type_key()));
+        for (_, target) in of_model
+            .into_iter()
+            .flatten()
+            .filter(|(on, _)| on.intersects(events))
+        {
+            sink.target(TargetRef::from(target));
+        }
+        of_model.is_some()
+    };
+    if M::rules().is_empty() && !is_known {
+        warn_of_no_rule::<M>();
+    }
+}
+
+/// A hook that can purge nothing is a mistake: it is told once for each type.
+#[cold]
+fn warn_of_no_rule<M: Model>() {
+    static TOLD: Mutex<Option<HashSet<TypeId>>> = Mutex::new(None);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.get_or_insert_default().insert(M::type_key()) {
+        let name = type_name::<M>();
+        loudly(format_args!(
+            "a hook fired for {name}, for which there is no rule: make one with \
+             `roan::purge(\"/...\").on_save::<...>()` before"
+        ));
+    }
+}
+
+/// What was given to [`purge`] and cannot be purged.
+pub(crate) fn refused() -> Vec<String> {
+    REFUSED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}

@@ -1,0 +1,83 @@
+//! A cache that notes what it is asked to purge.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Purges;
+use crate::outcome::Outcome;
+use crate::purger::{Answer, Answering, Cache, NodeClient, Purger};
+use crate::site::Site;
+use crate::target::Target;
+
+/// A cache of one node that notes each purge and answers that the page is gone. It knows tags.
+/// Clones share their notes.
+///
+/// Wait with [`Roan::flush`](crate::Roan::flush) before you look at them. See [`Roan`](crate::Roan)
+/// for an example.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder {
+    purged: Arc<Mutex<Vec<Target>>>,
+}
+
+impl Recorder {
+    /// With no notes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The targets that were purged, each once.
+    #[must_use]
+    pub fn purges(&self) -> Purges {
+        let mut targets = self.requests();
+        targets.sort_by_key(ToString::to_string);
+        targets.dedup();
+        Purges::new((targets, Vec::new()))
+    }
+
+    /// Every purge, in the order in which they came, rebounds included.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Target> {
+        self.purged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Forgets what was purged.
+    pub fn clear(&self) {
+        self.purged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+}
+
+impl Purger for Recorder {
+    fn purge<'a>(&'a self, target: &'a Target, _site: Option<&'a Site>) -> Answering<'a> {
+        self.purged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(target.clone());
+        let answer = Answer {
+            outcome: Outcome::Purged,
+            status: None,
+            verified: true,
+        };
+        Box::pin(async move { answer })
+    }
+}
+
+impl From<Recorder> for Cache {
+    fn from(recorder: Recorder) -> Self {
+        Self {
+            name: "recorder".into(),
+            tags: true,
+            connect: Box::new(move |_| {
+                Ok(vec![NodeClient {
+                    name: "recorder".into(),
+                    purger: Box::new(recorder),
+                }])
+            }),
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a hook costs the thread that writes: `cargo bench --bench hooks`.
+//!
+//! Two URL rules, both templates filled, both targets enqueued at the global dispatcher; beside it
+//! the two `format!` calls that any hand-made hook would need. The dispatcher works meanwhile: its
+//! node refuses connections, so that no server takes processor time from the threads measured.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use roan::{Nginx, Roan, purge_on};
+
+const ROUNDS: usize = 9;
+const HOOKS: usize = 200_000;
+
+#[purge_on(save, delete, url = "/posts")]
+#[purge_on(save, delete, url = "/posts/{slug}")]
+struct Post {
+    slug: String,
+}
+
+fn posts(thread: usize, distinct: usize) -> Vec<Post> {
+    let post = |number| Post {
+        slug: format!("thread-{thread}-post-number-{number}"),
+    };
+    (0..distinct).map(post).collect()
+}
+
+/// The median time of a hook in nanoseconds, over rounds in which `threads` threads fire at once.
+fn measure(threads: usize, distinct: usize, fire: impl Fn(&Post) + Sync) -> f64 {
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        let barrier = Barrier::new(threads);
+        let times: Vec<Duration> = thread::scope(|scope| {
+            let runs: Vec<_> = (0..threads)
+                .map(|thread| {
+                    let (barrier, fire) = (&barrier, &fire);
+                    scope.spawn(move || {
+                        let posts = posts(thread + round * threads, distinct);
+                        barrier.wait();
+                        let start = Instant::now();
+                        for number in 0..HOOKS / threads {
+                            fire(black_box(&posts[number % distinct]));
+                        }
+                        start.elapsed()
+                    })
+                })
+                .collect();
+            runs.into_iter()
+                .map(|run| run.join().expect("no hook panics"))
+                .collect()
+        });
+        let longest = times.into_iter().max().unwrap_or_default();
+        rounds.push(longest.as_nanos() as f64 / HOOKS as f64);
+    }
+    rounds.sort_by(f64::total_cmp);
+    rounds[ROUNDS / 2]
+}
+
+fn main() {
+    let refusing = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = refusing.local_addr().expect("it is bound");
+    drop(refusing);
+    let roan = Roan::builder()
+        .cache(Nginx::at(&format!("http://{address}/purge")).expect("a purge URL"))
+        .install()
+        .expect("nothing was installed before");
+
+    let format = |post: &Post| {
+        black_box(String::from("/posts"));
+        black_box(format!("/posts/{}", post.slug));
+    };
+    let hook = |post: &Post| roan::saved(post);
+
+    println!(
+        "{:<44} {:>9} {:>9} {:>7} {:>12}",
+        "one write, two URLs", "format!", "hook", "ratio", "allocations"
+    );
+    for (name, threads, distinct) in [
+        ("one row again and again, 1 thread", 1, 1),
+        ("1,000 rows in turn, 1 thread", 1, 1000),
+        ("each row once, 1 thread", 1, HOOKS),
+        ("1,000 rows each in turn, 4 threads", 4, 1000),
+        ("each row once, 4 threads", 4, HOOKS / 4),
+    ] {
+        let base = measure(threads, distinct, format);
+        let hooked = measure(threads, distinct, hook);
+        let sample = posts(999, distinct.min(1000));
+        let allocations = allocation_counter::measure(|| sample.iter().for_each(hook)).count_total;
+        println!(
+            "{name:<44} {base:>6.0} ns {hooked:>6.0} ns {:>7.2} {:>12.2}",
+            hooked / base,
+            allocations as f64 / sample.len() as f64,
+        );
+        while roan.stats().waiting > 0 {
+            thread::yield_now();
+        }
+    }
+}

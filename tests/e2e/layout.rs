@@ -1,0 +1,129 @@
+//! The layout shows the architecture: arrows of imports run one way, and a file is one concept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of `roan`, from those that may import most to those that know nobody. A module may
+/// import those after it, and those in its own group.
+const LAYERS: &[&[&str]] = &[
+    &["__private", "testing"],
+    &["config"],
+    &["hook", "scope", "registration", "model", "dispatcher"],
+    &["outbox", "report"],
+    &["purger", "http"],
+    &["retry"],
+    &[
+        "outcome", "rule", "target", "site", "error", "event", "encode", "announce",
+    ],
+];
+
+/// Imports against the flow, each with the reason why it stays.
+const EXCEPTIONS: &[(&str, &str)] = &[
+    ("dispatcher", "config"), // the default purge URL
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn layer_of(module: &str) -> usize {
+    LAYERS
+        .iter()
+        .position(|layer| layer.contains(&module))
+        .unwrap_or_else(|| {
+            panic!("module `{module}` has no place in LAYERS of tests/e2e/layout.rs")
+        })
+}
+
+#[test]
+fn no_import_runs_against_the_flow() {
+    let source = root().join("roan/src");
+    for file in rust_files(&source) {
+        let place = file
+            .strip_prefix(&source)
+            .expect("it is inside")
+            .to_string_lossy()
+            .into_owned();
+        let module = place.split(['/', '.']).next().unwrap_or_default();
+        if module == "lib" {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("the file can be read");
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        let code: Vec<&str> = code
+            .take_while(|line| !line.contains("#[cfg(test)]"))
+            .collect();
+        for used in code.join("\n").split("crate::").skip(1) {
+            let name = |text: &str| {
+                text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let names = match used.strip_prefix('{') {
+                Some(list) => list
+                    .split('}')
+                    .next()
+                    .unwrap_or_default()
+                    .split(',')
+                    .map(|one| name(one.trim()))
+                    .collect(),
+                None => vec![name(used)],
+            };
+            for used in names {
+                // Public names at the root are made of what is below anyway.
+                let is_module =
+                    source.join(&used).is_dir() || source.join(format!("{used}.rs")).exists();
+                if !is_module || EXCEPTIONS.contains(&(module, &used)) {
+                    continue;
+                }
+                assert!(
+                    layer_of(module) <= layer_of(&used),
+                    "{place} imports `{used}`, against the flow"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_more_than_one_concept() {
+    for folder in ["roan/src", "roan-macros/src", "tests", "examples"] {
+        for file in rust_files(&root().join(folder)) {
+            let lines = fs::read_to_string(&file)
+                .expect("the file can be read")
+                .lines()
+                .count();
+            assert!(
+                lines <= 450,
+                "{} has {lines} lines: is it one concept?",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_quotes_the_configuration_that_is_tested() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("the file can be read");
+    let conf = read("tests/conf/site.conf");
+    assert!(
+        read("README.md").contains(conf.trim_end()),
+        "README.md must quote tests/conf/site.conf"
+    );
+}

@@ -1,0 +1,17 @@
+//! End to end: real servers, real sockets.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic"
+)]
+
+mod encoding;
+mod failures;
+mod faults;
+mod harness;
+mod layout;
+mod purging;
+mod races;
+mod save_path;
+mod support;

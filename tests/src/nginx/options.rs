@@ -1,0 +1,88 @@
+//! What a test may change in the configuration that the docs quote.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// The `http` part of the configuration, the one that the README shows.
+pub const SITE_CONF: &str = include_str!("../../conf/site.conf");
+
+/// The changes; none by default.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    server_text: String,
+    keys_zone: Option<String>,
+    purge_location: Option<String>,
+    scheme_in_key: bool,
+}
+
+impl Options {
+    /// Puts more text into the `server` block, such as another location.
+    #[must_use]
+    pub fn server_text(mut self, text: &str) -> Self {
+        self.server_text.push_str(text);
+        self
+    }
+
+    /// Sets the size of the keys zone, such as `128m`.
+    #[must_use]
+    pub fn keys_zone(mut self, size: &str) -> Self {
+        self.keys_zone = Some(size.to_owned());
+        self
+    }
+
+    /// Puts this text in place of what stands in the purge location: `return 403;`,
+    /// `return 302 /login;`, an `auth_basic`.
+    #[must_use]
+    pub fn purge_location(mut self, text: &str) -> Self {
+        self.purge_location = Some(text.to_owned());
+        self
+    }
+
+    /// Begins the key with the scheme, which many sites do.
+    #[must_use]
+    pub fn scheme_in_key(mut self) -> Self {
+        self.scheme_in_key = true;
+        self
+    }
+
+    /// The quoted text for one nginx: only the addresses and the folder are replaced.
+    pub(super) fn site_conf(&self, port: u16, origin: SocketAddr, cache: &Path) -> String {
+        let mut conf = SITE_CONF.to_owned();
+        replace(
+            &mut conf,
+            "listen 80;",
+            &format!("listen 127.0.0.1:{port};"),
+        );
+        replace(&mut conf, "127.0.0.1:3000", &origin.to_string());
+        let cache = cache.display().to_string();
+        replace(&mut conf, "/var/cache/nginx/pages", &cache);
+
+        if let Some(size) = &self.keys_zone {
+            replace(&mut conf, "pages:64m", &format!("pages:{size}"));
+        }
+        if self.scheme_in_key {
+            replace(
+                &mut conf,
+                "\"$host$request_uri",
+                "\"$scheme$host$request_uri",
+            );
+            conf = conf.replace("\"$host$roan_purge_uri", "\"$scheme$host$roan_purge_uri");
+        }
+        let opening = "location ^~ /purge/ {";
+        if let Some(text) = &self.purge_location {
+            let start = conf.find(opening).expect("the purge location") + opening.len();
+            let length = conf[start..].find('}').expect("the end of the location");
+            conf.replace_range(start..start + length, text);
+        }
+        let server_text = format!("{}\n    {opening}", self.server_text);
+        replace(&mut conf, opening, &server_text);
+        conf
+    }
+}
+
+/// Replaces a word that must stand there once: else something other than the quoted text is tested.
+fn replace(conf: &mut String, word: &str, with: &str) {
+    let times = conf.matches(word).count();
+    assert_eq!(times, 1, "tests/conf/site.conf must have {word:?} once");
+    *conf = conf.replace(word, with);
+}

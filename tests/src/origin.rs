@@ -1,0 +1,170 @@
+//! The app behind the cache: pages of which a test sets the text, counts the renders, and holds
+//! some back.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+
+use crate::HOST;
+use crate::background::Background;
+use crate::gate::{self, Gate, Passage};
+
+/// A real HTTP server on loopback. Clones are handles of the same server, which ends with the last.
+///
+/// A page that was never set is there all the same, and says its own host and URL. Every answer
+/// has a `Vary` header, as many frameworks send it.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    addr: SocketAddr,
+    host: String,
+    pages: Arc<Mutex<Pages>>,
+    _server: Arc<Background>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    by_place: HashMap<(String, String), Page>,
+    renders: usize,
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    row: Row,
+    renders: usize,
+    delay: Duration,
+    held: Option<Passage>,
+}
+
+#[derive(Debug, Default, Clone)]
+enum Row {
+    #[default]
+    Unset,
+    Text(String),
+    Gone,
+}
+
+impl Origin {
+    /// Starts one on a free port of 127.0.0.1; it speaks for [`HOST`].
+    #[must_use]
+    pub fn start() -> Self {
+        let pages = Arc::default();
+        let app = Router::new()
+            .fallback(render)
+            .with_state(Arc::clone(&pages));
+        let (server, addr) = Background::serve("origin", |listener| async move {
+            axum::serve(listener, app)
+                .await
+                .expect("the origin keeps serving");
+        });
+        Self {
+            addr,
+            host: HOST.to_owned(),
+            pages,
+            _server: Arc::new(server),
+        }
+    }
+
+    /// A handle of the same server for the pages of another host.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> Self {
+        let host = host.to_owned();
+        Self {
+            host,
+            ..self.clone()
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Writes the row that the page at `url` is rendered from.
+    pub fn set(&self, url: &str, text: impl Into<String>) {
+        let text = text.into();
+        self.page(url, |page| page.row = Row::Text(text));
+    }
+
+    /// Deletes the row: the page answers 404.
+    pub fn remove(&self, url: &str) {
+        self.page(url, |page| page.row = Row::Gone);
+    }
+
+    /// Makes each render of the page at `url` take that long, after the row was read.
+    pub fn delay(&self, url: &str, delay: Duration) {
+        self.page(url, |page| page.delay = delay);
+    }
+
+    /// Holds back the answers of all renders of the page that begin from now on: each has read its
+    /// row already. They go out when the gate is opened or dropped.
+    #[must_use = "a dropped gate is open"]
+    pub fn hold(&self, url: &str) -> Gate {
+        let (gate, passage) = gate::gate();
+        self.page(url, |page| page.held = Some(passage));
+        gate
+    }
+
+    /// How many renders of the page at `url` have begun.
+    #[must_use]
+    pub fn renders(&self, url: &str) -> usize {
+        self.page(url, |page| page.renders)
+    }
+
+    /// How many renders of all pages of all hosts have begun.
+    #[must_use]
+    pub fn all_renders(&self) -> usize {
+        locked(&self.pages).renders
+    }
+
+    fn page<T>(&self, url: &str, change: impl FnOnce(&mut Page) -> T) -> T {
+        let place = (self.host.clone(), url.to_owned());
+        change(locked(&self.pages).by_place.entry(place).or_default())
+    }
+}
+
+fn locked(pages: &Mutex<Pages>) -> MutexGuard<'_, Pages> {
+    // A test that panicked elsewhere must not turn its own message into one about a lock.
+    pages.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> impl IntoResponse {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let url = request.uri().to_string();
+    let unset = format!("{host}{url}");
+
+    let (row, delay, held) = {
+        let mut pages = locked(&pages);
+        pages.renders += 1;
+        let page = pages.by_place.entry((host, url)).or_default();
+        page.renders += 1;
+        (page.row.clone(), page.delay, page.held.clone())
+    };
+    if let Some(passage) = held {
+        passage.pass().await;
+    }
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+
+    let headers = [
+        (header::VARY, "Accept-Encoding, Accept-Language"),
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+    ];
+    match row {
+        Row::Unset => (StatusCode::OK, headers, unset),
+        Row::Text(text) => (StatusCode::OK, headers, text),
+        Row::Gone => (StatusCode::NOT_FOUND, headers, "gone".to_owned()),
+    }
+}

@@ -1,0 +1,44 @@
+//! Waits for what takes its time, never for a time alone.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Long enough for anything that a test waits for, on a machine that is busy with other tests.
+pub const LONG: Duration = Duration::from_secs(20);
+
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(25);
+
+/// Polls until `condition` holds.
+///
+/// It blocks its thread: in an async test, use tokio's `multi_thread` flavor.
+///
+/// # Panics
+///
+/// When the condition does not hold by `deadline` from now; the message names `what`.
+#[track_caller]
+pub fn until(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    until_some(deadline, what, || condition().then_some(()));
+}
+
+/// Polls until `attempt` yields something, and returns that.
+///
+/// # Panics
+///
+/// When it has yielded nothing by `deadline` from now; the message names `what`.
+#[track_caller]
+pub fn until_some<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    let mut pause = SHORTEST_PAUSE;
+    loop {
+        if let Some(outcome) = attempt() {
+            return outcome;
+        }
+        assert!(
+            start.elapsed() < deadline,
+            "waited {deadline:?} in vain for: {what}"
+        );
+        thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
