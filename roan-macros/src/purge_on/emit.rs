@@ -1,6 +1,6 @@
 //! Rules to tokens.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Index, Member};
 
@@ -22,6 +22,7 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
     let entries = rules.iter().map(entry);
     // Locals are out of the sight of `when = ...`.
     let out = Ident::new("out", Span::mixed_site());
+    let number = Ident::new("rule", Span::mixed_site());
     let arms = rules
         .iter()
         .enumerate()
@@ -41,8 +42,8 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
                     &__ROAN_RULES
                 }
                 #[inline]
-                fn targets(&self, rule: usize, #out: &mut __roan::Targets<'_>) {
-                    match rule {
+                fn targets(&self, #number: usize, #out: &mut __roan::Targets<'_>) {
+                    match #number {
                         #(#arms)*
                         _ => {}
                     }
@@ -95,6 +96,7 @@ fn entry(rule: &Rule<'_>) -> TokenStream {
         }
     };
     let (file, line) = source::location(rule.span);
+    let line = Literal::u32_unsuffixed(line);
     let names = rule.watched_names();
     let watching = (!names.is_empty()).then(|| quote!(.watching(&[#(#names),*])));
     let when = rule.when.map(source::text).map(|text| quote!(.when(#text)));

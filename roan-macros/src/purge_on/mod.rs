@@ -10,6 +10,8 @@ mod literal;
 mod rule;
 mod source;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
