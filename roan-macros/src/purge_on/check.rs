@@ -233,16 +233,15 @@ fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> Str
 /// Twice the same target on the same event.
 pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
     for (at, rule) in rules.iter().enumerate() {
-        let is_repeated = rules[..at].iter().any(|earlier| repeats(rule, earlier));
-        if is_repeated {
-            let told =
-                "another rule purges this already, on the same event: take it off one of them";
-            match &rule.target {
-                Target::Url(template) | Target::Tag(template) => {
-                    diagnostics.report(template.literal, told)
-                }
-                Target::Urls(function) => diagnostics.report(function, told),
+        if !rules[..at].iter().any(|earlier| repeats(rule, earlier)) {
+            continue;
+        }
+        let told = "another rule purges this already, on the same event: take it off one of them";
+        match &rule.target {
+            Target::Url(template) | Target::Tag(template) => {
+                diagnostics.report(template.literal, told);
             }
+            Target::Urls(function) => diagnostics.report(function, told),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) struct Annotated {
 
 impl Annotated {
     /// Takes the other `#[purge_on]` attributes off, so that one impl is made of them all.
-    pub(crate) fn parse(item: &TokenStream, diagnostics: &mut Diagnostics) -> Self {
+    pub(crate) fn parse(item: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut tokens = TokenStream::new();
         let mut siblings = Vec::new();
         let parser = |input: ParseStream<'_>| {
@@ -41,7 +41,7 @@ impl Annotated {
             Item::parse(&kept, input)
         };
         let item = parser
-            .parse2(item.clone())
+            .parse2(item)
             .map_err(|error| diagnostics.absorb(error));
         Self {
             tokens,

@@ -22,14 +22,14 @@ use item::{Annotated, Item};
 use rule::Rule;
 
 /// Expands the first `#[purge_on(...)]` of a type, and with it all the others.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, annotated: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut all = vec![Args::parse(arguments, Span::call_site(), &mut diagnostics)];
     let Annotated {
         tokens,
         siblings,
         item,
-    } = Annotated::parse(&item, &mut diagnostics);
+    } = Annotated::parse(annotated, &mut diagnostics);
     all.extend(siblings);
     let Some(item) = item else {
         let errors = diagnostics.into_compile_errors();
