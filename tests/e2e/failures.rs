@@ -7,7 +7,7 @@ use std::time::Duration;
 use roan::{Failure, Outcome, Refusal, Reports};
 use roan_tests::{Behaviour, Faulty, HOST, Nginx, Options, Origin, wait};
 
-use crate::support::{LONG, Site, builder, flush, outcome, roan, until_final};
+use crate::support::{LONG, Site, builder, flush, next, outcome, roan, until_final};
 
 #[test]
 fn purges_arrive_when_a_node_comes_back() {
@@ -120,14 +120,14 @@ fn an_endpoint_that_fails_is_asked_again_until_it_does_not() {
     ];
     for (behaviour, failure) in faults {
         let (endpoint, mut reports, _roan) = purge_at(behaviour.clone());
-        let report = reports.next_blocking().unwrap();
+        let report = next(&mut reports);
         assert_eq!(report.outcome, Outcome::Failed(failure), "{behaviour:?}");
         endpoint.set(Behaviour::Purged);
         assert_eq!(outcome(&mut reports), Outcome::Purged, "{behaviour:?}");
     }
     for behaviour in [Behaviour::Close, Behaviour::CloseMidAnswer] {
         let (endpoint, mut reports, _roan) = purge_at(behaviour.clone());
-        let report = reports.next_blocking().unwrap();
+        let report = next(&mut reports);
         let Outcome::Failed(Failure::Connection(_)) = report.outcome else {
             panic!("{behaviour:?}: {report}");
         };

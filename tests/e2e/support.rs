@@ -49,12 +49,25 @@ pub(crate) fn flush(roan: &Roan) {
     assert_eq!(left.pending(), 0, "{left}");
 }
 
+/// The next report, which must come before long.
+#[track_caller]
+pub(crate) fn next(reports: &mut Reports) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let next = async { tokio::time::timeout(LONG, reports.next()).await };
+    let report = runtime.expect("a runtime").block_on(next);
+    report
+        .expect("a report before long")
+        .expect("the dispatcher lives")
+}
+
 /// The reports up to the first final one.
 #[track_caller]
 pub(crate) fn until_final(reports: &mut Reports) -> Vec<Report> {
     let mut seen = Vec::new();
     loop {
-        let report = reports.next_blocking().expect("the dispatcher lives");
+        let report = next(reports);
         let is_final = report.outcome.is_final();
         seen.push(report);
         if is_final {

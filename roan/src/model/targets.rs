@@ -40,7 +40,11 @@ impl<'a> Targets<'a> {
     /// Yields the URL of a `url = "..."` rule without captures.
     #[doc(hidden)]
     pub fn fixed_url(&mut self, site: Option<&'static str>, url: &'static str) {
-        self.url(site, url).end();
+        match site {
+            // Checked when it was compiled, all of it.
+            None => self.sink.target(TargetRef::new(TargetKind::Url, url, 0)),
+            Some(_) => self.url(site, url).end(),
+        }
     }
 
     /// Begins the URL of a `url = "..."` rule; [`Writer::end`] yields it.
