@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn main() {
     let origin = Origin::start();
-    let nginx = Nginx::start(&origin, &Options::default().keys_zone("128m"));
+    let nginx = Nginx::start(&origin, &Options::default().keys_zone("128m").one_worker());
     let roan = Roan::builder()
         .cache(roan::Nginx::at(&nginx.purge_url()).unwrap())
         .site(SITE)

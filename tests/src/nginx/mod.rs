@@ -148,12 +148,13 @@ impl Nginx {
         } else {
             ""
         };
+        let workers = if options.one_worker { 1 } else { 2 };
         let conf = format!(
             "load_module {MODULE};\n\
              {user}\n\
              daemon off;\n\
              master_process on;\n\
-             worker_processes 2;\n\
+             worker_processes {workers};\n\
              pid {folder}/nginx.pid;\n\
              error_log {folder}/error.log notice;\n\
              events {{ worker_connections 4096; }}\n\

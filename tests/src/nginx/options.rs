@@ -13,6 +13,7 @@ pub struct Options {
     keys_zone: Option<String>,
     purge_location: Option<String>,
     scheme_in_key: bool,
+    pub(super) one_worker: bool,
 }
 
 impl Options {
@@ -35,6 +36,14 @@ impl Options {
     #[must_use]
     pub fn purge_location(mut self, text: &str) -> Self {
         self.purge_location = Some(text.to_owned());
+        self
+    }
+
+    /// Runs one worker in place of two, so that it does not matter which worker takes which
+    /// connections.
+    #[must_use]
+    pub fn one_worker(mut self) -> Self {
+        self.one_worker = true;
         self
     }
 
