@@ -1,5 +1,6 @@
 //! Tests of the whole: an axum app behind the layer, and a dispatcher that purges it.
 
+mod bodies;
 mod fence;
 mod memory;
 mod pages;
