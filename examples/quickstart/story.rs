@@ -95,5 +95,5 @@ fn told(report: &Report) {
 
 fn line(what: &str, of: &str, outcome: &str, took: Duration, rest: impl Display) {
     let micros = took.as_micros();
-    println!("{what:<6} {of:<14} {outcome:<7} {micros:>7} us   {rest}");
+    println!("{what:<6} {of:<14} {outcome:<10} {micros:>6} us   {rest}");
 }
