@@ -50,7 +50,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// "`a`, `b`, `c`"
-pub(crate) fn listed(names: impl IntoIterator<Item: std::fmt::Display>) -> String {
+pub(crate) fn listed(names: impl IntoIterator<Item: Display>) -> String {
     let quoted: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
 }

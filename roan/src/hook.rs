@@ -1,6 +1,6 @@
 //! Hooks: what a program calls when a row was written.
 
-use crate::dispatcher::{Roan, installed_or_default};
+use crate::dispatcher::{Roan, given_or_global};
 use crate::event::{Event, Events};
 use crate::model::{Model, Sink, Targets};
 use crate::registration;
@@ -96,7 +96,7 @@ fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
             scope: &scope,
             roan,
         });
-    } else if let Some(roan) = roan.or_else(|| installed_or_default()) {
+    } else if let Some(roan) = given_or_global(roan) {
         yields(&mut Sent(roan));
     }
 }

@@ -73,7 +73,7 @@ pub enum Refusal {
     Status(u16),
     /// The purge location named another key than that of the page.
     #[error(
-        "purged the key {found:?}, where {expected:?} was expected: is the site right, and does the purge location build its key as the page's location does?"
+        "the purge location named the key {found:?}, where {expected:?} was expected: is the site right, and are both keys built alike?"
     )]
     WrongKey {
         /// The key that Roan expected.

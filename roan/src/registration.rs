@@ -10,7 +10,10 @@ use crate::event::Events;
 use crate::model::{Model, Sink};
 use crate::target::{Target, TargetError, TargetRef};
 
-static RULES: RwLock<Option<HashMap<TypeId, Vec<(Events, Target)>>>> = RwLock::new(None);
+/// What to purge on which events of a type.
+type Rules = HashMap<TypeId, Vec<(Events, Target)>>;
+
+static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
 /// Spares the hooks the lock while there is no rule.
 static ANY: AtomicBool = AtomicBool::new(false);

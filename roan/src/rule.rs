@@ -43,18 +43,30 @@ impl fmt::Display for Template {
 }
 
 impl Rule {
+    /// For generated code: the rules of one type, which is written once for all of them.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn of<const N: usize>(
+        model: &'static str,
+        module: &'static str,
+        mut rules: [Self; N],
+    ) -> [Self; N] {
+        let mut at = 0;
+        while at < N {
+            rules[at].model = model;
+            rules[at].module = module;
+            at += 1;
+        }
+        rules
+    }
+
     /// For generated code.
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(
-        (model, module): (&'static str, &'static str),
-        events: Events,
-        template: Template,
-        (file, line): (&'static str, u32),
-    ) -> Self {
+    pub const fn new(events: Events, template: Template, file: &'static str, line: u32) -> Self {
         Self {
-            model,
-            module,
+            model: "",
+            module: "",
             events,
             watched: &[],
             template,

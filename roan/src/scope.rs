@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 
-use crate::dispatcher::{Roan, installed_or_default};
+use crate::dispatcher::{Roan, given_or_global};
 use crate::target::{Target, TargetError, TargetRef};
 
 tokio::task_local! {
@@ -183,7 +183,7 @@ impl Scope {
             self.lock().refused.push(error);
         } else if let Some(outer) = &self.outer {
             outer.refused(roan, error);
-        } else if let Some(roan) = roan.or_else(|| installed_or_default()) {
+        } else if let Some(roan) = given_or_global(roan) {
             roan.engine().invalid(&error);
         }
     }
@@ -193,7 +193,7 @@ impl Scope {
             (Kind::Recording, _) => {}
             (Kind::Sending, Some(outer)) => outer.hold(roan, target),
             (Kind::Sending, None) => {
-                if let Some(roan) = roan.or_else(|| installed_or_default()) {
+                if let Some(roan) = given_or_global(roan) {
                     roan.engine().put(target);
                 }
             }

@@ -117,13 +117,3 @@ fn no_file_is_more_than_one_concept() {
         }
     }
 }
-
-#[test]
-fn the_readme_quotes_the_configuration_that_is_tested() {
-    let read = |path: &str| fs::read_to_string(root().join(path)).expect("the file can be read");
-    let conf = read("tests/conf/site.conf");
-    assert!(
-        read("README.md").contains(conf.trim_end()),
-        "README.md must quote tests/conf/site.conf"
-    );
-}

@@ -6,6 +6,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod caches;
 mod cleanup;
 mod encoding;
 mod failures;

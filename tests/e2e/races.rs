@@ -8,7 +8,7 @@ use roan_tests::{Behaviour, Faulty};
 use crate::support::{LONG, Site, builder, flush, until_final};
 
 #[purge_on(save, url = "/row")]
-struct Row(u32);
+struct Row;
 
 /// A fill is under way as the row is written; the page of the old row is stored after the purge.
 /// Says what a reader sees in the end.
@@ -29,7 +29,7 @@ fn race(rebound: Option<Duration>) -> String {
     };
     gate.wait_for(1);
     site.origin.set("/row", "new");
-    roan.saved(&Row(0));
+    roan.saved(&Row);
     let first = until_final(&mut reports).pop().unwrap();
     assert_eq!(
         first.outcome,
@@ -59,10 +59,10 @@ fn a_rebound_purges_what_a_slow_fill_has_stored() {
 fn a_purge_asked_for_while_the_same_is_in_flight_is_sent_again() {
     let endpoint = Faulty::start(Behaviour::Hang);
     let roan = builder(&[endpoint.purge_url()]).build().unwrap();
-    roan.saved(&Row(1));
+    roan.saved(&Row);
     endpoint.wait_for(1);
-    roan.saved(&Row(1));
-    roan.saved(&Row(1));
+    roan.saved(&Row);
+    roan.saved(&Row);
     endpoint.set(Behaviour::Purged);
     flush(&roan);
     assert_eq!(endpoint.count(), 2);
@@ -80,7 +80,7 @@ fn a_storm_of_saves_of_one_row_sends_few_purges_and_one_after_the_last() {
         if number == 99_999 {
             site.origin.set("/row", "last");
         }
-        roan.saved(&Row(number));
+        roan.saved(&Row);
     }
     flush(&roan);
     assert_eq!(browser.get("/row").text(), "last");
@@ -97,7 +97,7 @@ fn a_shutdown_waits_for_the_rebound() {
         .rebound(Duration::from_millis(300))
         .build()
         .unwrap();
-    roan.saved(&Row(1));
+    roan.saved(&Row);
     flush(&roan);
     assert_eq!(endpoint.count(), 1);
     let left = roan.shutdown_blocking(LONG);

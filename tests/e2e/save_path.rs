@@ -113,12 +113,13 @@ async fn a_spawned_task_stays_in_the_scope_if_told_to() {
         thread.join().unwrap();
         assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
         assert_eq!(requests(&endpoint), [""; 0]);
-        tokio::spawn(roan::in_scope(async move {
+        Some(tokio::spawn(roan::in_scope(async move {
             roan.saved(&Row(3));
             until.await
-        }))
+        })))
     })
-    .await;
+    .await
+    .unwrap();
     assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
     let mut sent = requests(&endpoint);
     sent.sort();

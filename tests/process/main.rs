@@ -83,6 +83,18 @@ fn case() {
             roan::saved(&roan::Foreign(&"text"));
             roan::saved(&roan::Foreign(&"text"));
         }
+        "subscriber" => {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
+                .with_ansi(false)
+                .with_writer(std::io::stdout)
+                .init();
+            roan::purge("/plain").on_save::<&str>();
+            roan::saved(&roan::Foreign(&"text"));
+            let _ = roan::global()
+                .unwrap()
+                .flush_blocking(Duration::from_secs(10));
+        }
         other => panic!("no such case: {other}"),
     }
 }
@@ -186,4 +198,49 @@ fn a_bad_rule_at_run_time_is_told_and_an_error_of_install() {
 fn a_hook_without_any_rule_is_told_once() {
     let (_, stderr) = run("no rule", &[]);
     assert_eq!(stderr.matches("there is no rule").count(), 1, "{stderr}");
+}
+
+#[test]
+fn a_subscriber_gets_events_and_standard_error_nothing() {
+    let endpoint = Faulty::start(Behaviour::Purged);
+    let url = endpoint.purge_url();
+    let (stdout, stderr) = run("subscriber", &[("ROAN_PURGE_URL", &url)]);
+    let node = endpoint.addr().to_string();
+    let event = [
+        "DEBUG roan: purge",
+        "target=/plain",
+        "cache=nginx",
+        "outcome=purged",
+        "status=200",
+    ];
+    assert_says(&stdout, &event);
+    assert_says(
+        &stdout,
+        &[
+            &format!("node={node}"),
+            "attempts=1",
+            "waited_us=",
+            "took_us=",
+        ],
+    );
+    assert_eq!(stderr, "");
+
+    endpoint.set(Behaviour::Answer(403, Vec::new()));
+    let (stdout, stderr) = run("subscriber", &[("ROAN_PURGE_URL", &url)]);
+    assert_says(
+        &stdout,
+        &["ERROR roan: purge", "outcome=refused: status 403: `allow`"],
+    );
+    assert_eq!(stderr, "");
+}
+
+#[test]
+fn a_refusal_is_told_on_standard_error_once() {
+    let endpoint = Faulty::start(Behaviour::Answer(403, Vec::new()));
+    let (_, stderr) = run("default", &[("ROAN_PURGE_URL", &endpoint.purge_url())]);
+    assert_eq!(stderr.matches("/rows/1 at nginx").count(), 1, "{stderr}");
+    assert_says(
+        &stderr,
+        &["refused: status 403: `allow` this machine's address"],
+    );
 }

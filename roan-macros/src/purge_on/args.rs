@@ -10,7 +10,6 @@ use super::key::{Event, Key};
 use crate::diagnostics::{Diagnostics, listed};
 
 /// What one `#[purge_on(...)]` says.
-#[derive(Debug)]
 pub(crate) struct Args {
     /// The attribute itself.
     pub(crate) span: Span,
@@ -24,7 +23,6 @@ pub(crate) struct Args {
 }
 
 /// `save`, or `update(title, slug)`.
-#[derive(Debug)]
 pub(crate) struct EventArg {
     pub(crate) event: Event,
     pub(crate) word: Ident,
@@ -32,7 +30,6 @@ pub(crate) struct EventArg {
 }
 
 /// What is to be purged.
-#[derive(Debug)]
 pub(crate) enum TargetArg {
     Url(LitStr),
     /// The path of a function, as written.
@@ -154,11 +151,10 @@ fn once<T>(slot: &mut Option<T>, value: T, word: &Ident, told: &str) -> Result<(
 fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<Vec<Member>> {
     let content;
     parenthesized!(content in input);
-    let shown = content.fork().parse::<TokenStream>()?;
+    let content: TokenStream = content.parse()?;
     if event != Event::Update {
-        content.parse::<TokenStream>()?;
         let instead = match event {
-            Event::Save => format!("`create, update({shown})`"),
+            Event::Save => format!("`create, update({content})`"),
             _ => format!("`{word}` alone"),
         };
         let told = format!("only an `update` can watch fields: write {instead}");
@@ -169,7 +165,8 @@ fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<V
             "`update()` watches nothing: write `update(title)`, or `update` for every update";
         return Err(Error::new(word.span(), told));
     }
-    let watched = Punctuated::<Member, Token![,]>::parse_terminated(&content).map_err(|error| {
+    let fields = Punctuated::<Member, Token![,]>::parse_terminated;
+    let watched = fields.parse2(content).map_err(|error| {
         let told = "`update` watches whole fields: write their names, `update(title, slug)`";
         Error::new(error.span(), told)
     })?;
@@ -206,7 +203,8 @@ fn parse_site(input: ParseStream<'_>) -> Result<LitStr> {
 }
 
 fn parse_crate(input: ParseStream<'_>) -> Result<Path> {
-    if let Ok(quoted) = input.parse::<LitStr>() {
+    if input.peek(LitStr) {
+        let quoted: LitStr = input.parse()?;
         let told = format!(
             "`crate` takes a path without quotes: write `crate = {}`",
             quoted.value()
@@ -238,7 +236,7 @@ fn unknown(word: &Ident, input: ParseStream<'_>) -> Error {
     let name = word.to_string();
     let is_key = input.peek(Token![=]);
     let as_event = Event::meant_by(&name).map(Event::name);
-    let as_key = Key::meant_by(&name).map(Key::usage);
+    let as_key = Key::meant_by(&name).map(Key::name);
     let meant = if is_key {
         as_key.or(as_event)
     } else {

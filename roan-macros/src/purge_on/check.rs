@@ -1,5 +1,6 @@
 //! The checks that need the rules and the type together, one function each.
 
+use quote::ToTokens;
 use syn::Type;
 
 use super::args::{Args, EventArg};
@@ -74,7 +75,8 @@ pub(crate) fn crates_agree(all: &[Args], diagnostics: &mut Diagnostics) {
     let Some(first) = named.next() else {
         return;
     };
-    for other in named.filter(|other| *other != first) {
+    let first = first.to_token_stream().to_string();
+    for other in named.filter(|other| other.to_token_stream().to_string() != first) {
         let told =
             "the attributes of a type share one `crate`: write the same path, or write it once";
         diagnostics.report(other, told);
@@ -231,16 +233,15 @@ fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> Str
 /// Twice the same target on the same event.
 pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
     for (at, rule) in rules.iter().enumerate() {
-        let is_repeated = rules[..at].iter().any(|earlier| repeats(rule, earlier));
-        if is_repeated {
-            let told =
-                "another rule purges this already, on the same event: take it off one of them";
-            match &rule.target {
-                Target::Url(template) | Target::Tag(template) => {
-                    diagnostics.report(template.literal, told)
-                }
-                Target::Urls(function) => diagnostics.report(function, told),
+        if !rules[..at].iter().any(|earlier| repeats(rule, earlier)) {
+            continue;
+        }
+        let told = "another rule purges this already, on the same event: take it off one of them";
+        match &rule.target {
+            Target::Url(template) | Target::Tag(template) => {
+                diagnostics.report(template.literal, told);
             }
+            Target::Urls(function) => diagnostics.report(function, told),
         }
     }
 }

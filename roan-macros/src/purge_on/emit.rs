@@ -1,8 +1,8 @@
 //! Rules to tokens.
 
-use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Index, Member, parse_quote};
+use syn::{Index, Member};
 
 use super::item::{Item, member_name};
 use super::key::Event;
@@ -14,14 +14,15 @@ use super::template::{Capture, Piece, Step};
 pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> TokenStream {
     let ident = &item.ident;
     let name = item.name();
-    let generics = bounded(item, rules);
-    let (impl_generics, ty_generics, where_clause) = generics.split_for_impl();
+    let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
+    let where_clause = where_clause(item, rules);
     let allow_deprecated = item.is_deprecated.then(|| quote!(#[allow(deprecated)]));
 
     let count = Index::from(rules.len());
-    let entries = rules.iter().map(|rule| entry(rule, &name));
+    let entries = rules.iter().map(entry);
     // Locals are out of the sight of `when = ...`.
     let out = Ident::new("out", Span::mixed_site());
+    let number = Ident::new("rule", Span::mixed_site());
     let arms = rules
         .iter()
         .enumerate()
@@ -30,7 +31,8 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
     quote! {
         const _: () = {
             use #krate::__private as __roan;
-            static __ROAN_RULES: [__roan::Rule; #count] = [#(#entries),*];
+            static __ROAN_RULES: [__roan::Rule; #count] =
+                __roan::Rule::of(#name, __roan::module_path!(), [#(#entries),*]);
             __roan::register!(__ROAN_RULES);
             #allow_deprecated
             #[automatically_derived]
@@ -40,8 +42,8 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
                     &__ROAN_RULES
                 }
                 #[inline]
-                fn targets(&self, rule: usize, #out: &mut __roan::Targets<'_>) {
-                    match rule {
+                fn targets(&self, #number: usize, #out: &mut __roan::Targets<'_>) {
+                    match #number {
                         #(#arms)*
                         _ => {}
                     }
@@ -52,19 +54,17 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
     }
 }
 
-/// The generics of the type, with a bound for each named field whose type has a parameter in it.
-fn bounded(item: &Item, rules: &[Rule<'_>]) -> syn::Generics {
-    let mut generics = item.generics.clone();
-    if generics.type_params().next().is_none() {
-        return generics;
-    }
+/// The bounds that the type declares, and one for each named field whose type has a parameter in it.
+fn where_clause(item: &Item, rules: &[Rule<'_>]) -> Option<TokenStream> {
+    let declared = item.generics.where_clause.iter();
+    let mut predicates: Vec<_> = declared
+        .flat_map(|clause| &clause.predicates)
+        .map(ToTokens::to_token_stream)
+        .collect();
     let mut bound = |field: &str, bound: TokenStream| {
         if let Some(field) = item.field(field).filter(|field| item.is_generic(&field.ty)) {
             let ty = &field.ty;
-            generics
-                .make_where_clause()
-                .predicates
-                .push(parse_quote!(#ty: #bound));
+            predicates.push(quote!(#ty: #bound));
         }
     };
     for rule in rules {
@@ -81,11 +81,11 @@ fn bounded(item: &Item, rules: &[Rule<'_>]) -> syn::Generics {
             bound(&member_name(member), quote!(__roan::Watched));
         }
     }
-    generics
+    (!predicates.is_empty()).then(|| quote!(where #(#predicates),*))
 }
 
 /// The rule as static data.
-fn entry(rule: &Rule<'_>, name: &str) -> TokenStream {
+fn entry(rule: &Rule<'_>) -> TokenStream {
     let events = events(rule);
     let template = match &rule.target {
         Target::Url(Template { literal, .. }) => quote!(Url(#literal)),
@@ -96,17 +96,13 @@ fn entry(rule: &Rule<'_>, name: &str) -> TokenStream {
         }
     };
     let (file, line) = source::location(rule.span);
+    let line = Literal::u32_unsuffixed(line);
     let names = rule.watched_names();
     let watching = (!names.is_empty()).then(|| quote!(.watching(&[#(#names),*])));
     let when = rule.when.map(source::text).map(|text| quote!(.when(#text)));
     let site = rule.site.as_ref().map(|site| quote!(.at_site(#site)));
     quote! {
-        __roan::Rule::new(
-            (#name, __roan::module_path!()),
-            #events,
-            __roan::Template::#template,
-            (#file, #line),
-        ) #watching #when #site
+        __roan::Rule::new(#events, __roan::Template::#template, #file, #line) #watching #when #site
     }
 }
 
@@ -136,29 +132,41 @@ fn target_arm(at: usize, rule: &Rule<'_>, item: &Item, out: &Ident) -> TokenStre
         None => quote!(__roan::None),
     };
     let yielded = match &rule.target {
-        Target::Url(template) => {
-            let pieces = template_calls(template, item);
-            quote!(#out.url(#site)#pieces.end())
-        }
+        Target::Url(template) => match template.pieces.as_slice() {
+            [Piece::Literal(url)] => quote!(#out.fixed_url(#site, #url)),
+            pieces => {
+                let (start, calls) = writer_calls(pieces, template, item);
+                quote!(#out.url(#site, #start)#calls.end())
+            }
+        },
         Target::Tag(template) => {
-            let pieces = template_calls(template, item);
-            quote!(#out.tag(#site)#pieces.end())
+            let (start, calls) = writer_calls(&template.pieces, template, item);
+            quote!(#out.tag(#site, #start)#calls.end())
         }
         Target::Urls(function) => quote!(#out.urls(#site, self, #function)),
     };
     match rule.when {
         Some(condition) => {
-            let condition = seeing_self(condition.clone());
+            let condition = seeing_self(condition.clone(), false);
             quote!(#at => if __roan::when(#condition) { #yielded },)
         }
         None => quote!(#at => #yielded,),
     }
 }
 
-fn template_calls(template: &Template<'_>, item: &Item) -> TokenStream {
+/// The literal that a template starts with, and the calls that write the rest of it.
+fn writer_calls<'a>(
+    pieces: &'a [Piece],
+    template: &Template<'_>,
+    item: &Item,
+) -> (&'a str, TokenStream) {
     // A complaint of the compiler about a value underlines the template.
     let span = template.literal.span().resolved_at(Span::call_site());
-    let calls = template.pieces.iter().map(|piece| match piece {
+    let (start, rest) = match pieces {
+        [Piece::Literal(start), rest @ ..] => (start.as_str(), rest),
+        _ => ("", pieces),
+    };
+    let calls = rest.iter().map(|piece| match piece {
         Piece::Literal(text) => quote!(.literal(#text)),
         Piece::Capture(capture) => {
             let method = match (capture.keeps_slashes, capture.optional) {
@@ -171,7 +179,7 @@ fn template_calls(template: &Template<'_>, item: &Item) -> TokenStream {
             quote!(.#method(#value))
         }
     });
-    calls.collect()
+    (start, calls.collect())
 }
 
 /// `&self.author.slug()`
@@ -222,56 +230,53 @@ fn ident(name: &str, span: Span) -> Ident {
     }
 }
 
-/// Lets `self` mean the row also when a `macro_rules!` was handed the expression from elsewhere.
-fn seeing_self(tokens: TokenStream) -> TokenStream {
+/// Lets `self` mean the row also in an expression that a `macro_rules!` was handed from elsewhere,
+/// which comes as a group without delimiters.
+fn seeing_self(tokens: TokenStream, is_handed_in: bool) -> TokenStream {
     let seen = tokens.into_iter().map(|token| match token {
-        TokenTree::Ident(mut ident) if ident == "self" => {
+        TokenTree::Ident(mut ident) if is_handed_in && ident == "self" => {
             ident.set_span(ident.span().resolved_at(Span::call_site()));
             ident.into()
         }
         TokenTree::Group(group) => {
-            let mut inner = Group::new(group.delimiter(), seeing_self(group.stream()));
-            inner.set_span(group.span());
-            inner.into()
+            let is_handed_in = is_handed_in || group.delimiter() == Delimiter::None;
+            let inner = seeing_self(group.stream(), is_handed_in);
+            let mut seeing = Group::new(group.delimiter(), inner);
+            seeing.set_span(group.span());
+            seeing.into()
         }
         other => other,
     });
     seen.collect()
 }
 
-fn watched_changed(rules: &[Rule<'_>], item: &Item) -> TokenStream {
-    let watching: Vec<_> = rules
-        .iter()
-        .enumerate()
-        .filter(|(_, rule)| rule.watched().next().is_some())
-        .map(|(at, rule)| {
-            let at = Index::from(at);
-            let fields = rule.watched().map(|written| {
-                let span = written_span(written).resolved_at(Span::call_site());
-                let known = item.field(&member_name(written));
-                let member = respanned(known.map_or(written, |field| &field.member), span);
-                quote_spanned!(span=> __roan::differ(&old.#member, &new.#member))
-            });
-            quote!(#at => #(#fields)||*,)
-        })
-        .collect();
-    if watching.is_empty() {
-        return quote! {
-            #[inline]
-            fn watched_changed(_: &Self, _: &Self, _: usize) -> bool {
-                true
-            }
-        };
-    }
-    quote! {
-        #[inline]
-        fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool {
-            match rule {
-                #(#watching)*
-                _ => true,
-            }
+/// The comparison of the fields that rules watch, where a rule does.
+fn watched_changed(rules: &[Rule<'_>], item: &Item) -> Option<TokenStream> {
+    let mut arms = TokenStream::new();
+    for (at, rule) in rules.iter().enumerate() {
+        let at = Index::from(at);
+        let mut differ = Vec::new();
+        for written in rule.watched() {
+            let span = written_span(written).resolved_at(Span::call_site());
+            let known = item.field(&member_name(written));
+            let member = respanned(known.map_or(written, |field| &field.member), span);
+            differ.push(quote_spanned!(span=> __roan::differ(&old.#member, &new.#member)));
+        }
+        if !differ.is_empty() {
+            arms.extend(quote!(#at => #(#differ)||*,));
         }
     }
+    (!arms.is_empty()).then(|| {
+        quote! {
+            #[inline]
+            fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool {
+                match rule {
+                    #arms
+                    _ => true,
+                }
+            }
+        }
+    })
 }
 
 fn written_span(member: &Member) -> Span {

@@ -18,9 +18,6 @@ pub(crate) fn stub(item: &Item, krate: &TokenStream) -> TokenStream {
                     &[]
                 }
                 fn targets(&self, _: usize, _: &mut __roan::Targets<'_>) {}
-                fn watched_changed(_: &Self, _: &Self, _: usize) -> bool {
-                    false
-                }
             }
         };
     }

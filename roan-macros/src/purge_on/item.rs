@@ -4,44 +4,50 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Fields, GenericParam, Generics, Item as SynItem, Member, Meta, Type};
+use syn::{
+    Attribute, Error, Fields, GenericParam, Generics, Item as SynItem, ItemEnum, ItemStruct,
+    Member, Meta, Result, Token, Type, Visibility,
+};
 
 use super::args::Args;
 use crate::diagnostics::Diagnostics;
 
-/// What stands under the attributes: its tokens without any `#[purge_on]`, and those attributes.
-#[derive(Debug)]
+/// What stands under the attribute that is being expanded.
 pub(crate) struct Annotated {
+    /// The item without any `#[purge_on]`.
     pub(crate) tokens: TokenStream,
-    /// The siblings of the attribute that is being expanded, in their order.
+    /// The other `#[purge_on]` attributes of the item, in their order.
     pub(crate) siblings: Vec<Args>,
+    /// `None` is a struct or enum it is not, which has been reported.
+    pub(crate) item: Option<Item>,
 }
 
 impl Annotated {
     /// Takes the other `#[purge_on]` attributes off, so that one impl is made of them all.
-    pub(crate) fn take_apart(item: TokenStream, diagnostics: &mut Diagnostics) -> Self {
-        let split = |input: ParseStream<'_>| {
-            let attributes = input.call(Attribute::parse_outer)?;
-            Ok((attributes, input.parse::<TokenStream>()?))
-        };
-        let Ok((attributes, rest)) = split.parse2(item.clone()) else {
-            // The compiler has parsed the item before; it will say what is wrong with it.
-            return Self {
-                tokens: item,
-                siblings: Vec::new(),
-            };
-        };
+    pub(crate) fn parse(item: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut tokens = TokenStream::new();
         let mut siblings = Vec::new();
-        for attribute in attributes {
-            if is_purge_on(&attribute) {
-                siblings.push(parse_sibling(attribute, diagnostics));
-            } else {
-                attribute.to_tokens(&mut tokens);
+        let parser = |input: ParseStream<'_>| {
+            let mut kept = Vec::new();
+            for attribute in input.call(Attribute::parse_outer)? {
+                if is_purge_on(&attribute) {
+                    siblings.push(parse_sibling(attribute, diagnostics));
+                } else {
+                    attribute.to_tokens(&mut tokens);
+                    kept.push(attribute);
+                }
             }
+            tokens.extend(input.cursor().token_stream());
+            Item::parse(&kept, input)
+        };
+        let item = parser
+            .parse2(item)
+            .map_err(|error| diagnostics.absorb(error));
+        Self {
+            tokens,
+            siblings,
+            item: item.ok(),
         }
-        tokens.extend(rest);
-        Self { tokens, siblings }
     }
 }
 
@@ -68,7 +74,6 @@ fn parse_sibling(attribute: Attribute, diagnostics: &mut Diagnostics) -> Args {
 }
 
 /// The annotated struct or enum.
-#[derive(Debug)]
 pub(crate) struct Item {
     pub(crate) ident: Ident,
     pub(crate) generics: Generics,
@@ -79,7 +84,6 @@ pub(crate) struct Item {
 }
 
 /// A field of the struct.
-#[derive(Debug)]
 pub(crate) struct Field {
     /// The name without `r#`, or the number.
     pub(crate) name: String,
@@ -88,40 +92,38 @@ pub(crate) struct Field {
 }
 
 impl Item {
-    /// Reads the item; `None` is a struct or enum it is not, which has been reported.
-    pub(crate) fn parse(tokens: &TokenStream, diagnostics: &mut Diagnostics) -> Option<Self> {
-        let wrong = match syn::parse2::<SynItem>(tokens.clone()) {
-            Ok(SynItem::Struct(item)) => {
-                let mut is_deprecated = is_deprecated(&item.attrs);
-                is_deprecated |= item
-                    .fields
-                    .iter()
-                    .any(|field| self::is_deprecated(&field.attrs));
-                return Some(Self {
-                    ident: item.ident,
-                    generics: item.generics,
-                    fields: fields(item.fields),
-                    is_enum: false,
-                    is_deprecated,
-                });
+    /// Reads what follows the attributes.
+    fn parse(attributes: &[Attribute], input: ParseStream<'_>) -> Result<Self> {
+        let ahead = input.fork();
+        ahead.parse::<Visibility>()?;
+        let mut item = if ahead.peek(Token![struct]) {
+            let item: ItemStruct = input.parse()?;
+            Self {
+                is_deprecated: item.fields.iter().any(|field| is_deprecated(&field.attrs)),
+                ident: item.ident,
+                generics: item.generics,
+                fields: fields(item.fields),
+                is_enum: false,
             }
-            Ok(SynItem::Enum(item)) => {
-                return Some(Self {
-                    is_deprecated: is_deprecated(&item.attrs),
-                    ident: item.ident,
-                    generics: item.generics,
-                    fields: Vec::new(),
-                    is_enum: true,
-                });
+        } else if ahead.peek(Token![enum]) {
+            let item: ItemEnum = input.parse()?;
+            Self {
+                is_deprecated: false,
+                ident: item.ident,
+                generics: item.generics,
+                fields: Vec::new(),
+                is_enum: true,
             }
-            Ok(item) => Some(kind_of(&item)),
-            Err(_) => None,
+        } else {
+            let kind = input.parse().map_or("this", |item| kind_of(&item));
+            input.parse::<TokenStream>()?;
+            let told = format!(
+                "`#[purge_on]` stands on a struct or an enum whose rows are saved, not on {kind}"
+            );
+            return Err(Error::new(Span::call_site(), told));
         };
-        let found = wrong.map_or_else(String::new, |kind| format!(", not on {kind}"));
-        let told =
-            format!("`#[purge_on]` stands on a struct or an enum whose rows are saved{found}");
-        diagnostics.report_at(Span::call_site(), told);
-        None
+        item.is_deprecated |= is_deprecated(attributes);
+        Ok(item)
     }
 
     /// The name of the type without `r#`.
@@ -189,6 +191,6 @@ fn kind_of(item: &SynItem) -> &'static str {
         SynItem::Static(_) => "a static",
         SynItem::Use(_) | SynItem::ExternCrate(_) => "an import",
         SynItem::Macro(_) => "a macro",
-        _ => "this item",
+        _ => "this",
     }
 }

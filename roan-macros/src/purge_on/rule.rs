@@ -10,7 +10,6 @@ use super::template::{self, Capture, Piece};
 use crate::diagnostics::Diagnostics;
 
 /// One rule, its templates taken apart but not yet compared with the type.
-#[derive(Debug)]
 pub(crate) struct Rule<'a> {
     pub(crate) events: &'a [EventArg],
     pub(crate) target: Target<'a>,
@@ -21,7 +20,6 @@ pub(crate) struct Rule<'a> {
 }
 
 /// What a rule makes its targets from.
-#[derive(Debug)]
 pub(crate) enum Target<'a> {
     Url(Template<'a>),
     Tag(Template<'a>),
@@ -29,7 +27,6 @@ pub(crate) enum Target<'a> {
 }
 
 /// A template and where it stands.
-#[derive(Debug)]
 pub(crate) struct Template<'a> {
     pub(crate) literal: &'a LitStr,
     pub(crate) pieces: Vec<Piece>,

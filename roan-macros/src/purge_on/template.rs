@@ -83,6 +83,10 @@ impl fmt::Display for Mistake {
                 f,
                 "`{{{capture}}}`: a method in a template takes no arguments; write a method without any, `{{name()}}`"
             ),
+            Self::NoName { capture, name } if name.is_empty() => write!(
+                f,
+                "`{{{capture}}}`: a name is missing beside a dot; write a field or a method there, `{{author.id}}`"
+            ),
             Self::NoName { capture, name } => write!(
                 f,
                 "`{{{capture}}}`: `{name}` is no name; write a field or a method, `{{id}}`, `{{author.id}}`, `{{0}}`, `{{slug()}}`"
@@ -259,7 +263,7 @@ mod tests {
             ("/{price:.2}", "write `{price}`"),
             ("/{self.slug}", "write `{slug}`"),
             ("/{slug(1)}", "takes no arguments"),
-            ("/{a..b}", "`` is no name"),
+            ("/{a..b}", "a name is missing"),
             ("/{a-b}", "`a-b` is no name"),
             ("/{00}", "`00` is no name"),
             ("/{²}", "`²` is no name"),

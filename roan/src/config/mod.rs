@@ -220,3 +220,83 @@ impl NginxConfig {
         })
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    fn message(text: &str) -> String {
+        match toml::from_str::<Config>(text) {
+            Err(error) => error.to_string(),
+            Ok(config) => match config.builder().and_then(Builder::build) {
+                Err(error) => error.to_string(),
+                Ok(roan) => format!("{:?}", roan.stats().nodes),
+            },
+        }
+    }
+
+    #[test]
+    fn a_file_may_say_all_that_the_builder_can() {
+        let shown = message(
+            r#"
+            site = "https://www.example.org"
+            rebound = "off"
+            connect_timeout = "1s"
+            timeout = "1m 30s"
+            max_age = "2days"
+            concurrency = 4
+            max_waiting = 1000
+            [sites]
+            shop = "shop.example.org"
+            [[caches]]
+            kind = "nginx"
+            name = "tier"
+            nodes = ["http://10.0.0.11/purge"]
+            named_nodes = { b = "http://10.0.0.12/purge" }
+            method = "PURGE"
+            headers = { X-Token = "secret" }
+            env_proxy = true
+            "#,
+        );
+        assert!(
+            shown.contains(r#"cache: "tier", node: "10.0.0.11""#),
+            "{shown}"
+        );
+        assert!(shown.contains(r#"node: "b""#), "{shown}");
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_named() {
+        for (text, words) in [
+            ("sight = 'x'", "unknown field `sight`"),
+            ("rebound = 'soon'", "rebound: \"soon\" is no duration"),
+            ("[sites]\nshop = 'a b'", "sites: \"a b\" has no host name"),
+            (
+                "concurrency = 0",
+                "concurrency: \"0\" is not between 1 and 1024",
+            ),
+            ("max_age = '400days'", "is longer than a year"),
+            ("[[caches]]\nkind = 'squid'", "unknown variant `squid`"),
+            ("[[caches]]\nkind = 'nginx'", "nodes: \"\" has no purge URL"),
+            (
+                "[[caches]]\nkind = 'nginx'\nnode = 'x'",
+                "unknown field `node`",
+            ),
+            (
+                "[[caches]]\nkind = 'nginx'\nnodes = ['x']",
+                "nodes: \"x\" is no URL",
+            ),
+        ] {
+            let message = message(text);
+            assert!(message.contains(words), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let text =
+            "[[caches]]\nkind = 'nginx'\nnodes = ['http://me:pw@x/']\nheaders = { X = 'pw' }";
+        let config: Config = toml::from_str(text).unwrap();
+        assert!(!format!("{config:?}").contains("pw"), "{config:?}");
+    }
+}

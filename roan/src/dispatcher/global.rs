@@ -29,9 +29,10 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     })
 }
 
-/// The global dispatcher, for hooks: they have nobody to return an error to.
-pub(crate) fn installed_or_default() -> Option<&'static Roan> {
-    if let Some(roan) = GLOBAL.get() {
+/// The dispatcher that was given, else the global one. For hooks: they have nobody to return an
+/// error to.
+pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
+    if let Some(roan) = given.or(GLOBAL.get()) {
         return Some(roan);
     }
     match global() {

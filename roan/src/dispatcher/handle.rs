@@ -58,7 +58,6 @@ impl Roan {
     }
 
     /// Begins a configuration, with the defaults.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }

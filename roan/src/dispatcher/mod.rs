@@ -18,4 +18,4 @@ pub use global::global;
 pub use handle::Roan;
 pub use stats::{Left, LeftAtNode, NodeStats, Stats};
 
-pub(crate) use global::installed_or_default;
+pub(crate) use global::given_or_global;

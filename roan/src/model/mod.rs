@@ -41,10 +41,13 @@ pub trait Model {
     /// Whether a field that rule number `rule` watches differs between the two rows; `true` for a
     /// rule that watches none.
     #[doc(hidden)]
-    fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool;
+    fn watched_changed(_old: &Self, _new: &Self, _rule: usize) -> bool {
+        true
+    }
 
     /// Tells the type from others; lifetimes do not matter.
     #[doc(hidden)]
+    #[must_use]
     fn type_key() -> TypeId {
         typeid::of::<Self>()
     }

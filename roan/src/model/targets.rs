@@ -37,16 +37,22 @@ impl<'a> Targets<'a> {
         Self { sink }
     }
 
+    /// Yields the URL of a `url = "..."` rule without captures.
+    #[doc(hidden)]
+    pub fn fixed_url(&mut self, site: Option<&'static str>, url: &'static str) {
+        self.url(site, url).end();
+    }
+
     /// Begins the URL of a `url = "..."` rule; [`Writer::end`] yields it.
     #[doc(hidden)]
-    pub fn url(&mut self, site: Option<&'static str>) -> Writer<'_> {
-        Writer::new(self.sink, TargetKind::Url, site)
+    pub fn url(&mut self, site: Option<&'static str>, start: &'static str) -> Writer<'_> {
+        Writer::new(self.sink, TargetKind::Url, site).literal(start)
     }
 
     /// Begins the tag of a `tag = "..."` rule; [`Writer::end`] yields it.
     #[doc(hidden)]
-    pub fn tag(&mut self, site: Option<&'static str>) -> Writer<'_> {
-        Writer::new(self.sink, TargetKind::Tag, site)
+    pub fn tag(&mut self, site: Option<&'static str>, start: &'static str) -> Writer<'_> {
+        Writer::new(self.sink, TargetKind::Tag, site).literal(start)
     }
 
     /// Yields what the function of a `urls = path` rule returns.

@@ -100,6 +100,10 @@ fn decoded(text: &str) -> String {
 }
 
 /// The value of `Authorization` for basic authentication (RFC 7617).
+#[expect(
+    clippy::expect_used,
+    reason = "base64 is made of characters that a header may have"
+)]
 pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
     use base64::Engine;
     let credentials = format!("{user}:{password}");

@@ -1,0 +1,96 @@
+//! Several caches are purged in the order given.
+
+use roan::testing::Recorder;
+use roan::{Nginx, Roan};
+use roan_tests::{Behaviour, Faulty, wait};
+
+use crate::support::{LONG, builder, flush, outcome};
+
+/// An nginx tier of these nodes, and behind it a cache that notes its purges.
+fn two_tiers(nodes: &[&Faulty]) -> (Roan, Recorder) {
+    let urls: Vec<_> = nodes.iter().map(|node| node.purge_url()).collect();
+    let recorder = Recorder::new();
+    let roan = builder(&urls).cache(recorder.clone()).build().unwrap();
+    (roan, recorder)
+}
+
+fn urls(recorder: &Recorder) -> Vec<String> {
+    recorder
+        .requests()
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn the_second_cache_waits_for_the_answer_of_the_first() {
+    let origin_side = Faulty::start(Behaviour::Hang);
+    let (roan, recorder) = two_tiers(&[&origin_side]);
+    roan.purge("/a").unwrap();
+    origin_side.wait_for(1);
+    assert_eq!(urls(&recorder), [""; 0]);
+    origin_side.set(Behaviour::Purged);
+    flush(&roan);
+    assert_eq!(urls(&recorder), ["/a"]);
+}
+
+#[test]
+fn a_first_cache_that_is_down_is_not_waited_for_and_the_second_is_purged_again_after_it() {
+    let origin_side = Faulty::start(Behaviour::Close);
+    let (roan, recorder) = two_tiers(&[&origin_side]);
+    roan.purge("/a").unwrap();
+    wait::until(LONG, "the second cache to be purged", || {
+        !urls(&recorder).is_empty()
+    });
+    wait::until(LONG, "the first cache to be down", || {
+        roan.stats().nodes[0].down
+    });
+    roan.purge("/b").unwrap();
+    wait::until(LONG, "the second cache to be purged", || {
+        urls(&recorder).contains(&"/b".to_owned())
+    });
+    let before = recorder.requests().len();
+    origin_side.set(Behaviour::Purged);
+    flush(&roan);
+    let mut after = urls(&recorder).split_off(before);
+    after.sort();
+    assert_eq!(after, ["/a", "/b"]);
+}
+
+#[test]
+fn a_tag_goes_to_the_caches_that_know_tags() {
+    let nginx = Faulty::start(Behaviour::Purged);
+    let (roan, recorder) = two_tiers(&[&nginx]);
+    roan.purge(roan::Target::tag("author-7").unwrap()).unwrap();
+    flush(&roan);
+    assert_eq!(urls(&recorder), ["tag author-7"]);
+    assert_eq!(nginx.count(), 0);
+}
+
+#[test]
+fn without_a_cache_for_tags_a_tag_is_refused_aloud() {
+    let nginx = Faulty::start(Behaviour::Purged);
+    let roan = builder(&[nginx.purge_url()]).build().unwrap();
+    let mut reports = roan.subscribe();
+    roan.purge(roan::Target::tag("author-7").unwrap()).unwrap();
+    let message = outcome(&mut reports).to_string();
+    assert!(message.contains("embedded"), "{message}");
+}
+
+#[test]
+fn names_are_given_once() {
+    let nginx = || Nginx::at("http://localhost/purge").unwrap();
+    let message = |builder: roan::Builder| builder.build().unwrap_err().to_string();
+    let twice = Roan::builder().cache(nginx().node("http://localhost/other").unwrap());
+    assert!(message(twice).contains("node \"localhost\" is there twice"));
+    let twice = Roan::builder().cache(nginx()).cache(nginx());
+    assert!(message(twice).contains("cache \"nginx\" is there twice"));
+    let named = nginx().named_node("b", "http://localhost/other").unwrap();
+    assert!(
+        Roan::builder()
+            .cache(named)
+            .cache(nginx().name("other"))
+            .build()
+            .is_ok()
+    );
+}
