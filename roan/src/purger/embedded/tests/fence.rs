@@ -74,3 +74,42 @@ async fn a_visitor_who_leaves_ends_the_fill() {
     assert_eq!(site.get("/a").await.cache_status(), "HIT");
     assert!(site.pages.store.is_at_rest());
 }
+
+/// Readers in a loop, renders that take their time, and a writer who looks at the page after each
+/// purge.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_purge_nobody_sees_an_older_page() {
+    let row = Arc::new(AtomicUsize::new(0));
+    let read = Arc::clone(&row);
+    let app = Router::new().fallback(move || {
+        let value = read.load(Ordering::SeqCst);
+        async move {
+            tokio::time::sleep(Duration::from_micros(500 * (value as u64 % 7))).await;
+            ([FOREVER], value.to_string())
+        }
+    });
+    let site = Arc::new(Site::new(app, Embedded::new(), None));
+    let readers: Vec<_> = std::iter::repeat_with(|| {
+        let site = Arc::clone(&site);
+        tokio::spawn(async move {
+            loop {
+                site.get("/a").await;
+                tokio::task::yield_now().await;
+            }
+        })
+    })
+    .take(8)
+    .collect();
+    for value in 1..=300_usize {
+        row.store(value, Ordering::SeqCst);
+        site.purge_url("/a").await;
+        // Fills that began before the purge end meanwhile.
+        for _ in 0..3 {
+            assert_eq!(site.get("/a").await.body, value.to_string());
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    for reader in readers {
+        reader.abort();
+    }
+}
