@@ -1,5 +1,6 @@
 //! Roan.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
@@ -30,6 +31,8 @@ pub use event::{Event, Events};
 pub use hook::{created, deleted, saved, updated};
 pub use model::{Foreign, Model};
 pub use outcome::{Failure, Outcome, Refusal};
+#[cfg(feature = "embedded")]
+pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx};
 pub use registration::{Purge, purge};
 pub use report::{Report, Reports};

@@ -59,7 +59,8 @@ impl Builder {
     /// How long after a purge the same target is purged once more. Default: 2 s.
     ///
     /// A page that was being rendered from the old row when the purge came is stored after it, and
-    /// stays. So the delay must be longer than the slowest render.
+    /// stays. So the delay must be longer than the slowest render. The embedded cache stores no such
+    /// page, and is purged once.
     pub fn rebound(mut self, delay: Duration) -> Self {
         self.policy.rebound = Some(delay);
         self
@@ -189,6 +190,10 @@ fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Node>>, Config
                 name: cache.name.to_string(),
             });
         }
+        let policy = Policy {
+            rebound: policy.rebound.filter(|_| !cache.fenced),
+            ..policy.clone()
+        };
         for client in (cache.connect)(&connecting)? {
             if nodes
                 .iter()
@@ -203,7 +208,7 @@ fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Node>>, Config
                 Arc::clone(&cache.name),
                 tier,
                 client,
-                policy,
+                &policy,
             )));
         }
     }

@@ -1,5 +1,7 @@
 //! Purgers: the clients for each kind of cache.
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod nginx;
 
 use std::fmt;
@@ -56,6 +58,8 @@ type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigErro
 pub struct Cache {
     pub(crate) name: Arc<str>,
     pub(crate) tags: bool,
+    /// Whether its nodes never store what was rendered before a purge, so that one purge does.
+    pub(crate) fenced: bool,
     pub(crate) connect: Connect,
 }
 

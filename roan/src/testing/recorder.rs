@@ -72,6 +72,7 @@ impl From<Recorder> for Cache {
         Self {
             name: "recorder".into(),
             tags: true,
+            fenced: false,
             connect: Box::new(move |_| {
                 Ok(vec![NodeClient {
                     name: "recorder".into(),

@@ -172,6 +172,7 @@ impl From<Nginx> for Cache {
         Self {
             name: nginx.name.as_str().into(),
             tags: false,
+            fenced: false,
             connect: Box::new(move |connecting| nginx.connect(connecting)),
         }
     }

@@ -1,0 +1,82 @@
+//! A blog whose pages stay in the cache until a post changes.
+//!
+//! ```text
+//! cargo run --example quickstart              shows what happens, line by line
+//! cargo run --example quickstart -- --serve   keeps the blog up, to play with
+//! ```
+
+use roan::{Cache, ConfigError, Roan, purge_on};
+
+// ---- What you add to an app ------------------------------------------------------------------
+
+/// On the model: the pages that show it.
+#[purge_on(save, delete, url = "/posts")]
+#[purge_on(save, delete, url = "/posts/{slug}")]
+#[derive(Clone)]
+struct Post {
+    slug: String,
+    title: String,
+}
+
+/// After a write: one call.
+fn save(blog: &Blog, post: &Post) {
+    blog.write(post);
+    roan::saved(post);
+}
+
+/// At the start: the cache, here nginx or the embedded one.
+fn start(cache: Cache) -> Result<Roan, ConfigError> {
+    Roan::builder().cache(cache).install()
+}
+
+// ---- The app, which knows nothing of caches --------------------------------------------------
+
+mod blog;
+mod cache;
+mod nginx;
+mod options;
+mod story;
+mod visitor;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use blog::Blog;
+use options::Options;
+use visitor::Visitor;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("quickstart: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
+    let options = Options::from_args(std::env::args().skip(1))?;
+    if options.help {
+        print!("{}", options::HELP);
+        return Ok(());
+    }
+    let blog = Blog::with_posts([
+        ("hello", "Hello, cache"),
+        ("roan", "A horse of two colours"),
+    ]);
+    let site = cache::serve(blog::app(blog), options.cache).await?;
+    let roan = start(site.cache)?;
+    let visitor = Visitor::new(site.address)?;
+
+    println!(
+        "A blog at {}, behind {}\n",
+        visitor.url("/posts"),
+        site.name
+    );
+    match options.serve {
+        true => story::keep_up(&roan, &visitor).await,
+        false => story::tell(&roan, &visitor).await,
+    }
+}

@@ -1,0 +1,149 @@
+//! A nginx of our own: on a free port of this machine, in a temporary folder, and gone with us.
+
+use std::error::Error;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// The configuration that the README shows and the tests use.
+const SITE_CONF: &str = include_str!("../../tests/conf/site.conf");
+
+/// nginx lives as long as our end of the shell's standard input: if we are killed, too, it ends.
+const SHELL: &str = r#"
+    trap "" INT
+    folder=$1; shift
+    "$@" & nginx=$!
+    read -r _
+    kill "$nginx"; wait "$nginx"
+    rm -rf -- "$folder"
+"#;
+
+/// The nginx of this machine, with its cache-purge module.
+pub(crate) struct Program {
+    binary: PathBuf,
+    module: PathBuf,
+}
+
+impl Program {
+    pub(crate) fn find() -> Result<Self, String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        // Debian has it in a folder that is not in the path of every user.
+        let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+        let module_folders = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"];
+        let module_folders = module_folders.map(PathBuf::from).into_iter();
+        match (
+            first_file(folders, "nginx"),
+            first_file(module_folders, "ngx_http_cache_purge_module.so"),
+        ) {
+            (Some(binary), Some(module)) => Ok(Self { binary, module }),
+            (binary, _) => Err(format!(
+                "{} not found. On Debian: apt install nginx libnginx-mod-http-cache-purge\n\
+                 Without nginx: --embedded",
+                binary.map_or("nginx was", |_| "the cache-purge module of nginx was"),
+            )),
+        }
+    }
+}
+
+fn first_file(folders: impl Iterator<Item = PathBuf>, name: &str) -> Option<PathBuf> {
+    folders
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+/// One that runs. It ends when this is dropped.
+pub(crate) struct Nginx {
+    address: SocketAddr,
+    shell: Child,
+    _folder: TempDir,
+}
+
+impl Nginx {
+    /// Starts it before the app, and waits until it listens.
+    pub(crate) async fn start(program: &Program, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
+        let folder = TempDir::with_prefix("roan-quickstart-")?;
+        // Free a moment ago; should another program be faster, nginx says so in its log.
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let conf = folder.path().join("nginx.conf");
+        fs::write(&conf, main_conf(program, folder.path(), address, app))?;
+        let shell = Command::new("sh")
+            .args(["-c", SHELL, "sh"])
+            .arg(folder.path())
+            .arg(&program.binary)
+            .arg("-p")
+            .arg(folder.path())
+            .arg("-c")
+            .arg(&conf)
+            .arg("-e")
+            .arg(folder.path().join("error.log"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let nginx = Self {
+            address,
+            shell,
+            _folder: folder,
+        };
+        nginx.wait().await?;
+        Ok(nginx)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Until it has written its process number, which it does once it listens.
+    async fn wait(&self) -> Result<(), String> {
+        let read = |name| fs::read_to_string(self._folder.path().join(name)).unwrap_or_default();
+        for _ in 0..500 {
+            if !read("nginx.pid").is_empty() {
+                return Ok(());
+            }
+            if read("error.log").contains("[emerg]") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(format!("nginx did not start:\n{}", read("error.log")))
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        // It may be gone already, and that is all we want.
+        let _ended = self.shell.wait();
+    }
+}
+
+fn main_conf(program: &Program, folder: &Path, here: SocketAddr, app: SocketAddr) -> String {
+    let module = program.module.display();
+    let folder = folder.display();
+    let site = SITE_CONF
+        .replace("listen 80;", &format!("listen {here};"))
+        .replace("127.0.0.1:3000", &app.to_string())
+        .replace("/var/cache/nginx/pages", &format!("{folder}/pages"));
+    // Root's workers must be able to enter root's folder; for other users the line has no effect.
+    format!(
+        "load_module {module};\n\
+         user root;\n\
+         daemon off;\n\
+         pid {folder}/nginx.pid;\n\
+         error_log {folder}/error.log;\n\
+         events {{}}\n\
+         http {{\n\
+         access_log off;\n\
+         client_body_temp_path {folder}/client_body;\n\
+         proxy_temp_path {folder}/proxy;\n\
+         fastcgi_temp_path {folder}/fastcgi;\n\
+         uwsgi_temp_path {folder}/uwsgi;\n\
+         scgi_temp_path {folder}/scgi;\n\
+         {site}\n\
+         }}\n"
+    )
+}

@@ -1,0 +1,59 @@
+//! Somebody who reads the blog, and somebody who writes it.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+
+pub(crate) struct Visitor {
+    client: Client,
+    blog: SocketAddr,
+}
+
+/// A page as the visitor got it.
+pub(crate) struct Seen {
+    /// What the cache says: `HIT` or `MISS`.
+    pub(crate) cache_status: String,
+    pub(crate) page: String,
+    pub(crate) took: Duration,
+}
+
+impl Visitor {
+    pub(crate) fn new(blog: SocketAddr) -> Result<Self, reqwest::Error> {
+        // After a save the form sends a browser back to the page, which would tell the story
+        // before its time.
+        let client = Client::builder().redirect(Policy::none()).no_proxy();
+        let client = client.timeout(Duration::from_secs(10)).build()?;
+        Ok(Self { client, blog })
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.blog)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Seen, Box<dyn Error>> {
+        let start = Instant::now();
+        let response = self.client.get(self.url(path)).send().await?;
+        let response = response.error_for_status()?;
+        let cache_status = response.headers().get("x-cache-status");
+        let cache_status = cache_status.map_or(Ok("none"), |status| status.to_str())?;
+        Ok(Seen {
+            cache_status: cache_status.to_owned(),
+            page: response.text().await?,
+            took: start.elapsed(),
+        })
+    }
+
+    /// Fills in the form of a post.
+    pub(crate) async fn rename(&self, path: &str, title: &str) -> Result<Duration, Box<dyn Error>> {
+        let start = Instant::now();
+        let form = format!("title={}", title.replace(' ', "+"));
+        let request = self.client.post(self.url(path)).body(form);
+        let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request.send().await?.error_for_status()?;
+        Ok(start.elapsed())
+    }
+}

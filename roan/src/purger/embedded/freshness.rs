@@ -1,0 +1,220 @@
+//! Which responses are stored, and for how long they are fresh (RFC 9111, as a shared cache).
+
+use std::time::{Duration, Instant, SystemTime};
+
+use http::header::{AUTHORIZATION, CACHE_CONTROL, EXPIRES, PRAGMA, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_cache_semantics::{CacheOptions, CachePolicy};
+
+/// Longer than any program runs, and short enough to be added to any time.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// How long a response is fresh, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifetime {
+    pub(super) fresh_until: Instant,
+    /// Whether it may answer a request with `Authorization`, or be stored after one (section 3.5).
+    pub(super) authorized: bool,
+}
+
+impl Lifetime {
+    /// That of a response to a GET; `None` when it must not be stored. `by_default` is for a 200
+    /// that says nothing about caches.
+    pub(super) fn of(
+        response: &Response<()>,
+        request: &HeaderMap,
+        by_default: Option<Duration>,
+    ) -> Option<Self> {
+        let headers = response.headers();
+        if headers.contains_key(SET_COOKIE) || response.status() == StatusCode::PARTIAL_CONTENT {
+            return None;
+        }
+        let says_nothing = [CACHE_CONTROL, EXPIRES, PRAGMA]
+            .iter()
+            .all(|name| !headers.contains_key(name));
+        let (duration, authorized) = if says_nothing {
+            let duration = by_default.filter(|_| response.status() == StatusCode::OK)?;
+            (duration, false)
+        } else {
+            let now = SystemTime::now();
+            let response = &in_lower_case(response)?;
+            let anonymous = policy(HeaderMap::new(), response, now);
+            if !anonymous.is_storable() {
+                return None;
+            }
+            let any = HeaderValue::from_static("any");
+            let with_authorization = HeaderMap::from_iter([(AUTHORIZATION, any)]);
+            let authorized = policy(with_authorization, response, now).is_storable();
+            (anonymous.time_to_live(now), authorized)
+        };
+        let is_for_all = authorized || !request.contains_key(AUTHORIZATION);
+        (is_for_all && !duration.is_zero()).then(|| Self {
+            fresh_until: Instant::now() + duration.min(LONGEST),
+            authorized,
+        })
+    }
+}
+
+/// With `Cache-Control` in lower case, for the directives are alike in any case, and the policy knows
+/// them in lower case only. `None` when it has a line that is no text, which may well forbid to store.
+fn in_lower_case(response: &Response<()>) -> Option<Response<()>> {
+    let mut response = response.clone();
+    let lines = response.headers_mut().iter_mut();
+    for (_, line) in lines.filter(|(name, _)| **name == CACHE_CONTROL) {
+        *line = line.to_str().ok()?.to_ascii_lowercase().try_into().ok()?;
+    }
+    Some(response)
+}
+
+/// The request's own `Cache-Control` is left out, as nginx does: visitors have no say in what the
+/// site keeps, or anybody could have every page rendered at each request.
+fn policy(request_headers: HeaderMap, response: &Response<()>, now: SystemTime) -> CachePolicy {
+    let mut request = Request::new(());
+    *request.headers_mut() = request_headers;
+    let options = CacheOptions {
+        // A page without a lifetime of its own is not fresh for a tenth of its age.
+        cache_heuristic: 0.0,
+        immutable_min_time_to_live: Duration::ZERO,
+        ..CacheOptions::default()
+    };
+    CachePolicy::new_options(&request, response, now, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const YEAR: Duration = Duration::from_secs(31_536_000);
+
+    /// The seconds that a response with these headers is fresh; `None` when it is not stored.
+    fn seconds(status: u16, lines: &[(&'static str, &'static str)]) -> Option<u64> {
+        lifetime(status, lines, &[]).map(|lifetime| {
+            let left = lifetime
+                .fresh_until
+                .saturating_duration_since(Instant::now());
+            left.as_secs_f64().round() as u64
+        })
+    }
+
+    fn lifetime(
+        status: u16,
+        lines: &[(&'static str, &'static str)],
+        request: &[(&'static str, &'static str)],
+    ) -> Option<Lifetime> {
+        let map = |lines: &[(&'static str, &'static str)]| {
+            let mut map = HeaderMap::new();
+            for (name, value) in lines {
+                map.append(*name, HeaderValue::from_static(value));
+            }
+            map
+        };
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        *response.headers_mut() = map(lines);
+        Lifetime::of(&response, &map(request), Some(YEAR))
+    }
+
+    fn cache_control(value: &'static str) -> Option<u64> {
+        seconds(200, &[("cache-control", value)])
+    }
+
+    #[test]
+    fn a_shared_cache_takes_s_maxage_first() {
+        assert_eq!(cache_control("max-age=0, s-maxage=60"), Some(60));
+        assert_eq!(cache_control("public, max-age=30"), Some(30));
+        assert_eq!(cache_control("s-maxage=0, max-age=60"), None);
+        assert_eq!(cache_control("S-MAXAGE=60"), Some(60));
+        let huge = "s-maxage=99999999999999999";
+        assert_eq!(cache_control(huge), Some(LONGEST.as_secs()));
+        let aged = [("cache-control", "s-maxage=60"), ("age", "50")];
+        assert_eq!(seconds(200, &aged), Some(10));
+    }
+
+    #[test]
+    fn expires_is_a_lifetime_too() {
+        let dates = [
+            ("date", "Wed, 21 Oct 2015 07:28:00 GMT"),
+            ("expires", "Wed, 21 Oct 2015 07:29:00 GMT"),
+        ];
+        assert_eq!(seconds(200, &dates), Some(60));
+        let [date, expires] = dates;
+        assert_eq!(
+            seconds(200, &[date, expires, ("cache-control", "max-age=5")]),
+            Some(5)
+        );
+    }
+
+    #[test]
+    fn what_is_private_or_without_a_lifetime_is_not_stored() {
+        for value in [
+            "private",
+            "private, s-maxage=60",
+            "Private, s-maxage=60",
+            "private=\"x, y\", s-maxage=60",
+            "no-store, s-maxage=60",
+            "no-cache, s-maxage=60",
+            "public",
+            "max-age=0",
+            "immutable",
+            "s-maxage=x",
+        ] {
+            assert_eq!(cache_control(value), None, "{value}");
+        }
+        let modified = ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT");
+        assert_eq!(seconds(200, &[modified, ("cache-control", "public")]), None);
+        assert_eq!(seconds(200, &[("expires", "0")]), None);
+        let split = [
+            ("cache-control", "s-maxage=60"),
+            ("cache-control", "NO-STORE"),
+        ];
+        assert_eq!(seconds(200, &split), None);
+        assert_eq!(seconds(200, &[("pragma", "no-cache")]), None);
+    }
+
+    #[test]
+    fn only_a_200_that_says_nothing_has_the_default() {
+        assert_eq!(seconds(200, &[]), Some(YEAR.as_secs()));
+        for status in [201, 206, 301, 404, 500, 503] {
+            assert_eq!(seconds(status, &[]), None, "{status}");
+        }
+        for status in [301, 404] {
+            assert_eq!(
+                seconds(status, &[("cache-control", "s-maxage=60")]),
+                Some(60)
+            );
+        }
+        for status in [206, 500] {
+            assert_eq!(seconds(status, &[("cache-control", "s-maxage=60")]), None);
+        }
+        assert!(Lifetime::of(&Response::new(()), &HeaderMap::new(), None).is_none());
+    }
+
+    #[test]
+    fn a_cookie_is_never_stored() {
+        for value in ["s-maxage=60", "public, s-maxage=60"] {
+            let lines = [("set-cookie", "a=b"), ("cache-control", value)];
+            assert_eq!(seconds(200, &lines), None);
+        }
+        assert_eq!(seconds(200, &[("set-cookie", "a=b")]), None);
+    }
+
+    #[test]
+    fn a_response_to_an_authorized_request_must_say_that_it_is_for_all() {
+        let authorized = [("authorization", "Basic eA==")];
+        let stored = |value| lifetime(200, &[("cache-control", value)], &authorized).is_some();
+        assert!(stored("public, max-age=60"));
+        assert!(stored("s-maxage=60"));
+        assert!(!stored("max-age=60"));
+        assert!(lifetime(200, &[], &authorized).is_none());
+    }
+
+    #[test]
+    fn visitors_have_no_say() {
+        let reload = [
+            ("cache-control", "no-store, no-cache"),
+            ("pragma", "no-cache"),
+        ];
+        let lines = [("cache-control", "s-maxage=60")];
+        assert!(lifetime(200, &lines, &reload).is_some());
+    }
+}

@@ -1,0 +1,191 @@
+//! The layer, and the service that it makes of an app.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Embedded;
+use super::body::CacheBody;
+use super::filling::Filling;
+use super::freshness::Lifetime;
+use super::lookup::{Asked, Lookup};
+use super::store::Fill;
+use super::variant::{Selection, Variant};
+
+/// The header that nginx's configuration in the README sets, too.
+const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
+
+/// Puts an [`Embedded`] cache before a service: [`Embedded::layer`].
+#[derive(Debug, Clone)]
+pub struct CacheLayer {
+    cache: Embedded,
+}
+
+impl CacheLayer {
+    pub(super) fn new(cache: Embedded) -> Self {
+        Self { cache }
+    }
+}
+
+impl<S> Layer<S> for CacheLayer {
+    type Service = CacheService<S>;
+
+    fn layer(&self, app: S) -> CacheService<S> {
+        CacheService {
+            app,
+            cache: self.cache.clone(),
+        }
+    }
+}
+
+/// A service behind an [`Embedded`] cache.
+#[derive(Clone)]
+pub struct CacheService<S> {
+    app: S,
+    cache: Embedded,
+}
+
+impl<S> fmt::Debug for CacheService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CacheService")
+            .field("cache", &self.cache)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request was answered, in nginx's words.
+#[derive(Debug, Clone, Copy)]
+enum Status {
+    Hit,
+    Miss,
+    Expired,
+    Bypass,
+}
+
+impl Status {
+    fn name(self, headers: &mut HeaderMap) {
+        let value = match self {
+            Self::Hit => "HIT",
+            Self::Miss => "MISS",
+            Self::Expired => "EXPIRED",
+            Self::Bypass => "BYPASS",
+        };
+        headers.insert(X_CACHE_STATUS, HeaderValue::from_static(value));
+    }
+}
+
+/// Where the answer to a request comes from.
+enum Plan {
+    Stored(Arc<Variant>),
+    /// From the app, and into the cache if there is a fill.
+    App(Option<Status>, Option<(Fill, HeaderMap)>),
+}
+
+impl Embedded {
+    fn plan<B: Body>(&self, request: &Request<B>) -> Plan {
+        let page = match Asked::by(request) {
+            Asked::Page(page) => page,
+            Asked::Unclear => return Plan::App(Some(Status::Bypass), None),
+            Asked::Other => return Plan::App(None, None),
+        };
+        let headers = request.headers();
+        let stored = self.store.get(&page.key);
+        let status = match stored.as_ref().and_then(|page| page.variant(headers)) {
+            Some(variant) if variant.fresh_until <= Instant::now() => Status::Expired,
+            Some(variant) if headers.contains_key(AUTHORIZATION) && !variant.authorized => {
+                return Plan::App(Some(Status::Bypass), None);
+            }
+            Some(variant) => return Plan::Stored(Arc::clone(variant)),
+            None => Status::Miss,
+        };
+        // The answer to a HEAD is no page.
+        let fills = *request.method() == Method::GET;
+        let Lookup { host, url, key } = page;
+        let fill = fills.then(|| (self.store.begin_fill(&host, url, key), headers.clone()));
+        Plan::App(Some(status), fill)
+    }
+
+    /// The response on its way to the visitor, and into the cache if it may be stored.
+    fn pass<B: Body<Data = Bytes>>(
+        &self,
+        response: Response<B>,
+        fill: Option<(Fill, HeaderMap)>,
+    ) -> Response<CacheBody<B>> {
+        let (parts, body) = response.into_parts();
+        let mut head = Response::new(());
+        *head.status_mut() = parts.status;
+        let filling = fill.and_then(|(fill, request)| {
+            *head.headers_mut() = parts.headers.clone();
+            let lifetime = Lifetime::of(&head, &request, self.settings.keep_by_default)?;
+            let selection = Selection::new(head.headers(), &request)?;
+            let longest = self.settings.max_page;
+            Some(Filling::new(
+                fill, request, head, selection, lifetime, longest,
+            ))
+        });
+        let body = match filling {
+            Some(filling) => CacheBody::filling(body, filling),
+            None => CacheBody::passed(body),
+        };
+        Response::from_parts(parts, body)
+    }
+}
+
+impl<S, A, B> Service<Request<A>> for CacheService<S>
+where
+    S: Service<Request<A>, Response = Response<B>> + Clone,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    A: Body,
+    B: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<CacheBody<B>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.app.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        // The one that has said it is ready serves this request, or gives up its place.
+        let next = self.app.clone();
+        let mut app = std::mem::replace(&mut self.app, next);
+        match self.cache.plan(&request) {
+            Plan::Stored(variant) => {
+                let is_head = *request.method() == Method::HEAD;
+                Box::pin(async move { Ok(hit(&variant, is_head)) })
+            }
+            Plan::App(status, fill) => {
+                let cache = self.cache.clone();
+                let answer = app.call(request);
+                Box::pin(async move {
+                    let mut response = cache.pass(answer.await?, fill);
+                    if let Some(status) = status {
+                        status.name(response.headers_mut());
+                    }
+                    Ok(response)
+                })
+            }
+        }
+    }
+}
+
+fn hit<B: Body<Data = Bytes>>(variant: &Variant, is_head: bool) -> Response<CacheBody<B>> {
+    let mut response = match is_head {
+        true => variant.response_to_head(),
+        false => variant.response(),
+    };
+    Status::Hit.name(response.headers_mut());
+    response.map(CacheBody::stored)
+}

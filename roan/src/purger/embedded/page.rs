@@ -1,0 +1,78 @@
+//! Pages: all that is stored under one key.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::index::{Indexed, PageId};
+use super::label::Label;
+use super::variant::Variant;
+
+/// A page with its variants; never changed, only replaced.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) id: PageId,
+    /// By what it is purged; its key is one of them.
+    pub(super) labels: Arc<[Label]>,
+    variants: Vec<Arc<Variant>>,
+    weight: u32,
+}
+
+impl Page {
+    /// More variants of one page push out the oldest.
+    const VARIANTS: usize = 16;
+
+    /// A page with one variant, and those of the `former` page under the same key that answer
+    /// other requests.
+    pub(super) fn new(
+        id: PageId,
+        mut labels: Vec<Label>,
+        variant: Variant,
+        request: &HeaderMap,
+        former: Option<&Self>,
+    ) -> Self {
+        let mut variants = Vec::new();
+        if let Some(former) = former {
+            let others = former.variants.iter();
+            variants.extend(others.filter(|other| !other.matches(request)).cloned());
+            if variants.len() >= Self::VARIANTS {
+                variants.remove(0);
+            }
+            if !variants.is_empty() {
+                labels.extend(former.labels.iter().cloned());
+            }
+        }
+        variants.push(Arc::new(variant));
+        labels.sort_unstable();
+        labels.dedup();
+        // A label is in the index, too, where it may be the only one of its text.
+        let labelled: usize = labels.iter().map(|label| 2 * label.len() + 128).sum();
+        let bodies: usize = variants.iter().map(|variant| variant.weight()).sum();
+        let weight = 256 + labelled + bodies;
+        Self {
+            id,
+            labels: labels.into(),
+            variants,
+            weight: u32::try_from(weight).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The answer to a request with these headers.
+    pub(super) fn variant(&self, request: &HeaderMap) -> Option<&Arc<Variant>> {
+        self.variants
+            .iter()
+            .find(|variant| variant.matches(request))
+    }
+
+    /// Its bytes in memory, nearly.
+    pub(super) fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    pub(super) fn indexed(&self, key: &Label) -> Indexed {
+        Indexed {
+            key: key.clone(),
+            id: self.id,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The store: the pages, and what keeps purges, fills and evictions in step.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::HeaderMap;
+
+use super::fence::{Fence, Start};
+use super::index::{Index, Indexed, PageId};
+use super::label::Label;
+use super::page::Page;
+use super::variant::Variant;
+
+/// Readers look up pages without a lock. Whoever stores or purges has the lock of the books, so
+/// that no page can slip in between the question to the fence and the answer of the cache.
+pub(super) struct Store {
+    pages: moka::sync::Cache<Label, Arc<Page>>,
+    books: Mutex<Books>,
+    gone: Arc<Mutex<Vec<Gone>>>,
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    index: Index,
+    fence: Fence,
+    last_id: PageId,
+}
+
+/// A page that has left the cache and is to leave the index. The cache tells of it from whichever
+/// thread and call it likes, also under the lock of the books, so it waits here for their next use.
+type Gone = (Indexed, Arc<[Label]>);
+
+impl Store {
+    /// Holds pages of at most `capacity` bytes.
+    pub(super) fn new(capacity: u64) -> Self {
+        let gone = Arc::<Mutex<Vec<Gone>>>::default();
+        let told = Arc::clone(&gone);
+        let pages = moka::sync::Cache::builder()
+            .max_capacity(capacity)
+            .weigher(|_, page: &Arc<Page>| page.weight())
+            .eviction_listener(move |key: Arc<Label>, page, _| {
+                let mut gone = told.lock().unwrap_or_else(PoisonError::into_inner);
+                gone.push((page.indexed(&key), Arc::clone(&page.labels)));
+            })
+            .build();
+        Self {
+            pages,
+            books: Mutex::default(),
+            gone,
+        }
+    }
+
+    pub(super) fn get(&self, key: &Label) -> Option<Arc<Page>> {
+        self.pages.get(key)
+    }
+
+    /// Removes every page that carries `label`, and keeps out those that are being rendered.
+    /// Whether there was one.
+    pub(super) fn purge(&self, label: &Label) -> bool {
+        let mut books = self.books();
+        books.fence.purge(label);
+        let mut removed = false;
+        for key in books.index.keys(label) {
+            removed |= self.pages.remove(&key).is_some();
+        }
+        self.tidy(&mut books);
+        removed
+    }
+
+    /// To be called before the app is asked for a page. The fill ends when it is dropped.
+    pub(super) fn begin_fill(self: &Arc<Self>, host: &str, url: &str, key: Label) -> Fill {
+        Fill {
+            store: Arc::clone(self),
+            start: self.books().fence.begin(),
+            host: host.into(),
+            any_host: Label::url(Label::ANY_HOST, url),
+            key,
+        }
+    }
+
+    fn store(&self, fill: &Fill, tags: &HeaderMap, request: &HeaderMap, variant: Variant) -> bool {
+        let mut labels = vec![fill.key.clone(), fill.any_host.clone()];
+        for tag in super::tags::tags(tags) {
+            labels.push(Label::tag(Label::ANY_HOST, tag));
+            labels.push(Label::tag(&fill.host, tag));
+        }
+        let mut books = self.books();
+        if !books.fence.lets_pass(fill.start, &labels) {
+            return false;
+        }
+        books.last_id += 1;
+        let former = self.pages.get(&fill.key);
+        let page = Page::new(books.last_id, labels, variant, request, former.as_deref());
+        books.index.add(&page.indexed(&fill.key), &page.labels);
+        self.pages.insert(fill.key.clone(), Arc::new(page));
+        self.tidy(&mut books);
+        true
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out of the index what has left the cache.
+    fn tidy(&self, books: &mut Books) {
+        let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        for (page, labels) in gone {
+            books.index.remove(&page, &labels);
+        }
+    }
+
+    /// Whether no fill is under way, so that no purge is remembered.
+    #[cfg(test)]
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.books().fence.is_at_rest()
+    }
+
+    /// The pages, their bytes, and the labels in the index, when all that is due has been done.
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (u64, u64, usize) {
+        self.pages.run_pending_tasks();
+        let mut books = self.books();
+        self.tidy(&mut books);
+        let pages = (self.pages.entry_count(), self.pages.weighted_size());
+        (pages.0, pages.1, books.index.labels())
+    }
+}
+
+/// A page that is being rendered.
+pub(super) struct Fill {
+    store: Arc<Store>,
+    start: Start,
+    host: Box<str>,
+    key: Label,
+    any_host: Label,
+}
+
+impl Fill {
+    /// Stores what came of it, unless it was purged meanwhile. `head` is that of the response,
+    /// with its tags.
+    pub(super) fn store(self, head: &HeaderMap, request: &HeaderMap, variant: Variant) -> bool {
+        self.store.store(&self, head, request, variant)
+    }
+}
+
+impl Drop for Fill {
+    fn drop(&mut self) {
+        self.store.books().fence.end();
+    }
+}

@@ -1,0 +1,154 @@
+//! Variants: one stored response, and for which requests it is (`Vary`).
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, VARY};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use super::freshness::Lifetime;
+
+/// Headers about one connection (RFC 9110, section 7.6.1), or about one answer: they are not stored.
+const OF_ONE_ANSWER: [&str; 9] = [
+    "connection",
+    "content-length",
+    "date",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A stored response.
+#[derive(Debug)]
+pub(super) struct Variant {
+    pub(super) fresh_until: Instant,
+    /// Whether it may go to a request with `Authorization`.
+    pub(super) authorized: bool,
+    selection: Selection,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Variant {
+    pub(super) fn new(
+        head: &Response<()>,
+        selection: Selection,
+        lifetime: Lifetime,
+        body: Bytes,
+    ) -> Self {
+        let mut headers = head.headers().clone();
+        for name in OF_ONE_ANSWER {
+            headers.remove(name);
+        }
+        Self {
+            fresh_until: lifetime.fresh_until,
+            authorized: lifetime.authorized,
+            selection,
+            status: head.status(),
+            headers,
+            body,
+        }
+    }
+
+    /// Whether this is the answer to a request with these headers.
+    pub(super) fn matches(&self, request: &HeaderMap) -> bool {
+        self.selection.matches(request)
+    }
+
+    pub(super) fn response(&self) -> Response<Bytes> {
+        let mut response = Response::new(self.body.clone());
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers.clone();
+        response
+    }
+
+    /// The response to `HEAD`: the same without the body, but with its length.
+    pub(super) fn response_to_head(&self) -> Response<Bytes> {
+        let mut response = self.response();
+        let body = std::mem::take(response.body_mut());
+        if self.status != StatusCode::NO_CONTENT {
+            let length = HeaderValue::from(body.len());
+            response.headers_mut().insert(CONTENT_LENGTH, length);
+        }
+        response
+    }
+
+    /// Its bytes in memory, nearly.
+    pub(super) fn weight(&self) -> usize {
+        const STRUCTS: usize = 512;
+        let headers = self.headers.iter();
+        let values: usize = headers
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        STRUCTS + values + self.body.len()
+    }
+}
+
+/// The request headers that `Vary` names, with the values that the request had.
+#[derive(Debug)]
+pub(super) struct Selection(Vec<(HeaderName, Vec<HeaderValue>)>);
+
+impl Selection {
+    /// `None` when no later request can be told to be alike: `Vary: *`, or names that are none.
+    pub(super) fn new(response: &HeaderMap, request: &HeaderMap) -> Option<Self> {
+        let mut selection = Vec::new();
+        for line in response.get_all(VARY) {
+            let names = line.to_str().ok()?.split(',').map(str::trim);
+            for name in names.filter(|name| !name.is_empty()) {
+                // A header name may have a `*` in it.
+                if name == "*" {
+                    return None;
+                }
+                let name = HeaderName::try_from(name).ok()?;
+                let values = request.get_all(&name).iter().cloned().collect();
+                selection.push((name, values));
+            }
+        }
+        Some(Self(selection))
+    }
+
+    fn matches(&self, request: &HeaderMap) -> bool {
+        let mut headers = self.0.iter();
+        headers.all(|(name, values)| request.get_all(name).iter().eq(values))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn every_line_of_vary_and_of_the_request_counts() {
+        let response = headers(&[("vary", "Accept-Language, , X-A"), ("vary", "x-b")]);
+        let request = headers(&[("accept-language", "de"), ("x-b", "1"), ("x-b", "2")]);
+        let selection = Selection::new(&response, &request).unwrap();
+        assert!(selection.matches(&request));
+        assert!(!selection.matches(&headers(&[("accept-language", "de"), ("x-b", "1")])));
+        let mut more = request.clone();
+        more.insert("x-a", HeaderValue::from_static(""));
+        assert!(!selection.matches(&more));
+        more.remove("x-a");
+        more.insert("user-agent", HeaderValue::from_static("x"));
+        assert!(selection.matches(&more));
+    }
+
+    #[test]
+    fn a_star_matches_nothing() {
+        let request = HeaderMap::new();
+        assert!(Selection::new(&headers(&[("vary", "x, *")]), &request).is_none());
+        assert!(Selection::new(&headers(&[("vary", "a b")]), &request).is_none());
+        assert!(Selection::new(&headers(&[]), &request).is_some());
+    }
+}
