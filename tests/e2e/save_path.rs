@@ -168,16 +168,18 @@ async fn a_recording_sees_asynchronous_work() {
 
 #[test]
 fn rules_made_at_run_time_fire_for_any_type() {
+    #[purge_on(save, url = "/ruled/{0}")]
+    struct Ruled(u32);
     struct Plain;
     roan::purge("/plain")
         .and("/list")
         .on_save::<Plain>()
-        .on_save::<Row>();
+        .on_save::<Ruled>();
     roan::purge("/plain").on_delete::<Plain>();
     let saved = record_blocking(|| roan::saved(&roan::Foreign(&Plain)));
     assert_eq!(saved.to_string(), "  /list\n  /plain\n");
     let deleted = record_blocking(|| roan::deleted(&roan::Foreign(&Plain)));
     assert_eq!(deleted.to_string(), "  /plain\n");
-    let row = record_blocking(|| roan::created(&Row(7)));
-    assert_eq!(row.to_string(), "  /7\n  /list\n  /plain\n");
+    let row = record_blocking(|| roan::created(&Ruled(7)));
+    assert_eq!(row.to_string(), "  /list\n  /plain\n  /ruled/7\n");
 }
