@@ -1,4 +1,4 @@
-//! Errors of configuration. (Those of targets are in `target.rs`, of sites in `site.rs`.)
+//! Errors of configuration. (Those of targets are in `target/error.rs`, of sites in `site.rs`.)
 
 /// Why a dispatcher could not be made or installed. No message shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::any::{TypeId, type_name};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::announce::loudly;
 use crate::event::Events;
@@ -11,7 +11,7 @@ use crate::model::{Model, Sink};
 use crate::target::{Target, TargetError, TargetRef};
 
 /// What to purge on which events of a type.
-type Rules = HashMap<TypeId, Vec<(Events, Target)>>;
+type Rules = HashMap<TypeId, Arc<Vec<(Events, Target)>>>;
 
 static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
@@ -121,6 +121,7 @@ impl Purge {
             .get_or_insert_default()
             .entry(typeid::of::<M>())
             .or_default();
+        let of_model = Arc::make_mut(of_model);
         for target in &self.targets {
             match of_model.iter_mut().find(|(_, other)| other == target) {
                 Some((known, _)) => *known = known.and(events),
@@ -134,20 +135,18 @@ impl Purge {
 
 /// Yields what the rules made at run time yield for a write of `M`.
 pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
-    let is_known = ANY.load(Ordering::Acquire) && {
+    let of_model = ANY.load(Ordering::Acquire).then(|| {
         let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
-        let of_model = rules.as_ref().and_then(|rules| rules.get(&M::type_key()));
-        for (_, target) in of_model
-            .into_iter()
-            .flatten()
-            .filter(|(on, _)| on.intersects(events))
-        {
-            sink.target(TargetRef::from(target));
+        rules.as_ref()?.get(&M::type_key()).cloned()
+    });
+    match of_model.flatten() {
+        Some(of_model) => {
+            for (_, target) in of_model.iter().filter(|(on, _)| on.intersects(events)) {
+                sink.target(TargetRef::from(target));
+            }
         }
-        of_model.is_some()
-    };
-    if M::rules().is_empty() && !is_known {
-        warn_of_no_rule::<M>();
+        None if M::rules().is_empty() => warn_of_no_rule::<M>(),
+        None => {}
     }
 }
 
@@ -155,14 +154,28 @@ pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
 #[cold]
 fn warn_of_no_rule<M: Model>() {
     static TOLD: Mutex<Option<HashSet<TypeId>>> = Mutex::new(None);
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.get_or_insert_default().insert(M::type_key()) {
+    let is_first = {
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get_or_insert_default().insert(M::type_key())
+    };
+    if is_first {
         let name = type_name::<M>();
         loudly(format_args!(
             "a hook fired for {name}, for which there is no rule: make one with \
-             `roan::purge(\"/...\").on_save::<...>()` before"
+             `roan::purge(\"/...\").on_save::<...>()` before; if the type carries `#[purge_on]`, \
+             fire the hook on the value itself, without `Foreign`"
         ));
     }
+}
+
+/// The targets of all rules made at run time.
+pub(crate) fn targets() -> Vec<Target> {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    let of_models = rules.iter().flat_map(HashMap::values);
+    of_models
+        .flat_map(|of_model| of_model.iter())
+        .map(|(_, target)| target.clone())
+        .collect()
 }
 
 /// What was given to [`purge`] and cannot be purged.

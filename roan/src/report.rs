@@ -30,7 +30,8 @@ pub struct Report {
     pub rebound: bool,
     /// The attempts so far.
     pub attempts: u32,
-    /// From the hook (for a rebound: from the time it was due) to the start of the last attempt.
+    /// From the hook to the start of the last attempt. For a rebound it counts from the time when it
+    /// was due, at a later cache from the answer of the cache before.
     pub waited: Duration,
     /// From the start of the last attempt to its answer or failure.
     pub took: Duration,

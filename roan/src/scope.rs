@@ -20,6 +20,9 @@ tokio::task_local! {
 /// cache miss, one too few leaves a stale page. [`discard`] drops them where it is known that
 /// nothing was written.
 ///
+/// It holds each target once, in memory, however many there are: a bulk import is better split into
+/// several scopes.
+///
 /// A scope inside a scope hands its purges to the outer one. A task or thread that `work` starts is
 /// outside, unless it is wrapped in [`in_scope`] or [`in_scope_blocking`].
 ///

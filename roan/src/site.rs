@@ -104,10 +104,13 @@ impl FromStr for Site {
         if authority.contains('@') {
             return error("has a user name");
         }
+        // nginx's `$host` has none either.
+        let authority = authority.strip_suffix('.').unwrap_or(&authority).to_owned();
         let Ok(parsed) = Authority::from_str(&authority) else {
             return error("has no host name");
         };
-        if parsed.host().is_empty() || (authority.ends_with(':')) {
+        let port = &authority[parsed.host().len()..];
+        if parsed.host().is_empty() || !port.is_empty() && parsed.port_u16().is_none() {
             return error("has no host name");
         }
         let host_len = parsed.host().len();
@@ -138,14 +141,19 @@ impl fmt::Debug for Site {
     }
 }
 
-/// The text without user name and password, which no message may show.
+/// The text without user name, password and query, which no message may show.
 pub(crate) fn redacted(url: &str) -> String {
     let start = url.find("//").map_or(0, |slashes| slashes + 2);
     // A password may hold `/` or `?` by mistake, so the last `@` ends it, wherever it is.
-    match url[start..].rfind('@') {
+    let mut shown = match url[start..].rfind('@') {
         Some(at) => format!("{}***{}", &url[..start], &url[start + at..]),
         None => url.to_owned(),
+    };
+    // A query may hold a token.
+    if let Some(query) = shown.find('?') {
+        shown.replace_range(query + 1.., "***");
     }
+    shown
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Several caches are purged in the order given.
 
+use std::time::Duration;
+
 use roan::testing::Recorder;
 use roan::{Nginx, Roan};
 use roan_tests::{Behaviour, Faulty, wait};
@@ -55,6 +57,69 @@ fn a_first_cache_that_is_down_is_not_waited_for_and_the_second_is_purged_again_a
     let mut after = urls(&recorder).split_off(before);
     after.sort();
     assert_eq!(after, ["/a", "/b"]);
+}
+
+#[test]
+fn a_first_cache_that_goes_down_holds_nothing_back() {
+    let origin_side = Faulty::start(Behaviour::Close);
+    let (roan, recorder) = two_tiers(&[&origin_side]);
+    for number in 0..500 {
+        roan.purge(format!("/{number}")).unwrap();
+    }
+    wait::until(LONG, "every purge to reach the second cache", || {
+        recorder.purges().targets().len() == 500
+    });
+    assert!(roan.stats().nodes[0].down);
+}
+
+#[test]
+fn a_purge_that_merges_into_a_retry_reaches_the_second_cache() {
+    let origin_side = Faulty::start(Behaviour::Answer(500, Vec::new()));
+    let recorder = Recorder::new();
+    let wait_long = Duration::from_secs(600);
+    let roan = builder(&[origin_side.purge_url()])
+        .cache(recorder.clone())
+        .backoff(wait_long, wait_long)
+        .build()
+        .unwrap();
+    roan.purge("/a").unwrap();
+    wait::until(LONG, "the second cache to be purged", || {
+        recorder.requests().len() == 1
+    });
+    // The first cache waits for its retry now; two more failures make it go down.
+    roan.purge("/a").unwrap();
+    for url in ["/b", "/c"] {
+        roan.purge(url).unwrap();
+    }
+    wait::until(LONG, "the first cache to be down", || {
+        roan.stats().nodes[0].down
+    });
+    wait::until(LONG, "the second purge to reach the second cache", || {
+        urls(&recorder).iter().filter(|url| *url == "/a").count() == 2
+    });
+}
+
+#[test]
+fn the_second_cache_keeps_its_gap_and_no_more() {
+    // Both caches answer at once, and nothing else wakes the dispatcher for the gap's end.
+    let (first, second) = (
+        Faulty::start(Behaviour::Hang),
+        Faulty::start(Behaviour::Purged),
+    );
+    let roan = builder(&[first.purge_url()])
+        .cache(Nginx::at(&second.purge_url()).unwrap().name("second"))
+        .build()
+        .unwrap();
+    for round in 1..=20 {
+        first.set(Behaviour::Hang);
+        roan.purge("/a").unwrap();
+        first.wait_for(2 * round - 1);
+        roan.purge("/a").unwrap();
+        wait::until(LONG, "the purge to be noted", || roan.stats().waiting == 0);
+        first.set(Behaviour::Purged);
+        flush(&roan);
+    }
+    assert_eq!((first.count(), second.count()), (40, 40));
 }
 
 #[test]

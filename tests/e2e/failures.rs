@@ -245,10 +245,34 @@ fn a_shutdown_says_what_was_left_and_reports_it() {
     assert_eq!(left.pending(), 1, "{left}");
     assert_eq!(outcome(&mut reports), Outcome::Abandoned);
     roan.purge("/b").unwrap();
-    assert_eq!(outcome(&mut reports), Outcome::Dropped);
     assert_eq!(roan.stats().dropped, 1);
     let again = roan.shutdown_blocking(Duration::from_secs(1));
-    assert_eq!(again.pending(), 0, "a second shutdown returns");
+    assert_eq!(again.pending(), 1, "what was left is left: {again}");
+    let mut reports = roan.subscribe();
+    assert!(
+        reports.next_blocking().is_none(),
+        "nothing is reported after the end"
+    );
+}
+
+#[test]
+fn all_who_wait_learn_what_a_shutdown_left() {
+    let endpoint = Faulty::start(Behaviour::Hang);
+    let roan = builder(&[endpoint.purge_url()]).build().unwrap();
+    let mut reports = roan.subscribe();
+    roan.purge("/a").unwrap();
+    endpoint.wait_for(1);
+    thread::scope(|scope| {
+        let flush = scope.spawn(|| roan.flush_blocking(LONG));
+        let ends =
+            [(); 2].map(|()| scope.spawn(|| roan.shutdown_blocking(Duration::from_millis(100))));
+        assert_eq!(flush.join().unwrap().pending(), 1);
+        for end in ends {
+            assert_eq!(end.join().unwrap().pending(), 1);
+        }
+    });
+    assert_eq!(outcome(&mut reports), Outcome::Abandoned);
+    assert!(reports.next_blocking().is_none(), "the subscription ends");
 }
 
 #[test]

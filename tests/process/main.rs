@@ -52,6 +52,7 @@ fn case() {
                 .unwrap_err();
             println!("error: {error}");
         }
+        "many hooks" => (0..1000).for_each(|number| roan::saved(&Row(number))),
         "install" => {
             let recorder = Recorder::new();
             let builder = || {
@@ -78,6 +79,20 @@ fn case() {
         "bad rule at run time" => {
             roan::purge("posts").on_save::<Row>();
             println!("error: {}", Roan::builder().install().unwrap_err());
+        }
+        "tag at run time" => {
+            roan::purge(roan::Target::tag("news").unwrap()).on_save::<&str>();
+            let builder = Roan::builder()
+                .named_site("shop", "shop.test")
+                .cache(Recorder::new());
+            println!("served: {:?}", builder.build().is_ok());
+            println!(
+                "error: {}",
+                Roan::builder()
+                    .named_site("shop", "shop.test")
+                    .install()
+                    .unwrap_err()
+            );
         }
         "no rule" => {
             roan::saved(&roan::Foreign(&"text"));
@@ -192,6 +207,19 @@ fn a_bad_rule_at_run_time_is_told_and_an_error_of_install() {
         &["error: `roan::purge`", r#""posts" must begin with `/`"#],
     );
     assert_says(&stderr, &[r#""posts" must begin with `/`"#]);
+}
+
+#[test]
+fn a_rule_made_at_run_time_is_checked_by_install() {
+    let (stdout, _) = run("tag at run time", &[]);
+    assert_says(&stdout, &["served: true", "error: rule "]);
+}
+
+#[test]
+fn a_bad_environment_is_read_once_and_told_now_and_then() {
+    let (_, stderr) = run("many hooks", &[("ROAN_PURGE_URL", "nonsense")]);
+    let told = stderr.matches("nothing can be purged").count();
+    assert_eq!(told, 10, "for 1, 2, 4, ... 512 of 1,000 hooks");
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
     }
     let urls = get("nodes")?.unwrap_or_else(|| DEFAULT_PURGE_URL.to_owned());
     let mut nginx = NginxConfig {
-        nodes: listed(&urls).map(str::to_owned).collect(),
+        nodes: listed_urls(&urls),
         method: get("method")?,
         ..NginxConfig::default()
     };
@@ -124,6 +124,30 @@ fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
     };
     config.caches.push(CacheConfig::Nginx(nginx));
     config.builder_with(&variable)
+}
+
+/// A comma may stand in a password too, so only one before another URL separates.
+fn listed_urls(value: &str) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for part in value.split(',') {
+        let begins_url = ["http://", "https://"].iter().any(|scheme| {
+            let part = part.trim_start();
+            part.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        });
+        match urls.last_mut() {
+            Some(last) if !begins_url => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => urls.push(part.to_owned()),
+        }
+    }
+    let tidy = |url: String| url.trim().trim_end_matches([',', ' ']).to_owned();
+    urls.into_iter()
+        .map(tidy)
+        .filter(|url| !url.is_empty())
+        .collect()
 }
 
 fn listed(value: &str) -> impl Iterator<Item = &str> {
@@ -194,6 +218,19 @@ mod tests {
         assert!(!message("ROAN_PURGE_HEADER", "secret").contains("secret"));
         assert!(!message("ROAN_PURGE_HEADER", "X: sec\nret").contains("ret\""));
         assert!(message("ROAN_SITE", "a.example, b.example").contains("name=site"));
-        assert!(message("ROAN_TIMEOUT", "0s").contains("timeout"));
+        let url = message("ROAN_PURGE_URL", "http://me:se,cret@host:port/purge");
+        assert!(!url.contains("se,") && !url.contains("cret"), "{url}");
+        let url = message("ROAN_PURGE_URL", "http://host/purge?token=secret");
+        assert!(!url.contains("secret"), "{url}");
+        assert!(!message("ROAN_PURGE_HEADER", "Bearer secret: x").contains("secret"));
+        assert_eq!(
+            message("ROAN_TIMEOUT", "0s"),
+            r#"ROAN_TIMEOUT: "0s" is nothing, so that no purge could be sent"#
+        );
+        assert_eq!(
+            message("ROAN_MAX_AGE", "400days"),
+            r#"ROAN_MAX_AGE: "400days" is longer than a year"#
+        );
+        assert!(message("ROAN_CONCURRENCY", "0").starts_with(r#"ROAN_CONCURRENCY: "0" is not"#));
     }
 }

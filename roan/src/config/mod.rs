@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::dispatcher::Builder;
+use crate::dispatcher::{Builder, MOST_CONCURRENCY, MOST_WAITING, check_duration, check_number};
 use crate::error::ConfigError;
 use crate::purger::Nginx;
 use crate::site::Site;
@@ -156,9 +156,11 @@ impl Config {
         builder = set(builder, "timeout", &self.timeout, Builder::timeout)?;
         builder = set(builder, "max_age", &self.max_age, Builder::max_age)?;
         if let Some(requests) = self.concurrency {
+            check_number(&named("concurrency"), requests, MOST_CONCURRENCY)?;
             builder = builder.concurrency(requests);
         }
         if let Some(targets) = self.max_waiting {
+            check_number(&named("max_waiting"), targets, MOST_WAITING)?;
             builder = builder.max_waiting(targets);
         }
         Ok(builder)
@@ -166,11 +168,13 @@ impl Config {
 }
 
 fn duration(setting: &str, value: &str, or: &str) -> Result<Duration, ConfigError> {
-    humantime::parse_duration(value).map_err(|_| ConfigError::Value {
+    let duration = humantime::parse_duration(value).map_err(|_| ConfigError::Value {
         setting: setting.to_owned(),
         value: value.to_owned(),
         problem: format!("is no duration: write `2s`, `500ms`{or}"),
-    })
+    })?;
+    check_duration(setting, duration, value)?;
+    Ok(duration)
 }
 
 fn number<T: FromStr>(setting: &str, value: &str) -> Result<T, ConfigError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
@@ -151,7 +151,7 @@ impl Builder {
             tiers,
             default_site,
             sites,
-            reports: broadcast::Sender::new(Reports::WAITING),
+            reports: RwLock::new(Some(broadcast::Sender::new(Reports::WAITING))),
             orders: Orders::new(),
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),

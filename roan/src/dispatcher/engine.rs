@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
@@ -16,9 +16,9 @@ use crate::announce::loudly;
 use crate::outbox::{Inbox, Put};
 use crate::outcome::{Outcome, Refusal};
 use crate::purger::{Answer, Cache};
-use crate::report::Report;
+use crate::report::{Report, Reports};
 use crate::site::Site;
-use crate::target::{Target, TargetError, TargetRef};
+use crate::target::{Target, TargetError, TargetKind, TargetRef};
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
@@ -28,7 +28,8 @@ pub(crate) struct Engine {
     pub(super) tiers: Vec<bool>,
     pub(super) default_site: Option<Site>,
     pub(super) sites: HashMap<String, Site>,
-    pub(super) reports: broadcast::Sender<Report>,
+    /// `None` after the end, so that subscribers learn of it.
+    pub(super) reports: RwLock<Option<broadcast::Sender<Report>>>,
     pub(super) orders: Orders,
     /// Whether somebody waits for the queues to be empty.
     pub(super) watched: AtomicBool,
@@ -46,17 +47,18 @@ impl Engine {
 
     /// Puts what a hook yields into the inbox.
     pub(crate) fn put(&self, target: TargetRef<'_>) {
-        let put = self.inbox.put(target);
-        if put == Put::Waits {
-            return;
-        }
+        let (why, count) = match self.inbox.put(target) {
+            Put::Waits => return,
+            Put::Closed(count) => ("the dispatcher was shut down", count),
+            Put::Full(count) => ("as many purges wait as may (`Builder::max_waiting`)", count),
+        };
         let target = target.to_target();
-        if self.inbox.dropped().is_power_of_two() {
-            let why = match put {
-                Put::Closed => "the dispatcher was shut down",
-                Put::Full | Put::Waits => "as many purges wait as may (`Builder::max_waiting`)",
-            };
-            loudly(format_args!("{target} is not purged: {why}"));
+        if count.is_power_of_two() {
+            loudly(format_args!(
+                "{target} is not purged (number {count}): {why}"
+            ));
+        } else {
+            tracing::error!(target: "roan", %target, why, "not purged");
         }
         let now = Instant::now();
         self.report_unsent(&target, Outcome::Dropped, now, now);
@@ -74,22 +76,20 @@ impl Engine {
         }
     }
 
-    /// Takes in a target that left the inbox.
-    pub(super) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
-        let refusal = match target.site() {
+    /// Why no cache can purge such a target, if so.
+    pub(super) fn cannot_serve(&self, needs_tags: bool, site: Option<&str>) -> Option<Refusal> {
+        match site {
             Some(name) if !self.sites.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if !self
-                .tiers
-                .iter()
-                .any(|tags| Cache::can_purge(*tags, target.kind())) =>
-            {
-                Some(Refusal::NoCacheForTags)
-            }
+            _ if needs_tags && !self.tiers.contains(&true) => Some(Refusal::NoCacheForTags),
             _ => None,
-        };
-        match refusal {
+        }
+    }
+
+    /// Takes in a target that left the inbox.
+    pub(super) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+        match self.cannot_serve(target.kind() == TargetKind::Tag, target.site()) {
             Some(refusal) => self.refuse(target, refusal, asked, now),
             None => self.ask_tier(0, target, asked, false, now),
         }
@@ -122,9 +122,8 @@ impl Engine {
         });
     }
 
-    /// Asks the nodes of one tier; the next is asked once they have answered, so that it cannot
-    /// re-fill from a stale one. A node that is down is not waited for: when it is back, the next
-    /// tier is asked once more.
+    /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
+    /// cannot stay filled from a stale one; and at once for a node that will not answer soon.
     fn ask_tier(&self, tier: usize, target: &Target, asked: Instant, rebound: bool, now: Instant) {
         let Some(tags) = self.tiers.get(tier) else {
             return;
@@ -137,17 +136,19 @@ impl Engine {
                     let mut queue = node.queue();
                     (queue.ask(target, asked, rebound, now), queue.is_down())
                 };
-                answer_comes |= !down && result != Asked::Full;
                 one_is_down |= down;
-                if result == Asked::Full {
-                    let outcome = Outcome::Dropped;
-                    self.end_unsent(
-                        node,
-                        &Job::unsent(target, asked, rebound, now),
-                        outcome,
-                        now,
-                    );
-                }
+                let unsent = match result {
+                    Asked::Full => Job::unsent(target, asked, rebound, now),
+                    Asked::Instead(evicted) => {
+                        answer_comes |= !down;
+                        evicted
+                    }
+                    Asked::New | Asked::Merged => {
+                        answer_comes |= !down;
+                        continue;
+                    }
+                };
+                self.end_unsent(node, &unsent, Outcome::Dropped, now);
             }
         }
         if !answer_comes || one_is_down {
@@ -184,38 +185,43 @@ impl Engine {
 
     fn answered(self: &Arc<Self>, node: &Arc<Node>, job: &Job, answer: Answer) {
         let now = Instant::now();
-        let verdict = match &answer.outcome {
+        let Answer {
+            outcome,
+            status,
+            verified,
+        } = answer;
+        let verdict = match &outcome {
             outcome if outcome.is_done() => Verdict::Done,
             Outcome::Failed(_) => Verdict::Failed,
             _ => Verdict::Refused,
         };
-        let (outcome, first_of_a_run, came_back, idle, due) = {
+        let has_next_tier = node.tier + 1 < self.tiers.len();
+        let (outcome, first_of_a_run, change, passed_on) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
-            let outcome = match (queue.answered(job, verdict, now), answer.outcome) {
+            let outcome = match (queue.answered(job, verdict, now), outcome) {
                 (Next::Dead, Outcome::Failed(failure)) => Outcome::Dead(failure),
                 (_, outcome) => outcome,
             };
             // Under the lock, so that nobody sees it neither waiting nor counted.
             let first_of_a_run = node.count(&outcome);
-            let came_back = was_down && !queue.is_down();
-            (
-                outcome,
-                first_of_a_run,
-                came_back,
-                queue.pending() == 0,
-                queue.next_due(),
-            )
-        };
-        if verdict != Verdict::Failed || job.attempts == 1 {
-            self.ask_tier(node.tier + 1, &job.target, now, job.rebound, now);
-            for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
-                self.pump(later);
+            let change = (was_down, queue.is_down());
+            let mut passed_on = Vec::new();
+            if has_next_tier && change == (false, true) {
+                passed_on = queue.pass_all_on();
+            } else if has_next_tier && (verdict != Verdict::Failed || queue.pass_on(job)) {
+                passed_on.push((job.target.clone(), job.rebound));
             }
+            (outcome, first_of_a_run, change, passed_on)
+        };
+        match change {
+            (false, true) => node.tell_down(&outcome),
+            (true, false) => {
+                tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
+                self.pump(node);
+            }
+            _ => {}
         }
-        let Answer {
-            status, verified, ..
-        } = answer;
         self.tell(Ending {
             node,
             job,
@@ -225,17 +231,32 @@ impl Engine {
             first_of_a_run,
             now,
         });
-        if came_back {
-            tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
-            self.pump(node);
+        for (target, rebound) in &passed_on {
+            self.ask_tier(node.tier + 1, target, now, *rebound, now);
         }
-        let wakes = due.is_some_and(|due| {
-            due < *self
-                .sleeps_until
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        });
-        if wakes || idle && self.watched.load(Ordering::Relaxed) {
+        for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
+            self.pump(later);
+        }
+        self.wake_for(node);
+    }
+
+    /// Wakes the thread if something is due before it means to wake, at this node or one that was
+    /// asked after it; or if nothing is left and somebody waits for that.
+    fn wake_for(&self, node: &Node) {
+        let sleeps_until = *self
+            .sleeps_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_early = self
+            .nodes
+            .iter()
+            .filter(|other| other.tier >= node.tier)
+            .any(|other| {
+                let due = other.queue().next_due();
+                due.is_some_and(|due| due < sleeps_until)
+            });
+        let is_watched = self.watched.load(Ordering::Relaxed);
+        if is_early || is_watched && node.queue().pending() == 0 {
             self.inbox.wake();
         }
     }
@@ -260,10 +281,30 @@ impl Engine {
     }
 
     fn send_report(&self, report: impl FnOnce() -> Report) {
-        if self.reports.receiver_count() > 0 {
+        let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reports) = reports
+            .as_ref()
+            .filter(|reports| reports.receiver_count() > 0)
+        {
             // Fails when the last subscriber has just gone, and then nobody misses it.
-            let _ = self.reports.send(report());
+            let _ = reports.send(report());
         }
+    }
+
+    pub(super) fn subscribe(&self) -> Reports {
+        let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
+        Reports::new(match reports.as_ref() {
+            Some(reports) => reports.subscribe(),
+            // Of a sender that is gone: it gives nothing.
+            None => broadcast::Sender::new(1).subscribe(),
+        })
+    }
+
+    /// The thread ends: nothing is let in, taken or reported any more.
+    pub(super) fn close(&self, left: Left) {
+        self.inbox.close();
+        self.orders.close(left);
+        *self.reports.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(super) fn left(&self, rebounds: bool) -> Left {

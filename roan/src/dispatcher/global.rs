@@ -1,5 +1,7 @@
 //! The global dispatcher.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use once_cell::sync::OnceCell;
 
 use super::builder::Builder;
@@ -7,38 +9,51 @@ use super::engine::Engine;
 use super::handle::Roan;
 use crate::announce::loudly;
 use crate::error::ConfigError;
-use crate::outcome::Refusal;
 use crate::rule::{Rule, Template};
+use crate::target::{Target, TargetKind};
 use crate::{registration, rules};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
+
+/// Why there is no default dispatcher: found once, so that no hook has to find it again.
+static UNUSABLE: OnceCell<ConfigError> = OnceCell::new();
 
 /// The global dispatcher: the one that [`Builder::install`] made, else one from the environment
 /// ([`Builder::from_env`]), which is made now.
 ///
 /// # Errors
 ///
-/// When none was installed and the environment has a value that cannot be used.
+/// When none was installed and the environment has a value that cannot be used. It is read once.
 pub fn global() -> Result<&'static Roan, ConfigError> {
-    GLOBAL.get_or_try_init(|| {
+    if let (None, Some(error)) = (GLOBAL.get(), UNUSABLE.get()) {
+        return Err(error.clone());
+    }
+    let made = GLOBAL.get_or_try_init(|| {
         let roan = Builder::from_env()?.build()?;
         for error in unserved(roan.engine()) {
             loudly(format_args!("{error}"));
         }
         Ok(roan)
-    })
+    });
+    made.map_err(|error: ConfigError| UNUSABLE.get_or_init(|| error).clone())
 }
 
 /// The dispatcher that was given, else the global one. For hooks: they have nobody to return an
 /// error to.
 pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
+    static HOOKS_IN_VAIN: AtomicU64 = AtomicU64::new(0);
     if let Some(roan) = given.or(GLOBAL.get()) {
         return Some(roan);
     }
     match global() {
         Ok(roan) => Some(roan),
         Err(error) => {
-            loudly(format_args!("nothing can be purged: {error}"));
+            let count = HOOKS_IN_VAIN.fetch_add(1, Ordering::Relaxed) + 1;
+            if count.is_power_of_two() {
+                loudly(format_args!(
+                    "nothing can be purged (hook number {count}): {error}"
+                ));
+            }
             None
         }
     }
@@ -63,21 +78,26 @@ pub(super) fn install(builder: Builder) -> Result<Roan, ConfigError> {
 
 /// The rules of this program that the dispatcher cannot serve.
 fn unserved(engine: &Engine) -> Vec<ConfigError> {
-    let problem = |rule: &Rule| match (rule.template(), rule.site()) {
-        (Template::Tag(_), _) if !engine.tiers.contains(&true) => {
-            Some(Refusal::NoCacheForTags.to_string())
-        }
-        (_, Some(site)) if !engine.sites.contains_key(site) => {
-            Some(Refusal::UnknownSite(site.to_owned()).to_string())
-        }
-        _ => None,
-    };
-    let error = |rule: &Rule| {
-        let problem = problem(rule)?;
+    let of_attribute = |rule: &Rule| {
+        let needs_tags = matches!(rule.template(), Template::Tag(_));
+        let problem = engine.cannot_serve(needs_tags, rule.site())?.to_string();
         Some(ConfigError::Rule {
             rule: rule.to_string(),
             problem,
         })
     };
-    rules().into_iter().filter_map(error).collect()
+    let of_run_time = |target: Target| {
+        let needs_tags = target.kind() == TargetKind::Tag;
+        let problem = engine.cannot_serve(needs_tags, target.site())?.to_string();
+        Some(ConfigError::Rule {
+            rule: format!("`roan::purge` of {target}"),
+            problem,
+        })
+    };
+    let run_time = registration::targets().into_iter().filter_map(of_run_time);
+    rules()
+        .into_iter()
+        .filter_map(of_attribute)
+        .chain(run_time)
+        .collect()
 }

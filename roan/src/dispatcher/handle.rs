@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::builder::Builder;
 use super::engine::Engine;
-use super::orders::Order;
+use super::orders::{Flush, Order};
 use super::stats::{Left, Stats};
 use crate::hook;
 use crate::model::Model;
@@ -40,6 +40,8 @@ pub struct Roan {
     handle: Arc<Handle>,
 }
 
+/// What the clones of a [`Roan`] share. The dispatcher's thread shares the engine alone, so this is
+/// dropped with the last clone.
 struct Handle {
     engine: Arc<Engine>,
 }
@@ -156,11 +158,11 @@ impl Roan {
         let deadline = now
             .checked_add(timeout)
             .unwrap_or(now + super::settings::LONGEST);
-        self.engine().order(Order::Flush {
+        self.engine().order(Order::Flush(Flush {
             deadline,
             rebounds,
             reply,
-        });
+        }));
         receiver
     }
 
@@ -179,7 +181,7 @@ impl Roan {
     /// Subscribes to what becomes of each purge from now on.
     #[must_use]
     pub fn subscribe(&self) -> Reports {
-        Reports::new(self.engine().reports.subscribe())
+        self.engine().subscribe()
     }
 }
 

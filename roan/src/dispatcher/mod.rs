@@ -19,3 +19,4 @@ pub use handle::Roan;
 pub use stats::{Left, LeftAtNode, NodeStats, Stats};
 
 pub(crate) use global::given_or_global;
+pub(crate) use settings::{MOST_CONCURRENCY, MOST_WAITING, check_duration, check_number};

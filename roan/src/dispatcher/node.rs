@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::queue::Queue;
 use super::settings::Policy;
 use super::stats::NodeStats;
+use crate::announce::loudly;
 use crate::outcome::{Failure, Outcome};
 use crate::purger::{NodeClient, Purger};
 
@@ -89,6 +90,14 @@ impl Node {
             }
             Outcome::Abandoned => false,
         }
+    }
+
+    /// Tells that the node is down: it has failed several times in a row.
+    pub(super) fn tell_down(&self, outcome: &Outcome) {
+        let (cache, name) = (&self.cache, &self.name);
+        loudly(format_args!(
+            "{cache} {name} is down, and is tried again until it answers; the last attempt {outcome}"
+        ));
     }
 
     /// What a purge died of that was not in flight when it became too old.

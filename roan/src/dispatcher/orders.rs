@@ -10,46 +10,78 @@ use super::stats::Left;
 /// See the module.
 pub(super) enum Order {
     /// Answer once nothing waits, or at the deadline.
-    Flush {
-        deadline: Instant,
-        /// Whether rebounds are waited for, too.
-        rebounds: bool,
-        reply: oneshot::Sender<Left>,
-    },
+    Flush(Flush),
     /// Report what waits as abandoned, and end.
     End { reply: oneshot::Sender<Left> },
     /// End as soon as nothing waits: the last handle is gone.
     Close,
 }
 
-/// Orders that the thread has not seen; `None` once it has ended.
-pub(super) struct Orders(Mutex<Option<Vec<Order>>>);
+/// Somebody waits until nothing waits.
+pub(super) struct Flush {
+    pub(super) deadline: Instant,
+    /// Whether rebounds are waited for, too.
+    pub(super) rebounds: bool,
+    pub(super) reply: oneshot::Sender<Left>,
+}
+
+impl Order {
+    /// Answers the order, if it wants an answer. Whoever gave it may have gone.
+    pub(super) fn answer(self, left: &Left) {
+        if let Self::Flush(Flush { reply, .. }) | Self::End { reply } = self {
+            let _ = reply.send(left.clone());
+        }
+    }
+}
+
+/// Orders that the thread has not seen.
+pub(super) struct Orders(Mutex<State>);
+
+enum State {
+    Taken(Vec<Order>),
+    /// The thread has ended, and this was left.
+    Ended(Left),
+}
 
 impl Orders {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Some(Vec::new())))
+        Self(Mutex::new(State::Taken(Vec::new())))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Order>>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After the end the order is dropped, and whoever waits for its reply learns so.
+    /// After the end the order is answered at once.
     pub(super) fn push(&self, order: Order) {
-        if let Some(orders) = self.lock().as_mut() {
-            orders.push(order);
+        match &mut *self.lock() {
+            State::Taken(orders) => orders.push(order),
+            State::Ended(left) => order.answer(left),
         }
     }
 
     pub(super) fn take(&self) -> Vec<Order> {
-        self.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        match &mut *self.lock() {
+            State::Taken(orders) => std::mem::take(orders),
+            State::Ended(_) => Vec::new(),
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.lock().as_ref().is_none_or(Vec::is_empty)
+        match &*self.lock() {
+            State::Taken(orders) => orders.is_empty(),
+            State::Ended(_) => true,
+        }
     }
 
-    pub(super) fn close(&self) {
-        *self.lock() = None;
+    /// Answers what was not seen, and from now on everything at once. Does nothing the second time.
+    pub(super) fn close(&self, left: Left) {
+        let mut state = self.lock();
+        if let State::Taken(orders) = &mut *state {
+            for order in std::mem::take(orders) {
+                order.answer(&left);
+            }
+            *state = State::Ended(left);
+        }
     }
 }

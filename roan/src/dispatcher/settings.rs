@@ -49,42 +49,61 @@ impl Policy {
         }
     }
 
+    /// Whether every setting is within its bounds.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let durations = [
-            ("rebound", self.rebound, false),
-            ("max_age", Some(self.max_age), true),
-            ("connect_timeout", Some(self.connect_timeout), true),
-            ("timeout", Some(self.timeout), true),
-            ("backoff", Some(self.backoff_base), true),
-            ("backoff", Some(self.backoff_cap), true),
-        ];
-        for (setting, duration, must_last) in durations {
-            let Some(duration) = duration else { continue };
-            let problem = if duration > LONGEST {
-                "is longer than a year"
-            } else if must_last && duration.is_zero() {
-                "is nothing, so that no purge could be sent"
-            } else {
-                continue;
-            };
-            return Err(ConfigError::Value {
-                setting: setting.to_owned(),
-                value: humantime::format_duration(duration).to_string(),
-                problem: problem.to_owned(),
-            });
+        let shown = |duration| humantime::format_duration(duration).to_string();
+        if let Some(delay) = self.rebound {
+            check_duration("rebound", delay, &shown(delay))?;
         }
-        for (setting, number, most) in [
-            ("concurrency", self.concurrency, 1024),
-            ("max_waiting", self.max_waiting, 1 << 30),
+        for (setting, duration) in [
+            ("max_age", self.max_age),
+            ("connect_timeout", self.connect_timeout),
+            ("timeout", self.timeout),
+            ("backoff", self.backoff_base),
+            ("backoff", self.backoff_cap),
         ] {
-            if !(1..=most).contains(&number) {
-                return Err(ConfigError::Value {
-                    setting: setting.to_owned(),
-                    value: number.to_string(),
-                    problem: format!("is not between 1 and {most}"),
-                });
-            }
+            check_duration(setting, duration, &shown(duration))?;
         }
-        Ok(())
+        check_number("concurrency", self.concurrency, MOST_CONCURRENCY)?;
+        check_number("max_waiting", self.max_waiting, MOST_WAITING)
     }
+}
+
+pub(crate) const MOST_CONCURRENCY: usize = 1024;
+pub(crate) const MOST_WAITING: usize = 1 << 30;
+
+/// `shown` is the duration in the user's own words.
+pub(crate) fn check_duration(
+    setting: &str,
+    duration: Duration,
+    shown: &str,
+) -> Result<(), ConfigError> {
+    let problem = if duration > LONGEST {
+        "is longer than a year"
+    } else if duration.is_zero() && setting_must_last(setting) {
+        "is nothing, so that no purge could be sent"
+    } else {
+        return Ok(());
+    };
+    let (setting, value) = (setting.to_owned(), shown.to_owned());
+    Err(ConfigError::Value {
+        setting,
+        value,
+        problem: problem.to_owned(),
+    })
+}
+
+fn setting_must_last(setting: &str) -> bool {
+    !setting.to_ascii_lowercase().ends_with("rebound")
+}
+
+pub(crate) fn check_number(setting: &str, number: usize, most: usize) -> Result<(), ConfigError> {
+    if (1..=most).contains(&number) {
+        return Ok(());
+    }
+    Err(ConfigError::Value {
+        setting: setting.to_owned(),
+        value: number.to_string(),
+        problem: format!("is not between 1 and {most}"),
+    })
 }

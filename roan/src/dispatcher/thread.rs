@@ -4,11 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::engine::Engine;
-use super::orders::Order;
-use super::stats::Left;
+use super::orders::{Flush, Order};
+use crate::announce::loudly;
 use crate::error::ConfigError;
 use crate::outbox::Batch;
 use crate::outcome::Outcome;
@@ -24,12 +22,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 /// Between so many targets from the inbox, requests get their turn.
 const BATCH: usize = 512;
 
-struct Flush {
-    deadline: Instant,
-    rebounds: bool,
-    reply: oneshot::Sender<Left>,
-}
-
 /// Starts the thread. It ends by [`Order::End`], or after [`Order::Close`] when nothing waits.
 pub(super) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -38,7 +30,10 @@ pub(super) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
         .map_err(|error| ConfigError::Start(error.to_string()))?;
     std::thread::Builder::new()
         .name("roan".to_owned())
-        .spawn(move || runtime.block_on(run(engine)))
+        .spawn(move || {
+            let ending = Ending(engine);
+            runtime.block_on(run(Arc::clone(&ending.0)));
+        })
         .map_err(|error| ConfigError::Start(error.to_string()))?;
     Ok(())
 }
@@ -51,21 +46,16 @@ async fn run(engine: Arc<Engine>) {
     let mut window = Instant::now();
     loop {
         take_in(&engine, &mut spare).await;
-        for order in engine.orders.take() {
+        let mut orders = engine.orders.take().into_iter();
+        while let Some(order) = orders.next() {
             match order {
-                Order::Flush {
-                    deadline,
-                    rebounds,
-                    reply,
-                } => {
-                    flushes.push(Flush {
-                        deadline,
-                        rebounds,
-                        reply,
-                    });
-                }
+                Order::Flush(flush) => flushes.push(flush),
                 Order::Close => closing = true,
-                Order::End { reply } => return end(&engine, reply, &mut spare).await,
+                Order::End { .. } => {
+                    let waiting = flushes.into_iter().map(Order::Flush);
+                    let all = waiting.chain([order]).chain(orders).collect();
+                    return end(&engine, all, &mut spare).await;
+                }
             }
         }
         let mut due = tend(&engine);
@@ -163,7 +153,8 @@ fn answer_flushes(engine: &Engine, flushes: &mut Vec<Flush>, due: &mut Instant) 
     *flushes = waiting;
 }
 
-async fn end(engine: &Arc<Engine>, reply: oneshot::Sender<Left>, spare: &mut Batch) {
+/// Lets nothing more in, reports what is left, and answers these orders and those not seen yet.
+async fn end(engine: &Arc<Engine>, orders: Vec<Order>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
     let left = engine.left(true);
@@ -174,6 +165,22 @@ async fn end(engine: &Arc<Engine>, reply: oneshot::Sender<Left>, spare: &mut Bat
             engine.end_unsent(node, &job, Outcome::Abandoned, now);
         }
     }
-    engine.orders.close();
-    let _ = reply.send(left);
+    for order in orders {
+        order.answer(&left);
+    }
+    engine.close(left);
+}
+
+/// However the thread ends, nobody waits for it in vain.
+struct Ending(Arc<Engine>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            loudly(format_args!(
+                "the dispatcher has ended by a panic: nothing is purged any more"
+            ));
+        }
+        self.0.close(self.0.left(true));
+    }
 }

@@ -8,6 +8,8 @@ use crate::rule::Rule;
 /// A value of a type without `#[purge_on]`, perhaps of another crate, for which there are rules made
 /// at run time: see [`roan::purge`](crate::purge()).
 ///
+/// Only those rules fire: for a type that carries the attribute, call the hook on the value itself.
+///
 /// ```
 /// roan::purge("/readings").on_save::<std::time::Duration>();
 /// # let purges = roan::testing::record_blocking(|| {

@@ -103,7 +103,8 @@ enum State {
 impl<'a> Writer<'a> {
     fn new(sink: &'a mut dyn Sink, kind: TargetKind, site: Option<&'static str>) -> Self {
         let site = site.unwrap_or_default();
-        let mut text = BUFFER.take();
+        // A hook may fire while the thread ends, when its buffer is gone already.
+        let mut text = BUFFER.try_with(Cell::take).unwrap_or_default();
         text.clear();
         text.push_str(site);
         Self {
@@ -183,7 +184,8 @@ impl<'a> Writer<'a> {
 
     fn keep_buffer(&mut self) {
         if self.text.capacity() <= KEPT_BUFFER {
-            BUFFER.set(std::mem::take(&mut self.text));
+            let text = std::mem::take(&mut self.text);
+            let _ = BUFFER.try_with(|buffer| buffer.set(text));
         }
     }
 }

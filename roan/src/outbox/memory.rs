@@ -64,10 +64,10 @@ pub(crate) type Batch = HashTable<(Target, Instant)>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
     Waits,
-    /// As many targets wait as may.
-    Full,
-    /// The dispatcher was shut down.
-    Closed,
+    /// As many targets wait as may. With the number of targets that were not let in so far.
+    Full(u64),
+    /// The dispatcher was shut down. With that number, too.
+    Closed(u64),
 }
 
 fn slot_of_this_thread() -> usize {
@@ -103,8 +103,7 @@ impl Inbox {
         let mut slot = self.slots[slot_of_this_thread()].lock();
         // Under the lock: `close` takes each lock once, so nothing is put in behind its back.
         if self.closed.load(Ordering::Acquire) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-            return Put::Closed;
+            return Put::Closed(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
         }
         slot.asked += 1;
         let hasher = &self.hasher;
@@ -115,8 +114,7 @@ impl Inbox {
         );
         if let Entry::Vacant(vacant) = entry {
             if self.waiting.load(Ordering::Relaxed) >= self.limit {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-                return Put::Full;
+                return Put::Full(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
             }
             self.waiting.fetch_add(1, Ordering::Relaxed);
             vacant.insert((target.to_target(), Instant::now()));
@@ -222,7 +220,7 @@ mod tests {
     fn the_limit_keeps_new_targets_out_and_lets_known_ones_in() {
         let inbox = Inbox::new(1);
         assert_eq!(inbox.put(url("/a")), Put::Waits);
-        assert_eq!(inbox.put(url("/b")), Put::Full);
+        assert_eq!(inbox.put(url("/b")), Put::Full(1));
         assert_eq!(inbox.put(url("/a")), Put::Waits);
         assert_eq!(inbox.dropped(), 1);
     }
@@ -231,7 +229,7 @@ mod tests {
     fn nothing_is_let_in_after_the_close() {
         let inbox = Inbox::new(1);
         inbox.close();
-        assert_eq!(inbox.put(url("/a")), Put::Closed);
+        assert_eq!(inbox.put(url("/a")), Put::Closed(1));
         assert!(inbox.is_empty());
     }
 }

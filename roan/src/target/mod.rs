@@ -158,6 +158,12 @@ impl fmt::Debug for Target {
     }
 }
 
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
+}
+
 impl TryFrom<&str> for Target {
     type Error = TargetError;
 

@@ -15,6 +15,7 @@ use crate::target::Target;
 /// for an example.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
+    name: Option<Arc<str>>,
     purged: Arc<Mutex<Vec<Target>>>,
 }
 
@@ -23,6 +24,15 @@ impl Recorder {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// With no notes, and under a name of its own, for a test with several caches.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: Some(name.into()),
+            ..Self::default()
+        }
     }
 
     /// The targets that were purged, each once.
@@ -70,7 +80,7 @@ impl Purger for Recorder {
 impl From<Recorder> for Cache {
     fn from(recorder: Recorder) -> Self {
         Self {
-            name: "recorder".into(),
+            name: recorder.name.clone().unwrap_or_else(|| "recorder".into()),
             tags: true,
             fenced: false,
             connect: Box::new(move |_| {

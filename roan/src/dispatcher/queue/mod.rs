@@ -10,13 +10,19 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 
-use std::collections::{BTreeMap, VecDeque};
+mod entry;
+mod job;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher;
+use std::mem;
 use std::time::{Duration, Instant};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
+use self::entry::{Again, Entry, Phase};
+pub(super) use self::job::{Asked, Job, Next, Verdict};
 use super::health::Health;
 use super::settings::Policy;
 use crate::retry::Backoff;
@@ -35,104 +41,13 @@ pub(super) struct Queue {
     index: HashTable<u32>,
     entries: Slab<Entry>,
     ready: VecDeque<u32>,
-    timers: BTreeMap<(Instant, u32), ()>,
+    timers: BTreeSet<(Instant, u32)>,
     health: Health,
     in_flight: usize,
     /// Entries that are more than the rebound of a purge that was answered.
     fresh: usize,
     /// No entry can be too old before this time.
     sweep_at: Option<Instant>,
-}
-
-struct Entry {
-    target: Target,
-    /// The oldest ask that was not answered yet; reports count the waiting time from it.
-    asked: Instant,
-    /// The newest such ask; the maximum age counts from it.
-    newest: Instant,
-    sent: Option<Instant>,
-    attempts: u32,
-    rebound: bool,
-    phase: Phase,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Ready,
-    Timed(Instant),
-    InFlight { again: Option<Instant> },
-}
-
-impl Entry {
-    fn is_fresh(&self) -> bool {
-        !self.rebound || matches!(self.phase, Phase::InFlight { again: Some(_) })
-    }
-
-    fn renew(&mut self, asked: Instant) {
-        self.asked = asked;
-        self.newest = asked;
-        self.attempts = 0;
-        self.rebound = false;
-    }
-}
-
-/// What became of an ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
-    New,
-    /// The target waits already, or is noted to be sent again.
-    Merged,
-    /// As many targets wait as may.
-    Full,
-}
-
-/// A request to make.
-#[derive(Debug, Clone)]
-pub(super) struct Job {
-    place: u32,
-    pub(super) target: Target,
-    pub(super) asked: Instant,
-    pub(super) started: Instant,
-    /// This one included.
-    pub(super) attempts: u32,
-    pub(super) rebound: bool,
-}
-
-impl Job {
-    /// For the report of a target that no request was made for.
-    pub(super) fn unsent(target: &Target, asked: Instant, rebound: bool, now: Instant) -> Self {
-        let target = target.clone();
-        Self {
-            place: u32::MAX,
-            target,
-            asked,
-            started: now,
-            attempts: 0,
-            rebound,
-        }
-    }
-}
-
-/// How a node answered, as far as the queue cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The page is not in the node.
-    Done,
-    /// Asking again would not help.
-    Refused,
-    /// Another attempt may help.
-    Failed,
-}
-
-/// What the queue made of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// The purge is over.
-    Ended,
-    /// There will be another attempt.
-    Retry,
-    /// The purge is over: it failed, and is too old for another attempt.
-    Dead,
 }
 
 impl Queue {
@@ -144,7 +59,7 @@ impl Queue {
             index: HashTable::new(),
             entries: Slab::new(),
             ready: VecDeque::new(),
-            timers: BTreeMap::new(),
+            timers: BTreeSet::new(),
             health: Health::default(),
             in_flight: 0,
             fresh: 0,
@@ -166,14 +81,19 @@ impl Queue {
             .index
             .find(hash, |place| entries[*place as usize].target == *target);
         if let Some(place) = found.copied() {
-            let is_in_flight = matches!(self.entries[place as usize].phase, Phase::InFlight { .. });
-            if !rebound || is_in_flight {
-                self.ask_again(place, asked, now);
-            }
+            self.ask_again(place, asked, rebound, now);
             return Asked::Merged;
         }
+        let mut evicted = None;
         if self.entries.len() >= self.policy.max_waiting {
-            return Asked::Full;
+            evicted = if rebound {
+                None
+            } else {
+                self.evict_rebound(now)
+            };
+            if evicted.is_none() {
+                return Asked::Full;
+            }
         }
         let Ok(place) = u32::try_from(self.entries.vacant_key()) else {
             return Asked::Full;
@@ -185,6 +105,7 @@ impl Queue {
             sent: None,
             attempts: 0,
             rebound,
+            passed_on: self.health.is_down(),
             phase: Phase::Ready,
         });
         let (entries, hasher) = (&self.entries, &self.hasher);
@@ -194,27 +115,39 @@ impl Queue {
         self.fresh += usize::from(!rebound);
         self.ready.push_back(place);
         self.sweep_at.get_or_insert(asked + self.policy.max_age);
-        Asked::New
+        evicted.map_or(Asked::New, Asked::Instead)
     }
 
-    fn ask_again(&mut self, place: u32, asked: Instant, now: Instant) {
+    /// A purge that was never sent matters more than the second one of another.
+    fn evict_rebound(&mut self, now: Instant) -> Option<Job> {
+        let waits = |(_, place): &&(Instant, u32)| self.entries[*place as usize].rebound;
+        let (_, place) = self.timers.iter().find(waits)?;
+        let place = *place as usize;
+        self.take_out(vec![place], now).pop()
+    }
+
+    fn ask_again(&mut self, place: u32, asked: Instant, rebound: bool, now: Instant) {
         let entry = &mut self.entries[place as usize];
         let was_fresh = entry.is_fresh();
         match &mut entry.phase {
             Phase::InFlight { again } => {
-                again.get_or_insert(asked);
+                let known = again.get_or_insert(Again { asked, rebound });
+                known.rebound &= rebound;
                 entry.newest = asked;
             }
+            // A request to come serves this ask, too.
+            Phase::Ready | Phase::Timed(_) if rebound => {}
             Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
-            Phase::Ready => entry.renew(asked),
+            Phase::Ready => entry.renew(asked, false),
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
-                entry.renew(asked);
+                entry.renew(asked, false);
                 self.rest_until_gap_is_over(place, now);
             }
         }
-        let is_fresh = self.entries[place as usize].is_fresh();
-        self.fresh += usize::from(is_fresh && !was_fresh);
+        let entry = &mut self.entries[place as usize];
+        entry.passed_on = self.health.is_down();
+        self.fresh += usize::from(entry.is_fresh() && !was_fresh);
     }
 
     /// Makes the entry ready, or lets it wait until [`REPEAT_GAP`] after its last request.
@@ -231,7 +164,7 @@ impl Queue {
 
     fn wait_until(&mut self, place: u32, due: Instant) {
         self.entries[place as usize].phase = Phase::Timed(due);
-        self.timers.insert((due, place), ());
+        self.timers.insert((due, place));
     }
 
     /// The request to make now, if there is one. The caller makes it and then calls
@@ -284,17 +217,16 @@ impl Queue {
             (Next::Retry, ..) => {
                 let due = now + self.backoff.after(entry.attempts);
                 // An ask that came meanwhile is served by the retry.
-                entry.rebound &= again.is_none();
+                entry.rebound &= again.is_none_or(|again| again.rebound);
                 self.wait_until(place, due);
             }
-            (Next::Ended, Some(asked), _) => {
-                entry.renew(asked);
+            (Next::Ended, Some(again), _) => {
+                entry.renew(again.asked, again.rebound);
                 self.rest_until_gap_is_over(place, now);
             }
             (Next::Ended, None, Some(delay)) if verdict == Verdict::Done && !job.rebound => {
                 let due = now + delay;
-                entry.renew(due);
-                entry.rebound = true;
+                entry.renew(due, true);
                 self.wait_until(place, due);
             }
             (Next::Ended | Next::Dead, ..) => {
@@ -306,6 +238,28 @@ impl Queue {
         let is_fresh = self.entries[place as usize].is_fresh();
         self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
         next
+    }
+
+    /// Whether the next cache must be asked now, since no answer has come; from then on it was.
+    pub(super) fn pass_on(&mut self, job: &Job) -> bool {
+        match self.entries.get_mut(job.place as usize) {
+            Some(entry) if entry.target == job.target => !mem::replace(&mut entry.passed_on, true),
+            _ => true,
+        }
+    }
+
+    /// Takes note that the next cache is asked for everything that waits, and says what that is:
+    /// the node went down, and answers may be far off.
+    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, bool)> {
+        let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
+            let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
+            let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
+            passes.then(|| (entry.target.clone(), entry.rebound))
+        };
+        self.entries
+            .iter_mut()
+            .filter_map(waits_for_an_answer)
+            .collect()
     }
 
     fn remove(&mut self, place: u32) -> Entry {
@@ -321,7 +275,7 @@ impl Queue {
     fn hurry_retries(&mut self) {
         let entries = &mut self.entries;
         let ready = &mut self.ready;
-        self.timers.retain(|(_, place), ()| {
+        self.timers.retain(|(_, place)| {
             let entry = &mut entries[*place as usize];
             let is_retry = entry.attempts > 0;
             if is_retry {
@@ -334,12 +288,11 @@ impl Queue {
 
     /// Makes ready what has waited long enough.
     pub(super) fn fire_timers(&mut self, now: Instant) {
-        while let Some(timer) = self.timers.first_entry() {
-            let (due, place) = *timer.key();
+        while let Some((due, place)) = self.timers.first().copied() {
             if due > now {
                 break;
             }
-            timer.remove();
+            self.timers.pop_first();
             self.entries[place as usize].phase = Phase::Ready;
             self.ready.push_back(place);
         }
@@ -347,7 +300,7 @@ impl Queue {
 
     /// When to look again, if nothing is asked and no answer comes before.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let timer = self.timers.first_key_value().map(|((due, _), ())| *due);
+        let timer = self.timers.first().map(|(due, _)| *due);
         let probe = match self.health.probe_at() {
             Some(probe_at) if self.in_flight == 0 && !self.ready.is_empty() => Some(probe_at),
             _ => None,

@@ -26,9 +26,18 @@ impl Bench {
         }
     }
 
-    fn ask(&mut self, url: &str) -> Asked {
-        self.queue
-            .ask(&Target::url(url).unwrap(), self.now, false, self.now)
+    fn ask(&mut self, url: &str) -> &'static str {
+        self.ask_as(url, false)
+    }
+
+    fn ask_as(&mut self, url: &str, rebound: bool) -> &'static str {
+        let target = Target::url(url).unwrap();
+        match self.queue.ask(&target, self.now, rebound, self.now) {
+            Asked::New => "new",
+            Asked::Instead(_) => "instead",
+            Asked::Merged => "merged",
+            Asked::Full => "full",
+        }
     }
 
     fn wait(&mut self, time: Duration) {
@@ -58,8 +67,8 @@ impl Bench {
 #[test]
 fn a_target_that_waits_is_asked_for_once() {
     let mut bench = Bench::new(|_| {});
-    assert_eq!(bench.ask("/a"), Asked::New);
-    assert_eq!(bench.ask("/a"), Asked::Merged);
+    assert_eq!(bench.ask("/a"), "new");
+    assert_eq!(bench.ask("/a"), "merged");
     let job = bench.sends("/a");
     bench.sends_nothing();
     assert_eq!(bench.answer(&job, Verdict::Done), Next::Ended);
@@ -74,8 +83,8 @@ fn a_target_asked_for_while_in_flight_is_sent_again_after_the_gap() {
     bench.ask("/a");
     let job = bench.sends("/a");
     bench.wait(MS);
-    assert_eq!(bench.ask("/a"), Asked::Merged);
-    assert_eq!(bench.ask("/a"), Asked::Merged);
+    assert_eq!(bench.ask("/a"), "merged");
+    assert_eq!(bench.ask("/a"), "merged");
     bench.answer(&job, Verdict::Done);
     assert_eq!(bench.queue.pending(), 1);
     bench.sends_nothing();
@@ -204,13 +213,77 @@ fn a_node_that_fails_is_probed_by_one_request_at_a_time_and_then_hurried() {
 #[test]
 fn one_target_too_many_is_not_let_in() {
     let mut bench = Bench::new(|policy| policy.max_waiting = 2);
-    assert_eq!(bench.ask("/a"), Asked::New);
-    assert_eq!(bench.ask("/b"), Asked::New);
-    assert_eq!(bench.ask("/c"), Asked::Full);
-    assert_eq!(bench.ask("/a"), Asked::Merged);
+    assert_eq!(bench.ask("/a"), "new");
+    assert_eq!(bench.ask("/b"), "new");
+    assert_eq!(bench.ask("/c"), "full");
+    assert_eq!(bench.ask("/a"), "merged");
     let job = bench.sends("/a");
     bench.answer(&job, Verdict::Done);
-    assert_eq!(bench.ask("/c"), Asked::New);
+    assert_eq!(bench.ask("/c"), "new");
+}
+
+#[test]
+fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
+    let mut bench = Bench::new(|policy| {
+        policy.max_waiting = 2;
+        policy.rebound = Some(SECOND);
+    });
+    for url in ["/a", "/b"] {
+        bench.ask(url);
+        let job = bench.sends(url);
+        bench.answer(&job, Verdict::Done);
+        bench.wait(MS);
+    }
+    assert_eq!((bench.queue.pending(), bench.queue.rebounds()), (0, 2));
+    assert_eq!(bench.ask_as("/c", true), "full");
+    let target = Target::url("/c").unwrap();
+    match bench.queue.ask(&target, bench.now, false, bench.now) {
+        Asked::Instead(evicted) => assert_eq!(evicted.target.as_str(), "/a"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((bench.queue.pending(), bench.queue.rebounds()), (1, 1));
+    assert_eq!(bench.ask("/d"), "instead");
+    assert_eq!(bench.ask("/e"), "full");
+}
+
+#[test]
+fn a_rebound_asked_for_in_flight_stays_a_rebound() {
+    let mut bench = Bench::new(|policy| policy.rebound = Some(SECOND));
+    bench.ask_as("/a", true);
+    let job = bench.sends("/a");
+    assert_eq!(bench.ask_as("/a", true), "merged");
+    assert_eq!(bench.queue.pending(), 0);
+    bench.answer(&job, Verdict::Done);
+    bench.wait(REPEAT_GAP);
+    let job = bench.sends("/a");
+    assert!(job.rebound);
+    bench.answer(&job, Verdict::Done);
+    bench.wait(10 * SECOND);
+    bench.sends_nothing();
+}
+
+#[test]
+fn a_target_is_passed_on_once_for_each_ask_that_gets_no_answer() {
+    let mut bench = Bench::new(|_| {});
+    bench.ask("/a");
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Failed);
+    assert!(bench.queue.pass_on(&job));
+    bench.wait(SECOND);
+    let job = bench.sends("/a");
+    bench.answer(&job, Verdict::Failed);
+    assert!(!bench.queue.pass_on(&job));
+    bench.ask("/a");
+    bench.ask("/b");
+    let mut passed: Vec<_> = bench
+        .queue
+        .pass_all_on()
+        .iter()
+        .map(|(target, _)| target.to_string())
+        .collect();
+    passed.sort();
+    assert_eq!(passed, ["/a", "/b"]);
+    assert!(bench.queue.pass_all_on().is_empty());
 }
 
 #[test]

@@ -120,9 +120,15 @@ impl Nginx {
     /// When `name` or `value` cannot stand in a header, or the header is one that Roan sets itself
     /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+        // A name that is none may be a secret in the wrong place.
+        let shown = if HeaderName::from_bytes(name.as_bytes()).is_ok() {
+            name
+        } else {
+            "***"
+        };
         let error = |problem: &str| ConfigError::Value {
             setting: "Nginx::header".to_owned(),
-            value: name.to_owned(),
+            value: shown.to_owned(),
             problem: problem.to_owned(),
         };
         let header = HeaderName::from_bytes(name.as_bytes())
