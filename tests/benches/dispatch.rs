@@ -90,8 +90,9 @@ fn idle(roan: &Roan, bare: &Bare, runtime: &Runtime) {
     let mut times = [Vec::new(), Vec::new()];
     let mut reports = roan.subscribe();
     for sample in 0..SAMPLES {
-        // Long enough for every thread to go to sleep.
-        std::thread::sleep(Duration::from_millis(3));
+        // Long enough for every thread to go to sleep, and for the least gap between two purges of
+        // one target to be over.
+        std::thread::sleep(Duration::from_millis(12));
         let url = format!("/idle/{}", sample % 10);
         let start = Instant::now();
         runtime.block_on(bare.send("/purge", &url));

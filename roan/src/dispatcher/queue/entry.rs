@@ -6,6 +6,8 @@ use crate::target::Target;
 
 pub(super) struct Entry {
     pub(super) target: Target,
+    /// Of the target, so that the index need not read its text again.
+    pub(super) hash: u64,
     /// The oldest ask that was not answered yet; reports count the waiting time from it.
     pub(super) asked: Instant,
     /// The newest such ask; the maximum age counts from it.

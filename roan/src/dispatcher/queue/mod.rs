@@ -100,6 +100,7 @@ impl Queue {
         };
         self.entries.insert(Entry {
             target: target.clone(),
+            hash,
             asked,
             newest: asked,
             sent: None,
@@ -108,10 +109,9 @@ impl Queue {
             passed_on: self.health.is_down(),
             phase: Phase::Ready,
         });
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        self.index.insert_unique(hash, place, |place| {
-            hasher.hash_one(&entries[*place as usize].target)
-        });
+        let entries = &self.entries;
+        self.index
+            .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
         self.ready.push_back(place);
         self.sweep_at.get_or_insert(asked + self.policy.max_age);
@@ -264,8 +264,7 @@ impl Queue {
 
     fn remove(&mut self, place: u32) -> Entry {
         let entry = self.entries.remove(place as usize);
-        let hash = self.hasher.hash_one(&entry.target);
-        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
+        if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == place) {
             found.remove();
         }
         entry

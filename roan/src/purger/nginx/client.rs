@@ -50,7 +50,9 @@ impl NginxNode {
         };
         let mut request = Request::new(self.method.clone(), url);
         let headers = request.headers_mut();
-        headers.extend(self.headers.clone());
+        for (name, value) in &self.headers {
+            headers.insert(name, value.clone());
+        }
         headers.insert(HOST, site.header().clone());
         if let Some(scheme) = site.scheme() {
             // For keys with a scheme: a map over this header gives the page's own.
