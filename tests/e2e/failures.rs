@@ -139,7 +139,7 @@ fn an_endpoint_that_fails_is_asked_again_until_it_does_not() {
 /// One purge at an endpoint that behaves so.
 fn purge_at(behaviour: Behaviour) -> (Faulty, Reports, roan::Roan) {
     let endpoint = Faulty::start(behaviour);
-    let timeout = Duration::from_millis(300);
+    let timeout = Duration::from_secs(1);
     let roan = builder(&[endpoint.purge_url()])
         .timeout(timeout)
         .build()

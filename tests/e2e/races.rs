@@ -52,7 +52,7 @@ fn without_a_rebound_a_slow_fill_leaves_a_stale_page() {
 
 #[test]
 fn a_rebound_purges_what_a_slow_fill_has_stored() {
-    assert_eq!(race(Some(Duration::from_millis(500))), "new");
+    assert_eq!(race(Some(Duration::from_secs(2))), "new");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_storm_of_saves_of_one_row_sends_few_purges_and_one_after_the_last() {
 fn a_shutdown_waits_for_the_rebound() {
     let endpoint = Faulty::start(Behaviour::Purged);
     let roan = builder(&[endpoint.purge_url()])
-        .rebound(Duration::from_millis(300))
+        .rebound(Duration::from_secs(2))
         .build()
         .unwrap();
     roan.saved(&Row);
