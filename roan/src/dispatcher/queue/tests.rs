@@ -364,7 +364,7 @@ proptest! {
         }
         for _ in 0..1000 {
             clock += 1;
-            for flight in std::mem::take(&mut flying) {
+            for flight in mem::take(&mut flying) {
                 land(&mut bench, flight, Verdict::Done);
             }
             flying.extend(bench.next().map(|job| (job, clock)));
