@@ -121,9 +121,8 @@ impl Queue {
     /// A purge that was never sent matters more than the second one of another.
     fn evict_rebound(&mut self, now: Instant) -> Option<Job> {
         let waits = |(_, place): &&(Instant, u32)| self.entries[*place as usize].rebound;
-        let (_, place) = self.timers.iter().find(waits)?;
-        let place = *place as usize;
-        self.take_out(vec![place], now).pop()
+        let (_, place) = *self.timers.iter().find(waits)?;
+        Some(self.take_out(place, now))
     }
 
     fn ask_again(&mut self, place: u32, asked: Instant, rebound: bool, now: Instant) {
@@ -319,7 +318,7 @@ impl Queue {
             idle && now.saturating_duration_since(entry.newest) >= max_age
         };
         let places = self.entries.iter().filter(|(_, entry)| is_too_old(entry));
-        let dead = self.take_out(places.map(|(place, _)| place).collect(), now);
+        let dead = self.take_all_out(places.map(|(place, _)| place).collect(), now);
         // Not at once again: a purge in flight may be old, and a sweep looks at every entry.
         let soonest = now + Duration::from_secs(1);
         let oldest = self.entries.iter().map(|(_, entry)| entry.newest).min();
@@ -330,32 +329,34 @@ impl Queue {
     /// Takes out everything, in flight or not. No answer may come after.
     pub(super) fn drain(&mut self, now: Instant) -> Vec<Job> {
         self.in_flight = 0;
-        self.take_out(self.entries.iter().map(|(place, _)| place).collect(), now)
+        self.take_all_out(self.entries.iter().map(|(place, _)| place).collect(), now)
     }
 
-    fn take_out(&mut self, places: Vec<usize>, now: Instant) -> Vec<Job> {
-        let mut taken = Vec::with_capacity(places.len());
-        for place in places {
-            let Ok(place) = u32::try_from(place) else {
-                continue;
-            };
-            let entry = self.remove(place);
-            if let Phase::Timed(due) = entry.phase {
-                self.timers.remove(&(due, place));
-            }
-            self.fresh -= usize::from(entry.is_fresh());
-            taken.push(Job {
-                place,
-                asked: entry.asked,
-                started: now,
-                attempts: entry.attempts,
-                rebound: entry.rebound,
-                target: entry.target,
-            });
-        }
+    fn take_all_out(&mut self, places: Vec<usize>, now: Instant) -> Vec<Job> {
+        let places = places
+            .into_iter()
+            .filter_map(|place| u32::try_from(place).ok());
+        let taken = places.map(|place| self.take_out(place, now)).collect();
         let entries = &self.entries;
         self.ready.retain(|place| entries.contains(*place as usize));
         taken
+    }
+
+    /// Leaves the place of a ready entry in `ready`: the caller takes it from there.
+    fn take_out(&mut self, place: u32, now: Instant) -> Job {
+        let entry = self.remove(place);
+        if let Phase::Timed(due) = entry.phase {
+            self.timers.remove(&(due, place));
+        }
+        self.fresh -= usize::from(entry.is_fresh());
+        Job {
+            place,
+            asked: entry.asked,
+            started: now,
+            attempts: entry.attempts,
+            rebound: entry.rebound,
+            target: entry.target,
+        }
     }
 
     /// Whether the node does not answer, so that a purge may wait for long.
