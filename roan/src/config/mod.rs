@@ -7,7 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::dispatcher::{Builder, MOST_CONCURRENCY, MOST_WAITING, check_duration, check_number};
+use crate::dispatcher::{
+    Builder, MOST_CONCURRENCY, MOST_WAITING, check_delay, check_duration, check_number,
+};
 use crate::error::ConfigError;
 use crate::purger::Nginx;
 use crate::site::Site;
@@ -138,12 +140,22 @@ impl Config {
         builder = match self.rebound.as_deref() {
             None => builder,
             Some("off") => builder.no_rebound(),
-            Some(delay) => builder.rebound(duration(&named("rebound"), delay, " or `off`")?),
+            Some(text) => {
+                let setting = named("rebound");
+                let delay = parse_duration(&setting, text, " or `off`")?;
+                check_delay(&setting, delay, text)?;
+                builder.rebound(delay)
+            }
         };
         let set =
             |builder, field, value: &Option<String>, with: fn(Builder, Duration) -> Builder| {
                 Ok(match value {
-                    Some(value) => with(builder, duration(&named(field), value, "")?),
+                    Some(text) => {
+                        let setting = named(field);
+                        let duration = parse_duration(&setting, text, "")?;
+                        check_duration(&setting, duration, text)?;
+                        with(builder, duration)
+                    }
                     None => builder,
                 })
             };
@@ -167,14 +179,12 @@ impl Config {
     }
 }
 
-fn duration(setting: &str, value: &str, or: &str) -> Result<Duration, ConfigError> {
-    let duration = humantime::parse_duration(value).map_err(|_| ConfigError::Value {
+fn parse_duration(setting: &str, text: &str, or: &str) -> Result<Duration, ConfigError> {
+    humantime::parse_duration(text).map_err(|_| ConfigError::Value {
         setting: setting.to_owned(),
-        value: value.to_owned(),
+        value: text.to_owned(),
         problem: format!("is no duration: write `2s`, `500ms`{or}"),
-    })?;
-    check_duration(setting, duration, value)?;
-    Ok(duration)
+    })
 }
 
 fn number<T: FromStr>(setting: &str, value: &str) -> Result<T, ConfigError> {

@@ -1,5 +1,6 @@
 //! The global dispatcher.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use once_cell::sync::OnceCell;
@@ -9,8 +10,8 @@ use super::engine::Engine;
 use super::handle::Roan;
 use crate::announce::loudly;
 use crate::error::ConfigError;
-use crate::rule::{Rule, Template};
-use crate::target::{Target, TargetKind};
+use crate::rule::Template;
+use crate::target::TargetKind;
 use crate::{registration, rules};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
@@ -78,26 +79,19 @@ pub(super) fn install(builder: Builder) -> Result<Roan, ConfigError> {
 
 /// The rules of this program that the dispatcher cannot serve.
 fn unserved(engine: &Engine) -> Vec<ConfigError> {
-    let of_attribute = |rule: &Rule| {
+    let error = |rule: &dyn Display, needs_tags, site: Option<&str>| {
+        let problem = engine.cannot_serve(needs_tags, site)?.to_string();
+        let rule = rule.to_string();
+        Some(ConfigError::Rule { rule, problem })
+    };
+    let of_attributes = rules().into_iter().filter_map(|rule| {
         let needs_tags = matches!(rule.template(), Template::Tag(_));
-        let problem = engine.cannot_serve(needs_tags, rule.site())?.to_string();
-        Some(ConfigError::Rule {
-            rule: rule.to_string(),
-            problem,
-        })
-    };
-    let of_run_time = |target: Target| {
+        error(rule, needs_tags, rule.site())
+    });
+    let of_run_time = registration::targets().into_iter().filter_map(|target| {
         let needs_tags = target.kind() == TargetKind::Tag;
-        let problem = engine.cannot_serve(needs_tags, target.site())?.to_string();
-        Some(ConfigError::Rule {
-            rule: format!("`roan::purge` of {target}"),
-            problem,
-        })
-    };
-    let run_time = registration::targets().into_iter().filter_map(of_run_time);
-    rules()
-        .into_iter()
-        .filter_map(of_attribute)
-        .chain(run_time)
-        .collect()
+        let rule = format!("`roan::purge` of {target}");
+        error(&rule, needs_tags, target.site())
+    });
+    of_attributes.chain(of_run_time).collect()
 }

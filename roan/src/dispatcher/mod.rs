@@ -19,4 +19,6 @@ pub use handle::Roan;
 pub use stats::{Left, LeftAtNode, NodeStats, Stats};
 
 pub(crate) use global::given_or_global;
-pub(crate) use settings::{MOST_CONCURRENCY, MOST_WAITING, check_duration, check_number};
+pub(crate) use settings::{
+    MOST_CONCURRENCY, MOST_WAITING, check_delay, check_duration, check_number,
+};

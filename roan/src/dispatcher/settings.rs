@@ -53,7 +53,7 @@ impl Policy {
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let shown = |duration| humantime::format_duration(duration).to_string();
         if let Some(delay) = self.rebound {
-            check_duration("rebound", delay, &shown(delay))?;
+            check_delay("rebound", delay, &shown(delay))?;
         }
         for (setting, duration) in [
             ("max_age", self.max_age),
@@ -72,38 +72,39 @@ impl Policy {
 pub(crate) const MOST_CONCURRENCY: usize = 1024;
 pub(crate) const MOST_WAITING: usize = 1 << 30;
 
-/// `shown` is the duration in the user's own words.
+/// Whether a delay, which may be nothing, is within bounds. `shown` is it in the user's own words.
+pub(crate) fn check_delay(setting: &str, delay: Duration, shown: &str) -> Result<(), ConfigError> {
+    if delay > LONGEST {
+        return Err(out_of_bounds(setting, shown, "is longer than a year"));
+    }
+    Ok(())
+}
+
+/// Whether a duration that must last is within bounds. `shown` is it in the user's own words.
 pub(crate) fn check_duration(
     setting: &str,
     duration: Duration,
     shown: &str,
 ) -> Result<(), ConfigError> {
-    let problem = if duration > LONGEST {
-        "is longer than a year"
-    } else if duration.is_zero() && setting_must_last(setting) {
-        "is nothing, so that no purge could be sent"
-    } else {
-        return Ok(());
-    };
-    let (setting, value) = (setting.to_owned(), shown.to_owned());
-    Err(ConfigError::Value {
-        setting,
-        value,
-        problem: problem.to_owned(),
-    })
-}
-
-fn setting_must_last(setting: &str) -> bool {
-    !setting.to_ascii_lowercase().ends_with("rebound")
+    if duration.is_zero() {
+        let problem = "is nothing, so that no purge could be sent";
+        return Err(out_of_bounds(setting, shown, problem));
+    }
+    check_delay(setting, duration, shown)
 }
 
 pub(crate) fn check_number(setting: &str, number: usize, most: usize) -> Result<(), ConfigError> {
     if (1..=most).contains(&number) {
         return Ok(());
     }
-    Err(ConfigError::Value {
+    let problem = format!("is not between 1 and {most}");
+    Err(out_of_bounds(setting, &number.to_string(), &problem))
+}
+
+fn out_of_bounds(setting: &str, value: &str, problem: &str) -> ConfigError {
+    ConfigError::Value {
         setting: setting.to_owned(),
-        value: number.to_string(),
-        problem: format!("is not between 1 and {most}"),
-    })
+        value: value.to_owned(),
+        problem: problem.to_owned(),
+    }
 }
