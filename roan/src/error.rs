@@ -41,6 +41,10 @@ pub enum ConfigError {
     /// `roan::purge(...)` was given a target that cannot be purged.
     #[error("`roan::purge`: {0}")]
     RunTimeRule(String),
+    /// The durable outbox cannot be used.
+    #[cfg(feature = "sql")]
+    #[error(transparent)]
+    Outbox(#[from] crate::outbox::OutboxError),
     /// The HTTP client or the dispatcher's thread could not be made.
     #[error("cannot start the dispatcher: {0}")]
     Start(String),

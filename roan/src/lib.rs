@@ -13,10 +13,17 @@ mod event;
 mod hook;
 mod http;
 mod model;
+#[cfg(feature = "sql")]
+pub mod orm;
+#[cfg(not(feature = "sql"))]
 mod outbox;
+#[cfg(feature = "sql")]
+pub mod outbox;
 mod outcome;
 mod purger;
 mod registration;
+#[cfg(feature = "sql")]
+mod relay;
 mod report;
 mod retry;
 mod rule;
@@ -25,6 +32,8 @@ mod site;
 mod target;
 pub mod testing;
 
+#[cfg(feature = "sql")]
+pub use dispatcher::OutboxHandle;
 pub use dispatcher::{Builder, Left, LeftAtNode, NodeStats, Roan, Stats, global};
 pub use error::ConfigError;
 pub use event::{Event, Events};
@@ -35,6 +44,8 @@ pub use outcome::{Failure, Outcome, Refusal};
 pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx};
 pub use registration::{Purge, purge};
+#[cfg(feature = "sql")]
+pub use relay::DeadPurge;
 pub use report::{Report, Reports};
 pub use roan_macros::purge_on;
 pub use rule::{Rule, Template, rules};

@@ -149,7 +149,7 @@ impl Config {
         };
         let set =
             |builder, field, value: &Option<String>, with: fn(Builder, Duration) -> Builder| {
-                Ok(match value {
+                Ok::<_, ConfigError>(match value {
                     Some(text) => {
                         let setting = named(field);
                         let duration = parse_duration(&setting, text, "")?;

@@ -7,15 +7,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
+#[cfg(feature = "sql")]
+use super::dead::Dead;
+use super::durable::Durable;
 use super::engine::Engine;
 use super::handle::Roan;
 use super::node::Node;
 use super::orders::Orders;
 use super::settings::Policy;
+use super::tickets::Tickets;
 use super::{global, thread};
 use crate::config::DEFAULT_PURGE_URL;
 use crate::error::ConfigError;
 use crate::outbox::Inbox;
+#[cfg(feature = "sql")]
+use crate::outbox::Outbox;
 use crate::purger::{Cache, Nginx};
 use crate::report::Reports;
 use crate::site::{Site, SiteError};
@@ -32,6 +38,8 @@ pub struct Builder {
     default_site: Option<String>,
     sites: Vec<(String, String)>,
     policy: Policy,
+    #[cfg(feature = "sql")]
+    outbox: Option<Outbox>,
 }
 
 impl Builder {
@@ -114,6 +122,21 @@ impl Builder {
         self
     }
 
+    /// Where purges wait that are written by the program's own transactions. Without it they wait in
+    /// memory, and `roan.outbox()` and the connection's methods purge from there.
+    ///
+    /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
+    /// when its tables cannot be used.
+    #[cfg(feature = "sql")]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+    )]
+    pub fn outbox(mut self, outbox: Outbox) -> Self {
+        self.outbox = Some(outbox);
+        self
+    }
+
     /// Makes a dispatcher that is not the global one.
     ///
     /// # Errors
@@ -145,6 +168,16 @@ impl Builder {
         }
         let tiers = caches.iter().map(|cache| cache.tags).collect();
         let nodes = connect(caches, &self.policy)?;
+        #[cfg(feature = "sql")]
+        let durable = {
+            if let Some(outbox) = &self.outbox {
+                outbox.check()?;
+                check_names(&nodes)?;
+            }
+            Durable::new(self.outbox)
+        };
+        #[cfg(not(feature = "sql"))]
+        let durable = Durable;
         let engine = Arc::new(Engine {
             inbox: Inbox::new(self.policy.max_waiting),
             nodes,
@@ -153,12 +186,16 @@ impl Builder {
             sites,
             reports: RwLock::new(Some(broadcast::Sender::new(Reports::WAITING))),
             orders: Orders::new(),
+            tickets: Tickets::default(),
+            durable,
+            #[cfg(feature = "sql")]
+            dead: Dead::default(),
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
             refused: AtomicU64::new(0),
             invalid: AtomicU64::new(0),
         });
-        thread::start(Arc::clone(&engine))?;
+        thread::start(Arc::clone(&engine), self.policy)?;
         Ok(Roan::new(engine))
     }
 
@@ -171,6 +208,20 @@ impl Builder {
     /// do or names an unknown site, or there is a global dispatcher already.
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
+    }
+}
+
+/// Names are columns of the outbox's tables.
+#[cfg(feature = "sql")]
+fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
+    let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
+    match names.into_iter().find(|name| name.len() > 255) {
+        Some(name) => Err(ConfigError::Value {
+            setting: "name".to_owned(),
+            value: name.to_string(),
+            problem: "is too long a name for a cache or node: write up to 255 bytes".to_owned(),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
+#[cfg(feature = "sql")]
+use super::dead::Dead;
+use super::durable::Durable;
 use super::ending::Ending;
 use super::node::Node;
 use super::orders::{Order, Orders};
-use super::queue::{Asked, Job, Next, Verdict};
+use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::stats::{Left, LeftAtNode, Stats};
+use super::tickets::{Deferred, Ticket, Tickets, Why};
 use crate::announce::loudly;
 use crate::outbox::{Inbox, Put};
-use crate::outcome::{Outcome, Refusal};
+use crate::outcome::{Failure, Outcome, Refusal};
 use crate::purger::{Answer, Cache};
 use crate::report::{Report, Reports};
 use crate::site::Site;
@@ -31,6 +35,12 @@ pub(crate) struct Engine {
     /// `None` after the end, so that subscribers learn of it.
     pub(super) reports: RwLock<Option<broadcast::Sender<Report>>>,
     pub(super) orders: Orders,
+    /// Of the rows that the relay has taken out of a durable outbox.
+    pub(crate) tickets: Tickets,
+    pub(crate) durable: Durable,
+    /// What was given up, where no database keeps it.
+    #[cfg(feature = "sql")]
+    pub(super) dead: Dead,
     /// Whether somebody waits for the queues to be empty.
     pub(super) watched: AtomicBool,
     /// Until when the thread sleeps; a timer that is due earlier must wake it.
@@ -87,12 +97,44 @@ impl Engine {
         }
     }
 
-    /// Takes in a target that left the inbox.
-    pub(super) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+    /// Takes in a target that left the inbox, or with a ticket the durable outbox.
+    pub(crate) fn accept(
+        &self,
+        target: &Target,
+        asked: Instant,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
         match self.cannot_serve(target.kind() == TargetKind::Tag, target.site()) {
-            Some(refusal) => self.refuse(target, refusal, asked, now),
-            None => self.ask_tier(0, target, asked, false, now),
+            Some(refusal) => {
+                if let Some(ticket) = ticket {
+                    self.tickets.asked(ticket);
+                    self.defer(None, target, Why::Refused(refusal.clone()), 0, &[ticket]);
+                }
+                self.refuse(target, refusal, asked, now);
+            }
+            None => self.ask_tier(0, target, asked, false, ticket.as_slice(), now),
         }
+    }
+
+    /// Takes in what one node has not answered yet. `None`: there is no such node.
+    pub(crate) fn accept_at(
+        &self,
+        place: (&str, &str),
+        target: &Target,
+        asked: Instant,
+        (ticket, attempts): (Ticket, u32),
+        now: Instant,
+    ) -> Option<()> {
+        let node = self.node(place)?;
+        let ask = Ask {
+            target,
+            asked,
+            rebound: false,
+            ticket: Some((ticket, attempts)),
+        };
+        self.ask_node(node, ask, now);
+        Some(())
     }
 
     fn refuse(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
@@ -124,36 +166,139 @@ impl Engine {
 
     /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
     /// cannot stay filled from a stale one; and at once for a node that will not answer soon.
-    fn ask_tier(&self, tier: usize, target: &Target, asked: Instant, rebound: bool, now: Instant) {
+    fn ask_tier(
+        &self,
+        tier: usize,
+        target: &Target,
+        asked: Instant,
+        rebound: bool,
+        tickets: &[Ticket],
+        now: Instant,
+    ) {
         let Some(tags) = self.tiers.get(tier) else {
             return;
         };
         let mut answer_comes = false;
         let mut one_is_down = false;
         if Cache::can_purge(*tags, target.kind()) {
+            let ask = |ticket: Option<Ticket>| Ask {
+                target,
+                asked,
+                rebound,
+                ticket: ticket.map(|ticket| (ticket, 0)),
+            };
             for node in self.nodes.iter().filter(|node| node.tier == tier) {
-                let (result, down) = {
-                    let mut queue = node.queue();
-                    (queue.ask(target, asked, rebound, now), queue.is_down())
-                };
-                one_is_down |= down;
-                let unsent = match result {
-                    Asked::Full => Job::unsent(target, asked, rebound, now),
-                    Asked::Instead(evicted) => {
-                        answer_comes |= !down;
-                        evicted
-                    }
-                    Asked::New | Asked::Merged => {
-                        answer_comes |= !down;
-                        continue;
-                    }
-                };
-                self.end_unsent(node, &unsent, Outcome::Dropped, now);
+                if tickets.is_empty() {
+                    answer_comes |= self.ask_node(node, ask(None), now);
+                }
+                for ticket in tickets {
+                    answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
+                }
+                one_is_down |= node.queue().is_down();
             }
         }
         if !answer_comes || one_is_down {
-            self.ask_tier(tier + 1, target, asked, rebound, now);
+            self.ask_tier(tier + 1, target, asked, rebound, tickets, now);
         }
+    }
+
+    /// Asks one node, and says whether an answer will come soon.
+    fn ask_node(&self, node: &Node, ask: Ask<'_>, now: Instant) -> bool {
+        let ticket = ask.ticket.map(|(ticket, _)| ticket);
+        if let Some(ticket) = ticket {
+            self.tickets.asked(ticket);
+        }
+        let (result, down) = {
+            let mut queue = node.queue();
+            (queue.ask(ask, now), queue.is_down())
+        };
+        match result {
+            Asked::New | Asked::Merged => !down,
+            Asked::Instead(evicted) => {
+                self.end_unsent(node, &evicted, Outcome::Dropped, now);
+                !down
+            }
+            Asked::Full | Asked::Down => {
+                if let Some((ticket, attempts)) = ask.ticket {
+                    self.defer(Some(node), ask.target, Why::Unsent, attempts, &[ticket]);
+                } else {
+                    let job = Job::unsent(ask.target, ask.asked, ask.rebound, now);
+                    self.end_unsent(node, &job, Outcome::Dropped, now);
+                }
+                false
+            }
+        }
+    }
+
+    /// Gives back to the durable outbox what a node has not answered.
+    fn defer(
+        &self,
+        node: Option<&Node>,
+        target: &Target,
+        why: Why,
+        attempts: u32,
+        tickets: &[Ticket],
+    ) {
+        for ticket in tickets {
+            let deferred = Deferred {
+                node: node.map(|node| (Arc::clone(&node.cache), Arc::clone(&node.name))),
+                target: target.clone(),
+                why: why.clone(),
+                attempts,
+            };
+            self.tickets.deferred(*ticket, deferred);
+        }
+    }
+
+    /// The thread looks after the flushes.
+    pub(crate) fn wake(&self) {
+        self.inbox.wake();
+    }
+
+    pub(crate) fn pump_all(self: &Arc<Self>) {
+        for node in &self.nodes {
+            self.pump(node);
+        }
+    }
+
+    fn node(&self, (cache, node): (&str, &str)) -> Option<&Arc<Node>> {
+        let mut nodes = self.nodes.iter();
+        nodes.find(|known| *known.cache == *cache && *known.name == *node)
+    }
+
+    /// Whether a node is down; `None` when there is no such node.
+    pub(crate) fn is_down(&self, place: (&str, &str)) -> Option<bool> {
+        Some(self.node(place)?.queue().is_down())
+    }
+
+    /// Whether anything waits for a node or is in flight there.
+    pub(crate) fn is_busy(&self, place: (&str, &str)) -> bool {
+        self.node(place).is_some_and(|node| {
+            let queue = node.queue();
+            queue.pending() + queue.rebounds() > 0
+        })
+    }
+
+    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
+        self.node(place)
+            .map_or(Failure::Timeout, |node| node.last_failure())
+    }
+
+    /// Counts and reports a purge that the relay gives up.
+    pub(crate) fn end_dead(
+        &self,
+        place: (&str, &str),
+        target: &Target,
+        failure: Failure,
+        attempts: u32,
+    ) {
+        let Some(node) = self.node(place) else {
+            return;
+        };
+        let now = Instant::now();
+        let mut job = Job::unsent(target, now, false, now);
+        job.attempts = attempts;
+        self.end_unsent(node, &job, Outcome::Dead(failure), now);
     }
 
     /// Starts as many requests at the node as it may have in flight.
@@ -196,32 +341,70 @@ impl Engine {
             _ => Verdict::Refused,
         };
         let has_next_tier = node.tier + 1 < self.tiers.len();
-        let (outcome, first_of_a_run, change, passed_on) = {
+        let failure = match &outcome {
+            Outcome::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        };
+        let (outcome, settled, first_of_a_run, change, passed_on, deferred) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
-            let outcome = match (queue.answered(job, verdict, now), outcome) {
+            let (next, settled) = queue.answered(job, verdict, now);
+            let outcome = match (next, outcome) {
                 (Next::Dead, Outcome::Failed(failure)) => Outcome::Dead(failure),
                 (_, outcome) => outcome,
             };
             // Under the lock, so that nobody sees it neither waiting nor counted.
             let first_of_a_run = node.count(&outcome);
             let change = (was_down, queue.is_down());
+            let goes_down = change == (false, true);
+            let deferred = if goes_down {
+                queue.defer_all()
+            } else {
+                Vec::new()
+            };
             let mut passed_on = Vec::new();
-            if has_next_tier && change == (false, true) {
+            if has_next_tier && goes_down {
                 passed_on = queue.pass_all_on();
             } else if has_next_tier && (verdict != Verdict::Failed || queue.pass_on(job)) {
                 passed_on.push((job.target.clone(), job.rebound));
             }
-            (outcome, first_of_a_run, change, passed_on)
+            // Whoever waits for its next attempt in the database is not among those of the queue.
+            let is_among = passed_on.iter().any(|(target, _)| *target == job.target);
+            if has_next_tier && !settled.served.is_empty() && !is_among {
+                passed_on.push((job.target.clone(), job.rebound));
+            }
+            (
+                outcome,
+                settled,
+                first_of_a_run,
+                change,
+                passed_on,
+                deferred,
+            )
         };
         match change {
             (false, true) => node.tell_down(&outcome),
             (true, false) => {
                 tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
+                self.tickets.back(&node.cache, &node.name);
                 self.pump(node);
             }
             _ => {}
         }
+        for (target, rebound) in &passed_on {
+            let served: &[Ticket] = if *target == job.target {
+                &settled.served
+            } else {
+                &[]
+            };
+            self.ask_tier(node.tier + 1, target, now, *rebound, served, now);
+        }
+        for late in &deferred {
+            let (target, tickets) = (&late.target, &late.tickets);
+            self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
+            self.defer(Some(node), target, Why::Unsent, late.attempts, tickets);
+        }
+        self.settle(node, job, &outcome, failure, settled);
         self.tell(Ending {
             node,
             job,
@@ -231,13 +414,32 @@ impl Engine {
             first_of_a_run,
             now,
         });
-        for (target, rebound) in &passed_on {
-            self.ask_tier(node.tier + 1, target, now, *rebound, now);
-        }
         for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
             self.pump(later);
         }
         self.wake_for(node);
+    }
+
+    /// Says to the relay what the answer means for its rows.
+    fn settle(
+        &self,
+        node: &Node,
+        job: &Job,
+        outcome: &Outcome,
+        failure: Option<Failure>,
+        settled: Settled,
+    ) {
+        let why = match (outcome, failure) {
+            (_, Some(failure)) => Why::Failed(failure),
+            (Outcome::Refused(refusal), _) => Why::Refused(refusal.clone()),
+            _ => {
+                return settled
+                    .done
+                    .into_iter()
+                    .for_each(|ticket| self.tickets.done(ticket));
+            }
+        };
+        self.defer(Some(node), &job.target, why, job.attempts, &settled.served);
     }
 
     /// Wakes the thread if something is due before it means to wake, at this node or one that was
@@ -263,6 +465,16 @@ impl Engine {
 
     /// Counts and reports what was not sent.
     pub(super) fn end_unsent(&self, node: &Node, job: &Job, outcome: Outcome, now: Instant) {
+        self.defer(
+            Some(node),
+            &job.target,
+            Why::Unsent,
+            job.attempts,
+            &job.tickets,
+        );
+        if !job.plain {
+            return;
+        }
         let first_of_a_run = node.count(&outcome);
         self.tell(Ending {
             node,
@@ -277,6 +489,10 @@ impl Engine {
 
     fn tell(&self, ending: Ending<'_>) {
         ending.log();
+        #[cfg(feature = "sql")]
+        if self.durable.link().is_none() {
+            self.dead.note(&ending);
+        }
         self.send_report(|| ending.into_report());
     }
 
@@ -320,6 +536,7 @@ impl Engine {
         });
         Left {
             nodes: nodes.collect(),
+            outbox: 0,
         }
     }
 

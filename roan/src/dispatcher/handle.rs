@@ -161,6 +161,7 @@ impl Roan {
         self.engine().order(Order::Flush(Flush {
             deadline,
             rebounds,
+            look: self.engine().durable.want_look(),
             reply,
         }));
         receiver

@@ -22,6 +22,8 @@ pub(super) struct Flush {
     pub(super) deadline: Instant,
     /// Whether rebounds are waited for, too.
     pub(super) rebounds: bool,
+    /// The number of a look into the database, for this.
+    pub(super) look: Option<u64>,
     pub(super) reply: oneshot::Sender<Left>,
 }
 

@@ -61,6 +61,8 @@ pub struct Left {
     /// For each node that is not done: its cache, its name, the purges that wait or are in flight,
     /// and the rebounds that do.
     pub nodes: Vec<LeftAtNode>,
+    /// Rows that wait in the durable outbox, counted up to about 2,000. They are not lost.
+    pub outbox: u64,
 }
 
 /// What was not done at one node.
@@ -78,7 +80,8 @@ pub struct LeftAtNode {
 }
 
 impl Left {
-    /// Purges that no answer has come for, over all nodes.
+    /// Purges that no answer has come for, over all nodes. Those that wait in the durable outbox are
+    /// not among them.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.nodes.iter().map(|node| node.pending).sum()
@@ -93,7 +96,7 @@ impl Left {
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.nodes.is_empty() {
+        if self.nodes.is_empty() && self.outbox == 0 {
             return f.write_str("nothing is left");
         }
         for (number, node) in self.nodes.iter().enumerate() {
@@ -108,6 +111,10 @@ impl fmt::Display for Left {
                 f,
                 "{comma}{pending} purges and {rebounds} rebounds at {cache} {node}"
             )?;
+        }
+        if self.outbox > 0 {
+            let comma = if self.nodes.is_empty() { "" } else { ", " };
+            write!(f, "{comma}{} rows in the outbox", self.outbox)?;
         }
         Ok(())
     }

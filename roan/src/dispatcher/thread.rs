@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::orders::{Flush, Order};
+use super::settings::Policy;
 use crate::announce::loudly;
 use crate::error::ConfigError;
 use crate::outbox::Batch;
@@ -19,23 +20,40 @@ const PACE: Duration = Duration::from_millis(1);
 /// Without a timer the thread looks after itself this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
+/// While somebody waits for the durable outbox to be empty, it is looked into this often.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Between so many targets from the inbox, requests get their turn.
 const BATCH: usize = 512;
 
 /// Starts the thread. It ends by [`Order::End`], or after [`Order::Close`] when nothing waits.
-pub(super) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
+///
+/// # Errors
+///
+/// When it cannot be started, or the durable outbox cannot be used.
+pub(super) fn start(engine: Arc<Engine>, policy: Policy) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| ConfigError::Start(error.to_string()))?;
+    let (report, started) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("roan".to_owned())
         .spawn(move || {
             let ending = Ending(engine);
-            runtime.block_on(run(Arc::clone(&ending.0)));
+            runtime.block_on(async {
+                let result = ending.0.durable.start(&ending.0, &policy).await;
+                let is_started = result.is_ok();
+                // Whoever starts it waits for this.
+                let _ = report.send(result);
+                if is_started {
+                    run(Arc::clone(&ending.0)).await;
+                }
+            });
         })
         .map_err(|error| ConfigError::Start(error.to_string()))?;
-    Ok(())
+    let ended = || ConfigError::Start("the thread has ended".to_owned());
+    started.recv().map_err(|_| ended())?
 }
 
 async fn run(engine: Arc<Engine>) {
@@ -50,7 +68,10 @@ async fn run(engine: Arc<Engine>) {
         while let Some(order) = orders.next() {
             match order {
                 Order::Flush(flush) => flushes.push(flush),
-                Order::Close => closing = true,
+                Order::Close => {
+                    closing = true;
+                    engine.durable.stop().await;
+                }
                 Order::End { .. } => {
                     let waiting = flushes.into_iter().map(Order::Flush);
                     let all = waiting.chain([order]).chain(orders).collect();
@@ -98,20 +119,14 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
         for (number, (target, asked)) in spare.drain().enumerate() {
-            engine.accept(&target, asked, now);
+            engine.accept(&target, asked, None, now);
             if number % BATCH == BATCH - 1 {
-                pump_all(engine);
+                engine.pump_all();
                 tokio::task::yield_now().await;
             }
         }
     }
-    pump_all(engine);
-}
-
-fn pump_all(engine: &Arc<Engine>) {
-    for node in &engine.nodes {
-        engine.pump(node);
-    }
+    engine.pump_all();
 }
 
 /// Sees to timers and ages, and says when to do so again.
@@ -128,7 +143,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
             engine.end_unsent(node, &job, outcome, now);
         }
     }
-    pump_all(engine);
+    engine.pump_all();
     let due = engine
         .nodes
         .iter()
@@ -140,15 +155,27 @@ fn tend(engine: &Arc<Engine>) -> Instant {
 fn answer_flushes(engine: &Engine, flushes: &mut Vec<Flush>, due: &mut Instant) {
     let now = Instant::now();
     let mut waiting = Vec::new();
-    for flush in std::mem::take(flushes) {
-        let left = engine.left(flush.rebounds);
-        if left.nodes.is_empty() && engine.inbox.is_empty() || now >= flush.deadline {
+    for mut flush in std::mem::take(flushes) {
+        let mut left = engine.left(flush.rebounds);
+        let rows = engine.durable.waiting_at(flush.look);
+        left.outbox = rows.unwrap_or_default();
+        let is_empty = left.nodes.is_empty()
+            && engine.inbox.is_empty()
+            && !engine.tickets.has_news()
+            && rows == Some(0);
+        if is_empty || now >= flush.deadline {
             // Whoever asked may have gone.
             let _ = flush.reply.send(left);
-        } else {
-            *due = flush.deadline.min(*due);
-            waiting.push(flush);
+            continue;
         }
+        *due = flush.deadline.min(*due);
+        if flush.look.is_some() {
+            *due = (now + LOOK_AGAIN).min(*due);
+            if rows.is_some() {
+                flush.look = engine.durable.want_look();
+            }
+        }
+        waiting.push(flush);
     }
     *flushes = waiting;
 }
@@ -157,6 +184,7 @@ fn answer_flushes(engine: &Engine, flushes: &mut Vec<Flush>, due: &mut Instant) 
 async fn end(engine: &Arc<Engine>, orders: Vec<Order>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
+    engine.durable.stop().await;
     let left = engine.left(true);
     let now = Instant::now();
     for node in &engine.nodes {

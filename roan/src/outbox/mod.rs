@@ -1,5 +1,32 @@
-//! Where purges wait between the hook and the dispatcher.
+//! Where purges wait: in memory, or in the program's own database.
 
+#[cfg(feature = "sql")]
+mod connection;
+#[cfg(feature = "sql")]
+mod dialect;
+#[cfg(feature = "sql")]
+mod error;
 mod memory;
+#[cfg(feature = "sql")]
+pub(crate) mod payload;
+#[cfg(feature = "sql")]
+mod schema;
+#[cfg(feature = "sql")]
+mod settings;
+#[cfg(feature = "sql")]
+mod statement;
+#[cfg(feature = "sql")]
+pub(crate) mod store;
+
+#[cfg(feature = "sql")]
+pub use {
+    dialect::Dialect,
+    error::OutboxError,
+    schema::Migration,
+    settings::{Backlog, Outbox},
+    statement::Statement,
+};
 
 pub(crate) use memory::{Batch, Inbox, Put};
+#[cfg(feature = "sql")]
+pub(crate) use statement::Scribe;

@@ -1,7 +1,9 @@
 //! A target that waits, or is in flight.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::super::tickets::Ticket;
+use super::job::{Settled, Verdict};
 use crate::target::Target;
 
 pub(super) struct Entry {
@@ -18,6 +20,19 @@ pub(super) struct Entry {
     /// Whether the next cache was asked since the newest ask.
     pub(super) passed_on: bool,
     pub(super) phase: Phase,
+    /// Whether somebody without a ticket has asked: then a failure is tried again from here.
+    pub(super) plain: bool,
+    /// So many of the tickets were there when the request left.
+    pub(super) covered: u32,
+    pub(super) tickets: Vec<Held>,
+}
+
+/// A ticket that waits for this target to be purged, and purged once more after the rebound delay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) ticket: Ticket,
+    /// Since the first purge: when the second may leave.
+    pub(super) rebound_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +49,16 @@ pub(super) struct Again {
     pub(super) rebound: bool,
 }
 
+impl Held {
+    /// A rebound has no rebound: the next request serves it.
+    pub(super) fn of(ticket: Option<(Ticket, u32)>, rebound: bool, now: Instant) -> Option<Self> {
+        ticket.map(|(ticket, _)| Self {
+            ticket,
+            rebound_at: rebound.then_some(now),
+        })
+    }
+}
+
 impl Entry {
     pub(super) fn is_fresh(&self) -> bool {
         let is_asked_again = matches!(
@@ -43,6 +68,62 @@ impl Entry {
             }
         );
         !self.rebound || is_asked_again
+    }
+
+    /// Gives back the tickets that an answer settles. A request that left after a ticket's rebound was
+    /// due is its rebound, whatever it was sent for: so the tickets of a page that is saved all the
+    /// time are settled, too.
+    pub(super) fn settle(
+        &mut self,
+        verdict: Verdict,
+        started: Instant,
+        now: Instant,
+        rebound: Option<Duration>,
+    ) -> Settled {
+        let mut settled = Settled::default();
+        if self.tickets.is_empty() {
+            return settled;
+        }
+        let covered = self.covered as usize;
+        match verdict {
+            Verdict::Failed => {
+                let tickets = self.tickets.drain(..);
+                settled.served.extend(tickets.map(|held| held.ticket));
+            }
+            Verdict::Refused => {
+                let tickets = self.tickets.drain(..covered);
+                settled.served.extend(tickets.map(|held| held.ticket));
+            }
+            Verdict::Done => {
+                let mut number = 0;
+                self.tickets.retain_mut(|held| {
+                    number += 1;
+                    if number > covered {
+                        return true;
+                    }
+                    settled.served.push(held.ticket);
+                    let waits = match (held.rebound_at, rebound) {
+                        (None, Some(delay)) => {
+                            held.rebound_at = Some(now + delay);
+                            true
+                        }
+                        (Some(at), Some(_)) => at > started,
+                        (_, None) => false,
+                    };
+                    if !waits {
+                        settled.done.push(held.ticket);
+                    }
+                    waits
+                });
+            }
+        }
+        self.covered = 0;
+        settled
+    }
+
+    pub(super) fn take_tickets(&mut self) -> Vec<Ticket> {
+        self.covered = 0;
+        self.tickets.drain(..).map(|held| held.ticket).collect()
     }
 
     pub(super) fn renew(&mut self, asked: Instant, rebound: bool) {

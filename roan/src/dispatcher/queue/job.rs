@@ -2,7 +2,19 @@
 
 use std::time::Instant;
 
+use super::super::tickets::Ticket;
 use crate::target::Target;
+
+/// An ask for one target.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::dispatcher) struct Ask<'a> {
+    pub(in crate::dispatcher) target: &'a Target,
+    pub(in crate::dispatcher) asked: Instant,
+    /// A second purge; it is not followed by another.
+    pub(in crate::dispatcher) rebound: bool,
+    /// Of a row of the durable outbox, and the attempts that were made for it before.
+    pub(in crate::dispatcher) ticket: Option<(Ticket, u32)>,
+}
 
 /// What became of an ask.
 #[derive(Debug)]
@@ -14,6 +26,8 @@ pub(in crate::dispatcher) enum Asked {
     Merged,
     /// As many targets wait as may.
     Full,
+    /// The node is down, and its one probe waits already. Only with a ticket: others wait here.
+    Down,
 }
 
 /// A request to make.
@@ -26,6 +40,10 @@ pub(in crate::dispatcher) struct Job {
     /// This one included.
     pub(in crate::dispatcher) attempts: u32,
     pub(in crate::dispatcher) rebound: bool,
+    /// Whether it was asked for without a ticket: with tickets alone it waits elsewhere.
+    pub(in crate::dispatcher) plain: bool,
+    /// Of a purge that was taken out.
+    pub(in crate::dispatcher) tickets: Vec<Ticket>,
 }
 
 impl Job {
@@ -44,6 +62,8 @@ impl Job {
             started: now,
             attempts: 0,
             rebound,
+            plain: true,
+            tickets: Vec::new(),
         }
     }
 }
@@ -59,7 +79,17 @@ pub(in crate::dispatcher) enum Verdict {
     Failed,
 }
 
-/// What the queue made of an answer.
+/// The tickets that an answer is about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::dispatcher) struct Settled {
+    /// This node is done with them.
+    pub(in crate::dispatcher) done: Vec<Ticket>,
+    /// The request was made for them: the next cache is asked for them now. After a failure or a
+    /// refusal they are in nobody's hands but the caller's.
+    pub(in crate::dispatcher) served: Vec<Ticket>,
+}
+
+/// What becomes of a purge after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::dispatcher) enum Next {
     /// The purge is over.
@@ -68,4 +98,6 @@ pub(in crate::dispatcher) enum Next {
     Retry,
     /// The purge is over: it failed, and is too old for another attempt.
     Dead,
+    /// It failed, and waits in the durable outbox for another attempt.
+    Deferred,
 }

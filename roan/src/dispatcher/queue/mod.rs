@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
-use self::entry::{Again, Entry, Phase};
-pub(super) use self::job::{Asked, Job, Next, Verdict};
+use self::entry::{Again, Entry, Held, Phase};
+pub(super) use self::job::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::health::Health;
 use super::settings::Policy;
 use crate::retry::Backoff;
@@ -67,21 +67,24 @@ impl Queue {
         }
     }
 
-    /// Notes that `target` was asked for at `asked`. A `rebound` is not followed by another.
-    pub(super) fn ask(
-        &mut self,
-        target: &Target,
-        asked: Instant,
-        rebound: bool,
-        now: Instant,
-    ) -> Asked {
+    /// Notes that a target was asked for.
+    pub(super) fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Asked {
+        let Ask {
+            target,
+            asked,
+            rebound,
+            ticket,
+        } = ask;
+        if ticket.is_some() && self.health.is_down() && !self.entries.is_empty() {
+            return Asked::Down;
+        }
         let hash = self.hasher.hash_one(target);
         let entries = &self.entries;
         let found = self
             .index
             .find(hash, |place| entries[*place as usize].target == *target);
         if let Some(place) = found.copied() {
-            self.ask_again(place, asked, rebound, now);
+            self.ask_again(place, ask, now);
             return Asked::Merged;
         }
         let mut evicted = None;
@@ -98,23 +101,28 @@ impl Queue {
         let Ok(place) = u32::try_from(self.entries.vacant_key()) else {
             return Asked::Full;
         };
+        // What comes from the database may be old already, and is worth an attempt all the same.
+        let newest = if ticket.is_some() { now } else { asked };
         self.entries.insert(Entry {
             target: target.clone(),
             hash,
             asked,
-            newest: asked,
+            newest,
             sent: None,
-            attempts: 0,
+            attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
             passed_on: self.health.is_down(),
             phase: Phase::Ready,
+            plain: ticket.is_none(),
+            covered: 0,
+            tickets: Held::of(ticket, rebound, now).into_iter().collect(),
         });
         let entries = &self.entries;
         self.index
             .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
         self.ready.push_back(place);
-        self.sweep_at.get_or_insert(asked + self.policy.max_age);
+        self.sweep_at.get_or_insert(newest + self.policy.max_age);
         evicted.map_or(Asked::New, Asked::Instead)
     }
 
@@ -125,8 +133,14 @@ impl Queue {
         Some(self.take_out(place, now))
     }
 
-    fn ask_again(&mut self, place: u32, asked: Instant, rebound: bool, now: Instant) {
+    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
+        let Ask { asked, rebound, .. } = ask;
         let entry = &mut self.entries[place as usize];
+        entry.plain |= ask.ticket.is_none();
+        entry.tickets.extend(Held::of(ask.ticket, rebound, now));
+        if ask.ticket.is_none() {
+            self.sweep_at.get_or_insert(asked + self.policy.max_age);
+        }
         let was_fresh = entry.is_fresh();
         match &mut entry.phase {
             Phase::InFlight { again } => {
@@ -177,6 +191,7 @@ impl Queue {
         entry.phase = Phase::InFlight { again: None };
         entry.sent = Some(now);
         entry.attempts = entry.attempts.saturating_add(1);
+        entry.covered = u32::try_from(entry.tickets.len()).unwrap_or(u32::MAX);
         self.in_flight += 1;
         Some(Job {
             place,
@@ -185,11 +200,18 @@ impl Queue {
             started: now,
             attempts: entry.attempts,
             rebound: entry.rebound,
+            plain: entry.plain,
+            tickets: Vec::new(),
         })
     }
 
     /// Takes the answer to a request, and says what follows from it.
-    pub(super) fn answered(&mut self, job: &Job, verdict: Verdict, now: Instant) -> Next {
+    pub(super) fn answered(
+        &mut self,
+        job: &Job,
+        verdict: Verdict,
+        now: Instant,
+    ) -> (Next, Settled) {
         self.in_flight -= 1;
         let was_down = self.health.is_down();
         match verdict {
@@ -204,39 +226,73 @@ impl Queue {
         let was_fresh = entry.is_fresh();
         let Phase::InFlight { again } = entry.phase else {
             debug_assert!(false, "an answer to a request that was not made");
-            return Next::Ended;
+            return (Next::Ended, Settled::default());
         };
+        let settled = entry.settle(verdict, job.started, now, self.policy.rebound);
         let too_old = now.saturating_duration_since(entry.newest) >= self.policy.max_age;
         let next = match verdict {
+            Verdict::Failed if !entry.plain => Next::Deferred,
             Verdict::Failed if too_old => Next::Dead,
             Verdict::Failed => Next::Retry,
             Verdict::Done | Verdict::Refused => Next::Ended,
         };
-        match (next, again, self.policy.rebound) {
+        let last_rebound = entry
+            .tickets
+            .iter()
+            .filter_map(|held| held.rebound_at)
+            .max();
+        match (next, again, self.policy.rebound, last_rebound) {
             (Next::Retry, ..) => {
                 let due = now + self.backoff.after(entry.attempts);
                 // An ask that came meanwhile is served by the retry.
                 entry.rebound &= again.is_none_or(|again| again.rebound);
                 self.wait_until(place, due);
             }
-            (Next::Ended, Some(again), _) => {
+            (Next::Ended, Some(again), ..) => {
                 entry.renew(again.asked, again.rebound);
                 self.rest_until_gap_is_over(place, now);
             }
-            (Next::Ended, None, Some(delay)) if verdict == Verdict::Done && !job.rebound => {
+            (Next::Ended, None, Some(delay), _) if verdict == Verdict::Done && !job.rebound => {
                 let due = now + delay;
                 entry.renew(due, true);
                 self.wait_until(place, due);
             }
-            (Next::Ended | Next::Dead, ..) => {
+            (Next::Ended, None, _, Some(due)) => {
+                entry.renew(due, true);
+                self.wait_until(place, due);
+            }
+            (Next::Ended | Next::Dead | Next::Deferred, ..) => {
                 self.remove(place);
                 self.fresh -= usize::from(was_fresh);
-                return next;
+                return (next, settled);
             }
         }
         let is_fresh = self.entries[place as usize].is_fresh();
         self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
-        next
+        (next, settled)
+    }
+
+    /// The node went down: gives back the tickets of all that is not in flight. What was asked for
+    /// without a ticket goes on waiting.
+    pub(super) fn defer_all(&mut self) -> Vec<Job> {
+        let mut deferred = Vec::new();
+        let mut emptied = Vec::new();
+        // No request is made, so the time is of no account.
+        let now = Instant::now();
+        for (place, entry) in &mut self.entries {
+            if !entry.tickets.is_empty() && !matches!(entry.phase, Phase::InFlight { .. }) {
+                deferred.push(Job {
+                    attempts: entry.attempts,
+                    tickets: entry.take_tickets(),
+                    ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
+                });
+                if !entry.plain {
+                    emptied.push(place);
+                }
+            }
+        }
+        let _ = self.take_all_out(emptied, now);
+        deferred
     }
 
     /// Whether the next cache must be asked now, since no answer has come; from then on it was.
@@ -314,14 +370,15 @@ impl Queue {
         }
         let max_age = self.policy.max_age;
         let is_too_old = |entry: &Entry| {
-            let idle = !matches!(entry.phase, Phase::InFlight { .. });
+            let idle = entry.plain && !matches!(entry.phase, Phase::InFlight { .. });
             idle && now.saturating_duration_since(entry.newest) >= max_age
         };
         let places = self.entries.iter().filter(|(_, entry)| is_too_old(entry));
         let dead = self.take_all_out(places.map(|(place, _)| place).collect(), now);
         // Not at once again: a purge in flight may be old, and a sweep looks at every entry.
         let soonest = now + Duration::from_secs(1);
-        let oldest = self.entries.iter().map(|(_, entry)| entry.newest).min();
+        let plain = self.entries.iter().filter(|(_, entry)| entry.plain);
+        let oldest = plain.map(|(_, entry)| entry.newest).min();
         self.sweep_at = oldest.map(|oldest| (oldest + max_age).max(soonest));
         dead
     }
@@ -344,7 +401,7 @@ impl Queue {
 
     /// Leaves the place of a ready entry in `ready`: the caller takes it from there.
     fn take_out(&mut self, place: u32, now: Instant) -> Job {
-        let entry = self.remove(place);
+        let mut entry = self.remove(place);
         if let Phase::Timed(due) = entry.phase {
             self.timers.remove(&(due, place));
         }
@@ -355,6 +412,8 @@ impl Queue {
             started: now,
             attempts: entry.attempts,
             rebound: entry.rebound,
+            plain: entry.plain,
+            tickets: entry.take_tickets(),
             target: entry.target,
         }
     }

@@ -32,11 +32,18 @@ impl Bench {
 
     fn ask_as(&mut self, url: &str, rebound: bool) -> &'static str {
         let target = Target::url(url).unwrap();
-        match self.queue.ask(&target, self.now, rebound, self.now) {
+        let ask = Ask {
+            target: &target,
+            asked: self.now,
+            rebound,
+            ticket: None,
+        };
+        match self.queue.ask(ask, self.now) {
             Asked::New => "new",
             Asked::Instead(_) => "instead",
             Asked::Merged => "merged",
             Asked::Full => "full",
+            Asked::Down => "down",
         }
     }
 
@@ -60,7 +67,7 @@ impl Bench {
     }
 
     fn answer(&mut self, job: &Job, verdict: Verdict) -> Next {
-        self.queue.answered(job, verdict, self.now)
+        self.queue.answered(job, verdict, self.now).0
     }
 }
 
@@ -237,7 +244,13 @@ fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
     assert_eq!((bench.queue.pending(), bench.queue.rebounds()), (0, 2));
     assert_eq!(bench.ask_as("/c", true), "full");
     let target = Target::url("/c").unwrap();
-    match bench.queue.ask(&target, bench.now, false, bench.now) {
+    let ask = Ask {
+        target: &target,
+        asked: bench.now,
+        rebound: false,
+        ticket: None,
+    };
+    match bench.queue.ask(ask, bench.now) {
         Asked::Instead(evicted) => assert_eq!(evicted.target.as_str(), "/a"),
         other => panic!("{other:?}"),
     }
@@ -346,7 +359,8 @@ proptest! {
                 Step::Ask(target, rebound) => {
                     let url = format!("/{target}");
                     let target = Target::url(&url).unwrap();
-                    bench.queue.ask(&target, bench.now, rebound, bench.now);
+                    let ask = Ask { target: &target, asked: bench.now, rebound, ticket: None };
+                    bench.queue.ask(ask, bench.now);
                     asks.insert(url, clock);
                 }
                 Step::Send => flying.extend(bench.next().map(|job| (job, clock))),

@@ -1,0 +1,39 @@
+-- Roan's outbox, schema version 1, for MySQL (8.0.13 and later) and MariaDB (10.6 and later).
+
+-- One row for each write that makes pages stale. Programs insert `payload` and nothing else.
+CREATE TABLE IF NOT EXISTS roan_outbox (
+    id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    created_ms bigint NOT NULL DEFAULT (CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)),
+    payload mediumtext NOT NULL,
+    state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries
+    relay bigint NOT NULL DEFAULT 0,   -- who has taken it
+    ended_ms bigint NOT NULL DEFAULT 0,
+    error text,
+    KEY (state, ended_ms, id)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+
+-- What a node has not answered at the first attempt.
+CREATE TABLE IF NOT EXISTS roan_delivery (
+    id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
+    purge bigint NOT NULL, -- the row of roan_outbox
+    cache varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    node varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    target text NOT NULL,  -- an element of the payload's list
+    created_ms bigint NOT NULL,
+    state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 3 dead
+    relay bigint NOT NULL DEFAULT 0,
+    attempts bigint NOT NULL DEFAULT 0,
+    due_ms bigint NOT NULL DEFAULT 0,
+    error text,
+    KEY (state, cache, node, id),
+    KEY (purge)
+) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
+
+-- The relays at work. One whose beat stands still has died, and what it has taken goes to others.
+CREATE TABLE IF NOT EXISTS roan_relay (
+    id bigint NOT NULL PRIMARY KEY,
+    beat bigint NOT NULL
+) ENGINE = InnoDB;
+
+CREATE TABLE IF NOT EXISTS roan_schema (version bigint NOT NULL) ENGINE = InnoDB;
+INSERT INTO roan_schema (version) VALUES (1);

@@ -1,0 +1,210 @@
+//! The handle of the outbox, durable or in memory.
+
+use std::time::SystemTime;
+
+use tokio::sync::oneshot;
+
+use super::handle::Roan;
+use crate::hook;
+use crate::outbox::{OutboxError, Statement};
+use crate::relay::{DeadPurge, Link, Request};
+use crate::scope::Recording;
+use crate::target::TargetRef;
+
+type Result<T> = std::result::Result<T, OutboxError>;
+
+/// What can be done with the outbox of a dispatcher, from [`Roan::outbox`]: write to it, look at
+/// what was given up, send again.
+///
+/// The methods are the same whether purges wait in the database or in memory. Those that ask the
+/// database do so on the dispatcher's thread, and may be awaited on any runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxHandle<'a> {
+    roan: &'a Roan,
+}
+
+impl Roan {
+    /// Where this dispatcher's purges wait.
+    #[must_use]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+    )]
+    pub fn outbox(&self) -> OutboxHandle<'_> {
+        OutboxHandle { roan: self }
+    }
+}
+
+impl OutboxHandle<'_> {
+    fn link(&self) -> Option<&Link> {
+        self.roan.engine().durable.link().map(AsRef::as_ref)
+    }
+
+    /// The `INSERT` for what these hooks would purge, for a program that speaks to its database by
+    /// itself: run it in the transaction of the write. `None` when there is nothing to insert.
+    ///
+    /// When purges wait in memory they are asked for at once, or held by the current scope, and
+    /// there is nothing to insert either.
+    ///
+    /// The relay looks for the row within milliseconds, and again for a while: if the commit is
+    /// long in coming, [`committed`](Self::committed) spares the wait for the next look.
+    ///
+    /// ```
+    /// # use roan::purge_on;
+    /// # #[purge_on(save, url = "/posts/{0}")]
+    /// # struct Post(u32);
+    /// # fn write(roan: &roan::Roan, execute: impl Fn(&str, &[String])) {
+    /// if let Some(insert) = roan.outbox().statement(|| roan::saved(&Post(1))) {
+    ///     execute(&insert.sql, &insert.params);
+    /// }
+    /// # }
+    /// ```
+    pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
+        let recording = Recording::new();
+        recording.run_blocking(hooks);
+        let (targets, refused) = recording.end();
+        for error in &refused {
+            self.roan.engine().invalid(error);
+        }
+        let Some(link) = self.link() else {
+            for target in &targets {
+                hook::purge(Some(self.roan), target);
+            }
+            return None;
+        };
+        let statement = link.scribe.statement(&targets);
+        if statement.is_some() {
+            link.expect();
+        }
+        statement
+    }
+
+    /// Says that a transaction with a [`statement`](Self::statement) has committed, so that the relay
+    /// looks at once.
+    pub fn committed(&self) {
+        if let Some(link) = self.link() {
+            link.poke();
+        }
+    }
+
+    /// Up to `limit` purges that were given up, the oldest first: too old, too many attempts,
+    /// refused, or a payload that cannot be read. In memory the newest 1,000 are kept.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached, or the dispatcher has ended.
+    pub async fn dead(&self, limit: usize) -> Result<Vec<DeadPurge>> {
+        match self.link() {
+            Some(link) => ask(link, |reply| Request::Dead { limit, reply }).await,
+            None => Ok(self.roan.engine().dead.list(limit)),
+        }
+    }
+
+    /// Sends these dead purges again, as new ones, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn requeue(&self, ids: &[i64]) -> Result<u64> {
+        self.requeue_some(Some(ids)).await
+    }
+
+    /// Sends all dead purges again, as new ones, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn requeue_all(&self) -> Result<u64> {
+        self.requeue_some(None).await
+    }
+
+    async fn requeue_some(&self, ids: Option<&[i64]>) -> Result<u64> {
+        if let Some(link) = self.link() {
+            let ids = ids.map(<[i64]>::to_vec);
+            return ask(link, |reply| Request::Requeue { ids, reply }).await;
+        }
+        let targets = self.roan.engine().dead.take(ids);
+        for target in &targets {
+            self.roan.engine().put(TargetRef::from(target));
+        }
+        Ok(targets.len() as u64)
+    }
+
+    /// Forgets these dead purges, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn discard(&self, ids: &[i64]) -> Result<u64> {
+        self.discard_some(Some(ids)).await
+    }
+
+    /// Forgets all dead purges, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn discard_all(&self) -> Result<u64> {
+        self.discard_some(None).await
+    }
+
+    async fn discard_some(&self, ids: Option<&[i64]>) -> Result<u64> {
+        match self.link() {
+            Some(link) => {
+                let ids = ids.map(<[i64]>::to_vec);
+                ask(link, |reply| Request::Discard { ids, reply }).await
+            }
+            None => Ok(self.roan.engine().dead.take(ids).len() as u64),
+        }
+    }
+
+    /// Sends again, to every node, what was purged since `time`, and says how many writes that were:
+    /// for a node that was restored from an old disk. It reaches back as far as done purges are kept
+    /// ([`Outbox::retention`](crate::outbox::Outbox::retention)).
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead); and when purges wait in memory, which keeps no record of them.
+    pub async fn purge_since(&self, time: SystemTime) -> Result<u64> {
+        match self.link() {
+            Some(link) => ask(link, |reply| Request::PurgeSince { time, reply }).await,
+            None => Err(OutboxError::Unavailable(
+                "purges wait in memory, where nothing records what was purged: use a durable outbox",
+            )),
+        }
+    }
+
+    /// How many writes no relay has taken yet, and how many purges wait for a node that did not
+    /// answer, each counted up to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn backlog(&self, limit: usize) -> Result<(u64, u64)> {
+        match self.link() {
+            Some(link) => ask(link, |reply| Request::Backlog { limit, reply }).await,
+            None => {
+                let stats = self.roan.stats();
+                let pending = stats.nodes.iter().map(|node| node.pending).sum::<usize>();
+                let count = |number: usize| number.min(limit) as u64;
+                Ok((count(stats.waiting), count(pending)))
+            }
+        }
+    }
+
+    /// Why the database cannot be used at the moment, if it cannot. The relay tries again by itself.
+    #[must_use]
+    pub fn trouble(&self) -> Option<OutboxError> {
+        self.link()?.trouble()
+    }
+}
+
+async fn ask<T>(
+    link: &Link,
+    request: impl FnOnce(oneshot::Sender<Result<T>>) -> Request,
+) -> Result<T> {
+    let (reply, answer) = oneshot::channel();
+    link.request(request(reply));
+    let ended = OutboxError::Unavailable("the dispatcher has ended");
+    answer.await.unwrap_or(Err(ended))
+}

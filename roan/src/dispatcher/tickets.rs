@@ -1,0 +1,191 @@
+//! What is still to be answered for each row of a durable outbox.
+//!
+//! A row is *opened* when the relay takes it, and its ticket goes with each of its targets to each
+//! node. What a node does not answer is *deferred*: the relay keeps it in the database, apart from
+//! the row. The row is over when nothing is outstanding any more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
+use tokio::sync::Notify;
+
+use crate::outcome::{Failure, Refusal};
+use crate::target::Target;
+
+/// Stands for one row that the relay has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticket(u32);
+
+/// What the relay knows a row by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Row {
+    Purge(i64),
+    Delivery { id: i64, purge: i64 },
+}
+
+/// A purge that a node is still to be asked for, or never will answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Deferred {
+    /// `None` when no cache could be asked.
+    pub(crate) node: Option<(Arc<str>, Arc<str>)>,
+    pub(crate) target: Target,
+    pub(crate) why: Why,
+    /// Made so far.
+    pub(crate) attempts: u32,
+}
+
+/// Why a purge was deferred.
+#[derive(Debug, Clone)]
+pub(crate) enum Why {
+    /// Not sent: the node is down, or its queue is full.
+    Unsent,
+    /// The attempt failed; another may do better.
+    Failed(Failure),
+    /// Another attempt would do no better.
+    Refused(Refusal),
+}
+
+/// What the relay has to write down.
+#[derive(Debug)]
+pub(crate) struct News {
+    pub(crate) row: Row,
+    /// Milliseconds between the row's write and its taking, by the database's clock.
+    pub(crate) age_ms: i64,
+    pub(crate) what: What,
+}
+
+/// See [`News`].
+#[derive(Debug)]
+pub(crate) enum What {
+    Deferred(Deferred),
+    /// Nothing is outstanding for the row any more.
+    Over {
+        deferred: bool,
+    },
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Tickets {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    open: Slab<Open>,
+    news: Vec<News>,
+    /// Targets outstanding, over all rows and nodes.
+    outstanding: usize,
+    /// Nodes that have come back.
+    back: Vec<(Arc<str>, Arc<str>)>,
+}
+
+#[derive(Debug)]
+struct Open {
+    row: Row,
+    age_ms: i64,
+    outstanding: u32,
+    deferred: bool,
+}
+
+impl Tickets {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing that panics runs under the lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a row. It is not over before [`Tickets::done`] was called for this, too.
+    pub(crate) fn open(&self, row: Row, age_ms: i64) -> Ticket {
+        let mut state = self.lock();
+        state.outstanding += 1;
+        let place = state.open.insert(Open {
+            row,
+            age_ms,
+            outstanding: 1,
+            deferred: false,
+        });
+        Ticket(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// One more node is to answer.
+    pub(crate) fn asked(&self, ticket: Ticket) {
+        let mut state = self.lock();
+        if let Some(open) = state.open.get_mut(ticket.0 as usize) {
+            open.outstanding += 1;
+            state.outstanding += 1;
+        }
+    }
+
+    /// One node has answered.
+    pub(crate) fn done(&self, ticket: Ticket) {
+        self.settle(ticket, None);
+    }
+
+    /// One node will not answer soon, or never.
+    pub(crate) fn deferred(&self, ticket: Ticket, deferred: Deferred) {
+        self.settle(ticket, Some(deferred));
+    }
+
+    fn settle(&self, ticket: Ticket, deferred: Option<Deferred>) {
+        let mut state = self.lock();
+        let State { open, news, .. } = &mut *state;
+        let Some(entry) = open.get_mut(ticket.0 as usize) else {
+            debug_assert!(false, "a ticket of a row that is not open");
+            return;
+        };
+        let had_no_news = news.is_empty();
+        let (row, age_ms) = (entry.row, entry.age_ms);
+        let mut tell = |what| news.push(News { row, age_ms, what });
+        entry.outstanding -= 1;
+        entry.deferred |= deferred.is_some();
+        if let Some(deferred) = deferred {
+            tell(What::Deferred(deferred));
+        }
+        if entry.outstanding == 0 {
+            tell(What::Over {
+                deferred: entry.deferred,
+            });
+            open.remove(ticket.0 as usize);
+        }
+        state.outstanding -= 1;
+        let has_news = !state.news.is_empty();
+        drop(state);
+        if had_no_news && has_news {
+            self.changed.notify_one();
+        }
+    }
+
+    /// A node that was down answers again.
+    pub(crate) fn back(&self, cache: &Arc<str>, node: &Arc<str>) {
+        self.lock().back.push((Arc::clone(cache), Arc::clone(node)));
+        self.changed.notify_one();
+    }
+
+    /// Ends when there are news or a node came back.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(crate) fn take_news(&self) -> Vec<News> {
+        std::mem::take(&mut self.lock().news)
+    }
+
+    /// News that could not be written down.
+    pub(crate) fn put_back(&self, news: Vec<News>) {
+        self.lock().news.splice(0..0, news);
+    }
+
+    pub(crate) fn take_back(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        std::mem::take(&mut self.lock().back)
+    }
+
+    /// How many answers are outstanding.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.lock().outstanding
+    }
+
+    pub(crate) fn has_news(&self) -> bool {
+        !self.lock().news.is_empty()
+    }
+}

@@ -1,0 +1,3 @@
+//! Hooks for the database libraries, each with its feature.
+
+pub mod sqlx;

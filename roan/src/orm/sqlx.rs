@@ -1,0 +1,159 @@
+//! Hooks on the connections and transactions of sqlx.
+//!
+//! ```no_run
+//! use roan::orm::sqlx::Purging;
+//! use roan::purge_on;
+//!
+//! #[purge_on(save, delete, url = "/posts/{slug}")]
+//! struct Post { slug: String }
+//!
+//! # #[cfg(feature = "sqlite")]
+//! async fn save(pool: &sqlx::SqlitePool, post: &Post) -> Result<(), sqlx::Error> {
+//!     let mut tx = pool.begin().await?;
+//!     sqlx::query("INSERT INTO posts (slug) VALUES (?)").bind(&post.slug).execute(&mut *tx).await?;
+//!     tx.saved(post).await?; // a row of the outbox, in this transaction
+//!     tx.commit().await
+//! }
+//! ```
+
+use sqlx::AssertSqlSafe;
+
+use crate::dispatcher::{Roan, given_or_global};
+use crate::hook;
+use crate::model::Model;
+use crate::outbox::{Dialect, OutboxError, Statement};
+use crate::target::{Target, TargetError};
+
+/// Purges what a write makes stale, by the connection or transaction that it goes through.
+///
+/// With a durable outbox ([`Builder::outbox`](crate::Builder::outbox)) the purges become a row,
+/// written here, and leave when the transaction has committed; they are gone when it, or its
+/// savepoint, is rolled back. Without one they are asked for at once, as by [`crate::saved`]: put a
+/// [`scope`](crate::scope) around the transaction then.
+///
+/// Implemented for the connections of PostgreSQL, MySQL and SQLite, and so for what dereferences to
+/// one: transactions and connections of a pool.
+pub trait Purging: Send {
+    /// Runs the hooks for the given dispatcher, or for the global one, in one statement.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses the row, or it is another than that of the outbox.
+    fn purging(
+        &mut self,
+        roan: Option<&Roan>,
+        hooks: impl FnOnce() + Send,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// After an insert. See [`crate::created`].
+    ///
+    /// # Errors
+    ///
+    /// As [`purging`](Self::purging).
+    fn created<M: Model + Sync>(
+        &mut self,
+        model: &M,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        self.purging(None, || hook::created(model))
+    }
+
+    /// After an update. See [`crate::updated`].
+    ///
+    /// # Errors
+    ///
+    /// As [`purging`](Self::purging).
+    fn updated<M: Model + Sync>(
+        &mut self,
+        old: &M,
+        new: &M,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        self.purging(None, || hook::updated(old, new))
+    }
+
+    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
+    ///
+    /// # Errors
+    ///
+    /// As [`purging`](Self::purging).
+    fn saved<M: Model + Sync>(
+        &mut self,
+        model: &M,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        self.purging(None, || hook::saved(model))
+    }
+
+    /// After a delete. See [`crate::deleted`].
+    ///
+    /// # Errors
+    ///
+    /// As [`purging`](Self::purging).
+    fn deleted<M: Model + Sync>(
+        &mut self,
+        model: &M,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        self.purging(None, || hook::deleted(model))
+    }
+
+    /// Purges one target, without a model.
+    ///
+    /// # Errors
+    ///
+    /// As [`purging`](Self::purging), and when a text is no URL that can be purged.
+    fn purge<T>(&mut self, target: T) -> impl Future<Output = Result<(), sqlx::Error>> + Send
+    where
+        T: TryInto<Target, Error: Into<TargetError>> + Send,
+    {
+        let target = target.try_into().map_err(Into::into);
+        async {
+            let target = target.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+            self.purging(None, || hook::purge(None, &target)).await
+        }
+    }
+}
+
+/// The statement for a connection of that kind of database.
+fn statement(
+    roan: Option<&Roan>,
+    connection: Dialect,
+    hooks: impl FnOnce(),
+) -> Result<Option<Statement>, sqlx::Error> {
+    let Some(roan) = given_or_global(roan) else {
+        // Told already; and a save does not fail for it.
+        return Ok(None);
+    };
+    if let Some(link) = roan.engine().durable.link() {
+        let outbox = link.scribe.dialect();
+        if outbox != connection {
+            let error = OutboxError::OtherDatabase { outbox, connection };
+            return Err(sqlx::Error::Configuration(Box::new(error)));
+        }
+    }
+    Ok(roan.outbox().statement(hooks))
+}
+
+macro_rules! purging {
+    ($feature:literal, $connection:ty, $dialect:expr) => {
+        #[cfg(feature = $feature)]
+        impl Purging for $connection {
+            async fn purging(
+                &mut self,
+                roan: Option<&Roan>,
+                hooks: impl FnOnce() + Send,
+            ) -> Result<(), sqlx::Error> {
+                let Some(statement) = statement(roan, $dialect, hooks)? else {
+                    return Ok(());
+                };
+                let mut query = sqlx::query(AssertSqlSafe(statement.sql));
+                for payload in statement.params {
+                    query = query.bind(payload);
+                }
+                query.execute(self).await?;
+                Ok(())
+            }
+        }
+    };
+}
+
+purging!("postgres", sqlx::PgConnection, Dialect::Postgres);
+purging!("mysql", sqlx::MySqlConnection, Dialect::MySql);
+purging!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);

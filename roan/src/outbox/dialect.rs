@@ -1,0 +1,82 @@
+//! The SQL of each kind of database.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A kind of database that can hold an outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// PostgreSQL 12 and later.
+    Postgres,
+    /// MySQL 8.0.13 and later, MariaDB 10.6 and later.
+    MySql,
+    /// SQLite 3.35 and later.
+    Sqlite,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL",
+            Self::Sqlite => "SQLite",
+        })
+    }
+}
+
+impl Dialect {
+    /// Milliseconds since 1970, by the database's clock.
+    pub(super) fn now(self) -> &'static str {
+        match self {
+            Self::Postgres => "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+            Self::MySql => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+            Self::Sqlite => "CAST((julianday('now') - 2440587.5) * 86400000 AS integer)",
+        }
+    }
+
+    /// A statement written for the tables of the default prefix, with `?` for its parameters.
+    pub(super) fn statement(self, sql: &str, prefix: &str) -> String {
+        let sql = sql
+            .replace("roan_", prefix)
+            .replace("{now}", self.now())
+            .replace("{skip locked}", self.skip_locked());
+        if self != Self::Postgres {
+            return sql;
+        }
+        let mut numbered = String::with_capacity(sql.len() + 8);
+        for (number, piece) in sql.split('?').enumerate() {
+            if number > 0 {
+                numbered.push_str(&format!("${number}"));
+            }
+            numbered.push_str(piece);
+        }
+        numbered
+    }
+
+    fn skip_locked(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::MySql => "FOR UPDATE SKIP LOCKED",
+            // It has one writer at a time.
+            Self::Sqlite => "",
+        }
+    }
+
+    /// The statement that puts `rows` payloads into the outbox.
+    pub(super) fn insert(self, prefix: &str, rows: usize, notify: bool) -> Arc<str> {
+        let mut sql = "INSERT INTO roan_outbox (payload) VALUES (?)".to_owned();
+        sql.push_str(&", (?)".repeat(rows.saturating_sub(1)));
+        if notify {
+            sql = format!("WITH put AS ({sql}) SELECT pg_notify('roan_outbox', '')");
+        }
+        self.statement(&sql, prefix).into()
+    }
+
+    pub(super) fn bigint(self) -> &'static str {
+        match self {
+            Self::Postgres => "bigint",
+            Self::MySql => "signed",
+            Self::Sqlite => "integer",
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The payload of a row of the outbox: JSON, so that programs in any language can write it.
+//!
+//! ```json
+//! {"v": 1, "purge": ["/posts", {"url": "/posts/a", "site": "shop"}, {"tag": "author-1"}]}
+//! ```
+
+use serde_json::{Map, Value, json};
+
+use crate::target::{Target, TargetKind};
+
+/// The version that is written, and the newest that is read.
+const VERSION: u64 = 1;
+
+/// A text, or an object where there is more to say.
+pub(crate) fn encode_target(target: &Target) -> Value {
+    let key = match target.kind() {
+        TargetKind::Url if target.site().is_none() => return target.as_str().into(),
+        TargetKind::Url => "url",
+        TargetKind::Tag => "tag",
+    };
+    let mut object = Map::new();
+    object.insert(key.to_owned(), target.as_str().into());
+    if let Some(site) = target.site() {
+        object.insert("site".to_owned(), site.into());
+    }
+    Value::Object(object)
+}
+
+pub(crate) fn encode(targets: &[Target]) -> String {
+    let targets: Vec<Value> = targets.iter().map(encode_target).collect();
+    json!({ "v": VERSION, "purge": targets }).to_string()
+}
+
+/// The error says what is wrong, and where.
+pub(crate) fn decode(payload: &str) -> Result<Vec<Target>, String> {
+    let value: Value =
+        serde_json::from_str(payload).map_err(|error| format!("payload is no JSON: {error}"))?;
+    match value.get("v").map(Value::as_u64) {
+        Some(Some(VERSION)) => {}
+        Some(Some(newer)) if newer > VERSION => {
+            return Err(format!(
+                "payload has version {newer}, and this program knows up to {VERSION}: update it"
+            ));
+        }
+        _ => return Err(format!("payload has no version: write `\"v\": {VERSION}`")),
+    }
+    let Some(Value::Array(purge)) = value.get("purge") else {
+        return Err("payload has no list `purge`".to_owned());
+    };
+    let targets = purge.iter().enumerate().map(|(number, target)| {
+        decode_target(target).map_err(|error| format!("purge[{number}]: {error}"))
+    });
+    targets.collect()
+}
+
+pub(crate) fn decode_target(value: &Value) -> Result<Target, String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(url) = value.as_str() {
+        return Target::url(url).map_err(|error| error.to_string());
+    }
+    let Some(object) = value.as_object() else {
+        return Err(format!("{value} is neither a URL nor an object"));
+    };
+    if let Some(unknown) = object
+        .keys()
+        .find(|key| !["url", "tag", "site"].contains(&key.as_str()))
+    {
+        return Err(format!(
+            "unknown key {unknown:?}: there are `url`, `tag` and `site`"
+        ));
+    }
+    let target = match (object.get("url"), object.get("tag")) {
+        (Some(url), None) => Target::url(text(url).ok_or("`url` is no text")?),
+        (None, Some(tag)) => Target::tag(text(tag).ok_or("`tag` is no text")?),
+        _ => return Err("needs either `url` or `tag`".to_owned()),
+    };
+    let target = target.map_err(|error| error.to_string())?;
+    match object.get("site") {
+        Some(site) => Ok(target.at_site(&text(site).ok_or("`site` is no text")?)),
+        None => Ok(target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read() {
+        let url = Target::url("/caf%C3%A9?q=%22").unwrap();
+        let targets = vec![
+            url.clone(),
+            url.at_site("sh\"op"),
+            Target::tag("author-1").unwrap(),
+            Target::tag("x").unwrap().at_site("www"),
+        ];
+        let payload = encode(&targets);
+        assert_eq!(
+            payload,
+            r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"}],"v":1}"#
+        );
+        assert_eq!(decode(&payload).unwrap(), targets);
+    }
+
+    #[test]
+    fn a_payload_that_is_not_valid_is_told_why() {
+        for (payload, words) in [
+            ("", "is no JSON"),
+            ("{", "is no JSON"),
+            ("[]", "has no version"),
+            ("{}", "has no version"),
+            (r#"{"v":"1","purge":[]}"#, "has no version"),
+            (r#"{"v":0,"purge":[]}"#, "has no version"),
+            (r#"{"v":2,"purge":[]}"#, "version 2"),
+            (r#"{"v":1}"#, "no list `purge`"),
+            (r#"{"v":1,"purge":"/a"}"#, "no list `purge`"),
+            (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
+            (r#"{"v":1,"purge":[1]}"#, "purge[0]: 1 is neither"),
+            (r#"{"v":1,"purge":[{}]}"#, "either `url` or `tag`"),
+            (
+                r#"{"v":1,"purge":[{"url":"/a","tag":"b"}]}"#,
+                "either `url` or `tag`",
+            ),
+            (
+                r#"{"v":1,"purge":[{"url":"/a","cite":"b"}]}"#,
+                "unknown key \"cite\"",
+            ),
+            (r#"{"v":1,"purge":[{"url":1}]}"#, "`url` is no text"),
+            (
+                r#"{"v":1,"purge":[{"url":"/a","site":1}]}"#,
+                "`site` is no text",
+            ),
+        ] {
+            let error = decode(payload).unwrap_err();
+            assert!(error.contains(words), "{payload}: {error}");
+        }
+        assert_eq!(decode(r#"{"v":1,"purge":[]}"#), Ok(Vec::new()));
+    }
+}

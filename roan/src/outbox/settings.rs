@@ -1,0 +1,288 @@
+//! The settings of a durable outbox.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::connection::Options;
+use super::dialect::Dialect;
+use super::error::OutboxError;
+use super::schema::{Migration, migrations};
+use super::store::Store;
+
+/// Waiting longer than this for a statement means that the database is gone.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
+
+/// What waits in an outbox, for [`Outbox::on_backlog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Backlog {
+    /// Whether more waits than the threshold. `false`: it is over.
+    pub over: bool,
+    /// Writes whose purges no relay has taken yet; counted up to a little more than the threshold.
+    pub purges: u64,
+    /// Purges that wait for a node that did not answer; counted up to that number, too.
+    pub deliveries: u64,
+}
+
+type Alarm = Arc<dyn Fn(Backlog) + Send + Sync>;
+
+/// An outbox in the program's own database: purges are rows, written by the transaction of the
+/// write itself, so that its COMMIT and ROLLBACK decide. Given to
+/// [`Builder::outbox`](crate::Builder::outbox).
+///
+/// ```no_run
+/// use roan::outbox::Outbox;
+/// use roan::{Nginx, Roan};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let outbox = Outbox::at("postgres://app:secret@localhost/blog")?;
+/// outbox.migrate().await?;
+/// let roan = Roan::builder()
+///     .cache(Nginx::at("http://10.0.0.11/purge")?)
+///     .outbox(outbox)
+///     .install()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "give it to `Builder::outbox`"]
+pub struct Outbox {
+    pub(super) options: Options,
+    pub(crate) prefix: String,
+    pub(crate) poll: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) retention: Duration,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) alarm: Option<(u64, Alarm)>,
+    pub(crate) notify: bool,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("dialect", &self.dialect())
+            .field("prefix", &self.prefix)
+            .field("poll", &self.poll)
+            .field("lease", &self.lease)
+            .field("retention", &self.retention)
+            .field("max_attempts", &self.max_attempts)
+            .field("notify", &self.notify)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// The outbox in the database at `url`: `postgres://...`, `mysql://...` (also for MariaDB) or
+    /// `sqlite://...`, each with the crate's feature of that name. It must be the very database that
+    /// the models are written to.
+    ///
+    /// The relay keeps one connection to it.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be read, is of another kind of database or of one whose feature is not
+    /// enabled, or of an SQLite database in memory, which nobody else can open.
+    pub fn at(url: &str) -> Result<Self, OutboxError> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        let unreadable = |problem: String| OutboxError::Url {
+            url: crate::site::redacted(url),
+            problem,
+        };
+        let options = match scheme {
+            #[cfg(feature = "postgres")]
+            "postgres" | "postgresql" => url
+                .parse::<sqlx::postgres::PgConnectOptions>()
+                .map(|options| Options::Postgres(Box::new(options.application_name("roan")))),
+            #[cfg(feature = "mysql")]
+            "mysql" | "mariadb" => url
+                .parse::<sqlx::mysql::MySqlConnectOptions>()
+                .map(|options| Options::MySql(Box::new(options))),
+            #[cfg(feature = "sqlite")]
+            "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
+                let problem = "is in memory, where the relay cannot reach it: use a file";
+                return Err(unreadable(problem.to_owned()));
+            }
+            #[cfg(feature = "sqlite")]
+            "sqlite" => url
+                .parse::<sqlx::sqlite::SqliteConnectOptions>()
+                .map(|options| Options::Sqlite(Box::new(options))),
+            other => {
+                let problem = match feature_of(other) {
+                    Some(feature) => format!("needs the feature `{feature}` of the crate `roan`"),
+                    None => "begins with none of postgres://, mysql:// and sqlite://".to_owned(),
+                };
+                return Err(unreadable(problem));
+            }
+        };
+        let options = options.map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        Ok(Self {
+            options: quiet(options),
+            prefix: "roan_".to_owned(),
+            poll: Duration::from_secs(1),
+            lease: Duration::from_secs(15),
+            retention: Duration::from_secs(24 * 60 * 60),
+            max_attempts: None,
+            alarm: None,
+            notify: false,
+        })
+    }
+
+    /// The kind of database.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.options.dialect()
+    }
+
+    /// With what the names of the tables begin, in place of `roan_`: letters, digits and `_`, and
+    /// perhaps the name of a schema (`jobs.roan_`; on MySQL of a database) before them.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// How often the relay looks for rows that other programs have written. Default: 1 s.
+    ///
+    /// Rows of this program are found within milliseconds of their commit whatever this is.
+    pub fn poll(mut self, interval: Duration) -> Self {
+        self.poll = interval;
+        self
+    }
+
+    /// After how long without a sign of life what a relay has taken is taken by another. Default:
+    /// 15 s. So long the purges wait that were under way when a program died.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// For how long done purges are kept, for `purge_since`. Default: 24 h.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
+    /// After how many failed attempts at a node a purge is dead, if it is not too old before
+    /// ([`Builder::max_age`](crate::Builder::max_age)). Default: no limit.
+    pub fn max_attempts(mut self, attempts: u32) -> Self {
+        self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Calls `alarm` when more rows wait than `threshold`, and again when that is over. It is told on
+    /// the log, too. It runs on the dispatcher's thread, so it must not block.
+    pub fn on_backlog(
+        mut self,
+        threshold: u64,
+        alarm: impl Fn(Backlog) + Send + Sync + 'static,
+    ) -> Self {
+        self.alarm = Some((threshold, Arc::new(alarm)));
+        self
+    }
+
+    /// PostgreSQL: each write sends a `NOTIFY`, so that relays of other programs wake at once. It
+    /// makes all commits of the database wait for each other, so it is off unless asked for.
+    pub fn notify(mut self) -> Self {
+        self.notify = true;
+        self
+    }
+
+    /// The steps of the tables' schema, for your own migration tool.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<Migration> {
+        migrations(self.dialect(), &self.prefix)
+    }
+
+    /// Makes the tables, or brings them up to date. Does nothing when they are. Several programs may
+    /// do so at once.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached, the user may not make tables, or they are of a newer
+    /// version.
+    pub async fn migrate(&self) -> Result<(), OutboxError> {
+        self.check()?;
+        let mut store = self.open().await?;
+        let migrated = store.migrate().await;
+        store.close().await;
+        migrated
+    }
+
+    pub(crate) async fn open(&self) -> Result<Store, OutboxError> {
+        Store::open(&self.options, &self.prefix).await
+    }
+
+    /// Whether each setting can be used.
+    pub(crate) fn check(&self) -> Result<(), OutboxError> {
+        let fault = |setting, problem: &str| {
+            Err(OutboxError::Setting {
+                setting,
+                problem: problem.to_owned(),
+            })
+        };
+        let (schema, prefix) = self.prefix.split_once('.').unwrap_or(("x", &self.prefix));
+        let is_name = |name: &str| {
+            name.len() <= 40
+                && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+                && name
+                    .chars()
+                    .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+        };
+        if !is_name(schema) || !is_name(prefix) {
+            return fault(
+                "prefix",
+                "takes up to 40 ASCII letters, digits and `_`, with `schema.` before them perhaps",
+            );
+        }
+        let year = Duration::from_secs(365 * 24 * 60 * 60);
+        let least = Duration::from_millis(10);
+        for (setting, duration) in [("poll", self.poll), ("lease", self.lease)] {
+            if duration < least || duration > year {
+                return fault(setting, "must be between 10 ms and a year");
+            }
+        }
+        if self.retention > year * 10 {
+            return fault("retention", "must be at most ten years");
+        }
+        if self.max_attempts == Some(0) {
+            return fault("max_attempts", "must be at least 1");
+        }
+        if self.notify && self.dialect() != Dialect::Postgres {
+            return fault("notify", "is for PostgreSQL alone");
+        }
+        Ok(())
+    }
+
+    pub(crate) fn longest_statement() -> Duration {
+        LONGEST_STATEMENT
+    }
+}
+
+fn feature_of(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "postgres" | "postgresql" => Some("postgres"),
+        "mysql" | "mariadb" => Some("mysql"),
+        "sqlite" => Some("sqlite"),
+        _ => None,
+    }
+}
+
+/// The relay asks all the time; its statements would fill the log.
+fn quiet(options: Options) -> Options {
+    use sqlx::ConnectOptions as _;
+    match options {
+        #[cfg(feature = "postgres")]
+        Options::Postgres(options) => {
+            Options::Postgres(Box::new(options.disable_statement_logging()))
+        }
+        #[cfg(feature = "mysql")]
+        Options::MySql(options) => Options::MySql(Box::new(options.disable_statement_logging())),
+        #[cfg(feature = "sqlite")]
+        Options::Sqlite(options) => Options::Sqlite(Box::new(
+            options
+                // Enough where the database is in WAL mode; less could harm it.
+                .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
+                .disable_statement_logging(),
+        )),
+    }
+}

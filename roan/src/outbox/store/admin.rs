@@ -1,0 +1,189 @@
+//! What is asked about the tables now and then: counts, dead purges, replay, cleaning up.
+
+use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
+use crate::outbox::connection::Value;
+use crate::outbox::dialect::Dialect;
+
+/// So many rows are deleted, or given up, at a time.
+const BATCH: usize = 1000;
+
+/// A dead purge as it stands in the tables.
+#[derive(Debug)]
+pub(crate) struct DeadRow {
+    /// Negative for a purge that went to no node.
+    pub(crate) id: i64,
+    pub(crate) cache: String,
+    pub(crate) node: String,
+    pub(crate) target: String,
+    pub(crate) attempts: i64,
+    pub(crate) age_ms: i64,
+    pub(crate) error: String,
+}
+
+impl Store {
+    /// How many purges and deliveries wait, each counted up to `limit`.
+    pub(crate) async fn backlog(&mut self, limit: usize) -> Result<(u64, u64)> {
+        let count = |table: &str| {
+            format!(
+                "(SELECT count(*) FROM (SELECT id FROM {table} WHERE state = {WAITING} LIMIT {limit}) counted)"
+            )
+        };
+        let sql = format!(
+            "SELECT {}, {}",
+            count("roan_outbox"),
+            count("roan_delivery")
+        );
+        let rows = self.connection.rows(&self.sql(&sql), &[]).await?;
+        let Some(row) = rows.first() else {
+            return Ok((0, 0));
+        };
+        Ok((row.int(0)?.unsigned_abs(), row.int(1)?.unsigned_abs()))
+    }
+
+    pub(crate) async fn dead(&mut self, limit: usize) -> Result<Vec<DeadRow>> {
+        let sql = self.sql(&format!(
+            "SELECT id, cache, node, target, attempts, {{now}} - created_ms, error \
+             FROM roan_delivery WHERE state = {DEAD} ORDER BY id LIMIT {limit}"
+        ));
+        let mut rows = self.connection.rows(&sql, &[]).await?;
+        let sql = self.sql(&format!(
+            "SELECT -id, '', '', payload, CAST(0 AS {}), {{now}} - created_ms, error \
+             FROM roan_outbox WHERE state = {DEAD} ORDER BY id LIMIT {limit}",
+            self.dialect.bigint()
+        ));
+        rows.extend(self.connection.rows(&sql, &[]).await?);
+        rows.truncate(limit);
+        let dead = rows.iter().map(|row| {
+            Ok(DeadRow {
+                id: row.int(0)?,
+                cache: row.text(1)?,
+                node: row.text(2)?,
+                target: row.text(3)?,
+                attempts: row.int(4)?,
+                age_ms: row.int(5)?,
+                error: row.text(6)?,
+            })
+        });
+        dead.collect()
+    }
+
+    /// Lets dead purges wait again as new ones, and says how many. `None` is all.
+    pub(crate) async fn requeue(&mut self, ids: Option<&[i64]>) -> Result<u64> {
+        let anew = "state = 0, created_ms = {now}, error = NULL";
+        let count = self
+            .of_dead(
+                ids,
+                &format!("UPDATE roan_delivery SET attempts = 0, due_ms = 0, {anew}"),
+                1,
+            )
+            .await?;
+        let sql = format!("UPDATE roan_outbox SET relay = 0, ended_ms = 0, {anew}");
+        Ok(count + self.of_dead(ids, &sql, -1).await?)
+    }
+
+    /// Forgets dead purges, and says how many. `None` is all.
+    pub(crate) async fn discard(&mut self, ids: Option<&[i64]>) -> Result<u64> {
+        let count = self.of_dead(ids, "DELETE FROM roan_delivery", 1).await?;
+        Ok(count + self.of_dead(ids, "DELETE FROM roan_outbox", -1).await?)
+    }
+
+    /// `sign` picks the ids of one table.
+    async fn of_dead(&mut self, ids: Option<&[i64]>, statement: &str, sign: i64) -> Result<u64> {
+        let of_ids = ids.map_or_else(String::new, |ids| {
+            let ids = ids.iter().filter(|id| id.signum() == sign);
+            format!(" AND id IN {}", list(ids.map(|id| id.abs())))
+        });
+        let sql = self.sql(&format!("{statement} WHERE state = {DEAD}{of_ids}"));
+        self.execute_durably(&sql, &[]).await
+    }
+
+    /// What a person asked for is not to be lost.
+    async fn execute_durably(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
+        let is_lazy = self.dialect == Dialect::Postgres;
+        if is_lazy {
+            let sql = "SET synchronous_commit = on";
+            self.connection.batch(sql.to_owned()).await?;
+        }
+        let count = self.connection.execute(sql, values).await?;
+        if is_lazy {
+            let sql = "SET synchronous_commit = off";
+            self.connection.batch(sql.to_owned()).await?;
+        }
+        Ok(count)
+    }
+
+    /// Writes again what was purged since, each payload once, and says how many rows that makes.
+    pub(crate) async fn purge_since(&mut self, unix_ms: i64) -> Result<u64> {
+        let sql = self.sql(&format!(
+            "INSERT INTO roan_outbox (payload) SELECT DISTINCT payload FROM roan_outbox \
+             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ?"
+        ));
+        self.execute_durably(&sql, &[unix_ms.into()]).await
+    }
+
+    /// Deletes some of what ended longer ago than that, and says whether there may be more.
+    pub(crate) async fn clean_up(&mut self, retention_ms: i64) -> Result<bool> {
+        let mut more = false;
+        for which in [
+            format!("state = {DONE}"),
+            format!(
+                "state = {DELIVERED_LATER} AND NOT EXISTS \
+                 (SELECT 1 FROM roan_delivery WHERE roan_delivery.purge = roan_outbox.id)"
+            ),
+        ] {
+            let sql = self.sql(&format!(
+                "SELECT id FROM roan_outbox WHERE {which} AND ended_ms < {{now}} - {retention_ms} \
+                 ORDER BY ended_ms LIMIT {BATCH} {{skip locked}}"
+            ));
+            let rows = self.connection.rows(&sql, &[]).await?;
+            let ids = rows
+                .iter()
+                .map(|row| row.int(0))
+                .collect::<Result<Vec<_>>>()?;
+            if !ids.is_empty() {
+                more |= ids.len() == BATCH;
+                let sql = format!("DELETE FROM roan_outbox WHERE id IN {}", list(ids));
+                self.connection.batch(self.sql(&sql)).await?;
+            }
+        }
+        Ok(more)
+    }
+
+    /// Gives up deliveries older than that, some at a time; returns cache, node and target of each.
+    pub(crate) async fn expire(
+        &mut self,
+        max_age_ms: i64,
+    ) -> Result<Vec<(String, String, String)>> {
+        let sql = self.sql(&format!(
+            "SELECT id, cache, node, target FROM roan_delivery \
+             WHERE state = {WAITING} AND created_ms < {{now}} - {max_age_ms} \
+             ORDER BY id LIMIT {BATCH} {{skip locked}}"
+        ));
+        let rows = self.connection.rows(&sql, &[]).await?;
+        let mut ids = Vec::new();
+        let mut expired = Vec::new();
+        for row in &rows {
+            ids.push(row.int(0)?);
+            expired.push((row.text(1)?, row.text(2)?, row.text(3)?));
+        }
+        if !ids.is_empty() {
+            let sql = self.sql(&format!(
+                "UPDATE roan_delivery SET state = {DEAD}, \
+                 error = coalesce(error, 'never sent: the node was down') \
+                 WHERE state = {WAITING} AND id IN {}",
+                list(ids)
+            ));
+            self.connection.batch(sql).await?;
+        }
+        Ok(expired)
+    }
+
+    /// Ends the deliveries to a node that is not there any more, and says how many there were.
+    pub(crate) async fn end_deliveries(&mut self, cache: &str, node: &str) -> Result<u64> {
+        let sql = self.sql(&format!(
+            "DELETE FROM roan_delivery WHERE state = {WAITING} AND cache = ? AND node = ?"
+        ));
+        let values = [Value::Text(cache), Value::Text(node)];
+        self.connection.execute(&sql, &values).await
+    }
+}

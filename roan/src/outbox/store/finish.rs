@@ -1,0 +1,121 @@
+//! What became of taken rows.
+
+use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, TAKEN, WAITING, list};
+use crate::outbox::connection::Value;
+
+/// Rows are inserted so many at a time: SQLite allows 999 values in one statement.
+const ROWS: usize = 90;
+
+/// A delivery to write.
+#[derive(Debug)]
+pub(crate) struct NewDelivery {
+    pub(crate) purge: i64,
+    pub(crate) cache: String,
+    pub(crate) node: String,
+    pub(crate) target: String,
+    /// Milliseconds since the write.
+    pub(crate) age_ms: i64,
+    pub(crate) attempts: i64,
+    /// Milliseconds until the next attempt; `None` when there will be none.
+    pub(crate) due_in_ms: Option<i64>,
+    pub(crate) error: Option<String>,
+}
+
+/// Rows that the relay is through with, and what is left of them.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// Purges that every node has answered.
+    pub(crate) done: Vec<i64>,
+    /// Purges that live on in deliveries.
+    pub(crate) later: Vec<i64>,
+    /// Purges that nobody can make, and why.
+    pub(crate) dead: Vec<(i64, String)>,
+    /// Deliveries, answered or written anew, and their purges.
+    pub(crate) deliveries: Vec<(i64, i64)>,
+    pub(crate) new: Vec<NewDelivery>,
+}
+
+impl Ended {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.done.is_empty()
+            && self.later.is_empty()
+            && self.dead.is_empty()
+            && self.deliveries.is_empty()
+            && self.new.is_empty()
+    }
+}
+
+impl Store {
+    /// Writes it all, or nothing. Rows that another relay has taken over meanwhile are left to it.
+    pub(crate) async fn finish(&mut self, ended: &Ended) -> Result<()> {
+        let relay = self.relay;
+        let mine = format!("state = {TAKEN} AND relay = {relay}");
+        let mut statements = Vec::new();
+        for (state, ids) in [(DONE, &ended.done), (DELIVERED_LATER, &ended.later)] {
+            if !ids.is_empty() {
+                statements.push(self.sql(&format!(
+                    "UPDATE roan_outbox SET state = {state}, relay = 0, ended_ms = {{now}} WHERE id IN {} AND {mine}",
+                    list(ids.iter().copied())
+                )));
+            }
+        }
+        if !ended.deliveries.is_empty() {
+            let ids = list(ended.deliveries.iter().map(|(id, _)| *id));
+            statements.push(self.sql(&format!(
+                "DELETE FROM roan_delivery WHERE id IN {ids} AND {mine}"
+            )));
+            let mut purges: Vec<i64> = ended.deliveries.iter().map(|(_, purge)| *purge).collect();
+            purges.sort_unstable();
+            purges.dedup();
+            statements.push(self.sql(&format!(
+                "UPDATE roan_outbox SET ended_ms = {{now}} WHERE id IN {} AND state IN ({DONE}, {DELIVERED_LATER})",
+                list(purges)
+            )));
+        }
+        if ended.new.is_empty() && ended.dead.is_empty() {
+            return self.transaction(&statements).await;
+        }
+        self.connection.batch(self.begin().to_owned()).await?;
+        for rows in ended.new.chunks(ROWS) {
+            self.insert_deliveries(rows).await?;
+        }
+        for (id, error) in &ended.dead {
+            let sql = self.sql(&format!(
+                "UPDATE roan_outbox SET state = {DEAD}, relay = 0, ended_ms = {{now}}, error = ? WHERE id = ? AND {mine}"
+            ));
+            let values = [Value::Text(error), Value::Int(*id)];
+            self.connection.execute(&sql, &values).await?;
+        }
+        statements.push("COMMIT".to_owned());
+        self.connection.batch(statements.join(";\n")).await
+    }
+
+    async fn insert_deliveries(&mut self, rows: &[NewDelivery]) -> Result<()> {
+        let places = vec!["(?, ?, ?, ?, {now} - ?, ?, ?, {now} + ?, ?)"; rows.len()].join(", ");
+        let sql = self.sql(&format!(
+            "INSERT INTO roan_delivery \
+             (purge, cache, node, target, created_ms, state, attempts, due_ms, error) VALUES {places}"
+        ));
+        let mut values = Vec::with_capacity(rows.len() * 9);
+        for row in rows {
+            let state = if row.due_in_ms.is_some() {
+                WAITING
+            } else {
+                DEAD
+            };
+            values.extend([
+                Value::Int(row.purge),
+                Value::Text(&row.cache),
+                Value::Text(&row.node),
+                Value::Text(&row.target),
+                Value::Int(row.age_ms),
+                Value::Int(state),
+                Value::Int(row.attempts),
+                Value::Int(row.due_in_ms.unwrap_or_default()),
+                Value::Maybe(row.error.as_deref()),
+            ]);
+        }
+        self.connection.execute(&sql, &values).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Leases: a relay that dies gives back what it has taken.
+//!
+//! Each relay has a row with a beat, which it moves while it holds rows. The others watch the beats
+//! by their own clocks: no time is compared between machines, so clocks may be wrong or be set.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::{Result, Store, TAKEN, WAITING};
+
+/// How long each relay's beat has stood still.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    seen: HashMap<i64, (i64, Instant)>,
+}
+
+impl Watch {
+    /// Takes the beats of now, and says who has stood still for `lease`.
+    pub(crate) fn look(&mut self, beats: &[(i64, i64)], lease: Duration, now: Instant) -> Vec<i64> {
+        self.seen
+            .retain(|id, _| beats.iter().any(|(known, _)| known == id));
+        let mut still = Vec::new();
+        for (id, beat) in beats {
+            let (known, since) = self.seen.entry(*id).or_insert((*beat, now));
+            if known != beat {
+                (*known, *since) = (*beat, now);
+            } else if now.saturating_duration_since(*since) >= lease {
+                still.push(*id);
+            }
+        }
+        still
+    }
+}
+
+impl Store {
+    /// The number under which this relay takes rows.
+    pub(crate) fn relay(&self) -> i64 {
+        self.relay
+    }
+
+    /// Takes rows, and ends those taken before, under a number of an earlier connection.
+    pub(crate) fn go_on_as(&mut self, relay: i64) {
+        self.relay = relay;
+    }
+
+    /// Shows the others that this relay lives.
+    pub(crate) async fn beat(&mut self) -> Result<()> {
+        let relay = self.relay;
+        let sql = self.sql("UPDATE roan_relay SET beat = beat + 1 WHERE id = ?");
+        if self.connection.execute(&sql, &[relay.into()]).await? == 0 {
+            // New, or thought dead: then what was taken as that one is not ours any more.
+            self.relay = fastrand::i64(1..);
+            let sql = self.sql("INSERT INTO roan_relay (id, beat) VALUES (?, 0)");
+            self.connection.execute(&sql, &[self.relay.into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// The other relays and their beats, and those that hold rows and have none: a relay may take
+    /// rows in the moment when it is thought dead.
+    pub(crate) async fn others(&mut self) -> Result<Vec<(i64, i64)>> {
+        let sql = self.sql(&format!(
+            "SELECT id, beat FROM roan_relay \
+             UNION SELECT DISTINCT relay, -1 FROM roan_outbox WHERE state = {TAKEN} \
+             AND relay NOT IN (SELECT id FROM roan_relay) \
+             UNION SELECT DISTINCT relay, -1 FROM roan_delivery WHERE state = {TAKEN} \
+             AND relay NOT IN (SELECT id FROM roan_relay)"
+        ));
+        let rows = self.connection.rows(&sql, &[]).await?;
+        let beats = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
+        let beats = beats.collect::<Result<Vec<_>>>()?;
+        Ok(beats
+            .into_iter()
+            .filter(|(id, _)| *id != self.relay)
+            .collect())
+    }
+
+    /// Makes what a relay has taken wait again, and forgets it.
+    pub(crate) async fn release(&mut self, relay: i64) -> Result<()> {
+        let statements = [
+            format!(
+                "UPDATE roan_outbox SET state = {WAITING}, relay = 0 WHERE state = {TAKEN} AND relay = {relay}"
+            ),
+            format!(
+                "UPDATE roan_delivery SET state = {WAITING}, relay = 0 WHERE state = {TAKEN} AND relay = {relay}"
+            ),
+            format!("DELETE FROM roan_relay WHERE id = {relay}"),
+        ];
+        let statements = statements.map(|sql| self.sql(&sql));
+        self.transaction(&statements).await
+    }
+
+    /// Gives back all that this relay has taken.
+    pub(crate) async fn release_own(&mut self) -> Result<()> {
+        self.release(self.relay).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_is_dead_when_its_beat_stands_still_for_the_lease() {
+        let lease = Duration::from_secs(10);
+        let start = Instant::now();
+        let mut watch = Watch::default();
+        let mut look = |beats: &[(i64, i64)], seconds| {
+            watch.look(beats, lease, start + Duration::from_secs(seconds))
+        };
+        assert!(look(&[(1, 5), (2, 7)], 0).is_empty());
+        assert!(look(&[(1, 6), (2, 7)], 9).is_empty());
+        assert_eq!(look(&[(1, 6), (2, 7)], 10), [2]);
+        // Two came back, three is new, one stands still since the ninth second.
+        assert!(look(&[(1, 6), (2, 8), (3, 0)], 18).is_empty());
+        assert_eq!(look(&[(1, 6), (2, 8), (3, 1)], 19), [1]);
+        // Gone and here again is new.
+        assert!(look(&[], 20).is_empty());
+        assert!(look(&[(1, 6)], 40).is_empty());
+    }
+}

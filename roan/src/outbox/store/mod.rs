@@ -1,0 +1,208 @@
+//! The outbox's tables, as the relay uses them. One connection, one statement at a time; what the
+//! statements mean together is in `relay/`.
+
+mod admin;
+mod finish;
+mod lease;
+mod take;
+
+use super::connection::{Connection, Options};
+use super::dialect::Dialect;
+use super::error::OutboxError;
+use super::schema::{self, migrations};
+
+pub(crate) use admin::DeadRow;
+pub(crate) use finish::{Ended, NewDelivery};
+pub(crate) use lease::Watch;
+pub(crate) use take::TakenPurge;
+
+/// `state` of a row that waits.
+const WAITING: i64 = 0;
+/// `state` of a row that a relay has taken.
+const TAKEN: i64 = 1;
+/// `state` of a purge that every node has answered.
+const DONE: i64 = 2;
+/// `state` of what is given up.
+const DEAD: i64 = 3;
+/// `state` of a purge that lives on in deliveries.
+const DELIVERED_LATER: i64 = 4;
+
+/// See the module. After an error it is dropped, and another is opened: a transaction may be under
+/// way.
+#[derive(Debug)]
+pub(crate) struct Store {
+    connection: Connection,
+    dialect: Dialect,
+    prefix: String,
+    /// Under which this relay takes rows.
+    relay: i64,
+}
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+impl Store {
+    pub(super) async fn open(
+        options: &Options,
+        prefix: &str,
+    ) -> std::result::Result<Self, OutboxError> {
+        let opened = Connection::open(options).await;
+        let connection = opened.map_err(|error| match OutboxError::of(&error) {
+            OutboxError::Database(text) => OutboxError::Connect(text),
+            other => other,
+        })?;
+        let mut store = Self {
+            connection,
+            dialect: options.dialect(),
+            prefix: prefix.to_owned(),
+            relay: fastrand::i64(1..),
+        };
+        let session = match store.dialect {
+            // What the relay writes may be lost with a crash: then it is done again.
+            Dialect::Postgres => "SET synchronous_commit = off",
+            // Stricter levels lock the gaps between rows, and so hold up the program's own writes.
+            Dialect::MySql => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            // Part of the options.
+            Dialect::Sqlite => return Ok(store),
+        };
+        let set = store.connection.batch(session.to_owned()).await;
+        set.map_err(|error| OutboxError::of(&error))?;
+        Ok(store)
+    }
+
+    pub(crate) async fn close(self) {
+        self.connection.close().await;
+    }
+
+    fn sql(&self, sql: &str) -> String {
+        self.dialect.statement(sql, &self.prefix)
+    }
+
+    fn begin(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres | Dialect::MySql => "BEGIN",
+            // A transaction that began by reading could not become a writing one.
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+        }
+    }
+
+    /// Statements without values, all or none of them.
+    async fn transaction(&mut self, statements: &[String]) -> Result<()> {
+        let sql = format!("{};\n{};\nCOMMIT", self.begin(), statements.join(";\n"));
+        self.connection.batch(sql).await
+    }
+
+    /// Whether the tables are there, of the right version, and may be used.
+    pub(crate) async fn check(&mut self) -> std::result::Result<(), OutboxError> {
+        let found = self.version().await;
+        match found.map_err(|error| OutboxError::of(&error))? {
+            Some(schema::VERSION) => {}
+            found => {
+                return Err(OutboxError::Version {
+                    found: found.unwrap_or_default(),
+                    known: schema::VERSION,
+                });
+            }
+        }
+        self.rehearse()
+            .await
+            .map_err(|error| OutboxError::of(&error))
+    }
+
+    async fn version(&mut self) -> Result<Option<i64>> {
+        let sql = self.sql("SELECT max(version) FROM roan_schema");
+        let rows = self.connection.rows(&sql, &[]).await?;
+        let version = rows.first().map(|row| row.int(0)).transpose()?;
+        Ok(version.filter(|version| *version > 0))
+    }
+
+    /// Does once what the relay does, and takes it back.
+    async fn rehearse(&mut self) -> Result<()> {
+        self.connection.batch(self.begin().to_owned()).await?;
+        for sql in [
+            "INSERT INTO roan_outbox (payload) VALUES ('')",
+            "INSERT INTO roan_delivery (purge, cache, node, target, created_ms) VALUES (0, '', '', '', 0)",
+            "INSERT INTO roan_relay (id, beat) VALUES (0, 0)",
+            "SELECT id FROM roan_outbox WHERE id = 0 {skip locked}",
+            "SELECT id FROM roan_delivery WHERE id = 0 {skip locked}",
+            "UPDATE roan_outbox SET state = 0 WHERE id = 0",
+            "UPDATE roan_delivery SET state = 0 WHERE id = 0",
+            "UPDATE roan_relay SET beat = 0 WHERE id = 0",
+            "DELETE FROM roan_outbox WHERE id = 0",
+            "DELETE FROM roan_delivery WHERE id = 0",
+            "DELETE FROM roan_relay WHERE id = 0",
+        ] {
+            let sql = self.sql(sql);
+            self.connection.rows(&sql, &[]).await?;
+        }
+        self.connection.batch("ROLLBACK".to_owned()).await
+    }
+
+    /// Makes the tables, or brings them up to date. Several programs may do so at once.
+    pub(super) async fn migrate(&mut self) -> std::result::Result<(), OutboxError> {
+        self.lock_migration(true)
+            .await
+            .map_err(|error| OutboxError::of(&error))?;
+        let migrated = self.migrate_locked().await;
+        // Its end gives the lock back, too.
+        let _ = self.lock_migration(false).await;
+        migrated
+    }
+
+    async fn lock_migration(&mut self, lock: bool) -> Result<()> {
+        let sql = match (self.dialect, lock) {
+            (Dialect::Postgres, true) => "SELECT pg_advisory_lock(7237954630)",
+            (Dialect::Postgres, false) => "SELECT pg_advisory_unlock(7237954630)",
+            (Dialect::MySql, true) => "SELECT GET_LOCK('roan_outbox', 60)",
+            (Dialect::MySql, false) => "SELECT RELEASE_LOCK('roan_outbox')",
+            (Dialect::Sqlite, _) => return Ok(()),
+        };
+        self.connection.batch(sql.to_owned()).await
+    }
+
+    async fn migrate_locked(&mut self) -> std::result::Result<(), OutboxError> {
+        let of = |error| OutboxError::of(&error);
+        if self.dialect == Dialect::Sqlite {
+            self.connection
+                .batch("BEGIN EXCLUSIVE".to_owned())
+                .await
+                .map_err(of)?;
+        }
+        let found = match self.version().await.map_err(of) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(OutboxError::Missing(_)) => 0,
+            Err(error) => return Err(error),
+        };
+        if found > schema::VERSION {
+            return Err(OutboxError::Version {
+                found,
+                known: schema::VERSION,
+            });
+        }
+        for migration in migrations(self.dialect, &self.prefix) {
+            if migration.version > found {
+                // One transaction, but for MySQL, which has none for tables: its steps can be taken
+                // again.
+                self.connection.batch(migration.up).await.map_err(of)?;
+            }
+        }
+        if self.dialect == Dialect::Sqlite {
+            self.connection
+                .batch("COMMIT".to_owned())
+                .await
+                .map_err(of)?;
+        }
+        Ok(())
+    }
+}
+
+/// `(1, 2, 3)`; of no number, a list that holds none.
+fn list(numbers: impl IntoIterator<Item = i64>) -> String {
+    let numbers: Vec<String> = numbers
+        .into_iter()
+        .map(|number| number.to_string())
+        .collect();
+    if numbers.is_empty() {
+        return "(NULL)".to_owned();
+    }
+    format!("({})", numbers.join(","))
+}

@@ -1,0 +1,165 @@
+//! When the relay looks at what.
+
+use std::time::{Duration, Instant};
+
+use crate::outbox::Outbox;
+
+/// The first looks after a write of this program, whose commit is not seen, and the least time
+/// between two looks.
+const QUICK: Duration = Duration::from_millis(2);
+
+/// Finished rows are written down together.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// How often old rows are looked for, and the backlog is counted.
+const CLEANING: Duration = Duration::from_secs(10);
+const COUNTING: Duration = Duration::from_secs(5);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    interval: Duration,
+    lease: Duration,
+    /// How many quick looks found nothing since the last write of this program.
+    in_vain: u32,
+    purges: Instant,
+    deliveries: Instant,
+    beat: Instant,
+    others: Instant,
+    cleaning: Instant,
+    counting: Instant,
+    write: Instant,
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Purges,
+    Deliveries,
+    Beat,
+    Others,
+    Cleaning,
+    Counting,
+    Write,
+}
+
+impl Schedule {
+    pub(super) fn new(outbox: &Outbox, now: Instant) -> Self {
+        Self {
+            interval: outbox.poll,
+            lease: outbox.lease,
+            in_vain: u32::MAX,
+            purges: now,
+            deliveries: now,
+            beat: now,
+            others: now,
+            cleaning: now,
+            counting: now,
+            write: now,
+        }
+    }
+
+    pub(super) fn is_due(&self, look: Look, now: Instant) -> bool {
+        self.of(look) <= now
+    }
+
+    fn of(&self, look: Look) -> Instant {
+        match look {
+            Look::Purges => self.purges,
+            Look::Deliveries => self.deliveries,
+            Look::Beat => self.beat,
+            Look::Others => self.others,
+            Look::Cleaning => self.cleaning,
+            Look::Counting => self.counting,
+            Look::Write => self.write,
+        }
+    }
+
+    /// Takes note that it was looked at, and whether there is more to be seen at once.
+    pub(super) fn looked(&mut self, look: Look, more: bool, now: Instant) {
+        let (due, usual) = match look {
+            Look::Purges => {
+                let pause = self.pause();
+                self.in_vain = self.in_vain.saturating_add(1);
+                (&mut self.purges, pause)
+            }
+            Look::Deliveries => (&mut self.deliveries, self.interval),
+            Look::Beat => (&mut self.beat, self.lease / 3),
+            Look::Others => (&mut self.others, self.lease / 5),
+            Look::Cleaning => (&mut self.cleaning, CLEANING),
+            Look::Counting => (&mut self.counting, COUNTING),
+            Look::Write => (&mut self.write, GATHER),
+        };
+        *due = if more { now } else { now + usual };
+    }
+
+    /// Twice each of 2, 4, 8 ... ms, up to the interval.
+    fn pause(&self) -> Duration {
+        let doublings = (self.in_vain / 2).min(20);
+        (QUICK * (1 << doublings)).min(self.interval)
+    }
+
+    /// A write of this program will commit soon, or rolls back.
+    pub(super) fn expect(&mut self, now: Instant) {
+        self.in_vain = 0;
+        let soon = now + QUICK;
+        // What is due already has just been put off, or is about to be looked at.
+        self.purges = if self.purges <= now {
+            soon
+        } else {
+            self.purges.min(soon)
+        };
+    }
+
+    /// Something is there to be seen.
+    pub(super) fn hurry(&mut self, look: Look, now: Instant) {
+        match look {
+            Look::Purges => self.purges = now,
+            Look::Deliveries => self.deliveries = now,
+            _ => {}
+        }
+    }
+
+    /// When to look again, if nothing happens before.
+    pub(super) fn next(&self, holds_rows: bool, has_news: bool) -> Instant {
+        let dues = [
+            self.purges,
+            self.deliveries,
+            self.others,
+            self.cleaning,
+            self.counting,
+        ];
+        let beat = holds_rows.then_some(self.beat);
+        let write = has_news.then_some(self.write);
+        let dues = dues.into_iter().chain(beat).chain(write);
+        dues.min().unwrap_or(self.purges)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_are_quick_after_a_write_and_rare_later() {
+        let Ok(outbox) = Outbox::at("sqlite://x.db") else {
+            return; // built without SQLite
+        };
+        let start = Instant::now();
+        let mut schedule = Schedule::new(&outbox, start);
+        schedule.looked(Look::Purges, false, start);
+        assert_eq!(schedule.purges - start, outbox.poll);
+        schedule.expect(start);
+        let mut now = start;
+        let mut pauses = Vec::new();
+        for _ in 0..30 {
+            pauses.push((schedule.purges - now).as_millis());
+            now = schedule.purges;
+            schedule.looked(Look::Purges, false, now);
+        }
+        assert_eq!(pauses[..7], [2, 2, 2, 4, 4, 8, 8]);
+        assert_eq!(pauses.last(), Some(&1000));
+        schedule.looked(Look::Purges, true, now);
+        assert!(schedule.is_due(Look::Purges, now));
+    }
+}

@@ -1,0 +1,254 @@
+//! One turn of the relay: what is due, in the order in which it matters.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Relay;
+use super::schedule::Look;
+use crate::announce::loudly;
+use crate::dispatcher::tickets::Row;
+use crate::outbox::Backlog;
+use crate::outbox::payload;
+use crate::outbox::store::{Ended, Store, TakenPurge};
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// Rows are taken so many at a time.
+const BATCH: usize = 1000;
+
+impl Relay {
+    pub(super) async fn turn(&mut self, store: &mut Store) -> Result<()> {
+        let now = Instant::now();
+        if self.link.take_poked() {
+            self.schedule.hurry(Look::Purges, now);
+        }
+        if self.link.take_expected() {
+            self.schedule.expect(now);
+        }
+        let wanted = self.link.wanted_look();
+        if wanted.is_some() {
+            self.schedule.hurry(Look::Purges, now);
+            self.schedule.hurry(Look::Deliveries, now);
+        }
+        self.back.extend(self.engine.tickets.take_back());
+        if self.schedule.is_due(Look::Purges, now) {
+            self.take_purges(store).await?;
+        }
+        if self.schedule.is_due(Look::Deliveries, now) || !self.back.is_empty() {
+            self.take_deliveries(store).await?;
+        }
+        if self.schedule.is_due(Look::Write, now) && self.engine.tickets.has_news() {
+            self.write_down(store).await?;
+            self.schedule.looked(Look::Write, false, Instant::now());
+        }
+        for request in self.link.take_requests() {
+            request.serve(store).await?;
+            self.schedule.hurry(Look::Purges, now);
+            self.schedule.hurry(Look::Deliveries, now);
+        }
+        if let Some(number) = wanted {
+            let (purges, deliveries) = store.backlog(BATCH).await?;
+            self.link.looked(number, purges + deliveries);
+            self.engine.wake();
+        }
+        self.keep_house(store).await
+    }
+
+    /// As many answers as may be outstanding besides those that are.
+    fn room(&self) -> usize {
+        self.window
+            .saturating_sub(self.engine.tickets.outstanding())
+    }
+
+    async fn beat_if_due(&mut self, store: &mut Store) -> Result<()> {
+        let now = Instant::now();
+        if self.schedule.is_due(Look::Beat, now) {
+            store.beat().await?;
+            self.schedule.looked(Look::Beat, false, now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn holds_rows(&self) -> bool {
+        self.engine.tickets.outstanding() > 0 || self.engine.tickets.has_news()
+    }
+
+    async fn take_purges(&mut self, store: &mut Store) -> Result<()> {
+        let limit = self.room().min(BATCH);
+        if limit < (BATCH / 4).min(self.window) {
+            // Not for a handful; answers will make room.
+            self.schedule.expect(Instant::now());
+            return Ok(());
+        }
+        let mut taken = Vec::new();
+        if self.more_purges || store.is_purge_waiting().await? {
+            self.beat_if_due(store).await?;
+            taken = store.take_purges(limit).await?;
+        }
+        self.more_purges = taken.len() == limit;
+        let more = self.more_purges;
+        let mut dead = Vec::new();
+        for purge in taken {
+            self.hand_over(purge, &mut dead);
+        }
+        self.engine.pump_all();
+        self.schedule.looked(Look::Purges, more, Instant::now());
+        if dead.is_empty() {
+            return Ok(());
+        }
+        for (id, error) in &dead {
+            loudly(format_args!("row {id} of the outbox is dead: {error}"));
+        }
+        let ended = Ended {
+            dead,
+            ..Ended::default()
+        };
+        store.finish(&ended).await
+    }
+
+    fn hand_over(&self, purge: TakenPurge, dead: &mut Vec<(i64, String)>) {
+        let targets = match payload::decode(&purge.payload) {
+            Ok(targets) => targets,
+            Err(error) => return dead.push((purge.id, error)),
+        };
+        let now = Instant::now();
+        let asked = since(purge.age_ms, now);
+        let tickets = &self.engine.tickets;
+        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms);
+        for target in &targets {
+            self.engine.accept(target, asked, Some(ticket), now);
+        }
+        tickets.done(ticket);
+    }
+
+    async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
+        let mut more = false;
+        for (cache, node) in store.waiting_nodes().await? {
+            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
+            let has_come_back = self.back.iter().any(is_back);
+            let limit = match self.engine.is_down((&cache, &node)) {
+                None => {
+                    let count = store.end_deliveries(&cache, &node).await?;
+                    loudly(format_args!(
+                        "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
+                    ));
+                    continue;
+                }
+                // One, to see whether it is back.
+                Some(true) => usize::from(!self.engine.is_busy((&cache, &node))),
+                Some(false) => self.room().min(BATCH),
+            };
+            if limit == 0 {
+                continue;
+            }
+            self.beat_if_due(store).await?;
+            let is_due_only = !has_come_back && self.engine.is_down((&cache, &node)) == Some(false);
+            let cap = i64::try_from(self.backoff.cap.as_millis()).unwrap_or(i64::MAX);
+            let taken = store
+                .take_deliveries((&cache, &node), is_due_only.then_some(cap), limit)
+                .await?;
+            if taken.len() == limit && limit > 1 {
+                more = true;
+            } else {
+                self.back.retain(|known| !is_back(known));
+            }
+            let now = Instant::now();
+            for delivery in taken {
+                let row = Row::Delivery {
+                    id: delivery.id,
+                    purge: delivery.purge,
+                };
+                let ticket = self.engine.tickets.open(row, delivery.age_ms);
+                let target = serde_json::from_str(&delivery.target)
+                    .map_err(|error| error.to_string())
+                    .and_then(|value| payload::decode_target(&value));
+                match target {
+                    Ok(target) => {
+                        let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
+                        let asked = since(delivery.age_ms, now);
+                        let place = (&*cache, &*node);
+                        self.engine
+                            .accept_at(place, &target, asked, (ticket, attempts), now);
+                    }
+                    Err(error) => loudly(format_args!(
+                        "delivery {} of the outbox cannot be read and is ended: {error}",
+                        delivery.id
+                    )),
+                }
+                self.engine.tickets.done(ticket);
+            }
+        }
+        if !more {
+            self.back.clear();
+        }
+        self.engine.pump_all();
+        self.schedule.looked(Look::Deliveries, more, Instant::now());
+        Ok(())
+    }
+
+    /// What need not be done soon.
+    async fn keep_house(&mut self, store: &mut Store) -> Result<()> {
+        let now = Instant::now();
+        if self.holds_rows() {
+            self.beat_if_due(store).await?;
+        }
+        if self.schedule.is_due(Look::Others, now) {
+            let others = store.others().await?;
+            for relay in self.watch.look(&others, self.outbox.lease, now) {
+                store.release(relay).await?;
+                tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life");
+                self.schedule.hurry(Look::Purges, now);
+                self.schedule.hurry(Look::Deliveries, now);
+            }
+            self.schedule.looked(Look::Others, false, now);
+        }
+        if self.schedule.is_due(Look::Counting, now) {
+            self.watch_backlog(store).await?;
+            self.schedule.looked(Look::Counting, false, now);
+        }
+        if self.schedule.is_due(Look::Cleaning, now) {
+            let more = store.clean_up(milliseconds(self.outbox.retention)).await?;
+            let expired = store.expire(milliseconds(self.max_age)).await?;
+            let is_more_to_expire = expired.len() >= BATCH;
+            self.tell_expired(expired);
+            self.schedule
+                .looked(Look::Cleaning, more || is_more_to_expire, Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn watch_backlog(&mut self, store: &mut Store) -> Result<()> {
+        let Some((threshold, alarm)) = &self.outbox.alarm else {
+            return Ok(());
+        };
+        let limit = usize::try_from(threshold.saturating_add(1)).unwrap_or(usize::MAX);
+        let (purges, deliveries) = store.backlog(limit.min(1_000_000_000)).await?;
+        let over = purges + deliveries > *threshold;
+        if over == self.alarmed {
+            return Ok(());
+        }
+        self.alarmed = over;
+        if over {
+            tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold");
+        } else {
+            tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again");
+        }
+        alarm(Backlog {
+            over,
+            purges,
+            deliveries,
+        });
+        Ok(())
+    }
+}
+
+/// The time that was so long ago.
+fn since(age_ms: i64, now: Instant) -> Instant {
+    // A clock that was set back makes an age negative.
+    let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
+    now.checked_sub(age).unwrap_or(now)
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
