@@ -1,0 +1,10 @@
+//! The durable outbox, on each kind of database.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
+mod support;
+mod writes;
