@@ -6,5 +6,7 @@
     reason = "these are tests"
 )]
 
+mod deliveries;
+mod relays;
 mod support;
 mod writes;

@@ -1,15 +1,36 @@
-//! What the tests share: a database with a table of posts, and a client that writes to it.
+//! What the tests share: a database with a table of posts, clients that write to it, and caches.
 
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use roan::orm::sqlx::Purging;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::{Builder, Roan, purge_on};
-use sqlx::{AssertSqlSafe, Connection as _};
-use tempfile::TempDir;
+use roan_tests::{MariaDb, Postgres, SqliteFile};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// Makes of each test one for each kind of database.
+macro_rules! on_each_database {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite { $crate::support::on_each_database!(@ Sqlite, $($test),*); }
+        mod postgres { $crate::support::on_each_database!(@ Postgres, $($test),*); }
+        mod mariadb { $crate::support::on_each_database!(@ MySql, $($test),*); }
+    };
+    (@ $dialect:ident, $($test:ident),*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let database = $crate::support::Database::of(roan::outbox::Dialect::$dialect);
+                super::$test(database).await;
+            }
+        )*
+    };
+}
+pub(crate) use on_each_database;
 
 /// The model of all tests.
 #[purge_on(save, delete, url = "/posts")]
@@ -18,84 +39,207 @@ pub(crate) struct Post {
     pub(crate) slug: String,
 }
 
-impl Post {
-    pub(crate) fn new(slug: &str) -> Self {
-        Self {
-            slug: slug.to_owned(),
-        }
-    }
-}
-
-/// A database of one of the three kinds.
+/// Tables of a test's own, in a database of one of the three kinds.
 pub(crate) struct Database {
+    dialect: Dialect,
     url: String,
-    _folder: TempDir,
+    /// The names of its tables begin so: a server is shared by all tests.
+    pub(crate) prefix: String,
+    _file: Option<SqliteFile>,
 }
 
 impl Database {
-    pub(crate) fn start(_dialect: Dialect) -> Self {
-        let folder = TempDir::with_prefix("roan-outbox-").expect("a temporary folder");
-        let url = format!("sqlite://{}/blog.db?mode=rwc", folder.path().display());
+    pub(crate) fn of(dialect: Dialect) -> Self {
+        static POSTGRES: OnceLock<Postgres> = OnceLock::new();
+        static MARIADB: OnceLock<MariaDb> = OnceLock::new();
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let (url, file) = match dialect {
+            Dialect::Postgres => (POSTGRES.get_or_init(Postgres::start).url(), None),
+            Dialect::MySql => (MARIADB.get_or_init(MariaDb::start).url(), None),
+            Dialect::Sqlite => {
+                let file = SqliteFile::new();
+                (file.url(), Some(file))
+            }
+            other => panic!("no server for {other}"),
+        };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
+            dialect,
             url,
-            _folder: folder,
+            prefix: format!("t{number}_"),
+            _file: file,
         }
     }
 
-    /// The outbox in it, with tables, and with short times.
-    pub(crate) async fn outbox(&self) -> Outbox {
-        let outbox = Outbox::at(&self.url)
+    /// Whether a second transaction cannot write before the first one ends.
+    pub(crate) fn is_one_writer(&self) -> bool {
+        self.dialect == Dialect::Sqlite
+    }
+
+    /// The outbox in it, with short times, and no tables yet.
+    pub(crate) fn bare_outbox(&self) -> Outbox {
+        Outbox::at(&self.url)
             .expect("a URL")
+            .prefix(&self.prefix)
             .lease(Duration::from_secs(1))
-            .poll(Duration::from_millis(100));
+            .poll(Duration::from_millis(50))
+    }
+
+    /// The outbox in it, with tables.
+    pub(crate) async fn outbox(&self) -> Outbox {
+        let outbox = self.bare_outbox();
         outbox.migrate().await.expect("tables");
         outbox
     }
 
     pub(crate) async fn client(&self) -> Client {
         let mut client = Client {
-            connection: sqlx::SqliteConnection::connect(&self.url)
-                .await
-                .expect("a connection"),
+            connection: Connection::open(self.dialect, &self.url).await,
+            prefix: self.prefix.clone(),
         };
-        client.run("PRAGMA journal_mode = WAL").await;
+        if self.dialect == Dialect::Sqlite {
+            client.run("PRAGMA journal_mode = WAL").await;
+        }
         client
-            .run("CREATE TABLE IF NOT EXISTS posts (slug text NOT NULL)")
+            .run("CREATE TABLE IF NOT EXISTS {}posts (slug varchar(100) NOT NULL)")
             .await;
         client
+    }
+}
+
+pub(crate) enum Connection {
+    Postgres(sqlx::PgConnection),
+    MySql(sqlx::MySqlConnection),
+    Sqlite(sqlx::SqliteConnection),
+}
+
+macro_rules! each {
+    ($value:expr, $inner:ident => $body:expr) => {
+        match $value {
+            Connection::Postgres($inner) => $body,
+            Connection::MySql($inner) => $body,
+            Connection::Sqlite($inner) => $body,
+        }
+    };
+}
+
+impl Connection {
+    async fn open(dialect: Dialect, url: &str) -> Self {
+        match dialect {
+            Dialect::Postgres => {
+                Self::Postgres(sqlx::PgConnection::connect(url).await.expect("PostgreSQL"))
+            }
+            Dialect::MySql => {
+                Self::MySql(sqlx::MySqlConnection::connect(url).await.expect("MariaDB"))
+            }
+            _ => Self::Sqlite(sqlx::SqliteConnection::connect(url).await.expect("SQLite")),
+        }
     }
 }
 
 /// Writes posts.
 pub(crate) struct Client {
-    connection: sqlx::SqliteConnection,
+    connection: Connection,
+    prefix: String,
 }
 
 impl Client {
+    /// `{}` stands for the prefix.
+    pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        let sql = sql.replace("{}", &self.prefix);
+        each!(&mut self.connection, connection => {
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
+        });
+        Ok(())
+    }
+
     pub(crate) async fn run(&mut self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql))
-            .execute(&mut self.connection)
+        self.try_run(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
+    /// Purges through the connection.
+    pub(crate) async fn purge(
+        &mut self,
+        roan: &Roan,
+        hooks: impl FnOnce() + Send,
+    ) -> Result<(), sqlx::Error> {
+        each!(&mut self.connection, connection => connection.purging(Some(roan), hooks).await)
+    }
+
+    /// Inserts a post, and purges what shows it.
     pub(crate) async fn save(&mut self, roan: &Roan, slug: &str) {
-        self.run(&format!("INSERT INTO posts (slug) VALUES ('{slug}')"))
+        self.run(&format!("INSERT INTO {{}}posts (slug) VALUES ('{slug}')"))
             .await;
-        let post = Post::new(slug);
-        self.connection
-            .purging(Some(roan), || roan::saved(&post))
-            .await
-            .expect("a row of the outbox");
+        let slug = slug.to_owned();
+        let hooks = || roan::saved(&Post { slug });
+        self.purge(roan, hooks).await.expect("a row of the outbox");
+    }
+
+    /// A number that a query yields.
+    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.replace("{}", &self.prefix));
+        each!(&mut self.connection, connection => {
+            let row = sqlx::raw_sql(sql).fetch_one(connection).await.expect("a number");
+            row.get_unchecked(0)
+        })
+    }
+
+    /// Waits until a query yields a number.
+    #[track_caller]
+    pub(crate) fn wait_for_count(
+        &mut self,
+        sql: &str,
+        wanted: i64,
+    ) -> impl Future<Output = ()> + use<'_> {
+        let place = std::panic::Location::caller();
+        let sql = sql.to_owned();
+        async move {
+            let start = Instant::now();
+            loop {
+                let found = self.count(&sql).await;
+                if found == wanted {
+                    return;
+                }
+                assert!(
+                    start.elapsed() < LONG,
+                    "{place}: {sql} yields {found}, not {wanted}"
+                );
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 }
 
 /// A dispatcher for a recorder, without rebound.
 pub(crate) fn builder(recorder: &Recorder) -> Builder {
-    Roan::builder().cache(recorder.clone()).no_rebound()
+    let short = Duration::from_millis(20);
+    Roan::builder()
+        .cache(recorder.clone())
+        .no_rebound()
+        .backoff(short, 10 * short)
 }
 
 pub(crate) async fn flush(roan: &Roan) {
     let left = roan.flush(LONG).await;
     assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+}
+
+/// The URLs that a recorder was asked for, in order, each as often as it was.
+pub(crate) fn urls(recorder: &Recorder) -> Vec<String> {
+    let mut urls: Vec<String> = recorder
+        .requests()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    urls.sort();
+    urls
+}
+
+/// The next of what is told.
+pub(crate) async fn until_recorded<T>(told: &mut tokio::sync::mpsc::UnboundedReceiver<T>) -> T {
+    let next = tokio::time::timeout(LONG, told.recv()).await;
+    next.expect("it is told before long")
+        .expect("somebody tells")
 }

@@ -56,6 +56,10 @@ impl Durable {
             policy,
             &store,
         );
+        #[cfg(feature = "postgres")]
+        if let Some((pool, channel)) = outbox.channel() {
+            tokio::spawn(crate::relay::listen(pool, channel, Arc::clone(link)));
+        }
         let task = tokio::spawn(relay.run(store));
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
         Ok(())

@@ -62,7 +62,9 @@ impl OutboxHandle<'_> {
     pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
         let recording = Recording::new();
         recording.run_blocking(hooks);
-        let (targets, refused) = recording.end();
+        let (mut targets, refused) = recording.end();
+        // One write, one payload, however its hooks were hashed.
+        targets.sort_by(|a, b| (a.as_str(), a.site()).cmp(&(b.as_str(), b.site())));
         for error in &refused {
             self.roan.engine().invalid(error);
         }

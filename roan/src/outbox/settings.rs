@@ -208,6 +208,19 @@ impl Outbox {
         migrated
     }
 
+    /// Where to listen for the writes of other programs, if it is asked for, and under which name.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn channel(&self) -> Option<(sqlx::PgPool, String)> {
+        let options = match &self.options {
+            Options::Postgres(options) if self.notify => (**options).clone(),
+            _ => return None,
+        };
+        let pool = sqlx::postgres::PgPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy_with(options);
+        Some((pool, format!("{}outbox", self.prefix)))
+    }
+
     pub(crate) async fn open(&self) -> Result<Store, OutboxError> {
         Store::open(&self.options, &self.prefix).await
     }

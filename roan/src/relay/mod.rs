@@ -7,6 +7,8 @@
 
 mod ending;
 mod link;
+#[cfg(feature = "postgres")]
+mod listen;
 mod request;
 mod schedule;
 mod turn;
@@ -22,6 +24,8 @@ use crate::outbox::{Outbox, OutboxError};
 use crate::retry::Backoff;
 
 pub(crate) use link::Link;
+#[cfg(feature = "postgres")]
+pub(crate) use listen::listen;
 pub use request::DeadPurge;
 pub(crate) use request::Request;
 

@@ -1,0 +1,31 @@
+//! PostgreSQL's `NOTIFY`: wakes the relay when another program has committed a write.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPool};
+
+use super::link::Link;
+
+/// Between attempts to listen. Meanwhile the relay finds the rows when it looks by itself.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Listens for as long as the runtime lives.
+pub(crate) async fn listen(pool: PgPool, channel: String, link: Arc<Link>) {
+    loop {
+        let Err(error) = listen_once(&pool, &channel, &link).await;
+        tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn listen_once(pool: &PgPool, channel: &str, link: &Link) -> Result<Infallible, sqlx::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(channel).await?;
+    loop {
+        // What was committed before it listened is found now.
+        link.poke();
+        listener.recv().await?;
+    }
+}
