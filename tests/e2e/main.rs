@@ -8,6 +8,7 @@
 
 mod caches;
 mod cleanup;
+mod databases;
 mod encoding;
 mod failures;
 mod faults;

@@ -16,18 +16,22 @@
 
 mod background;
 mod browser;
+mod databases;
 mod faulty;
 mod gate;
 mod head;
 mod nginx;
 mod origin;
+mod server;
 pub mod wait;
 
 pub use browser::{Answer, Browser};
+pub use databases::{MariaDb, Postgres, PostgresOptions, SqliteFile};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
 pub use nginx::{Nginx, Options, SITE_CONF};
 pub use origin::Origin;
+pub use server::Server;
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";

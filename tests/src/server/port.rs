@@ -1,10 +1,10 @@
-//! Ports that stay ours while nginx is down for a restart.
+//! Ports that stay ours while a server is down for a restart.
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Below the range from which Linux picks the ports of outgoing connections: one of those could
-/// take the port of an nginx that a test has stopped for a moment.
+/// take the port of a server that a test has stopped for a moment.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 

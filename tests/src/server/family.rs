@@ -1,0 +1,38 @@
+//! The children of a process, wherever they are. A PostgreSQL makes each of its processes the
+//! leader of a group of its own, so that signals to the group of the first do not reach them.
+
+use std::fs;
+
+use rustix::process::Pid;
+
+/// The children that `parent` has, without those that are dead and wait to be reaped.
+///
+/// The list is complete when the parent is stopped: it can have no more then.
+pub(super) fn children(parent: Pid) -> Vec<Pid> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+        .filter(|pid| parent_of(*pid) == Some(parent))
+        .collect()
+}
+
+/// Whether the process still has its memory and its files.
+pub(super) fn lives(pid: Pid) -> bool {
+    parent_of(pid).is_some()
+}
+
+/// `None` when there is no such process, or only the rest of a dead one.
+fn parent_of(pid: Pid) -> Option<Pid> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // The name of the program stands in parentheses, and may itself have some.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let mut words = rest.split(' ');
+    match words.next()? {
+        "Z" | "X" => None,
+        // Whoever has the parent 0 is none that we have started.
+        _ => Pid::from_raw(words.next()?.parse().ok()?),
+    }
+}
