@@ -54,7 +54,7 @@ async fn a_node_that_is_down_gets_its_purges_when_it_is_back(database: Database)
     let at_up = up.count();
     down.set(Behaviour::Purged);
     flush(&roan).await;
-    assert_eq!(client.count(NONE_LEFT).await, 0);
+    client.wait_for_count(NONE_LEFT, 0).await;
     assert_eq!(up.count(), at_up, "the living node was asked again");
     let requests = down.requests();
     for number in 0..50 {
@@ -82,7 +82,7 @@ async fn what_a_node_has_not_answered_outlives_the_program(database: Database) {
     down.set(Behaviour::Purged);
     let roan = start().await;
     flush(&roan).await;
-    assert_eq!(client.count(NONE_LEFT).await, 0);
+    client.wait_for_count(NONE_LEFT, 0).await;
     assert_eq!(up.count(), at_up, "the living node was asked again");
     let mut sent: Vec<_> = down.requests()[at_down..]
         .iter()
@@ -106,7 +106,7 @@ async fn the_purges_of_a_node_that_was_removed_end(database: Database) {
     let nginx = roan::Nginx::at(&up.purge_url()).unwrap();
     let roan = Roan::builder().cache(nginx).outbox(outbox).build().unwrap();
     flush(&roan).await;
-    assert_eq!(client.count(NONE_LEFT).await, 0);
+    client.wait_for_count(NONE_LEFT, 0).await;
 }
 
 async fn a_purge_that_fails_too_often_is_dead_until_it_is_queued_again(database: Database) {
@@ -163,7 +163,7 @@ async fn a_refused_purge_is_dead_with_its_reason(database: Database) {
     refusing.set(Behaviour::Purged);
     assert_eq!(roan.outbox().requeue_all().await, Ok(2));
     flush(&roan).await;
-    assert_eq!(client.count(NONE_LEFT).await, 0);
+    client.wait_for_count(NONE_LEFT, 0).await;
 }
 
 async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database) {

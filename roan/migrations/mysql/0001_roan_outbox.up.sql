@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS roan_outbox (
 -- What a node has not answered at the first attempt.
 CREATE TABLE IF NOT EXISTS roan_delivery (
     id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
-    purge bigint NOT NULL, -- the row of roan_outbox
+    purge_id bigint NOT NULL, -- the row of roan_outbox
     cache varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     node varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     target text NOT NULL,  -- an element of the payload's list
@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS roan_delivery (
     due_ms bigint NOT NULL DEFAULT 0,
     error text,
     KEY (state, cache, node, id),
-    KEY (purge)
+    KEY (purge_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
 -- The relays at work. One whose beat stands still has died, and what it has taken goes to others.

@@ -15,7 +15,7 @@ CREATE INDEX roan_outbox_state ON roan_outbox (state, ended_ms, id);
 -- What a node has not answered at the first attempt.
 CREATE TABLE roan_delivery (
     id integer PRIMARY KEY AUTOINCREMENT,
-    purge integer NOT NULL, -- the row of roan_outbox
+    purge_id integer NOT NULL, -- the row of roan_outbox
     cache text NOT NULL,
     node text NOT NULL,
     target text NOT NULL,   -- an element of the payload's list
@@ -27,7 +27,7 @@ CREATE TABLE roan_delivery (
     error text
 );
 CREATE INDEX roan_delivery_state ON roan_delivery (state, cache, node, id);
-CREATE INDEX roan_delivery_purge ON roan_delivery (purge);
+CREATE INDEX roan_delivery_purge ON roan_delivery (purge_id);
 
 -- The relays at work. One whose beat stands still has died, and what it has taken goes to others.
 CREATE TABLE roan_relay (

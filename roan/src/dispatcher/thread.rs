@@ -185,8 +185,11 @@ async fn end(engine: &Arc<Engine>, orders: Vec<Order>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
     engine.durable.stop().await;
-    let left = engine.left(true);
     let now = Instant::now();
+    for node in &engine.nodes {
+        node.queue().give_back(now);
+    }
+    let left = engine.left(true);
     for node in &engine.nodes {
         let jobs = node.queue().drain(now);
         for job in jobs {

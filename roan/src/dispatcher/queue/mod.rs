@@ -295,6 +295,17 @@ impl Queue {
         deferred
     }
 
+    /// The end: what came with a ticket alone goes back to where it came from. No answer may come
+    /// after.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        for (_, entry) in &mut self.entries {
+            entry.take_tickets();
+        }
+        let given_back = self.entries.iter().filter(|(_, entry)| !entry.plain);
+        let places = given_back.map(|(place, _)| place).collect();
+        let _ = self.take_all_out(places, now);
+    }
+
     /// Whether the next cache must be asked now, since no answer has come; from then on it was.
     pub(super) fn pass_on(&mut self, job: &Job) -> bool {
         match self.entries.get_mut(job.place as usize) {

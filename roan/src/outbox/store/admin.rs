@@ -128,7 +128,7 @@ impl Store {
             format!("state = {DONE}"),
             format!(
                 "state = {DELIVERED_LATER} AND NOT EXISTS \
-                 (SELECT 1 FROM roan_delivery WHERE roan_delivery.purge = roan_outbox.id)"
+                 (SELECT 1 FROM roan_delivery WHERE roan_delivery.purge_id = roan_outbox.id)"
             ),
         ] {
             let sql = self.sql(&format!(

@@ -94,7 +94,7 @@ impl Store {
         let places = vec!["(?, ?, ?, ?, {now} - ?, ?, ?, {now} + ?, ?)"; rows.len()].join(", ");
         let sql = self.sql(&format!(
             "INSERT INTO roan_delivery \
-             (purge, cache, node, target, created_ms, state, attempts, due_ms, error) VALUES {places}"
+             (purge_id, cache, node, target, created_ms, state, attempts, due_ms, error) VALUES {places}"
         ));
         let mut values = Vec::with_capacity(rows.len() * 9);
         for row in rows {

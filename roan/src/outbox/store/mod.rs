@@ -120,7 +120,7 @@ impl Store {
         self.connection.batch(self.begin().to_owned()).await?;
         for sql in [
             "INSERT INTO roan_outbox (payload) VALUES ('')",
-            "INSERT INTO roan_delivery (purge, cache, node, target, created_ms) VALUES (0, '', '', '', 0)",
+            "INSERT INTO roan_delivery (purge_id, cache, node, target, created_ms) VALUES (0, '', '', '', 0)",
             "INSERT INTO roan_relay (id, beat) VALUES (0, 0)",
             "SELECT id FROM roan_outbox WHERE id = 0 {skip locked}",
             "SELECT id FROM roan_delivery WHERE id = 0 {skip locked}",

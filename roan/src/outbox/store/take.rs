@@ -72,7 +72,7 @@ impl Store {
                 " AND NOT (due_ms > {{now}} AND due_ms <= {{now}} + {cap_ms})"
             ));
         }
-        let columns = "id, purge, target, attempts, {now} - created_ms";
+        let columns = "id, purge_id, target, attempts, {now} - created_ms";
         let values = [Value::Text(cache), Value::Text(node)];
         let rows = self
             .take("roan_delivery", columns, &which, &values, limit)
