@@ -7,6 +7,8 @@
 )]
 
 mod deliveries;
+mod memory;
 mod relays;
+mod starting;
 mod support;
 mod writes;

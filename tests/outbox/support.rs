@@ -71,6 +71,34 @@ impl Database {
         }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A server for one test alone, which may kill it.
+    pub(crate) fn own_server(&self) -> Option<OwnServer> {
+        let (url, server) = match self.dialect {
+            Dialect::Postgres => {
+                let server = Postgres::start();
+                (server.url(), AnyServer::Postgres(server))
+            }
+            Dialect::MySql => {
+                let server = MariaDb::start();
+                (server.url(), AnyServer::MariaDb(server))
+            }
+            _ => return None,
+        };
+        Some(OwnServer {
+            database: Self {
+                dialect: self.dialect,
+                url,
+                prefix: self.prefix.clone(),
+                _file: None,
+            },
+            server,
+        })
+    }
+
     /// Whether a second transaction cannot write before the first one ends.
     pub(crate) fn is_one_writer(&self) -> bool {
         self.dialect == Dialect::Sqlite
@@ -104,6 +132,33 @@ impl Database {
             .run("CREATE TABLE IF NOT EXISTS {}posts (slug varchar(100) NOT NULL)")
             .await;
         client
+    }
+}
+
+enum AnyServer {
+    Postgres(Postgres),
+    MariaDb(MariaDb),
+}
+
+/// See [`Database::own_server`].
+pub(crate) struct OwnServer {
+    pub(crate) database: Database,
+    server: AnyServer,
+}
+
+impl OwnServer {
+    pub(crate) fn kill(&mut self) {
+        match &mut self.server {
+            AnyServer::Postgres(server) => server.kill(),
+            AnyServer::MariaDb(server) => server.kill(),
+        }
+    }
+
+    pub(crate) fn restart(&mut self) {
+        match &mut self.server {
+            AnyServer::Postgres(server) => server.restart(),
+            AnyServer::MariaDb(server) => server.restart(),
+        }
     }
 }
 

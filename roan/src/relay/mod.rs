@@ -113,6 +113,7 @@ impl Relay {
             match result {
                 Ok(Next::End) => break,
                 Ok(Next::Serve(mut opened)) => {
+                    self.link.set_trouble(None);
                     // What was taken over the old connection is still held.
                     opened.go_on_as(self.id);
                     store = Some(opened);
@@ -160,7 +161,6 @@ impl Relay {
             if *failures > 0 {
                 tracing::info!(target: "roan", "the outbox's database is back");
                 *failures = 0;
-                self.link.set_trouble(None);
             }
             if self.link.is_stopping() {
                 // Whatever fails now, the lease makes good.
