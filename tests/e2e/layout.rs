@@ -6,9 +6,16 @@ use std::path::{Path, PathBuf};
 /// The modules of `roan`, from those that may import most to those that know nobody. A module may
 /// import those after it, and those in its own group.
 const LAYERS: &[&[&str]] = &[
-    &["__private", "testing"],
+    &["__private", "testing", "orm"],
     &["config"],
-    &["hook", "scope", "registration", "model", "dispatcher"],
+    &[
+        "hook",
+        "scope",
+        "registration",
+        "model",
+        "dispatcher",
+        "relay",
+    ],
     &["outbox", "report"],
     &["purger", "http"],
     &["retry"],

@@ -274,9 +274,9 @@ async fn a_backlog_is_told_when_it_begins_and_when_it_is_over(database: Database
     for number in 0..5 {
         client.save(&roan, &number.to_string()).await;
     }
-    assert_eq!(until_recorded(&mut alarms).await, true);
+    assert!(until_recorded(&mut alarms).await);
     node.set(Behaviour::Purged);
-    assert_eq!(until_recorded(&mut alarms).await, false);
+    assert!(!until_recorded(&mut alarms).await);
 }
 
 async fn a_later_cache_is_purged_after_an_earlier_one_that_was_down(database: Database) {

@@ -109,32 +109,12 @@ impl Engine {
             Some(refusal) => {
                 if let Some(ticket) = ticket {
                     self.tickets.asked(ticket);
-                    self.defer(None, target, Why::Refused(refusal.clone()), 0, &[ticket]);
+                    self.defer(None, target, &Why::Refused(refusal.clone()), 0, &[ticket]);
                 }
                 self.refuse(target, refusal, asked, now);
             }
             None => self.ask_tier(0, target, asked, false, ticket.as_slice(), now),
         }
-    }
-
-    /// Takes in what one node has not answered yet. `None`: there is no such node.
-    pub(crate) fn accept_at(
-        &self,
-        place: (&str, &str),
-        target: &Target,
-        asked: Instant,
-        (ticket, attempts): (Ticket, u32),
-        now: Instant,
-    ) -> Option<()> {
-        let node = self.node(place)?;
-        let ask = Ask {
-            target,
-            asked,
-            rebound: false,
-            ticket: Some((ticket, attempts)),
-        };
-        self.ask_node(node, ask, now);
-        Some(())
     }
 
     fn refuse(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
@@ -203,7 +183,7 @@ impl Engine {
     }
 
     /// Asks one node, and says whether an answer will come soon.
-    fn ask_node(&self, node: &Node, ask: Ask<'_>, now: Instant) -> bool {
+    pub(super) fn ask_node(&self, node: &Node, ask: Ask<'_>, now: Instant) -> bool {
         let ticket = ask.ticket.map(|(ticket, _)| ticket);
         if let Some(ticket) = ticket {
             self.tickets.asked(ticket);
@@ -220,7 +200,7 @@ impl Engine {
             }
             Asked::Full | Asked::Down => {
                 if let Some((ticket, attempts)) = ask.ticket {
-                    self.defer(Some(node), ask.target, Why::Unsent, attempts, &[ticket]);
+                    self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
                 } else {
                     let job = Job::unsent(ask.target, ask.asked, ask.rebound, now);
                     self.end_unsent(node, &job, Outcome::Dropped, now);
@@ -235,7 +215,7 @@ impl Engine {
         &self,
         node: Option<&Node>,
         target: &Target,
-        why: Why,
+        why: &Why,
         attempts: u32,
         tickets: &[Ticket],
     ) {
@@ -250,55 +230,10 @@ impl Engine {
         }
     }
 
-    /// The thread looks after the flushes.
-    pub(crate) fn wake(&self) {
-        self.inbox.wake();
-    }
-
     pub(crate) fn pump_all(self: &Arc<Self>) {
         for node in &self.nodes {
             self.pump(node);
         }
-    }
-
-    fn node(&self, (cache, node): (&str, &str)) -> Option<&Arc<Node>> {
-        let mut nodes = self.nodes.iter();
-        nodes.find(|known| *known.cache == *cache && *known.name == *node)
-    }
-
-    /// Whether a node is down; `None` when there is no such node.
-    pub(crate) fn is_down(&self, place: (&str, &str)) -> Option<bool> {
-        Some(self.node(place)?.queue().is_down())
-    }
-
-    /// Whether anything waits for a node or is in flight there.
-    pub(crate) fn is_busy(&self, place: (&str, &str)) -> bool {
-        self.node(place).is_some_and(|node| {
-            let queue = node.queue();
-            queue.pending() + queue.rebounds() > 0
-        })
-    }
-
-    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
-        self.node(place)
-            .map_or(Failure::Timeout, |node| node.last_failure())
-    }
-
-    /// Counts and reports a purge that the relay gives up.
-    pub(crate) fn end_dead(
-        &self,
-        place: (&str, &str),
-        target: &Target,
-        failure: Failure,
-        attempts: u32,
-    ) {
-        let Some(node) = self.node(place) else {
-            return;
-        };
-        let now = Instant::now();
-        let mut job = Job::unsent(target, now, false, now);
-        job.attempts = attempts;
-        self.end_unsent(node, &job, Outcome::Dead(failure), now);
     }
 
     /// Starts as many requests at the node as it may have in flight.
@@ -402,7 +337,7 @@ impl Engine {
         for late in &deferred {
             let (target, tickets) = (&late.target, &late.tickets);
             self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
-            self.defer(Some(node), target, Why::Unsent, late.attempts, tickets);
+            self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
         }
         self.settle(node, job, &outcome, failure, settled);
         self.tell(Ending {
@@ -439,7 +374,7 @@ impl Engine {
                     .for_each(|ticket| self.tickets.done(ticket));
             }
         };
-        self.defer(Some(node), &job.target, why, job.attempts, &settled.served);
+        self.defer(Some(node), &job.target, &why, job.attempts, &settled.served);
     }
 
     /// Wakes the thread if something is due before it means to wake, at this node or one that was
@@ -468,7 +403,7 @@ impl Engine {
         self.defer(
             Some(node),
             &job.target,
-            Why::Unsent,
+            &Why::Unsent,
             job.attempts,
             &job.tickets,
         );

@@ -10,6 +10,8 @@ mod engine;
 mod global;
 mod handle;
 mod health;
+#[cfg(feature = "sql")]
+mod intake;
 mod node;
 mod orders;
 #[cfg(feature = "sql")]

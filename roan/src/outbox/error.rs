@@ -84,9 +84,8 @@ impl OutboxError {
             Some("42P01" | "42S02") => Self::Missing(text),
             _ if message.starts_with("no such table") => Self::Missing(text),
             // insufficient_privilege; MySQL's access denied; SQLITE_READONLY and its kin.
-            Some("42501" | "42000") if message.contains("denied") => Self::Rights(text),
-            Some("8" | "1032" | "1544") => Self::Rights(text),
-            Some("42501") => Self::Rights(text),
+            Some("42000") if message.contains("denied") => Self::Rights(text),
+            Some("42501" | "8" | "1032" | "1544") => Self::Rights(text),
             Some("42601" | "42000") if message.to_ascii_uppercase().contains("SKIP") => {
                 Self::SkipLocked(text)
             }

@@ -88,7 +88,7 @@ impl Relay {
         self.more_purges = taken.len() == limit;
         let more = self.more_purges;
         let mut dead = Vec::new();
-        for purge in taken {
+        for purge in &taken {
             self.hand_over(purge, &mut dead);
         }
         self.engine.pump_all();
@@ -106,7 +106,7 @@ impl Relay {
         store.finish(&ended).await
     }
 
-    fn hand_over(&self, purge: TakenPurge, dead: &mut Vec<(i64, String)>) {
+    fn hand_over(&self, purge: &TakenPurge, dead: &mut Vec<(i64, String)>) {
         let targets = match payload::decode(&purge.payload) {
             Ok(targets) => targets,
             Err(error) => return dead.push((purge.id, error)),
