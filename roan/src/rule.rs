@@ -7,17 +7,28 @@ use crate::event::Events;
 /// One declaration of `#[purge_on]`: the events of a model, and what they make stale.
 ///
 /// A rule is static data. Every rule of the binary is in [`rules()`].
+// The fields are for generated code, which calls no constructor: a user's compiler would have to check
+// and to evaluate the call for each rule, which is a twentieth of all that the attribute costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    model: &'static str,
-    module: &'static str,
-    events: Events,
-    watched: &'static [&'static str],
-    template: Template,
-    condition: Option<&'static str>,
-    site: Option<&'static str>,
-    file: &'static str,
-    line: u32,
+    #[doc(hidden)]
+    pub model: &'static str,
+    #[doc(hidden)]
+    pub module: &'static str,
+    #[doc(hidden)]
+    pub events: Events,
+    #[doc(hidden)]
+    pub watched: &'static [&'static str],
+    #[doc(hidden)]
+    pub template: Template,
+    #[doc(hidden)]
+    pub condition: Option<&'static str>,
+    #[doc(hidden)]
+    pub site: Option<&'static str>,
+    #[doc(hidden)]
+    pub file: &'static str,
+    #[doc(hidden)]
+    pub line: u32,
 }
 
 /// What a rule makes targets from, as written in the attribute.
@@ -43,64 +54,6 @@ impl fmt::Display for Template {
 }
 
 impl Rule {
-    /// For generated code: the rules of one type, which is written once for all of them.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn of<const N: usize>(
-        model: &'static str,
-        module: &'static str,
-        mut rules: [Self; N],
-    ) -> [Self; N] {
-        let mut at = 0;
-        while at < N {
-            rules[at].model = model;
-            rules[at].module = module;
-            at += 1;
-        }
-        rules
-    }
-
-    /// For generated code.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn new(events: Events, template: Template, file: &'static str, line: u32) -> Self {
-        Self {
-            model: "",
-            module: "",
-            events,
-            watched: &[],
-            template,
-            condition: None,
-            site: None,
-            file,
-            line,
-        }
-    }
-
-    /// For generated code.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn watching(mut self, fields: &'static [&'static str]) -> Self {
-        self.watched = fields;
-        self
-    }
-
-    /// For generated code.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn when(mut self, condition: &'static str) -> Self {
-        self.condition = Some(condition);
-        self
-    }
-
-    /// For generated code.
-    #[doc(hidden)]
-    #[must_use]
-    pub const fn at_site(mut self, site: &'static str) -> Self {
-        self.site = Some(site);
-        self
-    }
-
     /// The name of the model's type, without its module.
     #[must_use]
     pub const fn model(&self) -> &'static str {

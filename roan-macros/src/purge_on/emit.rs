@@ -15,47 +15,53 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
     let ident = &item.ident;
     let name = item.name();
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
-    let where_clause = where_clause(item, rules);
+    let where_clause = where_clause(item, rules, krate);
     let allow_deprecated = item.is_deprecated.then(|| quote!(#[allow(deprecated)]));
 
-    let count = Index::from(rules.len());
-    let entries = rules.iter().map(entry);
+    let entries = rules.iter().map(|rule| entry(rule, &name));
+    let registered = if item.generics.params.is_empty() {
+        quote! {
+            __roan::submit!(__roan::RuleSet(<#ident as __roan::Model>::RULES));
+            &[#(#entries),*]
+        }
+    } else {
+        // The registry has no arguments for the parameters of the type.
+        quote! {
+            const RULES: &[__roan::Rule] = &[#(#entries),*];
+            __roan::submit!(__roan::RuleSet(RULES));
+            RULES
+        }
+    };
     // Locals are out of the sight of `when = ...`.
     let out = Ident::new("out", Span::mixed_site());
     let number = Ident::new("rule", Span::mixed_site());
     let arms = rules
         .iter()
         .enumerate()
-        .map(|(at, rule)| target_arm(at, rule, item, &out));
-    let watched_changed = watched_changed(rules, item);
+        .map(|(at, rule)| target_arm(at, rule, item, &out, krate));
+    let watched_changed = watched_changed(rules, item, krate);
     quote! {
-        const _: () = {
-            use #krate::__private as __roan;
-            static __ROAN_RULES: [__roan::Rule; #count] =
-                __roan::Rule::of(#name, __roan::module_path!(), [#(#entries),*]);
-            __roan::register!(__ROAN_RULES);
-            #allow_deprecated
-            #[automatically_derived]
-            impl #impl_generics __roan::Model for #ident #ty_generics #where_clause {
-                #[inline]
-                fn rules() -> &'static [__roan::Rule] {
-                    &__ROAN_RULES
+        #allow_deprecated
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Model for #ident #ty_generics #where_clause {
+            const RULES: &'static [#krate::__private::Rule] = {
+                use #krate::__private as __roan;
+                #registered
+            };
+            #[inline]
+            fn targets(&self, #number: usize, #out: &mut #krate::__private::Targets<'_>) {
+                match #number {
+                    #(#arms)*
+                    _ => {}
                 }
-                #[inline]
-                fn targets(&self, #number: usize, #out: &mut __roan::Targets<'_>) {
-                    match #number {
-                        #(#arms)*
-                        _ => {}
-                    }
-                }
-                #watched_changed
             }
-        };
+            #watched_changed
+        }
     }
 }
 
 /// The bounds that the type declares, and one for each named field whose type has a parameter in it.
-fn where_clause(item: &Item, rules: &[Rule<'_>]) -> Option<TokenStream> {
+fn where_clause(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Option<TokenStream> {
     let declared = item.generics.where_clause.iter();
     let mut predicates: Vec<_> = declared
         .flat_map(|clause| &clause.predicates)
@@ -71,21 +77,21 @@ fn where_clause(item: &Item, rules: &[Rule<'_>]) -> Option<TokenStream> {
         for capture in rule.template().into_iter().flat_map(Template::captures) {
             if let [Step::Field(name)] = capture.steps.as_slice() {
                 if capture.optional {
-                    bound(name, quote!(__roan::OptionalUrlValue));
+                    bound(name, quote!(#krate::__private::OptionalUrlValue));
                 } else {
-                    bound(name, quote!(__roan::UrlValue));
+                    bound(name, quote!(#krate::__private::UrlValue));
                 }
             }
         }
         for member in rule.watched() {
-            bound(&member_name(member), quote!(__roan::Watched));
+            bound(&member_name(member), quote!(#krate::__private::Watched));
         }
     }
     (!predicates.is_empty()).then(|| quote!(where #(#predicates),*))
 }
 
-/// The rule as static data.
-fn entry(rule: &Rule<'_>) -> TokenStream {
+/// The rule as static data, without a call: the compiler would evaluate it for each rule.
+fn entry(rule: &Rule<'_>, model: &str) -> TokenStream {
     let events = events(rule);
     let template = match &rule.target {
         Target::Url(Template { literal, .. }) => quote!(Url(#literal)),
@@ -95,60 +101,79 @@ fn entry(rule: &Rule<'_>) -> TokenStream {
             quote!(Urls(#function))
         }
     };
+    let watched = rule.watched_names();
+    let condition = option(rule.when.map(source::text));
+    let site = option(rule.site.as_ref());
     let (file, line) = source::location(rule.span);
     let line = Literal::u32_unsuffixed(line);
-    let names = rule.watched_names();
-    let watching = (!names.is_empty()).then(|| quote!(.watching(&[#(#names),*])));
-    let when = rule.when.map(source::text).map(|text| quote!(.when(#text)));
-    let site = rule.site.as_ref().map(|site| quote!(.at_site(#site)));
     quote! {
-        __roan::Rule::new(#events, __roan::Template::#template, #file, #line) #watching #when #site
+        __roan::Rule {
+            model: #model,
+            module: __roan::module_path!(),
+            events: __roan::#events,
+            watched: &[#(#watched),*],
+            template: __roan::Template::#template,
+            condition: #condition,
+            site: #site,
+            file: #file,
+            line: #line,
+        }
     }
 }
 
-fn events(rule: &Rule<'_>) -> TokenStream {
-    let mut events = TokenStream::new();
-    for listed in rule.events {
-        let event = match listed.event {
-            Event::Create => quote!(__roan::Events::CREATE),
-            Event::Update => quote!(__roan::Events::UPDATE),
-            Event::Delete => quote!(__roan::Events::DELETE),
-            Event::Save => quote!(__roan::Events::SAVE),
-        };
-        events = if events.is_empty() {
-            event
-        } else {
-            quote!(#events.and(#event))
-        };
+fn option(text: Option<impl ToTokens>) -> TokenStream {
+    match text {
+        Some(text) => quote!(__roan::Some(#text)),
+        None => quote!(__roan::None),
     }
-    events
+}
+
+/// The name of the constant in `roan::__private` for the events of the rule.
+fn events(rule: &Rule<'_>) -> TokenStream {
+    let fires_on = |event| rule.fires_on(event);
+    match (
+        fires_on(Event::Create),
+        fires_on(Event::Update),
+        fires_on(Event::Delete),
+    ) {
+        (true, true, true) => quote!(SAVE_DELETE),
+        (true, true, false) => quote!(SAVE),
+        (true, false, true) => quote!(CREATE_DELETE),
+        (true, false, false) => quote!(CREATE),
+        (false, true, true) => quote!(UPDATE_DELETE),
+        (false, true, false) => quote!(UPDATE),
+        (false, false, _) => quote!(DELETE),
+    }
 }
 
 /// The arm that hands over the targets of rule number `at`.
-fn target_arm(at: usize, rule: &Rule<'_>, item: &Item, out: &Ident) -> TokenStream {
+fn target_arm(
+    at: usize,
+    rule: &Rule<'_>,
+    item: &Item,
+    out: &Ident,
+    krate: &TokenStream,
+) -> TokenStream {
     let at = Index::from(at);
-    let site = match &rule.site {
-        Some(site) => quote!(__roan::Some(#site)),
-        None => quote!(__roan::None),
-    };
+    let site = rule.site.as_ref().map(|site| quote!(.at_site(#site)));
     let yielded = match &rule.target {
         Target::Url(template) => match template.pieces.as_slice() {
-            [Piece::Literal(url)] => quote!(#out.fixed_url(#site, #url)),
+            [Piece::Literal(url)] => quote!(#out #site.fixed_url(#url)),
             pieces => {
                 let (start, calls) = writer_calls(pieces, template, item);
-                quote!(#out.url(#site, #start)#calls.end())
+                quote!(#out #site.url(#start)#calls.end())
             }
         },
         Target::Tag(template) => {
             let (start, calls) = writer_calls(&template.pieces, template, item);
-            quote!(#out.tag(#site, #start)#calls.end())
+            quote!(#out #site.tag(#start)#calls.end())
         }
-        Target::Urls(function) => quote!(#out.urls(#site, self, #function)),
+        Target::Urls(function) => quote!(#out #site.urls(self, #function)),
     };
     match rule.when {
         Some(condition) => {
             let condition = seeing_self(condition.clone(), false);
-            quote!(#at => if __roan::when(#condition) { #yielded },)
+            quote!(#at => if #krate::__private::when(#condition) { #yielded },)
         }
         None => quote!(#at => #yielded,),
     }
@@ -251,7 +276,7 @@ fn seeing_self(tokens: TokenStream, is_handed_in: bool) -> TokenStream {
 }
 
 /// The comparison of the fields that rules watch, where a rule does.
-fn watched_changed(rules: &[Rule<'_>], item: &Item) -> Option<TokenStream> {
+fn watched_changed(rules: &[Rule<'_>], item: &Item, krate: &TokenStream) -> Option<TokenStream> {
     let mut arms = TokenStream::new();
     for (at, rule) in rules.iter().enumerate() {
         let at = Index::from(at);
@@ -270,6 +295,8 @@ fn watched_changed(rules: &[Rule<'_>], item: &Item) -> Option<TokenStream> {
         quote! {
             #[inline]
             fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool {
+                // Its spans are those of the fields, unlike those of the path here.
+                use #krate::__private as __roan;
                 match rule {
                     #arms
                     _ => true,

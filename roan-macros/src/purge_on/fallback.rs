@@ -10,15 +10,10 @@ pub(crate) fn stub(item: &Item, krate: &TokenStream) -> TokenStream {
     let ident = &item.ident;
     let (impl_generics, ty_generics, where_clause) = item.generics.split_for_impl();
     quote! {
-        const _: () = {
-            use #krate::__private as __roan;
-            #[automatically_derived]
-            impl #impl_generics __roan::Model for #ident #ty_generics #where_clause {
-                fn rules() -> &'static [__roan::Rule] {
-                    &[]
-                }
-                fn targets(&self, _: usize, _: &mut __roan::Targets<'_>) {}
-            }
-        };
+        #[automatically_derived]
+        impl #impl_generics #krate::__private::Model for #ident #ty_generics #where_clause {
+            const RULES: &'static [#krate::__private::Rule] = &[];
+            fn targets(&self, _: usize, _: &mut #krate::__private::Targets<'_>) {}
+        }
     }
 }

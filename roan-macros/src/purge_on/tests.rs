@@ -22,36 +22,33 @@ fn one_rule() {
         ),
         &expect![[r#"
             pub struct Post;
-            const _: () = {
-                use ::roan::__private as __roan;
-                static __ROAN_RULES: [__roan::Rule; 1] = __roan::Rule::of(
-                    "Post",
-                    __roan::module_path!(),
-                    [
-                        __roan::Rule::new(
-                            __roan::Events::SAVE.and(__roan::Events::DELETE),
-                            __roan::Template::Url("/posts"),
-                            "",
-                            0,
-                        ),
-                    ],
-                );
-                __roan::register!(__ROAN_RULES);
-                #[automatically_derived]
-                impl __roan::Model for Post {
-                    #[inline]
-                    fn rules() -> &'static [__roan::Rule] {
-                        &__ROAN_RULES
-                    }
-                    #[inline]
-                    fn targets(&self, rule: usize, out: &mut __roan::Targets<'_>) {
-                        match rule {
-                            0 => out.fixed_url(__roan::None, "/posts"),
-                            _ => {}
-                        }
+            #[automatically_derived]
+            impl ::roan::__private::Model for Post {
+                const RULES: &'static [::roan::__private::Rule] = {
+                    use ::roan::__private as __roan;
+                    __roan::submit!(__roan::RuleSet(< Post as __roan::Model > ::RULES));
+                    &[
+                        __roan::Rule {
+                            model: "Post",
+                            module: __roan::module_path!(),
+                            events: __roan::SAVE_DELETE,
+                            watched: &[],
+                            template: __roan::Template::Url("/posts"),
+                            condition: __roan::None,
+                            site: __roan::None,
+                            file: "",
+                            line: 0,
+                        },
+                    ]
+                };
+                #[inline]
+                fn targets(&self, rule: usize, out: &mut ::roan::__private::Targets<'_>) {
+                    match rule {
+                        0 => out.fixed_url("/posts"),
+                        _ => {}
                     }
                 }
-            };
+            }
         "#]],
     );
 }
@@ -86,80 +83,83 @@ fn every_key() {
                 published: bool,
                 subtitle: Option<String>,
             }
-            const _: () = {
-                use ::roan::__private as __roan;
-                static __ROAN_RULES: [__roan::Rule; 3] = __roan::Rule::of(
-                    "Post",
-                    __roan::module_path!(),
-                    [
-                        __roan::Rule::new(
-                                __roan::Events::CREATE
-                                    .and(__roan::Events::UPDATE)
-                                    .and(__roan::Events::DELETE),
-                                __roan::Template::Url("/posts/{title}/{author.id}"),
-                                "",
-                                0,
-                            )
-                            .watching(&["title", "type"])
-                            .when("self.published"),
-                        __roan::Rule::new(
-                                __roan::Events::DELETE,
-                                __roan::Template::Urls("Self::pages"),
-                                "",
-                                0,
-                            )
-                            .at_site("www"),
-                        __roan::Rule::new(
-                                __roan::Events::DELETE,
-                                __roan::Template::Tag("{kind()}-{subtitle?}"),
-                                "",
-                                0,
-                            )
-                            .at_site("www"),
-                    ],
-                );
-                __roan::register!(__ROAN_RULES);
-                #[automatically_derived]
-                impl __roan::Model for Post {
-                    #[inline]
-                    fn rules() -> &'static [__roan::Rule] {
-                        &__ROAN_RULES
-                    }
-                    #[inline]
-                    fn targets(&self, rule: usize, out: &mut __roan::Targets<'_>) {
-                        match rule {
-                            0 => {
-                                if __roan::when(self.published) {
-                                    out.url(__roan::None, "/posts/")
-                                        .value(&self.title)
-                                        .literal("/")
-                                        .value(&self.author.id)
-                                        .end()
-                                }
-                            }
-                            1 => out.urls(__roan::Some("www"), self, Self::pages),
-                            2 => {
-                                out.tag(__roan::Some("www"), "")
-                                    .value(&self.kind())
-                                    .literal("-")
-                                    .value_if(&self.subtitle)
+            #[automatically_derived]
+            impl ::roan::__private::Model for Post {
+                const RULES: &'static [::roan::__private::Rule] = {
+                    use ::roan::__private as __roan;
+                    __roan::submit!(__roan::RuleSet(< Post as __roan::Model > ::RULES));
+                    &[
+                        __roan::Rule {
+                            model: "Post",
+                            module: __roan::module_path!(),
+                            events: __roan::SAVE_DELETE,
+                            watched: &["title", "type"],
+                            template: __roan::Template::Url("/posts/{title}/{author.id}"),
+                            condition: __roan::Some("self.published"),
+                            site: __roan::None,
+                            file: "",
+                            line: 0,
+                        },
+                        __roan::Rule {
+                            model: "Post",
+                            module: __roan::module_path!(),
+                            events: __roan::DELETE,
+                            watched: &[],
+                            template: __roan::Template::Urls("Self::pages"),
+                            condition: __roan::None,
+                            site: __roan::Some("www"),
+                            file: "",
+                            line: 0,
+                        },
+                        __roan::Rule {
+                            model: "Post",
+                            module: __roan::module_path!(),
+                            events: __roan::DELETE,
+                            watched: &[],
+                            template: __roan::Template::Tag("{kind()}-{subtitle?}"),
+                            condition: __roan::None,
+                            site: __roan::Some("www"),
+                            file: "",
+                            line: 0,
+                        },
+                    ]
+                };
+                #[inline]
+                fn targets(&self, rule: usize, out: &mut ::roan::__private::Targets<'_>) {
+                    match rule {
+                        0 => {
+                            if ::roan::__private::when(self.published) {
+                                out.url("/posts/")
+                                    .value(&self.title)
+                                    .literal("/")
+                                    .value(&self.author.id)
                                     .end()
                             }
-                            _ => {}
                         }
-                    }
-                    #[inline]
-                    fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool {
-                        match rule {
-                            0 => {
-                                __roan::differ(&old.title, &new.title)
-                                    || __roan::differ(&old.r#type, &new.r#type)
-                            }
-                            _ => true,
+                        1 => out.at_site("www").urls(self, Self::pages),
+                        2 => {
+                            out.at_site("www")
+                                .tag("")
+                                .value(&self.kind())
+                                .literal("-")
+                                .value_if(&self.subtitle)
+                                .end()
                         }
+                        _ => {}
                     }
                 }
-            };
+                #[inline]
+                fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool {
+                    use ::roan::__private as __roan;
+                    match rule {
+                        0 => {
+                            __roan::differ(&old.title, &new.title)
+                                || __roan::differ(&old.r#type, &new.r#type)
+                        }
+                        _ => true,
+                    }
+                }
+            }
         "##]],
     );
 }
@@ -179,47 +179,39 @@ fn generic_type_of_a_renamed_crate() {
             )
             where
                 T: Clone;
-            const _: () = {
-                use renamed::__private as __roan;
-                static __ROAN_RULES: [__roan::Rule; 1] = __roan::Rule::of(
-                    "Pair",
-                    __roan::module_path!(),
-                    [
-                        __roan::Rule::new(
-                            __roan::Events::SAVE,
-                            __roan::Template::Url("/{0}/{1?}"),
-                            "",
-                            0,
-                        ),
-                    ],
-                );
-                __roan::register!(__ROAN_RULES);
-                #[automatically_derived]
-                impl<'a, T, const N: usize> __roan::Model for Pair<'a, T, N>
-                where
-                    T: Clone,
-                    T: __roan::UrlValue,
-                    Option<&'a T>: __roan::OptionalUrlValue,
-                {
-                    #[inline]
-                    fn rules() -> &'static [__roan::Rule] {
-                        &__ROAN_RULES
-                    }
-                    #[inline]
-                    fn targets(&self, rule: usize, out: &mut __roan::Targets<'_>) {
-                        match rule {
-                            0 => {
-                                out.url(__roan::None, "/")
-                                    .value(&self.0)
-                                    .literal("/")
-                                    .value_if(&self.1)
-                                    .end()
-                            }
-                            _ => {}
-                        }
+            #[automatically_derived]
+            impl<'a, T, const N: usize> renamed::__private::Model for Pair<'a, T, N>
+            where
+                T: Clone,
+                T: renamed::__private::UrlValue,
+                Option<&'a T>: renamed::__private::OptionalUrlValue,
+            {
+                const RULES: &'static [renamed::__private::Rule] = {
+                    use renamed::__private as __roan;
+                    const RULES: &[__roan::Rule] = &[
+                        __roan::Rule {
+                            model: "Pair",
+                            module: __roan::module_path!(),
+                            events: __roan::SAVE,
+                            watched: &[],
+                            template: __roan::Template::Url("/{0}/{1?}"),
+                            condition: __roan::None,
+                            site: __roan::None,
+                            file: "",
+                            line: 0,
+                        },
+                    ];
+                    __roan::submit!(__roan::RuleSet(RULES));
+                    RULES
+                };
+                #[inline]
+                fn targets(&self, rule: usize, out: &mut renamed::__private::Targets<'_>) {
+                    match rule {
+                        0 => out.url("/").value(&self.0).literal("/").value_if(&self.1).end(),
+                        _ => {}
                     }
                 }
-            };
+            }
         "#]],
     );
 }
@@ -238,16 +230,11 @@ fn a_mistake_leaves_the_item_and_a_stub() {
             struct Post {
                 slug: String,
             }
-            const _: () = {
-                use ::roan::__private as __roan;
-                #[automatically_derived]
-                impl __roan::Model for Post {
-                    fn rules() -> &'static [__roan::Rule] {
-                        &[]
-                    }
-                    fn targets(&self, _: usize, _: &mut __roan::Targets<'_>) {}
-                }
-            };
+            #[automatically_derived]
+            impl ::roan::__private::Model for Post {
+                const RULES: &'static [::roan::__private::Rule] = &[];
+                fn targets(&self, _: usize, _: &mut ::roan::__private::Targets<'_>) {}
+            }
             ::core::compile_error! {
                 "`{slgu}`: `Post` has no field `slgu`: did you mean `{slug}`? [its fields are `slug`]"
             }

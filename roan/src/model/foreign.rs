@@ -22,9 +22,7 @@ use crate::rule::Rule;
 pub struct Foreign<'a, T: ?Sized>(pub &'a T);
 
 impl<T: ?Sized> Model for Foreign<'_, T> {
-    fn rules() -> &'static [Rule] {
-        &[]
-    }
+    const RULES: &'static [Rule] = &[];
 
     fn targets(&self, _rule: usize, _out: &mut Targets<'_>) {}
 

@@ -32,7 +32,14 @@ use crate::rule::Rule;
 pub trait Model {
     /// The rules of the type, in the order of its attributes.
     #[doc(hidden)]
-    fn rules() -> &'static [Rule];
+    const RULES: &'static [Rule];
+
+    /// [`RULES`](Self::RULES).
+    #[doc(hidden)]
+    #[must_use]
+    fn rules() -> &'static [Rule] {
+        Self::RULES
+    }
 
     /// Hands over what rule number `rule` yields for this row.
     #[doc(hidden)]

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::fmt::{Display, Write};
+use std::mem;
 
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::encode::{Encoder, Place};
@@ -24,70 +25,21 @@ pub(crate) trait Sink {
 }
 
 /// Takes what the rules of a [`Model`](super::Model) yield for one row.
+///
+/// It is the writer of each target too, so that generated code passes one reference along, which is
+/// less for the compiler than a value with a destructor.
 #[expect(
     missing_debug_implementations,
     reason = "lives for one call, in generated code"
 )]
 pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
-}
-
-impl<'a> Targets<'a> {
-    pub(crate) fn new(sink: &'a mut dyn Sink) -> Self {
-        Self { sink }
-    }
-
-    /// Yields the URL of a `url = "..."` rule without captures.
-    #[doc(hidden)]
-    pub fn fixed_url(&mut self, site: Option<&'static str>, url: &'static str) {
-        match site {
-            // Checked when it was compiled, all of it.
-            None => self.sink.target(TargetRef::new(TargetKind::Url, url, 0)),
-            Some(_) => self.url(site, url).end(),
-        }
-    }
-
-    /// Begins the URL of a `url = "..."` rule; [`Writer::end`] yields it.
-    #[doc(hidden)]
-    pub fn url(&mut self, site: Option<&'static str>, start: &'static str) -> Writer<'_> {
-        Writer::new(self.sink, TargetKind::Url, site).literal(start)
-    }
-
-    /// Begins the tag of a `tag = "..."` rule; [`Writer::end`] yields it.
-    #[doc(hidden)]
-    pub fn tag(&mut self, site: Option<&'static str>, start: &'static str) -> Writer<'_> {
-        Writer::new(self.sink, TargetKind::Tag, site).literal(start)
-    }
-
-    /// Yields what the function of a `urls = path` rule returns.
-    #[doc(hidden)]
-    pub fn urls<'m, M, F>(&mut self, site: Option<&'static str>, model: &'m M, pages: F)
-    where
-        F: Pages<'m, M>,
-    {
-        for target in pages.pages_of(model) {
-            match (target, site) {
-                (Ok(target), Some(site)) if target.site().is_none() => {
-                    self.sink.target(TargetRef::from(&target.at_site(site)));
-                }
-                (Ok(target), _) => self.sink.target(TargetRef::from(&target)),
-                (Err(error), _) => self.sink.refused(error),
-            }
-        }
-    }
-}
-
-/// Writes one URL or tag, piece by piece.
-#[doc(hidden)]
-#[expect(
-    missing_debug_implementations,
-    reason = "lives for one call, in generated code"
-)]
-pub struct Writer<'a> {
-    sink: &'a mut dyn Sink,
+    /// The site of the next target; empty for the default one.
+    site: &'static str,
     kind: TargetKind,
-    site_len: usize,
+    /// The site and the target, as far as they are written.
     text: String,
+    site_len: usize,
     state: State,
 }
 
@@ -100,54 +52,110 @@ enum State {
     Failed,
 }
 
-impl<'a> Writer<'a> {
-    fn new(sink: &'a mut dyn Sink, kind: TargetKind, site: Option<&'static str>) -> Self {
-        let site = site.unwrap_or_default();
-        // A hook may fire while the thread ends, when its buffer is gone already.
-        let mut text = BUFFER.try_with(Cell::take).unwrap_or_default();
-        text.clear();
-        text.push_str(site);
+impl<'a> Targets<'a> {
+    pub(crate) fn new(sink: &'a mut dyn Sink) -> Self {
         Self {
             sink,
-            kind,
-            site_len: site.len(),
-            text,
+            site: "",
+            kind: TargetKind::Url,
+            text: String::new(),
+            site_len: 0,
             state: State::Whole,
         }
     }
 
+    /// Names the site of the one rule that is yielded next.
+    #[doc(hidden)]
+    pub fn at_site(&mut self, site: &'static str) -> &mut Self {
+        self.site = site;
+        self
+    }
+
+    /// Yields the URL of a `url = "..."` rule without captures.
+    #[doc(hidden)]
+    pub fn fixed_url(&mut self, url: &'static str) {
+        if self.site.is_empty() {
+            // Checked when it was compiled, all of it.
+            self.sink.target(TargetRef::new(TargetKind::Url, url, 0));
+        } else {
+            self.url(url).end();
+        }
+    }
+
+    /// Yields what the function of a `urls = path` rule returns.
+    #[doc(hidden)]
+    pub fn urls<'m, M, F>(&mut self, model: &'m M, pages: F)
+    where
+        F: Pages<'m, M>,
+    {
+        let site = mem::take(&mut self.site);
+        for target in pages.pages_of(model) {
+            match target {
+                Ok(target) if !site.is_empty() && target.site().is_none() => {
+                    self.sink.target(TargetRef::from(&target.at_site(site)));
+                }
+                Ok(target) => self.sink.target(TargetRef::from(&target)),
+                Err(error) => self.sink.refused(error),
+            }
+        }
+    }
+
+    /// Begins the URL of a `url = "..."` rule; [`end`](Self::end) yields it.
+    #[doc(hidden)]
+    pub fn url(&mut self, start: &'static str) -> &mut Self {
+        self.begin(TargetKind::Url, start)
+    }
+
+    /// Begins the tag of a `tag = "..."` rule; [`end`](Self::end) yields it.
+    #[doc(hidden)]
+    pub fn tag(&mut self, start: &'static str) -> &mut Self {
+        self.begin(TargetKind::Tag, start)
+    }
+
+    fn begin(&mut self, kind: TargetKind, start: &'static str) -> &mut Self {
+        // A hook may fire while the thread ends, when its buffer is gone already.
+        self.text = BUFFER.try_with(Cell::take).unwrap_or_default();
+        self.text.clear();
+        self.text.push_str(self.site);
+        self.site_len = mem::take(&mut self.site).len();
+        self.text.push_str(start);
+        self.kind = kind;
+        self.state = State::Whole;
+        self
+    }
+
     /// A piece of the template, checked when it was compiled.
-    #[must_use]
-    pub fn literal(mut self, piece: &str) -> Self {
+    #[doc(hidden)]
+    pub fn literal(&mut self, piece: &str) -> &mut Self {
         self.text.push_str(piece);
         self
     }
 
     /// `{field}`: one path segment, one query value, or a part of a tag.
-    #[must_use]
-    pub fn value<V: UrlValue>(self, value: &V) -> Self {
+    #[doc(hidden)]
+    pub fn value<V: UrlValue>(&mut self, value: &V) -> &mut Self {
         self.push(value.as_display(), Place::Value)
     }
 
     /// `{field?}`
-    #[must_use]
-    pub fn value_if<V: OptionalUrlValue>(self, value: &V) -> Self {
+    #[doc(hidden)]
+    pub fn value_if<V: OptionalUrlValue>(&mut self, value: &V) -> &mut Self {
         self.push_option(value.as_option(), Place::Value)
     }
 
     /// `{field*}`: several path segments.
-    #[must_use]
-    pub fn path<V: UrlValue>(self, value: &V) -> Self {
+    #[doc(hidden)]
+    pub fn path<V: UrlValue>(&mut self, value: &V) -> &mut Self {
         self.push(value.as_display(), Place::Path)
     }
 
     /// `{field*?}`
-    #[must_use]
-    pub fn path_if<V: OptionalUrlValue>(self, value: &V) -> Self {
+    #[doc(hidden)]
+    pub fn path_if<V: OptionalUrlValue>(&mut self, value: &V) -> &mut Self {
         self.push_option(value.as_option(), Place::Path)
     }
 
-    fn push_option(mut self, value: Option<&dyn Display>, place: Place) -> Self {
+    fn push_option(&mut self, value: Option<&dyn Display>, place: Place) -> &mut Self {
         match value {
             Some(value) => self.push(value, place),
             None => {
@@ -157,7 +165,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn push(mut self, value: &dyn Display, place: Place) -> Self {
+    fn push(&mut self, value: &dyn Display, place: Place) -> &mut Self {
         if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
         }
@@ -165,7 +173,8 @@ impl<'a> Writer<'a> {
     }
 
     /// Yields the target.
-    pub fn end(mut self) {
+    #[doc(hidden)]
+    pub fn end(&mut self) {
         let target = &self.text[self.site_len..];
         let checked = match (self.state, self.kind) {
             (State::Whole, TargetKind::Url) => check_rendered_url(target),
@@ -184,7 +193,7 @@ impl<'a> Writer<'a> {
 
     fn keep_buffer(&mut self) {
         if self.text.capacity() <= KEPT_BUFFER {
-            let text = std::mem::take(&mut self.text);
+            let text = mem::take(&mut self.text);
             let _ = BUFFER.try_with(|buffer| buffer.set(text));
         }
     }
