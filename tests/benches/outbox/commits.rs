@@ -21,6 +21,8 @@ enum Second {
     Nothing,
     /// A row of an equal table that nobody reads.
     Plain(&'static str),
+    /// Nothing, but the same purges are made, from memory, once it has committed.
+    Memory(Roan),
     Outbox(Roan),
 }
 
@@ -35,16 +37,20 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
         "INSERT INTO like_outbox (payload) VALUES (?)",
         "INSERT INTO like_outbox (payload) VALUES ($1)",
     );
+    let memory = dispatcher(Nginx::at(&node.purge_url()).unwrap())
+        .build()
+        .unwrap();
     let seconds = [
         Second::Nothing,
         Second::Plain(plain),
+        Second::Memory(memory.clone()),
         Second::Outbox(roan.clone()),
     ];
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         clients.push(database.connect().await);
     }
-    let mut rates: [Vec<f64>; 3] = Default::default();
+    let mut rates: [Vec<f64>; 4] = Default::default();
     let mut left = Vec::new();
     // The first round only warms up.
     for round in 0..=ROUNDS {
@@ -59,30 +65,33 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
                 // The relay is through before the others' turn comes.
                 drain(&roan).await;
             }
+            drain(&memory).await;
             if round > 0 {
                 rates[sort].push(rate);
             }
         }
     }
-    let [without, plain, with] = rates.each_ref().map(|rates| median(rates));
+    let [without, plain, memory, with] = rates.each_ref().map(|rates| median(rates));
     println!(
-        "\n{:<46} {:>10} {:>10} {:>10} {:>14}",
+        "\n{:<46} {:>10} {:>10} {:>10} {:>10} {:>14}",
         format!("{}, {CLIENTS} clients", database.name),
         "without",
         "+ plain",
+        "in memory",
         "+ outbox",
         "rows not taken"
     );
     println!(
-        "{:<46} {without:>8.0}/s {plain:>8.0}/s {with:>8.0}/s {:>14.0}",
+        "{:<46} {without:>8.0}/s {plain:>8.0}/s {memory:>8.0}/s {with:>8.0}/s {:>14.0}",
         "commits, the relay at work meanwhile",
         median(&left),
     );
     println!(
-        "{:<46} {:>10.2} {:>10.2} {:>10.2}  (limit {LIMIT}: {})",
+        "{:<46} {:>10.2} {:>10.2} {:>10.2} {:>10.2}  (limit {LIMIT}: {})",
         "  ratio",
         1.0,
         plain / without,
+        memory / without,
         with / without,
         held(with / without, LIMIT, false),
     );
@@ -113,7 +122,7 @@ async fn commits(
                     .execute(insert, &[post.slug.as_str(), "A title"])
                     .await;
                 match &second {
-                    Second::Nothing => {}
+                    Second::Nothing | Second::Memory(_) => {}
                     Second::Plain(insert) => {
                         let slug = &post.slug;
                         let payload = format!(r#"{{"purge":["/posts","/posts/{slug}"],"v":1}}"#);
@@ -122,6 +131,9 @@ async fn commits(
                     Second::Outbox(roan) => client.save(roan, &post).await,
                 }
                 client.run("COMMIT").await;
+                if let Second::Memory(roan) = &second {
+                    roan.saved(&post);
+                }
                 commits += 1;
             }
             (commits, client)
