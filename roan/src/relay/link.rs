@@ -68,8 +68,13 @@ impl Link {
         }
     }
 
-    pub(super) fn take_expected(&self) -> bool {
-        self.expected.swap(false, Ordering::AcqRel)
+    pub(super) fn is_expected(&self) -> bool {
+        self.expected.load(Ordering::Acquire)
+    }
+
+    /// From now on a write wakes the relay again.
+    pub(super) fn forget_expected(&self) {
+        self.expected.store(false, Ordering::Release);
     }
 
     pub(super) fn take_poked(&self) -> bool {

@@ -52,8 +52,17 @@ pub(crate) struct Relay {
     back: Vec<(Arc<str>, Arc<str>)>,
     /// Whether the backlog was over the threshold when it was last counted.
     alarmed: bool,
+    /// Whether the next look is for a write of this program.
+    expects: bool,
     /// Whether the last taking found as many purges as it could take.
     more_purges: bool,
+    /// Whether it found so many that the next ones are worth waiting for.
+    many_purges: bool,
+    /// The highest id of the purges taken last. Most looks begin a little below it; all ids are
+    /// looked at every so often, as any row may commit late.
+    mark: i64,
+    /// When to look at all ids again.
+    all_ids_at: Instant,
     /// Under which it holds rows, over all connections.
     id: i64,
 }
@@ -95,7 +104,11 @@ impl Relay {
             watch: Watch::default(),
             back: Vec::new(),
             alarmed: false,
+            expects: false,
             more_purges: false,
+            many_purges: false,
+            mark: 0,
+            all_ids_at: Instant::now(),
             id: store.relay(),
         }
     }

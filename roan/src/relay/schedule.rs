@@ -8,6 +8,10 @@ use crate::outbox::Outbox;
 /// between two looks.
 const QUICK: Duration = Duration::from_millis(2);
 
+/// The time between two looks while writes come thick and fast: each look costs the database more
+/// than a row more does.
+const THICK: Duration = Duration::from_millis(10);
+
 /// Finished rows are written down together.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -23,6 +27,8 @@ pub(super) struct Schedule {
     /// How many quick looks found nothing since the last write of this program.
     in_vain: u32,
     purges: Instant,
+    /// No write of this program makes it look earlier.
+    purges_from: Instant,
     deliveries: Instant,
     beat: Instant,
     others: Instant,
@@ -50,6 +56,7 @@ impl Schedule {
             lease: outbox.lease,
             in_vain: u32::MAX,
             purges: now,
+            purges_from: now,
             deliveries: now,
             beat: now,
             others: now,
@@ -102,13 +109,24 @@ impl Schedule {
     /// A write of this program will commit soon, or rolls back.
     pub(super) fn expect(&mut self, now: Instant) {
         self.in_vain = 0;
-        let soon = now + QUICK;
+        let soon = (now + QUICK).max(self.purges_from);
         // What is due already has just been put off, or is about to be looked at.
         self.purges = if self.purges <= now {
             soon
         } else {
             self.purges.min(soon)
         };
+    }
+
+    /// A write of this program has committed.
+    pub(super) fn poke(&mut self, now: Instant) {
+        self.purges = self.purges.min(now.max(self.purges_from));
+    }
+
+    /// Many rows were found: more will come.
+    pub(super) fn gather(&mut self, now: Instant) {
+        self.purges_from = now + THICK;
+        self.purges = self.purges.max(self.purges_from);
     }
 
     /// Something is there to be seen.
@@ -161,5 +179,29 @@ mod tests {
         assert_eq!(pauses.last(), Some(&1000));
         schedule.looked(Look::Purges, true, now);
         assert!(schedule.is_due(Look::Purges, now));
+    }
+
+    #[test]
+    fn writes_that_come_thick_and_fast_are_gathered() {
+        let Ok(outbox) = Outbox::at("sqlite://x.db") else {
+            return; // built without SQLite
+        };
+        let start = Instant::now();
+        let mut schedule = Schedule::new(&outbox, start);
+        let after = |schedule: &Schedule| (schedule.purges - start).as_millis();
+        schedule.looked(Look::Purges, false, start);
+        schedule.poke(start);
+        assert_eq!(after(&schedule), 0);
+        schedule.expect(start);
+        schedule.looked(Look::Purges, false, start);
+        assert_eq!(after(&schedule), 2);
+        schedule.gather(start);
+        assert_eq!(after(&schedule), 10);
+        schedule.expect(start);
+        schedule.poke(start);
+        assert_eq!(after(&schedule), 10);
+        // Who waits for it does not wait for others.
+        schedule.hurry(Look::Purges, start);
+        assert_eq!(after(&schedule), 0);
     }
 }

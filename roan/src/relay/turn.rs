@@ -16,19 +16,30 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 /// Rows are taken so many at a time.
 const BATCH: usize = 1000;
 
+/// So many ids below the highest that was taken are looked at each time: of transactions that began
+/// earlier and have not committed yet.
+const BELOW: i64 = 1000;
+
+/// A look at all ids is followed by none for so many times as long as it took.
+const REST: u32 = 50;
+
+/// As many at one look: writes come thick and fast, and the next ones are taken together.
+const MANY: usize = 8;
+
 impl Relay {
     pub(super) async fn turn(&mut self, store: &mut Store) -> Result<()> {
         let now = Instant::now();
         if self.link.take_poked() {
-            self.schedule.hurry(Look::Purges, now);
+            self.schedule.poke(now);
         }
-        if self.link.take_expected() {
+        // Until the look that this write is told of has begun, others need not wake the relay.
+        if !self.expects && self.link.is_expected() {
+            self.expects = true;
             self.schedule.expect(now);
         }
         let wanted = self.link.wanted_look();
         if wanted.is_some() {
-            self.schedule.hurry(Look::Purges, now);
-            self.schedule.hurry(Look::Deliveries, now);
+            self.hurry_all(now);
         }
         self.back.extend(self.engine.tickets.take_back());
         if self.schedule.is_due(Look::Purges, now) {
@@ -43,8 +54,7 @@ impl Relay {
         }
         for request in self.link.take_requests() {
             request.serve(store).await?;
-            self.schedule.hurry(Look::Purges, now);
-            self.schedule.hurry(Look::Deliveries, now);
+            self.hurry_all(now);
         }
         if let Some(number) = wanted {
             let (purges, deliveries) = store.backlog(BATCH).await?;
@@ -52,6 +62,13 @@ impl Relay {
             self.engine.wake();
         }
         self.keep_house(store).await
+    }
+
+    /// Rows may wait anywhere.
+    fn hurry_all(&mut self, now: Instant) {
+        self.all_ids_at = now;
+        self.schedule.hurry(Look::Purges, now);
+        self.schedule.hurry(Look::Deliveries, now);
     }
 
     /// As many answers as may be outstanding besides those that are.
@@ -74,6 +91,9 @@ impl Relay {
     }
 
     async fn take_purges(&mut self, store: &mut Store) -> Result<()> {
+        if std::mem::take(&mut self.expects) {
+            self.link.forget_expected();
+        }
         let limit = self.room().min(BATCH);
         if limit < (BATCH / 4).min(self.window) {
             // Not for a handful; answers will make room.
@@ -81,11 +101,25 @@ impl Relay {
             return Ok(());
         }
         let mut taken = Vec::new();
-        if self.more_purges || store.is_purge_waiting().await? {
+        let now = Instant::now();
+        let all_ids = self.all_ids_at <= now;
+        let above = if all_ids {
+            i64::MIN
+        } else {
+            self.mark.saturating_sub(BELOW)
+        };
+        if self.more_purges || self.many_purges || store.is_purge_waiting(above).await? {
             self.beat_if_due(store).await?;
-            taken = store.take_purges(limit).await?;
+            taken = store.take_purges(above, limit).await?;
+        }
+        if all_ids {
+            self.all_ids_at = now + (now.elapsed() * REST).min(self.outbox.poll);
+        }
+        if let Some(last) = taken.last() {
+            self.mark = last.id;
         }
         self.more_purges = taken.len() == limit;
+        self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
         let mut dead = Vec::new();
         for purge in &taken {
@@ -93,6 +127,9 @@ impl Relay {
         }
         self.engine.pump_all();
         self.schedule.looked(Look::Purges, more, Instant::now());
+        if self.many_purges && !more {
+            self.schedule.gather(Instant::now());
+        }
         if dead.is_empty() {
             return Ok(());
         }
@@ -197,8 +234,7 @@ impl Relay {
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
                 tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life");
-                self.schedule.hurry(Look::Purges, now);
-                self.schedule.hurry(Look::Deliveries, now);
+                self.hurry_all(now);
             }
             self.schedule.looked(Look::Others, false, now);
         }
