@@ -45,7 +45,7 @@ impl Site {
             }
             outbox(&url).migrate().await.expect("tables of the outbox");
         });
-        let app = runtime.block_on(app::serve(&url));
+        let app = runtime.block_on(app::serve(&url, rng.fork()));
         let nodes = [(); 2].map(|()| Nginx::start_before(app, &Options::default()));
         let front = runtime.block_on(Front::serve(nodes[0].addr()));
         let addrs = nodes.each_ref().map(|node| node.addr());
