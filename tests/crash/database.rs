@@ -3,12 +3,15 @@
 use roan::outbox::Dialect;
 use roan_tests::{MariaDb, Postgres, SqliteFile};
 
+use crate::disk::Disk;
+
 /// A database of the harness's own.
 #[derive(Debug)]
 pub(crate) enum Database {
     Postgres(Postgres),
     MariaDb(MariaDb),
-    Sqlite(SqliteFile),
+    /// With a disk of its own, where that can be had.
+    Sqlite(SqliteFile, Option<Disk>),
 }
 
 impl Database {
@@ -16,7 +19,11 @@ impl Database {
         match dialect {
             Dialect::Postgres => Self::Postgres(Postgres::start()),
             Dialect::MySql => Self::MariaDb(MariaDb::start()),
-            _ => Self::Sqlite(SqliteFile::new()),
+            _ => {
+                let file = SqliteFile::new();
+                let disk = Disk::mount(file.folder());
+                Self::Sqlite(file, disk)
+            }
         }
     }
 
@@ -24,7 +31,7 @@ impl Database {
         match self {
             Self::Postgres(server) => server.url(),
             Self::MariaDb(server) => server.url(),
-            Self::Sqlite(file) => file.url(),
+            Self::Sqlite(file, _) => file.url(),
         }
     }
 
@@ -33,7 +40,7 @@ impl Database {
         match self {
             Self::Postgres(server) => server.kill(),
             Self::MariaDb(server) => server.kill(),
-            Self::Sqlite(_) => {}
+            Self::Sqlite(..) => {}
         }
     }
 
@@ -41,7 +48,15 @@ impl Database {
         match self {
             Self::Postgres(server) => server.restart(),
             Self::MariaDb(server) => server.restart(),
-            Self::Sqlite(_) => {}
+            Self::Sqlite(..) => {}
+        }
+    }
+
+    /// A disk that can be filled.
+    pub(crate) fn disk(&self) -> Option<Disk> {
+        match self {
+            Self::Sqlite(_, disk) => disk.clone(),
+            _ => None,
         }
     }
 }

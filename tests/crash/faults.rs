@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use roan::outbox::Dialect;
+use roan_tests::wait;
 
 use crate::instance::Instance;
 use crate::site::Site;
@@ -18,10 +19,11 @@ pub(crate) enum Fault {
     RelayKilled,
     RelayStopped,
     ClockSetBack,
+    DiskFull,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::NodeKilled,
         Self::NodeStopped,
         Self::NodeRefuses,
@@ -29,6 +31,7 @@ impl Fault {
         Self::RelayKilled,
         Self::RelayStopped,
         Self::ClockSetBack,
+        Self::DiskFull,
     ];
 }
 
@@ -62,7 +65,14 @@ impl Site {
 
     /// Does it, undoes it, and judges what came of it.
     pub(crate) fn suffer(&mut self, fault: Fault) {
+        if fault == Fault::DiskFull && self.database.disk().is_none() {
+            return;
+        }
         self.tally.faults += 1;
+        // A relay that was there all the while has to cope with what it holds; a new one, with what
+        // it finds. What a database forgets as it crashes is a matter for the first.
+        let is_there = fault == Fault::DatabaseKilled || self.rng.bool();
+        let witness = is_there.then(|| self.instance("relay"));
         let writer = self.working();
         self.load(20..200);
         match fault {
@@ -73,10 +83,15 @@ impl Site {
             Fault::RelayKilled => self.kill_other(&writer),
             Fault::RelayStopped => self.stop_other(&writer),
             Fault::ClockSetBack => self.set_clock_back(),
+            Fault::DiskFull => self.fill_disk(&writer),
         }
         self.load(20..200);
         self.crash(writer);
-        self.settle();
+        let Some(witness) = witness else {
+            return self.settle();
+        };
+        self.judge();
+        self.count(&witness.kill());
     }
 
     /// A random time under load: which moment of it is hit is chance.
@@ -164,5 +179,22 @@ impl Site {
             "UPDATE roan_delivery SET created_ms = created_ms + {hour}, due_ms = due_ms + {hour}"
         ));
         self.front.refuse(false);
+    }
+
+    /// Writes fail, as a whole and with a clear error, until there is room again.
+    fn fill_disk(&mut self, writer: &Instance) {
+        const CLEAR: &str = "database or disk is full";
+        let Some(disk) = self.database.disk() else {
+            return;
+        };
+        wait::until(wait::LONG, "a write that does not fit", || {
+            // Room that SQLite has for itself, after a checkpoint, would be enough for a while.
+            let _busy = self.try_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+            disk.fill();
+            writer.said().failures.iter().any(|why| why.contains(CLEAR))
+        });
+        self.load(50..600);
+        disk.empty();
+        writer.wait_for_writes(1);
     }
 }

@@ -22,6 +22,7 @@
 mod app;
 mod connection;
 mod database;
+mod disk;
 mod faults;
 mod front;
 mod instance;
@@ -70,6 +71,7 @@ fn main() -> ExitCode {
     if chosen.is_empty() || options.iter().any(|option| option == "--list") {
         return ExitCode::SUCCESS;
     }
+    disk::enter_namespace();
     prove(&chosen)
 }
 

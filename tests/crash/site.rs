@@ -109,11 +109,15 @@ impl Site {
     /// Runs SQL that must succeed.
     #[track_caller]
     pub(crate) fn sql(&self, sql: &str) {
+        let done = self.try_sql(sql);
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    pub(crate) fn try_sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let url = self.database.url();
-        let done = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             let mut db = Connection::open(&url).await?;
             db.run(sql).await
-        });
-        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        })
     }
 }
