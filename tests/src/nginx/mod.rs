@@ -40,8 +40,19 @@ impl Nginx {
     #[must_use]
     #[track_caller]
     pub fn start(origin: &Origin, options: &Options) -> Self {
+        Self::start_before(origin.addr(), options)
+    }
+
+    /// Starts one before a server of the test's own.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    #[track_caller]
+    pub fn start_before(origin: SocketAddr, options: &Options) -> Self {
         Self::launch(&Conf {
-            origin: origin.addr(),
+            origin,
             options: options.clone(),
         })
     }

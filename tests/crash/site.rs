@@ -1,0 +1,123 @@
+//! A whole site: database, app, two nginx nodes, readers, and the writers that are killed.
+
+use std::net::SocketAddr;
+
+use fastrand::Rng;
+use roan::outbox::Dialect;
+use roan_tests::{Nginx, Options};
+use tokio::runtime::Runtime;
+
+use crate::connection::Connection;
+use crate::database::Database;
+use crate::front::Front;
+use crate::instance::{Instance, Said};
+use crate::readers::Readers;
+use crate::tally::Tally;
+use crate::writer::{Orders, outbox};
+use crate::{app, model};
+
+/// See the module. The first node is purged through the front, the second one directly.
+pub(crate) struct Site {
+    pub(crate) rng: Rng,
+    pub(crate) tally: Tally,
+    pub(crate) nodes: [Nginx; 2],
+    pub(crate) front: Front,
+    pub(crate) readers: Readers,
+    pub(crate) database: Database,
+    /// Writers started until now.
+    started: u64,
+    /// Serves the app, the front and the readers; last, so that they outlive who needs them.
+    pub(crate) runtime: Runtime,
+}
+
+impl Site {
+    pub(crate) fn start(name: &'static str, database: Database, mut rng: Rng) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let url = database.url();
+        runtime.block_on(async {
+            let mut db = Connection::open(&url).await.expect("a database");
+            for sql in model::create(db.dialect()) {
+                db.run(&sql).await.expect("tables of posts");
+            }
+            outbox(&url).migrate().await.expect("tables of the outbox");
+        });
+        let app = runtime.block_on(app::serve(&url, rng.fork()));
+        let nodes = [(); 2].map(|()| Nginx::start_before(app, &Options::default()));
+        let front = runtime.block_on(Front::serve(nodes[0].addr()));
+        let addrs = nodes.each_ref().map(|node| node.addr());
+        let readers = runtime.block_on(async { Readers::start(&addrs, &mut rng) });
+        Self {
+            rng,
+            tally: Tally {
+                database: name,
+                ..Tally::default()
+            },
+            nodes,
+            front,
+            readers,
+            database,
+            started: 0,
+            runtime,
+        }
+    }
+
+    pub(crate) fn addrs(&self) -> [SocketAddr; 2] {
+        self.nodes.each_ref().map(|node| node.addr())
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        outbox(&self.database.url()).dialect()
+    }
+
+    /// Starts a program with a dispatcher; `mode` as for [`Instance::start`].
+    pub(crate) fn instance(&mut self, mode: &str) -> Instance {
+        self.started += 1;
+        let orders = Orders {
+            url: self.database.url(),
+            seed: self.rng.u64(..),
+            number: self.started,
+            purge_urls: vec![self.front.purge_url(), self.nodes[1].purge_url()],
+        };
+        Instance::start(mode, &orders)
+    }
+
+    /// Starts one that writes.
+    pub(crate) fn writer(&mut self) -> Instance {
+        self.instance("write")
+    }
+
+    /// Kills one, and counts what it has said.
+    pub(crate) fn crash(&mut self, instance: Instance) -> Said {
+        let said = instance.kill();
+        self.tally.crashes += 1;
+        self.count(&said);
+        said
+    }
+
+    /// Counts what one has said that was not killed as a crash.
+    pub(crate) fn count(&mut self, said: &Said) {
+        self.tally.writes += said.committed;
+        self.tally.rolled_back += said.rolled_back;
+        self.tally.savepoints += said.savepoints;
+        self.tally.failed += said.failed;
+    }
+
+    /// Runs SQL that must succeed.
+    #[track_caller]
+    pub(crate) fn sql(&self, sql: &str) {
+        let done = self.try_sql(sql);
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    pub(crate) fn try_sql(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let url = self.database.url();
+        self.runtime.block_on(async {
+            let mut db = Connection::open(&url).await?;
+            db.run(sql).await
+        })
+    }
+}
