@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use roan::testing::Recorder;
+use roan_tests::wait;
 
 use crate::support::{Database, builder, flush, on_each_database, urls};
 
 on_each_database!(
     what_a_dead_relay_has_taken_is_taken_over,
     a_relay_that_lives_is_not_taken_over,
+    what_a_relay_has_taken_and_does_not_know_of_waits_again,
     two_relays_share_the_work,
     a_relay_that_ends_gives_back_what_it_holds,
     rows_of_other_programs_are_found,
@@ -63,6 +65,32 @@ async fn a_relay_that_lives_is_not_taken_over(database: Database) {
         urls(&recorder),
         ["/posts", "/posts", "/posts/a", "/posts/a"]
     );
+}
+
+async fn what_a_relay_has_taken_and_does_not_know_of_waits_again(database: Database) {
+    let outbox = database.outbox().await.lease(Duration::from_secs(3600));
+    let recorder = Recorder::new();
+    let roan = builder(&recorder)
+        .rebound(Duration::from_secs(3600))
+        .outbox(outbox)
+        .build()
+        .unwrap();
+    let mut client = database.client().await;
+    client.save(&roan, "held").await;
+    flush(&roan).await;
+    let relay = client.count("SELECT id FROM {}relay").await;
+    // As after a crash of PostgreSQL, which may forget that a row was done, or when the answer to
+    // the taking was lost.
+    client
+        .run(&format!(
+            r#"INSERT INTO {{}}outbox (payload, state, relay) VALUES ('{{"v":1,"purge":["/lost"]}}', 1, {relay})"#
+        ))
+        .await;
+    wait::until(wait::LONG, "the purge of a forgotten row", || {
+        urls(&recorder).contains(&"/lost".to_owned())
+    });
+    // The other one was held, and so is not sent again.
+    assert_eq!(urls(&recorder), ["/lost", "/posts", "/posts/held"]);
 }
 
 async fn two_relays_share_the_work(database: Database) {

@@ -4,6 +4,7 @@
 //! node. What a node does not answer is *deferred*: the relay keeps it in the database, apart from
 //! the row. The row is over when nothing is outstanding any more.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use slab::Slab;
@@ -174,6 +175,20 @@ impl Tickets {
     /// News that could not be written down.
     pub(crate) fn put_back(&self, news: Vec<News>) {
         self.lock().news.splice(0..0, news);
+    }
+
+    /// The purges and the deliveries that are not over yet, or are and wait to be written down.
+    pub(crate) fn held(&self) -> (HashSet<i64>, HashSet<i64>) {
+        let state = self.lock();
+        let mut held = (HashSet::new(), HashSet::new());
+        let open = state.open.iter().map(|(_, open)| open.row);
+        for row in open.chain(state.news.iter().map(|news| news.row)) {
+            match row {
+                Row::Purge(id) => held.0.insert(id),
+                Row::Delivery { id, .. } => held.1.insert(id),
+            };
+        }
+        held
     }
 
     pub(crate) fn take_back(&self) -> Vec<(Arc<str>, Arc<str>)> {

@@ -121,14 +121,12 @@ impl Relay {
         loop {
             let result = match store.take() {
                 Some(store) => self.serve(store, &mut failures).await,
-                None => self.outbox.open().await.map(Next::Serve),
+                None => self.reopen().await.map(Next::Serve),
             };
             match result {
                 Ok(Next::End) => break,
-                Ok(Next::Serve(mut opened)) => {
+                Ok(Next::Serve(opened)) => {
                     self.link.set_trouble(None);
-                    // What was taken over the old connection is still held.
-                    opened.go_on_as(self.id);
                     store = Some(opened);
                     continue;
                 }
@@ -148,6 +146,29 @@ impl Relay {
             }
         }
         self.link.end();
+    }
+
+    /// Connects again. What was taken over the old connection is still held; what was lost with it
+    /// is given back.
+    async fn reopen(&self) -> Result<Store, OutboxError> {
+        let mut store = self.outbox.open().await?;
+        store.go_on_as(self.id);
+        let giving_back = self.give_back_strangers(&mut store);
+        match tokio::time::timeout(Outbox::longest_statement(), giving_back).await {
+            Ok(Ok(())) => Ok(store),
+            Ok(Err(error)) => Err(OutboxError::of(&error)),
+            Err(_) => Err(OutboxError::Database("no answer for a minute".to_owned())),
+        }
+    }
+
+    /// Lets wait again what stands as taken by this relay, though it holds no such row.
+    async fn give_back_strangers(&self, store: &mut Store) -> Result<(), sqlx::Error> {
+        let (purges, deliveries) = self.engine.tickets.held();
+        let count = store.release_but(&purges, &deliveries).await?;
+        if count > 0 {
+            tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again");
+        }
+        Ok(())
     }
 
     async fn stopped(&self) {

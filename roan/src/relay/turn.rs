@@ -243,6 +243,7 @@ impl Relay {
             self.schedule.looked(Look::Counting, false, now);
         }
         if self.schedule.is_due(Look::Cleaning, now) {
+            self.give_back_strangers(store).await?;
             let more = store.clean_up(milliseconds(self.outbox.retention)).await?;
             let expired = store.expire(milliseconds(self.max_age)).await?;
             let is_more_to_expire = expired.len() >= BATCH;

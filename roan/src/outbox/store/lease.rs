@@ -3,10 +3,13 @@
 //! Each relay has a row with a beat, which it moves while it holds rows. The others watch the beats
 //! by their own clocks: no time is compared between machines, so clocks may be wrong or be set.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-use super::{Result, Store, TAKEN, WAITING};
+use super::{Result, Store, TAKEN, WAITING, list};
+
+/// Rows are given back so many at a time.
+const BATCH: usize = 1000;
 
 /// How long each relay's beat has stood still.
 #[derive(Debug, Default)]
@@ -88,6 +91,40 @@ impl Store {
         ];
         let statements = statements.map(|sql| self.sql(&sql));
         self.transaction(&statements).await
+    }
+
+    /// Gives back what stands as taken by this relay and is among neither these purges nor these
+    /// deliveries, and says how much that is.
+    ///
+    /// Such rows are there when an answer was lost with the connection, and when PostgreSQL has
+    /// crashed and forgotten what a relay had written last.
+    pub(crate) async fn release_but(
+        &mut self,
+        purges: &HashSet<i64>,
+        deliveries: &HashSet<i64>,
+    ) -> Result<usize> {
+        let relay = self.relay;
+        let mut count = 0;
+        for (table, held) in [("roan_outbox", purges), ("roan_delivery", deliveries)] {
+            let sql = self.sql(&format!(
+                "SELECT id FROM {table} WHERE state = {TAKEN} AND relay = {relay}"
+            ));
+            let rows = self.connection.rows(&sql, &[]).await?;
+            let mut strange = Vec::new();
+            for row in &rows {
+                strange.extend(Some(row.int(0)?).filter(|id| !held.contains(id)));
+            }
+            for ids in strange.chunks(BATCH) {
+                let sql = self.sql(&format!(
+                    "UPDATE {table} SET state = {WAITING}, relay = 0 \
+                     WHERE state = {TAKEN} AND relay = {relay} AND id IN {}",
+                    list(ids.iter().copied())
+                ));
+                self.connection.batch(sql).await?;
+            }
+            count += strange.len();
+        }
+        Ok(count)
     }
 
     /// Gives back all that this relay has taken.
