@@ -39,16 +39,22 @@ impl Fault {
 
 impl Site {
     /// The writer is killed again and again, at any moment of its work or its start; now and then
-    /// there are two of them.
+    /// there are two of them, or a node is down all the while.
     pub(crate) fn crashes(&mut self, most: u64) {
-        let kills = self.rng.u64(1..=most.clamp(1, 6));
+        let kills = self.rng.u64(1..=most.clamp(1, 8));
+        let node = self.rng.usize(0..12);
+        match node {
+            0..2 => self.nodes[node].kill(),
+            2 => self.front.refuse(true),
+            _ => {}
+        }
         let mut other = None;
         for _ in 0..kills {
             let writer = self.writer();
             if self.rng.u8(0..5) > 0 {
                 writer.wait_until_ready();
             }
-            self.load(20..300);
+            self.load(20..250);
             self.crash(writer);
             other = match other {
                 None if self.rng.u8(0..3) == 0 => Some(self.writer()),
@@ -61,6 +67,10 @@ impl Site {
         }
         if let Some(other) = other {
             self.crash(other);
+        }
+        match node {
+            0..2 => self.nodes[node].restart(),
+            _ => self.front.refuse(false),
         }
         self.settle();
     }
