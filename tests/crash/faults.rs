@@ -19,12 +19,13 @@ pub(crate) enum Fault {
     DatabaseForgets,
     RelayKilled,
     RelayStopped,
+    RelayFrozen,
     ClockSetBack,
     DiskFull,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::NodeKilled,
         Self::NodeStopped,
         Self::NodeRefuses,
@@ -32,6 +33,7 @@ impl Fault {
         Self::DatabaseForgets,
         Self::RelayKilled,
         Self::RelayStopped,
+        Self::RelayFrozen,
         Self::ClockSetBack,
         Self::DiskFull,
     ];
@@ -85,6 +87,7 @@ impl Site {
         // it finds. What a database forgets as it crashes is a matter for the first.
         let is_there = fault == Fault::DatabaseForgets || self.rng.bool();
         let witness = is_there.then(|| self.instance("relay"));
+        let frozen = (fault == Fault::RelayFrozen).then(|| self.instance("relay"));
         let writer = self.working();
         self.load(20..200);
         match fault {
@@ -96,6 +99,7 @@ impl Site {
             Fault::RelayStopped => self.stop_other(&writer),
             Fault::ClockSetBack => self.set_clock_back(),
             Fault::DiskFull => self.fill_disk(&writer),
+            Fault::RelayFrozen => frozen.iter().for_each(Instance::suspend),
             Fault::DatabaseForgets => {}
         }
         self.load(20..200);
@@ -111,6 +115,10 @@ impl Site {
             None => self.settle(),
         }
         self.clock.set(0);
+        // Until now it had what it had taken, and any lock of the database.
+        if let Some(frozen) = frozen {
+            self.count(&frozen.kill());
+        }
     }
 
     /// A random time under load: which moment of it is hit is chance.
