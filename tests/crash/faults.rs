@@ -16,6 +16,7 @@ pub(crate) enum Fault {
     NodeStopped,
     NodeRefuses,
     DatabaseKilled,
+    DatabaseForgets,
     RelayKilled,
     RelayStopped,
     ClockSetBack,
@@ -23,11 +24,12 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::NodeKilled,
         Self::NodeStopped,
         Self::NodeRefuses,
         Self::DatabaseKilled,
+        Self::DatabaseForgets,
         Self::RelayKilled,
         Self::RelayStopped,
         Self::ClockSetBack,
@@ -37,16 +39,22 @@ impl Fault {
 
 impl Site {
     /// The writer is killed again and again, at any moment of its work or its start; now and then
-    /// there are two of them.
+    /// there are two of them, or a node is down all the while.
     pub(crate) fn crashes(&mut self, most: u64) {
-        let kills = self.rng.u64(1..=most.clamp(1, 6));
+        let kills = self.rng.u64(1..=most.clamp(1, 8));
+        let node = self.rng.usize(0..12);
+        match node {
+            0..2 => self.nodes[node].kill(),
+            2 => self.front.refuse(true),
+            _ => {}
+        }
         let mut other = None;
         for _ in 0..kills {
             let writer = self.writer();
             if self.rng.u8(0..5) > 0 {
                 writer.wait_until_ready();
             }
-            self.load(20..300);
+            self.load(20..250);
             self.crash(writer);
             other = match other {
                 None if self.rng.u8(0..3) == 0 => Some(self.writer()),
@@ -60,6 +68,10 @@ impl Site {
         if let Some(other) = other {
             self.crash(other);
         }
+        match node {
+            0..2 => self.nodes[node].restart(),
+            _ => self.front.refuse(false),
+        }
         self.settle();
     }
 
@@ -71,7 +83,7 @@ impl Site {
         self.tally.faults += 1;
         // A relay that was there all the while has to cope with what it holds; a new one, with what
         // it finds. What a database forgets as it crashes is a matter for the first.
-        let is_there = fault == Fault::DatabaseKilled || self.rng.bool();
+        let is_there = fault == Fault::DatabaseForgets || self.rng.bool();
         let witness = is_there.then(|| self.instance("relay"));
         let writer = self.working();
         self.load(20..200);
@@ -84,9 +96,13 @@ impl Site {
             Fault::RelayStopped => self.stop_other(&writer),
             Fault::ClockSetBack => self.set_clock_back(),
             Fault::DiskFull => self.fill_disk(&writer),
+            Fault::DatabaseForgets => {}
         }
         self.load(20..200);
         self.crash(writer);
+        if fault == Fault::DatabaseForgets {
+            self.make_database_forget();
+        }
         let Some(witness) = witness else {
             return self.settle();
         };
@@ -136,6 +152,14 @@ impl Site {
         self.load(0..200);
         self.database.restart();
         writer.wait_for_writes(1);
+    }
+
+    /// What the relay writes may be forgotten, as long as no write is behind it that may not: so this
+    /// is for when nobody else writes.
+    fn make_database_forget(&mut self) {
+        self.load(0..400);
+        self.database.kill();
+        self.database.restart();
     }
 
     /// Two relays share the work, and one dies with rows in its hands.

@@ -46,7 +46,7 @@ use crate::site::Site;
 use crate::tally::Tally;
 
 /// Between two passes of all faults.
-const ROUND: u64 = 40;
+const ROUND: u64 = 100;
 
 const SHORT: u64 = 20;
 const SEED: u64 = 3;
