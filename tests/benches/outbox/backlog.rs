@@ -124,7 +124,7 @@ async fn in_memory(origin: &Origin, purges: usize) -> f64 {
     let roan = dispatcher(cache).max_waiting(purges * 2).build().unwrap();
     let start = Instant::now();
     for number in 1..=purges {
-        roan.purge(Target::url(&format!("/posts/{number}")).unwrap())
+        roan.purge(Target::url(format!("/posts/{number}")).unwrap())
             .unwrap();
     }
     drain(&roan).await;
