@@ -1,1 +1,4 @@
-//! Examples of roan; run one with `cargo run --example NAME`.
+//! Examples of roan; run one with `cargo run --example NAME`. Here is what several of them use.
+
+pub mod nginx;
+pub mod visitor;

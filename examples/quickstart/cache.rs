@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use roan::{Cache, Embedded};
+use roan_examples::nginx::{Nginx, Program};
 use tokio::net::TcpListener;
 
-use crate::nginx::{Nginx, Program};
 use crate::options::Choice;
 
 /// A blog that is up.

@@ -33,17 +33,15 @@ fn start(cache: Cache) -> Result<Roan, ConfigError> {
 
 mod blog;
 mod cache;
-mod nginx;
 mod options;
 mod story;
-mod visitor;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use blog::Blog;
 use options::Options;
-use visitor::Visitor;
+use roan_examples::visitor::Visitor;
 
 #[tokio::main]
 async fn main() -> ExitCode {

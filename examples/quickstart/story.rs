@@ -5,8 +5,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use roan::{Outcome, Report, Roan};
-
-use crate::visitor::Visitor;
+use roan_examples::visitor::Visitor;
 
 const PAGES: [&str; 2] = ["/posts", "/posts/hello"];
 const OLD_TITLE: &str = "Hello, cache";

@@ -202,7 +202,7 @@ impl NginxConfig {
         let nodes = self.nodes.iter().map(|url| (None, url)).chain(named_nodes);
         let mut nginx: Option<Nginx> = None;
         for (name, url) in nodes {
-            let begun = nginx.unwrap_or_else(Nginx::empty);
+            let begun = nginx.unwrap_or_default();
             nginx = Some(
                 match name {
                     Some(name) => begun.named_node(name, url),

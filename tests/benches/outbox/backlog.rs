@@ -95,12 +95,11 @@ async fn drained(database: &Database, origin: &Origin, purges: usize, is_dead: b
         }
     }
     let rate = purges as f64 / start.elapsed().as_secs_f64();
-    if is_dead {
-        // What the dead node was not asked for waits in the database.
-        let _ = roan.shutdown(Duration::ZERO).await;
-    } else {
+    if !is_dead {
         drain(&roan).await;
     }
+    // What the dead node was not asked for waits in the database.
+    let _ = roan.shutdown(Duration::ZERO).await;
     let mut client = database.connect().await;
     client.run(&format!("DROP TABLE {prefix}outbox")).await;
     client.run(&format!("DROP TABLE {prefix}delivery")).await;
@@ -124,7 +123,7 @@ async fn in_memory(origin: &Origin, purges: usize) -> f64 {
     let roan = dispatcher(cache).max_waiting(purges * 2).build().unwrap();
     let start = Instant::now();
     for number in 1..=purges {
-        roan.purge(Target::url(&format!("/posts/{number}")).unwrap())
+        roan.purge(Target::url(format!("/posts/{number}")).unwrap())
             .unwrap();
     }
     drain(&roan).await;

@@ -49,7 +49,9 @@ impl Store {
     /// Writes it all, or nothing. Rows that another relay has taken over meanwhile are left to it.
     pub(crate) async fn finish(&mut self, ended: &Ended) -> Result<()> {
         let relay = self.relay;
-        let mine = format!("state = {TAKEN} AND relay = {relay}");
+        // The rows are found by their ids: as `state` alone it would tempt a database to look through
+        // all that are taken, too.
+        let mine = format!("state + 0 = {TAKEN} AND relay = {relay}");
         let mut statements = Vec::new();
         for (state, ids) in [(DONE, &ended.done), (DELIVERED_LATER, &ended.later)] {
             if !ids.is_empty() {

@@ -40,6 +40,12 @@ pub struct Nginx {
     env_proxy: bool,
 }
 
+impl Default for Nginx {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Nginx {
     /// The nginx whose purge location is at `purge_url`, such as `http://localhost/purge`.
     ///
@@ -50,11 +56,21 @@ impl Nginx {
     /// When the URL is not absolute, has a query or fragment, is neither `http` nor `https`, or is
     /// `https` and the feature `rustls` is off.
     pub fn at(purge_url: &str) -> Result<Self, ConfigError> {
-        Self::empty().node(purge_url)
+        Self::new().node(purge_url)
     }
 
-    /// Without any node yet.
-    pub(crate) fn empty() -> Self {
+    /// Without any node yet: for nodes that all have names of their own. With a durable outbox a node
+    /// is known by its name, so one that may move to another address is better given one.
+    ///
+    /// ```
+    /// # use roan::{ConfigError, Nginx};
+    /// let nginx = Nginx::new()
+    ///     .named_node("left", "http://10.0.0.11/purge")?
+    ///     .named_node("right", "http://10.0.0.12/purge")?;
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             name: "nginx".to_owned(),
             nodes: Vec::new(),
@@ -161,6 +177,13 @@ impl Nginx {
     }
 
     fn connect(self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
+        if self.nodes.is_empty() {
+            return Err(ConfigError::Value {
+                setting: "Nginx::new".to_owned(),
+                value: self.name,
+                problem: "has no node: add one with `Nginx::named_node`".to_owned(),
+            });
+        }
         let http = crate::http::client(connecting, self.env_proxy)?;
         let node = |(name, location): (String, PurgeLocation)| {
             let purger = NginxNode::new(http.clone(), location, &self.method, &self.headers);

@@ -8,21 +8,31 @@ use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 
-pub(crate) struct Visitor {
+/// Speaks to one blog.
+#[derive(Debug)]
+pub struct Visitor {
     client: Client,
     blog: SocketAddr,
 }
 
 /// A page as the visitor got it.
-pub(crate) struct Seen {
+#[derive(Debug)]
+pub struct Seen {
     /// What the cache says: `HIT` or `MISS`.
-    pub(crate) cache_status: String,
-    pub(crate) page: String,
-    pub(crate) took: Duration,
+    pub cache_status: String,
+    /// Its text.
+    pub page: String,
+    /// From the request to the end of the answer.
+    pub took: Duration,
 }
 
 impl Visitor {
-    pub(crate) fn new(blog: SocketAddr) -> Result<Self, reqwest::Error> {
+    /// Of the blog at this address.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no HTTP client.
+    pub fn new(blog: SocketAddr) -> Result<Self, reqwest::Error> {
         // After a save the form sends a browser back to the page, which would tell the story
         // before its time.
         let client = Client::builder().redirect(Policy::none()).no_proxy();
@@ -30,11 +40,18 @@ impl Visitor {
         Ok(Self { client, blog })
     }
 
-    pub(crate) fn url(&self, path: &str) -> String {
+    /// Of a page.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.blog)
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Result<Seen, Box<dyn Error>> {
+    /// Reads a page.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be had.
+    pub async fn get(&self, path: &str) -> Result<Seen, Box<dyn Error>> {
         let start = Instant::now();
         let response = self.client.get(self.url(path)).send().await?;
         let response = response.error_for_status()?;
@@ -48,7 +65,11 @@ impl Visitor {
     }
 
     /// Fills in the form of a post.
-    pub(crate) async fn rename(&self, path: &str, title: &str) -> Result<Duration, Box<dyn Error>> {
+    ///
+    /// # Errors
+    ///
+    /// When the blog does not take it.
+    pub async fn rename(&self, path: &str, title: &str) -> Result<Duration, Box<dyn Error>> {
         let start = Instant::now();
         let form = format!("title={}", title.replace(' ', "+"));
         let request = self.client.post(self.url(path)).body(form);

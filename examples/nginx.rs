@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// The configuration that the README shows and the tests use.
-const SITE_CONF: &str = include_str!("../../tests/conf/site.conf");
+const SITE_CONF: &str = include_str!("../tests/conf/site.conf");
 
 /// nginx lives as long as our end of the shell's standard input: if we are killed, too, it ends.
 const SHELL: &str = r#"
@@ -23,13 +23,19 @@ const SHELL: &str = r#"
 "#;
 
 /// The nginx of this machine, with its cache-purge module.
-pub(crate) struct Program {
+#[derive(Debug)]
+pub struct Program {
     binary: PathBuf,
     module: PathBuf,
 }
 
 impl Program {
-    pub(crate) fn find() -> Result<Self, String> {
+    /// Looks where Debian and others have it.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there; the error says what to install.
+    pub fn find() -> Result<Self, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Debian has it in a folder that is not in the path of every user.
         let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
@@ -42,7 +48,7 @@ impl Program {
             (Some(binary), Some(module)) => Ok(Self { binary, module }),
             (binary, _) => Err(format!(
                 "{} not found. On Debian: apt install nginx libnginx-mod-http-cache-purge\n\
-                 Without nginx: --embedded",
+                 Without nginx: cargo run --example quickstart -- --embedded",
                 binary.map_or("nginx was", |_| "the cache-purge module of nginx was"),
             )),
         }
@@ -56,7 +62,8 @@ fn first_file(folders: impl Iterator<Item = PathBuf>, name: &str) -> Option<Path
 }
 
 /// One that runs. It ends when this is dropped.
-pub(crate) struct Nginx {
+#[derive(Debug)]
+pub struct Nginx {
     address: SocketAddr,
     shell: Child,
     _folder: TempDir,
@@ -64,8 +71,12 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     /// Starts it before the app, and waits until it listens.
-    pub(crate) async fn start(program: &Program, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
-        let folder = TempDir::with_prefix("roan-quickstart-")?;
+    ///
+    /// # Errors
+    ///
+    /// When it does not start; the error has its log.
+    pub async fn start(program: &Program, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
+        let folder = TempDir::with_prefix("roan-example-")?;
         // Free a moment ago; should another program be faster, nginx says so in its log.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let conf = folder.path().join("nginx.conf");
@@ -93,7 +104,9 @@ impl Nginx {
         Ok(nginx)
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
