@@ -1,7 +1,7 @@
 //! The three kinds of database, with what can be done to each.
 
 use roan::outbox::Dialect;
-use roan_tests::{MariaDb, Postgres, SqliteFile};
+use roan_tests::{Clock, MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile};
 
 use crate::disk::Disk;
 
@@ -15,10 +15,15 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    pub(crate) fn start(dialect: Dialect) -> Self {
+    /// Its server, where it has one, goes by the clock.
+    pub(crate) fn start(dialect: Dialect, clock: &Clock) -> Self {
+        let clock = Some(clock.clone());
         match dialect {
-            Dialect::Postgres => Self::Postgres(Postgres::start()),
-            Dialect::MySql => Self::MariaDb(MariaDb::start()),
+            Dialect::Postgres => Self::Postgres(Postgres::start_with(&PostgresOptions {
+                clock,
+                ..PostgresOptions::default()
+            })),
+            Dialect::MySql => Self::MariaDb(MariaDb::start_with(&MariaDbOptions { clock })),
             _ => {
                 let file = SqliteFile::new();
                 let disk = Disk::mount(file.folder());

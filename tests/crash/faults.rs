@@ -19,12 +19,13 @@ pub(crate) enum Fault {
     DatabaseForgets,
     RelayKilled,
     RelayStopped,
+    RelayFrozen,
     ClockSetBack,
     DiskFull,
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::NodeKilled,
         Self::NodeStopped,
         Self::NodeRefuses,
@@ -32,6 +33,7 @@ impl Fault {
         Self::DatabaseForgets,
         Self::RelayKilled,
         Self::RelayStopped,
+        Self::RelayFrozen,
         Self::ClockSetBack,
         Self::DiskFull,
     ];
@@ -85,6 +87,7 @@ impl Site {
         // it finds. What a database forgets as it crashes is a matter for the first.
         let is_there = fault == Fault::DatabaseForgets || self.rng.bool();
         let witness = is_there.then(|| self.instance("relay"));
+        let frozen = (fault == Fault::RelayFrozen).then(|| self.instance("relay"));
         let writer = self.working();
         self.load(20..200);
         match fault {
@@ -96,6 +99,7 @@ impl Site {
             Fault::RelayStopped => self.stop_other(&writer),
             Fault::ClockSetBack => self.set_clock_back(),
             Fault::DiskFull => self.fill_disk(&writer),
+            Fault::RelayFrozen => frozen.iter().for_each(Instance::suspend),
             Fault::DatabaseForgets => {}
         }
         self.load(20..200);
@@ -103,11 +107,18 @@ impl Site {
         if fault == Fault::DatabaseForgets {
             self.make_database_forget();
         }
-        let Some(witness) = witness else {
-            return self.settle();
-        };
-        self.judge();
-        self.count(&witness.kill());
+        match witness {
+            Some(witness) => {
+                self.judge();
+                self.count(&witness.kill());
+            }
+            None => self.settle(),
+        }
+        self.clock.set(0);
+        // Until now it had what it had taken, and any lock of the database.
+        if let Some(frozen) = frozen {
+            self.count(&frozen.kill());
+        }
     }
 
     /// A random time under load: which moment of it is hit is chance.
@@ -189,19 +200,13 @@ impl Site {
         self.crash(other);
     }
 
-    /// Whatever was written until now seems to come from the future, as it does when the database's
-    /// clock is set back by an hour. Its real clock is that of the whole machine.
+    /// By an hour, while purges wait that have failed: what was written until now comes from the
+    /// future. For the judgement it goes on from there; then it is right again.
     fn set_clock_back(&mut self) {
         self.front.refuse(true);
         self.load(50..300);
-        let hour = 60 * 60 * 1000;
-        self.sql(&format!(
-            "UPDATE roan_outbox SET created_ms = created_ms + {hour}, \
-             ended_ms = CASE WHEN ended_ms = 0 THEN 0 ELSE ended_ms + {hour} END"
-        ));
-        self.sql(&format!(
-            "UPDATE roan_delivery SET created_ms = created_ms + {hour}, due_ms = due_ms + {hour}"
-        ));
+        self.clock.set(-60 * 60);
+        self.load(50..300);
         self.front.refuse(false);
     }
 
@@ -213,7 +218,7 @@ impl Site {
         };
         wait::until(wait::LONG, "a write that does not fit", || {
             // Room that SQLite has for itself, after a checkpoint, would be enough for a while.
-            let _busy = self.try_sql("PRAGMA wal_checkpoint(TRUNCATE)");
+            let _busy = self.sql("PRAGMA wal_checkpoint(TRUNCATE)");
             disk.fill();
             writer.said().failures.iter().any(|why| why.contains(CLEAR))
         });

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
-use roan_tests::wait;
+use roan_tests::{Clock, wait};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::writer::{Line, MODE, Orders};
@@ -50,10 +50,12 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Starts one; `mode` is that of [`MODE`].
-    pub(crate) fn start(mode: &str, orders: &Orders) -> Self {
+    /// Starts one, which goes by the clock; `mode` is that of [`MODE`].
+    pub(crate) fn start(mode: &str, orders: &Orders, clock: &Clock) -> Self {
         let binary = std::env::current_exe().expect("the path of this program");
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        clock.give_to(&mut command);
+        let mut child = command
             .args(orders.to_args())
             .env(MODE, mode)
             .stdin(Stdio::null())

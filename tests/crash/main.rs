@@ -40,7 +40,6 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use roan::outbox::Dialect;
 
-use crate::database::Database;
 use crate::faults::Fault;
 use crate::site::Site;
 use crate::tally::Tally;
@@ -126,7 +125,7 @@ fn prove_one(name: &'static str, dialect: Dialect, seed: u64, crashes: u64) -> T
         .bytes()
         .fold(0, |salt, byte| salt * 31 + u64::from(byte));
     let rng = Rng::with_seed(seed ^ salt);
-    let mut site = Site::start(name, Database::start(dialect), rng);
+    let mut site = Site::start(name, dialect, rng);
     let start = Instant::now();
     let mut told = Instant::now();
     let mut faults_at = 0;
@@ -134,6 +133,10 @@ fn prove_one(name: &'static str, dialect: Dialect, seed: u64, crashes: u64) -> T
         if site.tally.crashes >= faults_at {
             faults_at += ROUND;
             let mut faults = Fault::ALL;
+                [Fault::RelayFrozen; 10]
+            } else {
+                Fault::ALL
+            };
             site.rng.shuffle(&mut faults);
             for fault in faults {
                 site.suffer(fault);

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use fastrand::Rng;
 use roan::outbox::Dialect;
-use roan_tests::{Nginx, Options};
+use roan_tests::{Clock, Nginx, Options};
 use tokio::runtime::Runtime;
 
 use crate::connection::Connection;
@@ -24,6 +24,8 @@ pub(crate) struct Site {
     pub(crate) front: Front,
     pub(crate) readers: Readers,
     pub(crate) database: Database,
+    /// That of the database and of the writers.
+    pub(crate) clock: Clock,
     /// Writers started until now.
     started: u64,
     /// Serves the app, the front and the readers; last, so that they outlive who needs them.
@@ -31,7 +33,9 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn start(name: &'static str, database: Database, mut rng: Rng) -> Self {
+    pub(crate) fn start(name: &'static str, dialect: Dialect, mut rng: Rng) -> Self {
+        let clock = Clock::new();
+        let database = Database::start(dialect, &clock);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -60,6 +64,7 @@ impl Site {
             front,
             readers,
             database,
+            clock,
             started: 0,
             runtime,
         }
@@ -82,7 +87,7 @@ impl Site {
             number: self.started,
             purge_urls: vec![self.front.purge_url(), self.nodes[1].purge_url()],
         };
-        Instance::start(mode, &orders)
+        Instance::start(mode, &orders, &self.clock)
     }
 
     /// Starts one that writes.
@@ -106,14 +111,7 @@ impl Site {
         self.tally.failed += said.failed;
     }
 
-    /// Runs SQL that must succeed.
-    #[track_caller]
-    pub(crate) fn sql(&self, sql: &str) {
-        let done = self.try_sql(sql);
-        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    }
-
-    pub(crate) fn try_sql(&self, sql: &str) -> Result<(), sqlx::Error> {
+    pub(crate) fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {
         let url = self.database.url();
         self.runtime.block_on(async {
             let mut db = Connection::open(&url).await?;

@@ -113,7 +113,10 @@ tests_of_a_server!(mariadb, MariaDb, MySqlConnection);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_waits_for_the_disk_unless_told_otherwise() {
-    let hasty = PostgresOptions { fsync: false };
+    let hasty = PostgresOptions {
+        fsync: false,
+        ..PostgresOptions::default()
+    };
     for (server, expected) in [
         (Postgres::start(), "on"),
         (Postgres::start_with(&hasty), "off"),

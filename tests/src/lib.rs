@@ -16,6 +16,7 @@
 
 mod background;
 mod browser;
+mod clock;
 mod databases;
 mod faulty;
 mod gate;
@@ -26,7 +27,8 @@ mod server;
 pub mod wait;
 
 pub use browser::{Answer, Browser};
-pub use databases::{MariaDb, Postgres, PostgresOptions, SqliteFile};
+pub use clock::Clock;
+pub use databases::{MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
 pub use nginx::{Nginx, Options, SITE_CONF};

@@ -222,7 +222,7 @@ impl Outbox {
     }
 
     pub(crate) async fn open(&self) -> Result<Store, OutboxError> {
-        Store::open(&self.options, &self.prefix).await
+        Store::open(&self.options, &self.prefix, self.lease).await
     }
 
     /// Whether each setting can be used.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::template::{DATA, Template};
 use super::{LOG, command};
+use crate::clock::Clock;
 use crate::server::{Kind, Server, program, user};
 
 /// What is done in a new data folder. Until the privileges are read nobody can be given any.
@@ -29,11 +30,14 @@ const SETTINGS: [&str; 4] = [
 ];
 
 /// A running MariaDB. Dropping it kills it and removes its folder.
-pub type MariaDb = Server<MariaDbKind>;
+pub type MariaDb = Server<MariaDbOptions>;
 
-/// A MariaDB has no options.
-#[derive(Debug, Clone)]
-pub struct MariaDbKind;
+/// What a test may choose.
+#[derive(Debug, Clone, Default)]
+pub struct MariaDbOptions {
+    /// Its own clock, in place of the machine's.
+    pub clock: Option<Clock>,
+}
 
 impl MariaDb {
     /// Starts one, and waits until it takes clients.
@@ -44,7 +48,18 @@ impl MariaDb {
     #[must_use]
     #[track_caller]
     pub fn start() -> Self {
-        Self::launch(&MariaDbKind)
+        Self::start_with(&MariaDbOptions::default())
+    }
+
+    /// Starts one with other options.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start) does.
+    #[must_use]
+    #[track_caller]
+    pub fn start_with(options: &MariaDbOptions) -> Self {
+        Self::launch(options)
     }
 
     /// Its database `roan`, as a URL for clients.
@@ -54,7 +69,7 @@ impl MariaDb {
     }
 }
 
-impl Kind for MariaDbKind {
+impl Kind for MariaDbOptions {
     const NAME: &'static str = "mariadb";
     const LOG: &'static str = LOG;
 
@@ -76,6 +91,9 @@ impl Kind for MariaDbKind {
             .arg(format!("--port={port}"))
             .args(["--bind-address=127.0.0.1", "--skip-log-bin"])
             .args(SETTINGS);
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
         command
     }
 

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 
 use super::template::{DATA, Template};
 use super::{LOG, command};
+use crate::clock::Clock;
 use crate::server::{Kind, Server, program};
 
 /// Where Debian puts a folder for each version.
@@ -30,11 +31,16 @@ pub type Postgres = Server<PostgresOptions>;
 pub struct PostgresOptions {
     /// Whether a commit waits for the disk; true by default, as everywhere.
     pub fsync: bool,
+    /// Its own clock, in place of the machine's.
+    pub clock: Option<Clock>,
 }
 
 impl Default for PostgresOptions {
     fn default() -> Self {
-        Self { fsync: true }
+        Self {
+            fsync: true,
+            clock: None,
+        }
     }
 }
 
@@ -94,6 +100,9 @@ impl Kind for PostgresOptions {
     fn command(&self, folder: &Path, port: u16) -> Command {
         let mut command = command(&programs().join("postgres"), folder);
         command.arg("-D").arg(folder.join(DATA));
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
         let settings = [
             format!("port={port}"),
             "listen_addresses=127.0.0.1".to_owned(),

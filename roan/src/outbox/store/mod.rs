@@ -6,6 +6,8 @@ mod finish;
 mod lease;
 mod take;
 
+use std::time::Duration;
+
 use super::connection::{Connection, Options};
 use super::dialect::Dialect;
 use super::error::OutboxError;
@@ -44,6 +46,7 @@ impl Store {
     pub(super) async fn open(
         options: &Options,
         prefix: &str,
+        lease: Duration,
     ) -> std::result::Result<Self, OutboxError> {
         let opened = Connection::open(options).await;
         let connection = opened.map_err(|error| match OutboxError::of(&error) {
@@ -56,15 +59,26 @@ impl Store {
             prefix: prefix.to_owned(),
             relay: fastrand::i64(1..),
         };
+        // A relay that falls silent in the middle of a transaction, since its machine has lost its
+        // power or its network, must not keep the rows that it has locked for as long as the database
+        // would wait for it. One that lives asks for something five times in a lease.
+        let silence = lease.max(Duration::from_secs(1));
         let session = match store.dialect {
             // What the relay writes may be lost with a crash: then it is done again.
-            Dialect::Postgres => "SET synchronous_commit = off",
+            Dialect::Postgres => format!(
+                "SET synchronous_commit = off; SET idle_in_transaction_session_timeout = {}",
+                silence.as_millis().min(i32::MAX.unsigned_abs().into())
+            ),
             // Stricter levels lock the gaps between rows, and so hold up the program's own writes.
-            Dialect::MySql => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            Dialect::MySql => format!(
+                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                 SET SESSION wait_timeout = {}",
+                silence.as_millis().div_ceil(1000)
+            ),
             // Part of the options.
             Dialect::Sqlite => return Ok(store),
         };
-        let set = store.connection.batch(session.to_owned()).await;
+        let set = store.connection.batch(session).await;
         set.map_err(|error| OutboxError::of(&error))?;
         Ok(store)
     }
