@@ -133,10 +133,6 @@ fn prove_one(name: &'static str, dialect: Dialect, seed: u64, crashes: u64) -> T
         if site.tally.crashes >= faults_at {
             faults_at += ROUND;
             let mut faults = Fault::ALL;
-                [Fault::RelayFrozen; 10]
-            } else {
-                Fault::ALL
-            };
             site.rng.shuffle(&mut faults);
             for fault in faults {
                 site.suffer(fault);
