@@ -37,7 +37,7 @@ pub(crate) fn routes(posts: Posts) -> Router {
 
 type Answer<T> = Result<T, StatusCode>;
 
-fn failed(error: sqlx::Error) -> StatusCode {
+fn failed(error: &sqlx::Error) -> StatusCode {
     eprintln!("blog: {error}");
     StatusCode::INTERNAL_SERVER_ERROR
 }
@@ -47,7 +47,7 @@ async fn list(State(posts): State<Posts>) -> Answer<Html<String>> {
         let (slug, title) = (&post.slug, escaped(&post.title));
         format!("<li><a href=\"/posts/{slug}\">{title}</a>\n")
     };
-    let posts = posts.all().await.map_err(failed)?;
+    let posts = posts.all().await.map_err(|error| failed(&error))?;
     let lines: String = posts.iter().map(line).collect();
     Ok(Html(format!(
         "<!doctype html>\n<h1>Posts</h1>\n<ul>\n{lines}</ul>\n"
@@ -55,7 +55,7 @@ async fn list(State(posts): State<Posts>) -> Answer<Html<String>> {
 }
 
 async fn found(posts: &Posts, slug: &str) -> Answer<Post> {
-    let post = posts.find(slug).await.map_err(failed)?;
+    let post = posts.find(slug).await.map_err(|error| failed(&error))?;
     post.ok_or(StatusCode::NOT_FOUND)
 }
 
@@ -84,7 +84,10 @@ async fn change(
         title,
         ..old.clone()
     };
-    posts.update(&old, &new).await.map_err(failed)?;
+    posts
+        .update(&old, &new)
+        .await
+        .map_err(|error| failed(&error))?;
     Ok(Redirect::to(&format!("/posts/{slug}")))
 }
 

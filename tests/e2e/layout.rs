@@ -27,6 +27,7 @@ const LAYERS: &[&[&str]] = &[
 /// Imports against the flow, each with the reason why it stays.
 const EXCEPTIONS: &[(&str, &str)] = &[
     ("dispatcher", "config"), // the default purge URL
+    ("error", "outbox"),      // what is wrong with an outbox is an error of the configuration
 ];
 
 fn root() -> PathBuf {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::broadcast;
 
@@ -20,7 +20,7 @@ use crate::announce::loudly;
 use crate::outbox::{Inbox, Put};
 use crate::outcome::{Failure, Outcome, Refusal};
 use crate::purger::{Answer, Cache};
-use crate::report::{Report, Reports};
+use crate::report::Report;
 use crate::site::Site;
 use crate::target::{Target, TargetError, TargetKind, TargetRef};
 
@@ -117,33 +117,6 @@ impl Engine {
         }
     }
 
-    fn refuse(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
-        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            loudly(format_args!(
-                "{target} cannot be purged (number {count}): {refusal}"
-            ));
-        } else {
-            tracing::error!(target: "roan", %target, %refusal, "purge refused");
-        }
-        self.report_unsent(target, Outcome::Refused(refusal), asked, now);
-    }
-
-    fn report_unsent(&self, target: &Target, outcome: Outcome, asked: Instant, now: Instant) {
-        self.send_report(|| Report {
-            target: target.clone(),
-            cache: "".into(),
-            node: "".into(),
-            outcome,
-            status: None,
-            verified: false,
-            rebound: false,
-            attempts: 0,
-            waited: now.saturating_duration_since(asked),
-            took: Duration::ZERO,
-        });
-    }
-
     /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
     /// cannot stay filled from a stale one; and at once for a node that will not answer soon.
     fn ask_tier(
@@ -211,7 +184,7 @@ impl Engine {
     }
 
     /// Gives back to the durable outbox what a node has not answered.
-    fn defer(
+    pub(super) fn defer(
         &self,
         node: Option<&Node>,
         target: &Target,
@@ -396,59 +369,6 @@ impl Engine {
         if is_early || is_watched && node.queue().pending() == 0 {
             self.inbox.wake();
         }
-    }
-
-    /// Counts and reports what was not sent.
-    pub(super) fn end_unsent(&self, node: &Node, job: &Job, outcome: Outcome, now: Instant) {
-        self.defer(
-            Some(node),
-            &job.target,
-            &Why::Unsent,
-            job.attempts,
-            &job.tickets,
-        );
-        if !job.plain {
-            return;
-        }
-        let first_of_a_run = node.count(&outcome);
-        self.tell(Ending {
-            node,
-            job,
-            outcome,
-            status: None,
-            verified: false,
-            first_of_a_run,
-            now,
-        });
-    }
-
-    fn tell(&self, ending: Ending<'_>) {
-        ending.log();
-        #[cfg(feature = "sql")]
-        if self.durable.link().is_none() {
-            self.dead.note(&ending);
-        }
-        self.send_report(|| ending.into_report());
-    }
-
-    fn send_report(&self, report: impl FnOnce() -> Report) {
-        let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(reports) = reports
-            .as_ref()
-            .filter(|reports| reports.receiver_count() > 0)
-        {
-            // Fails when the last subscriber has just gone, and then nobody misses it.
-            let _ = reports.send(report());
-        }
-    }
-
-    pub(super) fn subscribe(&self) -> Reports {
-        let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
-        Reports::new(match reports.as_ref() {
-            Some(reports) => reports.subscribe(),
-            // Of a sender that is gone: it gives nothing.
-            None => broadcast::Sender::new(1).subscribe(),
-        })
     }
 
     /// The thread ends: nothing is let in, taken or reported any more.

@@ -19,6 +19,7 @@ mod outbox;
 mod queue;
 mod settings;
 mod stats;
+mod telling;
 mod thread;
 #[cfg_attr(
     not(feature = "sql"),

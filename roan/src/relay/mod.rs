@@ -58,11 +58,6 @@ pub(crate) struct Relay {
     more_purges: bool,
     /// Whether it found so many that the next ones are worth waiting for.
     many_purges: bool,
-    /// The highest id of the purges taken last. Most looks begin a little below it; all ids are
-    /// looked at every so often, as any row may commit late.
-    mark: i64,
-    /// When to look at all ids again.
-    all_ids_at: Instant,
     /// Under which it holds rows, over all connections.
     id: i64,
 }
@@ -107,8 +102,6 @@ impl Relay {
             expects: false,
             more_purges: false,
             many_purges: false,
-            mark: 0,
-            all_ids_at: Instant::now(),
             id: store.relay(),
         }
     }

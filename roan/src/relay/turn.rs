@@ -16,13 +16,6 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 /// Rows are taken so many at a time.
 const BATCH: usize = 1000;
 
-/// So many ids below the highest that was taken are looked at each time: of transactions that began
-/// earlier and have not committed yet.
-const BELOW: i64 = 1000;
-
-/// A look at all ids is followed by none for so many times as long as it took.
-const REST: u32 = 50;
-
 /// As many at one look: writes come thick and fast, and the next ones are taken together.
 const MANY: usize = 8;
 
@@ -66,7 +59,6 @@ impl Relay {
 
     /// Rows may wait anywhere.
     fn hurry_all(&mut self, now: Instant) {
-        self.all_ids_at = now;
         self.schedule.hurry(Look::Purges, now);
         self.schedule.hurry(Look::Deliveries, now);
     }
@@ -101,22 +93,9 @@ impl Relay {
             return Ok(());
         }
         let mut taken = Vec::new();
-        let now = Instant::now();
-        let all_ids = self.all_ids_at <= now;
-        let above = if all_ids {
-            i64::MIN
-        } else {
-            self.mark.saturating_sub(BELOW)
-        };
-        if self.more_purges || self.many_purges || store.is_purge_waiting(above).await? {
+        if self.more_purges || self.many_purges || store.is_purge_waiting().await? {
             self.beat_if_due(store).await?;
-            taken = store.take_purges(above, limit).await?;
-        }
-        if all_ids {
-            self.all_ids_at = now + (now.elapsed() * REST).min(self.outbox.poll);
-        }
-        if let Some(last) = taken.last() {
-            self.mark = last.id;
+            taken = store.take_purges(limit).await?;
         }
         self.more_purges = taken.len() == limit;
         self.many_purges = taken.len() >= MANY;

@@ -10,6 +10,7 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 
+mod deferring;
 mod entry;
 mod job;
 
@@ -270,40 +271,6 @@ impl Queue {
         let is_fresh = self.entries[place as usize].is_fresh();
         self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
         (next, settled)
-    }
-
-    /// The node went down: gives back the tickets of all that is not in flight. What was asked for
-    /// without a ticket goes on waiting.
-    pub(super) fn defer_all(&mut self) -> Vec<Job> {
-        let mut deferred = Vec::new();
-        let mut emptied = Vec::new();
-        // No request is made, so the time is of no account.
-        let now = Instant::now();
-        for (place, entry) in &mut self.entries {
-            if !entry.tickets.is_empty() && !matches!(entry.phase, Phase::InFlight { .. }) {
-                deferred.push(Job {
-                    attempts: entry.attempts,
-                    tickets: entry.take_tickets(),
-                    ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
-                });
-                if !entry.plain {
-                    emptied.push(place);
-                }
-            }
-        }
-        let _ = self.take_all_out(emptied, now);
-        deferred
-    }
-
-    /// The end: what came with a ticket alone goes back to where it came from. No answer may come
-    /// after.
-    pub(super) fn give_back(&mut self, now: Instant) {
-        for (_, entry) in &mut self.entries {
-            entry.take_tickets();
-        }
-        let given_back = self.entries.iter().filter(|(_, entry)| !entry.plain);
-        let places = given_back.map(|(place, _)| place).collect();
-        let _ = self.take_all_out(places, now);
     }
 
     /// Whether the next cache must be asked now, since no answer has come; from then on it was.

@@ -1,6 +1,6 @@
 //! What became of taken rows.
 
-use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, TAKEN, WAITING, list};
+use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::connection::Value;
 
 /// Rows are inserted so many at a time: SQLite allows 999 values in one statement.
@@ -49,9 +49,9 @@ impl Store {
     /// Writes it all, or nothing. Rows that another relay has taken over meanwhile are left to it.
     pub(crate) async fn finish(&mut self, ended: &Ended) -> Result<()> {
         let relay = self.relay;
-        // The rows are found by their ids: as `state` alone it would tempt a database to look through
-        // all that are taken, too.
-        let mine = format!("state + 0 = {TAKEN} AND relay = {relay}");
+        // The number of a relay stands in taken rows alone. With `state` in it, too, PostgreSQL looks
+        // through all that are taken.
+        let mine = format!("relay = {relay}");
         let mut statements = Vec::new();
         for (state, ids) in [(DONE, &ended.done), (DELIVERED_LATER, &ended.later)] {
             if !ids.is_empty() {

@@ -24,29 +24,18 @@ pub(crate) struct TakenDelivery {
 }
 
 impl Store {
-    /// Whether a purge waits whose id is more than `above`. Cheaper than to take one.
-    pub(crate) async fn is_purge_waiting(&mut self, above: i64) -> Result<bool> {
+    /// Whether a purge waits. Cheaper than to take one.
+    pub(crate) async fn is_purge_waiting(&mut self) -> Result<bool> {
         let sql = self.sql(&format!(
-            "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 AND id > ? LIMIT 1"
+            "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 LIMIT 1"
         ));
-        Ok(!self
-            .connection
-            .rows(&sql, &[above.into()])
-            .await?
-            .is_empty())
+        Ok(!self.connection.rows(&sql, &[]).await?.is_empty())
     }
 
-    /// Those whose id is more than `above`. To find the end of those that do not wait any more, a
-    /// database may walk over all of them.
-    pub(crate) async fn take_purges(
-        &mut self,
-        above: i64,
-        limit: usize,
-    ) -> Result<Vec<TakenPurge>> {
+    pub(crate) async fn take_purges(&mut self, limit: usize) -> Result<Vec<TakenPurge>> {
         let columns = "id, payload, {now} - created_ms";
-        let which = "ended_ms = 0 AND id > ?";
         let rows = self
-            .take("roan_outbox", columns, which, &[above.into()], limit)
+            .take("roan_outbox", columns, "ended_ms = 0", &[], limit)
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenPurge {
