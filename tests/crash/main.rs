@@ -10,7 +10,7 @@
 //! `ROAN_CRASHES` is how many writers are killed at least, for each database; after every
 //! [`ROUND`] each fault comes once. `ROAN_SEED` decides what is done, and it is printed; at which
 //! point of a program's work a kill hits it is up to the machine, so a failure may need several
-//! runs of its seed.
+//! runs of its seed. SQLite's disk is filled only where root runs it and may mount a tmpfs.
 #![allow(
     clippy::expect_used,
     clippy::panic,

@@ -1,9 +1,10 @@
 //! The harness and the configuration that the docs quote, without Roan between them: what these
 //! tests show is what every other end-to-end test stands on.
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, UNIX_EPOCH};
 
-use roan_tests::{Browser, HOST, Nginx, Options, Origin, SITE_CONF, wait};
+use roan_tests::{Browser, Clock, HOST, Nginx, Options, Origin, SITE_CONF, wait};
 
 fn setup() -> (Origin, Nginx, Browser) {
     let origin = Origin::start();
@@ -201,6 +202,24 @@ fn a_removed_page_is_gone_and_a_delayed_one_is_late() {
     assert!(start.elapsed() >= delay);
     assert_eq!(origin.renders("/slow"), 1);
     assert_eq!(origin.all_renders(), 3);
+}
+
+#[test]
+fn a_program_goes_by_the_clock_that_it_is_given() {
+    let clock = Clock::new();
+    let time = || {
+        let mut date = Command::new("date");
+        clock.give_to(date.arg("+%s"));
+        let out = date.output().unwrap().stdout;
+        let text = String::from_utf8(out).unwrap();
+        text.trim().parse::<u64>().unwrap()
+    };
+    let now = || UNIX_EPOCH.elapsed().unwrap().as_secs();
+    assert!(time() >= now() - 60);
+    clock.set(-3600);
+    assert!(time() <= now() - 3540);
+    clock.set(0);
+    assert!(time() >= now() - 60);
 }
 
 #[test]
