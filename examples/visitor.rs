@@ -26,6 +26,15 @@ pub struct Seen {
     pub took: Duration,
 }
 
+impl Seen {
+    /// What stands in its heading.
+    #[must_use]
+    pub fn heading(&self) -> &str {
+        let rest = self.page.split_once("<h1>").map_or("", |(_, rest)| rest);
+        rest.split_once("</h1>").map_or("", |(heading, _)| heading)
+    }
+}
+
 impl Visitor {
     /// Of the blog at this address.
     ///

@@ -3,12 +3,12 @@
 use roan::orm::sqlx::Purging;
 use roan::purge_on;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
-use sqlx::{Error, Row};
+use sqlx::{Error, Row, SqliteExecutor};
 
 /// On the model: the pages that show it.
 #[purge_on(save, delete, url = "/posts")]
 #[purge_on(save, delete, url = "/posts/{slug}")]
-#[derive(Clone)]
+#[derive(Clone, serde::Deserialize)]
 pub(crate) struct Post {
     pub(crate) slug: String,
     pub(crate) title: String,
@@ -32,6 +32,13 @@ impl Posts {
         )
         .execute(&pool)
         .await?;
+        // Not through the outbox: no cache has seen a page yet, and no purge but those of the
+        // writes that are shown shall make one fresh.
+        sqlx::query(
+            "INSERT INTO posts SELECT 'hello', 'Hello, cache' WHERE NOT EXISTS (SELECT 1 FROM posts)",
+        )
+        .execute(&pool)
+        .await?;
         Ok(Self { pool })
     }
 
@@ -48,15 +55,7 @@ impl Posts {
     }
 
     pub(crate) async fn find(&self, slug: &str) -> Result<Option<Post>, Error> {
-        let row = sqlx::query("SELECT title FROM posts WHERE slug = ?").bind(slug);
-        let row = row.fetch_optional(&self.pool).await?;
-        row.map(|row| {
-            Ok(Post {
-                slug: slug.to_owned(),
-                title: row.try_get("title")?,
-            })
-        })
-        .transpose()
+        find(&self.pool, slug).await
     }
 
     /// The write and its purges are one transaction: both happen, or neither.
@@ -71,15 +70,52 @@ impl Posts {
         tx.commit().await
     }
 
-    pub(crate) async fn update(&self, old: &Post, new: &Post) -> Result<(), Error> {
+    /// Whether there was such a post. The old row is read in the transaction, too: nobody can change
+    /// it before the purges of what it shows are written.
+    pub(crate) async fn rename(&self, slug: &str, title: &str) -> Result<bool, Error> {
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::query("UPDATE posts SET slug = ?, title = ? WHERE slug = ?")
-            .bind(&new.slug)
-            .bind(&new.title)
-            .bind(&old.slug)
+        let Some(old) = find(&mut *tx, slug).await? else {
+            return Ok(false);
+        };
+        sqlx::query("UPDATE posts SET title = ? WHERE slug = ?")
+            .bind(title)
+            .bind(slug)
             .execute(&mut *tx)
             .await?;
-        tx.updated(old, new).await?;
-        tx.commit().await
+        let title = title.to_owned();
+        let new = Post {
+            title,
+            ..old.clone()
+        };
+        tx.updated(&old, &new).await?;
+        tx.commit().await?;
+        Ok(true)
     }
+
+    /// Whether there was such a post.
+    pub(crate) async fn delete(&self, slug: &str) -> Result<bool, Error> {
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let Some(post) = find(&mut *tx, slug).await? else {
+            return Ok(false);
+        };
+        sqlx::query("DELETE FROM posts WHERE slug = ?")
+            .bind(slug)
+            .execute(&mut *tx)
+            .await?;
+        tx.deleted(&post).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn find(database: impl SqliteExecutor<'_>, slug: &str) -> Result<Option<Post>, Error> {
+    let row = sqlx::query("SELECT title FROM posts WHERE slug = ?").bind(slug);
+    let row = row.fetch_optional(database).await?;
+    row.map(|row| {
+        Ok(Post {
+            slug: slug.to_owned(),
+            title: row.try_get("title")?,
+        })
+    })
+    .transpose()
 }

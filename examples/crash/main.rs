@@ -81,8 +81,8 @@ async fn tell() -> Outcome<()> {
     let since = Instant::now();
     loop {
         let seen = visitor.get(PAGE).await?;
-        if seen.page.contains(NEW) {
-            show(&seen, NEW);
+        if seen.heading() == NEW {
+            show(&seen);
             break;
         }
         if since.elapsed() > LONG {
@@ -125,18 +125,16 @@ async fn until_up(blog: &Visitor) -> Outcome<()> {
 
 async fn see(visitor: &Visitor, expected: &str, title: &str) -> Outcome<()> {
     let seen = visitor.get(PAGE).await?;
-    show(&seen, title);
-    match seen.cache_status == expected && seen.page.contains(title) {
+    show(&seen);
+    match seen.cache_status == expected && seen.heading() == title {
         true => Ok(()),
-        false => Err(format!("{expected} with {title:?} was right: {}", seen.page).into()),
+        false => Err(format!("{expected} with {title:?} was right").into()),
     }
 }
 
-fn show(seen: &Seen, title: &str) {
-    line(
-        "GET",
-        &format!("{PAGE}  {:<4}  {title:?}", seen.cache_status),
-    );
+fn show(seen: &Seen) {
+    let (status, heading) = (&seen.cache_status, seen.heading());
+    line("GET", &format!("{PAGE}  {status:<4}  {heading:?}"));
 }
 
 fn line(what: &str, rest: &str) {
