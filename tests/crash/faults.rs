@@ -85,7 +85,11 @@ impl Site {
         self.tally.faults += 1;
         // A relay that was there all the while has to cope with what it holds; a new one, with what
         // it finds. What a database forgets as it crashes is a matter for the first.
-        let is_there = fault == Fault::DatabaseForgets || self.rng.bool();
+        let is_there = match fault {
+            Fault::DatabaseForgets => true,
+            Fault::ClockSetBack => false,
+            _ => self.rng.bool(),
+        };
         let witness = is_there.then(|| self.instance("relay"));
         let frozen = (fault == Fault::RelayFrozen).then(|| self.instance("relay"));
         let writer = self.working();
@@ -104,6 +108,7 @@ impl Site {
         }
         self.load(20..200);
         self.crash(writer);
+        self.front.refuse(false);
         if fault == Fault::DatabaseForgets {
             self.make_database_forget();
         }
@@ -201,13 +206,13 @@ impl Site {
     }
 
     /// By an hour, while purges wait that have failed: what was written until now comes from the
-    /// future. For the judgement it goes on from there; then it is right again.
+    /// future, and is left to a relay that has not seen the failures. After the judgement the clock
+    /// is right again.
     fn set_clock_back(&mut self) {
         self.front.refuse(true);
         self.load(50..300);
         self.clock.set(-60 * 60);
         self.load(50..300);
-        self.front.refuse(false);
     }
 
     /// Writes fail, as a whole and with a clear error, until there is room again.
