@@ -53,7 +53,13 @@ pub(crate) fn decode(payload: &str) -> Result<Vec<Target>, String> {
     targets.collect()
 }
 
-pub(crate) fn decode_target(value: &Value) -> Result<Target, String> {
+/// What [`encode_target`] made, as the text of a column.
+pub(crate) fn read_target(text: &str) -> Result<Target, String> {
+    let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    decode_target(&value)
+}
+
+fn decode_target(value: &Value) -> Result<Target, String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     if let Some(url) = value.as_str() {
         return Target::url(url).map_err(|error| error.to_string());

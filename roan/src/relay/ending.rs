@@ -121,8 +121,7 @@ impl Relay {
     /// Reports deliveries that have become too old while they waited.
     pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
         for (cache, node, target) in expired {
-            let target = serde_json::from_str(&target).map_err(|error| error.to_string());
-            if let Ok(target) = target.and_then(|value| payload::decode_target(&value)) {
+            if let Ok(target) = payload::read_target(&target) {
                 let failure = self.engine.last_failure((&cache, &node));
                 self.engine.end_dead((&cache, &node), &target, failure, 0);
             }

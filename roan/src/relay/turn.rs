@@ -175,10 +175,7 @@ impl Relay {
                     purge: delivery.purge,
                 };
                 let ticket = self.engine.tickets.open(row, delivery.age_ms);
-                let target = serde_json::from_str(&delivery.target)
-                    .map_err(|error| error.to_string())
-                    .and_then(|value| payload::decode_target(&value));
-                match target {
+                match payload::read_target(&delivery.target) {
                     Ok(target) => {
                         let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                         let asked = since(delivery.age_ms, now);
