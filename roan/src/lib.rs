@@ -13,7 +13,7 @@ mod event;
 mod hook;
 mod http;
 mod model;
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "sql", feature = "diesel"))]
 pub mod orm;
 #[cfg(not(feature = "sql"))]
 mod outbox;

@@ -1,3 +1,6 @@
 //! Hooks for the database libraries, each with its feature.
 
+#[cfg(feature = "diesel")]
+pub mod diesel;
+#[cfg(feature = "sql")]
 pub mod sqlx;
