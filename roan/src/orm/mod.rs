@@ -2,5 +2,7 @@
 
 #[cfg(feature = "diesel")]
 pub mod diesel;
+#[cfg(feature = "sea-orm")]
+pub mod sea_orm;
 #[cfg(feature = "sql")]
 pub mod sqlx;
