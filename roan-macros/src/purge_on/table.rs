@@ -3,27 +3,36 @@
 use heck::{
     ToKebabCase, ToLowerCamelCase, ToPascalCase, ToShoutyKebabCase, ToShoutySnakeCase, ToSnakeCase,
 };
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Ident, Lit, LitStr, Token};
+use syn::{Attribute, Ident, Index, Lit, LitStr, Token};
 
 use super::item::{Field, Item, member_name};
-use super::rule::{Rule, Target, Template};
-use super::template::{Capture, Step};
+use super::rule::{Rule, Target};
+use super::source;
+use super::template::{Capture, Piece, Step};
 
 /// The table of a model, and the columns that its rules name.
-pub(crate) struct Table {
+pub(crate) struct Table<'a> {
     name: String,
+    /// By the attribute itself, and not by usage.
+    is_named: bool,
     key: Vec<String>,
-    /// Fields and their columns.
-    columns: Vec<(String, String)>,
+    columns: Vec<Column<'a>>,
     sees_whole_row: bool,
 }
 
-impl Table {
+struct Column<'a> {
+    field: &'a Field,
+    name: String,
+    /// The first template that it fills.
+    fills: Option<Span>,
+}
+
+impl<'a> Table<'a> {
     /// `None` for a type that can be no table.
-    pub(crate) fn of(item: &Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
+    pub(crate) fn of(item: &'a Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
         let has_names = item
             .fields
             .iter()
@@ -31,16 +40,13 @@ impl Table {
         if item.is_enum || !has_names || !item.generics.params.is_empty() {
             return None;
         }
-        let mut used = Vec::new();
-        let mut sees_whole_row = false;
+        let mut watched = Vec::new();
+        let mut filling = Vec::new();
         for rule in rules {
-            sees_whole_row |= rule.when.is_some() || matches!(rule.target, Target::Urls(_));
-            used.extend(rule.watched_names());
-            for capture in rule.template().into_iter().flat_map(Template::captures) {
-                match plain_field(capture) {
-                    Some(name) => used.push(name.to_owned()),
-                    None => sees_whole_row = true,
-                }
+            watched.extend(rule.watched_names());
+            for template in rule.template() {
+                let fields = template.captures().filter_map(plain_field);
+                filling.extend(fields.map(|name| (name, template.literal.span())));
             }
         }
         let case = said(&item.attributes, "rename_all").find_map(|text| text);
@@ -48,15 +54,20 @@ impl Table {
             let column = renamed(field);
             column.unwrap_or_else(|| in_case(&field.name, case.as_deref()))
         };
-        let is_used = |field: &&Field| used.contains(&field.name);
-        let columns = item.fields.iter().filter(is_used);
+        let columns = item.fields.iter().filter_map(|field| {
+            let fills = filling.iter().find(|(name, _)| *name == field.name);
+            (fills.is_some() || watched.contains(&field.name)).then(|| Column {
+                field,
+                name: column(field),
+                fills: fills.map(|(_, span)| *span),
+            })
+        });
         Some(Self {
             name: named.map_or_else(|| name(item), LitStr::value),
+            is_named: named.is_some(),
             key: key(item, column),
-            columns: columns
-                .map(|field| (field.name.clone(), column(field)))
-                .collect(),
-            sees_whole_row,
+            columns: columns.collect(),
+            sees_whole_row: rules.iter().any(|rule| needs_value(rule).is_some()),
         })
     }
 
@@ -64,12 +75,14 @@ impl Table {
         let Self {
             name,
             key,
-            columns,
             sees_whole_row,
+            ..
         } = self;
-        let columns = columns
-            .iter()
-            .map(|(field, name)| quote!(__roan::Column { field: #field, name: #name }));
+        let columns = self.columns.iter().map(|column| {
+            let (field, name) = (&column.field.name, &column.name);
+            let kind = self.kind(column);
+            quote!(__roan::Column { field: #field, name: #name, kind: #kind })
+        });
         quote! {
             __roan::Table {
                 name: #name,
@@ -77,6 +90,59 @@ impl Table {
                 columns: &[#(#columns),*],
                 sees_whole_row: #sees_whole_row,
             }
+        }
+    }
+
+    fn kind(&self, column: &Column<'_>) -> TokenStream {
+        let Some(span) = column.fills else {
+            return quote!(__roan::ColumnKind::Other);
+        };
+        let ty = &column.field.ty;
+        if self.is_named {
+            // The type is asked for triggers: one that they cannot store is a mistake.
+            let span = span.resolved_at(Span::call_site());
+            quote_spanned!(span=> <#ty as __roan::ColumnValue>::KIND)
+        } else {
+            quote!(<__roan::ColumnOf<#ty>>::KIND)
+        }
+    }
+
+    /// How the rule makes its target from the columns.
+    pub(crate) fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
+        if let Some(what) = needs_value(rule) {
+            return quote!(__roan::RowRule::Value(#what));
+        }
+        let pieces = rule.template().into_iter().flat_map(|template| &template.pieces);
+        let pieces = pieces.map(|piece| match piece {
+            Piece::Literal(text) => quote!(__roan::RowPiece::Literal(#text)),
+            Piece::Capture(capture) => {
+                let kind = match (capture.keeps_slashes, capture.optional) {
+                    (false, false) => quote!(Value),
+                    (false, true) => quote!(ValueIf),
+                    (true, false) => quote!(Path),
+                    (true, true) => quote!(PathIf),
+                };
+                let name = plain_field(capture);
+                let is_it = |column: &Column<'_>| Some(column.field.name.as_str()) == name;
+                let number = Index::from(self.columns.iter().position(is_it).unwrap_or_default());
+                quote!(__roan::RowPiece::#kind(#number))
+            }
+        });
+        quote!(__roan::RowRule::Pieces(&[#(#pieces),*]))
+    }
+}
+
+/// What of the rule cannot be said in columns.
+fn needs_value(rule: &Rule<'_>) -> Option<String> {
+    if let Some(condition) = rule.when {
+        return Some(format!("when = {}", source::text(condition)));
+    }
+    match &rule.target {
+        Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
+        Target::Url(template) | Target::Tag(template) => {
+            let mut captures = template.captures();
+            let capture = captures.find(|capture| plain_field(capture).is_none())?;
+            Some(format!("{{{}}}", capture.text))
         }
     }
 }
