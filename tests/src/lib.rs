@@ -28,7 +28,9 @@ pub mod wait;
 
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
-pub use databases::{MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile};
+pub use databases::{
+    Connection, Database, MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile,
+};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
 pub use nginx::{Nginx, Options, SITE_CONF};
