@@ -44,7 +44,7 @@ impl<'a> Table<'a> {
         let mut filling = Vec::new();
         for rule in rules {
             watched.extend(rule.watched_names());
-            for template in rule.template() {
+            if let Some(template) = rule.template() {
                 let fields = template.captures().filter_map(plain_field);
                 filling.extend(fields.map(|name| (name, template.literal.span())));
             }

@@ -267,7 +267,7 @@ fn a_table_named_by_the_attributes_of_a_library() {
             columns: &[__roan::Column {
                 field: "number",
                 name: "no",
-                kind: <__roan::ColumnOf<i64> >::KIND
+                kind: <__roan::ColumnOf<i64>>::KIND
             }],
             sees_whole_row: false,
         }

@@ -57,6 +57,13 @@ impl TableEntry {
         all
     }
 
+    /// The models of one table; mostly it is one.
+    #[cfg(feature = "sql")]
+    pub(crate) fn of_table(name: &str) -> impl Iterator<Item = &'static Self> {
+        let all = inventory::iter::<Self>.into_iter();
+        all.filter(move |entry| entry.table.name == name)
+    }
+
     /// The columns that rule number `rule` watches.
     #[cfg(feature = "sql")]
     pub(crate) fn watched(&self, rule: usize) -> impl Iterator<Item = &'static Column> {

@@ -17,6 +17,8 @@ mod settings;
 mod statement;
 #[cfg(feature = "sql")]
 pub(crate) mod store;
+#[cfg(feature = "sql")]
+mod triggers;
 
 #[cfg(feature = "sql")]
 pub use {
@@ -25,6 +27,7 @@ pub use {
     schema::Migration,
     settings::{Backlog, Outbox},
     statement::Statement,
+    triggers::{TriggerError, Triggers},
 };
 
 pub(crate) use memory::{Batch, Inbox, Put};

@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{Migration, migrations};
 use super::store::Store;
+use super::triggers::Triggers;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -56,6 +57,7 @@ pub struct Outbox {
     pub(crate) max_attempts: Option<u32>,
     pub(crate) alarm: Option<(u64, Alarm)>,
     pub(crate) notify: bool,
+    pub(crate) triggers: Option<Triggers>,
 }
 
 impl fmt::Debug for Outbox {
@@ -68,6 +70,7 @@ impl fmt::Debug for Outbox {
             .field("retention", &self.retention)
             .field("max_attempts", &self.max_attempts)
             .field("notify", &self.notify)
+            .field("triggers", &self.triggers)
             .finish_non_exhaustive()
     }
 }
@@ -125,6 +128,7 @@ impl Outbox {
             max_attempts: None,
             alarm: None,
             notify: false,
+            triggers: None,
         })
     }
 
@@ -184,6 +188,14 @@ impl Outbox {
     /// makes all commits of the database wait for each other, so it is off unless asked for.
     pub fn notify(mut self) -> Self {
         self.notify = true;
+        self
+    }
+
+    /// Triggers write to the outbox, too: [`install_triggers`](Self::install_triggers) makes them, and
+    /// at the start they are compared with the rules of the program. See
+    /// [`roan::triggers`](crate::triggers).
+    pub fn triggers(mut self, triggers: Triggers) -> Self {
+        self.triggers = Some(triggers);
         self
     }
 

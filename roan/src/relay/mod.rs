@@ -10,6 +10,7 @@ mod link;
 #[cfg(feature = "postgres")]
 mod listen;
 mod request;
+mod rows;
 mod schedule;
 mod turn;
 
@@ -22,6 +23,7 @@ use crate::dispatcher::{Engine, Policy};
 use crate::outbox::store::{Store, Watch};
 use crate::outbox::{Outbox, OutboxError};
 use crate::retry::Backoff;
+use crate::triggers;
 
 pub(crate) use link::Link;
 #[cfg(feature = "postgres")]
@@ -70,7 +72,11 @@ impl Relay {
     /// When the database cannot be reached, or its tables cannot be used.
     pub(crate) async fn open(outbox: &Outbox) -> Result<Store, OutboxError> {
         let mut store = outbox.open().await?;
-        match store.check().await {
+        let mut checked = store.check().await;
+        if checked.is_ok() {
+            checked = triggers::check(outbox, &mut store).await;
+        }
+        match checked {
             Ok(()) => Ok(store),
             Err(error) => {
                 store.close().await;

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Relay;
 use super::schedule::Look;
+use super::{Relay, rows};
 use crate::announce::loudly;
 use crate::dispatcher::tickets::Row;
 use crate::outbox::Backlog;
-use crate::outbox::payload;
+use crate::outbox::payload::{self, Payload};
 use crate::outbox::store::{Ended, Store, TakenPurge};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -124,7 +124,24 @@ impl Relay {
 
     fn hand_over(&self, purge: &TakenPurge, dead: &mut Vec<(i64, String)>) {
         let targets = match payload::decode(&purge.payload) {
-            Ok(targets) => targets,
+            Ok(Payload::Targets(targets)) => targets,
+            Ok(Payload::Rows(rows)) => {
+                let yielded = rows::targets(&rows);
+                for error in &yielded.refused {
+                    self.engine.invalid(error);
+                }
+                if let Some(error) = yielded.error {
+                    dead.push((purge.id, error));
+                    // The rest of it is purged all the same; the dead row keeps it until then.
+                    let now = Instant::now();
+                    for target in &yielded.targets {
+                        let asked = since(purge.age_ms, now);
+                        self.engine.accept(target, asked, None, now);
+                    }
+                    return;
+                }
+                yielded.targets
+            }
             Err(error) => return dead.push((purge.id, error)),
         };
         let now = Instant::now();
