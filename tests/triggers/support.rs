@@ -130,6 +130,10 @@ impl Watched {
     pub(crate) async fn purged(&self) -> Vec<String> {
         let left = self.roan.flush(LONG).await;
         assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        let outbox = self.roan.outbox();
+        assert_eq!(outbox.trouble(), None);
+        let dead = outbox.dead(10).await.expect("a database");
+        assert!(dead.is_empty(), "{dead:?}");
         let requests = self.recorder.requests();
         self.recorder.clear();
         let mut purged: Vec<_> = requests.iter().map(ToString::to_string).collect();

@@ -51,7 +51,9 @@ impl Drift {
             let mut is_guarded = false;
             for trigger in &script.triggers {
                 let (table, name) = (trigger.table, &trigger.name);
-                let known = found.iter().find(|known| known.name == *name);
+                let known = found
+                    .iter()
+                    .find(|known| known.name == *name && known.is_on(table));
                 let told = match known {
                     None => format!("table {table:?} has no trigger {name:?}"),
                     Some(known) if !same(&trigger.body, &known.body) => {
@@ -72,10 +74,10 @@ impl Drift {
         }
         let is_wanted = |known: &&FoundTrigger| {
             let mut triggers = scripts.iter().flat_map(|script| &script.triggers);
-            triggers.any(|trigger| trigger.name == known.name)
+            triggers.any(|trigger| trigger.name == known.name && known.is_on(trigger.table))
         };
         for known in found.iter().filter(|known| !is_wanted(known)) {
-            let (table, name) = (&known.table, &known.name);
+            let (table, name) = (known.table(), &known.name);
             drift.told.push(format!("trigger {name:?} of table {table:?} is too much"));
         }
         drift

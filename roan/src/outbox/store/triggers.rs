@@ -1,62 +1,97 @@
 //! The triggers of the database, as its catalog shows them.
 
 use super::{Result, Store};
+use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::error::OutboxError;
 
 /// A trigger that writes to this outbox.
 #[derive(Debug)]
 pub(crate) struct FoundTrigger {
-    /// As it is called, perhaps with its schema.
-    pub(crate) table: String,
+    schema: String,
+    /// Whether a table without a schema is of this one.
+    is_current_schema: bool,
+    table: String,
     pub(crate) name: String,
+    /// What tells one trigger from another of that name: its text, or that of its function.
     pub(crate) body: String,
     pub(crate) is_enabled: bool,
 }
 
+impl FoundTrigger {
+    /// Whether it is on this table, which may be named with its schema.
+    pub(crate) fn is_on(&self, table: &str) -> bool {
+        match table.split_once('.') {
+            Some((schema, table)) => schema == self.schema && table == self.table,
+            None => self.is_current_schema && table == self.table,
+        }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        if self.is_current_schema {
+            self.table.clone()
+        } else {
+            format!("{}.{}", self.schema, self.table)
+        }
+    }
+}
+
 impl Store {
-    /// Those whose text has the mark of Roan and the name of this outbox.
     pub(crate) async fn triggers(&mut self) -> Result<Vec<FoundTrigger>> {
-        let columns = match self.dialect {
+        let outbox = format!("{}outbox", self.prefix);
+        let sql = match self.dialect {
+            // The path of the function says in which schema it finds the outbox.
             Dialect::Postgres => {
-                "CASE WHEN n.nspname = ANY(current_schemas(false)) THEN c.relname ELSE n.nspname || '.' || c.relname END, \
-                 t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint \
+                "SELECT n.nspname::text, pg_table_is_visible(c.oid)::int::bigint, c.relname::text, \
+                     t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint \
                  FROM pg_trigger AS t \
                  JOIN pg_class AS c ON c.oid = t.tgrelid \
                  JOIN pg_namespace AS n ON n.oid = c.relnamespace \
                  JOIN pg_proc AS p ON p.oid = t.tgfoid \
-                 WHERE NOT t.tgisinternal AND p.prosrc"
+                 JOIN pg_class AS o ON o.oid = to_regclass($1) \
+                 JOIN pg_namespace AS s ON s.oid = o.relnamespace \
+                 WHERE NOT t.tgisinternal \
+                     AND p.prosrc LIKE '%/* roan triggers %INTO \"' || o.relname || '\" %' \
+                     AND 'search_path=pg_catalog, ' || quote_ident(s.nspname) || ', pg_temp' \
+                         = ANY(p.proconfig)"
             }
             Dialect::MySql => {
-                "CASE WHEN event_object_schema = DATABASE() THEN event_object_table \
-                 ELSE CONCAT(event_object_schema, '.', event_object_table) END, \
-                 trigger_name, action_statement, 1 \
-                 FROM information_schema.triggers WHERE action_statement"
+                "SELECT event_object_schema, event_object_schema = DATABASE(), event_object_table, \
+                     trigger_name, action_statement, 1 \
+                 FROM information_schema.triggers \
+                 WHERE action_statement LIKE '%/* roan triggers %' \
+                     AND INSTR(action_statement, ?) > 0 \
+                     AND (? OR event_object_schema = DATABASE())"
             }
             Dialect::Sqlite => {
-                "tbl_name, name, sql, 1 FROM sqlite_schema WHERE type = 'trigger' AND sql"
+                "SELECT 'main', 1, tbl_name, name, sql, 1 FROM sqlite_schema \
+                 WHERE type = 'trigger' AND sql LIKE '%/* roan triggers %' AND instr(sql, ?) > 0"
             }
         };
-        let sql = format!("SELECT {columns} LIKE '%/* roan triggers %'");
-        let rows = self.connection.rows(&sql, &[]).await?;
+        let marked = match (self.dialect, outbox.split_once('.')) {
+            (Dialect::Postgres, _) => outbox.clone(),
+            (Dialect::Sqlite, Some((_, outbox))) => format!("INTO {outbox} "),
+            (Dialect::Sqlite, None) => format!("INTO {outbox} "),
+            (Dialect::MySql, Some((schema, outbox))) => format!("INTO `{schema}`.`{outbox}` "),
+            (Dialect::MySql, None) => format!("INTO `{outbox}` "),
+        };
+        let has_schema = i64::from(outbox.contains('.'));
+        let mut values = vec![Value::Text(&marked)];
+        if self.dialect == Dialect::MySql {
+            values.push(Value::Int(has_schema));
+        }
+        let rows = self.connection.rows(sql, &values).await?;
         let found = rows.iter().map(|row| {
             Ok(FoundTrigger {
-                table: row.text(0)?,
-                name: row.text(1)?,
-                body: row.text(2)?,
-                is_enabled: row.int(3)? != 0,
+                schema: row.text(0)?,
+                is_current_schema: row.int(1)? != 0,
+                table: row.text(2)?,
+                name: row.text(3)?,
+                body: row.text(4)?,
+                is_enabled: row.int(5)? != 0,
             })
         });
-        let mut found = found.collect::<Result<Vec<_>>>()?;
-        let outbox = self.sql("roan_outbox");
-        let (_, outbox) = outbox.rsplit_once('.').unwrap_or(("", &outbox));
-        found.retain(|trigger| {
-            let mut words = trigger
-                .body
-                .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-            words.any(|word| word == outbox)
-        });
-        Ok(found)
+        found.collect()
     }
 
     /// Runs the statements for all triggers, all of them or none; but for MySQL, which has no
