@@ -155,7 +155,7 @@ impl Watched {
     }
 }
 
-fn builder(recorder: &Recorder) -> Builder {
+pub(crate) fn builder(recorder: &Recorder) -> Builder {
     let short = Duration::from_millis(20);
     Roan::builder()
         .cache(recorder.clone())

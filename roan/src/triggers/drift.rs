@@ -68,8 +68,7 @@ impl Drift {
                 if !std::mem::replace(&mut is_guarded, true) {
                     drift.statements.push(script.guard.clone());
                 }
-                drift.statements.extend(trigger.drop.iter().cloned());
-                drift.statements.extend(trigger.create.iter().cloned());
+                drift.statements.extend(trigger.install.iter().cloned());
             }
         }
         let is_wanted = |known: &&FoundTrigger| {
@@ -78,7 +77,9 @@ impl Drift {
         };
         for known in found.iter().filter(|known| !is_wanted(known)) {
             let (table, name) = (known.table(), &known.name);
-            drift.told.push(format!("trigger {name:?} of table {table:?} is too much"));
+            let told = format!("trigger {name:?} of table {table:?} is of no rule any more");
+            drift.told.push(told);
+            drift.statements.extend(known.drop.iter().cloned());
         }
         drift
     }

@@ -54,10 +54,7 @@ impl Triggers {
         for script in self.scripts(dialect)? {
             statements.push(script.guard);
             for trigger in script.triggers {
-                if dialect != Dialect::Postgres {
-                    statements.extend(trigger.drop);
-                }
-                statements.extend(trigger.create);
+                statements.extend(trigger.install);
             }
         }
         Ok(joined(&statements))

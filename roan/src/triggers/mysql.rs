@@ -33,17 +33,23 @@ fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &st
     let database = database.unwrap_or_default();
     let outbox = quoted_name(Dialect::MySql, &format!("{prefix}outbox"));
     let name = trigger_name(split(prefix).1, plan.table, event);
+    // Its own client takes comments out, so that the version is no comment.
     let body = stamped(&format!(
-        "INSERT {{stamp}} INTO {outbox} (payload)\n    SELECT {payload}\n    FROM DUAL{condition}"
+        "INSERT INTO {outbox} (payload)\n    SELECT {payload}\n    FROM DUAL WHERE '{{stamp}}' <> ''{condition}"
     ));
     let table = quoted_name(Dialect::MySql, plan.table);
     let when = event.to_ascii_uppercase();
+    let drop = format!("DROP TRIGGER IF EXISTS {database}`{name}`");
     Trigger {
         table: plan.table,
-        drop: vec![format!("DROP TRIGGER IF EXISTS {database}`{name}`")],
-        create: vec![format!(
-            "CREATE TRIGGER {database}`{name}` AFTER {when} ON {table} FOR EACH ROW\n{body}"
-        )],
+        drop: vec![drop.clone()],
+        install: vec![
+            // No write goes unseen between the two.
+            format!("LOCK TABLES {table} WRITE"),
+            drop,
+            format!("CREATE TRIGGER {database}`{name}` AFTER {when} ON {table} FOR EACH ROW\n{body}"),
+            "UNLOCK TABLES".to_owned(),
+        ],
         name,
         body,
     }
@@ -94,5 +100,5 @@ fn condition(update: &Update) -> String {
         return String::new();
     }
     let differ = update.watched.iter().map(|name| differs(name));
-    format!("\n    WHERE {}", differ.collect::<Vec<_>>().join(" OR "))
+    format!(" AND ({})", differ.collect::<Vec<_>>().join(" OR "))
 }

@@ -65,12 +65,12 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     let bare_outbox = quoted(Dialect::Postgres, &format!("{bare_prefix}outbox"));
     let table = quoted_name(Dialect::Postgres, plan.table);
     let body = stamped(&format!(
-        "\nBEGIN {{stamp}}\n    INSERT INTO {bare_outbox} (payload)\n    {insert};\n    RETURN NULL;\nEND "
+        "\nBEGIN /* {{stamp}} */\n    INSERT INTO {bare_outbox} (payload)\n    {insert};\n    RETURN NULL;\nEND "
     ));
     let on = event.to_ascii_uppercase();
     Trigger {
         table: plan.table,
-        create: vec![
+        install: vec![
             // Who may write to the table need not be one who may write to the outbox.
             format!(
                 "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $roan${body}$roan$"

@@ -13,7 +13,8 @@ pub(super) struct Trigger {
     /// As the rules name it.
     pub(super) table: &'static str,
     pub(super) name: String,
-    pub(super) create: Vec<String>,
+    /// Makes it, or replaces another of its name.
+    pub(super) install: Vec<String>,
     /// Can be run whether or not it is there.
     pub(super) drop: Vec<String>,
     /// By which it is known again: what the catalog shows of it.
@@ -43,11 +44,10 @@ pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
     format!("{prefix}{plain}_{:08x}_{event}", hash(table))
 }
 
-/// The comment in a trigger that tells its version: a number for what Roan writes, and one for this
-/// very text.
+/// Puts the version in for `{stamp}`: a number for the way in which Roan writes triggers, and one for
+/// this very text.
 pub(super) fn stamped(text: &str) -> String {
-    let stamp = format!("/* roan triggers 1 {:08x} */", hash(text));
-    text.replace("{stamp}", &stamp)
+    text.replace("{stamp}", &format!("roan triggers 1 {:08x}", hash(text)))
 }
 
 /// FNV-1a: the same in each version of Rust.

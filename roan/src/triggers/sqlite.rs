@@ -62,12 +62,13 @@ fn trigger(
     let quoted_table = quoted(Dialect::Sqlite, table);
     // The catalog keeps the text but for the name of the database.
     let body = stamped(&format!(
-        "\"{name}\" {when} ON {quoted_table} FOR EACH ROW{condition}\nBEGIN {{stamp}}\n    INSERT INTO {prefix}outbox (payload)\n    {values};\nEND"
+        "\"{name}\" {when} ON {quoted_table} FOR EACH ROW{condition}\nBEGIN /* {{stamp}} */\n    INSERT INTO {prefix}outbox (payload)\n    {values};\nEND"
     ));
+    let drop = format!("DROP TRIGGER IF EXISTS {database}\"{name}\"");
     Trigger {
         table: plan.table,
-        drop: vec![format!("DROP TRIGGER IF EXISTS {database}\"{name}\"")],
-        create: vec![format!("CREATE TRIGGER {database}{body}")],
+        drop: vec![drop.clone()],
+        install: vec![drop, format!("CREATE TRIGGER {database}{body}")],
         name,
         body,
     }

@@ -16,6 +16,8 @@ pub(crate) struct FoundTrigger {
     /// What tells one trigger from another of that name: its text, or that of its function.
     pub(crate) body: String,
     pub(crate) is_enabled: bool,
+    /// The statements that take it away.
+    pub(crate) drop: Vec<String>,
 }
 
 impl FoundTrigger {
@@ -43,28 +45,32 @@ impl Store {
             // The path of the function says in which schema it finds the outbox.
             Dialect::Postgres => {
                 "SELECT n.nspname::text, pg_table_is_visible(c.oid)::int::bigint, c.relname::text, \
-                     t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint \
+                     t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint, \
+                     format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname), \
+                     format('DROP FUNCTION %s', p.oid::regprocedure) \
                  FROM pg_trigger AS t \
                  JOIN pg_class AS c ON c.oid = t.tgrelid \
                  JOIN pg_namespace AS n ON n.oid = c.relnamespace \
                  JOIN pg_proc AS p ON p.oid = t.tgfoid \
                  JOIN pg_class AS o ON o.oid = to_regclass($1) \
                  JOIN pg_namespace AS s ON s.oid = o.relnamespace \
-                 WHERE NOT t.tgisinternal \
+                 WHERE NOT t.tgisinternal AND t.tgparentid = 0 \
                      AND p.prosrc LIKE '%/* roan triggers %INTO \"' || o.relname || '\" %' \
                      AND 'search_path=pg_catalog, ' || quote_ident(s.nspname) || ', pg_temp' \
                          = ANY(p.proconfig)"
             }
             Dialect::MySql => {
                 "SELECT event_object_schema, event_object_schema = DATABASE(), event_object_table, \
-                     trigger_name, action_statement, 1 \
+                     trigger_name, action_statement, 1, \
+                     CONCAT('DROP TRIGGER `', event_object_schema, '`.`', trigger_name, '`'), NULL \
                  FROM information_schema.triggers \
-                 WHERE action_statement LIKE '%/* roan triggers %' \
+                 WHERE action_statement LIKE '%roan triggers %' \
                      AND INSTR(action_statement, ?) > 0 \
                      AND (? OR event_object_schema = DATABASE())"
             }
             Dialect::Sqlite => {
-                "SELECT 'main', 1, tbl_name, name, sql, 1 FROM sqlite_schema \
+                "SELECT 'main', 1, tbl_name, name, sql, 1, 'DROP TRIGGER \"' || name || '\"', NULL \
+                 FROM sqlite_schema \
                  WHERE type = 'trigger' AND sql LIKE '%/* roan triggers %' AND instr(sql, ?) > 0"
             }
         };
@@ -89,6 +95,10 @@ impl Store {
                 name: row.text(3)?,
                 body: row.text(4)?,
                 is_enabled: row.int(5)? != 0,
+                drop: [row.text(6)?, row.text(7)?]
+                    .into_iter()
+                    .filter(|statement| !statement.is_empty())
+                    .collect(),
             })
         });
         found.collect()
