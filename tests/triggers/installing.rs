@@ -85,7 +85,10 @@ async fn several_programs_install_at_once(place: Place) {
 async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
     let outbox = place.outbox().await;
     let told = drift(&place, &outbox);
-    assert!(told[0].starts_with("table \"Plain Things\" has no trigger"), "{told:?}");
+    assert!(
+        told[0].starts_with("table \"Plain Things\" has no trigger"),
+        "{told:?}"
+    );
     // It is a warning where nobody asked for an error.
     drop(Watched::start(outbox.clone()));
 
@@ -95,23 +98,38 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
         Dialect::Postgres => " ON posts",
         _ => "",
     };
-    run(&mut client, &format!("DROP TRIGGER roan_posts_insert{on_posts}")).await;
+    run(
+        &mut client,
+        &format!("DROP TRIGGER roan_posts_insert{on_posts}"),
+    )
+    .await;
     let mut wanted = vec![
         "table \"posts\" has no trigger \"roan_posts_insert\"",
         "trigger \"roan_posts_delete\" of table \"posts\" is another",
     ];
     match place.dialect {
         Dialect::Postgres => {
-            run(&mut client, "ALTER TABLE posts DISABLE TRIGGER roan_posts_update").await;
+            run(
+                &mut client,
+                "ALTER TABLE posts DISABLE TRIGGER roan_posts_update",
+            )
+            .await;
             wanted.push("trigger \"roan_posts_update\" of table \"posts\" is disabled");
             let change = "DO $$ BEGIN EXECUTE (SELECT replace(replace(pg_get_functiondef(oid), 'post', 'poster'), 'posters_delete\"', 'posts_delete\"') FROM pg_proc WHERE proname = 'roan_posts_delete'); END $$";
-            run(&mut client, &change.replace("'post', 'poster'", "'\"slug\"', '\"title\"'")).await;
+            run(
+                &mut client,
+                &change.replace("'post', 'poster'", "'\"slug\"', '\"title\"'"),
+            )
+            .await;
         }
         _ => {
             let sql = place.wanted().sql(place.dialect).unwrap();
             let mut pieces = sql.split(";\n\n");
-            let create = pieces.find(|sql| sql.starts_with("CREATE TRIGGER") && sql.contains("roan_posts_delete"));
-            let create = create.expect("it is made").replace("OLD.\"slug\"", "OLD.\"title\"");
+            let create = pieces
+                .find(|sql| sql.starts_with("CREATE TRIGGER") && sql.contains("roan_posts_delete"));
+            let create = create
+                .expect("it is made")
+                .replace("OLD.\"slug\"", "OLD.\"title\"");
             let other = create.replace("OLD.`slug`", "OLD.`title`");
             run(&mut client, "DROP TRIGGER roan_posts_delete").await;
             run(&mut client, other.trim_end_matches(';')).await;
@@ -125,13 +143,32 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
     assert_eq!(drift(&place, &outbox), [""; 0]);
 
     let fewer = place.wanted().without("posts");
-    outbox.clone().triggers(fewer).install_triggers().await.unwrap();
+    outbox
+        .clone()
+        .triggers(fewer)
+        .install_triggers()
+        .await
+        .unwrap();
     run(&mut client, INSERT).await;
-    assert_eq!(client.numbers("SELECT count(*) FROM roan_outbox").await.unwrap(), [[0]]);
+    assert_eq!(
+        client
+            .numbers("SELECT count(*) FROM roan_outbox")
+            .await
+            .unwrap(),
+        [[0]]
+    );
     outbox.install_triggers().await.unwrap();
-    let too_many = outbox.clone().triggers(place.wanted().without("posts").strict());
-    let error = builder(&Recorder::new()).outbox(too_many).build().unwrap_err();
-    assert!(error.to_string().contains("is of no rule any more"), "{error}");
+    let too_many = outbox
+        .clone()
+        .triggers(place.wanted().without("posts").strict());
+    let error = builder(&Recorder::new())
+        .outbox(too_many)
+        .build()
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("is of no rule any more"),
+        "{error}"
+    );
 }
 
 /// Through the programs that come with the databases, as a migration would.
@@ -157,15 +194,29 @@ async fn the_text_does_the_same(place: Place) {
                 continue;
             }
         };
-        let mut child = program.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut child = program
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), sql.as_bytes()).unwrap();
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(drift(&place, &outbox), [""; 0]);
     let mut client = place.connect().await;
-    run(&mut client, &place.wanted().drop_sql(place.dialect).unwrap()).await;
+    run(
+        &mut client,
+        &place.wanted().drop_sql(place.dialect).unwrap(),
+    )
+    .await;
     run(&mut client, INSERT).await;
-    assert_eq!(client.numbers("SELECT count(*) FROM roan_outbox").await.unwrap(), [[0]]);
+    assert_eq!(
+        client
+            .numbers("SELECT count(*) FROM roan_outbox")
+            .await
+            .unwrap(),
+        [[0]]
+    );
 }
 
 async fn a_column_that_is_not_there_is_told_before_it_can_harm(place: Place) {
@@ -183,7 +234,12 @@ async fn rules_that_are_left_to_hooks_yield_nothing(place: Place) {
         Dialect::Postgres => Triggers::new(),
         _ => Triggers::new().without("blog.pages"),
     };
-    let error = outbox.clone().triggers(all.clone()).install_triggers().await.unwrap_err();
+    let error = outbox
+        .clone()
+        .triggers(all.clone())
+        .install_triggers()
+        .await
+        .unwrap_err();
     let OutboxError::Triggers(TriggerError::Rules(refused)) = error else {
         panic!("{error}");
     };
@@ -216,5 +272,11 @@ async fn two_outboxes_of_one_database(place: Place) {
     let mut client = place.connect().await;
     run(&mut client, INSERT).await;
     let pages = ["/feed/1", "/posts", "/posts/a"];
-    assert_eq!((one.purged().await, other.purged().await), (pages.map(str::to_owned).to_vec(), pages.map(str::to_owned).to_vec()));
+    assert_eq!(
+        (one.purged().await, other.purged().await),
+        (
+            pages.map(str::to_owned).to_vec(),
+            pages.map(str::to_owned).to_vec()
+        )
+    );
 }

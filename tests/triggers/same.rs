@@ -15,7 +15,11 @@ on_each_database!(hooks_and_triggers_yield_the_same);
 fn text() -> impl Strategy<Value = String> {
     let letter = prop_oneof![
         any::<char>().prop_filter("no NUL", |letter| *letter != '\0'),
-        prop::sample::select("/.%?#&+ '\"\\\r\n\t\u{1f}\u{7f}aZ0-_~é\u{2028}\u{feff}😀".chars().collect::<Vec<_>>()),
+        prop::sample::select(
+            "/.%?#&+ '\"\\\r\n\t\u{1f}\u{7f}aZ0-_~é\u{2028}\u{feff}😀"
+                .chars()
+                .collect::<Vec<_>>()
+        ),
     ];
     vec(letter, 0..8).prop_map(String::from_iter)
 }
@@ -27,8 +31,16 @@ fn number() -> impl Strategy<Value = i64> {
 fn kinds(largest: u64) -> impl Strategy<Value = Kinds> {
     let large = prop_oneof![0..=largest, Just(largest)];
     let uuid = any::<u128>().prop_map(uuid::Uuid::from_u128);
-    (text(), text(), any::<i16>(), number(), large, uuid, any::<Option<i32>>()).prop_map(
-        |(text, path, small, number, large, uuid, maybe)| Kinds {
+    (
+        text(),
+        text(),
+        any::<i16>(),
+        number(),
+        large,
+        uuid,
+        any::<Option<i32>>(),
+    )
+        .prop_map(|(text, path, small, number, large, uuid, maybe)| Kinds {
             id: 0,
             text,
             path,
@@ -37,8 +49,7 @@ fn kinds(largest: u64) -> impl Strategy<Value = Kinds> {
             large,
             uuid,
             maybe,
-        },
-    )
+        })
 }
 
 /// Runs a statement with the columns of `kinds` for its parameters.
@@ -64,14 +75,22 @@ async fn write(client: &mut Connection, sql: &str, row: &Kinds) {
             let mut numbered = String::new();
             for (number, piece) in sql.split('?').enumerate() {
                 let cast = if number == 5 { "::numeric" } else { "" };
-                let parameter = if number > 0 { format!("${number}{cast}") } else { String::new() };
+                let parameter = if number > 0 {
+                    format!("${number}{cast}")
+                } else {
+                    String::new()
+                };
                 numbered += &(parameter + piece);
             }
             written!(numbered, connection, row.large.to_string())
         }
         Connection::MySql(connection) => written!(sql.to_owned(), connection, row.large),
         Connection::Sqlite(connection) => {
-            written!(sql.to_owned(), connection, i64::try_from(row.large).unwrap())
+            written!(
+                sql.to_owned(),
+                connection,
+                i64::try_from(row.large).unwrap()
+            )
         }
     };
     done.unwrap_or_else(|error| panic!("{row:?}: {error}"));
@@ -91,7 +110,11 @@ async fn agree_on(watched: &Watched, client: &mut Connection, hooks: impl FnOnce
 
 async fn agree(watched: &Watched, client: &mut Connection, rows: &[Kinds]) {
     let next = |row: &Kinds, id| Kinds { id, ..row.clone() };
-    let rows: Vec<_> = rows.iter().zip(1..).map(|(row, id)| next(row, id)).collect();
+    let rows: Vec<_> = rows
+        .iter()
+        .zip(1..)
+        .map(|(row, id)| next(row, id))
+        .collect();
     let insert = "INSERT INTO kinds (text, path, small, number, large, uuid, maybe, id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
     client.run("BEGIN").await.unwrap();
     for row in &rows {
@@ -100,12 +123,20 @@ async fn agree(watched: &Watched, client: &mut Connection, rows: &[Kinds]) {
     agree_on(watched, client, || rows.iter().for_each(roan::created)).await;
     let update = "UPDATE kinds SET text = ?, path = ?, small = ?, number = ?, large = ?, uuid = ?, maybe = ? WHERE id = ?";
     let olds = rows.iter();
-    let news: Vec<_> = rows.iter().rev().zip(1..).map(|(row, id)| next(row, id)).collect();
+    let news: Vec<_> = rows
+        .iter()
+        .rev()
+        .zip(1..)
+        .map(|(row, id)| next(row, id))
+        .collect();
     client.run("BEGIN").await.unwrap();
     for row in &news {
         write(client, update, row).await;
     }
-    let updated = || olds.zip(&news).for_each(|(old, new)| roan::updated(old, new));
+    let updated = || {
+        olds.zip(&news)
+            .for_each(|(old, new)| roan::updated(old, new))
+    };
     agree_on(watched, client, updated).await;
     client.run("BEGIN").await.unwrap();
     client.run("DELETE FROM kinds").await.unwrap();

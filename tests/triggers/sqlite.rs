@@ -9,12 +9,26 @@ async fn replace_purges_the_row_that_it_replaces() {
     let place = Place::new(Dialect::Sqlite).await;
     let (watched, mut client) = place.start().await;
     for recursive in ["OFF", "ON"] {
-        run(&mut client, &format!("PRAGMA recursive_triggers = {recursive}")).await;
-        run(&mut client, "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')").await;
+        run(
+            &mut client,
+            &format!("PRAGMA recursive_triggers = {recursive}"),
+        )
+        .await;
+        run(
+            &mut client,
+            "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')",
+        )
+        .await;
         watched.purged().await;
         let replace = "REPLACE INTO posts (id, slug, title) VALUES (1, 'b', 'A')";
         let purged = watched.after(&mut client, replace).await;
-        let wanted = ["/feed/1", "/posts", "/posts/a", "/posts/b", "tag post-1 at site shop"];
+        let wanted = [
+            "/feed/1",
+            "/posts",
+            "/posts/a",
+            "/posts/b",
+            "tag post-1 at site shop",
+        ];
         assert_eq!(purged, wanted, "recursive_triggers = {recursive}");
         run(&mut client, "DELETE FROM posts").await;
         watched.purged().await;
@@ -25,7 +39,8 @@ async fn replace_purges_the_row_that_it_replaces() {
 async fn a_value_of_another_type_fails_no_write() {
     let place = Place::new(Dialect::Sqlite).await;
     let (watched, mut client) = place.start().await;
-    let insert = "INSERT INTO posts (id, slug, title) VALUES (1, x'00ff', 'A'), (2, 7, 'A'), (3, 1.5, 'A')";
+    let insert =
+        "INSERT INTO posts (id, slug, title) VALUES (1, x'00ff', 'A'), (2, 7, 'A'), (3, 1.5, 'A')";
     run(&mut client, insert).await;
     let count = "SELECT count(*) FROM roan_outbox WHERE state = 3";
     let roan = &watched.roan;
@@ -33,7 +48,10 @@ async fn a_value_of_another_type_fails_no_write() {
     assert_eq!(client.numbers(count).await.unwrap(), [[1]]);
     let dead = roan.outbox().dead(10).await.unwrap();
     let error = format!("{dead:?}");
-    assert!(error.contains(r#"column \"slug\" holds no text"#), "{error}");
+    assert!(
+        error.contains(r#"column \"slug\" holds no text"#),
+        "{error}"
+    );
     roan.outbox().discard_all().await.unwrap();
     // What else the row shows is purged all the same.
     let purged = watched.purged().await;

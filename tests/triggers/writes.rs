@@ -38,15 +38,26 @@ async fn a_row_is_created_changed_and_deleted(place: Place) {
         assert_eq!(purged, moved[2..]);
     }
     let purged = watched.after(&mut client, "DELETE FROM posts").await;
-    assert_eq!(purged, ["/feed/2", "/posts", "/posts/c", "tag post-2 at site shop"]);
+    assert_eq!(
+        purged,
+        ["/feed/2", "/posts", "/posts/c", "tag post-2 at site shop"]
+    );
     let purged = watched.after(&mut client, "DELETE FROM posts").await;
     assert!(purged.is_empty(), "{purged:?}");
 }
 
 async fn an_update_of_columns_that_nobody_watches_purges_nothing(place: Place) {
     let (watched, mut client) = place.start().await;
-    run(&mut client, "INSERT INTO notes VALUES (1, 'A', true, 'x'), (2, NULL, NULL, 'x')").await;
-    run(&mut client, "UPDATE notes SET body = 'y', text = 'A' WHERE id = 1").await;
+    run(
+        &mut client,
+        "INSERT INTO notes VALUES (1, 'A', true, 'x'), (2, NULL, NULL, 'x')",
+    )
+    .await;
+    run(
+        &mut client,
+        "UPDATE notes SET body = 'y', text = 'A' WHERE id = 1",
+    )
+    .await;
     assert!(watched.purged().await.is_empty());
     let rows = client.numbers("SELECT count(*) FROM roan_outbox").await;
     assert_eq!(rows.unwrap(), [[0]]);
@@ -57,7 +68,11 @@ async fn an_update_of_columns_that_nobody_watches_purges_nothing(place: Place) {
         ("text = NULL WHERE id = 1", "/notes/1"),
     ] {
         let update = format!("UPDATE notes SET {update}");
-        assert_eq!(watched.after(&mut client, &update).await, [note], "{update}");
+        assert_eq!(
+            watched.after(&mut client, &update).await,
+            [note],
+            "{update}"
+        );
     }
 }
 
@@ -74,7 +89,11 @@ async fn a_table_without_a_key_and_with_unusual_names(place: Place) {
 async fn rollback_and_savepoints_decide(place: Place) {
     let (watched, mut client) = place.start().await;
     run(&mut client, "BEGIN").await;
-    run(&mut client, "INSERT INTO posts (id, slug, title) VALUES (0, 'x', 'X')").await;
+    run(
+        &mut client,
+        "INSERT INTO posts (id, slug, title) VALUES (0, 'x', 'X')",
+    )
+    .await;
     run(&mut client, "ROLLBACK").await;
     let insert = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')";
     let purged = watched.after(&mut client, insert).await;
@@ -96,15 +115,25 @@ async fn rollback_and_savepoints_decide(place: Place) {
 async fn many_rows_of_one_statement(place: Place) {
     let (watched, mut client) = place.start().await;
     let values: Vec<_> = (0..1201).map(|id| format!("({id}, 1)")).collect();
-    run(&mut client, "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')").await;
+    run(
+        &mut client,
+        "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')",
+    )
+    .await;
     watched.purged().await;
     let insert = format!("INSERT INTO comments VALUES {}", values.join(", "));
     assert_eq!(watched.after(&mut client, &insert).await.len(), 1201);
-    let purged = watched.after(&mut client, "UPDATE comments SET id = id + 5000").await;
+    let purged = watched
+        .after(&mut client, "UPDATE comments SET id = id + 5000")
+        .await;
     assert_eq!(purged.len(), 2402);
     let count = "SELECT count(*) FROM roan_outbox";
     let rows = client.numbers(count).await.unwrap()[0][0];
-    let wanted = if place.dialect == Dialect::Postgres { 1 + 3 + 5 } else { 1 + 1201 + 1201 };
+    let wanted = if place.dialect == Dialect::Postgres {
+        1 + 3 + 5
+    } else {
+        1 + 1201 + 1201
+    };
     assert_eq!(rows, wanted);
 }
 
@@ -129,14 +158,25 @@ async fn an_upsert(place: Place) {
 async fn rules_made_at_run_time(place: Place) {
     roan::purge("/bare").on_create::<crate::models::Bare>();
     let (watched, mut client) = place.start().await;
-    let purged = watched.after(&mut client, "INSERT INTO bare VALUES (1)").await;
+    let purged = watched
+        .after(&mut client, "INSERT INTO bare VALUES (1)")
+        .await;
     assert_eq!(purged, ["/bare"]);
-    assert!(watched.after(&mut client, "DELETE FROM bare").await.is_empty());
+    assert!(
+        watched
+            .after(&mut client, "DELETE FROM bare")
+            .await
+            .is_empty()
+    );
 }
 
 async fn a_row_goes_with_another(place: Place) {
     let (watched, mut client) = place.start().await;
-    run(&mut client, "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')").await;
+    run(
+        &mut client,
+        "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')",
+    )
+    .await;
     run(&mut client, "INSERT INTO comments VALUES (7, 1)").await;
     watched.purged().await;
     let purged = watched.after(&mut client, "DELETE FROM posts").await;
@@ -148,7 +188,11 @@ async fn a_row_goes_with_another(place: Place) {
 async fn hooks_and_triggers_purge_once(place: Place) {
     let (watched, mut client) = place.start().await;
     run(&mut client, "BEGIN").await;
-    run(&mut client, "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')").await;
+    run(
+        &mut client,
+        "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')",
+    )
+    .await;
     let post = crate::models::Post {
         id: 1,
         slug: "a".to_owned(),

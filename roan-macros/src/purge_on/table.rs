@@ -3,8 +3,8 @@
 use heck::{
     ToKebabCase, ToLowerCamelCase, ToPascalCase, ToShoutyKebabCase, ToShoutySnakeCase, ToSnakeCase,
 };
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, Index, Lit, LitStr, Token};
 
@@ -26,18 +26,14 @@ pub(crate) struct Table<'a> {
 struct Column<'a> {
     field: &'a Field,
     name: String,
-    /// The first template that it fills.
-    fills: Option<Span>,
+    /// Whether it fills a template, and is not only watched.
+    is_filling: bool,
 }
 
 impl<'a> Table<'a> {
     /// `None` for a type that can be no table.
     pub(crate) fn of(item: &'a Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
-        let has_names = item
-            .fields
-            .iter()
-            .all(|field| field.name.parse::<u32>().is_err());
-        if item.is_enum || !has_names || !item.generics.params.is_empty() {
+        if !item.can_be_table() {
             return None;
         }
         let mut watched = Vec::new();
@@ -45,8 +41,7 @@ impl<'a> Table<'a> {
         for rule in rules {
             watched.extend(rule.watched_names());
             if let Some(template) = rule.template() {
-                let fields = template.captures().filter_map(plain_field);
-                filling.extend(fields.map(|name| (name, template.literal.span())));
+                filling.extend(template.captures().filter_map(plain_field));
             }
         }
         let case = said(&item.attributes, "rename_all").find_map(|text| text);
@@ -55,11 +50,11 @@ impl<'a> Table<'a> {
             column.unwrap_or_else(|| in_case(&field.name, case.as_deref()))
         };
         let columns = item.fields.iter().filter_map(|field| {
-            let fills = filling.iter().find(|(name, _)| *name == field.name);
-            (fills.is_some() || watched.contains(&field.name)).then(|| Column {
+            let is_filling = filling.contains(&field.name.as_str());
+            (is_filling || watched.contains(&field.name)).then(|| Column {
                 field,
                 name: column(field),
-                fills: fills.map(|(_, span)| *span),
+                is_filling,
             })
         });
         Some(Self {
@@ -94,14 +89,12 @@ impl<'a> Table<'a> {
     }
 
     fn kind(&self, column: &Column<'_>) -> TokenStream {
-        let Some(span) = column.fills else {
-            return quote!(__roan::ColumnKind::Other);
-        };
         let ty = &column.field.ty;
-        if self.is_named {
+        if !column.is_filling {
+            quote!(__roan::ColumnKind::Other)
+        } else if self.is_named {
             // The type is asked for triggers: one that they cannot store is a mistake.
-            let span = span.resolved_at(Span::call_site());
-            quote_spanned!(span=> <#ty as __roan::ColumnValue>::KIND)
+            quote!(<#ty as __roan::ColumnValue>::KIND)
         } else {
             quote!(<__roan::ColumnOf<#ty>>::KIND)
         }
@@ -112,7 +105,10 @@ impl<'a> Table<'a> {
         if let Some(what) = needs_value(rule) {
             return quote!(__roan::RowRule::Value(#what));
         }
-        let pieces = rule.template().into_iter().flat_map(|template| &template.pieces);
+        let pieces = rule
+            .template()
+            .into_iter()
+            .flat_map(|template| &template.pieces);
         let pieces = pieces.map(|piece| match piece {
             Piece::Literal(text) => quote!(__roan::RowPiece::Literal(#text)),
             Piece::Capture(capture) => {
@@ -268,4 +264,157 @@ fn text(value: TokenStream) -> Option<String> {
         };
     }
     last
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+    use quote::quote;
+
+    use super::*;
+    use crate::diagnostics::Diagnostics;
+    use crate::purge_on::args::Args;
+    use crate::purge_on::item::Annotated;
+
+    /// The table, its key, and its columns as `field = name`.
+    fn table(arguments: TokenStream, item: TokenStream) -> Option<(String, String, String)> {
+        let mut diagnostics = Diagnostics::default();
+        let args = Args::parse(arguments, Span::call_site(), &mut diagnostics);
+        let item = Annotated::parse(item, &mut diagnostics).item?;
+        let rules = Rule::lower(&args, &mut diagnostics);
+        let table = Table::of(&item, &rules, args.table.as_ref())?;
+        let column = |column: &Column<'_>| format!("{} = {}", column.field.name, column.name);
+        let columns: Vec<_> = table.columns.iter().map(column).collect();
+        Some((table.name, table.key.join(", "), columns.join(", ")))
+    }
+
+    #[test]
+    fn the_attributes_of_each_library_are_read() {
+        let arguments = quote!(update(title), url = "/posts/{slug}");
+        let fields = quote!(id: i64, slug: String, title: String, body: String);
+        let sea_orm_fields = quote! {
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub r#type: i64,
+            #[sea_orm(column_type = "Text", column_name = "permalink", unique)]
+            pub slug: String,
+            #[sea_orm(nullable)]
+            pub title: String,
+        };
+        let several = quote! {
+            #[sea_orm(primary_key)] blog: i64,
+            #[sea_orm(primary_key, column_name = "no")] number: i64,
+            slug: String,
+            title: String,
+        };
+        let both = "slug = slug, title = title";
+        for (item, name, key, columns) in [
+            (
+                quote!(struct BlogPost { #fields }),
+                "blog_posts",
+                "id",
+                both,
+            ),
+            (quote!(struct News { #fields }), "news", "id", both),
+            (
+                quote!(
+                    struct News {
+                        slug: String,
+                        title: String,
+                    }
+                ),
+                "news",
+                "",
+                both,
+            ),
+            (
+                quote!(#[sea_orm(schema_name = "blog", table_name = "post")] struct Model { #sea_orm_fields }),
+                "blog.post",
+                "type",
+                "slug = permalink, title = title",
+            ),
+            (
+                quote!(#[sea_orm(table_name = "x")] struct Model { #several }),
+                "x",
+                "blog, no",
+                both,
+            ),
+            (
+                quote!(#[sea_orm(table_name = "x", rename_all = "camelCase")] struct Model { #fields }),
+                "x",
+                "id",
+                both,
+            ),
+            (
+                quote!(#[diesel(table_name = crate::schema::articles)] #[diesel(primary_key(a, b))] struct Post { #fields }),
+                "articles",
+                "a, b",
+                both,
+            ),
+            (
+                quote!(
+                    #[diesel(table_name = articles)]
+                    struct Post {
+                        #[diesel(column_name = r#type)]
+                        slug: String,
+                        title: String,
+                    }
+                ),
+                "articles",
+                "",
+                "slug = type, title = title",
+            ),
+            (
+                quote!(
+                    #[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
+                    struct Post {
+                        id: i64,
+                        #[sqlx(rename = "Permalink", default)]
+                        slug: String,
+                        title: String,
+                    }
+                ),
+                "posts",
+                "ID",
+                "slug = Permalink, title = TITLE",
+            ),
+        ] {
+            let shown = item.to_string();
+            let read = table(arguments.clone(), item);
+            let wanted = (name.to_owned(), key.to_owned(), columns.to_owned());
+            assert_eq!(read, Some(wanted), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_table_has_none() {
+        for item in [
+            quote!(
+                enum Post {
+                    A,
+                }
+            ),
+            quote!(
+                struct Post(String);
+            ),
+            quote!(
+                struct Post<T> {
+                    slug: T,
+                }
+            ),
+            quote!(
+                struct Post<'a> {
+                    slug: &'a str,
+                }
+            ),
+        ] {
+            assert_eq!(table(quote!(save, url = "/posts"), item), None);
+        }
+        let named = table(
+            quote!(save, url = "/posts", table = "blog.posts"),
+            quote!(
+                struct Post;
+            ),
+        );
+        assert_eq!(named.unwrap().0, "blog.posts");
+    }
 }

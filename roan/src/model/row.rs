@@ -56,18 +56,16 @@ impl TableEntry {
             return None;
         };
         let is_known = |column: usize| self.table.columns[column].kind != ColumnKind::Other;
-        let all_known = pieces.iter().filter_map(|piece| piece.column()).all(is_known);
+        let all_known = pieces
+            .iter()
+            .filter_map(|piece| piece.column())
+            .all(is_known);
         all_known.then_some(pieces)
     }
 
     /// Hands over what rule number `rule` yields for the row with these texts, one for each column
     /// of the table; by the writer that generated code uses for a value.
-    pub(crate) fn targets(
-        &self,
-        rule: usize,
-        texts: &[Option<String>],
-        out: &mut Targets<'_>,
-    ) {
+    pub(crate) fn targets(&self, rule: usize, texts: &[Option<String>], out: &mut Targets<'_>) {
         let RowRule::Pieces(pieces) = self.rows[rule] else {
             return;
         };

@@ -265,13 +265,22 @@ mod tests {
         assert_eq!(rows.changed["title"], true);
         assert_eq!(rows.rows.map(|rows| rows.len()), Some(2));
         let truncated = decode(r#"{"v":1,"table":"posts","event":"truncate"}"#);
-        assert!(matches!(truncated, Ok(Payload::Rows(Rows { rows: None, .. }))));
+        assert!(matches!(
+            truncated,
+            Ok(Payload::Rows(Rows { rows: None, .. }))
+        ));
         for (payload, words) in [
             (r#"{"v":1,"table":1}"#, "`table` is no text"),
             (r#"{"v":1,"table":"t","event":"x","rows":[]}"#, "no `event`"),
             (r#"{"v":1,"table":"t","event":"create"}"#, "no list `rows`"),
-            (r#"{"v":1,"table":"t","event":"create","rows":1}"#, "`rows` is no list"),
-            (r#"{"v":1,"table":"t","event":"create","rows":[1]}"#, "is no object"),
+            (
+                r#"{"v":1,"table":"t","event":"create","rows":1}"#,
+                "`rows` is no list",
+            ),
+            (
+                r#"{"v":1,"table":"t","event":"create","rows":[1]}"#,
+                "is no object",
+            ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":[],"changed":1}"#,
                 "`changed` is no object",

@@ -56,6 +56,8 @@ pub(crate) struct Relay {
     alarmed: bool,
     /// Whether the next look is for a write of this program.
     expects: bool,
+    /// Rows that are taken at a time.
+    batch: usize,
     /// Whether the last taking found as many purges as it could take.
     more_purges: bool,
     /// Whether it found so many that the next ones are worth waiting for.
@@ -106,6 +108,7 @@ impl Relay {
             back: Vec::new(),
             alarmed: false,
             expects: false,
+            batch: turn::BATCH,
             more_purges: false,
             many_purges: false,
             id: store.relay(),

@@ -129,7 +129,12 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         ColumnKind::Uuid => uuid(&text),
         ColumnKind::Other => None,
     };
-    let unfit = || format!("column {name:?} holds {:?}, which is no {:?}", row[name], column.kind);
+    let unfit = || {
+        format!(
+            "column {name:?} holds {:?}, which is no {:?}",
+            row[name], column.kind
+        )
+    };
     fit.ok_or_else(unfit).map(Some)
 }
 
@@ -144,7 +149,13 @@ fn uuid(text: &str) -> Option<String> {
     if digits.len() != 32 || !digits.chars().all(|letter| is_digit(&letter)) {
         return None;
     }
-    let parts = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]];
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
     Some(parts.join("-"))
 }
 
@@ -155,12 +166,21 @@ mod tests {
     #[test]
     fn numbers_and_uuids_have_one_text() {
         assert_eq!(integer("0042").as_deref(), Some("42"));
-        assert_eq!(integer("-9223372036854775808").as_deref(), Some("-9223372036854775808"));
-        assert_eq!(integer("18446744073709551615").as_deref(), Some("18446744073709551615"));
+        assert_eq!(
+            integer("-9223372036854775808").as_deref(),
+            Some("-9223372036854775808")
+        );
+        assert_eq!(
+            integer("18446744073709551615").as_deref(),
+            Some("18446744073709551615")
+        );
         assert_eq!(integer("1.0"), None);
         assert_eq!(integer(""), None);
         let hyphenated = "67e55044-10b1-426f-9247-bb680e5fe0c8";
-        assert_eq!(uuid("67E5504410B1426F9247BB680E5FE0C8").as_deref(), Some(hyphenated));
+        assert_eq!(
+            uuid("67E5504410B1426F9247BB680E5FE0C8").as_deref(),
+            Some(hyphenated)
+        );
         assert_eq!(uuid(hyphenated).as_deref(), Some(hyphenated));
         assert_eq!(uuid("67e55044"), None);
         assert_eq!(uuid("é7e55044-10b1-426f-9247-bb680e5fe0c"), None);

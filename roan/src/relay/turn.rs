@@ -14,7 +14,7 @@ use crate::outbox::store::{Ended, Store, TakenPurge};
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// Rows are taken so many at a time.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 
 /// As many at one look: writes come thick and fast, and the next ones are taken together.
 const MANY: usize = 8;
@@ -86,12 +86,13 @@ impl Relay {
         if std::mem::take(&mut self.expects) {
             self.link.forget_expected();
         }
-        let limit = self.room().min(BATCH);
-        if limit < (BATCH / 4).min(self.window) {
+        let room = self.room();
+        if room < (BATCH / 4).min(self.window) {
             // Not for a handful; answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
         }
+        let limit = room.min(self.batch);
         let mut taken = Vec::new();
         if self.more_purges || self.many_purges || store.is_purge_waiting().await? {
             self.beat_if_due(store).await?;
@@ -101,10 +102,23 @@ impl Relay {
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
         let mut dead = Vec::new();
+        let mut handed_over = 0;
         for purge in &taken {
+            if self.room() == 0 {
+                break;
+            }
             self.hand_over(purge, &mut dead);
+            handed_over += 1;
         }
         self.engine.pump_all();
+        if handed_over < taken.len() {
+            // A row of a trigger may hold hundreds of targets. The rest waits again.
+            self.batch = handed_over.max(1);
+            let given_back: Vec<_> = taken[handed_over..].iter().map(|taken| taken.id).collect();
+            store.release_purges(&given_back).await?;
+        } else {
+            self.batch = (2 * self.batch).min(BATCH);
+        }
         self.schedule.looked(Look::Purges, more, Instant::now());
         if self.many_purges && !more {
             self.schedule.gather(Instant::now());

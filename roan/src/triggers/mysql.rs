@@ -1,7 +1,9 @@
 //! MySQL and MariaDB: a trigger for each row, of one statement, so that no client needs `DELIMITER`.
 
 use super::plan::{Columns, Plan, Update};
-use super::script::{Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name};
+use super::script::{
+    Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
+};
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
 
@@ -11,7 +13,11 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         triggers.push(trigger(plan, prefix, event, &payload, condition));
     };
     if let Some(columns) = &plan.create {
-        add("insert", payload(plan, "create", "", &[row("NEW", columns)]), "");
+        add(
+            "insert",
+            payload(plan, "create", "", &[row("NEW", columns)]),
+            "",
+        );
     }
     if let Some(update) = &plan.update {
         let rows = [row("OLD", &update.columns), row("NEW", &update.columns)];
@@ -19,7 +25,11 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         add("update", payload, &condition(update));
     }
     if let Some(columns) = &plan.delete {
-        add("delete", payload(plan, "delete", "", &[row("OLD", columns)]), "");
+        add(
+            "delete",
+            payload(plan, "delete", "", &[row("OLD", columns)]),
+            "",
+        );
     }
     Script {
         guard: guard(Dialect::MySql, plan.table, &plan.columns()),
@@ -47,7 +57,9 @@ fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &st
             // No write goes unseen between the two.
             format!("LOCK TABLES {table} WRITE"),
             drop,
-            format!("CREATE TRIGGER {database}`{name}` AFTER {when} ON {table} FOR EACH ROW\n{body}"),
+            format!(
+                "CREATE TRIGGER {database}`{name}` AFTER {when} ON {table} FOR EACH ROW\n{body}"
+            ),
             "UNLOCK TABLES".to_owned(),
         ],
         name,

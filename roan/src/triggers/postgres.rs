@@ -14,8 +14,17 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
     };
     let each_statement = |tables: &str| format!("{tables} FOR EACH STATEMENT");
     if let Some(columns) = &plan.create {
-        let insert = many(plan, "create", "", &format!("SELECT {} AS r FROM n", row("n", columns)));
-        add("insert", &each_statement("REFERENCING NEW TABLE AS n"), insert);
+        let insert = many(
+            plan,
+            "create",
+            "",
+            &format!("SELECT {} AS r FROM n", row("n", columns)),
+        );
+        add(
+            "insert",
+            &each_statement("REFERENCING NEW TABLE AS n"),
+            insert,
+        );
     }
     if let Some(update) = &plan.update {
         let both = each_statement("REFERENCING OLD TABLE AS o NEW TABLE AS n");
@@ -41,12 +50,25 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         }
     }
     if let Some(columns) = &plan.delete {
-        let insert = many(plan, "delete", "", &format!("SELECT {} AS r FROM o", row("o", columns)));
-        add("delete", &each_statement("REFERENCING OLD TABLE AS o"), insert);
+        let insert = many(
+            plan,
+            "delete",
+            "",
+            &format!("SELECT {} AS r FROM o", row("o", columns)),
+        );
+        add(
+            "delete",
+            &each_statement("REFERENCING OLD TABLE AS o"),
+            insert,
+        );
     }
     if plan.truncate {
         let payload = format!("{}\"rows\":[]}}", head(plan.table, "truncate"));
-        add("truncate", "FOR EACH STATEMENT", format!("VALUES ('{payload}')"));
+        add(
+            "truncate",
+            "FOR EACH STATEMENT",
+            format!("VALUES ('{payload}')"),
+        );
     }
     let mut columns = plan.columns();
     columns.extend(&plan.key);
@@ -168,9 +190,7 @@ fn row(of: &str, columns: &Columns) -> String {
 
 fn differs(name: &str, old: &str, new: &str) -> String {
     let name = quoted(Dialect::Postgres, name);
-    format!(
-        "{old}.{name}::text COLLATE \"C\" IS DISTINCT FROM {new}.{name}::text COLLATE \"C\""
-    )
+    format!("{old}.{name}::text COLLATE \"C\" IS DISTINCT FROM {new}.{name}::text COLLATE \"C\"")
 }
 
 /// `{"title":true}` as a text.

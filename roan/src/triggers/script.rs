@@ -31,7 +31,8 @@ pub(super) struct Script {
 
 /// The name of a trigger, which is that of the table if that is a plain one.
 pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
-    let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let is_plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
     let longest = 62 - prefix.len() - event.len();
     if table.len() <= longest && table.chars().all(is_plain) {
         return format!("{prefix}{table}_{event}");
@@ -82,16 +83,21 @@ pub(super) fn quoted(dialect: Dialect, name: &str) -> String {
 
 /// `'slug', OLD.slug, 'id', OLD.id`, with each column as a text.
 pub(super) fn pairs(columns: &Columns, text: impl Fn(&str, ColumnKind) -> String) -> String {
-    let pairs = columns.iter().map(|(name, kind)| format!("'{name}', {}", text(name, *kind)));
+    let pairs = columns
+        .iter()
+        .map(|(name, kind)| format!("'{name}', {}", text(name, *kind)));
     pairs.collect::<Vec<_>>().join(", ")
 }
 
 /// Fails when the table or a column of it is not there.
 pub(super) fn guard(dialect: Dialect, table: &str, columns: &[&str]) -> String {
-    let mut names: Vec<_> = columns.iter().map(|name| {
-        // A name in quotes that is no column is a text to SQLite; with its table before it, it is not.
-        format!("t.{}", quoted(dialect, name))
-    }).collect();
+    let mut names: Vec<_> = columns
+        .iter()
+        .map(|name| {
+            // A name in quotes that is no column is a text to SQLite; with its table before it, it is not.
+            format!("t.{}", quoted(dialect, name))
+        })
+        .collect();
     if names.is_empty() {
         names.push("1".to_owned());
     }

@@ -20,7 +20,12 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         let (columns, changed) = (&update.columns, changed(update));
         let payload = payload(plan, "update", &changed, &[old(columns), new(columns)]);
         let condition = condition(update);
-        add("AFTER UPDATE", "update", &condition, format!("VALUES ({payload})"));
+        add(
+            "AFTER UPDATE",
+            "update",
+            &condition,
+            format!("VALUES ({payload})"),
+        );
     }
     if let Some(columns) = &plan.delete {
         let payload = payload(plan, "delete", "", &[old(columns)]);
