@@ -32,4 +32,7 @@ pub use {
 
 pub(crate) use memory::{Batch, Inbox, Put};
 #[cfg(feature = "sql")]
-pub(crate) use statement::Scribe;
+pub(crate) use {
+    settings::{PREFIX, is_prefix},
+    statement::Scribe,
+};

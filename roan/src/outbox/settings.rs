@@ -245,19 +245,8 @@ impl Outbox {
                 problem: problem.to_owned(),
             })
         };
-        let (schema, prefix) = self.prefix.split_once('.').unwrap_or(("x", &self.prefix));
-        let is_name = |name: &str| {
-            name.len() <= 40
-                && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-                && name
-                    .chars()
-                    .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-        };
-        if !is_name(schema) || !is_name(prefix) {
-            return fault(
-                "prefix",
-                "takes up to 40 ASCII letters, digits and `_`, with `schema.` before them perhaps",
-            );
+        if !is_prefix(&self.prefix) {
+            return fault("prefix", PREFIX);
         }
         let year = Duration::from_secs(365 * 24 * 60 * 60);
         let least = Duration::from_millis(10);
@@ -281,6 +270,22 @@ impl Outbox {
     pub(crate) fn longest_statement() -> Duration {
         LONGEST_STATEMENT
     }
+}
+
+/// What the names of tables may begin with.
+pub(crate) const PREFIX: &str =
+    "takes up to 40 ASCII letters, digits and `_`, with `schema.` before them perhaps";
+
+pub(crate) fn is_prefix(prefix: &str) -> bool {
+    let (schema, prefix) = prefix.split_once('.').unwrap_or(("x", prefix));
+    let is_name = |name: &str| {
+        name.len() <= 40
+            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    };
+    is_name(schema) && is_name(prefix)
 }
 
 fn feature_of(scheme: &str) -> Option<&'static str> {

@@ -2,8 +2,36 @@
 //! `UPDATE` over a million rows.
 //!
 //! They are made from the rules of the binary. A trigger writes the columns that the rules name to the
-//! outbox, in the transaction of the write; the relay makes the URLs of them. See the chapter of the
-//! README.
+//! outbox, in the transaction of the write, and the relay makes the URLs of them, by the code that
+//! makes those of a hook. So a template may change without new triggers, as long as it names no new
+//! column.
+//!
+//! ```no_run
+//! use roan::outbox::Outbox;
+//! use roan::triggers::Triggers;
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let outbox = Outbox::at("postgres://app@localhost/blog")?.triggers(Triggers::new());
+//! outbox.migrate().await?;
+//! outbox.install_triggers().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What they do not see
+//!
+//! | | PostgreSQL | MySQL, MariaDB | SQLite |
+//! |---|---|---|---|
+//! | many rows in one statement | one call, a row of the outbox for each 500 | a call and a row each | a call and a row each |
+//! | rows that go or change with others, by foreign keys | seen | **not seen**: write the child rows yourself, or fire their hooks | seen |
+//! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | there is none |
+//! | `REPLACE` | there is none | seen | the row of the same key is seen; one that goes for another unique column only with `PRAGMA recursive_triggers = ON` |
+//! | writes to a partition by its own name | **not seen** | seen | there are none |
+//! | `session_replication_role = replica`, logical replication | **not seen** | depends on the format of the log | |
+//!
+//! A column that a trigger names must not be dropped or renamed before the triggers are made anew, or
+//! writes of its table fail. On SQLite every program that writes needs the JSON functions, which are
+//! part of it since 3.38.
 
 mod drift;
 mod install;
@@ -18,7 +46,7 @@ pub use crate::outbox::{TriggerError, Triggers};
 pub(crate) use self::drift::check;
 use self::plan::Plan;
 use self::script::Script;
-use crate::outbox::Dialect;
+use crate::outbox::{Dialect, PREFIX, is_prefix};
 
 /// The SQL that makes the triggers for all tables of this program, for an outbox whose tables begin
 /// with `roan_`. It can be run again. Other wishes: [`Triggers::sql`].
@@ -73,6 +101,12 @@ impl Triggers {
     }
 
     fn scripts(&self, dialect: Dialect) -> Result<Vec<Script>, TriggerError> {
+        if !is_prefix(&self.prefix) {
+            return Err(TriggerError::Name {
+                name: self.prefix.clone(),
+                problem: PREFIX,
+            });
+        }
         let plans = Plan::all(self)?;
         let script = |plan: &Plan| match dialect {
             Dialect::Postgres => postgres::script(plan, &self.prefix),

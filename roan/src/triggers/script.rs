@@ -39,6 +39,7 @@ pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
     }
     let plain: String = table
         .chars()
+        .map(|letter| letter.to_ascii_lowercase())
         .map(|letter| if is_plain(letter) { letter } else { '_' })
         .take(longest - 9)
         .collect();
