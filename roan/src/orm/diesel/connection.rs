@@ -1,7 +1,9 @@
 //! Purges go through the connection that wrote.
 
+use std::num::NonZeroU32;
+
 use diesel::QueryResult;
-use diesel::connection::Connection;
+use diesel::connection::{Connection, TransactionManager};
 use diesel::result::Error;
 use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};
@@ -52,7 +54,7 @@ where
     str: ToSql<Text, C::Backend>,
 {
     fn purging(&mut self, roan: Option<&Roan>, hooks: impl FnOnce()) -> QueryResult<()> {
-        let of_watch = watch(self).and_then(|watch| watch.dispatcher().cloned());
+        let of_watch = watch(self).and_then(|watch| watch.of().cloned());
         let Some(roan) = given_or_global(roan.or(of_watch.as_ref())) else {
             // Told already; and a save does not fail for it.
             return Ok(());
@@ -78,6 +80,35 @@ where
         }
         Ok(())
     }
+}
+
+/// Runs what writes, and then purges: together, or not at all.
+pub(super) fn together<C, T>(
+    conn: &mut C,
+    write: impl FnOnce(&mut C) -> QueryResult<T>,
+) -> QueryResult<T>
+where
+    C: Connection + Purging,
+{
+    let watched = watch(conn).is_some_and(|watch| watch.is_in_transaction());
+    let in_transaction = depth(conn)? > 0;
+    // In PostgreSQL an error ends the whole transaction, so a savepoint would save nothing. In a
+    // transaction begun by hand, Diesel would begin and commit another one.
+    let is_enough = match Kind::of::<C::Backend>() {
+        Kind::Postgres => in_transaction || watched,
+        _ => watched && !in_transaction,
+    };
+    if is_enough {
+        return write(conn);
+    }
+    conn.transaction(write)
+}
+
+/// How many transactions of Diesel are open, savepoints included. Diesel hides the status from its
+/// docs, so nothing else asks for it.
+fn depth<C: Connection>(conn: &mut C) -> QueryResult<u32> {
+    let status = C::TransactionManager::transaction_manager_status_mut(conn);
+    Ok(status.transaction_depth()?.map_or(0, NonZeroU32::get))
 }
 
 /// Whether purges become rows of the outbox.
