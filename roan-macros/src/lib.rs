@@ -34,7 +34,7 @@ use proc_macro::TokenStream;
 ///
 /// EVENT    create | update | update(FIELD, ...) | delete | save
 /// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE"
-/// OPTION   when = CONDITION | site = "NAME" | crate = PATH
+/// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | crate = PATH
 /// ```
 ///
 /// An attribute has at least one event and one target. Each target is a rule of its own; the events
@@ -78,6 +78,9 @@ use proc_macro::TokenStream;
 ///   expression of type `bool`; `self` is the row. An update asks the old row and the new one, each for
 ///   its own pages: the page of a post that is no longer published is purged too.
 /// - `site = "www"`: the pages are those of the named site, and not of the default one.
+/// - `table = "blog.posts"`: what the database calls the type; once for a type is enough, also alone,
+///   `#[purge_on(table = "posts")]`. Without it the attributes of SeaORM and Diesel say it, or else it is
+///   the type's name in snake case with an `s`.
 /// - `crate = path`: where `roan` is, if not at `::roan`. Once for a type is enough.
 ///
 /// # Templates
@@ -122,5 +125,8 @@ use proc_macro::TokenStream;
 /// so an import `as` something else would not be found.
 #[proc_macro_attribute]
 pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    purge_on::expand(arguments.into(), item.into()).into()
+    let libraries = purge_on::Libraries {
+        tables: cfg!(feature = "tables"),
+    };
+    purge_on::expand(arguments.into(), item.into(), libraries).into()
 }

@@ -10,8 +10,8 @@ use axum::http::StatusCode;
 use fastrand::Rng;
 use tokio::net::TcpListener;
 
-use crate::connection::Connection;
 use crate::model::{Page, posts};
+use roan_tests::Connection;
 
 /// Milliseconds that a render takes at most; well below the rebound.
 const SLOWEST: u64 = 80;

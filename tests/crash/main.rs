@@ -20,7 +20,6 @@
 )]
 
 mod app;
-mod connection;
 mod database;
 mod disk;
 mod faults;

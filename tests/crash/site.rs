@@ -7,7 +7,6 @@ use roan::outbox::Dialect;
 use roan_tests::{Clock, Nginx, Options};
 use tokio::runtime::Runtime;
 
-use crate::connection::Connection;
 use crate::database::Database;
 use crate::front::Front;
 use crate::instance::{Instance, Said};
@@ -15,6 +14,7 @@ use crate::readers::Readers;
 use crate::tally::Tally;
 use crate::writer::{Orders, outbox};
 use crate::{app, model};
+use roan_tests::Connection;
 
 /// See the module. The first node is purged through the front, the second one directly.
 pub(crate) struct Site {

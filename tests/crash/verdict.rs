@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use crate::connection::Connection;
 use crate::model::{Page, Post, posts};
 use crate::site::Site;
+use roan_tests::Connection;
 
 /// Longer than anything that is waited for: leases, pauses of a relay whose database was away.
 const DRAIN: Duration = Duration::from_secs(40);

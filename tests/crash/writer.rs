@@ -15,8 +15,8 @@ use roan::{Nginx, Roan};
 use roan_tests::HOST;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use crate::connection::Connection;
 use crate::model::{GROUPS, POSTS, Page, Post, Untrue, posts};
+use roan_tests::Connection;
 
 /// The variable by which the test binary knows that it is the writer: `write`, or `relay` for one
 /// that has a dispatcher and writes nothing.

@@ -21,6 +21,7 @@ mod databases;
 mod faulty;
 mod gate;
 mod head;
+mod model;
 mod nginx;
 mod origin;
 mod server;
@@ -28,9 +29,12 @@ pub mod wait;
 
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
-pub use databases::{MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile};
+pub use databases::{
+    Connection, Database, MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile,
+};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
+pub use model::FromALibrary;
 pub use nginx::{Nginx, Options, SITE_CONF};
 pub use origin::Origin;
 pub use server::Server;

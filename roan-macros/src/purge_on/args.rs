@@ -17,6 +17,8 @@ pub(crate) struct Args {
     pub(crate) targets: Vec<TargetArg>,
     pub(crate) when: Option<TokenStream>,
     pub(crate) site: Option<LitStr>,
+    /// Of the type, like `crate`.
+    pub(crate) table: Option<LitStr>,
     pub(crate) krate: Option<Path>,
     /// Something in it could not be read, so what is missing may only be misspelt.
     pub(crate) is_broken: bool,
@@ -46,6 +48,7 @@ impl Args {
             targets: Vec::new(),
             when: None,
             site: None,
+            table: None,
             krate: None,
             is_broken: false,
         };
@@ -132,6 +135,10 @@ impl Args {
                 let told = "`site` stands twice in this attribute: write a second `#[purge_on]` for the other site";
                 once(&mut self.site, parse_site(input)?, word, told)?;
             }
+            Key::Table => {
+                let told = "`table` stands twice in this attribute: take one off";
+                once(&mut self.table, parse_table(input)?, word, told)?;
+            }
             Key::Crate => {
                 let told = "`crate` stands twice in this attribute: take one off";
                 once(&mut self.krate, parse_crate(input)?, word, told)?;
@@ -200,6 +207,23 @@ fn parse_site(input: ParseStream<'_>) -> Result<LitStr> {
         return Err(Error::new(site.span(), told));
     }
     Ok(site)
+}
+
+fn parse_table(input: ParseStream<'_>) -> Result<LitStr> {
+    let table = parse_text(Key::Table, input)?;
+    let name = table.value();
+    let parts: Vec<_> = name.split('.').collect();
+    let is_fit = |part: &&str| {
+        let quotes = ['"', '`', '\'', '\\'];
+        !part.is_empty() && !part.contains(quotes) && !part.contains(char::is_control)
+    };
+    if parts.len() > 2 || !parts.iter().all(is_fit) {
+        let told = format!(
+            "{name:?} is no name of a table: write `table = \"posts\"`, or `table = \"blog.posts\"` with its schema"
+        );
+        return Err(Error::new(table.span(), told));
+    }
+    Ok(table)
 }
 
 fn parse_crate(input: ParseStream<'_>) -> Result<Path> {

@@ -14,7 +14,9 @@ use crate::diagnostics::{Diagnostics, listed, nearest};
 
 /// `#[purge_on]`, `#[purge_on(url = "/posts")]`, `#[purge_on(save)]`
 pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
-    if args.is_broken {
+    // `#[purge_on(table = "posts")]` says something of the type, and is no rule.
+    let says_of_type = args.table.is_some() && args.events.is_empty() && args.targets.is_empty();
+    if args.is_broken || says_of_type {
         return;
     }
     let told = match (args.events.is_empty(), args.targets.is_empty()) {
@@ -79,6 +81,18 @@ pub(crate) fn crates_agree(all: &[Args], diagnostics: &mut Diagnostics) {
     for other in named.filter(|other| other.to_token_stream().to_string() != first) {
         let told =
             "the attributes of a type share one `crate`: write the same path, or write it once";
+        diagnostics.report(other, told);
+    }
+}
+
+/// Two attributes of one type that name different tables.
+pub(crate) fn tables_agree(all: &[Args], diagnostics: &mut Diagnostics) {
+    let mut named = all.iter().filter_map(|args| args.table.as_ref());
+    let Some(first) = named.next() else {
+        return;
+    };
+    for other in named.filter(|other| other.value() != first.value()) {
+        let told = "a type has one `table`: write the same name, or write it once";
         diagnostics.report(other, told);
     }
 }

@@ -8,10 +8,16 @@ use super::item::{Item, member_name};
 use super::key::Event;
 use super::rule::{Rule, Target, Template};
 use super::source;
+use super::table::Table;
 use super::template::{Capture, Piece, Step};
 
 /// The impl of `Model`, and the entry in the registry.
-pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> TokenStream {
+pub(crate) fn model(
+    item: &Item,
+    rules: &[Rule<'_>],
+    table: Option<&Table>,
+    krate: &TokenStream,
+) -> TokenStream {
     let ident = &item.ident;
     let name = item.name();
     let (impl_generics, ty_generics, _) = item.generics.split_for_impl();
@@ -40,6 +46,19 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
         .enumerate()
         .map(|(at, rule)| target_arm(at, rule, item, &out, krate));
     let watched_changed = watched_changed(rules, item, krate);
+    let table = table.map(|table| {
+        let table = table.tokens();
+        quote! {
+            const TABLE: #krate::__private::Option<&'static #krate::__private::Table> = {
+                use #krate::__private as __roan;
+                __roan::submit!(__roan::TableEntry {
+                    table: &#table,
+                    rules: <#ident as __roan::Model>::RULES,
+                });
+                __roan::Some(&#table)
+            };
+        }
+    });
     quote! {
         #allow_deprecated
         #[automatically_derived]
@@ -48,6 +67,7 @@ pub(crate) fn model(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Tok
                 use #krate::__private as __roan;
                 #registered
             };
+            #table
             #[inline]
             fn targets(&self, #number: usize, #out: &mut #krate::__private::Targets<'_>) {
                 match #number {

@@ -38,7 +38,7 @@ impl Annotated {
                 }
             }
             tokens.extend(input.cursor().token_stream());
-            Item::parse(&kept, input)
+            Item::parse(kept, input)
         };
         let item = parser
             .parse2(item)
@@ -81,6 +81,8 @@ pub(crate) struct Item {
     pub(crate) is_enum: bool,
     /// The type or a field is `#[deprecated]`: the generated code may name it all the same.
     pub(crate) is_deprecated: bool,
+    /// Without `#[purge_on]`.
+    pub(crate) attributes: Vec<Attribute>,
 }
 
 /// A field of the struct.
@@ -89,11 +91,12 @@ pub(crate) struct Field {
     pub(crate) name: String,
     pub(crate) member: Member,
     pub(crate) ty: Type,
+    pub(crate) attributes: Vec<Attribute>,
 }
 
 impl Item {
     /// Reads what follows the attributes.
-    fn parse(attributes: &[Attribute], input: ParseStream<'_>) -> Result<Self> {
+    fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> Result<Self> {
         let ahead = input.fork();
         ahead.parse::<Visibility>()?;
         let mut item = if ahead.peek(Token![struct]) {
@@ -104,6 +107,7 @@ impl Item {
                 generics: item.generics,
                 fields: fields(item.fields),
                 is_enum: false,
+                attributes: Vec::new(),
             }
         } else if ahead.peek(Token![enum]) {
             let item: ItemEnum = input.parse()?;
@@ -113,6 +117,7 @@ impl Item {
                 generics: item.generics,
                 fields: Vec::new(),
                 is_enum: true,
+                attributes: Vec::new(),
             }
         } else {
             let kind = input.parse().map_or("this", |item| kind_of(&item));
@@ -122,7 +127,8 @@ impl Item {
             );
             return Err(Error::new(Span::call_site(), told));
         };
-        item.is_deprecated |= is_deprecated(attributes);
+        item.is_deprecated |= is_deprecated(&attributes);
+        item.attributes = attributes;
         Ok(item)
     }
 
@@ -153,6 +159,7 @@ fn fields(fields: Fields) -> Vec<Field> {
             name: member_name(&member),
             member,
             ty: field.ty,
+            attributes: field.attrs,
         })
         .collect()
 }

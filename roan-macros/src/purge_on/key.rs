@@ -48,16 +48,18 @@ pub(crate) enum Key {
     Tag,
     When,
     Site,
+    Table,
     Crate,
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Url,
         Self::Urls,
         Self::Tag,
         Self::When,
         Self::Site,
+        Self::Table,
         Self::Crate,
     ];
 
@@ -68,6 +70,7 @@ impl Key {
             Self::Tag => "tag",
             Self::When => "when",
             Self::Site => "site",
+            Self::Table => "table",
             Self::Crate => "crate",
         }
     }
@@ -80,6 +83,7 @@ impl Key {
             Self::Tag => "tag = \"author-{id}\"",
             Self::When => "when = self.published",
             Self::Site => "site = \"www\"",
+            Self::Table => "table = \"posts\"",
             Self::Crate => "crate = path::to::roan",
         }
     }
@@ -94,6 +98,7 @@ impl Key {
             "uri" | "path" | "page" => Some(Self::Url),
             "if" | "condition" => Some(Self::When),
             "host" | "domain" => Some(Self::Site),
+            "table_name" => Some(Self::Table),
             "key" | "surrogate_key" => Some(Self::Tag),
             _ => nearest(name, Self::ALL.map(Self::name)).and_then(Self::named),
         }

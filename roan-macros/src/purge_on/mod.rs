@@ -9,6 +9,7 @@ mod key;
 mod literal;
 mod rule;
 mod source;
+mod table;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -20,9 +21,21 @@ use crate::diagnostics::Diagnostics;
 use args::Args;
 use item::{Annotated, Item};
 use rule::Rule;
+use table::Table;
+
+/// What the features of this crate ask for besides the rules.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Libraries {
+    /// What the table of a model is, also where no attribute says so.
+    pub(crate) tables: bool,
+}
 
 /// Expands the first `#[purge_on(...)]` of a type, and with it all the others.
-pub(crate) fn expand(arguments: TokenStream, annotated: TokenStream) -> TokenStream {
+pub(crate) fn expand(
+    arguments: TokenStream,
+    annotated: TokenStream,
+    libraries: Libraries,
+) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let mut all = vec![Args::parse(arguments, Span::call_site(), &mut diagnostics)];
     let Annotated {
@@ -46,7 +59,11 @@ pub(crate) fn expand(arguments: TokenStream, annotated: TokenStream) -> TokenStr
     let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
     match diagnostics.into_compile_errors() {
         None => {
-            let model = emit::model(&item, &rules, &krate);
+            let named = all.iter().find_map(|args| args.table.as_ref());
+            let table = (libraries.tables || named.is_some())
+                .then(|| Table::of(&item, &rules, named))
+                .flatten();
+            let model = emit::model(&item, &rules, table.as_ref(), &krate);
             quote!(#tokens #model)
         }
         Some(errors) => {
@@ -63,6 +80,7 @@ fn check_all(all: &[Args], rules: &[Rule<'_>], item: &Item, diagnostics: &mut Di
         check::watched_fields_exist(args, item, diagnostics);
     }
     check::crates_agree(all, diagnostics);
+    check::tables_agree(all, diagnostics);
     for rule in rules {
         check::static_text_is_fit(rule, diagnostics);
         check::stars_stand_in_paths(rule, diagnostics);

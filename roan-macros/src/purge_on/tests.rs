@@ -5,11 +5,12 @@ use expect_test::{Expect, expect};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::expand;
+use super::{Libraries, expand};
 
 /// Compares what is made of an attribute and the item below it.
 fn check(arguments: TokenStream, item: TokenStream, expected: &Expect) {
-    let file = syn::parse2(expand(arguments, item)).expect("the expansion is no Rust");
+    let file = syn::parse2(expand(arguments, item, Libraries::default()))
+        .expect("the expansion is no Rust");
     expected.assert_eq(&prettyplease::unparse(&file));
 }
 
@@ -243,4 +244,29 @@ fn a_mistake_leaves_the_item_and_a_stub() {
             }
         "#]],
     );
+}
+
+#[test]
+fn a_table_named_by_the_attributes_of_a_library() {
+    let libraries = Libraries { tables: true };
+    let item = quote! {
+        #[derive(Queryable)]
+        #[diesel(table_name = crate::schema::articles, primary_key(no))]
+        struct Post {
+            #[diesel(column_name = "no")]
+            number: i64,
+            slug: String,
+        }
+    };
+    let arguments = quote!(save, url = "/posts/{number}");
+    let expansion = expand(arguments, item, libraries).to_string();
+    let table = quote! {
+        __roan::Table {
+            name: "articles",
+            key: &["no"],
+            columns: &[__roan::Column { field: "number", name: "no" }],
+            sees_whole_row: false,
+        }
+    };
+    assert!(expansion.contains(&table.to_string()), "{expansion}");
 }

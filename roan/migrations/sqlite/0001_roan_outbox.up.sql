@@ -2,7 +2,7 @@
 
 -- One row for each write that makes pages stale. Programs insert `payload` and nothing else.
 CREATE TABLE roan_outbox (
-    id integer PRIMARY KEY AUTOINCREMENT,
+    id integer PRIMARY KEY,
     created_ms integer NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS integer)),
     payload text NOT NULL,
     state integer NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries
@@ -14,7 +14,7 @@ CREATE INDEX roan_outbox_state ON roan_outbox (state, ended_ms, id);
 
 -- What a node has not answered at the first attempt.
 CREATE TABLE roan_delivery (
-    id integer PRIMARY KEY AUTOINCREMENT,
+    id integer PRIMARY KEY,
     purge_id integer NOT NULL, -- the row of roan_outbox
     cache text NOT NULL,
     node text NOT NULL,

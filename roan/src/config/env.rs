@@ -7,7 +7,7 @@ use crate::dispatcher::Builder;
 use crate::error::ConfigError;
 
 /// Each variable, and the field that it sets.
-const VARIABLES: [(&str, &str); 11] = [
+const VARIABLES: [(&str, &str); 13] = [
     ("nodes", "ROAN_PURGE_URL"),
     ("site", "ROAN_SITE"),
     ("method", "ROAN_PURGE_METHOD"),
@@ -19,6 +19,8 @@ const VARIABLES: [(&str, &str); 11] = [
     ("max_age", "ROAN_MAX_AGE"),
     ("concurrency", "ROAN_CONCURRENCY"),
     ("max_waiting", "ROAN_MAX_WAITING"),
+    ("outbox", "ROAN_OUTBOX"),
+    ("prefix", "ROAN_OUTBOX_PREFIX"),
 ];
 
 impl Builder {
@@ -38,6 +40,11 @@ impl Builder {
     /// | `ROAN_MAX_AGE` | for how long a purge is tried again | `24h` |
     /// | `ROAN_CONCURRENCY` | requests in flight at one node | `8` |
     /// | `ROAN_MAX_WAITING` | targets that may wait | `1000000` |
+    /// | `ROAN_OUTBOX` | the database of the durable outbox, as a URL | purges wait in memory |
+    /// | `ROAN_OUTBOX_PREFIX` | with what the names of its tables begin | `roan_` |
+    ///
+    /// With `ROAN_OUTBOX`, call [`install`](Self::install) at the start: else the first hook would
+    /// connect to the database.
     ///
     /// # Errors
     ///
@@ -123,7 +130,43 @@ fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
         Some(other) => return Err(error(&variable("env_proxy"), other, "is neither 0 nor 1")),
     };
     config.caches.push(CacheConfig::Nginx(nginx));
+    let (outbox, prefix) = (get("outbox")?, get("prefix")?);
+    match outbox {
+        Some(url) => set_outbox(&mut config, url, prefix, &variable("outbox"))?,
+        None if prefix.is_some() => {
+            let problem = "is of no use without `ROAN_OUTBOX`";
+            let value = prefix.unwrap_or_default();
+            return Err(error(&variable("prefix"), &value, problem));
+        }
+        None => {}
+    }
     config.builder_with(&variable)
+}
+
+#[cfg(feature = "sql")]
+fn set_outbox(
+    config: &mut Config,
+    url: String,
+    prefix: Option<String>,
+    _variable: &str,
+) -> Result<(), ConfigError> {
+    config.outbox = Some(super::OutboxConfig {
+        url,
+        prefix,
+        ..super::OutboxConfig::default()
+    });
+    Ok(())
+}
+
+#[cfg(not(feature = "sql"))]
+fn set_outbox(
+    _config: &mut Config,
+    url: String,
+    _prefix: Option<String>,
+    variable: &str,
+) -> Result<(), ConfigError> {
+    let problem = "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
+    Err(error(variable, &crate::site::redacted(&url), problem))
 }
 
 /// A comma may stand in a password too, so only one before another URL separates.

@@ -1,6 +1,8 @@
 //! The configuration of a dispatcher as data: for a program's config file, and for the environment.
 
 mod env;
+#[cfg(feature = "sql")]
+mod outbox;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +15,9 @@ use crate::dispatcher::{
 use crate::error::ConfigError;
 use crate::purger::Nginx;
 use crate::site::Site;
+
+#[cfg(feature = "sql")]
+pub use outbox::OutboxConfig;
 
 /// The purge URL when nothing is configured: that of roan 0.1.
 pub(crate) const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
@@ -57,6 +62,9 @@ pub struct Config {
     pub concurrency: Option<usize>,
     /// A number of targets.
     pub max_waiting: Option<usize>,
+    /// Where purges wait that are written by the program's own transactions.
+    #[cfg(feature = "sql")]
+    pub outbox: Option<OutboxConfig>,
 }
 
 /// One cache.
@@ -175,6 +183,10 @@ impl Config {
             check_number(&named("max_waiting"), targets, MOST_WAITING)?;
             builder = builder.max_waiting(targets);
         }
+        #[cfg(feature = "sql")]
+        if let Some(outbox) = &self.outbox {
+            builder = builder.outbox(outbox.outbox(named)?);
+        }
         Ok(builder)
     }
 }
@@ -277,6 +289,27 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains(r#"node: "b""#), "{shown}");
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[test]
+    fn a_file_may_name_an_outbox() {
+        let text = |settings: &str| format!("[outbox]\nurl = 'sqlite://none/x.db'\n{settings}");
+        // The folder is not there: everything else is right.
+        let all =
+            "prefix = 'p_'\npoll = '1s'\nlease = '20s'\nretention = '2days'\nmax_attempts = 9";
+        assert!(message(&text(all)).contains("cannot connect"));
+        for (settings, words) in [
+            ("poll = 'often'", "poll: \"often\" is no duration"),
+            ("prefix = 'a b'", "outbox prefix: takes up to 40"),
+            ("notify = true", "outbox notify: is for PostgreSQL alone"),
+            ("prefx = 'x'", "unknown field `prefx`"),
+        ] {
+            let message = message(&text(settings));
+            assert!(message.contains(words), "{settings}: {message}");
+        }
+        let message = message("[outbox]\nurl = 'redis://me:pw@x/'");
+        assert!(message.contains("outbox: \"redis://***@x/\""), "{message}");
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Dead {
             id,
             cache: ending.node.cache.to_string(),
             node: ending.node.name.to_string(),
-            target: payload::encode_target(&ending.job.target).to_string(),
+            target: payload::encode_target(&ending.job.target),
             attempts: ending.job.attempts,
             age: ending.now.saturating_duration_since(ending.job.asked),
             error,

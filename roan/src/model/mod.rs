@@ -1,12 +1,14 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
 mod foreign;
+mod table;
 mod targets;
 mod value;
 
 use std::any::TypeId;
 
 pub use foreign::Foreign;
+pub use table::{Column, Table, TableEntry};
 pub(crate) use targets::Sink;
 pub use targets::Targets;
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
@@ -33,6 +35,10 @@ pub trait Model {
     /// The rules of the type, in the order of its attributes.
     #[doc(hidden)]
     const RULES: &'static [Rule];
+
+    /// What the database calls the model, where that is known.
+    #[doc(hidden)]
+    const TABLE: Option<&'static Table> = None;
 
     /// [`RULES`](Self::RULES).
     #[doc(hidden)]

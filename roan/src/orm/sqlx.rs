@@ -1,22 +1,36 @@
 //! Hooks on the connections and transactions of sqlx.
 //!
 //! ```no_run
-//! use roan::orm::sqlx::Purging;
+//! use roan::orm::sqlx::PurgingRow;
 //! use roan::purge_on;
 //!
 //! #[purge_on(save, delete, url = "/posts/{slug}")]
-//! struct Post { slug: String }
+//! struct Post { id: i64, slug: String }
 //!
 //! # #[cfg(feature = "sqlite")]
-//! async fn save(pool: &sqlx::SqlitePool, post: &Post) -> Result<(), sqlx::Error> {
-//!     let mut tx = pool.begin().await?;
-//!     sqlx::query("INSERT INTO posts (slug) VALUES (?)").bind(&post.slug).execute(&mut *tx).await?;
-//!     tx.saved(post).await?; // a row of the outbox, in this transaction
+//! # impl<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> for Post {
+//! #     fn from_row(_: &'r sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> { unimplemented!() }
+//! # }
+//! # #[cfg(feature = "sqlite")]
+//! async fn rename(pool: &sqlx::SqlitePool, id: i64, slug: &str) -> Result<(), sqlx::Error> {
+//!     // SQLite: a transaction that begins with reading could not write beside another writer.
+//!     let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+//!     let old: Post = sqlx::query_as("SELECT * FROM posts WHERE id = ?")
+//!         .bind(id)
+//!         .fetch_one(&mut *tx)
+//!         .await?;
+//!     let new: Post = sqlx::query_as("UPDATE posts SET slug = ? WHERE id = ? RETURNING *")
+//!         .bind(slug)
+//!         .bind(id)
+//!         .fetch_one(&mut *tx)
+//!         .await?;
+//!     new.updated(&old, &mut tx).await?; // a row of the outbox, in this transaction
 //!     tx.commit().await
 //! }
 //! ```
 
-use sqlx::AssertSqlSafe;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Database, Transaction};
 
 use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
@@ -31,8 +45,8 @@ use crate::target::{Target, TargetError};
 /// savepoint, is rolled back. Without one they are asked for at once, as by [`crate::saved`]: put a
 /// [`scope`](crate::scope) around the transaction then.
 ///
-/// Implemented for the connections of PostgreSQL, MySQL and SQLite, and so for what dereferences to
-/// one: transactions and connections of a pool.
+/// Implemented for the connections of PostgreSQL, MySQL and SQLite, for transactions, and for the
+/// connections of a pool. [`PurgingRow`] is the same from the row's side.
 pub trait Purging: Send {
     /// Runs the hooks for the given dispatcher, or for the global one, in one statement.
     ///
@@ -108,6 +122,76 @@ pub trait Purging: Send {
             let target = target.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
             self.purging(None, || hook::purge(None, &target)).await
         }
+    }
+}
+
+/// The calls of [`Purging`], as methods of the row.
+///
+/// Implemented for every type with rules.
+///
+/// # Errors
+///
+/// As [`Purging::purging`].
+pub trait PurgingRow: Model + Sync + Sized {
+    /// After an insert. See [`crate::created`].
+    fn created<C: Purging>(
+        &self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.created(self)
+    }
+
+    /// After an update. See [`crate::updated`].
+    fn updated<C: Purging>(
+        &self,
+        old: &Self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.updated(old, self)
+    }
+
+    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
+    fn saved<C: Purging>(
+        &self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.saved(self)
+    }
+
+    /// After a delete. See [`crate::deleted`].
+    fn deleted<C: Purging>(
+        &self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.deleted(self)
+    }
+}
+
+impl<M: Model + Sync> PurgingRow for M {}
+
+impl<DB> Purging for Transaction<'_, DB>
+where
+    DB: Database<Connection: Purging>,
+{
+    async fn purging(
+        &mut self,
+        roan: Option<&Roan>,
+        hooks: impl FnOnce() + Send,
+    ) -> Result<(), sqlx::Error> {
+        (**self).purging(roan, hooks).await
+    }
+}
+
+impl<DB> Purging for PoolConnection<DB>
+where
+    DB: Database<Connection: Purging>,
+{
+    async fn purging(
+        &mut self,
+        roan: Option<&Roan>,
+        hooks: impl FnOnce() + Send,
+    ) -> Result<(), sqlx::Error> {
+        (**self).purging(roan, hooks).await
     }
 }
 

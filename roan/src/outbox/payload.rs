@@ -4,31 +4,64 @@
 //! {"v": 1, "purge": ["/posts", {"url": "/posts/a", "site": "shop"}, {"tag": "author-1"}]}
 //! ```
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::target::{Target, TargetKind};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u64 = 1;
 
+pub(crate) fn encode(targets: &[Target]) -> String {
+    let mut payload = String::with_capacity(32 + targets.len() * 48);
+    payload.push_str(r#"{"purge":["#);
+    for (number, target) in targets.iter().enumerate() {
+        if number > 0 {
+            payload.push(',');
+        }
+        write_target(&mut payload, target);
+    }
+    payload.push_str(r#"],"v":"#);
+    payload.push_str(&VERSION.to_string());
+    payload.push('}');
+    payload
+}
+
+/// One target, for a column of its own.
+pub(crate) fn encode_target(target: &Target) -> String {
+    let mut text = String::new();
+    write_target(&mut text, target);
+    text
+}
+
 /// A text, or an object where there is more to say.
-pub(crate) fn encode_target(target: &Target) -> Value {
+fn write_target(out: &mut String, target: &Target) {
     let key = match target.kind() {
-        TargetKind::Url if target.site().is_none() => return target.as_str().into(),
+        TargetKind::Url if target.site().is_none() => return write_text(out, target.as_str()),
         TargetKind::Url => "url",
         TargetKind::Tag => "tag",
     };
-    let mut object = Map::new();
-    object.insert(key.to_owned(), target.as_str().into());
+    out.push('{');
     if let Some(site) = target.site() {
-        object.insert("site".to_owned(), site.into());
+        out.push_str(r#""site":"#);
+        write_text(out, site);
+        out.push(',');
     }
-    Value::Object(object)
+    out.push('"');
+    out.push_str(key);
+    out.push_str("\":");
+    write_text(out, target.as_str());
+    out.push('}');
 }
 
-pub(crate) fn encode(targets: &[Target]) -> String {
-    let targets: Vec<Value> = targets.iter().map(encode_target).collect();
-    json!({ "v": VERSION, "purge": targets }).to_string()
+fn write_text(out: &mut String, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
 }
 
 /// The error says what is wrong, and where.

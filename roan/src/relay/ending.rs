@@ -87,7 +87,7 @@ impl Relay {
                 purge,
                 cache: cache.to_string(),
                 node: node.to_string(),
-                target: payload::encode_target(&deferred.target).to_string(),
+                target: payload::encode_target(&deferred.target),
                 age_ms: *age_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,

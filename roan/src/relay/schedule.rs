@@ -10,10 +10,10 @@ const QUICK: Duration = Duration::from_millis(2);
 
 /// The time between two looks while writes come thick and fast: each look costs the database more
 /// than a row more does.
-const THICK: Duration = Duration::from_millis(10);
+const THICK: Duration = Duration::from_millis(20);
 
 /// Finished rows are written down together.
-const GATHER: Duration = Duration::from_millis(20);
+const GATHER: Duration = Duration::from_millis(50);
 
 /// How often old rows are looked for, and the backlog is counted.
 const CLEANING: Duration = Duration::from_secs(10);
@@ -196,10 +196,10 @@ mod tests {
         schedule.looked(Look::Purges, false, start);
         assert_eq!(after(&schedule), 2);
         schedule.gather(start);
-        assert_eq!(after(&schedule), 10);
+        assert_eq!(after(&schedule), 20);
         schedule.expect(start);
         schedule.poke(start);
-        assert_eq!(after(&schedule), 10);
+        assert_eq!(after(&schedule), 20);
         // Who waits for it does not wait for others.
         schedule.hurry(Look::Purges, start);
         assert_eq!(after(&schedule), 0);

@@ -1,6 +1,8 @@
 //! Private databases: real servers, each on its own port and in its own folder. Each has a database
 //! `roan`, empty, and a user of that name who may do everything in it.
 
+mod any;
+mod connection;
 mod mariadb;
 mod postgres;
 mod sqlite;
@@ -10,6 +12,8 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
+pub use any::Database;
+pub use connection::Connection;
 pub use mariadb::{MariaDb, MariaDbOptions};
 pub use postgres::{Postgres, PostgresOptions};
 pub use sqlite::SqliteFile;

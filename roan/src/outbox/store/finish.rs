@@ -2,6 +2,7 @@
 
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::connection::Value;
+use crate::outbox::dialect::Dialect;
 
 /// Rows are inserted so many at a time: SQLite allows 999 values in one statement.
 const ROWS: usize = 90;
@@ -37,8 +38,11 @@ pub(crate) struct Ended {
 
 impl Ended {
     pub(crate) fn is_empty(&self) -> bool {
-        self.done.is_empty()
-            && self.later.is_empty()
+        self.done.is_empty() && self.is_done_only()
+    }
+
+    fn is_done_only(&self) -> bool {
+        self.later.is_empty()
             && self.dead.is_empty()
             && self.deliveries.is_empty()
             && self.new.is_empty()
@@ -52,6 +56,9 @@ impl Store {
         // The number of a relay stands in taken rows alone. With `state` in it, too, PostgreSQL looks
         // through all that are taken.
         let mine = format!("relay = {relay}");
+        if self.dialect == Dialect::Postgres && ended.is_done_only() {
+            return self.finish_done(&ended.done).await;
+        }
         let mut statements = Vec::new();
         for (state, ids) in [(DONE, &ended.done), (DELIVERED_LATER, &ended.later)] {
             if !ids.is_empty() {
@@ -90,6 +97,20 @@ impl Store {
         }
         statements.push("COMMIT".to_owned());
         self.connection.batch(statements.join(";\n")).await
+    }
+
+    /// What almost all writes come to. Prepared, with one parameter for all rows, it costs PostgreSQL
+    /// less than half of what a list in the text does.
+    async fn finish_done(&mut self, ids: &[i64]) -> Result<()> {
+        let sql = self.sql(&format!(
+            "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = (SELECT {{now}}) \
+             WHERE id = ANY(?::bigint[]) AND relay = ?"
+        ));
+        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+        let ids = format!("{{{}}}", ids.join(","));
+        let values = [Value::Text(&ids), Value::Int(self.relay)];
+        self.connection.execute(&sql, &values).await?;
+        Ok(())
     }
 
     async fn insert_deliveries(&mut self, rows: &[NewDelivery]) -> Result<()> {

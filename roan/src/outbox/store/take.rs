@@ -33,7 +33,7 @@ impl Store {
     }
 
     pub(crate) async fn take_purges(&mut self, limit: usize) -> Result<Vec<TakenPurge>> {
-        let columns = "id, payload, {now} - created_ms";
+        let columns = "id, payload, (SELECT {now}) - created_ms";
         let rows = self
             .take("roan_outbox", columns, "ended_ms = 0", &[], limit)
             .await?;
@@ -74,7 +74,7 @@ impl Store {
                 " AND NOT (due_ms > {{now}} AND due_ms <= {{now}} + {cap_ms})"
             ));
         }
-        let columns = "id, purge_id, target, attempts, {now} - created_ms";
+        let columns = "id, purge_id, target, attempts, (SELECT {now}) - created_ms";
         let values = [Value::Text(cache), Value::Text(node)];
         let rows = self
             .take("roan_delivery", columns, &which, &values, limit)

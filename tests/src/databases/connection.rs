@@ -16,24 +16,34 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) enum Connection {
+pub enum Connection {
+    /// To PostgreSQL.
     Postgres(sqlx::PgConnection),
+    /// To MariaDB or MySQL.
     MySql(sqlx::MySqlConnection),
+    /// To SQLite.
     Sqlite(sqlx::SqliteConnection),
 }
 
-macro_rules! each {
+/// Runs the same code on the connection, whichever it is.
+#[macro_export]
+macro_rules! each_connection {
     ($value:expr, $inner:ident => $body:expr) => {
         match $value {
-            Connection::Postgres($inner) => $body,
-            Connection::MySql($inner) => $body,
-            Connection::Sqlite($inner) => $body,
+            $crate::Connection::Postgres($inner) => $body,
+            $crate::Connection::MySql($inner) => $body,
+            $crate::Connection::Sqlite($inner) => $body,
         }
     };
 }
 
 impl Connection {
-    pub(crate) async fn open(url: &str) -> Result<Self> {
+    /// Opens one; SQLite's with a write-ahead log.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached within 5 s.
+    pub async fn open(url: &str) -> Result<Self> {
         let opening = async {
             Ok(match url.split(':').next() {
                 Some("postgres") => Self::Postgres(sqlx::PgConnection::connect(url).await?),
@@ -50,7 +60,8 @@ impl Connection {
         opened.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
     }
 
-    pub(crate) fn dialect(&self) -> Dialect {
+    /// What kind of database it is.
+    pub fn dialect(&self) -> Dialect {
         match self {
             Self::Postgres(_) => Dialect::Postgres,
             Self::MySql(_) => Dialect::MySql,
@@ -58,18 +69,27 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn run(&mut self, sql: &str) -> Result<()> {
+    /// Statements without parameters.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn run(&mut self, sql: &str) -> Result<()> {
         let sql = AssertSqlSafe(sql.to_owned());
-        each!(self, connection => {
+        each_connection!(self, connection => {
             sqlx::raw_sql(sql).execute(connection).await?;
         });
         Ok(())
     }
 
     /// The rows of a query for numbers.
-    pub(crate) async fn numbers(&mut self, sql: &str) -> Result<Vec<Vec<i64>>> {
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn numbers(&mut self, sql: &str) -> Result<Vec<Vec<i64>>> {
         let sql = AssertSqlSafe(sql.to_owned());
-        each!(self, connection => {
+        each_connection!(self, connection => {
             let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
             let row = |row| Self::row(row, sqlx::Row::len(row));
             rows.iter().map(row).collect()
@@ -88,16 +108,24 @@ impl Connection {
     }
 
     /// The first column of a query for texts.
-    pub(crate) async fn texts(&mut self, sql: &str) -> Result<Vec<String>> {
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn texts(&mut self, sql: &str) -> Result<Vec<String>> {
         let sql = AssertSqlSafe(sql.to_owned());
-        each!(self, connection => {
+        each_connection!(self, connection => {
             let rows = sqlx::raw_sql(sql).fetch_all(connection).await?;
             rows.iter().map(|row| row.try_get_unchecked(0)).collect()
         })
     }
 
     /// Writes what the hooks purge, as part of the transaction.
-    pub(crate) async fn purge(&mut self, roan: &Roan, hooks: impl FnOnce() + Send) -> Result<()> {
-        each!(self, connection => connection.purging(Some(roan), hooks).await)
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn purge(&mut self, roan: &Roan, hooks: impl FnOnce() + Send) -> Result<()> {
+        each_connection!(self, connection => connection.purging(Some(roan), hooks).await)
     }
 }

@@ -1,0 +1,24 @@
+//! One file for each library.
+
+mod sqlx;
+
+/// The suite on each kind of database.
+macro_rules! on_each_database {
+    ($writer:ty) => {
+        #[test]
+        fn on_sqlite() {
+            $crate::suite::run::<$writer>(roan::outbox::Dialect::Sqlite);
+        }
+
+        #[test]
+        fn on_postgres() {
+            $crate::suite::run::<$writer>(roan::outbox::Dialect::Postgres);
+        }
+
+        #[test]
+        fn on_mariadb() {
+            $crate::suite::run::<$writer>(roan::outbox::Dialect::MySql);
+        }
+    };
+}
+use on_each_database;

@@ -1,0 +1,217 @@
+//! Runs the cases with a library on a database.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use roan::Roan;
+use roan::outbox::{Dialect, Outbox};
+use roan::testing::Recorder;
+use roan_tests::{Connection, Database};
+
+use crate::case::{Case, ROWS, Step};
+use crate::cases::cases;
+
+const LONG: Duration = Duration::from_secs(30);
+
+/// A writer that uses one library. Asynchronous ones bring a runtime of their own, so that a writer
+/// may wait for another in the middle of a transaction.
+pub(crate) trait Writer: Sized {
+    /// Opens one connection to the database; hooks go to the given dispatcher.
+    fn connect(database: &Database, roan: &Roan) -> Self;
+
+    /// Takes the steps, up to the first that fails. [`Step::Open`], [`Step::Await`] and
+    /// [`Step::CutOff`] are for [`Stage::step`].
+    fn run(&mut self, steps: &[Step], stage: &Stage<'_>) -> Result<(), String>;
+}
+
+/// What the writers of a case share.
+pub(crate) struct Stage<'a> {
+    database: &'a Database,
+    open: Mutex<HashSet<&'static str>>,
+    opened: Condvar,
+}
+
+impl Stage<'_> {
+    /// Takes a step that is not the library's.
+    ///
+    /// # Panics
+    ///
+    /// When it is the library's, and when a gate stays closed for too long.
+    pub(crate) fn step(&self, step: &Step) {
+        match step {
+            Step::Open(gate) => {
+                self.gates().insert(gate);
+                self.opened.notify_all();
+            }
+            Step::Await(gate) => {
+                let open = self.gates();
+                let closed = |open: &mut HashSet<&str>| !open.contains(gate);
+                let waited = self.opened.wait_timeout_while(open, LONG, closed);
+                let (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
+                assert!(open.contains(gate), "nobody opened {gate:?}");
+            }
+            Step::CutOff => block_on(self.cut_off()),
+            other => panic!("{other:?} is for the library"),
+        }
+    }
+
+    fn gates(&self) -> std::sync::MutexGuard<'_, HashSet<&'static str>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn cut_off(&self) {
+        let mut admin = self.database.connect().await;
+        match admin.dialect() {
+            Dialect::Postgres => {
+                let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+                           WHERE state = 'idle in transaction'";
+                let ended = admin.numbers(sql).await.expect("an administrator");
+                assert_eq!(ended, [[1]], "one session is in a transaction");
+            }
+            Dialect::MySql => {
+                let sql = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx \
+                           WHERE trx_rows_modified > 0";
+                let ids = admin.numbers(sql).await.expect("an administrator");
+                assert_eq!(ids.len(), 1, "one session is in a transaction");
+                let kill = format!("KILL {}", ids[0][0]);
+                admin.run(&kill).await.expect("an administrator");
+            }
+            other => panic!("{other} has no sessions"),
+        }
+    }
+}
+
+pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(work)
+}
+
+/// Runs every case, and tells of all that went wrong.
+pub(crate) fn run<W: Writer>(dialect: Dialect) {
+    let database = Database::start(dialect);
+    let recorder = Recorder::new();
+    let roan = block_on(async {
+        make_tables(&mut database.connect().await).await;
+        let outbox = Outbox::at(database.url()).expect("a URL");
+        let outbox = outbox.poll(Duration::from_millis(20));
+        outbox.migrate().await.expect("tables");
+        Roan::builder()
+            .cache(recorder.clone())
+            .no_rebound()
+            .outbox(outbox)
+            .build()
+            .expect("a dispatcher")
+    });
+    let mut failed = Vec::new();
+    for case in cases() {
+        if case.not_on.contains(&dialect) {
+            continue;
+        }
+        recorder.clear();
+        if let Err(told) = run_case::<W>(&case, &database, &roan, &recorder) {
+            failed.push(format!("{}: {told}", case.name));
+        }
+    }
+    assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
+    assert!(failed.is_empty(), "{dialect}:\n{}", failed.join("\n"));
+}
+
+fn run_case<W: Writer>(
+    case: &Case,
+    database: &Database,
+    roan: &Roan,
+    recorder: &Recorder,
+) -> Result<(), String> {
+    block_on(async { put_rows(&mut database.connect().await).await });
+    let stage = Stage {
+        database,
+        open: Mutex::default(),
+        opened: Condvar::new(),
+    };
+    let write = |steps: &Vec<Step>| {
+        let write = || W::connect(database, roan).run(steps, &stage);
+        catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_| Err("it panicked".to_owned()))
+    };
+    let ended: Vec<_> = thread::scope(|scope| {
+        let writers: Vec<_> = case
+            .writers
+            .iter()
+            .map(|steps| scope.spawn(|| write(steps)))
+            .collect();
+        let ended = writers.into_iter().map(|writer| writer.join());
+        ended
+            .map(|ended| ended.expect("panics are caught"))
+            .collect()
+    });
+    let failed: Vec<_> = ended.into_iter().filter_map(Result::err).collect();
+    if failed.len() != case.failing {
+        return Err(format!(
+            "{} writers failed, not {}: {failed:?}",
+            failed.len(),
+            case.failing
+        ));
+    }
+    let purged = block_on(purged(roan, recorder));
+    if purged == case.purged {
+        return Ok(());
+    }
+    Err(format!("purged {purged:?}, not {:?}", case.purged))
+}
+
+/// The targets that have left, each once.
+async fn purged(roan: &Roan, recorder: &Recorder) -> Vec<String> {
+    let start = Instant::now();
+    let left = roan.flush(LONG).await;
+    assert_eq!(
+        (left.pending(), left.outbox),
+        (0, 0),
+        "{left} after {:?}",
+        start.elapsed()
+    );
+    let targets = recorder.purges();
+    targets.targets().iter().map(ToString::to_string).collect()
+}
+
+async fn make_tables(connection: &mut Connection) {
+    // MariaDB has no deferred constraints.
+    let deferred = match connection.dialect() {
+        Dialect::MySql => "",
+        _ => "DEFERRABLE INITIALLY DEFERRED",
+    };
+    let posts = format!(
+        "CREATE TABLE posts (
+            id bigint PRIMARY KEY,
+            slug varchar(100) NOT NULL,
+            title varchar(100) NOT NULL,
+            author_id bigint NOT NULL,
+            FOREIGN KEY (author_id) REFERENCES authors (id) {deferred}
+        )"
+    );
+    for sql in ["CREATE TABLE authors (id bigint PRIMARY KEY)", &posts] {
+        connection.run(sql).await.expect("a table");
+    }
+    for id in [1, 2] {
+        let sql = format!("INSERT INTO authors (id) VALUES ({id})");
+        connection.run(&sql).await.expect("an author");
+    }
+}
+
+async fn put_rows(connection: &mut Connection) {
+    connection
+        .run("DELETE FROM posts")
+        .await
+        .expect("a table of posts");
+    for post in ROWS {
+        let sql = format!(
+            "INSERT INTO posts (id, slug, title, author_id) VALUES ({}, '{}', '{}', {})",
+            post.id, post.slug, post.title, post.author_id
+        );
+        connection.run(&sql).await.expect("a post");
+    }
+}

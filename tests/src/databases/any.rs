@@ -1,0 +1,84 @@
+//! A database of whatever kind.
+
+use roan::outbox::Dialect;
+
+use super::connection::Connection;
+use super::{MariaDb, Postgres, SqliteFile};
+
+/// A database `roan` of one of the three kinds, gone when dropped.
+#[derive(Debug)]
+pub struct Database {
+    url: String,
+    server: AnyServer,
+}
+
+#[derive(Debug)]
+#[expect(
+    dead_code,
+    reason = "they are kept for as long as the database is used"
+)]
+enum AnyServer {
+    Postgres(Postgres),
+    MariaDb(MariaDb),
+    Sqlite(SqliteFile),
+}
+
+impl Database {
+    /// Starts a server of its own, where the kind has servers.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started; the message has its log.
+    #[must_use]
+    #[track_caller]
+    pub fn start(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => {
+                let server = Postgres::start();
+                Self {
+                    url: server.url(),
+                    server: AnyServer::Postgres(server),
+                }
+            }
+            Dialect::MySql => {
+                let server = MariaDb::start();
+                Self {
+                    url: server.url(),
+                    server: AnyServer::MariaDb(server),
+                }
+            }
+            Dialect::Sqlite => {
+                let file = SqliteFile::new();
+                Self {
+                    url: file.url(),
+                    server: AnyServer::Sqlite(file),
+                }
+            }
+            other => panic!("no server for {other}"),
+        }
+    }
+
+    /// What kind it is.
+    pub fn dialect(&self) -> Dialect {
+        match self.server {
+            AnyServer::Postgres(_) => Dialect::Postgres,
+            AnyServer::MariaDb(_) => Dialect::MySql,
+            AnyServer::Sqlite(_) => Dialect::Sqlite,
+        }
+    }
+
+    /// Where clients reach it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A connection to it.
+    ///
+    /// # Panics
+    ///
+    /// When there is none to be had.
+    pub async fn connect(&self) -> Connection {
+        let opened = Connection::open(&self.url).await;
+        opened.unwrap_or_else(|error| panic!("{}: {error}", self.url))
+    }
+}
