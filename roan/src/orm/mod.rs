@@ -2,5 +2,7 @@
 
 #[cfg(feature = "diesel")]
 pub mod diesel;
+#[cfg(feature = "diesel-async")]
+pub mod diesel_async;
 #[cfg(feature = "sql")]
 pub mod sqlx;

@@ -9,6 +9,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};
 
 use super::backend::Kind;
+use super::purges::{Purges, hold};
 use super::watch::Watch;
 use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
@@ -59,45 +60,27 @@ where
             // Told already; and a save does not fail for it.
             return Ok(());
         };
-        #[cfg(feature = "sql")]
-        if is_durable(roan, Kind::of::<C::Backend>())? {
-            use super::payload::InsertPayloads;
-            use diesel::RunQueryDsl;
-
-            if let Some(statement) = roan.outbox().statement(hooks) {
-                InsertPayloads(statement).execute(self)?;
-            }
-            return Ok(());
-        }
-        let targets = hook::recorded(roan, hooks);
-        match watch(self) {
-            Some(watch) => watch.hold(roan, targets),
-            None => {
-                for target in &targets {
-                    hook::purge(Some(roan), target);
-                }
+        match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
+            #[cfg(feature = "sql")]
+            Purges::Row(row) => diesel::RunQueryDsl::execute(row, self).map(|_| ()),
+            Purges::Held(targets) => {
+                hold(watch(self), roan, targets);
+                Ok(())
             }
         }
-        Ok(())
     }
 }
 
 /// Runs what writes, and then purges: together, or not at all.
-pub(super) fn together<C, T>(
+pub(in crate::orm) fn together<C, T>(
     conn: &mut C,
     write: impl FnOnce(&mut C) -> QueryResult<T>,
 ) -> QueryResult<T>
 where
     C: Connection + Purging,
 {
-    let watched = watch(conn).is_some_and(|watch| watch.is_in_transaction());
-    let in_transaction = depth(conn)? > 0;
-    // In PostgreSQL an error ends the whole transaction, so a savepoint would save nothing. In a
-    // transaction begun by hand, Diesel would begin and commit another one.
-    let is_enough = match Kind::of::<C::Backend>() {
-        Kind::Postgres => in_transaction || watched,
-        _ => watched && !in_transaction,
-    };
+    let by_hand = watch(conn).is_some_and(|watch| watch.is_in_transaction_by_hand());
+    let is_enough = by_hand || Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0;
     if is_enough {
         return write(conn);
     }
@@ -109,22 +92,6 @@ where
 fn depth<C: Connection>(conn: &mut C) -> QueryResult<u32> {
     let status = C::TransactionManager::transaction_manager_status_mut(conn);
     Ok(status.transaction_depth()?.map_or(0, NonZeroU32::get))
-}
-
-/// Whether purges become rows of the outbox.
-#[cfg(feature = "sql")]
-fn is_durable(roan: &Roan, connection: Kind) -> QueryResult<bool> {
-    let Some(link) = roan.engine().durable.link() else {
-        return Ok(false);
-    };
-    let outbox = link.scribe.dialect();
-    match connection.dialect() {
-        Some(connection) if connection != outbox => {
-            let error = crate::outbox::OutboxError::OtherDatabase { outbox, connection };
-            Err(Error::QueryBuilderError(Box::new(error)))
-        }
-        _ => Ok(true),
-    }
 }
 
 /// The watch of the connection, if it has one. Diesel hides this method from its docs, so nothing

@@ -1,16 +1,17 @@
 //! Hooks on the statements, rows and connections of Diesel.
 
-mod backend;
-mod connection;
+pub(in crate::orm) mod backend;
+pub(in crate::orm) mod connection;
 mod frames;
 mod install;
 #[cfg(feature = "sql")]
-mod payload;
+pub(in crate::orm) mod payload;
+pub(in crate::orm) mod purges;
 mod row;
-mod rows;
+pub(in crate::orm) mod rows;
 mod script;
-mod statement;
-mod target;
+pub(in crate::orm) mod statement;
+pub(in crate::orm) mod target;
 mod watch;
 
 pub use connection::Purging;

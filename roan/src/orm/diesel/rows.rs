@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use diesel::associations::Identifiable;
 use diesel::backend::Backend;
 use diesel::expression::Expression;
-use diesel::query_builder::UpdateTarget;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{
+    AstPass, IntoUpdateTarget, Query, QueryFragment, QueryId, UpdateTarget,
+};
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::backend::Kind;
@@ -14,10 +15,10 @@ use crate::hook;
 use crate::model::Model;
 
 /// `SELECT selection FROM table WHERE ...`, and `UNION ALL` of such.
-pub(super) struct Rows<'a, DB: Backend, F, S> {
+pub(in crate::orm) struct Rows<'a, DB: Backend, F, S> {
     from: F,
     // Boxed: the compiler does not follow their types through the lifetime of a key.
-    wheres: Vec<Box<dyn QueryFragment<DB> + 'a>>,
+    wheres: Vec<Box<dyn QueryFragment<DB> + Send + 'a>>,
     selection: S,
     /// Whether they stay as they are until the transaction ends.
     locked: bool,
@@ -25,10 +26,10 @@ pub(super) struct Rows<'a, DB: Backend, F, S> {
 
 impl<'a, DB: Backend, F, S> Rows<'a, DB, F, S> {
     /// The rows that a statement is about to write.
-    pub(super) fn to_write<T, W>(target: UpdateTarget<T, W>, selection: S) -> Self
+    pub(in crate::orm) fn to_write<T, W>(target: UpdateTarget<T, W>, selection: S) -> Self
     where
         T: QuerySource<FromClause = F>,
-        W: QueryFragment<DB> + 'a,
+        W: QueryFragment<DB> + Send + 'a,
     {
         Self {
             from: target.table.from_clause(),
@@ -39,13 +40,13 @@ impl<'a, DB: Backend, F, S> Rows<'a, DB, F, S> {
     }
 
     /// Several rows, each with a target of its own; `None` when there is none.
-    pub(super) fn each<T, W>(
+    pub(in crate::orm) fn each<T, W>(
         targets: impl IntoIterator<Item = UpdateTarget<T, W>>,
         selection: S,
     ) -> Option<Self>
     where
         T: QuerySource<FromClause = F>,
-        W: QueryFragment<DB> + 'a,
+        W: QueryFragment<DB> + Send + 'a,
     {
         let mut targets = targets.into_iter();
         let mut rows = Self::to_write(targets.next()?, selection);
@@ -96,10 +97,30 @@ impl<DB: Backend, F, S: Expression> Query for Rows<'_, DB, F, S> {
 
 impl<DB: Backend, F, S, C> RunQueryDsl<C> for Rows<'_, DB, F, S> {}
 
+/// The rows of these keys, a chunk for each statement.
+pub(in crate::orm) fn again<'a, DB, T, M, S>(
+    old: &'a [M],
+    selection: impl Fn() -> S,
+) -> Vec<Rows<'a, DB, T::FromClause, S>>
+where
+    DB: Backend,
+    T: QuerySource,
+    &'a M: IntoUpdateTarget<Table = T>,
+    <&'a M as IntoUpdateTarget>::WhereClause: QueryFragment<DB> + Send + 'a,
+{
+    const CHUNK: usize = 100;
+    old.chunks(CHUNK)
+        .filter_map(|some| {
+            let keys = some.iter().map(IntoUpdateTarget::into_update_target);
+            Rows::each(keys, selection())
+        })
+        .collect()
+}
+
 /// A statement with `RETURNING`. Asked for only where [`Kind::has_returning`].
-pub(super) struct Returning<Q, S> {
-    pub(super) statement: Q,
-    pub(super) selection: S,
+pub(in crate::orm) struct Returning<Q, S> {
+    pub(in crate::orm) statement: Q,
+    pub(in crate::orm) selection: S,
 }
 
 impl<Q, S, DB> QueryFragment<DB> for Returning<Q, S>
@@ -128,7 +149,7 @@ impl<Q, S, C> RunQueryDsl<C> for Returning<Q, S> {}
 
 /// A statement that writes nothing, and so takes SQLite's write lock. A transaction that begins by
 /// reading could not get it later, when another one has written in between.
-pub(super) struct TakeWriteLock<F>(pub(super) F);
+pub(in crate::orm) struct TakeWriteLock<F>(pub(in crate::orm) F);
 
 impl<F, DB> QueryFragment<DB> for TakeWriteLock<F>
 where
@@ -151,7 +172,7 @@ impl<F> QueryId for TakeWriteLock<F> {
 impl<F, C> RunQueryDsl<C> for TakeWriteLock<F> {}
 
 /// Fires the hooks of an update, row by row: each old row with the new row of its key.
-pub(super) fn fire_updated<M>(old: &[M], new: &[M])
+pub(in crate::orm) fn fire_updated<M>(old: &[M], new: &[M])
 where
     M: Model,
     for<'a> &'a M: Identifiable,

@@ -100,22 +100,22 @@ where
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        // `ON CONFLICT` and `REPLACE` may have changed a row in place of making one.
-        let name = type_name::<Self>();
-        let may_update = name.contains("OnConflict") || name.contains("Replace");
         together(conn, |conn| {
             let rows = self.get_results(conn)?;
-            conn.purging(None, || {
-                for row in &rows {
-                    if may_update {
-                        hook::saved(row);
-                    } else {
-                        hook::created(row);
-                    }
-                }
-            })?;
+            conn.purging(None, || fire_inserted::<Self, M>(&rows))?;
             Ok(rows)
         })
+    }
+}
+
+/// Fires the hooks for the rows of an `INSERT` of type `Q`.
+pub(in crate::orm) fn fire_inserted<Q, M: Model>(rows: &[M]) {
+    // `ON CONFLICT` and `REPLACE` may have changed a row in place of making one.
+    let statement = type_name::<Q>();
+    if statement.contains("OnConflict") || statement.contains("Replace") {
+        rows.iter().for_each(hook::saved);
+    } else {
+        rows.iter().for_each(hook::created);
     }
 }
 

@@ -13,13 +13,10 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
 
 use super::backend::Kind;
 use super::connection::{Purging, together};
-use super::rows::{Returning, Rows, TakeWriteLock, fire_updated};
+use super::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
 use super::statement::Written;
 use crate::hook;
 use crate::model::Model;
-
-/// So many rows are read by key in one statement.
-const CHUNK: usize = 100;
 
 /// As Diesel's `update`, for statements that purge.
 pub fn update<T: IntoUpdateTarget>(target: T) -> Update<T> {
@@ -35,7 +32,7 @@ pub fn delete<T: IntoUpdateTarget>(target: T) -> Delete<T> {
 #[derive(Debug, Clone, Copy)]
 #[must_use = "nothing is written before `set(...)`"]
 pub struct Update<T> {
-    target: T,
+    pub(in crate::orm) target: T,
 }
 
 impl<T> Update<T> {
@@ -52,20 +49,20 @@ impl<T> Update<T> {
 #[derive(Debug, Clone, Copy)]
 #[must_use = "nothing is written before `execute_purging` or one of its kin"]
 pub struct UpdateTo<T, V> {
-    target: T,
-    changes: V,
+    pub(in crate::orm) target: T,
+    pub(in crate::orm) changes: V,
 }
 
 /// From [`delete`].
 #[derive(Debug, Clone, Copy)]
 #[must_use = "nothing is written before `execute_purging` or one of its kin"]
 pub struct Delete<T> {
-    target: T,
+    pub(in crate::orm) target: T,
 }
 
-type FromOf<T> = <<T as HasTable>::Table as QuerySource>::FromClause;
-type WhereOf<T> = <T as IntoUpdateTarget>::WhereClause;
-type StatementOf<T, V> =
+pub(in crate::orm) type FromOf<T> = <<T as HasTable>::Table as QuerySource>::FromClause;
+pub(in crate::orm) type WhereOf<T> = <T as IntoUpdateTarget>::WhereClause;
+pub(in crate::orm) type StatementOf<T, V> =
     UpdateStatement<<T as HasTable>::Table, WhereOf<T>, <V as AsChangeset>::Changeset>;
 
 impl<'query, T, V, C, M> Written<'query, C, M> for UpdateTo<T, V>
@@ -77,11 +74,11 @@ where
     M: Model + Selectable<C::Backend>,
     FromOf<T>: QueryFragment<C::Backend>,
     StatementOf<T, V>: AsQuery + ExecuteDsl<C>,
-    WhereOf<T>: QueryFragment<C::Backend> + 'query,
+    WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
     for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
     Returning<StatementOf<T, V>, AsSelect<M, C::Backend>>: LoadQuery<'query, C, M>,
     for<'a> &'a M: Identifiable + IntoUpdateTarget<Table = T::Table>,
-    for<'a> WhereOf<&'a M>: QueryFragment<C::Backend>,
+    for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
         together(conn, |conn| {
@@ -99,11 +96,8 @@ where
             } else {
                 statement.execute(conn)?;
                 let mut new = Vec::with_capacity(old.len());
-                for some in old.chunks(CHUNK) {
-                    let keys = some.iter().map(IntoUpdateTarget::into_update_target);
-                    if let Some(rows) = Rows::each(keys, M::as_select()) {
-                        new.append(&mut rows.get_results(conn)?);
-                    }
+                for rows in again(&old, M::as_select) {
+                    new.append(&mut rows.get_results(conn)?);
                 }
                 new
             };
@@ -120,7 +114,7 @@ where
     T::Table: Table,
     M: Model + Selectable<C::Backend>,
     DeleteStatement<T::Table, WhereOf<T>>: ExecuteDsl<C>,
-    WhereOf<T>: QueryFragment<C::Backend> + 'query,
+    WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
     for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
     Returning<DeleteStatement<T::Table, WhereOf<T>>, AsSelect<M, C::Backend>>:
         LoadQuery<'query, C, M>,

@@ -31,6 +31,8 @@ pub struct Watch {
     user: Option<Box<dyn Instrumentation>>,
     frames: Frames<(Roan, Target)>,
     awaited: Option<Awaited>,
+    /// Whether the transaction was begun by SQL of the program, behind Diesel's back.
+    by_hand: bool,
 }
 
 /// Diesel tells what it will do to the transaction, and then runs the statement.
@@ -60,15 +62,16 @@ impl Watch {
         self
     }
 
-    pub(super) fn of(&self) -> Option<&Roan> {
+    pub(in crate::orm) fn of(&self) -> Option<&Roan> {
         self.roan.as_ref()
     }
 
-    pub(super) fn is_in_transaction(&self) -> bool {
-        self.frames.is_in_transaction()
+    /// Whether there is a transaction that Diesel knows nothing of.
+    pub(in crate::orm) fn is_in_transaction_by_hand(&self) -> bool {
+        self.by_hand && self.frames.is_in_transaction()
     }
 
-    pub(super) fn hold(&mut self, roan: &Roan, targets: Vec<Target>) {
+    pub(in crate::orm) fn hold(&mut self, roan: &Roan, targets: Vec<Target>) {
         let targets = targets.into_iter().map(|target| (roan.clone(), target));
         let leaving = self.frames.hold(targets.collect());
         send(leaving);
@@ -95,7 +98,11 @@ impl Watch {
             },
             InstrumentationEvent::FinishQuery { query, error, .. } => {
                 let went = error.map_or(Went::Well, went);
-                let changes = match self.awaited.take() {
+                let awaited = self.awaited.take();
+                if !self.frames.is_in_transaction() {
+                    self.by_hand = awaited.is_none();
+                }
+                let changes = match awaited {
                     Some(awaited) => vec![awaited.change],
                     None => script::changes(&text_of(query)),
                 };
