@@ -4,7 +4,7 @@ use crate::dispatcher::{Roan, given_or_global};
 use crate::event::{Event, Events};
 use crate::model::{Model, Sink, Targets};
 use crate::registration;
-#[cfg(any(feature = "sql", feature = "diesel"))]
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 use crate::scope::Recording;
 use crate::scope::Scope;
 use crate::target::{Target, TargetError, TargetRef};
@@ -74,7 +74,7 @@ pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
 }
 
 /// The targets of these hooks, in order, in place of purging them. What cannot be a target is told.
-#[cfg(any(feature = "sql", feature = "diesel"))]
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
     recording.run_blocking(hooks);

@@ -4,5 +4,7 @@
 pub mod diesel;
 #[cfg(feature = "diesel-async")]
 pub mod diesel_async;
+#[cfg(feature = "sea-orm")]
+pub mod sea_orm;
 #[cfg(feature = "sql")]
 pub mod sqlx;
