@@ -1,5 +1,6 @@
 //! One file for each library.
 
+mod diesel;
 mod sqlx;
 
 /// The suite on each kind of database.
