@@ -1,6 +1,7 @@
 //! One file for each library.
 
 mod diesel;
+mod diesel_async;
 mod sqlx;
 
 /// The suite on each kind of database.
