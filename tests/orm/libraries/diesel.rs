@@ -97,6 +97,7 @@ impl Writer for DieselWriter {
 }
 
 crate::libraries::on_each_database!(DieselWriter);
+crate::libraries::in_memory_on_each_database!(DieselWriter);
 
 /// The steps on one kind of connection: Diesel's statements are typed by it.
 macro_rules! steps {

@@ -81,6 +81,7 @@ impl Writer for DieselAsyncWriter {
 }
 
 crate::libraries::on_each_database!(DieselAsyncWriter);
+crate::libraries::in_memory_on_each_database!(DieselAsyncWriter);
 
 type Done<'a> = Pin<Box<dyn Future<Output = QueryResult<()>> + Send + 'a>>;
 
