@@ -2,6 +2,7 @@
 
 mod diesel;
 mod diesel_async;
+mod sea_orm;
 mod sqlx;
 
 /// The suite on each kind of database.

@@ -2,9 +2,9 @@
 
 use sea_orm::sea_query::Value;
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait,
-    IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect, Select,
-    TryIntoModel,
+    ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
+    EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect,
+    Select, TryIntoModel,
 };
 
 use crate::model::Model;
@@ -56,6 +56,29 @@ where
         DbBackend::Sqlite => select,
         _ => select.lock_exclusive(),
     }
+}
+
+/// The rows with these keys.
+pub(super) async fn by_keys<E, C>(db: &C, keys: Vec<Vec<Value>>) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    /// So many keys at a time: a database takes only so many parameters.
+    const KEYS: usize = 500;
+    let mut rows = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(KEYS) {
+        let mut any = Condition::any();
+        for key in keys {
+            let mut this = Condition::all();
+            for (column, value) in E::PrimaryKey::iter().zip(key) {
+                this = this.add(column.into_column().eq(value.clone()));
+            }
+            any = any.add(this);
+        }
+        rows.extend(E::find().filter(any).all(db).await?);
+    }
+    Ok(rows)
 }
 
 /// Whether a column is set that a rule reads.

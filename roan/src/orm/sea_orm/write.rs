@@ -65,6 +65,8 @@ pub(super) async fn write<C: ConnectionTrait>(
     if let Some(link) = roan.engine().durable.link() {
         return write_row(roan, link.scribe.dialect(), db, targets).await;
     }
+    #[cfg(not(feature = "sql"))]
+    let _ = db;
     for target in targets {
         hook::purge(Some(roan), target);
     }

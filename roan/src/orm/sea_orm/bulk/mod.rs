@@ -1,15 +1,18 @@
 //! Statements for many rows, which fire no hooks of the models.
 
-use sea_orm::sea_query::{UpdateStatement, Values};
+mod affected;
+mod inserted;
+
+use sea_orm::sea_query::UpdateStatement;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait,
-    FromQueryResult, InsertMany, IntoActiveModel, Iterable, ModelTrait, PrimaryKeyToColumn,
-    QueryFilter, QueryTrait, Statement, StatementBuilder, TransactionSession, TransactionTrait,
-    UpdateMany,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, InsertMany,
+    IntoActiveModel, ModelTrait, QueryTrait, TransactionSession, TransactionTrait, UpdateMany,
 };
 
+use self::affected::affected;
+use self::inserted::insert;
 use super::current::dispatcher;
-use super::rows::{ModelOf, key_of, locked};
+use super::rows::{ModelOf, by_keys, key_of};
 use super::write::write;
 use crate::hook;
 use crate::model::Model;
@@ -51,8 +54,7 @@ pub trait ExecPurging<M>: Sized {
     /// # Errors
     ///
     /// When the database refuses the statement, or the row of the outbox; nothing is written then.
-    /// For `insert_many` also where the database returns no rows (MySQL; for MariaDB enable the
-    /// feature `mariadb-use-returning` of SeaORM): insert the models one by one there.
+    /// On MySQL, which returns no rows, also when the keys of new rows cannot be told.
     fn exec_purging<C>(self, db: &C) -> impl Future<Output = Result<Vec<M>, DbErr>> + Send
     where
         C: TransactionTrait + Send;
@@ -68,7 +70,11 @@ where
         C: TransactionTrait + Send,
     {
         let tx = db.begin().await?;
-        let models = self.exec_with_returning(&tx).await?;
+        let models = if tx.support_returning() {
+            self.exec_with_returning(&tx).await?
+        } else {
+            insert(&tx, self).await?
+        };
         purge(&tx, || models.iter().for_each(hook::created)).await?;
         tx.commit().await?;
         Ok(models)
@@ -123,7 +129,8 @@ where
             self.exec_with_returning(&tx).await?
         } else {
             self.exec(&tx).await?;
-            by_keys::<E, _>(&tx, &old).await?
+            let keys = old.iter().map(key_of).collect();
+            by_keys::<E, _>(&tx, keys).await?
         };
         purge(&tx, || updated(&old, &new)).await?;
         tx.commit().await?;
@@ -152,96 +159,4 @@ async fn purge<C: ConnectionTrait>(db: &C, hooks: impl FnOnce()) -> Result<(), D
     };
     let targets = hook::recorded(&roan, hooks);
     write(&roan, db, &targets).await
-}
-
-/// The rows with these keys.
-async fn by_keys<E, C>(db: &C, rows: &[E::Model]) -> Result<Vec<E::Model>, DbErr>
-where
-    E: EntityTrait,
-    C: ConnectionTrait,
-{
-    let mut any = sea_orm::Condition::any();
-    for row in rows {
-        let mut this = sea_orm::Condition::all();
-        for (column, value) in E::PrimaryKey::iter().zip(key_of(row)) {
-            this = this.add(column.into_column().eq(value));
-        }
-        any = any.add(this);
-    }
-    E::find().filter(any).all(db).await
-}
-
-/// The rows that a statement is about to change, locked as it will lock them.
-///
-/// SeaORM shows nobody a statement's conditions. But they are what the statement's text has more than
-/// that of one for `all` rows.
-async fn affected<E, C>(
-    db: &C,
-    statement: &impl StatementBuilder,
-    all: &impl StatementBuilder,
-) -> Result<Vec<E::Model>, DbErr>
-where
-    E: EntityTrait,
-    C: ConnectionTrait,
-{
-    let backend = db.get_database_backend();
-    let (statement, all) = (backend.build(statement), backend.build(all));
-    let Some(conditions) = statement.sql.strip_prefix(&all.sql) else {
-        let told = "`exec_purging` cannot read the conditions of this statement: read the rows, run it with `exec`, and call `roan::updated` for each";
-        return Err(DbErr::Custom(told.to_owned()));
-    };
-    let before = all.values.map_or(0, |values| values.0.len());
-    let values = statement.values.map_or_else(Vec::new, |values| values.0);
-    let of_conditions = values.into_iter().skip(before).collect();
-    let select = backend.build(&locked(E::find(), db).into_query());
-    // What locks the rows comes last.
-    let (select, lock) = match select.sql.split_once(" FOR UPDATE") {
-        Some((select, _)) => (select.to_owned(), " FOR UPDATE"),
-        None => (select.sql, ""),
-    };
-    let conditions = numbered_from_one(conditions, before);
-    let sql = format!("{select}{conditions}{lock}");
-    let select = Statement {
-        sql,
-        values: Some(Values(of_conditions)),
-        db_backend: backend,
-    };
-    let rows = db.query_all_raw(select).await?;
-    rows.iter()
-        .map(|row| E::Model::from_query_result(row, ""))
-        .collect()
-}
-
-/// PostgreSQL's `$3`, `$4` as `$1`, `$2`, where two came before. They stand in this order, each once.
-fn numbered_from_one(conditions: &str, before: usize) -> String {
-    let mut rest = conditions;
-    let mut text = String::with_capacity(rest.len());
-    for number in 1.. {
-        let Some((head, tail)) = rest.split_once(&format!("${}", before + number)) else {
-            break;
-        };
-        text.push_str(head);
-        text.push_str(&format!("${number}"));
-        rest = tail;
-    }
-    text.push_str(rest);
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_numbered_from_one() {
-        let conditions = r#" WHERE "a" = $3 AND ("b" = $4 OR "c" IN ($5, $6))"#;
-        assert_eq!(
-            numbered_from_one(conditions, 2),
-            r#" WHERE "a" = $1 AND ("b" = $2 OR "c" IN ($3, $4))"#
-        );
-        let many: String = (10..=21).map(|number| format!(" ${number}")).collect();
-        let from_one: String = (1..=12).map(|number| format!(" ${number}")).collect();
-        assert_eq!(numbered_from_one(&many, 9), from_one);
-        assert_eq!(numbered_from_one(" WHERE x = ?", 3), " WHERE x = ?");
-    }
 }
