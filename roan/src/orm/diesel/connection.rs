@@ -9,10 +9,11 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};
 
 use super::backend::Kind;
-use super::purges::{Purges, hold};
-use super::watch::Watch;
+use super::purges::{self, Purges, hold};
+use super::watch::{Claim, Watch};
 use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
+use crate::model::Table;
 use crate::target::{Target, TargetError};
 
 /// Purges what a write makes stale, by the connection that it goes through.
@@ -31,6 +32,24 @@ pub trait Purging {
     ///
     /// When the database refuses the row, or it is another than that of the outbox.
     fn purging(&mut self, roan: Option<&Roan>, hooks: impl FnOnce()) -> QueryResult<()>;
+
+    /// As `purging` for the global dispatcher, where the hooks are for the rows of one table.
+    #[doc(hidden)]
+    fn purging_table(
+        &mut self,
+        table: Option<&'static Table>,
+        hooks: impl FnOnce(),
+    ) -> QueryResult<()>;
+
+    /// An error when a statement since the begin of the transaction wrote to a table with rules and no
+    /// purging call has followed. For a strict program: call it at the end of every transaction.
+    /// (The [`Watch`] of the connection knows it, and otherwise only says so: Diesel tells it of a
+    /// commit, but lets nobody refuse one.)
+    ///
+    /// # Errors
+    ///
+    /// See above; the message names the table, the rule and what to write.
+    fn claimed(&mut self) -> QueryResult<()>;
 
     /// Purges one target, without a model.
     ///
@@ -55,19 +74,64 @@ where
     str: ToSql<Text, C::Backend>,
 {
     fn purging(&mut self, roan: Option<&Roan>, hooks: impl FnOnce()) -> QueryResult<()> {
-        let of_watch = watch(self).and_then(|watch| watch.of().cloned());
-        let Some(roan) = given_or_global(roan.or(of_watch.as_ref())) else {
-            // Told already; and a save does not fail for it.
-            return Ok(());
-        };
-        match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
-            #[cfg(feature = "sql")]
-            Purges::Row(row) => diesel::RunQueryDsl::execute(row, self).map(|_| ()),
-            Purges::Held(targets) => {
-                hold(watch(self), roan, targets);
-                Ok(())
-            }
+        run(self, roan, Claim::All, hooks)
+    }
+
+    fn purging_table(
+        &mut self,
+        table: Option<&'static Table>,
+        hooks: impl FnOnce(),
+    ) -> QueryResult<()> {
+        run(self, None, Claim::Table(table), hooks)
+    }
+
+    fn claimed(&mut self) -> QueryResult<()> {
+        purges::claimed(watch(self))
+    }
+}
+
+fn run<C>(conn: &mut C, roan: Option<&Roan>, claim: Claim, hooks: impl FnOnce()) -> QueryResult<()>
+where
+    C: Connection,
+    C::Backend: HasSqlType<Text>,
+    str: ToSql<Text, C::Backend>,
+{
+    let of_watch = watch(conn).and_then(|watch| {
+        watch.claim(claim);
+        watch.of().cloned()
+    });
+    let Some(roan) = given_or_global(roan.or(of_watch.as_ref())) else {
+        // Told already; and a save does not fail for it.
+        return Ok(());
+    };
+    match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
+        #[cfg(feature = "sql")]
+        Purges::Row(row) => {
+            diesel::RunQueryDsl::execute(row, conn)?;
+            purges::expect(watch(conn), roan);
         }
+        Purges::Held(targets) => {
+            if watch(conn).is_none() && depth(conn)? > 0 {
+                purges::tell_unwatched();
+            }
+            hold(watch(conn), roan, targets);
+        }
+    }
+    Ok(())
+}
+
+/// As [`together`], for a write by one statement.
+pub(in crate::orm) fn at_once<C, T>(
+    conn: &mut C,
+    write: impl FnOnce(&mut C) -> QueryResult<T>,
+) -> QueryResult<T>
+where
+    C: Connection + Purging,
+{
+    if purges::needs_transaction(watch(conn)) {
+        together(conn, write)
+    } else {
+        write(conn)
     }
 }
 

@@ -48,6 +48,11 @@ impl<T: Clone> Frames<T> {
         !self.frames.is_empty()
     }
 
+    /// How many are open, the transaction included.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len()
+    }
+
     /// Holds this until the commit; gives it back when there is no transaction.
     pub(super) fn hold(&mut self, mut items: Vec<T>) -> Vec<T> {
         match self.frames.last_mut() {
@@ -161,5 +166,118 @@ impl<T: Clone> Frames<T> {
         self.frames
             .iter()
             .rposition(|frame| frame.savepoint.as_deref() == Some(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> String {
+        name.to_owned()
+    }
+
+    /// What leaves, statement by statement; a letter in place of a statement is held.
+    fn left(steps: &[(&str, Went)]) -> Vec<String> {
+        let mut frames = Frames::default();
+        let mut left = Vec::new();
+        for (step, went) in steps {
+            let changes = super::super::script::changes(step);
+            if changes.is_empty() {
+                left.extend(frames.hold(vec![named(step)]));
+            }
+            for change in &changes {
+                left.extend(frames.follow(change, *went));
+            }
+        }
+        left.extend(frames.close());
+        left
+    }
+
+    fn left_by(steps: &[&str]) -> Vec<String> {
+        let steps: Vec<_> = steps.iter().map(|step| (*step, Went::Well)).collect();
+        left(&steps)
+    }
+
+    #[test]
+    fn what_is_held_follows_the_transaction() {
+        let cases: &[(&[&str], &[&str])] = &[
+            (&["a"], &["a"]),
+            (&["BEGIN", "a", "COMMIT", "b"], &["a", "b"]),
+            (&["BEGIN", "a", "ROLLBACK", "b"], &["b"]),
+            (&["BEGIN", "a"], &[]),
+            (
+                &[
+                    "BEGIN",
+                    "a",
+                    "SAVEPOINT s",
+                    "b",
+                    "ROLLBACK TO s",
+                    "c",
+                    "END",
+                ],
+                &["a", "c"],
+            ),
+            (
+                &["BEGIN", "SAVEPOINT s", "a", "RELEASE s", "b", "COMMIT"],
+                &["a", "b"],
+            ),
+            (&["BEGIN", "SAVEPOINT s", "a", "RELEASE s", "ROLLBACK"], &[]),
+            // A savepoint that was rolled back to is still there, and hides nothing outside of it.
+            (
+                &[
+                    "BEGIN",
+                    "SAVEPOINT s",
+                    "a",
+                    "ROLLBACK TO s",
+                    "SAVEPOINT s",
+                    "b",
+                    "RELEASE s",
+                    "ROLLBACK TO s",
+                    "c",
+                    "COMMIT",
+                ],
+                &["c"],
+            ),
+            // An inner one goes with the outer one.
+            (
+                &[
+                    "BEGIN",
+                    "SAVEPOINT s",
+                    "SAVEPOINT t",
+                    "a",
+                    "ROLLBACK TO s",
+                    "COMMIT",
+                ],
+                &[],
+            ),
+            // SQLite's transaction without BEGIN.
+            (&["SAVEPOINT s", "a", "RELEASE s"], &["a"]),
+            // MySQL commits first, so a rollback comes too late.
+            (
+                &["BEGIN", "a", "CREATE TABLE t (id int)", "b", "ROLLBACK"],
+                &["a"],
+            ),
+            (&["BEGIN", "a", "BEGIN", "b", "ROLLBACK"], &["a"]),
+            (&["BEGIN", "a", "COMMIT AND CHAIN", "b", "ROLLBACK"], &["a"]),
+        ];
+        for (steps, wanted) in cases {
+            assert_eq!(left_by(steps), *wanted, "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_commit_that_fails_purges_nothing_but_where_nobody_knows() {
+        use Went::{Unknown, Well, Wrong};
+        let commit = |went| [("BEGIN", Well), ("a", Well), ("COMMIT", went)];
+        assert!(left(&commit(Wrong)).is_empty());
+        assert_eq!(left(&commit(Unknown)), ["a"]);
+        let then = |went, next| [&commit(went)[..], &[next]].concat();
+        assert_eq!(left(&then(Wrong, ("COMMIT", Well))), ["a"]);
+        assert!(left(&then(Wrong, ("ROLLBACK", Well))).is_empty());
+        // The connection has no transaction any more.
+        assert_eq!(left(&then(Wrong, ("b", Well))), ["b"]);
+        let begin = [("BEGIN", Wrong), ("a", Well)];
+        assert_eq!(left(&begin), ["a"]);
     }
 }

@@ -12,7 +12,8 @@ pub(in crate::orm) mod rows;
 mod script;
 pub(in crate::orm) mod statement;
 pub(in crate::orm) mod target;
-mod watch;
+mod unclaimed;
+pub(in crate::orm) mod watch;
 
 pub use connection::Purging;
 pub use install::{install, install_with};

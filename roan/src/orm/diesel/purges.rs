@@ -1,14 +1,18 @@
 //! What hooks yield: a row of the outbox, or targets for the connection to hold.
 
+use std::sync::Once;
+
 use diesel::QueryResult;
-#[cfg(feature = "sql")]
 use diesel::result::Error;
 
 use super::backend::Kind;
 #[cfg(feature = "sql")]
 use super::payload::InsertPayloads;
 use super::watch::Watch;
+use crate::announce::loudly;
 use crate::dispatcher::Roan;
+#[cfg(feature = "sql")]
+use crate::dispatcher::given_or_global;
 use crate::hook;
 use crate::target::Target;
 
@@ -46,6 +50,50 @@ pub(in crate::orm) fn hold(watch: Option<&mut Watch>, roan: &Roan, targets: Vec<
             }
         }
     }
+}
+
+/// Says once that purges leave before their transaction has committed.
+pub(in crate::orm) fn tell_unwatched() {
+    static TELL: Once = Once::new();
+    TELL.call_once(|| {
+        loudly(format_args!(
+            "a connection of Diesel purges inside of a transaction, and Roan cannot see its commit: call `roan::orm::diesel::install()` before it is opened, or use a durable outbox"
+        ));
+    });
+}
+
+/// The row of the outbox is written: the relay looks when the transaction has committed.
+#[cfg(feature = "sql")]
+pub(in crate::orm) fn expect(watch: Option<&mut Watch>, roan: &Roan) {
+    if let Some(watch) = watch {
+        watch.expect(roan);
+    }
+}
+
+/// See `Purging::claimed`.
+pub(in crate::orm) fn claimed(watch: Option<&mut Watch>) -> QueryResult<()> {
+    let told = match watch {
+        Some(watch) => watch.unclaimed(),
+        None => Some(
+            "Roan cannot see what this connection writes: call `roan::orm::diesel::install()` before it is opened"
+                .to_owned(),
+        ),
+    };
+    told.map_or(Ok(()), |told| Err(Error::QueryBuilderError(told.into())))
+}
+
+#[cfg(not(feature = "sql"))]
+pub(in crate::orm) fn needs_transaction(_: Option<&mut Watch>) -> bool {
+    false
+}
+
+/// Whether a write needs a transaction, for its row of the outbox to belong to it. In memory, nothing
+/// can fail behind a statement.
+#[cfg(feature = "sql")]
+pub(in crate::orm) fn needs_transaction(watch: Option<&mut Watch>) -> bool {
+    let of_watch = watch.and_then(|watch| watch.of().cloned());
+    let roan = given_or_global(of_watch.as_ref());
+    roan.is_some_and(|roan| roan.engine().durable.link().is_some())
 }
 
 /// Whether purges become rows of the outbox.

@@ -35,9 +35,13 @@ fn diesel_savepoint(depth: NonZeroU32) -> Option<String> {
 
 /// The changes that a text makes, one statement after the other.
 pub(super) fn changes(text: &str) -> Vec<Change> {
-    // Diesel shows the parameters behind the statement.
-    let sql = text.split_once(" -- binds: ").map_or(text, |(sql, _)| sql);
-    statements(sql).into_iter().flat_map(of_statement).collect()
+    let statements = statements(without_parameters(text));
+    statements.into_iter().flat_map(of_statement).collect()
+}
+
+/// Diesel shows the parameters behind the statement.
+pub(super) fn without_parameters(text: &str) -> &str {
+    text.split_once(" -- binds: ").map_or(text, |(sql, _)| sql)
 }
 
 /// Cuts at each `;` outside of quotes.
@@ -48,7 +52,6 @@ pub(super) fn statements(sql: &str) -> Vec<&str> {
     for (place, letter) in sql.char_indices() {
         match (quote, letter) {
             (Some(open), _) if open == letter => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"' | '`') => quote = Some(letter),
             (None, ';') => {
                 statements.push(&sql[start..place]);
@@ -110,5 +113,42 @@ pub(super) fn without_comments(sql: &str) -> &str {
             return sql;
         };
         sql = rest.trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hand_written_statements_are_read() {
+        use Change::{Begin, Commit, Release, Rollback, RollbackTo, Savepoint};
+        let name = || "s".to_owned();
+        let cases = [
+            ("begin", vec![Begin]),
+            ("BEGIN IMMEDIATE", vec![Begin]),
+            ("START TRANSACTION READ WRITE;", vec![Begin]),
+            ("START SLAVE", vec![]),
+            ("-- why\n/* so */ COMMIT WORK", vec![Commit]),
+            ("END TRANSACTION", vec![Commit]),
+            ("ROLLBACK", vec![Rollback]),
+            ("ROLLBACK TO SAVEPOINT s", vec![RollbackTo(name())]),
+            ("ROLLBACK TRANSACTION TO \"S\"", vec![RollbackTo(name())]),
+            ("ROLLBACK AND CHAIN", vec![Rollback, Begin]),
+            ("COMMIT AND NO CHAIN", vec![Commit]),
+            ("SAVEPOINT `s`;", vec![Savepoint(name())]),
+            ("RELEASE SAVEPOINT s", vec![Release(name())]),
+            ("INSERT INTO t VALUES ('; COMMIT')", vec![]),
+            ("INSERT INTO t VALUES ($1) -- binds: [\"; COMMIT\"]", vec![]),
+            (
+                "BEGIN; INSERT INTO t VALUES (1); COMMIT;",
+                vec![Begin, Commit],
+            ),
+            ("SELECT 1", vec![]),
+            ("", vec![]),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(changes(text), wanted, "{text}");
+        }
     }
 }

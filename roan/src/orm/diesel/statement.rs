@@ -9,7 +9,7 @@ use diesel::query_dsl::LoadQuery;
 use diesel::result::Error;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
-use super::connection::{Purging, together};
+use super::connection::{Purging, at_once};
 use super::target::{UpdateTo, update};
 use crate::hook;
 use crate::model::Model;
@@ -100,9 +100,9 @@ where
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together(conn, |conn| {
+        at_once(conn, |conn| {
             let rows = self.get_results(conn)?;
-            conn.purging(None, || fire_inserted::<Self, M>(&rows))?;
+            conn.purging_table(M::TABLE, || fire_inserted::<Self, M>(&rows))?;
             Ok(rows)
         })
     }
@@ -127,9 +127,9 @@ where
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together(conn, |conn| {
+        at_once(conn, |conn| {
             let rows = self.get_results(conn)?;
-            conn.purging(None, || rows.iter().for_each(hook::deleted))?;
+            conn.purging_table(M::TABLE, || rows.iter().for_each(hook::deleted))?;
             Ok(rows)
         })
     }

@@ -101,7 +101,7 @@ where
                 }
                 new
             };
-            conn.purging(None, || fire_updated(&old, &new))?;
+            conn.purging_table(M::TABLE, || fire_updated(&old, &new))?;
             Ok(new)
         })
     }
@@ -135,7 +135,7 @@ where
                 diesel::delete(self.target).execute(conn)?;
                 old
             };
-            conn.purging(None, || old.iter().for_each(hook::deleted))?;
+            conn.purging_table(M::TABLE, || old.iter().for_each(hook::deleted))?;
             Ok(old)
         })
     }

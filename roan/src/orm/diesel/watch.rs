@@ -7,8 +7,10 @@ use diesel::result::{DatabaseErrorKind, Error};
 
 use super::frames::{Frames, Went};
 use super::script::{self, Change};
+use super::unclaimed::Unclaimed;
 use crate::dispatcher::Roan;
 use crate::hook;
+use crate::model::Table;
 use crate::target::Target;
 
 /// An instrumentation for one connection that holds purges back until its transaction has
@@ -29,10 +31,27 @@ use crate::target::Target;
 pub struct Watch {
     roan: Option<Roan>,
     user: Option<Box<dyn Instrumentation>>,
-    frames: Frames<(Roan, Target)>,
+    frames: Frames<Held>,
+    unclaimed: Unclaimed,
     awaited: Option<Awaited>,
     /// Whether the transaction was begun by SQL of the program, behind Diesel's back.
     by_hand: bool,
+}
+
+/// What leaves when a transaction has committed.
+#[derive(Debug, Clone)]
+enum Held {
+    Target(Roan, Target),
+    /// A row of the outbox, which the relay may take then.
+    #[cfg(feature = "sql")]
+    Row(Roan),
+}
+
+/// Whose writes a purging call is for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::orm) enum Claim {
+    All,
+    Table(Option<&'static Table>),
 }
 
 /// Diesel tells what it will do to the transaction, and then runs the statement.
@@ -71,14 +90,36 @@ impl Watch {
         self.by_hand && self.frames.is_in_transaction()
     }
 
+    /// A purging call has come, for one table or for all that was written.
+    pub(in crate::orm) fn claim(&mut self, claim: Claim) {
+        match claim {
+            Claim::All => self.unclaimed.claim_all(),
+            Claim::Table(Some(table)) => self.unclaimed.claim(table),
+            Claim::Table(None) => {}
+        }
+    }
+
+    /// What has gone past Roan so far, in this transaction.
+    pub(in crate::orm) fn unclaimed(&self) -> Option<String> {
+        self.unclaimed.told()
+    }
+
+    /// Tells the relay of this dispatcher when the transaction has committed.
+    #[cfg(feature = "sql")]
+    pub(in crate::orm) fn expect(&mut self, roan: &Roan) {
+        send(self.frames.hold(vec![Held::Row(roan.clone())]));
+    }
+
     pub(in crate::orm) fn hold(&mut self, roan: &Roan, targets: Vec<Target>) {
-        let targets = targets.into_iter().map(|target| (roan.clone(), target));
+        let targets = targets
+            .into_iter()
+            .map(|target| Held::Target(roan.clone(), target));
         let leaving = self.frames.hold(targets.collect());
         send(leaving);
     }
 
     /// What can leave after this event.
-    fn follow(&mut self, event: &InstrumentationEvent<'_>) -> Vec<(Roan, Target)> {
+    fn follow(&mut self, event: &InstrumentationEvent<'_>) -> Vec<Held> {
         match event {
             InstrumentationEvent::BeginTransaction { depth, .. } => {
                 self.await_one(Change::begin(*depth))
@@ -104,18 +145,50 @@ impl Watch {
                 }
                 let changes = match awaited {
                     Some(awaited) => vec![awaited.change],
-                    None => script::changes(&text_of(query)),
+                    None => {
+                        let text = text_of(query);
+                        if went == Went::Well {
+                            self.wrote(&text);
+                        }
+                        script::changes(&text)
+                    }
                 };
                 changes
                     .iter()
-                    .flat_map(|change| self.frames.follow(change, went))
+                    .flat_map(|change| self.follow_change(change, went))
                     .collect()
             }
             _ => Vec::new(),
         }
     }
 
-    fn await_one(&mut self, change: Change) -> Vec<(Roan, Target)> {
+    fn follow_change(&mut self, change: &Change, went: Went) -> Vec<Held> {
+        if *change == Change::Begin {
+            // What was written outside of a transaction.
+            self.unclaimed.tell();
+        }
+        let leaving = self.frames.follow(change, went);
+        let depth = self.frames.depth();
+        match change {
+            Change::Rollback => self.unclaimed.claim_all(),
+            Change::RollbackTo(_) => self.unclaimed.rolled_back(depth),
+            Change::Release(_) => self.unclaimed.released(depth),
+            Change::Commit if went != Went::Wrong => self.unclaimed.tell(),
+            _ => {}
+        }
+        leaving
+    }
+
+    fn wrote(&mut self, text: &str) {
+        let depth = self.frames.depth();
+        if depth == 0 {
+            // Nothing has claimed the one before.
+            self.unclaimed.tell();
+        }
+        self.unclaimed.wrote(text, depth);
+    }
+
+    fn await_one(&mut self, change: Change) -> Vec<Held> {
         let leaving = self.give_up_waiting();
         self.awaited = Some(Awaited {
             change,
@@ -125,10 +198,10 @@ impl Watch {
     }
 
     /// A future that was dropped never tells how its statement went.
-    fn give_up_waiting(&mut self) -> Vec<(Roan, Target)> {
+    fn give_up_waiting(&mut self) -> Vec<Held> {
         match self.awaited.take() {
             Some(awaited) if awaited.has_begun => {
-                self.frames.follow(&awaited.change, Went::Unknown)
+                self.follow_change(&awaited.change, Went::Unknown)
             }
             _ => Vec::new(),
         }
@@ -148,6 +221,9 @@ impl Instrumentation for Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut leaving = self.give_up_waiting();
+        if !self.frames.is_in_transaction() {
+            self.unclaimed.tell();
+        }
         leaving.append(&mut self.frames.close());
         send(leaving);
     }
@@ -162,9 +238,13 @@ impl fmt::Debug for Watch {
     }
 }
 
-fn send(targets: Vec<(Roan, Target)>) {
-    for (roan, target) in targets {
-        hook::purge(Some(&roan), &target);
+fn send(leaving: Vec<Held>) {
+    for held in leaving {
+        match held {
+            Held::Target(roan, target) => hook::purge(Some(&roan), &target),
+            #[cfg(feature = "sql")]
+            Held::Row(roan) => roan.outbox().committed(),
+        }
     }
 }
 

@@ -11,9 +11,10 @@ use diesel_async::{AsyncConnection, TransactionManager};
 
 use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
-use crate::orm::diesel::Watch;
+use crate::model::Table;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::purges::{Purges, hold};
+use crate::orm::diesel::purges::{self, Purges, hold};
+use crate::orm::diesel::watch::{Claim, Watch};
 use crate::target::{Target, TargetError};
 
 /// Purges what a write makes stale, by the connection that it goes through.
@@ -31,6 +32,24 @@ pub trait Purging: Send {
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
     ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// As `purging` for the global dispatcher, where the hooks are for the rows of one table.
+    #[doc(hidden)]
+    fn purging_table(
+        &mut self,
+        table: Option<&'static Table>,
+        hooks: impl FnOnce() + Send,
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// An error when a statement since the begin of the transaction wrote to a table with rules and no
+    /// purging call has followed. For a strict program: call it at the end of every transaction.
+    /// (The [`Watch`] of the connection knows it, and otherwise only says so: Diesel tells it of a
+    /// commit, but lets nobody refuse one.)
+    ///
+    /// # Errors
+    ///
+    /// See above; the message names the table, the rule and what to write.
+    fn claimed(&mut self) -> QueryResult<()>;
 
     /// Purges one target, without a model.
     ///
@@ -60,19 +79,63 @@ where
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
     ) -> QueryResult<()> {
-        let of_watch = watch(self).and_then(|watch| watch.of().cloned());
-        let Some(roan) = given_or_global(roan.or(of_watch.as_ref())) else {
-            // Told already; and a save does not fail for it.
-            return Ok(());
-        };
-        match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
-            #[cfg(feature = "sql")]
-            Purges::Row(row) => {
-                diesel_async::RunQueryDsl::execute(row, self).await?;
-            }
-            Purges::Held(targets) => hold(watch(self), roan, targets),
+        run(self, roan, Claim::All, hooks).await
+    }
+
+    async fn purging_table(
+        &mut self,
+        table: Option<&'static Table>,
+        hooks: impl FnOnce() + Send,
+    ) -> QueryResult<()> {
+        run(self, None, Claim::Table(table), hooks).await
+    }
+
+    fn claimed(&mut self) -> QueryResult<()> {
+        purges::claimed(watch(self))
+    }
+}
+
+async fn run<C>(
+    conn: &mut C,
+    roan: Option<&Roan>,
+    claim: Claim,
+    hooks: impl FnOnce() + Send,
+) -> QueryResult<()>
+where
+    C: AsyncConnection,
+    C::Backend: HasSqlType<Text>,
+    str: ToSql<Text, C::Backend>,
+{
+    let of_watch = watch(conn).and_then(|watch| {
+        watch.claim(claim);
+        watch.of().cloned()
+    });
+    let Some(roan) = given_or_global(roan.or(of_watch.as_ref())) else {
+        // Told already; and a save does not fail for it.
+        return Ok(());
+    };
+    match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
+        #[cfg(feature = "sql")]
+        Purges::Row(row) => {
+            diesel_async::RunQueryDsl::execute(row, conn).await?;
+            purges::expect(watch(conn), roan);
         }
-        Ok(())
+        Purges::Held(targets) => {
+            if watch(conn).is_none() && is_in_transaction(conn) {
+                purges::tell_unwatched();
+            }
+            hold(watch(conn), roan, targets);
+        }
+    }
+    Ok(())
+}
+
+/// As [`begin`], for a write by one statement.
+pub(super) async fn begin_one<C: AsyncConnection>(conn: &mut C) -> QueryResult<bool> {
+    if purges::needs_transaction(watch(conn)) {
+        begin(conn).await
+    } else {
+        Ok(false)
     }
 }
 
@@ -113,6 +176,12 @@ pub(super) async fn end<C: AsyncConnection, T>(
 fn depth<C: AsyncConnection>(conn: &mut C) -> QueryResult<u32> {
     let status = C::TransactionManager::transaction_manager_status_mut(conn);
     Ok(status.transaction_depth()?.map_or(0, NonZeroU32::get))
+}
+
+/// `false` where it cannot be known: see [`watch`].
+fn is_in_transaction<C: AsyncConnection>(conn: &mut C) -> bool {
+    let depth = AssertUnwindSafe(|| depth(conn));
+    matches!(catch_unwind(depth), Ok(Ok(open)) if open > 0)
 }
 
 /// The watch of the connection, if it has one. The method is hidden from the docs of diesel-async,

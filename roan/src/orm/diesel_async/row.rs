@@ -15,7 +15,7 @@ pub trait PurgingRow: Model + Sized + Sync {
     ///
     /// As [`Purging::purging`].
     fn created(&self, conn: &mut impl Purging) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging(None, || hook::created(self))
+        conn.purging_table(Self::TABLE, || hook::created(self))
     }
 
     /// After an update; `old` is the row as it was. See [`crate::updated`].
@@ -28,7 +28,7 @@ pub trait PurgingRow: Model + Sized + Sync {
         old: &Self,
         conn: &mut impl Purging,
     ) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging(None, || hook::updated(old, self))
+        conn.purging_table(Self::TABLE, || hook::updated(old, self))
     }
 
     /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
@@ -37,7 +37,7 @@ pub trait PurgingRow: Model + Sized + Sync {
     ///
     /// As [`Purging::purging`].
     fn saved(&self, conn: &mut impl Purging) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging(None, || hook::saved(self))
+        conn.purging_table(Self::TABLE, || hook::saved(self))
     }
 
     /// After a delete. See [`crate::deleted`].
@@ -46,7 +46,7 @@ pub trait PurgingRow: Model + Sized + Sync {
     ///
     /// As [`Purging::purging`].
     fn deleted(&self, conn: &mut impl Purging) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging(None, || hook::deleted(self))
+        conn.purging_table(Self::TABLE, || hook::deleted(self))
     }
 }
 

@@ -7,7 +7,7 @@ use diesel::{QueryResult, QuerySource};
 use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::connection::{Purging, begin, end};
+use super::connection::{Purging, begin_one, end};
 use crate::hook;
 use crate::model::Model;
 use crate::orm::diesel::statement::fire_inserted;
@@ -118,10 +118,10 @@ where
     M: Model + Send + Sync,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin(conn).await?;
+        let has_begun = begin_one(conn).await?;
         let written = async {
             let rows = RunQueryDsl::get_results(self, conn).await?;
-            conn.purging(None, || fire_inserted::<Self, M>(&rows))
+            conn.purging_table(M::TABLE, || fire_inserted::<Self, M>(&rows))
                 .await?;
             Ok(rows)
         };
@@ -138,10 +138,10 @@ where
     M: Model + Send + Sync,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin(conn).await?;
+        let has_begun = begin_one(conn).await?;
         let written = async {
             let rows: Vec<M> = RunQueryDsl::get_results(self, conn).await?;
-            conn.purging(None, || rows.iter().for_each(hook::deleted))
+            conn.purging_table(M::TABLE, || rows.iter().for_each(hook::deleted))
                 .await?;
             Ok(rows)
         };

@@ -62,7 +62,8 @@ where
                 }
                 new
             };
-            conn.purging(None, || fire_updated(&old, &new)).await?;
+            conn.purging_table(M::TABLE, || fire_updated(&old, &new))
+                .await?;
             Ok(new)
         };
         let written = written.await;
@@ -102,7 +103,7 @@ where
                 RunQueryDsl::execute(diesel::delete(self.target), conn).await?;
                 old
             };
-            conn.purging(None, || old.iter().for_each(hook::deleted))
+            conn.purging_table(M::TABLE, || old.iter().for_each(hook::deleted))
                 .await?;
             Ok(old)
         };
