@@ -1,5 +1,7 @@
 //! Diesel's statements, rows and connections, on each database.
 
+mod instrumentation;
+mod statements;
 mod support;
 
 /// The cases, for one kind of connection: Diesel's statements are typed by it.
