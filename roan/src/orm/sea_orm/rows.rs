@@ -1,6 +1,6 @@
 //! The rows before and after a statement.
 
-use sea_orm::sea_query::Value;
+use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
     EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect,
@@ -25,6 +25,27 @@ pub(super) fn key_of<M: ModelTrait>(row: &M) -> Vec<Value> {
     keys.map(|key| row.get(key.into_column())).collect()
 }
 
+/// Makes a transaction of SQLite one that writes: if its first statement were to read, the first one
+/// that writes would fail where another connection has written in between (SQLITE_BUSY_SNAPSHOT),
+/// and no timeout helps.
+pub(super) async fn begin_writing<E, C>(db: &C) -> Result<(), DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let key = E::PrimaryKey::iter()
+        .next()
+        .map(PrimaryKeyToColumn::into_column);
+    if let (DbBackend::Sqlite, Some(key)) = (db.get_database_backend(), key) {
+        E::update_many()
+            .col_expr(key, key.into_expr())
+            .filter(Expr::cust("0"))
+            .exec(db)
+            .await?;
+    }
+    Ok(())
+}
+
 /// The row as it is stored. In a transaction it is locked, as it will be by the statement: else
 /// another writer could change it in between.
 pub(super) async fn stored<E, C>(
@@ -41,6 +62,7 @@ where
         select = select.filter(column.into_column().eq(value.clone()));
     }
     if in_transaction {
+        begin_writing::<E, C>(db).await?;
         select = locked(select, db);
     }
     select.one(db).await

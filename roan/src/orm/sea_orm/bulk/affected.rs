@@ -5,7 +5,7 @@ use sea_orm::{
     ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryTrait, Statement, StatementBuilder,
 };
 
-use super::super::rows::locked;
+use super::super::rows::{begin_writing, locked};
 
 /// The rows that a statement is about to change, locked as it will lock them.
 ///
@@ -20,6 +20,7 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
+    begin_writing::<E, C>(db).await?;
     let backend = db.get_database_backend();
     let (statement, all) = (backend.build(statement), backend.build(all));
     let Some(conditions) = statement.sql.strip_prefix(&all.sql) else {
