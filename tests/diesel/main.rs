@@ -1,5 +1,6 @@
 //! Diesel's statements, rows and connections, on each database.
 
+mod futures;
 mod instrumentation;
 mod statements;
 mod support;

@@ -124,7 +124,7 @@ impl<C: Backend> Site<C> {
             let outbox = Outbox::at(&database.outbox)
                 .expect("a URL")
                 .poll(Duration::from_millis(50));
-            outbox.migrate().await.expect("tables");
+            outbox.migrate_blocking().expect("tables");
             builder = builder.outbox(outbox);
         }
         let roan = builder.build().expect("a dispatcher");
