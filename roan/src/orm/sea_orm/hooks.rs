@@ -8,11 +8,11 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, TryIntoModel};
 
 use super::current::dispatcher;
 use super::notes::{Notes, Place};
+use super::related::{Change, Relations, related};
 use super::rows::{self, EntityOf, ModelOf};
 use super::write::{LATER, State, is_durable, write};
 use crate::dispatcher::Roan;
 use crate::hook;
-use crate::model::Model;
 use crate::target::Target;
 
 static NOTES: Notes = Notes::new();
@@ -25,14 +25,15 @@ static NOTES: Notes = Notes::new();
 pub async fn before_save<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + TryIntoModel<ModelOf<A>>,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     let key = (!insert).then(|| rows::key(&row)).flatten();
     if let (Some(key), Some(roan)) = (key, dispatcher()) {
         let in_transaction = State::of::<C>() != State::Autocommit;
         if let Some((old, new)) = rows::of_update(&row, db, &key, in_transaction).await? {
-            let targets = hook::recorded(&roan, || hook::updated(&old, &new));
+            let mut targets = hook::recorded(&roan, || hook::updated(&old, &new));
+            targets.extend(related(&roan, &[Change::Updated(&old, &new)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
@@ -47,14 +48,15 @@ where
 pub async fn after_save<A, C>(model: ModelOf<A>, db: &C, insert: bool) -> Result<ModelOf<A>, DbErr>
 where
     A: ActiveModelTrait,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     let Some(roan) = dispatcher() else {
         return Ok(model);
     };
     if insert {
-        let targets = hook::recorded(&roan, || hook::created(&model));
+        let mut targets = hook::recorded(&roan, || hook::created(&model));
+        targets.extend(related(&roan, &[Change::Created(&model)], db).await?);
         write(&roan, db, &targets).await?;
     } else {
         let place = Place::of::<EntityOf<A>, C>(db, &rows::key_of(&model));
@@ -73,7 +75,7 @@ where
 pub async fn before_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {
@@ -81,7 +83,8 @@ where
         // What is at hand may be the key alone, or old.
         let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
         if let Some(old) = old {
-            let targets = hook::recorded(&roan, || hook::deleted(&old));
+            let mut targets = hook::recorded(&roan, || hook::deleted(&old));
+            targets.extend(related(&roan, &[Change::Deleted(&old)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
@@ -96,7 +99,7 @@ where
 pub async fn after_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {

@@ -36,6 +36,7 @@ mod bulk;
 mod current;
 mod hooks;
 mod notes;
+mod related;
 mod rows;
 mod write;
 
@@ -43,6 +44,9 @@ pub use bulk::ExecPurging;
 pub use current::with_dispatcher;
 #[doc(hidden)]
 pub use hooks::{after_delete, after_save, before_delete, before_save};
+
+#[doc(hidden)]
+pub use related::{Found, Relations};
 
 /// An active model whose hooks fire. `#[roan::hooks]` implements it.
 #[doc(hidden)]

@@ -3,6 +3,8 @@
 mod affected;
 mod inserted;
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::UpdateStatement;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, InsertMany,
@@ -12,10 +14,10 @@ use sea_orm::{
 use self::affected::affected;
 use self::inserted::insert;
 use super::current::dispatcher;
+use super::related::{Change, Relations, related};
 use super::rows::{ModelOf, by_keys, key_of};
 use super::write::write;
 use crate::hook;
-use crate::model::Model;
 
 /// Runs a statement for many rows, and purges what shows them: `exec_purging` in place of `exec`.
 ///
@@ -63,7 +65,7 @@ pub trait ExecPurging<M>: Sized {
 impl<A> ExecPurging<ModelOf<A>> for InsertMany<A>
 where
     A: ActiveModelTrait + Send,
-    ModelOf<A>: Model + IntoActiveModel<A> + Send + Sync,
+    ModelOf<A>: Relations + IntoActiveModel<A>,
 {
     async fn exec_purging<C>(self, db: &C) -> Result<Vec<ModelOf<A>>, DbErr>
     where
@@ -75,7 +77,7 @@ where
         } else {
             insert(&tx, self).await?
         };
-        purge(&tx, || models.iter().for_each(hook::created)).await?;
+        purge(&tx, models.iter().map(Change::Created).collect()).await?;
         tx.commit().await?;
         Ok(models)
     }
@@ -84,7 +86,7 @@ where
 impl<E> ExecPurging<E::Model> for DeleteMany<E>
 where
     E: EntityTrait,
-    E::Model: Model + Send + Sync,
+    E::Model: Relations,
 {
     async fn exec_purging<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
     where
@@ -99,7 +101,7 @@ where
             self.exec(&tx).await?;
             models
         };
-        purge(&tx, || models.iter().for_each(hook::deleted)).await?;
+        purge(&tx, models.iter().map(Change::Deleted).collect()).await?;
         tx.commit().await?;
         Ok(models)
     }
@@ -108,7 +110,7 @@ where
 impl<E> ExecPurging<E::Model> for UpdateMany<E>
 where
     E: EntityTrait,
-    E::Model: Model + Send + Sync,
+    E::Model: Relations,
 {
     async fn exec_purging<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
     where
@@ -132,31 +134,45 @@ where
             let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
-        purge(&tx, || updated(&old, &new)).await?;
+        purge(&tx, paired(&old, &new)).await?;
         tx.commit().await?;
         Ok(new)
     }
 }
 
 /// Pairs the rows by their keys. One whose key has changed has no other half.
-fn updated<M: ModelTrait + Model>(old: &[M], new: &[M]) {
-    let mut by_key: std::collections::HashMap<String, &M> = old
+fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
+    let mut by_key: HashMap<String, &M> = old
         .iter()
         .map(|row| (format!("{:?}", key_of(row)), row))
         .collect();
+    let mut changes = Vec::with_capacity(new.len());
     for row in new {
         let old = by_key.remove(&format!("{:?}", key_of(row)));
-        hook::updated(old.unwrap_or(row), row);
+        changes.push(Change::Updated(old.unwrap_or(row), row));
     }
-    for row in by_key.values() {
-        hook::updated(*row, *row);
-    }
+    let gone = by_key.into_values().map(|row| Change::Updated(row, row));
+    changes.extend(gone);
+    changes
 }
 
-async fn purge<C: ConnectionTrait>(db: &C, hooks: impl FnOnce()) -> Result<(), DbErr> {
+async fn purge<M, C>(db: &C, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
+where
+    M: Relations,
+    C: ConnectionTrait,
+{
     let Some(roan) = dispatcher() else {
         return Ok(());
     };
-    let targets = hook::recorded(&roan, hooks);
+    let mut targets = hook::recorded(&roan, || {
+        for change in &changes {
+            match *change {
+                Change::Created(new) => hook::created(new),
+                Change::Updated(old, new) => hook::updated(old, new),
+                Change::Deleted(old) => hook::deleted(old),
+            }
+        }
+    });
+    targets.extend(related(&roan, &changes, db).await?);
     write(&roan, db, &targets).await
 }
