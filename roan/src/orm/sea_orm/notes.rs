@@ -20,20 +20,25 @@ pub(super) struct Place {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Writer {
+pub(super) enum Writer {
     Task(tokio::task::Id),
     /// A future that is no task of tokio stays on one thread, or is alone.
     Thread(ThreadId),
 }
 
+impl Writer {
+    pub(super) fn current() -> Self {
+        match tokio::task::try_id() {
+            Some(task) => Self::Task(task),
+            None => Self::Thread(thread::current().id()),
+        }
+    }
+}
+
 impl Place {
     pub(super) fn of<E, C>(db: &C, key: &[Value]) -> Self {
-        let writer = match tokio::task::try_id() {
-            Some(task) => Writer::Task(task),
-            None => Writer::Thread(thread::current().id()),
-        };
         Self {
-            writer,
+            writer: Writer::current(),
             connection: std::ptr::from_ref(db).addr(),
             entity: type_name::<E>(),
             key: format!("{key:?}"),
@@ -51,6 +56,7 @@ struct Note {
     since: Instant,
     /// Shows that the note is open.
     token: Arc<()>,
+    is_overdue: bool,
 }
 
 /// So many rows may be noted before old notes are looked for.
@@ -77,6 +83,7 @@ impl Notes {
             targets,
             since: Instant::now(),
             token,
+            is_overdue: false,
         };
         self.with(|notes| {
             if notes.len() >= MANY {
@@ -85,7 +92,10 @@ impl Notes {
                     !open.is_empty()
                 });
             }
-            notes.entry(place).or_default().push(note);
+            let open = notes.entry(place).or_default();
+            // The writer has gone on: that statement had no hook after it.
+            open.retain(|note| !note.is_overdue);
+            open.push(note);
         });
         is_open
     }
@@ -106,21 +116,19 @@ impl Notes {
         })
     }
 
-    /// The targets of a statement that nobody has closed.
-    pub(super) fn give_up(&self, place: &Place, is_open: &Weak<()>) -> Vec<Target> {
+    /// The targets of a statement that nobody has closed so far. They stay noted: it may be waiting
+    /// for a lock, and change the row only now.
+    pub(super) fn overdue(&self, place: &Place, is_open: &Weak<()>) -> Vec<Target> {
         self.with(|notes| {
             let Some(open) = notes.get_mut(place) else {
                 return Vec::new();
             };
             let is_it = |note: &Note| std::ptr::eq(Arc::as_ptr(&note.token), is_open.as_ptr());
-            let targets = match open.iter().position(is_it) {
-                Some(number) => open.remove(number).targets,
-                None => Vec::new(),
+            let Some(note) = open.iter_mut().find(|note| is_it(note)) else {
+                return Vec::new();
             };
-            if open.is_empty() {
-                notes.remove(place);
-            }
-            targets
+            note.is_overdue = true;
+            note.targets.clone()
         })
     }
 }
@@ -149,14 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_that_is_given_up_leaves_the_others_alone() {
+    fn a_statement_that_is_overdue_is_known_until_its_writer_goes_on() {
         let notes = Notes::new();
         let place = Place::of::<u8, _>(&1, &[Value::from(1_i64)]);
         let first = notes.open(place.clone(), target("/a"));
-        let second = notes.open(place.clone(), target("/b"));
-        assert_eq!(notes.give_up(&place, &second), target("/b"));
-        assert!(notes.give_up(&place, &second).is_empty());
-        assert_eq!(first.strong_count(), 1);
+        assert_eq!(notes.overdue(&place, &first), target("/a"));
         assert_eq!(notes.close(&place), target("/a"));
+        let first = notes.open(place.clone(), target("/a"));
+        assert_eq!(notes.overdue(&place, &first), target("/a"));
+        let second = notes.open(place.clone(), target("/b"));
+        assert_eq!((first.strong_count(), second.strong_count()), (0, 1));
+        assert!(notes.overdue(&place, &first).is_empty());
+        assert_eq!(notes.close(&place), target("/b"));
     }
 }

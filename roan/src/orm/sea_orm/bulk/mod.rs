@@ -11,9 +11,10 @@ use sea_orm::{
 
 use self::affected::affected;
 use self::inserted::insert;
+use super::bypass::purging;
 use super::current::dispatcher;
 use super::rows::{ModelOf, by_keys, key_of};
-use super::write::write;
+use super::write::{is_durable, send, write};
 use crate::hook;
 use crate::model::Model;
 
@@ -71,12 +72,11 @@ where
     {
         let tx = db.begin().await?;
         let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
+            purging(self.exec_with_returning(&tx)).await?
         } else {
-            insert(&tx, self).await?
+            purging(insert(&tx, self)).await?
         };
-        purge(&tx, || models.iter().for_each(hook::created)).await?;
-        tx.commit().await?;
+        commit::<C>(tx, || models.iter().for_each(hook::created)).await?;
         Ok(models)
     }
 }
@@ -92,15 +92,14 @@ where
     {
         let tx = db.begin().await?;
         let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
+            purging(self.exec_with_returning(&tx)).await?
         } else {
             let all = E::delete_many();
             let models = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
-            self.exec(&tx).await?;
+            purging(self.exec(&tx)).await?;
             models
         };
-        purge(&tx, || models.iter().for_each(hook::deleted)).await?;
-        tx.commit().await?;
+        commit::<C>(tx, || models.iter().for_each(hook::deleted)).await?;
         Ok(models)
     }
 }
@@ -114,6 +113,10 @@ where
     where
         C: TransactionTrait + Send,
     {
+        if self.as_query().get_values().is_empty() {
+            // SeaORM makes no statement of it.
+            return Ok(Vec::new());
+        }
         let tx = db.begin().await?;
         let mut all = UpdateStatement::new();
         all.table(E::default().table_ref());
@@ -121,19 +124,14 @@ where
             all.value(column.clone(), (**value).clone());
         }
         let old = affected::<E, _>(&tx, self.as_query(), &all).await?;
-        let new = if old.is_empty() {
-            // Also when another writer has just made a row that fits.
-            self.exec(&tx).await?;
-            Vec::new()
-        } else if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
-            self.exec_with_returning(&tx).await?
+        let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
+            purging(self.exec_with_returning(&tx)).await?
         } else {
-            self.exec(&tx).await?;
+            purging(self.exec(&tx)).await?;
             let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
-        purge(&tx, || updated(&old, &new)).await?;
-        tx.commit().await?;
+        commit::<C>(tx, || updated(&old, &new)).await?;
         Ok(new)
     }
 }
@@ -153,10 +151,21 @@ fn updated<M: ModelTrait + Model>(old: &[M], new: &[M]) {
     }
 }
 
-async fn purge<C: ConnectionTrait>(db: &C, hooks: impl FnOnce()) -> Result<(), DbErr> {
+/// Ends the transaction of a statement, with the purges in it or after it.
+async fn commit<C>(tx: C::Transaction, hooks: impl FnOnce()) -> Result<(), DbErr>
+where
+    C: TransactionTrait,
+{
     let Some(roan) = dispatcher() else {
-        return Ok(());
+        return tx.commit().await;
     };
     let targets = hook::recorded(&roan, hooks);
-    write(&roan, db, &targets).await
+    if is_durable(&roan) {
+        write(&roan, &tx, &targets).await?;
+        return tx.commit().await;
+    }
+    let done = tx.commit().await;
+    // A commit whose answer was lost has perhaps been done.
+    send::<C>(&roan, &targets);
+    done
 }
