@@ -2,6 +2,8 @@
 
 #[cfg(feature = "diesel")]
 pub mod diesel;
+#[cfg(feature = "diesel-async")]
+pub mod diesel_async;
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm;
 #[cfg(feature = "sql")]

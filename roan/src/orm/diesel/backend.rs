@@ -6,7 +6,7 @@ use std::any::type_name;
 use diesel::backend::Backend;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::orm) enum Kind {
     Postgres,
     MySql,
     Sqlite,
@@ -15,7 +15,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn of<DB: Backend>() -> Self {
+    pub(in crate::orm) fn of<DB: Backend>() -> Self {
         match type_name::<DB>().rsplit("::").next() {
             Some("Pg") => Self::Postgres,
             Some("Mysql") => Self::MySql,
@@ -25,17 +25,17 @@ impl Kind {
     }
 
     /// Whether `UPDATE` and `DELETE` can return the rows.
-    pub(super) fn has_returning(self) -> bool {
+    pub(in crate::orm) fn has_returning(self) -> bool {
         matches!(self, Self::Postgres | Self::Sqlite)
     }
 
     /// Whether a row that is read can be locked.
-    pub(super) fn has_for_update(self) -> bool {
+    pub(in crate::orm) fn has_for_update(self) -> bool {
         matches!(self, Self::Postgres | Self::MySql)
     }
 
     #[cfg(feature = "sql")]
-    pub(super) fn dialect(self) -> Option<crate::outbox::Dialect> {
+    pub(in crate::orm) fn dialect(self) -> Option<crate::outbox::Dialect> {
         use crate::outbox::Dialect;
         match self {
             Self::Postgres => Some(Dialect::Postgres),

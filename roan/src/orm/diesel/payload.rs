@@ -8,7 +8,7 @@ use diesel::{QueryResult, RunQueryDsl};
 
 use crate::outbox::Statement;
 
-pub(super) struct InsertPayloads(pub(super) Statement);
+pub(in crate::orm) struct InsertPayloads(pub(in crate::orm) Statement);
 
 impl<DB> QueryFragment<DB> for InsertPayloads
 where

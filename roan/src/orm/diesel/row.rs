@@ -15,7 +15,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn created(&self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging(None, || hook::created(self))
+        conn.purging_table(Self::TABLE, || hook::created(self))
     }
 
     /// After an update; `old` is the row as it was. See [`crate::updated`].
@@ -24,7 +24,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn updated(&self, old: &Self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging(None, || hook::updated(old, self))
+        conn.purging_table(Self::TABLE, || hook::updated(old, self))
     }
 
     /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
@@ -33,7 +33,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn saved(&self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging(None, || hook::saved(self))
+        conn.purging_table(Self::TABLE, || hook::saved(self))
     }
 
     /// After a delete. See [`crate::deleted`].
@@ -42,7 +42,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn deleted(&self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging(None, || hook::deleted(self))
+        conn.purging_table(Self::TABLE, || hook::deleted(self))
     }
 }
 

@@ -48,7 +48,14 @@ impl Place {
 
 /// The targets of statements that are under way.
 #[derive(Debug)]
-pub(super) struct Notes(Mutex<Option<HashMap<Place, Vec<Note>>>>);
+pub(super) struct Notes(Mutex<Option<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    by_place: HashMap<Place, Vec<Note>>,
+    /// How many places there were after old notes were last looked for.
+    kept: usize,
+}
 
 #[derive(Debug)]
 struct Note {
@@ -57,6 +64,19 @@ struct Note {
     /// Shows that the note is open.
     token: Arc<()>,
     is_overdue: bool,
+}
+
+impl Open {
+    /// Looks at all notes only when there are twice as many as were left by the last look.
+    fn forget_old(&mut self) {
+        if self.by_place.len() >= MANY.max(2 * self.kept) {
+            self.by_place.retain(|_, open| {
+                open.retain(|note| note.since.elapsed() < LONG);
+                !open.is_empty()
+            });
+            self.kept = self.by_place.len();
+        }
+    }
 }
 
 /// So many rows may be noted before old notes are looked for.
@@ -72,7 +92,7 @@ impl Notes {
 
     fn with<T>(&self, look: impl FnOnce(&mut HashMap<Place, Vec<Note>>) -> T) -> T {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        look(notes.get_or_insert_default())
+        look(&mut notes.get_or_insert_default().by_place)
     }
 
     /// Notes the targets; what is returned is gone when the note is closed.
@@ -85,18 +105,13 @@ impl Notes {
             token,
             is_overdue: false,
         };
-        self.with(|notes| {
-            if notes.len() >= MANY {
-                notes.retain(|_, open| {
-                    open.retain(|note| note.since.elapsed() < LONG);
-                    !open.is_empty()
-                });
-            }
-            let open = notes.entry(place).or_default();
-            // The writer has gone on: that statement had no hook after it.
-            open.retain(|note| !note.is_overdue);
-            open.push(note);
-        });
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = notes.get_or_insert_default();
+        notes.forget_old();
+        let open = notes.by_place.entry(place).or_default();
+        // The writer has gone on: that statement had no hook after it.
+        open.retain(|note| !note.is_overdue);
+        open.push(note);
         is_open
     }
 
