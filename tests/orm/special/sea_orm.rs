@@ -3,18 +3,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use roan::outbox::{Dialect, Outbox};
-use roan::testing::Recorder;
-use roan::{Builder, Roan};
-use roan_tests::Database;
+use roan::outbox::Dialect;
 use sea_orm::prelude::*;
-use sea_orm::{
-    DatabaseConnection, IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged,
-};
+use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
 
 use roan::orm::sea_orm::{ExecPurging as _, watch, with_dispatcher};
 
-const LONG: Duration = Duration::from_secs(30);
+use super::site::{LONG, Site};
 
 mod article {
     use roan::purge_on;
@@ -72,56 +67,11 @@ mod article {
     }
 }
 
+const ARTICLES: &str = "CREATE TABLE articles ({id}, address varchar(100) NOT NULL UNIQUE,
+    title varchar(100) NOT NULL, views int NOT NULL)";
+
 /// One at a time: they share what the bodies were told.
 static TURN: Mutex<()> = Mutex::new(());
-
-struct Site {
-    db: DatabaseConnection,
-    roan: Roan,
-    recorder: Recorder,
-    database: Database,
-}
-
-impl Site {
-    async fn new(dialect: Dialect, is_durable: bool) -> Self {
-        let database = Database::start(dialect);
-        let id = match dialect {
-            Dialect::Postgres => "id serial PRIMARY KEY",
-            Dialect::MySql => "id int AUTO_INCREMENT PRIMARY KEY",
-            _ => "id integer PRIMARY KEY",
-        };
-        let table = format!(
-            "CREATE TABLE articles ({id}, address varchar(100) NOT NULL UNIQUE,
-             title varchar(100) NOT NULL, views int NOT NULL)"
-        );
-        let mut connection = database.connect().await;
-        connection.run(&table).await.unwrap();
-        let recorder = Recorder::new();
-        let mut builder: Builder = Roan::builder().cache(recorder.clone()).no_rebound();
-        if is_durable {
-            let outbox = Outbox::at(database.url()).unwrap();
-            outbox.migrate().await.unwrap();
-            builder = builder.outbox(outbox);
-        }
-        let mut options = sea_orm::ConnectOptions::new(database.url());
-        options.sqlx_logging(false);
-        Self {
-            db: sea_orm::Database::connect(options).await.unwrap(),
-            roan: builder.build().unwrap(),
-            recorder,
-            database,
-        }
-    }
-
-    /// The targets that have left since the last time.
-    async fn purged(&self) -> Vec<String> {
-        let left = self.roan.flush(LONG).await;
-        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
-        let purges = self.recorder.purges();
-        self.recorder.clear();
-        purges.targets().iter().map(ToString::to_string).collect()
-    }
-}
 
 fn article(slug: &str) -> article::ActiveModel {
     article::ActiveModel {
@@ -138,7 +88,7 @@ fn on_each_database(is_durable: bool, test: impl AsyncFn(&Site) -> Result<(), Db
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
         crate::suite::block_on(async {
-            let site = Site::new(dialect, is_durable).await;
+            let site = Site::new(dialect, &[ARTICLES], is_durable).await;
             let done = with_dispatcher(&site.roan, test(&site)).await;
             done.unwrap_or_else(|error| panic!("{dialect}: {error}"));
         });
@@ -296,8 +246,7 @@ fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
         let tx = site.db.begin().await?;
         article("a").insert(&tx).await?;
         tx.commit().await?;
-        let left = site.roan.flush(LONG).await;
-        assert_eq!(left.pending(), 0);
+        site.flush().await;
         let requests = site.recorder.requests();
         let requests: Vec<_> = requests.iter().map(ToString::to_string).collect();
         assert_eq!(requests, ["/articles/a", "/articles/a"]);
@@ -408,7 +357,7 @@ fn updates_succeed_beside_another_writer() {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     crate::suite::block_on(async {
-        let site = Site::new(Dialect::Sqlite, true).await;
+        let site = Site::new(Dialect::Sqlite, &[ARTICLES], true).await;
         let mut other = site.database.connect().await;
         other.run("CREATE TABLE others (id integer)").await.unwrap();
         let writing = async {
