@@ -82,7 +82,10 @@ use proc_macro::TokenStream;
 /// - `site = "www"`: the pages are those of the named site, and not of the default one.
 /// - `table = "blog.posts"`: what the database calls the type; once for a type is enough, also alone,
 ///   `#[purge_on(table = "posts")]`. Without it the attributes of SeaORM and Diesel say it, or else it is
-///   the type's name in snake case with an `s`.
+///   the type's name in snake case with an `s`. Columns are called as the fields, or as
+///   `#[sea_orm(column_name = "...")]`, `#[diesel(column_name = ...)]` or `#[sqlx(rename = "...")]` say. It asks
+///   for triggers of the database (`roan::triggers`), so that each field in a template must be a text, an
+///   integer or, with the feature `uuid`, a `uuid::Uuid`; `{field.to_string()}` leaves a rule to hooks.
 /// - `crate = path`: where `roan` is, if not at `::roan`. Once for a type is enough.
 ///
 /// # Templates

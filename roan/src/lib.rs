@@ -31,6 +31,8 @@ mod scope;
 mod site;
 mod target;
 pub mod testing;
+#[cfg(feature = "sql")]
+pub mod triggers;
 
 #[cfg(feature = "sql")]
 pub use dispatcher::OutboxHandle;

@@ -135,19 +135,36 @@ impl Purge {
 
 /// Yields what the rules made at run time yield for a write of `M`.
 pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
-    let of_model = ANY.load(Ordering::Acquire).then(|| {
-        let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
-        rules.as_ref()?.get(&M::type_key()).cloned()
-    });
-    match of_model.flatten() {
-        Some(of_model) => {
-            for (_, target) in of_model.iter().filter(|(on, _)| on.intersects(events)) {
-                sink.target(TargetRef::from(target));
-            }
-        }
-        None if M::rules().is_empty() => warn_of_no_rule::<M>(),
-        None => {}
+    if !fire_for(M::type_key(), events, sink) && M::rules().is_empty() {
+        warn_of_no_rule::<M>();
     }
+}
+
+/// Yields what the rules made at run time yield for a write of this type, and says whether there
+/// are any.
+pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) -> bool {
+    let of_model = of_model(model);
+    let known = of_model.iter().flat_map(|of_model| of_model.iter());
+    for (_, target) in known.filter(|(on, _)| on.intersects(events)) {
+        sink.target(TargetRef::from(target));
+    }
+    of_model.is_some()
+}
+
+fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
+    if !ANY.load(Ordering::Acquire) {
+        return None;
+    }
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    rules.as_ref()?.get(&model).cloned()
+}
+
+/// The events on which rules made at run time fire for this type.
+#[cfg(feature = "sql")]
+pub(crate) fn events_of(model: TypeId) -> Events {
+    let of_model = of_model(model).unwrap_or_default();
+    let events = of_model.iter().map(|(events, _)| *events);
+    events.fold(Events::NONE, Events::and)
 }
 
 /// A hook that can purge nothing is a mistake: it is told once for each type.

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
         "model",
         "dispatcher",
         "relay",
+        "triggers",
     ],
     &["outbox", "report"],
     &["purger", "http"],

@@ -97,6 +97,19 @@ pub(crate) fn tables_agree(all: &[Args], diagnostics: &mut Diagnostics) {
     }
 }
 
+/// `table = "posts"` on an enum, a tuple struct or a generic type.
+pub(crate) fn table_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostics) {
+    if !item.can_be_table() {
+        for table in all.iter().filter_map(|args| args.table.as_ref()) {
+            let told = format!(
+                "`{}` can be no table: `table` is for a struct with named fields, without parameters and lifetimes",
+                item.name()
+            );
+            diagnostics.report(table, told);
+        }
+    }
+}
+
 /// `url = "posts"`, `url = "/a b"`, `tag = "a,b"`
 pub(crate) fn static_text_is_fit(rule: &Rule<'_>, diagnostics: &mut Diagnostics) {
     let (kind, template, check): (_, _, fn(&str) -> _) = match &rule.target {

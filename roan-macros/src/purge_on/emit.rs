@@ -15,7 +15,7 @@ use super::template::{Capture, Piece, Step};
 pub(crate) fn model(
     item: &Item,
     rules: &[Rule<'_>],
-    table: Option<&Table>,
+    table: Option<&Table<'_>>,
     krate: &TokenStream,
 ) -> TokenStream {
     let ident = &item.ident;
@@ -47,15 +47,20 @@ pub(crate) fn model(
         .map(|(at, rule)| target_arm(at, rule, item, &out, krate));
     let watched_changed = watched_changed(rules, item, krate);
     let table = table.map(|table| {
+        let rows = rules.iter().map(|rule| table.row_rule(rule));
         let table = table.tokens();
         quote! {
             const TABLE: #krate::__private::Option<&'static #krate::__private::Table> = {
                 use #krate::__private as __roan;
+                use __roan::NoColumnValue as _;
+                const TABLE: __roan::Table = #table;
                 __roan::submit!(__roan::TableEntry {
-                    table: &#table,
+                    table: &TABLE,
                     rules: <#ident as __roan::Model>::RULES,
+                    rows: &[#(#rows),*],
+                    model: <#ident as __roan::Model>::type_key,
                 });
-                __roan::Some(&#table)
+                __roan::Some(&TABLE)
             };
         }
     });

@@ -141,6 +141,12 @@ impl Item {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    /// Whether its fields can be the columns of a table.
+    pub(crate) fn can_be_table(&self) -> bool {
+        let is_named = |field: &Field| matches!(field.member, Member::Named(_));
+        !self.is_enum && self.fields.iter().all(is_named) && self.generics.params.is_empty()
+    }
+
     /// Whether `ty` names a type parameter of the item.
     pub(crate) fn is_generic(&self, ty: &Type) -> bool {
         self.generics.params.iter().any(|param| match param {

@@ -90,6 +90,7 @@ fn check_all(all: &[Args], rules: &[Rule<'_>], item: &Item, diagnostics: &mut Di
     }
     check::crates_agree(all, diagnostics);
     check::tables_agree(all, diagnostics);
+    check::table_fits(all, item, diagnostics);
     for rule in rules {
         check::static_text_is_fit(rule, diagnostics);
         check::stars_stand_in_paths(rule, diagnostics);

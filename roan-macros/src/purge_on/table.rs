@@ -6,41 +6,42 @@ use heck::{
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, Ident, Lit, LitStr, Token};
+use syn::{Attribute, Ident, Index, Lit, LitStr, Token};
 
 use super::item::{Field, Item, member_name};
-use super::rule::{Rule, Target, Template};
-use super::template::{Capture, Step};
+use super::rule::{Rule, Target};
+use super::source;
+use super::template::{Capture, Piece, Step};
 
 /// The table of a model, and the columns that its rules name.
-pub(crate) struct Table {
+pub(crate) struct Table<'a> {
     name: String,
+    /// By the attribute itself, and not by usage.
+    is_named: bool,
     key: Vec<String>,
-    /// Fields and their columns.
-    columns: Vec<(String, String)>,
+    columns: Vec<Column<'a>>,
     sees_whole_row: bool,
 }
 
-impl Table {
+struct Column<'a> {
+    field: &'a Field,
+    name: String,
+    /// Whether it fills a template, and is not only watched.
+    is_filling: bool,
+}
+
+impl<'a> Table<'a> {
     /// `None` for a type that can be no table.
-    pub(crate) fn of(item: &Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
-        let has_names = item
-            .fields
-            .iter()
-            .all(|field| field.name.parse::<u32>().is_err());
-        if item.is_enum || !has_names || !item.generics.params.is_empty() {
+    pub(crate) fn of(item: &'a Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
+        if !item.can_be_table() {
             return None;
         }
-        let mut used = Vec::new();
-        let mut sees_whole_row = false;
+        let mut watched = Vec::new();
+        let mut filling = Vec::new();
         for rule in rules {
-            sees_whole_row |= rule.when.is_some() || matches!(rule.target, Target::Urls(_));
-            used.extend(rule.watched_names());
-            for capture in rule.template().into_iter().flat_map(Template::captures) {
-                match plain_field(capture) {
-                    Some(name) => used.push(name.to_owned()),
-                    None => sees_whole_row = true,
-                }
+            watched.extend(rule.watched_names());
+            if let Some(template) = rule.template() {
+                filling.extend(template.captures().filter_map(plain_field));
             }
         }
         let case = said(&item.attributes, "rename_all").find_map(|text| text);
@@ -48,15 +49,20 @@ impl Table {
             let column = renamed(field);
             column.unwrap_or_else(|| in_case(&field.name, case.as_deref()))
         };
-        let is_used = |field: &&Field| used.contains(&field.name);
-        let columns = item.fields.iter().filter(is_used);
+        let columns = item.fields.iter().filter_map(|field| {
+            let is_filling = filling.contains(&field.name.as_str());
+            (is_filling || watched.contains(&field.name)).then(|| Column {
+                field,
+                name: column(field),
+                is_filling,
+            })
+        });
         Some(Self {
             name: named.map_or_else(|| name(item), LitStr::value),
+            is_named: named.is_some(),
             key: key(item, column),
-            columns: columns
-                .map(|field| (field.name.clone(), column(field)))
-                .collect(),
-            sees_whole_row,
+            columns: columns.collect(),
+            sees_whole_row: rules.iter().any(|rule| needs_value(rule).is_some()),
         })
     }
 
@@ -64,12 +70,14 @@ impl Table {
         let Self {
             name,
             key,
-            columns,
             sees_whole_row,
+            ..
         } = self;
-        let columns = columns
-            .iter()
-            .map(|(field, name)| quote!(__roan::Column { field: #field, name: #name }));
+        let columns = self.columns.iter().map(|column| {
+            let (field, name) = (&column.field.name, &column.name);
+            let kind = self.kind(column);
+            quote!(__roan::Column { field: #field, name: #name, kind: #kind })
+        });
         quote! {
             __roan::Table {
                 name: #name,
@@ -77,6 +85,60 @@ impl Table {
                 columns: &[#(#columns),*],
                 sees_whole_row: #sees_whole_row,
             }
+        }
+    }
+
+    fn kind(&self, column: &Column<'_>) -> TokenStream {
+        let ty = &column.field.ty;
+        if !column.is_filling {
+            quote!(__roan::ColumnKind::Other)
+        } else if self.is_named {
+            // The type is asked for triggers: one that they cannot store is a mistake.
+            quote!(<#ty as __roan::ColumnValue>::KIND)
+        } else {
+            quote!(<__roan::ColumnOf<#ty>>::KIND)
+        }
+    }
+
+    /// How the rule makes its target from the columns.
+    pub(crate) fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
+        if let Some(what) = needs_value(rule) {
+            return quote!(__roan::RowRule::Value(#what));
+        }
+        let pieces = rule
+            .template()
+            .into_iter()
+            .flat_map(|template| &template.pieces);
+        let pieces = pieces.map(|piece| match piece {
+            Piece::Literal(text) => quote!(__roan::RowPiece::Literal(#text)),
+            Piece::Capture(capture) => {
+                let kind = match (capture.keeps_slashes, capture.optional) {
+                    (false, false) => quote!(Value),
+                    (false, true) => quote!(ValueIf),
+                    (true, false) => quote!(Path),
+                    (true, true) => quote!(PathIf),
+                };
+                let name = plain_field(capture);
+                let is_it = |column: &Column<'_>| Some(column.field.name.as_str()) == name;
+                let number = Index::from(self.columns.iter().position(is_it).unwrap_or_default());
+                quote!(__roan::RowPiece::#kind(#number))
+            }
+        });
+        quote!(__roan::RowRule::Pieces(&[#(#pieces),*]))
+    }
+}
+
+/// What of the rule cannot be said in columns.
+fn needs_value(rule: &Rule<'_>) -> Option<String> {
+    if let Some(condition) = rule.when {
+        return Some(format!("when = {}", source::text(condition)));
+    }
+    match &rule.target {
+        Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
+        Target::Url(template) | Target::Tag(template) => {
+            let mut captures = template.captures();
+            let capture = captures.find(|capture| plain_field(capture).is_none())?;
+            Some(format!("{{{}}}", capture.text))
         }
     }
 }
@@ -209,4 +271,157 @@ fn text(value: TokenStream) -> Option<String> {
         };
     }
     last
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+    use quote::quote;
+
+    use super::*;
+    use crate::diagnostics::Diagnostics;
+    use crate::purge_on::args::Args;
+    use crate::purge_on::item::Annotated;
+
+    /// The table, its key, and its columns as `field = name`.
+    fn table(arguments: TokenStream, item: TokenStream) -> Option<(String, String, String)> {
+        let mut diagnostics = Diagnostics::default();
+        let args = Args::parse(arguments, Span::call_site(), &mut diagnostics);
+        let item = Annotated::parse(item, &mut diagnostics).item?;
+        let rules = Rule::lower(&args, &mut diagnostics);
+        let table = Table::of(&item, &rules, args.table.as_ref())?;
+        let column = |column: &Column<'_>| format!("{} = {}", column.field.name, column.name);
+        let columns: Vec<_> = table.columns.iter().map(column).collect();
+        Some((table.name, table.key.join(", "), columns.join(", ")))
+    }
+
+    #[test]
+    fn the_attributes_of_each_library_are_read() {
+        let arguments = quote!(update(title), url = "/posts/{slug}");
+        let fields = quote!(id: i64, slug: String, title: String, body: String);
+        let sea_orm_fields = quote! {
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub r#type: i64,
+            #[sea_orm(column_type = "Text", column_name = "permalink", unique)]
+            pub slug: String,
+            #[sea_orm(nullable)]
+            pub title: String,
+        };
+        let several = quote! {
+            #[sea_orm(primary_key)] blog: i64,
+            #[sea_orm(primary_key, column_name = "no")] number: i64,
+            slug: String,
+            title: String,
+        };
+        let both = "slug = slug, title = title";
+        for (item, name, key, columns) in [
+            (
+                quote!(struct BlogPost { #fields }),
+                "blog_posts",
+                "id",
+                both,
+            ),
+            (quote!(struct News { #fields }), "news", "id", both),
+            (
+                quote!(
+                    struct News {
+                        slug: String,
+                        title: String,
+                    }
+                ),
+                "news",
+                "",
+                both,
+            ),
+            (
+                quote!(#[sea_orm(schema_name = "blog", table_name = "post")] struct Model { #sea_orm_fields }),
+                "blog.post",
+                "type",
+                "slug = permalink, title = title",
+            ),
+            (
+                quote!(#[sea_orm(table_name = "x")] struct Model { #several }),
+                "x",
+                "blog, no",
+                both,
+            ),
+            (
+                quote!(#[sea_orm(table_name = "x", rename_all = "camelCase")] struct Model { #fields }),
+                "x",
+                "id",
+                both,
+            ),
+            (
+                quote!(#[diesel(table_name = crate::schema::articles)] #[diesel(primary_key(a, b))] struct Post { #fields }),
+                "articles",
+                "a, b",
+                both,
+            ),
+            (
+                quote!(
+                    #[diesel(table_name = articles)]
+                    struct Post {
+                        #[diesel(column_name = r#type)]
+                        slug: String,
+                        title: String,
+                    }
+                ),
+                "articles",
+                "",
+                "slug = type, title = title",
+            ),
+            (
+                quote!(
+                    #[sqlx(rename_all = "SCREAMING_SNAKE_CASE")]
+                    struct Post {
+                        id: i64,
+                        #[sqlx(rename = "Permalink", default)]
+                        slug: String,
+                        title: String,
+                    }
+                ),
+                "posts",
+                "ID",
+                "slug = Permalink, title = TITLE",
+            ),
+        ] {
+            let shown = item.to_string();
+            let read = table(arguments.clone(), item);
+            let wanted = (name.to_owned(), key.to_owned(), columns.to_owned());
+            assert_eq!(read, Some(wanted), "{shown}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_table_has_none() {
+        for item in [
+            quote!(
+                enum Post {
+                    A,
+                }
+            ),
+            quote!(
+                struct Post(String);
+            ),
+            quote!(
+                struct Post<T> {
+                    slug: T,
+                }
+            ),
+            quote!(
+                struct Post<'a> {
+                    slug: &'a str,
+                }
+            ),
+        ] {
+            assert_eq!(table(quote!(save, url = "/posts"), item), None);
+        }
+        let named = table(
+            quote!(save, url = "/posts", table = "blog.posts"),
+            quote!(
+                struct Post;
+            ),
+        );
+        assert_eq!(named.unwrap().0, "blog.posts");
+    }
 }

@@ -267,7 +267,11 @@ fn a_table_named_by_the_attributes_of_a_library() {
         __roan::Table {
             name: "articles",
             key: &["no"],
-            columns: &[__roan::Column { field: "number", name: "no" }],
+            columns: &[__roan::Column {
+                field: "number",
+                name: "no",
+                kind: <__roan::ColumnOf<i64>>::KIND
+            }],
             sees_whole_row: false,
         }
     };

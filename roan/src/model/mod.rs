@@ -1,13 +1,17 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
+mod column;
 mod foreign;
+mod row;
 mod table;
 mod targets;
 mod value;
 
 use std::any::TypeId;
 
+pub use column::{ColumnKind, ColumnOf, ColumnValue, NoColumnValue};
 pub use foreign::Foreign;
+pub use row::{RowPiece, RowRule};
 pub use table::{Column, Table, TableEntry};
 pub(crate) use targets::Sink;
 pub use targets::Targets;

@@ -59,6 +59,9 @@ pub enum OutboxError {
         /// Where the write went.
         connection: Dialect,
     },
+    /// Triggers cannot be made, or are others than they should be.
+    #[error(transparent)]
+    Triggers(#[from] super::triggers::TriggerError),
     /// The database refused a statement.
     #[error("the outbox's database: {0}")]
     Database(String),

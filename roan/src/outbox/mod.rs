@@ -17,6 +17,8 @@ mod settings;
 mod statement;
 #[cfg(feature = "sql")]
 pub(crate) mod store;
+#[cfg(feature = "sql")]
+mod triggers;
 
 #[cfg(feature = "sql")]
 pub use {
@@ -25,8 +27,12 @@ pub use {
     schema::Migration,
     settings::{Backlog, Outbox},
     statement::Statement,
+    triggers::{TriggerError, Triggers},
 };
 
 pub(crate) use memory::{Batch, Inbox, Put};
 #[cfg(feature = "sql")]
-pub(crate) use statement::Scribe;
+pub(crate) use {
+    settings::{PREFIX, is_prefix},
+    statement::Scribe,
+};

@@ -3,9 +3,12 @@
 //! ```json
 //! {"v": 1, "purge": ["/posts", {"url": "/posts/a", "site": "shop"}, {"tag": "author-1"}]}
 //! ```
+//!
+//! A trigger of the database knows no targets, but rows: see [`Rows`].
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::event::Events;
 use crate::target::{Target, TargetKind};
 
 /// The version that is written, and the newest that is read.
@@ -64,9 +67,34 @@ fn write_text(out: &mut String, text: &str) {
     }
 }
 
+/// What stands in a payload.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Payload {
+    Targets(Vec<Target>),
+    Rows(Rows),
+}
+
+/// Rows that a statement has written, as the columns that the rules of their table name:
+///
+/// ```json
+/// {"v": 1, "table": "posts", "event": "update", "changed": {"title": true}, "rows": [{"slug": "a"}, {"slug": "b"}]}
+/// ```
+///
+/// An update has the old rows and the new ones.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Rows {
+    pub(crate) table: String,
+    pub(crate) events: Events,
+    /// Whether the watched columns differ between the old rows and the new ones; those that are not
+    /// there may.
+    pub(crate) changed: Map<String, Value>,
+    /// `None` stands for all rows of the table, which are gone.
+    pub(crate) rows: Option<Vec<Map<String, Value>>>,
+}
+
 /// The error says what is wrong, and where.
-pub(crate) fn decode(payload: &str) -> Result<Vec<Target>, String> {
-    let value: Value =
+pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
+    let mut value: Value =
         serde_json::from_str(payload).map_err(|error| format!("payload is no JSON: {error}"))?;
     match value.get("v").map(Value::as_u64) {
         Some(Some(VERSION)) => {}
@@ -77,13 +105,63 @@ pub(crate) fn decode(payload: &str) -> Result<Vec<Target>, String> {
         }
         _ => return Err(format!("payload has no version: write `\"v\": {VERSION}`")),
     }
+    if value.get("table").is_some() {
+        return decode_rows(&mut value).map(Payload::Rows);
+    }
     let Some(Value::Array(purge)) = value.get("purge") else {
         return Err("payload has no list `purge`".to_owned());
     };
     let targets = purge.iter().enumerate().map(|(number, target)| {
         decode_target(target).map_err(|error| format!("purge[{number}]: {error}"))
     });
-    targets.collect()
+    targets.collect::<Result<_, _>>().map(Payload::Targets)
+}
+
+fn decode_rows(value: &mut Value) -> Result<Rows, String> {
+    let Value::String(table) = value["table"].take() else {
+        return Err("`table` is no text".to_owned());
+    };
+    let mut rows = match value.get_mut("rows").map(Value::take) {
+        Some(Value::Array(rows)) => Some(
+            rows.into_iter()
+                .map(|row| match row {
+                    Value::Object(row) => Ok(row),
+                    other => Err(format!("{other} in `rows` is no object")),
+                })
+                .collect::<Result<Vec<_>, _>>()?,
+        ),
+        Some(_) => return Err("`rows` is no list".to_owned()),
+        None => None,
+    };
+    let events = match value.get("event").and_then(Value::as_str) {
+        Some("create") => Events::CREATE,
+        Some("update") => Events::UPDATE,
+        Some("delete") => Events::DELETE,
+        // A new row took the place of another, of which nothing else is told.
+        Some("replace") => Events::UPDATE.and(Events::DELETE),
+        Some("truncate") => {
+            rows = None;
+            Events::DELETE
+        }
+        _ => {
+            let known = "`create`, `update`, `delete`, `replace` or `truncate`";
+            return Err(format!("payload has no `event`: write {known}"));
+        }
+    };
+    if rows.is_none() && value["event"] != "truncate" {
+        return Err("payload has no list `rows`".to_owned());
+    }
+    let changed = match value.get_mut("changed").map(Value::take) {
+        Some(Value::Object(changed)) => changed,
+        Some(_) => return Err("`changed` is no object".to_owned()),
+        None => Map::new(),
+    };
+    Ok(Rows {
+        table,
+        events,
+        changed,
+        rows,
+    })
 }
 
 /// What [`encode_target`] made, as the text of a column.
@@ -138,7 +216,7 @@ mod tests {
             payload,
             r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"}],"v":1}"#
         );
-        assert_eq!(decode(&payload).unwrap(), targets);
+        assert_eq!(decode(&payload).unwrap(), Payload::Targets(targets));
     }
 
     #[test]
@@ -173,6 +251,43 @@ mod tests {
             let error = decode(payload).unwrap_err();
             assert!(error.contains(words), "{payload}: {error}");
         }
-        assert_eq!(decode(r#"{"v":1,"purge":[]}"#), Ok(Vec::new()));
+        let empty = decode(r#"{"v":1,"purge":[]}"#);
+        assert_eq!(empty, Ok(Payload::Targets(Vec::new())));
+    }
+
+    #[test]
+    fn rows_are_read() {
+        let payload = r#"{"v":1,"table":"posts","event":"update","changed":{"title":true},"rows":[{"slug":"a"},{"slug":null}]}"#;
+        let Ok(Payload::Rows(rows)) = decode(payload) else {
+            panic!("it is rows");
+        };
+        assert_eq!((&*rows.table, rows.events), ("posts", Events::UPDATE));
+        assert_eq!(rows.changed["title"], true);
+        assert_eq!(rows.rows.map(|rows| rows.len()), Some(2));
+        let truncated = decode(r#"{"v":1,"table":"posts","event":"truncate"}"#);
+        assert!(matches!(
+            truncated,
+            Ok(Payload::Rows(Rows { rows: None, .. }))
+        ));
+        for (payload, words) in [
+            (r#"{"v":1,"table":1}"#, "`table` is no text"),
+            (r#"{"v":1,"table":"t","event":"x","rows":[]}"#, "no `event`"),
+            (r#"{"v":1,"table":"t","event":"create"}"#, "no list `rows`"),
+            (
+                r#"{"v":1,"table":"t","event":"create","rows":1}"#,
+                "`rows` is no list",
+            ),
+            (
+                r#"{"v":1,"table":"t","event":"create","rows":[1]}"#,
+                "is no object",
+            ),
+            (
+                r#"{"v":1,"table":"t","event":"create","rows":[],"changed":1}"#,
+                "`changed` is no object",
+            ),
+        ] {
+            let error = decode(payload).unwrap_err();
+            assert!(error.contains(words), "{payload}: {error}");
+        }
     }
 }

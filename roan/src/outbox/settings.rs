@@ -9,6 +9,7 @@ use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{Migration, migrations};
 use super::store::Store;
+use super::triggers::Triggers;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -56,6 +57,7 @@ pub struct Outbox {
     pub(crate) max_attempts: Option<u32>,
     pub(crate) alarm: Option<(u64, Alarm)>,
     pub(crate) notify: bool,
+    pub(crate) triggers: Option<Triggers>,
 }
 
 impl fmt::Debug for Outbox {
@@ -68,6 +70,7 @@ impl fmt::Debug for Outbox {
             .field("retention", &self.retention)
             .field("max_attempts", &self.max_attempts)
             .field("notify", &self.notify)
+            .field("triggers", &self.triggers)
             .finish_non_exhaustive()
     }
 }
@@ -125,6 +128,7 @@ impl Outbox {
             max_attempts: None,
             alarm: None,
             notify: false,
+            triggers: None,
         })
     }
 
@@ -184,6 +188,14 @@ impl Outbox {
     /// makes all commits of the database wait for each other, so it is off unless asked for.
     pub fn notify(mut self) -> Self {
         self.notify = true;
+        self
+    }
+
+    /// Triggers write to the outbox, too: [`install_triggers`](Self::install_triggers) makes them, and
+    /// at the start they are compared with the rules of the program. See
+    /// [`roan::triggers`](crate::triggers).
+    pub fn triggers(mut self, triggers: Triggers) -> Self {
+        self.triggers = Some(triggers);
         self
     }
 
@@ -251,19 +263,8 @@ impl Outbox {
                 problem: problem.to_owned(),
             })
         };
-        let (schema, prefix) = self.prefix.split_once('.').unwrap_or(("x", &self.prefix));
-        let is_name = |name: &str| {
-            name.len() <= 40
-                && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-                && name
-                    .chars()
-                    .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
-        };
-        if !is_name(schema) || !is_name(prefix) {
-            return fault(
-                "prefix",
-                "takes up to 40 ASCII letters, digits and `_`, with `schema.` before them perhaps",
-            );
+        if !is_prefix(&self.prefix) {
+            return fault("prefix", PREFIX);
         }
         let year = Duration::from_secs(365 * 24 * 60 * 60);
         let least = Duration::from_millis(10);
@@ -287,6 +288,22 @@ impl Outbox {
     pub(crate) fn longest_statement() -> Duration {
         LONGEST_STATEMENT
     }
+}
+
+/// What the names of tables may begin with.
+pub(crate) const PREFIX: &str =
+    "takes up to 40 ASCII letters, digits and `_`, with `schema.` before them perhaps";
+
+pub(crate) fn is_prefix(prefix: &str) -> bool {
+    let (schema, prefix) = prefix.split_once('.').unwrap_or(("x", prefix));
+    let is_name = |name: &str| {
+        name.len() <= 40
+            && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && name
+                .chars()
+                .all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    };
+    is_name(schema) && is_name(prefix)
 }
 
 fn feature_of(scheme: &str) -> Option<&'static str> {

@@ -10,6 +10,7 @@ mod link;
 #[cfg(feature = "postgres")]
 mod listen;
 mod request;
+mod rows;
 mod schedule;
 mod turn;
 
@@ -22,6 +23,7 @@ use crate::dispatcher::{Engine, Policy};
 use crate::outbox::store::{Store, Watch};
 use crate::outbox::{Outbox, OutboxError};
 use crate::retry::Backoff;
+use crate::triggers;
 
 pub(crate) use link::Link;
 #[cfg(feature = "postgres")]
@@ -54,6 +56,8 @@ pub(crate) struct Relay {
     alarmed: bool,
     /// Whether the next look is for a write of this program.
     expects: bool,
+    /// Rows that are taken at a time.
+    batch: usize,
     /// Whether the last taking found as many purges as it could take.
     more_purges: bool,
     /// Whether it found so many that the next ones are worth waiting for.
@@ -70,7 +74,11 @@ impl Relay {
     /// When the database cannot be reached, or its tables cannot be used.
     pub(crate) async fn open(outbox: &Outbox) -> Result<Store, OutboxError> {
         let mut store = outbox.open().await?;
-        match store.check().await {
+        let mut checked = store.check().await;
+        if checked.is_ok() {
+            checked = triggers::check(outbox, &mut store).await;
+        }
+        match checked {
             Ok(()) => Ok(store),
             Err(error) => {
                 store.close().await;
@@ -100,6 +108,7 @@ impl Relay {
             back: Vec::new(),
             alarmed: false,
             expects: false,
+            batch: turn::BATCH,
             more_purges: false,
             many_purges: false,
             id: store.relay(),

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Relay;
 use super::schedule::Look;
+use super::{Relay, rows};
 use crate::announce::loudly;
 use crate::dispatcher::tickets::Row;
 use crate::outbox::Backlog;
-use crate::outbox::payload;
+use crate::outbox::payload::{self, Payload};
 use crate::outbox::store::{Ended, Store, TakenPurge};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// Rows are taken so many at a time.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 
 /// As many at one look: writes come thick and fast, and the next ones are taken together.
 const MANY: usize = 8;
@@ -86,12 +86,13 @@ impl Relay {
         if std::mem::take(&mut self.expects) {
             self.link.forget_expected();
         }
-        let limit = self.room().min(BATCH);
-        if limit < (BATCH / 4).min(self.window) {
+        let room = self.room();
+        if room < (BATCH / 4).min(self.window) {
             // Not for a handful; answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
         }
+        let limit = room.min(self.batch);
         let mut taken = Vec::new();
         if self.more_purges || self.many_purges || store.is_purge_waiting().await? {
             self.beat_if_due(store).await?;
@@ -101,10 +102,23 @@ impl Relay {
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
         let mut dead = Vec::new();
+        let mut handed_over = 0;
         for purge in &taken {
+            if self.room() == 0 {
+                break;
+            }
             self.hand_over(purge, &mut dead);
+            handed_over += 1;
         }
         self.engine.pump_all();
+        if handed_over < taken.len() {
+            // A row of a trigger may hold hundreds of targets. The rest waits again.
+            self.batch = handed_over.max(1);
+            let given_back: Vec<_> = taken[handed_over..].iter().map(|taken| taken.id).collect();
+            store.release_purges(&given_back).await?;
+        } else {
+            self.batch = (2 * self.batch).min(BATCH);
+        }
         self.schedule.looked(Look::Purges, more, Instant::now());
         if self.many_purges && !more {
             self.schedule.gather(Instant::now());
@@ -124,7 +138,24 @@ impl Relay {
 
     fn hand_over(&self, purge: &TakenPurge, dead: &mut Vec<(i64, String)>) {
         let targets = match payload::decode(&purge.payload) {
-            Ok(targets) => targets,
+            Ok(Payload::Targets(targets)) => targets,
+            Ok(Payload::Rows(rows)) => {
+                let yielded = rows::targets(&rows);
+                for error in &yielded.refused {
+                    self.engine.invalid(error);
+                }
+                if let Some(error) = yielded.error {
+                    dead.push((purge.id, error));
+                    // The rest of it is purged all the same; the dead row keeps it until then.
+                    let now = Instant::now();
+                    for target in &yielded.targets {
+                        let asked = since(purge.age_ms, now);
+                        self.engine.accept(target, asked, None, now);
+                    }
+                    return;
+                }
+                yielded.targets
+            }
             Err(error) => return dead.push((purge.id, error)),
         };
         let now = Instant::now();

@@ -114,17 +114,28 @@ impl Store {
             for row in &rows {
                 strange.extend(Some(row.int(0)?).filter(|id| !held.contains(id)));
             }
-            for ids in strange.chunks(BATCH) {
-                let sql = self.sql(&format!(
-                    "UPDATE {table} SET state = {WAITING}, relay = 0 \
-                     WHERE state = {TAKEN} AND relay = {relay} AND id IN {}",
-                    list(ids.iter().copied())
-                ));
-                self.connection.batch(sql).await?;
-            }
+            self.give_back(table, &strange).await?;
             count += strange.len();
         }
         Ok(count)
+    }
+
+    /// Lets these purges wait again.
+    pub(crate) async fn release_purges(&mut self, purges: &[i64]) -> Result<()> {
+        self.give_back("roan_outbox", purges).await
+    }
+
+    async fn give_back(&mut self, table: &str, ids: &[i64]) -> Result<()> {
+        let relay = self.relay;
+        for ids in ids.chunks(BATCH) {
+            let sql = self.sql(&format!(
+                "UPDATE {table} SET state = {WAITING}, relay = 0 \
+                 WHERE state = {TAKEN} AND relay = {relay} AND id IN {}",
+                list(ids.iter().copied())
+            ));
+            self.connection.batch(sql).await?;
+        }
+        Ok(())
     }
 
     /// Gives back all that this relay has taken.

@@ -5,6 +5,7 @@ mod admin;
 mod finish;
 mod lease;
 mod take;
+mod triggers;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(crate) use admin::DeadRow;
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
 pub(crate) use take::TakenPurge;
+pub(crate) use triggers::FoundTrigger;
 
 /// `state` of a row that waits.
 const WAITING: i64 = 0;
@@ -162,7 +164,7 @@ impl Store {
         migrated
     }
 
-    async fn lock_migration(&mut self, lock: bool) -> Result<()> {
+    pub(super) async fn lock_migration(&mut self, lock: bool) -> Result<()> {
         let sql = match (self.dialect, lock) {
             (Dialect::Postgres, true) => "SELECT pg_advisory_lock(7237954630)",
             (Dialect::Postgres, false) => "SELECT pg_advisory_unlock(7237954630)",

@@ -1,0 +1,131 @@
+//! The triggers of the database, as its catalog shows them.
+
+use super::{Result, Store};
+use crate::outbox::connection::Value;
+use crate::outbox::dialect::Dialect;
+use crate::outbox::error::OutboxError;
+
+/// A trigger that writes to this outbox.
+#[derive(Debug)]
+pub(crate) struct FoundTrigger {
+    schema: String,
+    /// Whether a table without a schema is of this one.
+    is_current_schema: bool,
+    table: String,
+    pub(crate) name: String,
+    /// What tells one trigger from another of that name: its text, or that of its function.
+    pub(crate) body: String,
+    pub(crate) is_enabled: bool,
+    /// The statements that take it away.
+    pub(crate) drop: Vec<String>,
+}
+
+impl FoundTrigger {
+    /// Whether it is on this table, which may be named with its schema.
+    pub(crate) fn is_on(&self, table: &str) -> bool {
+        match table.split_once('.') {
+            Some((schema, table)) => schema == self.schema && table == self.table,
+            None => self.is_current_schema && table == self.table,
+        }
+    }
+
+    pub(crate) fn table(&self) -> String {
+        if self.is_current_schema {
+            self.table.clone()
+        } else {
+            format!("{}.{}", self.schema, self.table)
+        }
+    }
+}
+
+impl Store {
+    pub(crate) async fn triggers(&mut self) -> Result<Vec<FoundTrigger>> {
+        let outbox = format!("{}outbox", self.prefix);
+        let sql = match self.dialect {
+            // The path of the function says in which schema it finds the outbox.
+            Dialect::Postgres => {
+                "SELECT n.nspname::text, pg_table_is_visible(c.oid)::int::bigint, c.relname::text, \
+                     t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint, \
+                     format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname), \
+                     format('DROP FUNCTION %s', p.oid::regprocedure) \
+                 FROM pg_trigger AS t \
+                 JOIN pg_class AS c ON c.oid = t.tgrelid \
+                 JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+                 JOIN pg_proc AS p ON p.oid = t.tgfoid \
+                 JOIN pg_class AS o ON o.oid = to_regclass($1) \
+                 JOIN pg_namespace AS s ON s.oid = o.relnamespace \
+                 WHERE NOT t.tgisinternal AND t.tgparentid = 0 \
+                     AND p.prosrc LIKE '%/* roan triggers %INTO \"' || o.relname || '\" %' \
+                     AND 'search_path=pg_catalog, ' || quote_ident(s.nspname) || ', pg_temp' \
+                         = ANY(p.proconfig)"
+            }
+            Dialect::MySql => {
+                "SELECT event_object_schema, event_object_schema = DATABASE(), event_object_table, \
+                     trigger_name, action_statement, 1, \
+                     CONCAT('DROP TRIGGER `', event_object_schema, '`.`', trigger_name, '`'), NULL \
+                 FROM information_schema.triggers \
+                 WHERE action_statement LIKE '%roan triggers %' \
+                     AND INSTR(action_statement, ?) > 0 \
+                     AND (? OR event_object_schema = DATABASE())"
+            }
+            Dialect::Sqlite => {
+                "SELECT 'main', 1, tbl_name, name, sql, 1, 'DROP TRIGGER \"' || name || '\"', NULL \
+                 FROM sqlite_schema \
+                 WHERE type = 'trigger' AND sql LIKE '%/* roan triggers %' AND instr(sql, ?) > 0"
+            }
+        };
+        let marked = match (self.dialect, outbox.split_once('.')) {
+            (Dialect::Postgres, _) => outbox.clone(),
+            (Dialect::Sqlite, Some((_, outbox))) => format!("INTO {outbox} "),
+            (Dialect::Sqlite, None) => format!("INTO {outbox} "),
+            (Dialect::MySql, Some((schema, outbox))) => format!("INTO `{schema}`.`{outbox}` "),
+            (Dialect::MySql, None) => format!("INTO `{outbox}` "),
+        };
+        let has_schema = i64::from(outbox.contains('.'));
+        let mut values = vec![Value::Text(&marked)];
+        if self.dialect == Dialect::MySql {
+            values.push(Value::Int(has_schema));
+        }
+        let rows = self.connection.rows(sql, &values).await?;
+        let found = rows.iter().map(|row| {
+            Ok(FoundTrigger {
+                schema: row.text(0)?,
+                is_current_schema: row.int(1)? != 0,
+                table: row.text(2)?,
+                name: row.text(3)?,
+                body: row.text(4)?,
+                is_enabled: row.int(5)? != 0,
+                drop: [row.text(6)?, row.text(7)?]
+                    .into_iter()
+                    .filter(|statement| !statement.is_empty())
+                    .collect(),
+            })
+        });
+        found.collect()
+    }
+
+    /// Runs the statements for all triggers, all of them or none; but for MySQL, which has no
+    /// transactions for them.
+    pub(crate) async fn change_triggers(
+        &mut self,
+        statements: &[String],
+    ) -> std::result::Result<(), OutboxError> {
+        let of = |error| OutboxError::of(&error);
+        if self.dialect == Dialect::MySql {
+            for statement in statements {
+                self.connection.batch(statement.clone()).await.map_err(of)?;
+            }
+            return Ok(());
+        }
+        self.transaction(statements).await.map_err(of)
+    }
+
+    /// Lets one program at a time look at the triggers and change them.
+    pub(crate) async fn lock_triggers(
+        &mut self,
+        lock: bool,
+    ) -> std::result::Result<(), OutboxError> {
+        let locked = self.lock_migration(lock).await;
+        locked.map_err(|error| OutboxError::of(&error))
+    }
+}

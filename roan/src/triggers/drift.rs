@@ -1,0 +1,94 @@
+//! Whether the triggers of the database are those of this program's rules.
+
+use super::script::Script;
+use crate::announce::loudly;
+use crate::outbox::store::{FoundTrigger, Store};
+use crate::outbox::{Outbox, OutboxError, TriggerError, Triggers};
+
+/// At the start: an error in strict mode, else a warning.
+pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), OutboxError> {
+    let Some(wanted) = &outbox.triggers else {
+        return Ok(());
+    };
+    let scripts = of_outbox(outbox, wanted).scripts(outbox.dialect());
+    let error = match scripts {
+        Err(error) => error,
+        Ok(scripts) => {
+            let found = store.triggers().await;
+            let found = found.map_err(|error| OutboxError::of(&error))?;
+            let drift = Drift::between(&scripts, &found);
+            if drift.told.is_empty() {
+                return Ok(());
+            }
+            TriggerError::Drift(drift.told)
+        }
+    };
+    if wanted.strict {
+        return Err(error.into());
+    }
+    loudly(format_args!("{error}"));
+    Ok(())
+}
+
+/// The prefix is that of the outbox.
+pub(super) fn of_outbox(outbox: &Outbox, wanted: &Triggers) -> Triggers {
+    wanted.clone().prefix(&outbox.prefix)
+}
+
+/// What the database has, and what it should have.
+#[derive(Debug, Default)]
+pub(super) struct Drift {
+    /// In words.
+    pub(super) told: Vec<String>,
+    /// The statements that make it good.
+    pub(super) statements: Vec<String>,
+}
+
+impl Drift {
+    pub(super) fn between(scripts: &[Script], found: &[FoundTrigger]) -> Self {
+        let mut drift = Self::default();
+        for script in scripts {
+            let mut is_guarded = false;
+            for trigger in &script.triggers {
+                let (table, name) = (trigger.table, &trigger.name);
+                let known = found
+                    .iter()
+                    .find(|known| known.name == *name && known.is_on(table));
+                let told = match known {
+                    None => format!("table {table:?} has no trigger {name:?}"),
+                    Some(known) if !same(&trigger.body, &known.body) => {
+                        format!("trigger {name:?} of table {table:?} is another")
+                    }
+                    Some(known) if !known.is_enabled => {
+                        format!("trigger {name:?} of table {table:?} is disabled")
+                    }
+                    Some(_) => continue,
+                };
+                drift.told.push(told);
+                if !std::mem::replace(&mut is_guarded, true) {
+                    drift.statements.push(script.guard.clone());
+                }
+                drift.statements.extend(trigger.install.iter().cloned());
+            }
+        }
+        let is_wanted = |known: &&FoundTrigger| {
+            let mut triggers = scripts.iter().flat_map(|script| &script.triggers);
+            triggers.any(|trigger| trigger.name == known.name && known.is_on(trigger.table))
+        };
+        for known in found.iter().filter(|known| !is_wanted(known)) {
+            let (table, name) = (known.table(), &known.name);
+            let told = format!("trigger {name:?} of table {table:?} is of no rule any more");
+            drift.told.push(told);
+            drift.statements.extend(known.drop.iter().cloned());
+        }
+        drift
+    }
+}
+
+/// Whether two texts are the same statement.
+fn same(one: &str, other: &str) -> bool {
+    // SQLite puts its own words before the name, and some clients change the white space.
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (one, other) = (words(one), words(other));
+    other.ends_with(&one)
+}

@@ -1,0 +1,64 @@
+//! Triggers come into the database.
+
+use super::drift::{Drift, of_outbox};
+use super::script::Script;
+use crate::outbox::store::Store;
+use crate::outbox::{Outbox, OutboxError};
+
+impl Outbox {
+    /// Makes the triggers that the rules of this program ask for, replaces those that are others,
+    /// leaves alone those that are right, and takes away those that write to this outbox for no rule. Several programs may do so at once. The tables must be there:
+    /// the models' own, and those of the outbox.
+    ///
+    /// The user of the database needs the right to make triggers on the tables; those who write to
+    /// them afterwards need none on the outbox.
+    ///
+    /// # Errors
+    ///
+    /// As [`roan::triggers::sql`](crate::triggers::sql), and when the database cannot be reached or
+    /// refuses a statement: a table or a column is not there, or the user may not make triggers.
+    pub async fn install_triggers(&self) -> Result<(), OutboxError> {
+        self.change_triggers(true).await
+    }
+
+    /// Takes away all triggers that write to this outbox.
+    ///
+    /// Do so before the outbox's tables are dropped, or no write of those tables succeeds any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`install_triggers`](Self::install_triggers).
+    pub async fn drop_triggers(&self) -> Result<(), OutboxError> {
+        self.change_triggers(false).await
+    }
+
+    async fn change_triggers(&self, install: bool) -> Result<(), OutboxError> {
+        self.check()?;
+        let scripts = if install {
+            let wanted = self.triggers.clone().unwrap_or_default();
+            of_outbox(self, &wanted).scripts(self.dialect())?
+        } else {
+            Vec::new()
+        };
+        let mut store = self.open().await?;
+        let changed = change(&mut store, &scripts).await;
+        store.close().await;
+        changed
+    }
+}
+
+/// Leaves the database with these triggers, and no other that writes to the outbox.
+async fn change(store: &mut Store, scripts: &[Script]) -> Result<(), OutboxError> {
+    store.lock_triggers(true).await?;
+    let found = store.triggers().await;
+    let found = found.map_err(|error| OutboxError::of(&error))?;
+    let statements = Drift::between(scripts, &found).statements;
+    let changed = if statements.is_empty() {
+        Ok(())
+    } else {
+        store.change_triggers(&statements).await
+    };
+    // The end of the connection gives it back, too.
+    let _ = store.lock_triggers(false).await;
+    changed
+}

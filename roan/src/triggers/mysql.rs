@@ -1,0 +1,116 @@
+//! MySQL and MariaDB: a trigger for each row, of one statement, so that no client needs `DELIMITER`.
+
+use super::plan::{Columns, Plan, Update};
+use super::script::{
+    Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
+};
+use crate::model::ColumnKind;
+use crate::outbox::Dialect;
+
+pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
+    let mut triggers = Vec::new();
+    let mut add = |event: &str, payload: String, condition: &str| {
+        triggers.push(trigger(plan, prefix, event, &payload, condition));
+    };
+    if let Some(columns) = &plan.create {
+        add(
+            "insert",
+            payload(plan, "create", "", &[row("NEW", columns)]),
+            "",
+        );
+    }
+    if let Some(update) = &plan.update {
+        let rows = [row("OLD", &update.columns), row("NEW", &update.columns)];
+        let payload = payload(plan, "update", &changed(update), &rows);
+        add("update", payload, &condition(update));
+    }
+    if let Some(columns) = &plan.delete {
+        add(
+            "delete",
+            payload(plan, "delete", "", &[row("OLD", columns)]),
+            "",
+        );
+    }
+    Script {
+        guard: guard(Dialect::MySql, plan.table, &plan.columns()),
+        triggers,
+    }
+}
+
+fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &str) -> Trigger {
+    let (database, _) = split(plan.table);
+    let database = database.map(|name| quoted(Dialect::MySql, name) + ".");
+    let database = database.unwrap_or_default();
+    let outbox = quoted_name(Dialect::MySql, &format!("{prefix}outbox"));
+    let name = trigger_name(split(prefix).1, plan.table, event);
+    // Its own client takes comments out, so that the version is no comment.
+    let body = stamped(&format!(
+        "INSERT INTO {outbox} (payload)\n    SELECT {payload}\n    FROM DUAL WHERE '{{stamp}}' <> ''{condition}"
+    ));
+    let table = quoted_name(Dialect::MySql, plan.table);
+    let when = event.to_ascii_uppercase();
+    let drop = format!("DROP TRIGGER IF EXISTS {database}`{name}`");
+    Trigger {
+        table: plan.table,
+        drop: vec![drop.clone()],
+        install: vec![
+            // No write goes unseen between the two.
+            format!("LOCK TABLES {table} WRITE"),
+            drop,
+            format!(
+                "CREATE TRIGGER {database}`{name}` AFTER {when} ON {table} FOR EACH ROW\n{body}"
+            ),
+            "UNLOCK TABLES".to_owned(),
+        ],
+        name,
+        body,
+    }
+}
+
+fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
+    let head = head(plan.table, event);
+    let rows = rows.join(", ',', ");
+    format!("CONCAT('{head}{changed}\"rows\":[', {rows}, ']}}')")
+}
+
+fn row(of: &str, columns: &Columns) -> String {
+    let pairs = pairs(columns, |name, kind| {
+        let column = format!("{of}.{}", quoted(Dialect::MySql, name));
+        // One collation for all, or they could not be put together.
+        let text = |value: &str| format!("CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin");
+        match kind {
+            ColumnKind::Uuid => {
+                let hex = text(&format!("HEX({column})"));
+                format!("IF(LENGTH({column}) = 16, {hex}, {})", text(&column))
+            }
+            _ => text(&column),
+        }
+    });
+    format!("JSON_OBJECT({pairs})")
+}
+
+fn differs(name: &str) -> String {
+    // By their bytes: to the collation of the column texts that differ may be the same.
+    let name = quoted(Dialect::MySql, name);
+    format!("NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY))")
+}
+
+/// `"changed":{"title":true},`
+fn changed(update: &Update) -> String {
+    if update.watched.is_empty() {
+        return String::new();
+    }
+    let changed = update.watched.iter().map(|name| {
+        let differs = differs(name);
+        format!("\"{name}\":', IF({differs}, 'true', 'false'), '")
+    });
+    format!("\"changed\":{{{}}},", changed.collect::<Vec<_>>().join(","))
+}
+
+fn condition(update: &Update) -> String {
+    if !update.only_watched {
+        return String::new();
+    }
+    let differ = update.watched.iter().map(|name| differs(name));
+    format!(" AND ({})", differ.collect::<Vec<_>>().join(" OR "))
+}

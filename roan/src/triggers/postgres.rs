@@ -1,0 +1,212 @@
+//! PostgreSQL: a trigger for each statement, which sees all of its rows at once.
+
+use super::plan::{Columns, Plan, Update};
+use super::script::{
+    ROWS, Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
+};
+use crate::model::ColumnKind;
+use crate::outbox::Dialect;
+
+pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
+    let mut triggers = Vec::new();
+    let mut add = |event: &str, when: &str, insert: String| {
+        triggers.push(trigger(plan, prefix, (event, when), &insert));
+    };
+    let each_statement = |tables: &str| format!("{tables} FOR EACH STATEMENT");
+    if let Some(columns) = &plan.create {
+        let insert = many(
+            plan,
+            "create",
+            "",
+            &format!("SELECT {} AS r FROM n", row("n", columns)),
+        );
+        add(
+            "insert",
+            &each_statement("REFERENCING NEW TABLE AS n"),
+            insert,
+        );
+    }
+    if let Some(update) = &plan.update {
+        let both = each_statement("REFERENCING OLD TABLE AS o NEW TABLE AS n");
+        let (o, n) = (row("o", &update.columns), row("n", &update.columns));
+        if update.watched.is_empty() {
+            let select = format!("SELECT {o} AS r FROM o UNION ALL SELECT {n} FROM n");
+            add("update", &both, many(plan, "update", "", &select));
+        } else if plan.key.is_empty() {
+            // Nothing says which old row a new one was.
+            let row_of = |of| row(of, &update.columns);
+            let condition = condition(update, "OLD", "NEW", " WHERE ");
+            let changed = changed(update, "OLD", "NEW");
+            let head = head(plan.table, "update");
+            let insert = format!(
+                "SELECT '{head}\"changed\":' || {changed} || ',\"rows\":[' || {} || ',' || {} || ']}}'{condition}",
+                row_of("OLD"),
+                row_of("NEW")
+            );
+            add("update", "FOR EACH ROW", insert);
+        } else {
+            let select = paired(plan, update);
+            add("update", &both, many(plan, "update", "changed", &select));
+        }
+    }
+    if let Some(columns) = &plan.delete {
+        let insert = many(
+            plan,
+            "delete",
+            "",
+            &format!("SELECT {} AS r FROM o", row("o", columns)),
+        );
+        add(
+            "delete",
+            &each_statement("REFERENCING OLD TABLE AS o"),
+            insert,
+        );
+    }
+    if plan.truncate {
+        let payload = format!("{}\"rows\":[]}}", head(plan.table, "truncate"));
+        add(
+            "truncate",
+            "FOR EACH STATEMENT",
+            format!("VALUES ('{payload}')"),
+        );
+    }
+    let mut columns = plan.columns();
+    columns.extend(&plan.key);
+    Script {
+        guard: guard(Dialect::Postgres, plan.table, &columns),
+        triggers,
+    }
+}
+
+fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str) -> Trigger {
+    let (schema, bare_prefix) = split(prefix);
+    let name = trigger_name(bare_prefix, plan.table, event);
+    let schema = schema.map(|schema| quoted(Dialect::Postgres, schema) + ".");
+    let function = format!("{}\"{name}\"", schema.unwrap_or_default());
+    let outbox = quoted_name(Dialect::Postgres, &format!("{prefix}outbox"));
+    let bare_outbox = quoted(Dialect::Postgres, &format!("{bare_prefix}outbox"));
+    let table = quoted_name(Dialect::Postgres, plan.table);
+    let body = stamped(&format!(
+        "\nBEGIN /* {{stamp}} */\n    INSERT INTO {bare_outbox} (payload)\n    {insert};\n    RETURN NULL;\nEND "
+    ));
+    let on = event.to_ascii_uppercase();
+    Trigger {
+        table: plan.table,
+        install: vec![
+            // Who may write to the table need not be one who may write to the outbox.
+            format!(
+                "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $roan${body}$roan$"
+            ),
+            // Names mean what they mean here, and nothing that a writer has put before them.
+            format!(
+                "DO $roan$ BEGIN EXECUTE (\n    SELECT format('ALTER FUNCTION {function}() SET search_path = pg_catalog, %I, pg_temp', n.nspname)\n    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace\n    WHERE c.oid = '{outbox}'::regclass\n); END $roan$"
+            ),
+            format!("REVOKE ALL ON FUNCTION {function}() FROM PUBLIC"),
+            format!(
+                "CREATE OR REPLACE TRIGGER \"{name}\" AFTER {on} ON {table}\n    {when} EXECUTE FUNCTION {function}()"
+            ),
+        ],
+        drop: vec![
+            format!("DROP TRIGGER IF EXISTS \"{name}\" ON {table}"),
+            format!("DROP FUNCTION IF EXISTS {function}()"),
+        ],
+        name,
+        body,
+    }
+}
+
+/// The rows that `select` gives as `r`, each once, as one payload for each [`ROWS`] of them.
+fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
+    let head = head(plan.table, event);
+    let (told, part, list) = match changed {
+        "" => (String::new(), String::new(), String::new()),
+        changed => (
+            format!("\"changed\":' || {changed} || ',"),
+            format!("PARTITION BY {changed}"),
+            format!("{changed}, "),
+        ),
+    };
+    format!(
+        "SELECT '{head}{told}\"rows\":[' || string_agg(r, ',') || ']}}'
+    FROM (
+        SELECT *, (row_number() OVER ({part}) - 1) / {ROWS} AS part
+        FROM (SELECT DISTINCT * FROM ({select}) AS a) AS b
+    ) AS c
+    GROUP BY {list}part"
+    )
+}
+
+/// The old rows and the new ones, and which watched columns differ between the two.
+fn paired(plan: &Plan, update: &Update) -> String {
+    let key = plan.key.iter().map(|name| {
+        let name = quoted(Dialect::Postgres, name);
+        format!("o.{name} = n.{name}")
+    });
+    let key = key.collect::<Vec<_>>().join(" AND ");
+    // The key itself may have changed: then all has.
+    let has = |of: &str| {
+        let first = quoted(Dialect::Postgres, plan.key[0]);
+        format!("{of}.{first} IS NOT NULL")
+    };
+    let moved = plan.key.iter().flat_map(|name| {
+        let name = quoted(Dialect::Postgres, name);
+        ["o", "n"].map(|of| format!("{of}.{name} IS NULL OR "))
+    });
+    let moved: String = moved.collect();
+    let pairs = update.watched.iter().map(|name| {
+        let differs = differs(name, "o", "n");
+        format!("'{name}', ({moved}{differs})")
+    });
+    let pairs = pairs.collect::<Vec<_>>().join(", ");
+    let before = format!("\n            WHERE {moved}");
+    let condition = condition(update, "o", "n", &before);
+    format!(
+        "
+            SELECT json_build_object({pairs})::text COLLATE \"C\" AS changed, x.r
+            FROM o FULL JOIN n ON {key}
+            CROSS JOIN LATERAL (
+                SELECT {} AS r WHERE {} UNION ALL SELECT {} WHERE {}
+            ) AS x{condition}
+        ",
+        row("o", &update.columns),
+        has("o"),
+        row("n", &update.columns),
+        has("n"),
+    )
+}
+
+/// The row as a text of one collation, by which texts are the same only if their bytes are.
+fn row(of: &str, columns: &Columns) -> String {
+    let pairs = pairs(columns, |name, kind| {
+        let column = format!("{of}.{}", quoted(Dialect::Postgres, name));
+        match kind {
+            // As it goes to a client: a cast would take the blanks at the end of a `char(n)`.
+            ColumnKind::Text => column,
+            _ => format!("{column}::text"),
+        }
+    });
+    format!("json_build_object({pairs})::text COLLATE \"C\"")
+}
+
+fn differs(name: &str, old: &str, new: &str) -> String {
+    let name = quoted(Dialect::Postgres, name);
+    format!("{old}.{name}::text COLLATE \"C\" IS DISTINCT FROM {new}.{name}::text COLLATE \"C\"")
+}
+
+/// `{"title":true}` as a text.
+fn changed(update: &Update, old: &str, new: &str) -> String {
+    let pairs = update
+        .watched
+        .iter()
+        .map(|name| format!("'{name}', {}", differs(name, old, new)));
+    let pairs = pairs.collect::<Vec<_>>().join(", ");
+    format!("json_build_object({pairs})::text COLLATE \"C\"")
+}
+
+fn condition(update: &Update, old: &str, new: &str, before: &str) -> String {
+    if !update.only_watched {
+        return String::new();
+    }
+    let differ = update.watched.iter().map(|name| differs(name, old, new));
+    format!("{before}{}", differ.collect::<Vec<_>>().join(" OR "))
+}

@@ -1,0 +1,112 @@
+//! The statements of a table's triggers, and what the dialects share.
+
+use super::plan::Columns;
+use crate::model::ColumnKind;
+use crate::outbox::Dialect;
+
+/// How many rows of a statement stand in one row of the outbox at most.
+pub(super) const ROWS: usize = 500;
+
+/// One trigger.
+#[derive(Debug)]
+pub(super) struct Trigger {
+    /// As the rules name it.
+    pub(super) table: &'static str,
+    pub(super) name: String,
+    /// Makes it, or replaces another of its name.
+    pub(super) install: Vec<String>,
+    /// Can be run whether or not it is there.
+    pub(super) drop: Vec<String>,
+    /// By which it is known again: what the catalog shows of it.
+    pub(super) body: String,
+}
+
+/// The statements for one table.
+#[derive(Debug)]
+pub(super) struct Script {
+    /// Fails where a column is not there: a trigger that names it would make every write fail.
+    pub(super) guard: String,
+    pub(super) triggers: Vec<Trigger>,
+}
+
+/// The name of a trigger, which is that of the table if that is a plain one.
+pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
+    let is_plain =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
+    let longest = 62 - prefix.len() - event.len();
+    if table.len() <= longest && table.chars().all(is_plain) {
+        return format!("{prefix}{table}_{event}");
+    }
+    let plain: String = table
+        .chars()
+        .map(|letter| letter.to_ascii_lowercase())
+        .map(|letter| if is_plain(letter) { letter } else { '_' })
+        .take(longest - 9)
+        .collect();
+    format!("{prefix}{plain}_{:08x}_{event}", hash(table))
+}
+
+/// Puts the version in for `{stamp}`: a number for the way in which Roan writes triggers, and one for
+/// this very text.
+pub(super) fn stamped(text: &str) -> String {
+    text.replace("{stamp}", &format!("roan triggers 1 {:08x}", hash(text)))
+}
+
+/// FNV-1a: the same in each version of Rust.
+fn hash(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+/// The part of the prefix that is a schema, and the rest.
+pub(super) fn split(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('.') {
+        Some((schema, name)) => (Some(schema), name),
+        None => (None, name),
+    }
+}
+
+/// `blog.posts` as a name in a statement.
+pub(super) fn quoted_name(dialect: Dialect, name: &str) -> String {
+    let (schema, name) = split(name);
+    let schema = schema.map(|schema| quoted(dialect, schema) + ".");
+    schema.unwrap_or_default() + &quoted(dialect, name)
+}
+
+/// The names hold no quotes.
+pub(super) fn quoted(dialect: Dialect, name: &str) -> String {
+    match dialect {
+        Dialect::MySql => format!("`{name}`"),
+        Dialect::Postgres | Dialect::Sqlite => format!("\"{name}\""),
+    }
+}
+
+/// `'slug', OLD.slug, 'id', OLD.id`, with each column as a text.
+pub(super) fn pairs(columns: &Columns, text: impl Fn(&str, ColumnKind) -> String) -> String {
+    let pairs = columns
+        .iter()
+        .map(|(name, kind)| format!("'{name}', {}", text(name, *kind)));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// Fails when the table or a column of it is not there.
+pub(super) fn guard(dialect: Dialect, table: &str, columns: &[&str]) -> String {
+    let mut names: Vec<_> = columns
+        .iter()
+        .map(|name| {
+            // A name in quotes that is no column is a text to SQLite; with its table before it, it is not.
+            format!("t.{}", quoted(dialect, name))
+        })
+        .collect();
+    if names.is_empty() {
+        names.push("1".to_owned());
+    }
+    let table = quoted_name(dialect, table);
+    format!("SELECT {} FROM {table} AS t LIMIT 0", names.join(", "))
+}
+
+/// What stands before the rows: `{"v":1,"table":"posts","event":"update",`
+pub(super) fn head(table: &str, event: &str) -> String {
+    format!(r#"{{"v":1,"table":"{table}","event":"{event}","#)
+}

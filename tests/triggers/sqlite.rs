@@ -1,0 +1,61 @@
+//! What only SQLite has.
+
+use roan::outbox::Dialect;
+
+use crate::support::{Place, run};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replace_purges_the_row_that_it_replaces() {
+    let place = Place::new(Dialect::Sqlite).await;
+    let (watched, mut client) = place.start().await;
+    for recursive in ["OFF", "ON"] {
+        run(
+            &mut client,
+            &format!("PRAGMA recursive_triggers = {recursive}"),
+        )
+        .await;
+        run(
+            &mut client,
+            "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')",
+        )
+        .await;
+        watched.purged().await;
+        let replace = "REPLACE INTO posts (id, slug, title) VALUES (1, 'b', 'A')";
+        let purged = watched.after(&mut client, replace).await;
+        let wanted = [
+            "/feed/1",
+            "/posts",
+            "/posts/a",
+            "/posts/b",
+            "tag post-1 at site shop",
+        ];
+        assert_eq!(purged, wanted, "recursive_triggers = {recursive}");
+        run(&mut client, "DELETE FROM posts").await;
+        watched.purged().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_of_another_type_fails_no_write() {
+    let place = Place::new(Dialect::Sqlite).await;
+    let (watched, mut client) = place.start().await;
+    let insert =
+        "INSERT INTO posts (id, slug, title) VALUES (1, x'00ff', 'A'), (2, 7, 'A'), (3, 1.5, 'A')";
+    run(&mut client, insert).await;
+    let count = "SELECT count(*) FROM roan_outbox WHERE state = 3";
+    let roan = &watched.roan;
+    roan.flush(crate::support::LONG).await;
+    assert_eq!(client.numbers(count).await.unwrap(), [[1]]);
+    let dead = roan.outbox().dead(10).await.unwrap();
+    let error = format!("{dead:?}");
+    assert!(
+        error.contains(r#"column \"slug\" holds no text"#),
+        "{error}"
+    );
+    roan.outbox().discard_all().await.unwrap();
+    // What else the row shows is purged all the same.
+    let purged = watched.purged().await;
+    for page in ["/feed/1", "/posts", "/posts/7", "/posts/1.5"] {
+        assert!(purged.iter().any(|purged| purged == page), "{purged:?}");
+    }
+}

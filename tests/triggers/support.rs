@@ -1,0 +1,174 @@
+//! A database of a test's own, with the tables of all models, triggers and a relay.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use roan::outbox::{Dialect, Outbox};
+use roan::testing::Recorder;
+use roan::triggers::Triggers;
+use roan::{Builder, Roan};
+use roan_tests::{Connection, Database};
+
+use crate::models;
+
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+/// Makes of each test one for each kind of database.
+macro_rules! on_each_database {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite { $crate::support::on_each_database!(@ Sqlite, $($test),*); }
+        mod postgres { $crate::support::on_each_database!(@ Postgres, $($test),*); }
+        mod mariadb { $crate::support::on_each_database!(@ MySql, $($test),*); }
+    };
+    (@ $dialect:ident, $($test:ident),*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let place = $crate::support::Place::new(roan::outbox::Dialect::$dialect).await;
+                super::$test(place).await;
+            }
+        )*
+    };
+}
+pub(crate) use on_each_database;
+
+/// An empty database but for the models' tables.
+pub(crate) struct Place {
+    pub(crate) dialect: Dialect,
+    pub(crate) url: String,
+    _file: Option<Database>,
+}
+
+impl Place {
+    pub(crate) async fn new(dialect: Dialect) -> Self {
+        static POSTGRES: OnceLock<Database> = OnceLock::new();
+        static MARIADB: OnceLock<Database> = OnceLock::new();
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = match dialect {
+            Dialect::Postgres => Some(POSTGRES.get_or_init(|| Database::start(dialect))),
+            Dialect::MySql => Some(MARIADB.get_or_init(|| Database::start(dialect))),
+            _ => None,
+        };
+        let (url, file) = match server {
+            Some(server) => {
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+                let mut admin = server.connect().await;
+                run(&mut admin, &format!("CREATE DATABASE t{number}")).await;
+                let url = server.url().strip_suffix("roan").expect("its database");
+                (format!("{url}t{number}"), None)
+            }
+            None => {
+                let file = Database::start(dialect);
+                (file.url().to_owned(), Some(file))
+            }
+        };
+        let place = Self {
+            dialect,
+            url,
+            _file: file,
+        };
+        run(&mut place.connect().await, &models::tables(dialect)).await;
+        place
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        let opened = Connection::open(&self.url).await;
+        opened.unwrap_or_else(|error| panic!("{}: {error}", self.url))
+    }
+
+    /// For all tables that are there.
+    pub(crate) fn wanted(&self) -> Triggers {
+        let triggers = Triggers::new().without("drafts");
+        match self.dialect {
+            Dialect::Postgres => triggers,
+            _ => triggers.without("blog.pages"),
+        }
+    }
+
+    /// With its own tables, and no triggers yet.
+    pub(crate) async fn outbox(&self) -> Outbox {
+        let outbox = Outbox::at(&self.url)
+            .expect("a URL")
+            .poll(Duration::from_millis(20))
+            .triggers(self.wanted());
+        outbox.migrate().await.expect("tables");
+        outbox
+    }
+
+    /// With triggers.
+    pub(crate) async fn triggered(&self) -> Outbox {
+        let outbox = self.outbox().await;
+        outbox.install_triggers().await.expect("triggers");
+        outbox
+    }
+
+    /// A relay, what it purges, and a client that writes.
+    pub(crate) async fn start(&self) -> (Watched, Connection) {
+        let watched = Watched::start(self.triggered().await.triggers(self.wanted().strict()));
+        (watched, self.connect().await)
+    }
+}
+
+/// A relay and what it purges.
+pub(crate) struct Watched {
+    pub(crate) roan: Roan,
+    recorder: Recorder,
+}
+
+impl Watched {
+    pub(crate) fn start(outbox: Outbox) -> Self {
+        let recorder = Recorder::new();
+        let roan = builder(&recorder)
+            .outbox(outbox)
+            .build()
+            .expect("a dispatcher");
+        Self { roan, recorder }
+    }
+
+    /// What was purged since the last call, sorted, each as often as it was.
+    pub(crate) async fn purged(&self) -> Vec<String> {
+        let left = self.roan.flush(LONG).await;
+        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        let outbox = self.roan.outbox();
+        assert_eq!(outbox.trouble(), None);
+        let dead = outbox.dead(10).await.expect("a database");
+        assert!(dead.is_empty(), "{dead:?}");
+        let requests = self.recorder.requests();
+        self.recorder.clear();
+        let mut purged: Vec<_> = requests.iter().map(ToString::to_string).collect();
+        purged.sort();
+        purged
+    }
+
+    /// Writes, and what is purged for it.
+    #[track_caller]
+    pub(crate) fn after<'a>(
+        &'a self,
+        client: &'a mut Connection,
+        sql: &'a str,
+    ) -> impl Future<Output = Vec<String>> + 'a {
+        async move {
+            run(client, sql).await;
+            self.purged().await
+        }
+    }
+}
+
+pub(crate) fn builder(recorder: &Recorder) -> Builder {
+    let short = Duration::from_millis(20);
+    Roan::builder()
+        .cache(recorder.clone())
+        .named_site("shop", "https://shop.example")
+        .no_rebound()
+        .backoff(short, 10 * short)
+}
+
+pub(crate) async fn run(client: &mut Connection, sql: &str) {
+    let sql = match client.dialect() {
+        Dialect::MySql => sql.replace('"', "`"),
+        _ => sql.to_owned(),
+    };
+    let done = client.run(&sql).await;
+    done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
