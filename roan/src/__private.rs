@@ -45,11 +45,15 @@ impl Sink for Yielded {
 /// What `#[roan::hooks]` names.
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm {
-    pub use crate::orm::sea_orm::{Hooked, after_delete, after_save, before_delete, before_save};
+    pub use crate::orm::sea_orm::{
+        Found, Hooked, Relations, after_delete, after_save, before_delete, before_save,
+    };
     pub use core::clone::Clone;
     pub use core::result::Result;
     pub use sea_orm::prelude::async_trait;
-    pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait};
+    pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, Value};
+
+    pub type Targets = Vec<crate::target::Target>;
 
     /// Fails to compile for an active model that nothing fires the hooks of.
     pub const fn assert_hooked<A: Hooked>() {}

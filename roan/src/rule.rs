@@ -41,6 +41,8 @@ pub enum Template {
     Urls(&'static str),
     /// `tag = "author-{id}"`
     Tag(&'static str),
+    /// `related(author_id -> author::Model)`: what the rules of a related row yield for `save`.
+    Related(&'static str),
 }
 
 impl fmt::Display for Template {
@@ -49,6 +51,7 @@ impl fmt::Display for Template {
             Self::Url(template) => write!(f, "url = {template:?}"),
             Self::Urls(path) => write!(f, "urls = {path}"),
             Self::Tag(template) => write!(f, "tag = {template:?}"),
+            Self::Related(related) => write!(f, "related({related})"),
         }
     }
 }

@@ -6,7 +6,9 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Error, Expr, ExprPath, LitStr, Member, Path, Result, Token, parenthesized, token};
 
+use super::item::member_name;
 use super::key::{Event, Key};
+use super::source;
 use crate::diagnostics::{Diagnostics, listed};
 
 /// What one `#[purge_on(...)]` says.
@@ -37,6 +39,25 @@ pub(crate) enum TargetArg {
     /// The path of a function, as written.
     Urls(TokenStream),
     Tag(LitStr),
+    Related(RelatedArg),
+}
+
+/// `author_id -> author::Model` inside of `related(...)`.
+pub(crate) struct RelatedArg {
+    pub(crate) field: Member,
+    /// `author_id? -> ...`
+    pub(crate) optional: bool,
+    /// The path of the related model, as written.
+    pub(crate) model: TokenStream,
+}
+
+impl RelatedArg {
+    /// As it is shown: `author_id -> author::Model`.
+    pub(crate) fn text(&self) -> String {
+        let mark = if self.optional { "?" } else { "" };
+        let model = source::text(&self.model);
+        format!("{}{mark} -> {model}", member_name(&self.field))
+    }
 }
 
 impl Args {
@@ -79,6 +100,9 @@ impl Args {
         }
         let word = input.call(Ident::parse_any)?;
         let name = word.to_string();
+        if name == "related" {
+            return self.parse_related(&word, input);
+        }
         match (Event::named(&name), Key::named(&name)) {
             (Some(event), _) => self.parse_event(event, word, input),
             (None, Some(key)) => self.parse_key(key, &word, input),
@@ -108,6 +132,29 @@ impl Args {
             word,
             watched,
         });
+        Ok(())
+    }
+
+    fn parse_related(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
+        let told = "`related` takes a field and the model whose key it is: write `related(author_id -> author::Model)`";
+        let wrong_form = |_| Error::new(word.span(), told);
+        if !input.peek(token::Paren) {
+            return Err(Error::new(word.span(), told));
+        }
+        let content;
+        parenthesized!(content in input);
+        while !content.is_empty() {
+            let field: Member = content.parse().map_err(wrong_form)?;
+            let optional = content.parse::<Option<Token![?]>>()?.is_some();
+            content.parse::<Token![->]>().map_err(wrong_form)?;
+            let model = parse_source::<Path>(&content).map_err(wrong_form)?;
+            self.targets.push(TargetArg::Related(RelatedArg {
+                field,
+                optional,
+                model,
+            }));
+            expect_comma(&content)?;
+        }
         Ok(())
     }
 

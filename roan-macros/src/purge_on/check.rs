@@ -115,7 +115,7 @@ pub(crate) fn static_text_is_fit(rule: &Rule<'_>, diagnostics: &mut Diagnostics)
     let (kind, template, check): (_, _, fn(&str) -> _) = match &rule.target {
         Target::Url(template) => ("URL", template, literal::check_url),
         Target::Tag(template) => ("tag", template, literal::check_tag),
-        Target::Urls(_) => return,
+        Target::Urls(_) | Target::Related(_) => return,
     };
     // A value is encoded, and `x` stands for it here: a letter that is no part of an escape, and
     // makes no segment of dots.
@@ -137,7 +137,7 @@ pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostic
     let (template, mut place) = match &rule.target {
         Target::Url(template) => (template, None),
         Target::Tag(template) => (template, Some("a tag")),
-        Target::Urls(_) => return,
+        Target::Urls(_) | Target::Related(_) => return,
     };
     for piece in &template.pieces {
         match (piece, place) {
@@ -257,6 +257,34 @@ fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> Str
     format!("{missing}: {meant} [its fields are {}]", listed(known()))
 }
 
+/// `related(author -> author::Model)`, `related(editor_id -> author::Model)` of an `Option`
+pub(crate) fn related_fields_fit(
+    rule: &Rule<'_>,
+    item: &Item,
+    is_entity: bool,
+    diagnostics: &mut Diagnostics,
+) {
+    let Target::Related(related) = &rule.target else {
+        return;
+    };
+    let name = member_name(&related.field);
+    let owner = item.name();
+    let told = match item.field(&name) {
+        _ if !is_entity => format!(
+            "`related` is followed by the hooks of SeaORM, and `{owner}` is no entity of it: load the row into a field, and write `{{field.slug}}` in a template"
+        ),
+        None => no_such_field(item, &name, |name| name.to_owned()),
+        Some(field) if is_option(&field.ty) && !related.optional => format!(
+            "`{name}` of `{owner}` is an `Option`: write `{name}? ->`, and nothing is related when it is `None`"
+        ),
+        Some(field) if related.optional && is_never_option(&field.ty) => format!(
+            "`{name}` of `{owner}` is no `Option`: write `{name} ->`, without the question mark"
+        ),
+        Some(_) => return,
+    };
+    diagnostics.report(&related.field, told);
+}
+
 /// Twice the same target on the same event.
 pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
     for (at, rule) in rules.iter().enumerate() {
@@ -269,6 +297,7 @@ pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
                 diagnostics.report(template.literal, told);
             }
             Target::Urls(function) => diagnostics.report(function, told),
+            Target::Related(related) => diagnostics.report(&related.field, told),
         }
     }
 }
@@ -279,6 +308,7 @@ fn repeats(rule: &Rule<'_>, earlier: &Rule<'_>) -> bool {
             one.pieces == other.pieces
         }
         (Target::Urls(one), Target::Urls(other)) => source::text(one) == source::text(other),
+        (Target::Related(one), Target::Related(other)) => one.text() == other.text(),
         _ => false,
     };
     let both_fire_on = |event| rule.fires_on(event) && earlier.fires_on(event);

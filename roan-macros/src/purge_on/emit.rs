@@ -125,6 +125,10 @@ fn entry(rule: &Rule<'_>, model: &str) -> TokenStream {
             let function = source::text(function);
             quote!(Urls(#function))
         }
+        Target::Related(related) => {
+            let related = related.text();
+            quote!(Related(#related))
+        }
     };
     let watched = rule.watched_names();
     let condition = option(rule.when.map(source::text));
@@ -194,6 +198,8 @@ fn target_arm(
             quote!(#out #site.tag(#start)#calls.end())
         }
         Target::Urls(function) => quote!(#out #site.urls(self, #function)),
+        // Its key is asked for elsewhere.
+        Target::Related(_) => return TokenStream::new(),
     };
     match rule.when {
         Some(condition) => {
@@ -282,7 +288,7 @@ fn ident(name: &str, span: Span) -> Ident {
 
 /// Lets `self` mean the row also in an expression that a `macro_rules!` was handed from elsewhere,
 /// which comes as a group without delimiters.
-fn seeing_self(tokens: TokenStream, is_handed_in: bool) -> TokenStream {
+pub(crate) fn seeing_self(tokens: TokenStream, is_handed_in: bool) -> TokenStream {
     let seen = tokens.into_iter().map(|token| match token {
         TokenTree::Ident(mut ident) if is_handed_in && ident == "self" => {
             ident.set_span(ident.span().resolved_at(Span::call_site()));

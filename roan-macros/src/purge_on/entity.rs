@@ -1,9 +1,12 @@
 //! Models that are entities of SeaORM.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
+use syn::Index;
 
-use super::item::Item;
+use super::emit::seeing_self;
+use super::item::{Item, member_name};
+use super::rule::{Rule, Target};
 use super::table;
 
 /// `struct Model` of an entity, whose active model stands beside it.
@@ -16,9 +19,64 @@ pub(crate) fn is_model_ex(item: &Item) -> bool {
     item.name() == "ModelEx" && table::is_named_by_sea_orm(item)
 }
 
-/// Without `#[roan::hooks]` nothing would ever fire: an error of the compiler.
-pub(crate) fn assert_wired(krate: &TokenStream) -> TokenStream {
+/// That nothing would ever fire without `#[roan::hooks]` is an error of the compiler; and which rows
+/// are related.
+pub(crate) fn wiring(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> TokenStream {
+    let model = &item.ident;
+    let relations = relations(item, rules);
     quote! {
-        const _: () = #krate::__private::sea_orm::assert_hooked::<ActiveModel>();
+        const _: () = {
+            use #krate::__private::{self as __roan, sea_orm as __orm};
+            __orm::assert_hooked::<ActiveModel>();
+            #[automatically_derived]
+            impl __orm::Relations for #model {
+                #relations
+            }
+        };
     }
+}
+
+fn relations(item: &Item, rules: &[Rule<'_>]) -> Option<TokenStream> {
+    let mut keys = TokenStream::new();
+    let mut follows = TokenStream::new();
+    let found = Ident::new("found", Span::mixed_site());
+    for (at, rule) in rules.iter().enumerate() {
+        let Target::Related(related) = &rule.target else {
+            continue;
+        };
+        let at = Index::from(at);
+        let name = member_name(&related.field);
+        let member = item.field(&name).map(|field| &field.member);
+        let key = if related.optional {
+            quote!(self.#member.clone().map(__orm::Value::from))
+        } else {
+            quote!(__roan::Some(__orm::Value::from(self.#member.clone())))
+        };
+        let key = match rule.when {
+            Some(condition) => {
+                let condition = seeing_self(condition.clone(), false);
+                quote!(if __roan::when(#condition) { #key } else { __roan::None })
+            }
+            None => key,
+        };
+        keys.extend(quote!(#at => #key,));
+        let model = &related.model;
+        follows.extend(quote!(#found.follow::<#model>(#at).await?;));
+    }
+    (!keys.is_empty()).then(|| {
+        quote! {
+            fn related_key(&self, rule: usize) -> __roan::Option<__orm::Value> {
+                match rule {
+                    #keys
+                    _ => __roan::None,
+                }
+            }
+            async fn related<C: __orm::ConnectionTrait>(
+                mut #found: __orm::Found<'_, Self, C>,
+            ) -> __orm::Result<__orm::Targets, __orm::DbErr> {
+                #follows
+                __orm::Result::Ok(#found.targets())
+            }
+        }
+    })
 }

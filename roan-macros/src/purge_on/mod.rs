@@ -60,7 +60,8 @@ pub(crate) fn expand(
         .iter()
         .flat_map(|args| Rule::lower(args, &mut diagnostics))
         .collect();
-    check_all(&all, &rules, &item, &mut diagnostics);
+    let is_entity = libraries.sea_orm && entity::is_model(&item);
+    check_all(&all, &rules, &item, is_entity, &mut diagnostics);
 
     let krate = all.iter().find_map(|args| args.krate.as_ref());
     let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
@@ -71,8 +72,7 @@ pub(crate) fn expand(
                 .then(|| Table::of(&item, &rules, named))
                 .flatten();
             let model = emit::model(&item, &rules, table.as_ref(), &krate);
-            let wired = (libraries.sea_orm && entity::is_model(&item))
-                .then(|| entity::assert_wired(&krate));
+            let wired = is_entity.then(|| entity::wiring(&item, &rules, &krate));
             quote!(#tokens #model #wired)
         }
         Some(errors) => {
@@ -82,7 +82,13 @@ pub(crate) fn expand(
     }
 }
 
-fn check_all(all: &[Args], rules: &[Rule<'_>], item: &Item, diagnostics: &mut Diagnostics) {
+fn check_all(
+    all: &[Args],
+    rules: &[Rule<'_>],
+    item: &Item,
+    is_entity: bool,
+    diagnostics: &mut Diagnostics,
+) {
     for args in all {
         check::is_complete(args, diagnostics);
         check::save_stands_alone(args, diagnostics);
@@ -95,6 +101,7 @@ fn check_all(all: &[Args], rules: &[Rule<'_>], item: &Item, diagnostics: &mut Di
         check::static_text_is_fit(rule, diagnostics);
         check::stars_stand_in_paths(rule, diagnostics);
         check::captures_fit_fields(rule, item, diagnostics);
+        check::related_fields_fit(rule, item, is_entity, diagnostics);
     }
     // A rule may differ from another by the very part that could not be read.
     if !all.iter().any(|args| args.is_broken) {

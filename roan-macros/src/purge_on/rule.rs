@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use syn::{LitStr, Member};
 
-use super::args::{Args, EventArg, TargetArg};
+use super::args::{Args, EventArg, RelatedArg, TargetArg};
 use super::item::member_name;
 use super::key::Event;
 use super::template::{self, Capture, Piece};
@@ -24,6 +24,8 @@ pub(crate) enum Target<'a> {
     Url(Template<'a>),
     Tag(Template<'a>),
     Urls(&'a TokenStream),
+    /// What the rules of a related row yield.
+    Related(&'a RelatedArg),
 }
 
 /// A template and where it stands.
@@ -48,6 +50,7 @@ impl<'a> Rule<'a> {
         for target in &args.targets {
             let target = match target {
                 TargetArg::Urls(function) => Some(Target::Urls(function)),
+                TargetArg::Related(related) => Some(Target::Related(related)),
                 TargetArg::Url(literal) => read(literal, diagnostics).map(Target::Url),
                 TargetArg::Tag(literal) => read(literal, diagnostics).map(Target::Tag),
             };
@@ -83,7 +86,7 @@ impl<'a> Rule<'a> {
     pub(crate) fn template(&self) -> Option<&Template<'a>> {
         match &self.target {
             Target::Url(template) | Target::Tag(template) => Some(template),
-            Target::Urls(_) => None,
+            Target::Urls(_) | Target::Related(_) => None,
         }
     }
 }

@@ -40,6 +40,9 @@ impl<'a> Table<'a> {
         let mut filling = Vec::new();
         for rule in rules {
             watched.extend(rule.watched_names());
+            if let Target::Related(related) = &rule.target {
+                watched.push(member_name(&related.field));
+            }
             if let Some(template) = rule.template() {
                 filling.extend(template.captures().filter_map(plain_field));
             }
@@ -62,7 +65,10 @@ impl<'a> Table<'a> {
             is_named: named.is_some(),
             key: key(item, column),
             columns: columns.collect(),
-            sees_whole_row: rules.iter().any(|rule| needs_value(rule).is_some()),
+            sees_whole_row: rules.iter().any(|rule| {
+                let is_related = matches!(rule.target, Target::Related(_)) && rule.when.is_none();
+                !is_related && needs_value(rule).is_some()
+            }),
         })
     }
 
@@ -135,6 +141,7 @@ fn needs_value(rule: &Rule<'_>) -> Option<String> {
     }
     match &rule.target {
         Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
+        Target::Related(related) => Some(format!("related({})", related.text())),
         Target::Url(template) | Target::Tag(template) => {
             let mut captures = template.captures();
             let capture = captures.find(|capture| plain_field(capture).is_none())?;

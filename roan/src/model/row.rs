@@ -75,7 +75,7 @@ impl TableEntry {
         }
         match rule.template() {
             Template::Tag(_) => out.tag(""),
-            Template::Url(_) | Template::Urls(_) => out.url(""),
+            Template::Url(_) | Template::Urls(_) | Template::Related(_) => out.url(""),
         };
         let text = |column: usize| texts.get(column).and_then(Option::as_ref);
         for piece in pieces {

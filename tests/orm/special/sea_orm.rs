@@ -12,7 +12,7 @@ use sea_orm::{
     DatabaseConnection, IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged,
 };
 
-use roan::orm::sea_orm::{ExecPurging as _, with_dispatcher};
+use roan::orm::sea_orm::{ExecPurging as _, watch, with_dispatcher};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -301,6 +301,102 @@ fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
         let requests = site.recorder.requests();
         let requests: Vec<_> = requests.iter().map(ToString::to_string).collect();
         assert_eq!(requests, ["/articles/a", "/articles/a"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn without_an_outbox_a_statement_for_many_rows_is_purged_once_after_its_commit() {
+    on_each_database(false, async |site| {
+        let many = ["y", "z"].map(article);
+        article::Entity::insert_many(many)
+            .exec_purging(&site.db)
+            .await?;
+        assert_eq!(site.roan.flush(LONG).await.pending(), 0);
+        assert_eq!(site.recorder.requests().len(), 2);
+        Ok(())
+    });
+}
+
+/// Its old page is purged once while it waits, and must be purged again when it is done.
+#[test]
+fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
+    on_each_database(true, async |site| {
+        let backend = site.db.get_database_backend();
+        if backend == sea_orm::DbBackend::Sqlite {
+            return Ok(());
+        }
+        let made = article("a").insert(&site.db).await?;
+        site.purged().await;
+        let mut other = site.database.connect().await;
+        other.run("BEGIN").await.unwrap();
+        other.run("UPDATE articles SET views = 7").await.unwrap();
+        let update = async {
+            let mut changed = made.into_active_model();
+            changed.slug = Set("b".to_owned());
+            changed.update(&site.db).await
+        };
+        let unlock = async {
+            let start = std::time::Instant::now();
+            while site.recorder.requests().is_empty() {
+                assert!(start.elapsed() < LONG, "nothing is purged in the meantime");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            site.purged().await;
+            other.run("COMMIT").await.unwrap();
+        };
+        let (updated, ()) = tokio::join!(update, unlock);
+        updated?;
+        assert_eq!(site.purged().await, ["/articles/a", "/articles/b"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn statements_that_go_past_the_hooks_are_told() {
+    on_each_database(true, async |site| {
+        let mut db = site.db.clone();
+        let watch = watch(&mut db);
+        let made = article("a").insert(&db).await?;
+        let mut changed = made.clone().into_active_model();
+        changed.slug = Set("b".to_owned());
+        changed.update(&db).await?;
+        // Sets nothing, so that no statement comes of it.
+        made.clone().into_active_model().update(&db).await?;
+        let tx = db.begin().await?;
+        let mut again = made.clone().into_active_model();
+        again.title = Set("new".to_owned());
+        again.update_without_returning(&tx).await?;
+        let many = ["y", "z"].map(article);
+        article::Entity::insert_many(many).exec_purging(&tx).await?;
+        article::Entity::update_many()
+            .col_expr(article::Column::Title, Expr::value("other"))
+            .exec_purging(&tx)
+            .await?;
+        made.delete(&tx).await?;
+        article::Entity::delete_many().exec_purging(&tx).await?;
+        tx.commit().await?;
+        watch.check()?;
+
+        let past = article::Entity::insert_many([article("x")]);
+        past.exec_without_returning(&db).await?;
+        let told = watch.check().unwrap_err().to_string();
+        assert!(
+            told.contains("`articles`") && told.contains("INSERT"),
+            "{told}"
+        );
+        assert!(told.contains(file!()), "{told}");
+        watch.check()?;
+
+        let tx = db.begin().await?;
+        article::Entity::delete_many().exec(&tx).await?;
+        let raw = "UPDATE articles SET views = 1";
+        tx.execute_raw(Statement::from_string(db.get_database_backend(), raw))
+            .await?;
+        tx.commit().await?;
+        let told = watch.check().unwrap_err().to_string();
+        assert_eq!(told.lines().count(), 2, "{told}");
+        assert!(told.contains("DELETE") && told.contains(raw), "{told}");
         Ok(())
     });
 }

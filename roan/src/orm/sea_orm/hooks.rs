@@ -6,13 +6,14 @@
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, TryIntoModel};
 
+use super::bypass;
 use super::current::dispatcher;
 use super::notes::{Notes, Place};
+use super::related::{Change, Relations, related};
 use super::rows::{self, EntityOf, ModelOf};
 use super::write::{LATER, State, is_durable, write};
 use crate::dispatcher::Roan;
 use crate::hook;
-use crate::model::Model;
 use crate::target::Target;
 
 static NOTES: Notes = Notes::new();
@@ -25,17 +26,19 @@ static NOTES: Notes = Notes::new();
 pub async fn before_save<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
     A: ActiveModelTrait + TryIntoModel<ModelOf<A>>,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     let key = (!insert).then(|| rows::key(&row)).flatten();
     if let (Some(key), Some(roan)) = (key, dispatcher()) {
         let in_transaction = State::of::<C>() != State::Autocommit;
         if let Some((old, new)) = rows::of_update(&row, db, &key, in_transaction).await? {
-            let targets = hook::recorded(&roan, || hook::updated(&old, &new));
+            let mut targets = hook::recorded(&roan, || hook::updated(&old, &new));
+            targets.extend(related(&roan, &[Change::Updated(&old, &new)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
+    bypass::expect_save(&row, insert);
     Ok(row)
 }
 
@@ -47,14 +50,15 @@ where
 pub async fn after_save<A, C>(model: ModelOf<A>, db: &C, insert: bool) -> Result<ModelOf<A>, DbErr>
 where
     A: ActiveModelTrait,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     let Some(roan) = dispatcher() else {
         return Ok(model);
     };
     if insert {
-        let targets = hook::recorded(&roan, || hook::created(&model));
+        let mut targets = hook::recorded(&roan, || hook::created(&model));
+        targets.extend(related(&roan, &[Change::Created(&model)], db).await?);
         write(&roan, db, &targets).await?;
     } else {
         let place = Place::of::<EntityOf<A>, C>(db, &rows::key_of(&model));
@@ -73,7 +77,7 @@ where
 pub async fn before_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {
@@ -81,10 +85,12 @@ where
         // What is at hand may be the key alone, or old.
         let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
         if let Some(old) = old {
-            let targets = hook::recorded(&roan, || hook::deleted(&old));
+            let mut targets = hook::recorded(&roan, || hook::deleted(&old));
+            targets.extend(related(&roan, &[Change::Deleted(&old)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
+    bypass::expect::<A>();
     Ok(row)
 }
 
@@ -96,7 +102,7 @@ where
 pub async fn after_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
 where
     A: ActiveModelTrait,
-    ModelOf<A>: Model,
+    ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {
@@ -112,16 +118,16 @@ async fn before<C: ConnectionTrait>(
     place: Place,
     targets: Vec<Target>,
 ) -> Result<(), DbErr> {
-    let is_row = is_durable(roan) && State::of::<C>() != State::Autocommit;
-    if is_row {
+    let (is_durable, state) = (is_durable(roan), State::of::<C>());
+    if is_durable && state != State::Autocommit {
         write(roan, db, &targets).await?;
     }
     let is_open = NOTES.open(place.clone(), targets);
-    if !is_row {
-        // The statement may have no hook after it. It may have failed, too.
+    if !(is_durable && state == State::Transaction) {
+        // The statement may have no hook after it. It may have failed, or take longer, too.
         let handle = roan.clone();
         roan.later(LATER, is_open.clone(), move || {
-            for target in &NOTES.give_up(&place, &is_open) {
+            for target in &NOTES.overdue(&place, &is_open) {
                 hook::purge(Some(&handle), target);
             }
         });

@@ -3,6 +3,8 @@
 mod affected;
 mod inserted;
 
+use std::collections::HashMap;
+
 use sea_orm::sea_query::UpdateStatement;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, InsertMany,
@@ -11,11 +13,12 @@ use sea_orm::{
 
 use self::affected::affected;
 use self::inserted::insert;
+use super::bypass::purging;
 use super::current::dispatcher;
+use super::related::{Change, Relations, related};
 use super::rows::{ModelOf, by_keys, key_of};
-use super::write::write;
+use super::write::{is_durable, send, write};
 use crate::hook;
-use crate::model::Model;
 
 /// Runs a statement for many rows, and purges what shows them: `exec_purging` in place of `exec`.
 ///
@@ -63,7 +66,7 @@ pub trait ExecPurging<M>: Sized {
 impl<A> ExecPurging<ModelOf<A>> for InsertMany<A>
 where
     A: ActiveModelTrait + Send,
-    ModelOf<A>: Model + IntoActiveModel<A> + Send + Sync,
+    ModelOf<A>: Relations + IntoActiveModel<A>,
 {
     async fn exec_purging<C>(self, db: &C) -> Result<Vec<ModelOf<A>>, DbErr>
     where
@@ -71,12 +74,11 @@ where
     {
         let tx = db.begin().await?;
         let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
+            purging(self.exec_with_returning(&tx)).await?
         } else {
-            insert(&tx, self).await?
+            purging(insert(&tx, self)).await?
         };
-        purge(&tx, || models.iter().for_each(hook::created)).await?;
-        tx.commit().await?;
+        commit::<C, _>(tx, models.iter().map(Change::Created).collect()).await?;
         Ok(models)
     }
 }
@@ -84,7 +86,7 @@ where
 impl<E> ExecPurging<E::Model> for DeleteMany<E>
 where
     E: EntityTrait,
-    E::Model: Model + Send + Sync,
+    E::Model: Relations,
 {
     async fn exec_purging<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
     where
@@ -92,15 +94,14 @@ where
     {
         let tx = db.begin().await?;
         let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
+            purging(self.exec_with_returning(&tx)).await?
         } else {
             let all = E::delete_many();
             let models = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
-            self.exec(&tx).await?;
+            purging(self.exec(&tx)).await?;
             models
         };
-        purge(&tx, || models.iter().for_each(hook::deleted)).await?;
-        tx.commit().await?;
+        commit::<C, _>(tx, models.iter().map(Change::Deleted).collect()).await?;
         Ok(models)
     }
 }
@@ -108,12 +109,16 @@ where
 impl<E> ExecPurging<E::Model> for UpdateMany<E>
 where
     E: EntityTrait,
-    E::Model: Model + Send + Sync,
+    E::Model: Relations,
 {
     async fn exec_purging<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
     where
         C: TransactionTrait + Send,
     {
+        if self.as_query().get_values().is_empty() {
+            // SeaORM makes no statement of it.
+            return Ok(Vec::new());
+        }
         let tx = db.begin().await?;
         let mut all = UpdateStatement::new();
         all.table(E::default().table_ref());
@@ -121,42 +126,59 @@ where
             all.value(column.clone(), (**value).clone());
         }
         let old = affected::<E, _>(&tx, self.as_query(), &all).await?;
-        let new = if old.is_empty() {
-            // Also when another writer has just made a row that fits.
-            self.exec(&tx).await?;
-            Vec::new()
-        } else if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
-            self.exec_with_returning(&tx).await?
+        let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
+            purging(self.exec_with_returning(&tx)).await?
         } else {
-            self.exec(&tx).await?;
+            purging(self.exec(&tx)).await?;
             let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
-        purge(&tx, || updated(&old, &new)).await?;
-        tx.commit().await?;
+        commit::<C, _>(tx, paired(&old, &new)).await?;
         Ok(new)
     }
 }
 
 /// Pairs the rows by their keys. One whose key has changed has no other half.
-fn updated<M: ModelTrait + Model>(old: &[M], new: &[M]) {
-    let mut by_key: std::collections::HashMap<String, &M> = old
+fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
+    let mut by_key: HashMap<String, &M> = old
         .iter()
         .map(|row| (format!("{:?}", key_of(row)), row))
         .collect();
+    let mut changes = Vec::with_capacity(new.len());
     for row in new {
         let old = by_key.remove(&format!("{:?}", key_of(row)));
-        hook::updated(old.unwrap_or(row), row);
+        changes.push(Change::Updated(old.unwrap_or(row), row));
     }
-    for row in by_key.values() {
-        hook::updated(*row, *row);
-    }
+    let gone = by_key.into_values().map(|row| Change::Updated(row, row));
+    changes.extend(gone);
+    changes
 }
 
-async fn purge<C: ConnectionTrait>(db: &C, hooks: impl FnOnce()) -> Result<(), DbErr> {
+/// Ends the transaction of a statement, with the purges in it or after it.
+async fn commit<C, M>(tx: C::Transaction, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
+where
+    C: TransactionTrait,
+    M: Relations,
+{
     let Some(roan) = dispatcher() else {
-        return Ok(());
+        return tx.commit().await;
     };
-    let targets = hook::recorded(&roan, hooks);
-    write(&roan, db, &targets).await
+    let mut targets = hook::recorded(&roan, || {
+        for change in &changes {
+            match *change {
+                Change::Created(new) => hook::created(new),
+                Change::Updated(old, new) => hook::updated(old, new),
+                Change::Deleted(old) => hook::deleted(old),
+            }
+        }
+    });
+    targets.extend(related(&roan, &changes, &tx).await?);
+    if is_durable(&roan) {
+        write(&roan, &tx, &targets).await?;
+        return tx.commit().await;
+    }
+    let done = tx.commit().await;
+    // A commit whose answer was lost has perhaps been done.
+    send::<C>(&roan, &targets);
+    done
 }

@@ -1,0 +1,112 @@
+//! `related(author_id -> author::Model)`: rows that show the one that is written.
+
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, Value};
+
+use super::rows::by_keys;
+use crate::dispatcher::Roan;
+use crate::event::Events;
+use crate::hook;
+use crate::model::Model;
+use crate::target::Target;
+
+/// What generated code tells of the rows that a model's rules follow.
+#[doc(hidden)]
+pub trait Relations: Model + ModelTrait + Sync {
+    /// The key of the row that this rule follows.
+    fn related_key(&self, _rule: usize) -> Option<Value> {
+        None
+    }
+
+    /// Follows every rule that does.
+    fn related<C: ConnectionTrait>(
+        found: Found<'_, Self, C>,
+    ) -> impl Future<Output = Result<Vec<Target>, DbErr>> + Send {
+        async { Ok(found.targets()) }
+    }
+}
+
+/// A row before and after it was written.
+#[derive(Debug)]
+pub(super) enum Change<'a, M> {
+    Created(&'a M),
+    Updated(&'a M, &'a M),
+    Deleted(&'a M),
+}
+
+impl<'a, M: Model> Change<'a, M> {
+    /// The rows that a rule is asked for.
+    fn rows(&self, rule: usize) -> Vec<&'a M> {
+        let fires_on = |events| M::RULES[rule].events().intersects(events);
+        match *self {
+            Self::Created(new) if fires_on(Events::CREATE) => vec![new],
+            Self::Deleted(old) if fires_on(Events::DELETE) => vec![old],
+            Self::Updated(old, new)
+                if fires_on(Events::UPDATE) && M::watched_changed(old, new, rule) =>
+            {
+                vec![old, new]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What related rows yield.
+#[doc(hidden)]
+#[expect(missing_debug_implementations, reason = "for generated code")]
+pub struct Found<'a, M, C> {
+    roan: &'a Roan,
+    changes: &'a [Change<'a, M>],
+    db: &'a C,
+    targets: Vec<Target>,
+}
+
+impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
+    /// Reads the rows that rule number `rule` names, each once, in one query.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses it, or the key of the related rows has several columns.
+    pub async fn follow<R>(&mut self, rule: usize) -> Result<(), DbErr>
+    where
+        R: Model + ModelTrait,
+        R::Entity: EntityTrait<Model = R>,
+    {
+        let mut keys: Vec<Vec<Value>> = Vec::new();
+        for row in self.changes.iter().flat_map(|change| change.rows(rule)) {
+            let key = row.related_key(rule).map(|key| vec![key]);
+            keys.extend(key.filter(|key| !keys.contains(key)));
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        if <R::Entity as EntityTrait>::PrimaryKey::iter().count() != 1 {
+            let told = format!("{}: the related key has several columns", M::RULES[rule]);
+            return Err(DbErr::Custom(told));
+        }
+        let rows = by_keys::<R::Entity, C>(self.db, keys).await?;
+        let hooks = || rows.iter().for_each(hook::saved);
+        self.targets.extend(hook::recorded(self.roan, hooks));
+        Ok(())
+    }
+
+    /// What was found.
+    #[must_use]
+    pub fn targets(self) -> Vec<Target> {
+        self.targets
+    }
+}
+
+/// The targets of the rows that are related to these.
+pub(super) async fn related<M: Relations, C: ConnectionTrait>(
+    roan: &Roan,
+    changes: &[Change<'_, M>],
+    db: &C,
+) -> Result<Vec<Target>, DbErr> {
+    let found = Found {
+        roan,
+        changes,
+        db,
+        targets: Vec::new(),
+    };
+    M::related(found).await
+}
