@@ -1,6 +1,6 @@
 //! Triggers come into the database.
 
-use super::drift::{Drift, of_outbox};
+use super::drift::{Drift, scripts};
 use super::script::Script;
 use crate::outbox::store::Store;
 use crate::outbox::{Outbox, OutboxError};
@@ -34,14 +34,15 @@ impl Outbox {
 
     async fn change_triggers(&self, install: bool) -> Result<(), OutboxError> {
         self.check()?;
-        let scripts = if install {
-            let wanted = self.triggers.clone().unwrap_or_default();
-            of_outbox(self, &wanted).scripts(self.dialect())?
-        } else {
-            Vec::new()
-        };
+        let wanted = self.triggers.clone().unwrap_or_default();
         let mut store = self.open().await?;
-        let changed = change(&mut store, &scripts).await;
+        let changed = match install {
+            true => match scripts(self, &wanted, &mut store).await {
+                Ok(scripts) => change(&mut store, &scripts).await,
+                Err(error) => Err(error),
+            },
+            false => change(&mut store, &[]).await,
+        };
         store.close().await;
         changed
     }
