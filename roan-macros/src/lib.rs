@@ -1,6 +1,8 @@
 //! The `#[purge_on]` attribute of `roan`, where it is re-exported: depend on `roan` alone.
 
 mod diagnostics;
+#[cfg(feature = "sea-orm")]
+mod hooks;
 mod purge_on;
 
 use proc_macro::TokenStream;
@@ -130,6 +132,26 @@ use proc_macro::TokenStream;
 pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let libraries = purge_on::Libraries {
         tables: cfg!(feature = "tables"),
+        sea_orm: cfg!(feature = "sea-orm"),
     };
     purge_on::expand(arguments.into(), item.into(), libraries).into()
+}
+
+/// Fires the hooks of a SeaORM entity: stands above `impl ActiveModelBehavior for ActiveModel`.
+///
+/// ```ignore
+/// #[roan::hooks]
+/// impl ActiveModelBehavior for ActiveModel {}
+/// ```
+///
+/// From then on `insert`, `update`, `save`, `delete` and `update_without_returning` purge what the
+/// rules of the model's `#[purge_on]` say. Bodies of your own (`before_save` and so on) stay: before a
+/// statement they run first, after it they run last. With `#[async_trait]`, write `#[roan::hooks]` above
+/// it; without, it is not needed.
+///
+/// `#[roan::hooks(crate = path)]` says where `roan` is, if not at `::roan`.
+#[cfg(feature = "sea-orm")]
+#[proc_macro_attribute]
+pub fn hooks(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    hooks::expand(arguments.into(), item.into()).into()
 }

@@ -41,3 +41,16 @@ impl Sink for Yielded {
         self.0.push(Err(error));
     }
 }
+
+/// What `#[roan::hooks]` names.
+#[cfg(feature = "sea-orm")]
+pub mod sea_orm {
+    pub use crate::orm::sea_orm::{Hooked, after_delete, after_save, before_delete, before_save};
+    pub use core::clone::Clone;
+    pub use core::result::Result;
+    pub use sea_orm::prelude::async_trait;
+    pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait};
+
+    /// Fails to compile for an active model that nothing fires the hooks of.
+    pub const fn assert_hooked<A: Hooked>() {}
+}

@@ -4,6 +4,8 @@ use crate::dispatcher::{Roan, given_or_global};
 use crate::event::{Event, Events};
 use crate::model::{Model, Sink, Targets};
 use crate::registration;
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+use crate::scope::Recording;
 use crate::scope::Scope;
 use crate::target::{Target, TargetError, TargetRef};
 
@@ -69,6 +71,20 @@ pub(crate) fn fire_deleted<M: Model>(roan: Option<&Roan>, model: &M) {
 /// Purges one target without a model.
 pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
     with_sink(roan, |sink| sink.target(TargetRef::from(target)));
+}
+
+/// The targets of these hooks, in order, in place of purging them. What cannot be a target is told.
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
+    let recording = Recording::new();
+    recording.run_blocking(hooks);
+    let (mut targets, refused) = recording.end();
+    // One write, one payload, however its hooks were hashed.
+    targets.sort_by(|a, b| (a.as_str(), a.site()).cmp(&(b.as_str(), b.site())));
+    for error in &refused {
+        roan.engine().invalid(error);
+    }
+    targets
 }
 
 fn fire<M: Model>(

@@ -13,7 +13,7 @@ mod event;
 mod hook;
 mod http;
 mod model;
-#[cfg(feature = "sql")]
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 pub mod orm;
 #[cfg(not(feature = "sql"))]
 mod outbox;
@@ -49,6 +49,8 @@ pub use registration::{Purge, purge};
 #[cfg(feature = "sql")]
 pub use relay::DeadPurge;
 pub use report::{Report, Reports};
+#[cfg(feature = "sea-orm")]
+pub use roan_macros::hooks;
 pub use roan_macros::purge_on;
 pub use rule::{Rule, Template, rules};
 pub use scope::{discard, in_scope, in_scope_blocking, scope, scope_blocking};

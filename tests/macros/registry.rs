@@ -61,3 +61,12 @@ fn rules_of_generic_types_are_listed_once() {
     assert_eq!(crate::support::all(&Generic(1)), ["/generic"]);
     assert_eq!(Generic("a").0, "a");
 }
+
+#[test]
+fn rules_of_a_library_that_is_only_named_are_listed() {
+    // Nothing of it is used in this program.
+    use roan_tests as _;
+    let rules = roan::rules();
+    let of_library = rules.iter().filter(|rule| rule.model() == "FromALibrary");
+    assert_eq!(of_library.count(), 1);
+}

@@ -10,4 +10,5 @@
 mod case;
 mod cases;
 mod libraries;
+mod special;
 mod suite;

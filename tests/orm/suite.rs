@@ -94,23 +94,40 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
 
 /// Runs every case, and tells of all that went wrong.
 pub(crate) fn run<W: Writer>(dialect: Dialect) {
+    run_with::<W>(dialect, Waiting::InTable);
+}
+
+/// As [`run`] without an outbox table, for a library whose connections hold the purges.
+pub(crate) fn run_in_memory<W: Writer>(dialect: Dialect) {
+    run_with::<W>(dialect, Waiting::InMemory);
+}
+
+/// Where purges wait for the commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    InTable,
+    InMemory,
+}
+
+fn run_with<W: Writer>(dialect: Dialect, waiting: Waiting) {
     let database = Database::start(dialect);
     let recorder = Recorder::new();
     let roan = block_on(async {
         make_tables(&mut database.connect().await).await;
-        let outbox = Outbox::at(database.url()).expect("a URL");
-        let outbox = outbox.poll(Duration::from_millis(20));
-        outbox.migrate().await.expect("tables");
-        Roan::builder()
-            .cache(recorder.clone())
-            .no_rebound()
-            .outbox(outbox)
-            .build()
-            .expect("a dispatcher")
+        let mut builder = Roan::builder().cache(recorder.clone()).no_rebound();
+        if waiting == Waiting::InTable {
+            let outbox = Outbox::at(database.url()).expect("a URL");
+            let outbox = outbox.poll(Duration::from_millis(20));
+            outbox.migrate().await.expect("tables");
+            builder = builder.outbox(outbox);
+        }
+        builder.build().expect("a dispatcher")
     });
     let mut failed = Vec::new();
     for case in cases() {
-        if case.not_on.contains(&dialect) {
+        // Without a table nobody knows whether that commit arrived: its purges leave in any case.
+        let is_unknown = waiting == Waiting::InMemory && case.name == "a connection that is lost";
+        if case.not_on.contains(&dialect) || is_unknown {
             continue;
         }
         recorder.clear();

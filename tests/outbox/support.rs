@@ -4,12 +4,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use roan::orm::sqlx::Purging;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::{Builder, Roan, purge_on};
-use roan_tests::{MariaDb, Postgres, SqliteFile};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use roan_tests::{Connection, MariaDb, Postgres, SqliteFile};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
@@ -122,12 +120,9 @@ impl Database {
 
     pub(crate) async fn client(&self) -> Client {
         let mut client = Client {
-            connection: Connection::open(self.dialect, &self.url).await,
+            connection: Connection::open(&self.url).await.expect("a database"),
             prefix: self.prefix.clone(),
         };
-        if self.dialect == Dialect::Sqlite {
-            client.run("PRAGMA journal_mode = WAL").await;
-        }
         client
             .run("CREATE TABLE IF NOT EXISTS {}posts (slug varchar(100) NOT NULL)")
             .await;
@@ -162,36 +157,6 @@ impl OwnServer {
     }
 }
 
-pub(crate) enum Connection {
-    Postgres(sqlx::PgConnection),
-    MySql(sqlx::MySqlConnection),
-    Sqlite(sqlx::SqliteConnection),
-}
-
-macro_rules! each {
-    ($value:expr, $inner:ident => $body:expr) => {
-        match $value {
-            Connection::Postgres($inner) => $body,
-            Connection::MySql($inner) => $body,
-            Connection::Sqlite($inner) => $body,
-        }
-    };
-}
-
-impl Connection {
-    async fn open(dialect: Dialect, url: &str) -> Self {
-        match dialect {
-            Dialect::Postgres => {
-                Self::Postgres(sqlx::PgConnection::connect(url).await.expect("PostgreSQL"))
-            }
-            Dialect::MySql => {
-                Self::MySql(sqlx::MySqlConnection::connect(url).await.expect("MariaDB"))
-            }
-            _ => Self::Sqlite(sqlx::SqliteConnection::connect(url).await.expect("SQLite")),
-        }
-    }
-}
-
 /// Writes posts.
 pub(crate) struct Client {
     connection: Connection,
@@ -202,10 +167,7 @@ impl Client {
     /// `{}` stands for the prefix.
     pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sql.replace("{}", &self.prefix);
-        each!(&mut self.connection, connection => {
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
-        });
-        Ok(())
+        self.connection.run(&sql).await
     }
 
     pub(crate) async fn run(&mut self, sql: &str) {
@@ -220,7 +182,7 @@ impl Client {
         roan: &Roan,
         hooks: impl FnOnce() + Send,
     ) -> Result<(), sqlx::Error> {
-        each!(&mut self.connection, connection => connection.purging(Some(roan), hooks).await)
+        self.connection.purge(roan, hooks).await
     }
 
     /// Inserts a post, and purges what shows it.
@@ -234,11 +196,9 @@ impl Client {
 
     /// A number that a query yields.
     pub(crate) async fn count(&mut self, sql: &str) -> i64 {
-        let sql = AssertSqlSafe(sql.replace("{}", &self.prefix));
-        each!(&mut self.connection, connection => {
-            let row = sqlx::raw_sql(sql).fetch_one(connection).await.expect("a number");
-            row.get_unchecked(0)
-        })
+        let sql = sql.replace("{}", &self.prefix);
+        let rows = self.connection.numbers(&sql).await.expect("a number");
+        rows[0][0]
     }
 
     /// Waits until a query yields a number.

@@ -21,6 +21,7 @@ mod databases;
 mod faulty;
 mod gate;
 mod head;
+mod model;
 mod nginx;
 mod origin;
 mod server;
@@ -33,6 +34,7 @@ pub use databases::{
 };
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
+pub use model::FromALibrary;
 pub use nginx::{Nginx, Options, SITE_CONF};
 pub use origin::Origin;
 pub use server::Server;

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod emit;
+mod entity;
 mod fallback;
 mod item;
 mod key;
@@ -28,6 +29,8 @@ use table::Table;
 pub(crate) struct Libraries {
     /// What the table of a model is, also where no attribute says so.
     pub(crate) tables: bool,
+    /// That the hooks of an entity are wired.
+    pub(crate) sea_orm: bool,
 }
 
 /// Expands the first `#[purge_on(...)]` of a type, and with it all the others.
@@ -44,6 +47,10 @@ pub(crate) fn expand(
         item,
     } = Annotated::parse(annotated, &mut diagnostics);
     all.extend(siblings);
+    if libraries.sea_orm && item.as_ref().is_some_and(entity::is_model_ex) {
+        // `#[sea_orm::model]` has copied the attributes to it; those of the model count.
+        return tokens;
+    }
     let Some(item) = item else {
         let errors = diagnostics.into_compile_errors();
         return quote!(#tokens #errors);
@@ -64,7 +71,9 @@ pub(crate) fn expand(
                 .then(|| Table::of(&item, &rules, named))
                 .flatten();
             let model = emit::model(&item, &rules, table.as_ref(), &krate);
-            quote!(#tokens #model)
+            let wired = (libraries.sea_orm && entity::is_model(&item))
+                .then(|| entity::assert_wired(&krate));
+            quote!(#tokens #model #wired)
         }
         Some(errors) => {
             let stub = fallback::stub(&item, &krate);

@@ -151,6 +151,13 @@ pub(crate) fn plain_field(capture: &Capture) -> Option<&str> {
     }
 }
 
+/// `#[sea_orm(table_name = "posts")]`
+pub(crate) fn is_named_by_sea_orm(item: &Item) -> bool {
+    let mut of_sea_orm = item.attributes.clone();
+    of_sea_orm.retain(|attribute| attribute.path().is_ident("sea_orm"));
+    said(&of_sea_orm, "table_name").next().is_some()
+}
+
 /// By the attributes of SeaORM and of Diesel, or else as Diesel would name it.
 fn name(item: &Item) -> String {
     let table = said(&item.attributes, "table_name").find_map(|text| text);

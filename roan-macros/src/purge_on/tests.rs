@@ -248,7 +248,10 @@ fn a_mistake_leaves_the_item_and_a_stub() {
 
 #[test]
 fn a_table_named_by_the_attributes_of_a_library() {
-    let libraries = Libraries { tables: true };
+    let libraries = Libraries {
+        tables: true,
+        ..Libraries::default()
+    };
     let item = quote! {
         #[derive(Queryable)]
         #[diesel(table_name = crate::schema::articles, primary_key(no))]

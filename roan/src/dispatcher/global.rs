@@ -31,6 +31,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     }
     let made = GLOBAL.get_or_try_init(|| {
         let roan = Builder::from_env()?.build()?;
+        tell_of_missing_rules();
         for error in unserved(roan.engine()) {
             loudly(format_args!("{error}"));
         }
@@ -71,10 +72,26 @@ pub(super) fn install(builder: Builder) -> Result<Roan, ConfigError> {
     if let Some(error) = unserved(roan.engine()).into_iter().next() {
         return Err(error);
     }
+    tell_of_missing_rules();
     GLOBAL
         .set(roan.clone())
         .map_err(|_| ConfigError::AlreadyInstalled)?;
     Ok(roan)
+}
+
+/// A program may do with rules made at run time or with none, so this is a warning only.
+fn tell_of_missing_rules() {
+    if has_no_rules() {
+        tracing::warn!(
+            target: "roan",
+            "no rule is in this program: if its models are in a crate of their own that it does not \
+             name elsewhere, the linker has left that out; write `use that_crate as _;` in main.rs"
+        );
+    }
+}
+
+fn has_no_rules() -> bool {
+    rules().is_empty() && registration::targets().is_empty()
 }
 
 /// The rules of this program that the dispatcher cannot serve.
@@ -94,4 +111,17 @@ fn unserved(engine: &Engine) -> Vec<ConfigError> {
         error(&rule, needs_tags, target.site())
     });
     of_attributes.chain(of_run_time).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // No other test of this binary makes a rule.
+    #[test]
+    fn a_program_without_rules_is_told_so_until_it_has_one() {
+        assert!(has_no_rules());
+        let _ = registration::purge("/posts").on_save::<u8>();
+        assert!(!has_no_rules());
+    }
 }

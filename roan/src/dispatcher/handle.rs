@@ -152,6 +152,22 @@ impl Roan {
             .unwrap_or_else(|_| self.engine().left(true))
     }
 
+    /// Does this on the dispatcher's thread after a while, if `needed` is still there. A flush waits
+    /// for it.
+    #[cfg(feature = "sea-orm")]
+    pub(crate) fn later(
+        &self,
+        delay: Duration,
+        needed: std::sync::Weak<()>,
+        work: impl FnOnce() + Send + 'static,
+    ) {
+        self.engine().order(Order::Later(super::orders::Later {
+            due: Instant::now() + delay,
+            needed,
+            work: Box::new(work),
+        }));
+    }
+
     fn order_flush(&self, timeout: Duration, rebounds: bool) -> oneshot::Receiver<Left> {
         let (reply, receiver) = oneshot::channel();
         let now = Instant::now();

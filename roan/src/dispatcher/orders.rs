@@ -1,6 +1,6 @@
 //! What the handles ask of the dispatcher's thread.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use tokio::sync::oneshot;
@@ -15,6 +15,20 @@ pub(super) enum Order {
     End { reply: oneshot::Sender<Left> },
     /// End as soon as nothing waits: the last handle is gone.
     Close,
+    /// Do this then; sooner, if the dispatcher ends before.
+    #[cfg_attr(
+        not(feature = "sea-orm"),
+        expect(dead_code, reason = "hooks before a write ask for it")
+    )]
+    Later(Later),
+}
+
+/// Something to do at a time, if nobody has made it needless before.
+pub(super) struct Later {
+    pub(super) due: Instant,
+    /// Gone when it is needless.
+    pub(super) needed: Weak<()>,
+    pub(super) work: Box<dyn FnOnce() + Send>,
 }
 
 /// Somebody waits until nothing waits.

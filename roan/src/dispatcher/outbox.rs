@@ -8,7 +8,6 @@ use super::handle::Roan;
 use crate::hook;
 use crate::outbox::{OutboxError, Statement};
 use crate::relay::{DeadPurge, Link, Request};
-use crate::scope::Recording;
 use crate::target::TargetRef;
 
 type Result<T> = std::result::Result<T, OutboxError>;
@@ -60,14 +59,7 @@ impl OutboxHandle<'_> {
     /// # }
     /// ```
     pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
-        let recording = Recording::new();
-        recording.run_blocking(hooks);
-        let (mut targets, refused) = recording.end();
-        // One write, one payload, however its hooks were hashed.
-        targets.sort_by(|a, b| (a.as_str(), a.site()).cmp(&(b.as_str(), b.site())));
-        for error in &refused {
-            self.roan.engine().invalid(error);
-        }
+        let targets = hook::recorded(self.roan, hooks);
         let Some(link) = self.link() else {
             for target in &targets {
                 hook::purge(Some(self.roan), target);

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
-use super::orders::{Flush, Order};
+use super::orders::{Flush, Later, Order};
 use super::settings::Policy;
 use crate::announce::loudly;
 use crate::error::ConfigError;
@@ -58,6 +58,7 @@ pub(super) fn start(engine: Arc<Engine>, policy: Policy) -> Result<(), ConfigErr
 
 async fn run(engine: Arc<Engine>) {
     let mut flushes: Vec<Flush> = Vec::new();
+    let mut later: Vec<Later> = Vec::new();
     let mut closing = false;
     let mut spare = Batch::new();
     let mut wakings = 0;
@@ -72,7 +73,13 @@ async fn run(engine: Arc<Engine>) {
                     closing = true;
                     engine.durable.stop().await;
                 }
+                Order::Later(work) => later.push(work),
                 Order::End { .. } => {
+                    for one in later {
+                        if one.needed.strong_count() > 0 {
+                            (one.work)();
+                        }
+                    }
                     let waiting = flushes.into_iter().map(Order::Flush);
                     let all = waiting.chain([order]).chain(orders).collect();
                     return end(&engine, all, &mut spare).await;
@@ -80,12 +87,14 @@ async fn run(engine: Arc<Engine>) {
             }
         }
         let mut due = tend(&engine);
-        answer_flushes(&engine, &mut flushes, &mut due);
+        do_what_is_due(&mut later, &mut due);
+        answer_flushes(&engine, &mut flushes, !later.is_empty(), &mut due);
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
         if closing
             && flushes.is_empty()
+            && later.is_empty()
             && engine.inbox.is_empty()
             && engine.left(true).nodes.is_empty()
         {
@@ -152,14 +161,38 @@ fn tend(engine: &Arc<Engine>) -> Instant {
     due.map_or(now + LONGEST_SLEEP, |due| due.min(now + LONGEST_SLEEP))
 }
 
-fn answer_flushes(engine: &Engine, flushes: &mut Vec<Flush>, due: &mut Instant) {
+fn do_what_is_due(later: &mut Vec<Later>, due: &mut Instant) {
+    let now = Instant::now();
+    let mut waiting = Vec::new();
+    for one in std::mem::take(later) {
+        if one.needed.strong_count() == 0 {
+            continue;
+        }
+        if one.due <= now {
+            (one.work)();
+            *due = now;
+        } else {
+            *due = one.due.min(*due);
+            waiting.push(one);
+        }
+    }
+    *later = waiting;
+}
+
+fn answer_flushes(
+    engine: &Engine,
+    flushes: &mut Vec<Flush>,
+    more_will_come: bool,
+    due: &mut Instant,
+) {
     let now = Instant::now();
     let mut waiting = Vec::new();
     for mut flush in std::mem::take(flushes) {
         let mut left = engine.left(flush.rebounds);
         let rows = engine.durable.waiting_at(flush.look);
         left.outbox = rows.unwrap_or_default();
-        let is_empty = left.nodes.is_empty()
+        let is_empty = !more_will_come
+            && left.nodes.is_empty()
             && engine.inbox.is_empty()
             && !engine.tickets.has_news()
             && rows == Some(0);

@@ -1,3 +1,10 @@
 //! Hooks for the database libraries, each with its feature.
 
+#[cfg(feature = "diesel")]
+pub mod diesel;
+#[cfg(feature = "diesel-async")]
+pub mod diesel_async;
+#[cfg(feature = "sea-orm")]
+pub mod sea_orm;
+#[cfg(feature = "sql")]
 pub mod sqlx;

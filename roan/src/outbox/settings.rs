@@ -220,6 +220,24 @@ impl Outbox {
         migrated
     }
 
+    /// As [`migrate`](Self::migrate), for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`migrate`](Self::migrate).
+    pub fn migrate_blocking(&self) -> Result<(), OutboxError> {
+        let migrate = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| OutboxError::Connect(error.to_string()))?;
+            runtime.block_on(self.migrate())
+        };
+        // On a thread of its own: this one may belong to a runtime.
+        let migrated = std::thread::scope(|scope| scope.spawn(migrate).join());
+        migrated.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
     /// Where to listen for the writes of other programs, if it is asked for, and under which name.
     #[cfg(feature = "postgres")]
     pub(crate) fn channel(&self) -> Option<(sqlx::PgPool, String)> {

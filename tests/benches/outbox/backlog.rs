@@ -132,7 +132,7 @@ async fn in_memory(origin: &Origin, purges: usize) -> f64 {
 
 async fn fill(database: &Database, prefix: &str, purges: usize) {
     let mut client = database.connect().await;
-    let (text, source) = match database.dialect {
+    let (text, source) = match database.dialect() {
         Dialect::Postgres => (
             "'/posts/' || n",
             format!("generate_series(1, {purges}) AS numbers(n)"),
@@ -147,7 +147,7 @@ async fn fill(database: &Database, prefix: &str, purges: usize) {
             ),
         ),
     };
-    let payload = match database.dialect {
+    let payload = match database.dialect() {
         Dialect::MySql => format!(r#"concat('{{"purge":["', {text}, '"],"v":1}}')"#),
         _ => format!(r#"'{{"purge":["' || {text} || '"],"v":1}}'"#),
     };
@@ -157,7 +157,7 @@ async fn fill(database: &Database, prefix: &str, purges: usize) {
         ))
         .await;
     // What the server does by itself after such a write would be in the way.
-    match database.dialect {
+    match database.dialect() {
         Dialect::Postgres => {
             client.run(&format!("VACUUM ANALYZE {prefix}outbox")).await;
             client.run("CHECKPOINT").await;

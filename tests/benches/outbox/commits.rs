@@ -8,7 +8,7 @@ use roan::{Nginx, Roan};
 use roan_tests::Origin;
 use tokio::task::JoinSet;
 
-use crate::support::{Connection, Database, Post, dispatcher, drain, held, median, nginx};
+use crate::support::{Client, Database, Post, dispatcher, drain, held, median, nginx};
 
 const CLIENTS: usize = 8;
 const ROUNDS: usize = 7;
@@ -23,6 +23,8 @@ enum Second {
     Plain(&'static str),
     /// Nothing, but the same purges are made, from memory, once it has committed.
     Memory(Roan),
+    /// A row of the outbox, whose relay has ended: as where it is on another machine.
+    Row(Roan),
     Outbox(Roan),
 }
 
@@ -40,9 +42,16 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
     let memory = dispatcher(Nginx::at(&node.purge_url()).unwrap())
         .build()
         .unwrap();
+    let row = Roan::builder()
+        .outbox(database.outbox("row_").await)
+        .build()
+        .unwrap();
+    // Its statements can be had all the same.
+    let _ = row.shutdown(Duration::ZERO).await;
     let seconds = [
         Second::Nothing,
         Second::Plain(plain),
+        Second::Row(row),
         Second::Memory(memory.clone()),
         Second::Outbox(roan.clone()),
     ];
@@ -50,7 +59,7 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
     for _ in 0..CLIENTS {
         clients.push(database.connect().await);
     }
-    let mut rates: [Vec<f64>; 4] = Default::default();
+    let mut rates: [Vec<f64>; 5] = Default::default();
     let mut left = Vec::new();
     // The first round only warms up.
     for round in 0..=ROUNDS {
@@ -71,26 +80,28 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
             }
         }
     }
-    let [without, plain, memory, with] = rates.each_ref().map(|rates| median(rates));
+    let [without, plain, row, memory, with] = rates.each_ref().map(|rates| median(rates));
     println!(
-        "\n{:<46} {:>10} {:>10} {:>10} {:>10} {:>14}",
+        "\n{:<46} {:>10} {:>10} {:>10} {:>10} {:>10} {:>14}",
         format!("{}, {CLIENTS} clients", database.name),
         "without",
         "+ plain",
+        "+ its row",
         "in memory",
         "+ outbox",
         "rows not taken"
     );
     println!(
-        "{:<46} {without:>8.0}/s {plain:>8.0}/s {memory:>8.0}/s {with:>8.0}/s {:>14.0}",
+        "{:<46} {without:>8.0}/s {plain:>8.0}/s {row:>8.0}/s {memory:>8.0}/s {with:>8.0}/s {:>14.0}",
         "commits, the relay at work meanwhile",
         median(&left),
     );
     println!(
-        "{:<46} {:>10.2} {:>10.2} {:>10.2} {:>10.2}  (limit {LIMIT}: {})",
+        "{:<46} {:>10.2} {:>10.2} {:>10.2} {:>10.2} {:>10.2}  (limit {LIMIT}: {})",
         "  ratio",
         1.0,
         plain / without,
+        row / without,
         memory / without,
         with / without,
         held(with / without, LIMIT, false),
@@ -99,10 +110,10 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
 
 async fn commits(
     database: &Database,
-    clients: Vec<Connection>,
+    clients: Vec<Client>,
     second: &Second,
     round: &str,
-) -> (f64, Vec<Connection>) {
+) -> (f64, Vec<Client>) {
     let over = Arc::new(AtomicBool::new(false));
     let mut tasks = JoinSet::new();
     let start = Instant::now();
@@ -128,7 +139,7 @@ async fn commits(
                         let payload = format!(r#"{{"purge":["/posts","/posts/{slug}"],"v":1}}"#);
                         client.execute(insert, &[&payload]).await;
                     }
-                    Second::Outbox(roan) => client.save(roan, &post).await,
+                    Second::Row(roan) | Second::Outbox(roan) => client.save(roan, &post).await,
                 }
                 client.run("COMMIT").await;
                 if let Second::Memory(roan) = &second {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use roan::Roan;
 use roan::testing::Recorder;
 
-use crate::support::{Connection, Database, Post, drain, held, median, micros};
+use crate::support::{Client, Database, Post, drain, held, median, micros};
 
 const ROUNDS: usize = 150;
 /// Transactions of each sort in a round.
@@ -81,7 +81,7 @@ async fn measure(database: &Database) -> [f64; SORTS] {
 
 async fn transaction(
     database: &Database,
-    client: &mut Connection,
+    client: &mut Client,
     sort: usize,
     [still, busy]: [&Roan; 2],
     post: &Post,

@@ -7,7 +7,7 @@ use roan::{Nginx, Report};
 use roan_tests::Origin;
 
 use crate::support::{
-    Connection, Database, Post, dispatcher, drain, held, median, micros, nginx, quantile,
+    Client, Database, Post, dispatcher, drain, held, median, micros, nginx, quantile,
 };
 
 const SAMPLES: usize = 200;
@@ -103,13 +103,13 @@ async fn pause(number: usize) {
 /// The statements by which the relay finds and takes one row, without the relay.
 struct Bare {
     dialect: Dialect,
-    client: Connection,
+    client: Client,
 }
 
 impl Bare {
     async fn new(database: &Database) -> Self {
         let mut client = database.connect().await;
-        let session = match database.dialect {
+        let session = match database.dialect() {
             Dialect::Postgres => "SET synchronous_commit = off",
             Dialect::MySql => "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             _ => "PRAGMA synchronous = normal",
@@ -117,7 +117,7 @@ impl Bare {
         client.run(session).await;
         client.run("DELETE FROM like_outbox").await;
         Self {
-            dialect: database.dialect,
+            dialect: database.dialect(),
             client,
         }
     }

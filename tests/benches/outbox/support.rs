@@ -2,11 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use roan::orm::sqlx::Purging as _;
 use roan::outbox::{Dialect, Outbox};
 use roan::{Builder, Cache, Roan, purge_on};
-use roan_tests::{HOST, MariaDb, Nginx, Options, Origin, Postgres, SqliteFile};
-use sqlx::{AssertSqlSafe, Connection as _, Row as _};
+use roan_tests::{Connection, HOST, Nginx, Options, Origin, each_connection};
+use sqlx::Row as _;
 
 pub(crate) const LONG: Duration = Duration::from_secs(1800);
 
@@ -17,49 +16,31 @@ pub(crate) struct Post {
     pub(crate) slug: String,
 }
 
-#[expect(dead_code, reason = "they are kept for as long as the benchmark runs")]
-enum Server {
-    Sqlite(SqliteFile),
-    Postgres(Postgres),
-    MariaDb(MariaDb),
-}
-
 pub(crate) struct Database {
     pub(crate) name: &'static str,
-    pub(crate) dialect: Dialect,
-    url: String,
-    _server: Server,
+    database: roan_tests::Database,
 }
 
 impl Database {
     pub(crate) fn sqlite() -> Self {
-        let file = SqliteFile::new();
-        Self {
-            name: "SQLite",
-            dialect: Dialect::Sqlite,
-            url: file.url(),
-            _server: Server::Sqlite(file),
-        }
+        Self::start("SQLite", Dialect::Sqlite)
     }
 
     pub(crate) fn postgres() -> Self {
-        let server = Postgres::start();
-        Self {
-            name: "PostgreSQL",
-            dialect: Dialect::Postgres,
-            url: server.url(),
-            _server: Server::Postgres(server),
-        }
+        Self::start("PostgreSQL", Dialect::Postgres)
     }
 
     pub(crate) fn mariadb() -> Self {
-        let server = MariaDb::start();
-        Self {
-            name: "MariaDB",
-            dialect: Dialect::MySql,
-            url: server.url(),
-            _server: Server::MariaDb(server),
-        }
+        Self::start("MariaDB", Dialect::MySql)
+    }
+
+    fn start(name: &'static str, dialect: Dialect) -> Self {
+        let database = roan_tests::Database::start(dialect);
+        Self { name, database }
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.database.dialect()
     }
 
     /// An outbox with tables of its own, and a table of posts.
@@ -68,30 +49,18 @@ impl Database {
         connection
             .run("CREATE TABLE IF NOT EXISTS posts (id varchar(100) PRIMARY KEY, slug varchar(100) NOT NULL)")
             .await;
-        let outbox = Outbox::at(&self.url).unwrap().prefix(prefix);
+        let outbox = Outbox::at(self.database.url()).unwrap().prefix(prefix);
         outbox.migrate().await.unwrap();
         outbox
     }
 
-    pub(crate) async fn connect(&self) -> Connection {
-        let url = &self.url;
-        match self.dialect {
-            Dialect::Postgres => {
-                Connection::Postgres(sqlx::PgConnection::connect(url).await.unwrap())
-            }
-            Dialect::MySql => Connection::MySql(sqlx::MySqlConnection::connect(url).await.unwrap()),
-            _ => {
-                let connection = sqlx::SqliteConnection::connect(url).await.unwrap();
-                let mut connection = Connection::Sqlite(connection);
-                connection.run("PRAGMA journal_mode = WAL").await;
-                connection
-            }
-        }
+    pub(crate) async fn connect(&self) -> Client {
+        Client(self.database.connect().await)
     }
 
     /// The text of a statement whose parameters are `?`, or of PostgreSQL's.
     pub(crate) fn pick(&self, usual: &'static str, postgres: &'static str) -> &'static str {
-        match self.dialect {
+        match self.dialect() {
             Dialect::Postgres => postgres,
             _ => usual,
         }
@@ -105,33 +74,19 @@ impl Database {
     }
 }
 
-pub(crate) enum Connection {
-    Postgres(sqlx::PgConnection),
-    MySql(sqlx::MySqlConnection),
-    Sqlite(sqlx::SqliteConnection),
-}
+/// A connection whose statements cannot fail, and are prepared.
+pub(crate) struct Client(Connection);
 
-macro_rules! each {
-    ($value:expr, $inner:ident => $body:expr) => {
-        match $value {
-            Connection::Postgres($inner) => $body,
-            Connection::MySql($inner) => $body,
-            Connection::Sqlite($inner) => $body,
-        }
-    };
-}
-
-impl Connection {
+impl Client {
     /// Statements without parameters.
     pub(crate) async fn run(&mut self, sql: &str) {
-        let query = sqlx::raw_sql(AssertSqlSafe(sql));
-        let done = each!(self, connection => query.execute(connection).await.map(drop));
+        let done = self.0.run(sql).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
     /// One statement, which is prepared and kept.
     pub(crate) async fn execute(&mut self, sql: &'static str, values: &[&str]) {
-        let done = each!(self, connection => {
+        let done = each_connection!(&mut self.0, connection => {
             let mut query = sqlx::query(sql);
             for value in values {
                 query = query.bind(*value);
@@ -143,15 +98,14 @@ impl Connection {
 
     /// The numbers in the first column of what a statement, which is prepared and kept, yields.
     pub(crate) async fn numbers(&mut self, sql: &'static str) -> Vec<i64> {
-        each!(self, connection => {
+        each_connection!(&mut self.0, connection => {
             let rows = sqlx::query(sql).fetch_all(connection).await.unwrap();
             rows.iter().map(|row| row.get_unchecked(0)).collect()
         })
     }
 
     pub(crate) async fn save(&mut self, roan: &Roan, post: &Post) {
-        let hooks = || roan::saved(post);
-        let done = each!(self, connection => connection.purging(Some(roan), hooks).await);
+        let done = self.0.purge(roan, || roan::saved(post)).await;
         done.expect("a row of the outbox");
     }
 }

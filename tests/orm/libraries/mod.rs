@@ -1,5 +1,8 @@
 //! One file for each library.
 
+mod diesel;
+mod diesel_async;
+mod sea_orm;
 mod sqlx;
 
 /// The suite on each kind of database.
@@ -22,3 +25,24 @@ macro_rules! on_each_database {
     };
 }
 use on_each_database;
+
+/// The suite on each kind of database, without an outbox table.
+macro_rules! in_memory_on_each_database {
+    ($writer:ty) => {
+        #[test]
+        fn in_memory_on_sqlite() {
+            $crate::suite::run_in_memory::<$writer>(roan::outbox::Dialect::Sqlite);
+        }
+
+        #[test]
+        fn in_memory_on_postgres() {
+            $crate::suite::run_in_memory::<$writer>(roan::outbox::Dialect::Postgres);
+        }
+
+        #[test]
+        fn in_memory_on_mariadb() {
+            $crate::suite::run_in_memory::<$writer>(roan::outbox::Dialect::MySql);
+        }
+    };
+}
+use in_memory_on_each_database;

@@ -1,0 +1,113 @@
+//! What hooks yield: a row of the outbox, or targets for the connection to hold.
+
+use std::sync::Once;
+
+use diesel::QueryResult;
+use diesel::result::Error;
+
+use super::backend::Kind;
+#[cfg(feature = "sql")]
+use super::payload::InsertPayloads;
+use super::watch::Watch;
+use crate::announce::loudly;
+use crate::dispatcher::Roan;
+#[cfg(feature = "sql")]
+use crate::dispatcher::given_or_global;
+use crate::hook;
+use crate::target::Target;
+
+pub(in crate::orm) enum Purges {
+    /// To be run in the transaction of the write.
+    #[cfg(feature = "sql")]
+    Row(InsertPayloads),
+    Held(Vec<Target>),
+}
+
+impl Purges {
+    pub(in crate::orm) fn of(
+        roan: &Roan,
+        connection: Kind,
+        hooks: impl FnOnce(),
+    ) -> QueryResult<Self> {
+        #[cfg(feature = "sql")]
+        if is_durable(roan, connection)? {
+            let row = roan.outbox().statement(hooks).map(InsertPayloads);
+            return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));
+        }
+        #[cfg(not(feature = "sql"))]
+        let _ = connection;
+        Ok(Self::Held(hook::recorded(roan, hooks)))
+    }
+}
+
+/// Leaves targets with the watch of a connection, until its transaction has committed.
+pub(in crate::orm) fn hold(watch: Option<&mut Watch>, roan: &Roan, targets: Vec<Target>) {
+    match watch {
+        Some(watch) => watch.hold(roan, targets),
+        None => {
+            for target in &targets {
+                hook::purge(Some(roan), target);
+            }
+        }
+    }
+}
+
+/// Says once that purges leave before their transaction has committed.
+pub(in crate::orm) fn tell_unwatched() {
+    static TELL: Once = Once::new();
+    TELL.call_once(|| {
+        loudly(format_args!(
+            "a connection of Diesel purges inside of a transaction, and Roan cannot see its commit: call `roan::orm::diesel::install()` before it is opened, or use a durable outbox"
+        ));
+    });
+}
+
+/// The row of the outbox is written: the relay looks when the transaction has committed.
+#[cfg(feature = "sql")]
+pub(in crate::orm) fn expect(watch: Option<&mut Watch>, roan: &Roan) {
+    if let Some(watch) = watch {
+        watch.expect(roan);
+    }
+}
+
+/// See `Purging::claimed`.
+pub(in crate::orm) fn claimed(watch: Option<&mut Watch>) -> QueryResult<()> {
+    let told = match watch {
+        Some(watch) => watch.unclaimed(),
+        None => Some(
+            "Roan cannot see what this connection writes: call `roan::orm::diesel::install()` before it is opened"
+                .to_owned(),
+        ),
+    };
+    told.map_or(Ok(()), |told| Err(Error::QueryBuilderError(told.into())))
+}
+
+#[cfg(not(feature = "sql"))]
+pub(in crate::orm) fn needs_transaction(_: Option<&mut Watch>) -> bool {
+    false
+}
+
+/// Whether a write needs a transaction, for its row of the outbox to belong to it. In memory, nothing
+/// can fail behind a statement.
+#[cfg(feature = "sql")]
+pub(in crate::orm) fn needs_transaction(watch: Option<&mut Watch>) -> bool {
+    let of_watch = watch.and_then(|watch| watch.of().cloned());
+    let roan = given_or_global(of_watch.as_ref());
+    roan.is_some_and(|roan| roan.engine().durable.link().is_some())
+}
+
+/// Whether purges become rows of the outbox.
+#[cfg(feature = "sql")]
+fn is_durable(roan: &Roan, connection: Kind) -> QueryResult<bool> {
+    let Some(link) = roan.engine().durable.link() else {
+        return Ok(false);
+    };
+    let outbox = link.scribe.dialect();
+    match connection.dialect() {
+        Some(connection) if connection != outbox => {
+            let error = crate::outbox::OutboxError::OtherDatabase { outbox, connection };
+            Err(Error::QueryBuilderError(Box::new(error)))
+        }
+        _ => Ok(true),
+    }
+}

@@ -1,0 +1,192 @@
+//! The statements that Roan adds: rows as they were, and as they are now.
+
+use std::collections::HashMap;
+
+use diesel::associations::Identifiable;
+use diesel::backend::Backend;
+use diesel::expression::Expression;
+use diesel::query_builder::{
+    AstPass, IntoUpdateTarget, Query, QueryFragment, QueryId, UpdateTarget,
+};
+use diesel::{QueryResult, QuerySource, RunQueryDsl};
+
+use super::backend::Kind;
+use crate::hook;
+use crate::model::Model;
+
+/// `SELECT selection FROM table WHERE ...`, and `UNION ALL` of such.
+pub(in crate::orm) struct Rows<'a, DB: Backend, F, S> {
+    from: F,
+    // Boxed: the compiler does not follow their types through the lifetime of a key.
+    wheres: Vec<Box<dyn QueryFragment<DB> + Send + 'a>>,
+    selection: S,
+    /// Whether they stay as they are until the transaction ends.
+    locked: bool,
+}
+
+impl<'a, DB: Backend, F, S> Rows<'a, DB, F, S> {
+    /// The rows that a statement is about to write.
+    pub(in crate::orm) fn to_write<T, W>(target: UpdateTarget<T, W>, selection: S) -> Self
+    where
+        T: QuerySource<FromClause = F>,
+        W: QueryFragment<DB> + Send + 'a,
+    {
+        Self {
+            from: target.table.from_clause(),
+            wheres: vec![Box::new(target.where_clause)],
+            selection,
+            locked: true,
+        }
+    }
+
+    /// Several rows, each with a target of its own; `None` when there is none.
+    pub(in crate::orm) fn each<T, W>(
+        targets: impl IntoIterator<Item = UpdateTarget<T, W>>,
+        selection: S,
+    ) -> Option<Self>
+    where
+        T: QuerySource<FromClause = F>,
+        W: QueryFragment<DB> + Send + 'a,
+    {
+        let mut targets = targets.into_iter();
+        let mut rows = Self::to_write(targets.next()?, selection);
+        for target in targets {
+            rows.wheres.push(Box::new(target.where_clause));
+        }
+        rows.locked = false;
+        Some(rows)
+    }
+}
+
+impl<DB, F, S> QueryFragment<DB> for Rows<'_, DB, F, S>
+where
+    DB: Backend,
+    F: QueryFragment<DB>,
+    S: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        if self.wheres.len() > 1 {
+            // As many texts as there are numbers of rows.
+            out.unsafe_to_cache_prepared();
+        }
+        for (number, one) in self.wheres.iter().enumerate() {
+            if number > 0 {
+                out.push_sql(" UNION ALL ");
+            }
+            out.push_sql("SELECT ");
+            self.selection.walk_ast(out.reborrow())?;
+            out.push_sql(" FROM ");
+            self.from.walk_ast(out.reborrow())?;
+            one.walk_ast(out.reborrow())?;
+        }
+        if self.locked && Kind::of::<DB>().has_for_update() {
+            out.push_sql(" FOR UPDATE");
+        }
+        Ok(())
+    }
+}
+
+impl<DB: Backend, F, S> QueryId for Rows<'_, DB, F, S> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<DB: Backend, F, S: Expression> Query for Rows<'_, DB, F, S> {
+    type SqlType = S::SqlType;
+}
+
+impl<DB: Backend, F, S, C> RunQueryDsl<C> for Rows<'_, DB, F, S> {}
+
+/// The rows of these keys, a chunk for each statement.
+pub(in crate::orm) fn again<'a, DB, T, M, S>(
+    old: &'a [M],
+    selection: impl Fn() -> S,
+) -> Vec<Rows<'a, DB, T::FromClause, S>>
+where
+    DB: Backend,
+    T: QuerySource,
+    &'a M: IntoUpdateTarget<Table = T>,
+    <&'a M as IntoUpdateTarget>::WhereClause: QueryFragment<DB> + Send + 'a,
+{
+    const CHUNK: usize = 100;
+    old.chunks(CHUNK)
+        .filter_map(|some| {
+            let keys = some.iter().map(IntoUpdateTarget::into_update_target);
+            Rows::each(keys, selection())
+        })
+        .collect()
+}
+
+/// A statement with `RETURNING`. Asked for only where [`Kind::has_returning`].
+pub(in crate::orm) struct Returning<Q, S> {
+    pub(in crate::orm) statement: Q,
+    pub(in crate::orm) selection: S,
+}
+
+impl<Q, S, DB> QueryFragment<DB> for Returning<Q, S>
+where
+    DB: Backend,
+    Q: QueryFragment<DB>,
+    S: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        self.statement.walk_ast(out.reborrow())?;
+        out.push_sql(" RETURNING ");
+        self.selection.walk_ast(out)
+    }
+}
+
+impl<Q, S> QueryId for Returning<Q, S> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<Q, S: Expression> Query for Returning<Q, S> {
+    type SqlType = S::SqlType;
+}
+
+impl<Q, S, C> RunQueryDsl<C> for Returning<Q, S> {}
+
+/// A statement that writes nothing, and so takes SQLite's write lock. A transaction that begins by
+/// reading could not get it later, when another one has written in between.
+pub(in crate::orm) struct TakeWriteLock<F>(pub(in crate::orm) F);
+
+impl<F, DB> QueryFragment<DB> for TakeWriteLock<F>
+where
+    DB: Backend,
+    F: QueryFragment<DB>,
+{
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("DELETE FROM ");
+        self.0.walk_ast(out.reborrow())?;
+        out.push_sql(" WHERE 0");
+        Ok(())
+    }
+}
+
+impl<F> QueryId for TakeWriteLock<F> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<F, C> RunQueryDsl<C> for TakeWriteLock<F> {}
+
+/// Fires the hooks of an update, row by row: each old row with the new row of its key.
+pub(in crate::orm) fn fire_updated<M>(old: &[M], new: &[M])
+where
+    M: Model,
+    for<'a> &'a M: Identifiable,
+{
+    let mut of_key: HashMap<_, &M> = old.iter().map(|row| (row.id(), row)).collect();
+    for row in new {
+        match of_key.remove(&row.id()) {
+            Some(old) => hook::updated(old, row),
+            // It came between the two statements, or its key is new.
+            None => hook::saved(row),
+        }
+    }
+    // Their keys have changed.
+    for row in of_key.into_values() {
+        hook::saved(row);
+    }
+}

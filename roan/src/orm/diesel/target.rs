@@ -1,0 +1,155 @@
+//! Updates and deletes that read the old rows first.
+
+use diesel::associations::{HasTable, Identifiable};
+use diesel::connection::Connection;
+use diesel::dsl::AsSelect;
+use diesel::expression::{Selectable, SelectableHelper};
+use diesel::query_builder::{
+    AsChangeset, AsQuery, DeleteStatement, IntoUpdateTarget, QueryFragment, UpdateStatement,
+};
+use diesel::query_dsl::LoadQuery;
+use diesel::query_dsl::methods::ExecuteDsl;
+use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
+
+use super::backend::Kind;
+use super::connection::{Purging, together};
+use super::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
+use super::statement::Written;
+use crate::hook;
+use crate::model::Model;
+
+/// As Diesel's `update`, for statements that purge.
+pub fn update<T: IntoUpdateTarget>(target: T) -> Update<T> {
+    Update { target }
+}
+
+/// As Diesel's `delete`, for statements that purge.
+pub fn delete<T: IntoUpdateTarget>(target: T) -> Delete<T> {
+    Delete { target }
+}
+
+/// From [`update`].
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is written before `set(...)`"]
+pub struct Update<T> {
+    pub(in crate::orm) target: T,
+}
+
+impl<T> Update<T> {
+    /// As in Diesel.
+    pub fn set<V>(self, changes: V) -> UpdateTo<T, V> {
+        UpdateTo {
+            target: self.target,
+            changes,
+        }
+    }
+}
+
+/// From [`Update::set`].
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is written before `execute_purging` or one of its kin"]
+pub struct UpdateTo<T, V> {
+    pub(in crate::orm) target: T,
+    pub(in crate::orm) changes: V,
+}
+
+/// From [`delete`].
+#[derive(Debug, Clone, Copy)]
+#[must_use = "nothing is written before `execute_purging` or one of its kin"]
+pub struct Delete<T> {
+    pub(in crate::orm) target: T,
+}
+
+pub(in crate::orm) type FromOf<T> = <<T as HasTable>::Table as QuerySource>::FromClause;
+pub(in crate::orm) type WhereOf<T> = <T as IntoUpdateTarget>::WhereClause;
+pub(in crate::orm) type StatementOf<T, V> =
+    UpdateStatement<<T as HasTable>::Table, WhereOf<T>, <V as AsChangeset>::Changeset>;
+
+impl<'query, T, V, C, M> Written<'query, C, M> for UpdateTo<T, V>
+where
+    C: Connection + Purging,
+    T: IntoUpdateTarget + Clone,
+    T::Table: Table,
+    V: AsChangeset<Target = T::Table>,
+    M: Model + Selectable<C::Backend>,
+    FromOf<T>: QueryFragment<C::Backend>,
+    StatementOf<T, V>: AsQuery + ExecuteDsl<C>,
+    WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
+    for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
+    Returning<StatementOf<T, V>, AsSelect<M, C::Backend>>: LoadQuery<'query, C, M>,
+    for<'a> &'a M: Identifiable + IntoUpdateTarget<Table = T::Table>,
+    for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
+{
+    fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
+        together(conn, |conn| {
+            take_write_lock::<T, C>(conn)?;
+            let target = self.target.clone().into_update_target();
+            let old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
+            let statement = diesel::update(self.target).set(self.changes);
+            let new: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
+                let selection = M::as_select();
+                Returning {
+                    statement,
+                    selection,
+                }
+                .get_results(conn)?
+            } else {
+                statement.execute(conn)?;
+                let mut new = Vec::with_capacity(old.len());
+                for rows in again(&old, M::as_select) {
+                    new.append(&mut rows.get_results(conn)?);
+                }
+                new
+            };
+            conn.purging_table(M::TABLE, || fire_updated(&old, &new))?;
+            Ok(new)
+        })
+    }
+}
+
+impl<'query, T, C, M> Written<'query, C, M> for Delete<T>
+where
+    C: Connection + Purging,
+    T: IntoUpdateTarget + Clone,
+    T::Table: Table,
+    M: Model + Selectable<C::Backend>,
+    DeleteStatement<T::Table, WhereOf<T>>: ExecuteDsl<C>,
+    WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
+    for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
+    Returning<DeleteStatement<T::Table, WhereOf<T>>, AsSelect<M, C::Backend>>:
+        LoadQuery<'query, C, M>,
+{
+    fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
+        together(conn, |conn| {
+            let selection = M::as_select();
+            let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
+                let statement = diesel::delete(self.target);
+                Returning {
+                    statement,
+                    selection,
+                }
+                .get_results(conn)?
+            } else {
+                let target = self.target.clone().into_update_target();
+                let old = Rows::to_write(target, selection).get_results(conn)?;
+                diesel::delete(self.target).execute(conn)?;
+                old
+            };
+            conn.purging_table(M::TABLE, || old.iter().for_each(hook::deleted))?;
+            Ok(old)
+        })
+    }
+}
+
+fn take_write_lock<T, C>(conn: &mut C) -> QueryResult<()>
+where
+    C: Connection,
+    T: HasTable,
+    T::Table: QuerySource,
+    FromOf<T>: QueryFragment<C::Backend>,
+{
+    if Kind::of::<C::Backend>() == Kind::Sqlite {
+        TakeWriteLock(T::table().from_clause()).execute(conn)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! Updates and deletes that read the old rows first.
+
+use diesel::associations::Identifiable;
+use diesel::dsl::AsSelect;
+use diesel::expression::{Selectable, SelectableHelper};
+use diesel::query_builder::{
+    AsChangeset, AsQuery, DeleteStatement, IntoUpdateTarget, QueryFragment,
+};
+use diesel::{QueryResult, QuerySource, Table};
+use diesel_async::methods::{ExecuteDsl, LoadQuery};
+use diesel_async::{AsyncConnection, RunQueryDsl};
+
+use super::connection::{Purging, begin, end};
+use super::statement::Written;
+use crate::hook;
+use crate::model::Model;
+use crate::orm::diesel::backend::Kind;
+use crate::orm::diesel::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
+use crate::orm::diesel::target::{FromOf, StatementOf, WhereOf};
+use crate::orm::diesel::{Delete, UpdateTo};
+
+impl<'query, T, V, C, M> Written<'query, C, M> for UpdateTo<T, V>
+where
+    C: AsyncConnection + Purging,
+    T: IntoUpdateTarget + Clone + Send + Sync,
+    T::Table: Table,
+    V: AsChangeset<Target = T::Table> + Send,
+    M: Model + Selectable<C::Backend> + Send + Sync,
+    FromOf<T>: QueryFragment<C::Backend> + Send + 'query,
+    WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
+    AsSelect<M, C::Backend>: Send,
+    StatementOf<T, V>: AsQuery + ExecuteDsl<C> + Send + 'query,
+    for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
+    Returning<StatementOf<T, V>, AsSelect<M, C::Backend>>: LoadQuery<'query, C, M> + 'query,
+    for<'a> &'a M: Identifiable + IntoUpdateTarget<Table = T::Table>,
+    for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
+{
+    async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
+        let has_begun = begin(conn).await?;
+        let written = async {
+            if Kind::of::<C::Backend>() == Kind::Sqlite {
+                let lock = TakeWriteLock(T::table().from_clause());
+                RunQueryDsl::execute(lock, conn).await?;
+            }
+            let target = self.target.clone().into_update_target();
+            let old = Rows::to_write(target, M::as_select());
+            let old: Vec<M> = RunQueryDsl::get_results(old, conn).await?;
+            let statement = diesel::update(self.target).set(self.changes);
+            let new: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
+                let selection = M::as_select();
+                let returning = Returning {
+                    statement,
+                    selection,
+                };
+                RunQueryDsl::get_results(returning, conn).await?
+            } else {
+                RunQueryDsl::execute(statement, conn).await?;
+                let mut new = Vec::with_capacity(old.len());
+                for rows in again(&old, M::as_select) {
+                    let mut rows: Vec<M> = RunQueryDsl::get_results(rows, conn).await?;
+                    new.append(&mut rows);
+                }
+                new
+            };
+            conn.purging_table(M::TABLE, || fire_updated(&old, &new))
+                .await?;
+            Ok(new)
+        };
+        let written = written.await;
+        end(conn, has_begun, written).await
+    }
+}
+
+impl<'query, T, C, M> Written<'query, C, M> for Delete<T>
+where
+    C: AsyncConnection + Purging,
+    T: IntoUpdateTarget + Clone + Send + Sync,
+    T::Table: Table,
+    M: Model + Selectable<C::Backend> + Send + Sync,
+    WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
+    FromOf<T>: Send + 'query,
+    AsSelect<M, C::Backend>: Send,
+    DeleteStatement<T::Table, WhereOf<T>>: ExecuteDsl<C> + Send + 'query,
+    for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
+    Returning<DeleteStatement<T::Table, WhereOf<T>>, AsSelect<M, C::Backend>>:
+        LoadQuery<'query, C, M> + 'query,
+{
+    async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
+        let has_begun = begin(conn).await?;
+        let written = async {
+            let selection = M::as_select();
+            let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
+                let statement = diesel::delete(self.target);
+                let returning = Returning {
+                    statement,
+                    selection,
+                };
+                RunQueryDsl::get_results(returning, conn).await?
+            } else {
+                let target = self.target.clone().into_update_target();
+                let old = Rows::to_write(target, selection);
+                let old = RunQueryDsl::get_results(old, conn).await?;
+                RunQueryDsl::execute(diesel::delete(self.target), conn).await?;
+                old
+            };
+            conn.purging_table(M::TABLE, || old.iter().for_each(hook::deleted))
+                .await?;
+            Ok(old)
+        };
+        let written = written.await;
+        end(conn, has_begun, written).await
+    }
+}

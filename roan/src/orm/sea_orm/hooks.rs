@@ -1,0 +1,145 @@
+//! What `#[roan::hooks]` puts around the user's own hooks.
+//!
+//! In a transaction with a durable outbox the row of the purges is written before the statement:
+//! both are committed together, and `update_without_returning` has no hook after it. Elsewhere it
+//! must be written after the statement, or a purge could leave before the write is there.
+
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, TryIntoModel};
+
+use super::current::dispatcher;
+use super::notes::{Notes, Place};
+use super::rows::{self, EntityOf, ModelOf};
+use super::write::{LATER, State, is_durable, write};
+use crate::dispatcher::Roan;
+use crate::hook;
+use crate::model::Model;
+use crate::target::Target;
+
+static NOTES: Notes = Notes::new();
+
+/// Before an insert or an update.
+///
+/// # Errors
+///
+/// When the database refuses to read the old row, or to take the row of the outbox.
+pub async fn before_save<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait + TryIntoModel<ModelOf<A>>,
+    ModelOf<A>: Model,
+    C: ConnectionTrait,
+{
+    let key = (!insert).then(|| rows::key(&row)).flatten();
+    if let (Some(key), Some(roan)) = (key, dispatcher()) {
+        let in_transaction = State::of::<C>() != State::Autocommit;
+        if let Some((old, new)) = rows::of_update(&row, db, &key, in_transaction).await? {
+            let targets = hook::recorded(&roan, || hook::updated(&old, &new));
+            before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
+        }
+    }
+    Ok(row)
+}
+
+/// After an insert or an update that returns its row.
+///
+/// # Errors
+///
+/// When the database refuses the row of the outbox.
+pub async fn after_save<A, C>(model: ModelOf<A>, db: &C, insert: bool) -> Result<ModelOf<A>, DbErr>
+where
+    A: ActiveModelTrait,
+    ModelOf<A>: Model,
+    C: ConnectionTrait,
+{
+    let Some(roan) = dispatcher() else {
+        return Ok(model);
+    };
+    if insert {
+        let targets = hook::recorded(&roan, || hook::created(&model));
+        write(&roan, db, &targets).await?;
+    } else {
+        let place = Place::of::<EntityOf<A>, C>(db, &rows::key_of(&model));
+        // The database may have stored other values than it was given.
+        let targets = hook::recorded(&roan, || hook::updated(&model, &model));
+        after(&roan, db, &place, targets).await?;
+    }
+    Ok(model)
+}
+
+/// Before a delete.
+///
+/// # Errors
+///
+/// When the database refuses to read the row, or to take the row of the outbox.
+pub async fn before_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait,
+    ModelOf<A>: Model,
+    C: ConnectionTrait,
+{
+    if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {
+        let in_transaction = State::of::<C>() != State::Autocommit;
+        // What is at hand may be the key alone, or old.
+        let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
+        if let Some(old) = old {
+            let targets = hook::recorded(&roan, || hook::deleted(&old));
+            before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
+        }
+    }
+    Ok(row)
+}
+
+/// After a delete.
+///
+/// # Errors
+///
+/// When the database refuses the row of the outbox.
+pub async fn after_delete<A, C>(row: A, db: &C) -> Result<A, DbErr>
+where
+    A: ActiveModelTrait,
+    ModelOf<A>: Model,
+    C: ConnectionTrait,
+{
+    if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {
+        let place = Place::of::<EntityOf<A>, C>(db, &key);
+        after(&roan, db, &place, Vec::new()).await?;
+    }
+    Ok(row)
+}
+
+async fn before<C: ConnectionTrait>(
+    roan: &Roan,
+    db: &C,
+    place: Place,
+    targets: Vec<Target>,
+) -> Result<(), DbErr> {
+    let is_row = is_durable(roan) && State::of::<C>() != State::Autocommit;
+    if is_row {
+        write(roan, db, &targets).await?;
+    }
+    let is_open = NOTES.open(place.clone(), targets);
+    if !is_row {
+        // The statement may have no hook after it. It may have failed, too.
+        let handle = roan.clone();
+        roan.later(LATER, is_open.clone(), move || {
+            for target in &NOTES.give_up(&place, &is_open) {
+                hook::purge(Some(&handle), target);
+            }
+        });
+    }
+    Ok(())
+}
+
+async fn after<C: ConnectionTrait>(
+    roan: &Roan,
+    db: &C,
+    place: &Place,
+    mut targets: Vec<Target>,
+) -> Result<(), DbErr> {
+    let noted = NOTES.close(place);
+    if is_durable(roan) && State::of::<C>() == State::Transaction {
+        targets.retain(|target| !noted.contains(target));
+    } else {
+        targets.extend(noted);
+    }
+    write(roan, db, &targets).await
+}

@@ -1,0 +1,54 @@
+//! Hooks that fire by themselves in SeaORM 2.
+//!
+//! Two attributes: `#[purge_on]` on the entity's model says which pages show it, and `#[roan::hooks]`
+//! on its `ActiveModelBehavior` makes every `insert`, `update`, `save` and `delete` purge them.
+//!
+//! ```
+//! use roan::purge_on;
+//! use sea_orm::entity::prelude::*;
+//!
+//! #[purge_on(save, delete, url = "/posts")]
+//! #[purge_on(save, delete, url = "/posts/{slug}")]
+//! #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+//! #[sea_orm(table_name = "posts")]
+//! pub struct Model {
+//!     #[sea_orm(primary_key)]
+//!     pub id: i64,
+//!     pub slug: String,
+//!     pub title: String,
+//! }
+//!
+//! #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+//! pub enum Relation {}
+//!
+//! #[roan::hooks]
+//! impl ActiveModelBehavior for ActiveModel {}
+//! ```
+//!
+//! With a durable outbox the purges are a row, written through the same connection or transaction as
+//! the model, so COMMIT and ROLLBACK decide. A write outside of a transaction is committed before
+//! its purges are: use a transaction where a crash in between matters.
+//!
+//! Statements that go past the models (`Entity::update_many()` and its like) fire no hooks: run them
+//! with [`ExecPurging`].
+
+mod bulk;
+mod current;
+mod hooks;
+mod notes;
+mod rows;
+mod write;
+
+pub use bulk::ExecPurging;
+pub use current::with_dispatcher;
+#[doc(hidden)]
+pub use hooks::{after_delete, after_save, before_delete, before_save};
+
+/// An active model whose hooks fire. `#[roan::hooks]` implements it.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "nothing fires the hooks of `{Self}`",
+    label = "its model has purge rules, which would never be asked",
+    note = "write `#[roan::hooks]` above `impl ActiveModelBehavior for ActiveModel`"
+)]
+pub trait Hooked {}

@@ -1,0 +1,162 @@
+//! What the hook before a statement leaves for the one after it: SeaORM hands nothing on.
+
+use std::any::type_name;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use sea_orm::Value;
+
+use crate::target::Target;
+
+/// A row that is being written: by whom, and through what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    writer: Writer,
+    connection: usize,
+    entity: &'static str,
+    key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Writer {
+    Task(tokio::task::Id),
+    /// A future that is no task of tokio stays on one thread, or is alone.
+    Thread(ThreadId),
+}
+
+impl Place {
+    pub(super) fn of<E, C>(db: &C, key: &[Value]) -> Self {
+        let writer = match tokio::task::try_id() {
+            Some(task) => Writer::Task(task),
+            None => Writer::Thread(thread::current().id()),
+        };
+        Self {
+            writer,
+            connection: std::ptr::from_ref(db).addr(),
+            entity: type_name::<E>(),
+            key: format!("{key:?}"),
+        }
+    }
+}
+
+/// The targets of statements that are under way.
+#[derive(Debug)]
+pub(super) struct Notes(Mutex<Option<HashMap<Place, Vec<Note>>>>);
+
+#[derive(Debug)]
+struct Note {
+    targets: Vec<Target>,
+    since: Instant,
+    /// Shows that the note is open.
+    token: Arc<()>,
+}
+
+/// So many rows may be noted before old notes are looked for.
+const MANY: usize = 1000;
+
+/// What is open for longer was left by a statement that failed.
+const LONG: Duration = Duration::from_secs(60);
+
+impl Notes {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut HashMap<Place, Vec<Note>>) -> T) -> T {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        look(notes.get_or_insert_default())
+    }
+
+    /// Notes the targets; what is returned is gone when the note is closed.
+    pub(super) fn open(&self, place: Place, targets: Vec<Target>) -> Weak<()> {
+        let token = Arc::new(());
+        let is_open = Arc::downgrade(&token);
+        let note = Note {
+            targets,
+            since: Instant::now(),
+            token,
+        };
+        self.with(|notes| {
+            if notes.len() >= MANY {
+                notes.retain(|_, open| {
+                    open.retain(|note| note.since.elapsed() < LONG);
+                    !open.is_empty()
+                });
+            }
+            notes.entry(place).or_default().push(note);
+        });
+        is_open
+    }
+
+    /// All that is noted for the row, of whose statements one has ended: a future may run several at
+    /// once, and which of them it is cannot be told.
+    pub(super) fn close(&self, place: &Place) -> Vec<Target> {
+        self.with(|notes| {
+            let Some(open) = notes.get_mut(place) else {
+                return Vec::new();
+            };
+            let targets = open.iter().flat_map(|note| note.targets.clone()).collect();
+            open.remove(0);
+            if open.is_empty() {
+                notes.remove(place);
+            }
+            targets
+        })
+    }
+
+    /// The targets of a statement that nobody has closed.
+    pub(super) fn give_up(&self, place: &Place, is_open: &Weak<()>) -> Vec<Target> {
+        self.with(|notes| {
+            let Some(open) = notes.get_mut(place) else {
+                return Vec::new();
+            };
+            let is_it = |note: &Note| std::ptr::eq(Arc::as_ptr(&note.token), is_open.as_ptr());
+            let targets = match open.iter().position(is_it) {
+                Some(number) => open.remove(number).targets,
+                None => Vec::new(),
+            };
+            if open.is_empty() {
+                notes.remove(place);
+            }
+            targets
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Vec<Target> {
+        vec![Target::url(url).unwrap()]
+    }
+
+    #[test]
+    fn two_statements_for_a_row_both_see_what_was_noted() {
+        let notes = Notes::new();
+        let place = Place::of::<u8, _>(&1, &[Value::from(1_i64)]);
+        assert!(notes.close(&place).is_empty());
+        let first = notes.open(place.clone(), target("/a"));
+        let second = notes.open(place.clone(), target("/b"));
+        assert_eq!(notes.close(&place), [target("/a"), target("/b")].concat());
+        assert_eq!((first.strong_count(), second.strong_count()), (0, 1));
+        assert_eq!(notes.close(&place), target("/b"));
+        assert!(notes.close(&place).is_empty());
+        let other = Place::of::<u8, _>(&1, &[Value::from(2_i64)]);
+        assert_ne!(place, other);
+    }
+
+    #[test]
+    fn a_statement_that_is_given_up_leaves_the_others_alone() {
+        let notes = Notes::new();
+        let place = Place::of::<u8, _>(&1, &[Value::from(1_i64)]);
+        let first = notes.open(place.clone(), target("/a"));
+        let second = notes.open(place.clone(), target("/b"));
+        assert_eq!(notes.give_up(&place, &second), target("/b"));
+        assert!(notes.give_up(&place, &second).is_empty());
+        assert_eq!(first.strong_count(), 1);
+        assert_eq!(notes.close(&place), target("/a"));
+    }
+}

@@ -1,0 +1,158 @@
+//! The rows before and after a statement.
+
+use sea_orm::sea_query::{Expr, Value};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
+    EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect,
+    Select, TryIntoModel,
+};
+
+use crate::model::Model;
+
+pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
+pub(super) type ModelOf<A> = <EntityOf<A> as EntityTrait>::Model;
+
+/// The primary key; `None` when a part of it is not set.
+pub(super) fn key<A: ActiveModelTrait>(row: &A) -> Option<Vec<Value>> {
+    let keys = <EntityOf<A> as EntityTrait>::PrimaryKey::iter();
+    keys.map(|key| row.get(key.into_column()).into_value())
+        .collect()
+}
+
+/// The primary key of a row that was stored.
+pub(super) fn key_of<M: ModelTrait>(row: &M) -> Vec<Value> {
+    let keys = <M::Entity as EntityTrait>::PrimaryKey::iter();
+    keys.map(|key| row.get(key.into_column())).collect()
+}
+
+/// Makes a transaction of SQLite one that writes: if its first statement were to read, the first one
+/// that writes would fail where another connection has written in between (SQLITE_BUSY_SNAPSHOT),
+/// and no timeout helps.
+pub(super) async fn begin_writing<E, C>(db: &C) -> Result<(), DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let key = E::PrimaryKey::iter()
+        .next()
+        .map(PrimaryKeyToColumn::into_column);
+    if let (DbBackend::Sqlite, Some(key)) = (db.get_database_backend(), key) {
+        E::update_many()
+            .col_expr(key, key.into_expr())
+            .filter(Expr::cust("0"))
+            .exec(db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The row as it is stored. In a transaction it is locked, as it will be by the statement: else
+/// another writer could change it in between.
+pub(super) async fn stored<E, C>(
+    db: &C,
+    key: &[Value],
+    in_transaction: bool,
+) -> Result<Option<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let mut select = E::find();
+    for (column, value) in E::PrimaryKey::iter().zip(key) {
+        select = select.filter(column.into_column().eq(value.clone()));
+    }
+    if in_transaction {
+        begin_writing::<E, C>(db).await?;
+        select = locked(select, db);
+    }
+    select.one(db).await
+}
+
+pub(super) fn locked<E, C>(select: Select<E>, db: &C) -> Select<E>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    match db.get_database_backend() {
+        // It has one writer at a time, and no such lock.
+        DbBackend::Sqlite => select,
+        _ => select.lock_exclusive(),
+    }
+}
+
+/// The rows with these keys.
+pub(super) async fn by_keys<E, C>(db: &C, keys: Vec<Vec<Value>>) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    /// So many keys at a time: a database takes only so many parameters.
+    const KEYS: usize = 500;
+    let mut rows = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(KEYS) {
+        let mut any = Condition::any();
+        for key in keys {
+            let mut this = Condition::all();
+            for (column, value) in E::PrimaryKey::iter().zip(key) {
+                this = this.add(column.into_column().eq(value.clone()));
+            }
+            any = any.add(this);
+        }
+        rows.extend(E::find().filter(any).all(db).await?);
+    }
+    Ok(rows)
+}
+
+/// Whether a column is set that a rule reads.
+pub(super) fn sets_what_rules_read<A>(row: &A) -> bool
+where
+    A: ActiveModelTrait,
+    ModelOf<A>: Model,
+{
+    let is_read = |name: &str| match <ModelOf<A> as Model>::TABLE {
+        Some(table) if !table.sees_whole_row => {
+            table.columns.iter().any(|column| column.name == name)
+        }
+        _ => true,
+    };
+    <EntityOf<A> as EntityTrait>::Column::iter()
+        .any(|column| matches!(row.get(column), ActiveValue::Set(_)) && is_read(column.as_str()))
+}
+
+/// The row with the values that are set in the other.
+pub(super) fn changed<A: ActiveModelTrait>(
+    mut stored: ModelOf<A>,
+    row: &A,
+) -> Result<ModelOf<A>, DbErr> {
+    for column in <EntityOf<A> as EntityTrait>::Column::iter() {
+        if let ActiveValue::Set(value) = row.get(column) {
+            stored.try_set(column, value)?;
+        }
+    }
+    Ok(stored)
+}
+
+/// The old row and the one that is expected, of an update; `None` when there is no such row. The old
+/// one is read only when that is needed.
+pub(super) async fn of_update<A, C>(
+    row: &A,
+    db: &C,
+    key: &[Value],
+    in_transaction: bool,
+) -> Result<Option<(ModelOf<A>, ModelOf<A>)>, DbErr>
+where
+    A: ActiveModelTrait + TryIntoModel<ModelOf<A>>,
+    ModelOf<A>: Model,
+    C: ConnectionTrait,
+{
+    if !sets_what_rules_read(row)
+        && let Ok(whole) = row.clone().try_into_model()
+    {
+        return Ok(Some((whole.clone(), whole)));
+    }
+    let Some(old) = stored::<EntityOf<A>, C>(db, key, in_transaction).await? else {
+        return Ok(None);
+    };
+    let new = changed(old.clone(), row)?;
+    Ok(Some((old, new)))
+}

@@ -1,0 +1,137 @@
+//! Purges go through what the row goes through.
+
+use std::any::type_name;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::announce::loudly;
+use crate::dispatcher::Roan;
+use crate::hook;
+use crate::scope::Scope;
+use crate::target::Target;
+
+/// When a purge is repeated whose commit cannot be seen.
+pub(super) const LATER: Duration = Duration::from_secs(1);
+
+/// What is known of the transaction of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Each statement is committed by itself.
+    Autocommit,
+    /// A COMMIT or a ROLLBACK will come.
+    Transaction,
+    /// A connection of another crate.
+    Unknown,
+}
+
+impl State {
+    /// SeaORM has no question for it, but types of its own.
+    pub(super) fn of<C>() -> Self {
+        let name = type_name::<C>();
+        if name.ends_with("::DatabaseTransaction") {
+            Self::Transaction
+        } else if name.ends_with("::DatabaseConnection") {
+            Self::Autocommit
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Whether purges become rows, written through the same connection.
+pub(super) fn is_durable(roan: &Roan) -> bool {
+    #[cfg(feature = "sql")]
+    return roan.engine().durable.link().is_some();
+    #[cfg(not(feature = "sql"))]
+    {
+        let _ = roan;
+        false
+    }
+}
+
+/// Purges after a statement.
+pub(super) async fn write<C: ConnectionTrait>(
+    roan: &Roan,
+    db: &C,
+    targets: &[Target],
+) -> Result<(), DbErr> {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    #[cfg(feature = "sql")]
+    if let Some(link) = roan.engine().durable.link() {
+        return write_row(roan, link.scribe.dialect(), db, targets).await;
+    }
+    #[cfg(not(feature = "sql"))]
+    let _ = db;
+    for target in targets {
+        hook::purge(Some(roan), target);
+    }
+    if State::of::<C>() != State::Autocommit && Scope::current().is_none() {
+        purge_later(roan, targets.to_vec());
+    }
+    Ok(())
+}
+
+/// The commit cannot be seen: once it has come, another purge does what the first one did too early.
+fn purge_later(roan: &Roan, targets: Vec<Target>) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        loudly(format_args!(
+            "a transaction of SeaORM has no durable outbox and no `roan::scope` around it, so its \
+             commit is not seen: what it writes is purged at once and again {LATER:?} later"
+        ));
+    }
+    let handle = roan.clone();
+    let needed = Arc::new(());
+    roan.later(LATER, Arc::downgrade(&needed), move || {
+        for target in &targets {
+            hook::purge(Some(&handle), target);
+        }
+        drop(needed);
+    });
+}
+
+#[cfg(feature = "sql")]
+async fn write_row<C: ConnectionTrait>(
+    roan: &Roan,
+    outbox: crate::outbox::Dialect,
+    db: &C,
+    targets: &[Target],
+) -> Result<(), DbErr> {
+    use crate::outbox::{Dialect, OutboxError};
+    use sea_orm::{DbBackend, Statement};
+
+    let backend = db.get_database_backend();
+    let connection = match backend {
+        DbBackend::Postgres => Dialect::Postgres,
+        DbBackend::MySql => Dialect::MySql,
+        DbBackend::Sqlite => Dialect::Sqlite,
+        other => {
+            let told = format!("Roan has no outbox for {other:?}");
+            return Err(DbErr::Custom(told));
+        }
+    };
+    if outbox != connection {
+        let error = OutboxError::OtherDatabase { outbox, connection };
+        return Err(DbErr::Custom(error.to_string()));
+    }
+    let purges = || {
+        for target in targets {
+            hook::purge(None, target);
+        }
+    };
+    let Some(statement) = roan.outbox().statement(purges) else {
+        return Ok(());
+    };
+    let values = statement.params.into_iter().map(sea_orm::Value::from);
+    let insert = Statement::from_sql_and_values(backend, &*statement.sql, values);
+    db.execute_raw(insert).await?;
+    if State::of::<C>() == State::Autocommit {
+        roan.outbox().committed();
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Statements of all shapes.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use roan::orm::diesel::{Purging as _, PurgingDsl as _, PurgingRow as _, delete, update};
+use roan::purge_on;
+
+use crate::support::{Backend, Post, Site, Waiting, posts};
+
+/// A model that has not all columns of its table, and renames one.
+#[purge_on(save, delete, url = "/names/{name}")]
+#[derive(Debug, Queryable, Selectable, Identifiable)]
+#[diesel(table_name = posts)]
+struct Name {
+    id: i32,
+    #[diesel(column_name = slug)]
+    name: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_may_leave_out_columns() {
+    let mut site = Site::<PgConnection>::new(Waiting::InTable).await;
+    let conn = &mut site.conn;
+    let name = diesel::insert_into(posts::table)
+        .values((posts::slug.eq("a"), posts::title.eq("T")))
+        .returning(Name::as_returning())
+        .get_result_purging::<Name>(conn)
+        .unwrap();
+    update(posts::table.find(name.id))
+        .set(posts::slug.eq("b"))
+        .execute_purging::<Name>(conn)
+        .unwrap();
+    diesel::delete(posts::table)
+        .returning(Name::as_returning())
+        .get_results_purging::<Name>(conn)
+        .unwrap();
+    assert_eq!(site.purged().await, ["/names/a", "/names/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_fires_the_rules_for_updates_too() {
+    let mut site = Site::<SqliteConnection>::new(Waiting::InTable).await;
+    let insert = || {
+        let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
+        diesel::insert_into(posts::table).values(row)
+    };
+    insert().get_result_purging::<Post>(&mut site.conn).unwrap();
+    assert_eq!(site.purged().await, ["/posts", "/posts/a"]);
+    insert()
+        .on_conflict(posts::id)
+        .do_update()
+        .set(posts::title.eq("U"))
+        .get_result_purging::<Post>(&mut site.conn)
+        .unwrap();
+    assert_eq!(site.purged().await, ["/posts", "/posts/a", "/titles"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_key_purges_both_rows() {
+    let mut site = Site::<PgConnection>::new(Waiting::InMemory).await;
+    let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
+    let insert = diesel::insert_into(posts::table).values(row);
+    insert.get_result_purging::<Post>(&mut site.conn).unwrap();
+    site.purged().await;
+    update(posts::table.find(1))
+        .set((posts::id.eq(2), posts::slug.eq("b")))
+        .execute_purging::<Post>(&mut site.conn)
+        .unwrap();
+    let purged = site.purged().await;
+    assert_eq!(purged, ["/posts", "/posts/a", "/posts/b", "/titles"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_database_than_the_outbox_is_an_error() {
+    let site = Site::<SqliteConnection>::new(Waiting::InTable).await;
+    let database = PgConnection::database();
+    let mut conn = PgConnection::establish(&database.url).unwrap();
+    let post = Post {
+        id: 1,
+        slug: "a".into(),
+        title: "T".into(),
+    };
+    let error = conn
+        .purging(Some(&site.roan), || roan::created(&post))
+        .expect_err("two databases");
+    assert_eq!(
+        error.to_string(),
+        "the outbox is in SQLite, and the write in PostgreSQL: they must be one database"
+    );
+}
+
+/// A write whose purge cannot be written is undone.
+fn a_purge_that_fails_undoes_the_write<C: Backend>(
+    mut site: Site<C>,
+    result: impl FnOnce(&mut C) -> QueryResult<Post>,
+) {
+    site.conn.batch_execute("DROP TABLE roan_outbox").unwrap();
+    result(&mut site.conn).expect_err("there is no outbox");
+    let mut other = C::establish(&site.database.url).unwrap();
+    other
+        .batch_execute("INSERT INTO posts (id, slug, title) VALUES (1, 'x', 'T')")
+        .expect("the first row is not there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_without_its_purge_is_undone() {
+    macro_rules! insert {
+        () => {
+            |conn| {
+                let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
+                diesel::insert_into(posts::table)
+                    .values(row)
+                    .get_result_purging::<Post>(conn)
+            }
+        };
+    }
+    let site = Site::<SqliteConnection>::new(Waiting::InTable).await;
+    a_purge_that_fails_undoes_the_write(site, insert!());
+    let site = Site::<PgConnection>::new(Waiting::InTable).await;
+    a_purge_that_fails_undoes_the_write(site, insert!());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_of_sqlite_wait_for_each_other() {
+    let mut site = Site::<SqliteConnection>::new(Waiting::InMemory).await;
+    let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("0"));
+    diesel::insert_into(posts::table)
+        .values(row)
+        .execute(&mut site.conn)
+        .unwrap();
+    let url = &site.database.url;
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut conn = SqliteConnection::establish(url).unwrap();
+                conn.batch_execute("PRAGMA busy_timeout = 30000").unwrap();
+                conn.set_instrumentation(roan::orm::diesel::Watch::new().dispatcher(&site.roan));
+                for _ in 0..50 {
+                    update(posts::table.find(1))
+                        .set(posts::title.eq(posts::title.concat("+")))
+                        .execute_purging::<Post>(&mut conn)
+                        .expect("no writer is turned away");
+                }
+            });
+        }
+    });
+    let post: Post = posts::table.find(1).first(&mut site.conn).unwrap();
+    assert_eq!(post.title.len(), 201);
+    delete(&post)
+        .execute_purging::<Post>(&mut site.conn)
+        .unwrap();
+    post.deleted(&mut site.conn).unwrap();
+}

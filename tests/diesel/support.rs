@@ -1,0 +1,177 @@
+//! What the tests share: a database of each test's own with a table of posts, and caches.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use diesel::prelude::*;
+use roan::outbox::Outbox;
+use roan::testing::Recorder;
+use roan::{Roan, purge_on};
+use roan_tests::{MariaDb, Postgres, SqliteFile};
+
+pub(crate) const LONG: Duration = Duration::from_secs(30);
+
+diesel::table! {
+    posts (id) {
+        id -> Integer,
+        slug -> VarChar,
+        title -> VarChar,
+    }
+}
+
+/// The model of all tests.
+#[purge_on(save, delete, url = "/posts")]
+#[purge_on(save, delete, url = "/posts/{slug}")]
+#[purge_on(update(title), url = "/titles")]
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable, Identifiable, AsChangeset)]
+#[diesel(table_name = posts)]
+pub(crate) struct Post {
+    pub(crate) id: i32,
+    pub(crate) slug: String,
+    pub(crate) title: String,
+}
+
+/// A database of one test.
+pub(crate) struct Database {
+    /// For Diesel.
+    pub(crate) url: String,
+    /// For the outbox.
+    outbox: String,
+    _file: Option<SqliteFile>,
+}
+
+/// What a test writes with: one of the three.
+pub(crate) trait Backend: Connection + 'static {
+    const TABLE: &'static str;
+    fn database() -> Database;
+}
+
+fn number() -> u32 {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A new database in a server that all tests share.
+fn create<C: Connection>(url: &str) -> Database {
+    let name = format!("t{}", number());
+    let mut admin = C::establish(url).expect("the server");
+    admin
+        .batch_execute(&format!("CREATE DATABASE {name}"))
+        .expect("a database");
+    let url = format!("{}/{name}", url.rsplit_once('/').expect("a path").0);
+    Database {
+        outbox: url.clone(),
+        url,
+        _file: None,
+    }
+}
+
+impl Backend for PgConnection {
+    const TABLE: &'static str = "CREATE TABLE posts (id serial PRIMARY KEY, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
+
+    fn database() -> Database {
+        static SERVER: OnceLock<Postgres> = OnceLock::new();
+        create::<Self>(&SERVER.get_or_init(Postgres::start).url())
+    }
+}
+
+impl Backend for MysqlConnection {
+    const TABLE: &'static str = "CREATE TABLE posts (id int PRIMARY KEY AUTO_INCREMENT, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
+
+    fn database() -> Database {
+        static SERVER: OnceLock<MariaDb> = OnceLock::new();
+        create::<Self>(&SERVER.get_or_init(MariaDb::start).url())
+    }
+}
+
+impl Backend for SqliteConnection {
+    const TABLE: &'static str = "PRAGMA journal_mode = WAL; CREATE TABLE posts (id integer PRIMARY KEY, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
+
+    fn database() -> Database {
+        let file = SqliteFile::new();
+        Database {
+            url: file.folder().join("roan.db").display().to_string(),
+            outbox: file.url(),
+            _file: Some(file),
+        }
+    }
+}
+
+/// Where purges wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    InTable,
+    InMemory,
+}
+
+/// One connection, and what its purges reach.
+pub(crate) struct Site<C> {
+    pub(crate) database: Database,
+    pub(crate) roan: Roan,
+    recorder: Recorder,
+    pub(crate) conn: C,
+}
+
+impl<C: Backend> Site<C> {
+    pub(crate) async fn new(waiting: Waiting) -> Self {
+        let database = C::database();
+        let mut conn = C::establish(&database.url).expect("a connection");
+        conn.batch_execute(C::TABLE).expect("a table");
+        let recorder = Recorder::new();
+        let mut builder = Roan::builder().cache(recorder.clone()).no_rebound();
+        if waiting == Waiting::InTable {
+            let outbox = Outbox::at(&database.outbox)
+                .expect("a URL")
+                .poll(Duration::from_millis(50));
+            outbox.migrate_blocking().expect("tables");
+            builder = builder.outbox(outbox);
+        }
+        let roan = builder.build().expect("a dispatcher");
+        let watch = roan::orm::diesel::Watch::new().dispatcher(&roan);
+        conn.set_instrumentation(watch);
+        Self {
+            database,
+            roan,
+            recorder,
+            conn,
+        }
+    }
+
+    /// What was purged since the last look.
+    pub(crate) async fn purged(&self) -> Vec<String> {
+        let left = self.roan.flush(LONG).await;
+        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        let mut urls: Vec<String> = self
+            .recorder
+            .requests()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        self.recorder.clear();
+        urls.sort();
+        urls.dedup();
+        urls
+    }
+}
+
+macro_rules! insert_returning {
+    ($conn:expr, $slug:expr) => {
+        diesel::insert_into(posts::table)
+            .values((posts::slug.eq($slug), posts::title.eq("T")))
+            .get_result_purging::<Post>($conn)
+    };
+}
+macro_rules! insert_and_read {
+    ($conn:expr, $slug:expr) => {{
+        $conn.transaction(|conn| {
+            diesel::insert_into(posts::table)
+                .values((posts::slug.eq($slug), posts::title.eq("T")))
+                .execute(conn)?;
+            let post: Post = posts::table.order(posts::id.desc()).first(conn)?;
+            post.created(conn)?;
+            Ok(post)
+        })
+    }};
+}
+pub(crate) use {insert_and_read, insert_returning};

@@ -1,0 +1,195 @@
+//! Diesel.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::result::Error;
+use roan::orm::diesel::{PurgingDsl as _, PurgingRow as _, Watch, delete, update};
+use roan::outbox::Dialect;
+use roan::{Roan, purge_on};
+use roan_tests::Database;
+
+use crate::case::{self, End, Step};
+use crate::suite::{Stage, Writer};
+
+diesel::table! {
+    posts (id) {
+        id -> BigInt,
+        slug -> VarChar,
+        title -> VarChar,
+        author_id -> BigInt,
+    }
+}
+
+#[purge_on(save, delete, url = "/posts")]
+#[purge_on(save, delete, url = "/posts/{slug}")]
+#[purge_on(update(title), url = "/titles/{id}")]
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, Identifiable)]
+#[diesel(table_name = posts)]
+pub(super) struct Post {
+    id: i64,
+    slug: String,
+    title: String,
+    author_id: i64,
+}
+
+impl From<case::Post> for Post {
+    fn from(post: case::Post) -> Self {
+        Self {
+            id: post.id,
+            slug: post.slug.to_owned(),
+            title: post.title.to_owned(),
+            author_id: post.author_id,
+        }
+    }
+}
+
+#[derive(AsChangeset)]
+#[diesel(table_name = posts)]
+pub(super) struct Changes {
+    pub(super) slug: Option<&'static str>,
+    pub(super) title: Option<&'static str>,
+}
+
+/// Diesel opens SQLite's files by their paths.
+pub(super) fn url(database: &Database) -> &str {
+    let url = database.url();
+    match url.strip_prefix("sqlite://") {
+        Some(path) => path.split('?').next().unwrap_or_default(),
+        None => url,
+    }
+}
+
+/// The relay writes too.
+pub(super) const SQLITE_WAITS: &str = "PRAGMA busy_timeout = 30000";
+
+enum DieselWriter {
+    Postgres(PgConnection),
+    MySql(MysqlConnection),
+    Sqlite(SqliteConnection),
+}
+
+impl Writer for DieselWriter {
+    fn connect(database: &Database, roan: &Roan) -> Self {
+        fn open<C: Connection>(database: &Database, roan: &Roan) -> C {
+            let mut connection = C::establish(url(database)).expect("a connection");
+            connection.set_instrumentation(Watch::new().dispatcher(roan));
+            connection
+        }
+        match database.dialect() {
+            Dialect::Postgres => Self::Postgres(open(database, roan)),
+            Dialect::MySql => Self::MySql(open(database, roan)),
+            _ => {
+                let mut connection: SqliteConnection = open(database, roan);
+                connection.batch_execute(SQLITE_WAITS).expect("a setting");
+                Self::Sqlite(connection)
+            }
+        }
+    }
+
+    fn run(&mut self, steps: &[Step], stage: &Stage<'_>) -> Result<(), String> {
+        let done = match self {
+            Self::Postgres(connection) => postgres::steps(connection, steps, stage),
+            Self::MySql(connection) => mysql::steps(connection, steps, stage),
+            Self::Sqlite(connection) => sqlite::steps(connection, steps, stage),
+        };
+        done.map_err(|error| error.to_string())
+    }
+}
+
+crate::libraries::on_each_database!(DieselWriter);
+crate::libraries::in_memory_on_each_database!(DieselWriter);
+
+/// The steps on one kind of connection: Diesel's statements are typed by it.
+macro_rules! steps {
+    ($module:ident, $connection:ty, $insert:ident) => {
+        mod $module {
+            use super::*;
+
+            type Conn = $connection;
+
+            pub(super) fn steps(
+                conn: &mut Conn,
+                steps: &[Step],
+                stage: &Stage<'_>,
+            ) -> QueryResult<()> {
+                steps.iter().try_for_each(|step| one(conn, step, stage))
+            }
+
+            fn one(conn: &mut Conn, step: &Step, stage: &Stage<'_>) -> QueryResult<()> {
+                match step {
+                    Step::Create(post) => $insert!(conn, vec![Post::from(*post)]),
+                    Step::CreateMany(posts) => {
+                        let posts: Vec<_> = posts.iter().copied().map(Post::from).collect();
+                        $insert!(conn, posts)
+                    }
+                    Step::Update { id, slug, title } => {
+                        let (slug, title) = (*slug, *title);
+                        update(posts::table.find(id))
+                            .set(Changes { slug, title })
+                            .get_result_purging::<Post>(conn)
+                            .map(|_| ())
+                    }
+                    Step::UpdateMany { author_id, title } => {
+                        update(posts::table.filter(posts::author_id.eq(author_id)))
+                            .set(posts::title.eq(title))
+                            .execute_purging::<Post>(conn)
+                            .map(|_| ())
+                    }
+                    Step::Delete(id) => delete(posts::table.find(id))
+                        .get_result_purging::<Post>(conn)
+                        .map(|_| ()),
+                    Step::DeleteMany { author_id } => {
+                        delete(posts::table.filter(posts::author_id.eq(author_id)))
+                            .execute_purging::<Post>(conn)
+                            .map(|_| ())
+                    }
+                    Step::Raw(sql) => conn.batch_execute(sql),
+                    Step::Transaction(inner, end) => {
+                        let done = conn.transaction(|conn| {
+                            steps(conn, inner, stage)?;
+                            match end {
+                                End::Commit => Ok(()),
+                                End::Rollback => Err(Error::RollbackTransaction),
+                                End::Panic => panic!("as the case wants"),
+                            }
+                        });
+                        match (end, done) {
+                            (End::Rollback, Err(Error::RollbackTransaction)) => Ok(()),
+                            (_, done) => done,
+                        }
+                    }
+                    Step::Open(_) | Step::Await(_) | Step::CutOff => {
+                        stage.step(step);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    };
+}
+
+macro_rules! returning {
+    ($conn:expr, $posts:expr) => {
+        diesel::insert_into(posts::table)
+            .values($posts)
+            .execute_purging::<Post>($conn)
+            .map(|_| ())
+    };
+}
+
+/// MySQL does not return rows; here they are known beforehand.
+macro_rules! known {
+    ($conn:expr, $posts:expr) => {{
+        let posts = $posts;
+        $conn.transaction(|conn| {
+            diesel::insert_into(posts::table)
+                .values(&posts)
+                .execute(conn)?;
+            posts.iter().try_for_each(|post| post.created(conn))
+        })
+    }};
+}
+
+steps!(postgres, PgConnection, returning);
+steps!(mysql, MysqlConnection, known);
+steps!(sqlite, SqliteConnection, returning);

@@ -1,0 +1,211 @@
+//! diesel-async.
+
+use std::pin::Pin;
+
+use diesel::prelude::*;
+use diesel::result::Error;
+use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
+use diesel_async::{
+    AsyncConnection, AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl,
+    SimpleAsyncConnection as _,
+};
+use roan::Roan;
+use roan::orm::diesel_async::{PurgingDsl as _, PurgingRow as _, Watch, delete, update};
+use roan::outbox::Dialect;
+use roan_tests::Database;
+use tokio::runtime::Runtime;
+
+use super::diesel::{Changes, Post, SQLITE_WAITS, posts, url};
+use crate::case::{End, Step};
+use crate::suite::{Stage, Writer};
+
+struct DieselAsyncWriter {
+    runtime: Runtime,
+    connection: AnyConnection,
+}
+
+enum AnyConnection {
+    Postgres(AsyncPgConnection),
+    MySql(AsyncMysqlConnection),
+    Sqlite(SyncConnectionWrapper<SqliteConnection>),
+}
+
+impl AnyConnection {
+    async fn open(database: &Database, roan: &Roan) -> Self {
+        async fn open<C: AsyncConnection>(database: &Database, roan: &Roan) -> C {
+            let mut connection = C::establish(url(database)).await.expect("a connection");
+            connection.set_instrumentation(Watch::new().dispatcher(roan));
+            connection
+        }
+        match database.dialect() {
+            Dialect::Postgres => Self::Postgres(open(database, roan).await),
+            Dialect::MySql => Self::MySql(open(database, roan).await),
+            _ => {
+                let mut connection: SyncConnectionWrapper<SqliteConnection> =
+                    open(database, roan).await;
+                let set = connection.batch_execute(SQLITE_WAITS).await;
+                set.expect("a setting");
+                Self::Sqlite(connection)
+            }
+        }
+    }
+}
+
+impl Writer for DieselAsyncWriter {
+    fn connect(database: &Database, roan: &Roan) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        Self {
+            connection: runtime.block_on(AnyConnection::open(database, roan)),
+            runtime,
+        }
+    }
+
+    fn run(&mut self, steps: &[Step], stage: &Stage<'_>) -> Result<(), String> {
+        let runtime = &self.runtime;
+        let done = match &mut self.connection {
+            AnyConnection::Postgres(connection) => {
+                runtime.block_on(postgres::steps(connection, steps, stage))
+            }
+            AnyConnection::MySql(connection) => {
+                runtime.block_on(mysql::steps(connection, steps, stage))
+            }
+            AnyConnection::Sqlite(connection) => {
+                runtime.block_on(sqlite::steps(connection, steps, stage))
+            }
+        };
+        done.map_err(|error| error.to_string())
+    }
+}
+
+crate::libraries::on_each_database!(DieselAsyncWriter);
+crate::libraries::in_memory_on_each_database!(DieselAsyncWriter);
+
+type Done<'a> = Pin<Box<dyn Future<Output = QueryResult<()>> + Send + 'a>>;
+
+/// The steps on one kind of connection: Diesel's statements are typed by it.
+macro_rules! steps {
+    ($module:ident, $connection:ty, $insert:ident) => {
+        mod $module {
+            use super::*;
+
+            type Conn = $connection;
+
+            pub(super) fn steps<'a>(
+                conn: &'a mut Conn,
+                steps: &'a [Step],
+                stage: &'a Stage<'_>,
+            ) -> Done<'a> {
+                Box::pin(async move {
+                    for step in steps {
+                        one(conn, step, stage).await?;
+                    }
+                    Ok(())
+                })
+            }
+
+            async fn one(conn: &mut Conn, step: &Step, stage: &Stage<'_>) -> QueryResult<()> {
+                match step {
+                    Step::Create(post) => $insert!(conn, vec![Post::from(*post)]),
+                    Step::CreateMany(posts) => {
+                        let posts: Vec<_> = posts.iter().copied().map(Post::from).collect();
+                        $insert!(conn, posts)
+                    }
+                    Step::Update { id, slug, title } => {
+                        let (slug, title) = (*slug, *title);
+                        update(posts::table.find(id))
+                            .set(Changes { slug, title })
+                            .get_result_purging::<Post>(conn)
+                            .await
+                            .map(|_| ())
+                    }
+                    Step::UpdateMany { author_id, title } => {
+                        update(posts::table.filter(posts::author_id.eq(author_id)))
+                            .set(posts::title.eq(title))
+                            .execute_purging::<Post>(conn)
+                            .await
+                            .map(|_| ())
+                    }
+                    Step::Delete(id) => delete(posts::table.find(id))
+                        .get_result_purging::<Post>(conn)
+                        .await
+                        .map(|_| ()),
+                    Step::DeleteMany { author_id } => {
+                        delete(posts::table.filter(posts::author_id.eq(author_id)))
+                            .execute_purging::<Post>(conn)
+                            .await
+                            .map(|_| ())
+                    }
+                    Step::Raw(sql) => conn.batch_execute(sql).await,
+                    Step::Transaction(inner, end) => {
+                        let done = conn.transaction(async |conn| {
+                            steps(conn, inner, stage).await?;
+                            match end {
+                                End::Commit => Ok(()),
+                                End::Rollback => Err(Error::RollbackTransaction),
+                                End::Panic => panic!("as the case wants"),
+                            }
+                        });
+                        match (end, done.await) {
+                            (End::Rollback, Err(Error::RollbackTransaction)) => Ok(()),
+                            (_, done) => done,
+                        }
+                    }
+                    Step::Open(_) | Step::Await(_) | Step::CutOff => {
+                        stage.step(step);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    };
+}
+
+macro_rules! returning {
+    ($conn:expr, $posts:expr) => {
+        diesel::insert_into(posts::table)
+            .values($posts)
+            .execute_purging::<Post>($conn)
+            .await
+            .map(|_| ())
+    };
+}
+
+/// MySQL does not return rows; here they are known beforehand.
+macro_rules! known {
+    ($conn:expr, $posts:expr) => {{
+        let posts = $posts;
+        let done = $conn.transaction(async |conn| {
+            let insert = diesel::insert_into(posts::table).values(&posts);
+            RunQueryDsl::execute(insert, conn).await?;
+            for post in &posts {
+                post.created(conn).await?;
+            }
+            Ok(())
+        });
+        done.await
+    }};
+}
+
+/// diesel-async has no batches for SQLite.
+macro_rules! one_by_one {
+    ($conn:expr, $posts:expr) => {{
+        let posts = $posts;
+        let done = $conn.transaction(async |conn| {
+            for post in posts {
+                diesel::insert_into(posts::table)
+                    .values(post)
+                    .execute_purging::<Post>(conn)
+                    .await?;
+            }
+            Ok(())
+        });
+        done.await
+    }};
+}
+
+steps!(postgres, AsyncPgConnection, returning);
+steps!(mysql, AsyncMysqlConnection, known);
+steps!(sqlite, SyncConnectionWrapper<SqliteConnection>, one_by_one);

@@ -1,0 +1,3 @@
+//! What only one library has.
+
+mod sea_orm;

@@ -1,0 +1,339 @@
+//! SeaORM: the ways of saving that the suite does not take.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use roan::outbox::{Dialect, Outbox};
+use roan::testing::Recorder;
+use roan::{Builder, Roan};
+use roan_tests::Database;
+use sea_orm::prelude::*;
+use sea_orm::{
+    DatabaseConnection, IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged,
+};
+
+use roan::orm::sea_orm::{ExecPurging as _, with_dispatcher};
+
+const LONG: Duration = Duration::from_secs(30);
+
+mod article {
+    use roan::purge_on;
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "articles")]
+    #[purge_on(save, delete, url = "/articles/{slug}")]
+    #[purge_on(update(title), url = "/titles/{id}")]
+    pub(super) struct Model {
+        #[sea_orm(primary_key)]
+        pub(super) id: i32,
+        #[sea_orm(column_name = "address")]
+        pub(super) slug: String,
+        pub(super) title: String,
+        pub(super) views: i32,
+    }
+
+    static TOLD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
+    fn tell(text: String) {
+        TOLD.lock().unwrap().push(text);
+    }
+
+    /// What the bodies below have told.
+    pub(super) fn told() -> Vec<String> {
+        std::mem::take(&mut *TOLD.lock().unwrap())
+    }
+
+    #[roan::hooks]
+    impl ActiveModelBehavior for ActiveModel {
+        async fn before_save<D>(mut self, _: &D, is_new: bool) -> Result<Self, DbErr>
+        where
+            D: ConnectionTrait,
+        {
+            if let sea_orm::ActiveValue::Set(slug) = &self.slug {
+                if slug.is_empty() {
+                    return Err(DbErr::Custom("no slug".to_owned()));
+                }
+                self.slug = sea_orm::Set(slug.to_lowercase());
+            }
+            tell(format!("before save {is_new}"));
+            Ok(self)
+        }
+
+        async fn after_delete<C>(self, db: &C) -> Result<Self, DbErr>
+        where
+            C: ConnectionTrait,
+        {
+            let _ = db.get_database_backend();
+            tell("after delete".to_owned());
+            Ok(self)
+        }
+    }
+}
+
+/// One at a time: they share what the bodies were told.
+static TURN: Mutex<()> = Mutex::new(());
+
+struct Site {
+    db: DatabaseConnection,
+    roan: Roan,
+    recorder: Recorder,
+    database: Database,
+}
+
+impl Site {
+    async fn new(dialect: Dialect, is_durable: bool) -> Self {
+        let database = Database::start(dialect);
+        let id = match dialect {
+            Dialect::Postgres => "id serial PRIMARY KEY",
+            Dialect::MySql => "id int AUTO_INCREMENT PRIMARY KEY",
+            _ => "id integer PRIMARY KEY",
+        };
+        let table = format!(
+            "CREATE TABLE articles ({id}, address varchar(100) NOT NULL UNIQUE,
+             title varchar(100) NOT NULL, views int NOT NULL)"
+        );
+        let mut connection = database.connect().await;
+        connection.run(&table).await.unwrap();
+        let recorder = Recorder::new();
+        let mut builder: Builder = Roan::builder().cache(recorder.clone()).no_rebound();
+        if is_durable {
+            let outbox = Outbox::at(database.url()).unwrap();
+            outbox.migrate().await.unwrap();
+            builder = builder.outbox(outbox);
+        }
+        let mut options = sea_orm::ConnectOptions::new(database.url());
+        options.sqlx_logging(false);
+        Self {
+            db: sea_orm::Database::connect(options).await.unwrap(),
+            roan: builder.build().unwrap(),
+            recorder,
+            database,
+        }
+    }
+
+    /// The targets that have left since the last time.
+    async fn purged(&self) -> Vec<String> {
+        let left = self.roan.flush(LONG).await;
+        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        let purges = self.recorder.purges();
+        self.recorder.clear();
+        purges.targets().iter().map(ToString::to_string).collect()
+    }
+}
+
+fn article(slug: &str) -> article::ActiveModel {
+    article::ActiveModel {
+        slug: Set(slug.to_owned()),
+        title: Set("old".to_owned()),
+        views: Set(0),
+        ..Default::default()
+    }
+}
+
+fn on_each_database(is_durable: bool, test: impl AsyncFn(&Site) -> Result<(), DbErr>) {
+    let _turn = TURN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
+        crate::suite::block_on(async {
+            let site = Site::new(dialect, is_durable).await;
+            let done = with_dispatcher(&site.roan, test(&site)).await;
+            done.unwrap_or_else(|error| panic!("{dialect}: {error}"));
+        });
+    }
+}
+
+#[test]
+fn every_way_of_saving_one_row_purges() {
+    on_each_database(true, async |site| {
+        let db = &site.db;
+        article::told();
+        let made = article("A").save(db).await?;
+        assert_eq!(site.purged().await, ["/articles/a"]);
+        assert_eq!(article::told(), ["before save true"]);
+
+        let mut changed = made.clone();
+        changed.slug = Set("B".to_owned());
+        changed.save(db).await?;
+        assert_eq!(site.purged().await, ["/articles/a", "/articles/b"]);
+
+        // The key alone is known of it.
+        let id = made.id.clone().unwrap();
+        let partial = article::ActiveModel {
+            id: Unchanged(id),
+            views: Set(1),
+            ..Default::default()
+        };
+        partial.clone().update(db).await?;
+        assert_eq!(site.purged().await, ["/articles/b"]);
+        partial.update_without_returning(db).await?;
+        assert_eq!(site.purged().await, ["/articles/b"]);
+
+        let renamed = article::ActiveModel {
+            id: Unchanged(id),
+            slug: Set("c".to_owned()),
+            title: Set("new".to_owned()),
+            ..Default::default()
+        };
+        renamed.update_without_returning(db).await?;
+        let both = ["/articles/b", "/articles/c", &format!("/titles/{id}")];
+        assert_eq!(site.purged().await, both);
+
+        let key = article::ActiveModel {
+            id: Unchanged(id),
+            ..Default::default()
+        };
+        key.delete(db).await?;
+        assert_eq!(site.purged().await, ["/articles/c"]);
+        assert_eq!(article::told().pop().as_deref(), Some("after delete"));
+        Ok(())
+    });
+}
+
+#[test]
+fn without_returning_in_a_transaction_the_commit_decides() {
+    on_each_database(true, async |site| {
+        let made = article("a").insert(&site.db).await?;
+        site.purged().await;
+        for commits in [false, true] {
+            let tx = site.db.begin().await?;
+            let mut changed = made.clone().into_active_model();
+            changed.slug = Set("b".to_owned());
+            changed.update_without_returning(&tx).await?;
+            assert!(site.purged().await.is_empty());
+            if commits {
+                tx.commit().await?;
+                assert_eq!(site.purged().await, ["/articles/a", "/articles/b"]);
+            } else {
+                tx.rollback().await?;
+                assert!(site.purged().await.is_empty());
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn an_update_writes_one_row_of_the_outbox() {
+    on_each_database(true, async |site| {
+        let made = article("a").insert(&site.db).await?;
+        let tx = site.db.begin().await?;
+        let mut changed = made.into_active_model();
+        changed.title = Set("new".to_owned());
+        changed.update(&tx).await?;
+        tx.commit().await?;
+        let counted = Statement::from_string(
+            site.db.get_database_backend(),
+            "SELECT count(*) FROM roan_outbox",
+        );
+        let row = site.db.query_one_raw(counted).await?.unwrap();
+        assert_eq!(row.try_get_by_index::<i64>(0)?, 2);
+        Ok(())
+    });
+}
+
+#[test]
+fn the_builder_and_generated_keys_purge() {
+    on_each_database(true, async |site| {
+        let built = article::ActiveModel::builder()
+            .set_slug("x")
+            .set_title("old")
+            .set_views(0);
+        built.save(&site.db).await?;
+        assert_eq!(site.purged().await, ["/articles/x"]);
+        let many = ["y", "z"].map(article);
+        let made = article::Entity::insert_many(many)
+            .exec_purging(&site.db)
+            .await?;
+        assert_eq!(made.len(), 2);
+        assert_eq!(site.purged().await, ["/articles/y", "/articles/z"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_write_that_fails_purges_nothing_of_it() {
+    on_each_database(true, async |site| {
+        article("a").insert(&site.db).await?;
+        site.purged().await;
+        assert!(article("").insert(&site.db).await.is_err());
+        assert!(article("a").insert(&site.db).await.is_err());
+        assert!(site.purged().await.is_empty());
+        let nobody = article::ActiveModel {
+            id: Unchanged(999),
+            title: Set("new".to_owned()),
+            ..Default::default()
+        };
+        assert!(nobody.update(&site.db).await.is_err());
+        assert!(site.purged().await.is_empty());
+        Ok(())
+    });
+}
+
+#[test]
+fn without_an_outbox_a_scope_holds_the_purges() {
+    on_each_database(false, async |site| {
+        let work = async {
+            let tx = site.db.begin().await?;
+            let made = article("a").insert(&tx).await?;
+            let mut changed = made.into_active_model();
+            changed.slug = Set("b".to_owned());
+            changed.update(&tx).await?;
+            assert!(site.purged().await.is_empty());
+            tx.commit().await
+        };
+        roan::scope(work).await?;
+        assert_eq!(site.purged().await, ["/articles/a", "/articles/b"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
+    on_each_database(false, async |site| {
+        let tx = site.db.begin().await?;
+        article("a").insert(&tx).await?;
+        tx.commit().await?;
+        let left = site.roan.flush(LONG).await;
+        assert_eq!(left.pending(), 0);
+        let requests = site.recorder.requests();
+        let requests: Vec<_> = requests.iter().map(ToString::to_string).collect();
+        assert_eq!(requests, ["/articles/a", "/articles/a"]);
+        Ok(())
+    });
+}
+
+/// Of SQLite: a transaction that has begun with reading cannot write once another connection has.
+#[test]
+fn updates_succeed_beside_another_writer() {
+    let _turn = TURN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    crate::suite::block_on(async {
+        let site = Site::new(Dialect::Sqlite, true).await;
+        let mut other = site.database.connect().await;
+        other.run("CREATE TABLE others (id integer)").await.unwrap();
+        let writing = async {
+            loop {
+                other.run("INSERT INTO others VALUES (1)").await.unwrap();
+            }
+        };
+        let updating = async {
+            let made = article("a").insert(&site.db).await?;
+            for number in 0..200 {
+                let tx = site.db.begin().await?;
+                let mut changed = made.clone().into_active_model();
+                changed.title = Set(number.to_string());
+                changed.update(&tx).await?;
+                tx.commit().await?;
+            }
+            Ok::<_, DbErr>(())
+        };
+        tokio::select! {
+            updated = with_dispatcher(&site.roan, updating) => updated.unwrap(),
+            () = writing => {}
+        }
+    });
+}

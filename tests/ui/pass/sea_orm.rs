@@ -1,0 +1,71 @@
+//! Entities of SeaORM, in every order of the attributes.
+
+mod above {
+    use sea_orm::entity::prelude::*;
+
+    #[roan::purge_on(save, delete, url = "/posts/{slug}")]
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "posts")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub slug: String,
+    }
+
+    #[roan::hooks]
+    #[async_trait::async_trait]
+    impl ActiveModelBehavior for ActiveModel {
+        async fn after_save<C>(mut model: Model, _: &C, insert: bool) -> Result<Model, DbErr>
+        where
+            C: ConnectionTrait,
+        {
+            if insert {
+                model.slug.push('!');
+                return Ok(model);
+            }
+            Err(DbErr::Custom("no".to_owned()))
+        }
+    }
+}
+
+mod below {
+    use sea_orm::entity::prelude::*;
+
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "posts")]
+    #[roan::purge_on(save, delete, url = "/posts/{slug}")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub slug: String,
+    }
+
+    #[roan::hooks(crate = ::roan)]
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod plain {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[roan::purge_on(save, delete, url = "/posts/{slug}")]
+    #[sea_orm(table_name = "posts")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub slug: String,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    #[roan::hooks]
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+fn main() {
+    let rules = roan::rules();
+    assert_eq!(rules.len(), 3);
+}
