@@ -24,7 +24,6 @@ const ROUNDS: usize = 3;
 #[purge_on(save, delete, url = "/posts")]
 #[purge_on(save, delete, url = "/posts/{slug}", table = "posts")]
 #[purge_on(update(title), url = "/feed/{id}")]
-#[expect(dead_code, reason = "the rules alone are of use")]
 struct Post {
     id: i64,
     slug: String,

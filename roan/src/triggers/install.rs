@@ -21,6 +21,15 @@ impl Outbox {
         self.change_triggers(true).await
     }
 
+    /// As [`install_triggers`](Self::install_triggers), for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`install_triggers`](Self::install_triggers).
+    pub fn install_triggers_blocking(&self) -> Result<(), OutboxError> {
+        Self::block_on(|| self.install_triggers())
+    }
+
     /// Takes away all triggers that write to this outbox.
     ///
     /// Do so before the outbox's tables are dropped, or no write of those tables succeeds any more.
