@@ -10,7 +10,8 @@ impl Outbox {
     /// leaves alone those that are right, and takes away those that write to this outbox for no rule. Several programs may do so at once. The tables must be there:
     /// the models' own, and those of the outbox.
     ///
-    /// The user of the database needs the right to make triggers on the tables; those who write to
+    /// The user of the database needs the right to make triggers on the tables (on MySQL also to lock them,
+    /// and with a binary log `log_bin_trust_function_creators` or the right `SUPER`); those who write to
     /// them afterwards need none on the outbox.
     ///
     /// # Errors

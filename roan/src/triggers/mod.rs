@@ -25,7 +25,7 @@
 //! | many rows in one statement | one call, a row of the outbox for each 500 | a call and a row each | a call and a row each |
 //! | rows that go or change with others, by foreign keys | seen | told by triggers on the parent, which `install_triggers` makes | seen |
 //! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | there is none |
-//! | `REPLACE` | there is none | seen | the row of the same key is seen; one that goes for another unique column only with `PRAGMA recursive_triggers = ON` |
+//! | `REPLACE` | there is none | seen | the row of the same key is seen; one that goes for another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
 //! | writes to a partition by its own name | **not seen** | seen | there are none |
 //! | `session_replication_role = replica`, logical replication | **not seen** | depends on the format of the log | |
 //!
