@@ -7,7 +7,7 @@ use super::script::{Script, Trigger, guard, quoted, quoted_name, split, stamped,
 use crate::outbox::Dialect;
 use crate::outbox::store::ForeignKey;
 
-/// InnoDB goes no further either.
+/// The database goes no further either.
 const DEEPEST: usize = 15;
 
 pub(super) fn scripts(plans: &[Plan], prefix: &str, keys: &[ForeignKey]) -> Vec<Script> {
