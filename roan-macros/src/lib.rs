@@ -158,5 +158,5 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[cfg(feature = "sea-orm")]
 #[proc_macro_attribute]
 pub fn hooks(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    hooks::expand(arguments.into(), item.into()).into()
+    hooks::expand(arguments.into(), &item.into()).into()
 }

@@ -2,7 +2,9 @@
 
 use roan::outbox::Dialect;
 
-use crate::support::{Place, run};
+use roan_tests::Connection;
+
+use crate::support::{Place, Watched, run};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replace_purges_the_row_that_it_replaces() {
@@ -58,4 +60,36 @@ async fn a_value_of_another_type_fails_no_write() {
     for page in ["/feed/1", "/posts", "/posts/7", "/posts/1.5"] {
         assert!(purged.iter().any(|purged| purged == page), "{purged:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_is_watched_purges_all_that_comes_through_it() {
+    let place = Place::new(Dialect::Sqlite).await;
+    let watched = Watched::start(place.outbox().await);
+    let (mut client, mut other) = (place.connect().await, place.connect().await);
+    let Connection::Sqlite(connection) = &mut client else {
+        panic!("another database");
+    };
+    for _ in 0..2 {
+        roan::orm::sqlx::watch(connection, &place.wanted())
+            .await
+            .unwrap();
+    }
+    let insert = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A'), (2, 'b', 'B')";
+    assert!(!watched.after(&mut client, insert).await.is_empty());
+
+    run(&mut client, "BEGIN").await;
+    run(&mut client, "UPDATE posts SET slug = 'c' WHERE id = 1").await;
+    run(&mut client, "SAVEPOINT s").await;
+    run(&mut client, "DELETE FROM posts").await;
+    run(&mut client, "ROLLBACK TO s").await;
+    let purged = watched.after(&mut client, "COMMIT").await;
+    let of_one = |page: &String| page.contains('b') || page == "/posts/2";
+    assert!(purged.contains(&"/posts/a".to_owned()), "{purged:?}");
+    assert!(purged.contains(&"/posts/c".to_owned()), "{purged:?}");
+    assert!(!purged.iter().any(of_one), "{purged:?}");
+
+    // It is nobody else's.
+    let by_other = watched.after(&mut other, "DELETE FROM posts").await;
+    assert!(by_other.is_empty(), "{by_other:?}");
 }

@@ -10,7 +10,7 @@ use syn::{Error, ImplItem, ItemImpl, Path, Result, Token};
 use method::Hook;
 
 /// Expands `#[hooks]` or `#[hooks(crate = path)]` on an impl.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     match expanded(arguments.clone(), item.clone()) {
         Ok(tokens) => tokens,
         Err(error) => {
@@ -92,7 +92,7 @@ fn parse_impl(item: TokenStream) -> Result<ItemImpl> {
     };
     let of = parsed.trait_.as_ref();
     let name = of.and_then(|(path, _)| path.segments.last());
-    if !name.is_some_and(|name| name.ident == "ActiveModelBehavior") {
+    if name.is_none_or(|name| name.ident != "ActiveModelBehavior") {
         return Err(Error::new(Span::call_site(), told));
     }
     Ok(parsed)

@@ -132,7 +132,21 @@ fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
     config.caches.push(CacheConfig::Nginx(nginx));
     let (outbox, prefix) = (get("outbox")?, get("prefix")?);
     match outbox {
-        Some(url) => set_outbox(&mut config, url, prefix, &variable("outbox"))?,
+        #[cfg(feature = "sql")]
+        Some(url) => {
+            config.outbox = Some(super::OutboxConfig {
+                url,
+                prefix,
+                ..super::OutboxConfig::default()
+            });
+        }
+        #[cfg(not(feature = "sql"))]
+        Some(url) => {
+            let problem =
+                "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
+            let url = crate::site::redacted(&url);
+            return Err(error(&variable("outbox"), &url, problem));
+        }
         None if prefix.is_some() => {
             let problem = "is of no use without `ROAN_OUTBOX`";
             let value = prefix.unwrap_or_default();
@@ -141,32 +155,6 @@ fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
         None => {}
     }
     config.builder_with(&variable)
-}
-
-#[cfg(feature = "sql")]
-fn set_outbox(
-    config: &mut Config,
-    url: String,
-    prefix: Option<String>,
-    _variable: &str,
-) -> Result<(), ConfigError> {
-    config.outbox = Some(super::OutboxConfig {
-        url,
-        prefix,
-        ..super::OutboxConfig::default()
-    });
-    Ok(())
-}
-
-#[cfg(not(feature = "sql"))]
-fn set_outbox(
-    _config: &mut Config,
-    url: String,
-    _prefix: Option<String>,
-    variable: &str,
-) -> Result<(), ConfigError> {
-    let problem = "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
-    Err(error(variable, &crate::site::redacted(&url), problem))
 }
 
 /// A comma may stand in a password too, so only one before another URL separates.

@@ -52,15 +52,15 @@ impl OutboxConfig {
         if let Some(prefix) = &self.prefix {
             outbox = outbox.prefix(prefix);
         }
-        let durations: [(_, _, fn(Outbox, _) -> Outbox); 3] = [
-            ("poll", &self.poll, Outbox::poll),
-            ("lease", &self.lease, Outbox::lease),
-            ("retention", &self.retention, Outbox::retention),
-        ];
-        for (field, value, set) in durations {
-            if let Some(text) = value {
-                outbox = set(outbox, parse_duration(&named(field), text, "")?);
-            }
+        let duration = |field, text: &str| parse_duration(&named(field), text, "");
+        if let Some(text) = &self.poll {
+            outbox = outbox.poll(duration("poll", text)?);
+        }
+        if let Some(text) = &self.lease {
+            outbox = outbox.lease(duration("lease", text)?);
+        }
+        if let Some(text) = &self.retention {
+            outbox = outbox.retention(duration("retention", text)?);
         }
         if let Some(attempts) = self.max_attempts {
             outbox = outbox.max_attempts(attempts);

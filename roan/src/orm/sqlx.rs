@@ -241,3 +241,45 @@ macro_rules! purging {
 purging!("postgres", sqlx::PgConnection, Dialect::Postgres);
 purging!("mysql", sqlx::MySqlConnection, Dialect::MySql);
 purging!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);
+
+/// Watches a connection of SQLite: every change of a row of a table with rules that comes through it
+/// writes to the outbox, in the transaction of the change, whether it comes from a model, from raw SQL
+/// or from a statement for many rows. No hooks are needed beside it.
+///
+/// For every connection of a pool:
+///
+/// ```no_run
+/// use roan::triggers::Triggers;
+/// use sqlx::sqlite::SqlitePoolOptions;
+///
+/// # async fn open() -> Result<(), sqlx::Error> {
+/// let pool = SqlitePoolOptions::new()
+///     .after_connect(|connection, _| {
+///         Box::pin(async { roan::orm::sqlx::watch(connection, &Triggers::new()).await })
+///     })
+///     .connect("sqlite://blog.db")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It makes `TEMP` triggers, those of [`roan::triggers`](crate::triggers) for one connection, so it needs
+/// the durable outbox in the same database. What they do not see is told there.
+///
+/// # Errors
+///
+/// When a rule cannot be said in SQL, or a table or column is not there.
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub async fn watch(
+    connection: &mut sqlx::SqliteConnection,
+    triggers: &crate::triggers::Triggers,
+) -> Result<(), sqlx::Error> {
+    let sql = triggers
+        .connection_sql()
+        .map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

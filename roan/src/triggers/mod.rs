@@ -93,6 +93,26 @@ impl Triggers {
         Ok(joined(&statements))
     }
 
+    /// The SQL that makes the triggers on one connection of SQLite, as `TEMP` triggers: they see every
+    /// change of a row that comes through this connection, raw and of many rows, and are gone with it.
+    /// It changes nothing in the database's schema, and can be run again.
+    ///
+    /// # Errors
+    ///
+    /// As [`sql`].
+    pub fn connection_sql(&self) -> Result<String, TriggerError> {
+        let scripts = self.scripts(Dialect::Sqlite)?;
+        let mut statements = Vec::new();
+        for script in scripts {
+            statements.push(script.guard);
+            let made = script.triggers.into_iter();
+            statements.extend(
+                made.map(|trigger| format!("CREATE TEMP TRIGGER IF NOT EXISTS {}", trigger.body)),
+            );
+        }
+        Ok(joined(&statements))
+    }
+
     /// The SQL that takes the triggers away again.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub trait Relations: Model + ModelTrait + Sync {
     }
 
     /// Follows every rule that does.
+    #[must_use]
     fn related<C: ConnectionTrait>(
         found: Found<'_, Self, C>,
     ) -> impl Future<Output = Result<Vec<Target>, DbErr>> + Send {

@@ -27,7 +27,7 @@ pub(super) fn key_of<M: ModelTrait>(row: &M) -> Vec<Value> {
 }
 
 /// Makes a transaction of SQLite one that writes: if its first statement were to read, the first one
-/// that writes would fail where another connection has written in between (SQLITE_BUSY_SNAPSHOT),
+/// that writes would fail where another connection has written in between (`SQLITE_BUSY_SNAPSHOT`),
 /// and no timeout helps.
 pub(super) async fn begin_writing<E, C>(db: &C) -> Result<(), DbErr>
 where

@@ -63,7 +63,7 @@ fn keys_in(statement: &Statement, key: &[String]) -> Keys {
         .values
         .as_ref()
         .map_or(&[][..], |values| &values.0);
-    if places.len() < key.len() || values.len() % columns.len() != 0 {
+    if places.len() < key.len() || !values.len().is_multiple_of(columns.len()) {
         return Keys::Unknown;
     }
     let rows = values.chunks(columns.len());
@@ -71,8 +71,8 @@ fn keys_in(statement: &Statement, key: &[String]) -> Keys {
     Keys::Written(keys.collect())
 }
 
-/// One statement takes keys in a row, of which the first is told (MySQL manual, "AUTO_INCREMENT
-/// Handling in InnoDB").
+/// One statement takes keys in a row, of which the first is told (MySQL manual, "`AUTO_INCREMENT`
+/// Handling in `InnoDB`").
 async fn generated<C: ConnectionTrait>(db: &C, count: u64) -> Result<Vec<Vec<Value>>, DbErr> {
     let sql = "SELECT CAST(LAST_INSERT_ID() AS SIGNED), CAST(@@auto_increment_increment AS SIGNED)";
     let asked = Statement::from_string(db.get_database_backend(), sql);
