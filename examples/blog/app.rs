@@ -1,5 +1,6 @@
 //! The blog: a page that lists the posts, and a page for each with a form to change it.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -17,17 +18,27 @@ use crate::posts::sqlx::SqlxPosts;
 use crate::posts::{Library, Outcome, Posts};
 
 /// At the start: the pages, the caches, and the outbox in the database of the posts.
-pub(crate) async fn start(library: Library, file: &str, nginx: Nginx) -> Outcome<(Router, Roan)> {
-    let routes = match library {
-        Library::Sqlx => routes(SqlxPosts::open(file).await?),
-        Library::SeaOrm => routes(SeaOrmPosts::open(file).await?),
-        Library::Diesel => routes(DieselPosts::open(file).await?),
-    };
+pub(crate) async fn start(
+    library: Library,
+    file: &str,
+    nginx: Nginx,
+) -> Result<(Router, Roan), Box<dyn Error>> {
+    let routes = open(library, file)
+        .await
+        .map_err(|error| -> Box<dyn Error> { error })?;
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
     let roan = Roan::builder().cache(nginx).outbox(outbox).install()?;
     Ok((routes, roan))
+}
+
+async fn open(library: Library, file: &str) -> Outcome<Router> {
+    Ok(match library {
+        Library::Sqlx => routes(SqlxPosts::open(file).await?),
+        Library::SeaOrm => routes(SeaOrmPosts::open(file).await?),
+        Library::Diesel => routes(DieselPosts::open(file).await?),
+    })
 }
 
 fn routes<P: Posts>(posts: P) -> Router {

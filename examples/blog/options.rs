@@ -24,7 +24,10 @@ impl Options {
         let mut options = Self::default();
         while let Some(arg) = args.next() {
             match &*arg {
-                "--library" => options.library = args.next().unwrap_or_default().parse()?,
+                "--library" => {
+                    let name = args.next().ok_or("--library needs a name, as sqlx")?;
+                    options.library = name.parse()?;
+                }
                 "--once" => options.once = true,
                 "--help" | "-h" => options.help = true,
                 _ => {
