@@ -35,7 +35,7 @@ use proc_macro::TokenStream;
 /// #[purge_on( EVENT, ... TARGET, ... OPTION, ... )]        in any order
 ///
 /// EVENT    create | update | update(FIELD, ...) | delete | save
-/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE"
+/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...)
 /// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | crate = PATH
 /// ```
 ///
@@ -73,6 +73,11 @@ use proc_macro::TokenStream;
 ///     }
 /// }
 /// ```
+///
+/// - `related(author_id -> author::Model)`: what the rules of a related row yield for `save`. The hooks of
+///   SeaORM read that row by its key, one query for a rule and a write; on an update of the field both
+///   rows are followed. `related(editor_id? -> author::Model)` is for an `Option`. It stands on an
+///   entity's `Model` alone, follows one step, and no other hook does: `roan::saved(&post)` yields nothing for it.
 ///
 /// ## Options
 ///

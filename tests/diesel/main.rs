@@ -1,4 +1,10 @@
 //! Diesel's statements, rows and connections, on each database.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
 
 mod futures;
 mod instrumentation;

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 use roan::orm::diesel::{Purging as _, PurgingDsl as _, PurgingRow as _, delete, update};
 use roan::purge_on;
 
-use crate::support::{Backend, Post, Site, Waiting, posts};
+use crate::support::{Backend, LONG, Post, Site, Waiting, posts};
 
 /// A model that has not all columns of its table, and renames one.
 #[purge_on(save, delete, url = "/names/{name}")]
@@ -151,3 +151,57 @@ async fn updates_of_sqlite_wait_for_each_other() {
         .unwrap();
     post.deleted(&mut site.conn).unwrap();
 }
+
+/// An update reads the old row as it is when it gets to write.
+macro_rules! an_update_waits_for_the_row {
+    ($test:ident, $connection:ty, $waiting:expr) => {
+        #[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            #[derive(QueryableByName)]
+            struct Count {
+                #[diesel(sql_type = diesel::sql_types::BigInt)]
+                waiting: i64,
+            }
+
+            let mut site = Site::<$connection>::new(Waiting::InTable).await;
+            let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
+            let insert = diesel::insert_into(posts::table).values(row);
+            insert.execute(&mut site.conn).unwrap();
+            let mut other = <$connection>::establish(&site.database.url).unwrap();
+            other
+                .batch_execute("BEGIN; UPDATE posts SET slug = 'b' WHERE id = 1")
+                .unwrap();
+            std::thread::scope(|scope| {
+                let renames = scope.spawn(|| {
+                    update(posts::table.find(1))
+                        .set(posts::slug.eq("c"))
+                        .execute_purging::<Post>(&mut site.conn)
+                });
+                let start = std::time::Instant::now();
+                loop {
+                    let count = diesel::sql_query($waiting).get_result::<Count>(&mut other);
+                    if count.unwrap().waiting > 0 {
+                        break;
+                    }
+                    assert!(start.elapsed() < LONG, "it does not wait for the row");
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+                other.batch_execute("COMMIT").unwrap();
+                assert_eq!(renames.join().unwrap(), Ok(1));
+            });
+            assert_eq!(site.purged().await, ["/posts", "/posts/b", "/posts/c"]);
+        }
+    };
+}
+
+an_update_waits_for_the_row!(
+    an_update_on_postgres_reads_the_row_that_it_changes,
+    PgConnection,
+    "SELECT count(*) AS waiting FROM pg_locks WHERE NOT granted"
+);
+an_update_waits_for_the_row!(
+    an_update_on_mariadb_reads_the_row_that_it_changes,
+    MysqlConnection,
+    "SELECT CAST(variable_value AS signed) AS waiting FROM information_schema.global_status \
+     WHERE variable_name = 'INNODB_ROW_LOCK_CURRENT_WAITS'"
+);

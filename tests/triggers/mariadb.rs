@@ -60,3 +60,72 @@ async fn a_writer_needs_no_right_on_the_outbox() {
     let purged = watched.after(&mut stranger, insert).await;
     assert_eq!(purged, ["/feed/1", "/posts", "/posts/a"]);
 }
+
+/// InnoDB tells no trigger of what a foreign key does.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_go_or_change_with_others() {
+    let place = Place::new(Dialect::MySql).await;
+    let mut client = place.connect().await;
+    for sql in [
+        "DROP TABLE comments, notes, posts",
+        "CREATE TABLE authors (id bigint PRIMARY KEY)",
+        "CREATE TABLE posts (
+            id bigint PRIMARY KEY, slug varchar(100) UNIQUE, title varchar(100), author bigint,
+            FOREIGN KEY (author) REFERENCES authors (id) ON DELETE CASCADE ON UPDATE CASCADE
+        )",
+        "CREATE TABLE comments (
+            id bigint PRIMARY KEY, post bigint, parent bigint,
+            FOREIGN KEY (post) REFERENCES posts (id) ON DELETE CASCADE,
+            FOREIGN KEY (parent) REFERENCES comments (id) ON DELETE CASCADE
+        )",
+        "CREATE TABLE notes (
+            id bigint PRIMARY KEY, text varchar(100), pinned boolean,
+            FOREIGN KEY (text) REFERENCES posts (slug) ON DELETE SET NULL ON UPDATE CASCADE
+        )",
+    ] {
+        run(&mut client, sql).await;
+    }
+    let (watched, mut client) = place.start().await;
+    for sql in [
+        "INSERT INTO authors VALUES (1), (2)",
+        "INSERT INTO posts VALUES (1, 'a', 'A', 1), (2, 'b', 'B', 2)",
+        "INSERT INTO comments VALUES (1, 1, NULL), (2, 2, NULL), (3, NULL, 1)",
+        "INSERT INTO notes VALUES (1, 'a', true), (2, 'b', true)",
+    ] {
+        run(&mut client, sql).await;
+    }
+    watched.purged().await;
+    // The author of the post is another row: nothing that the rules watch, but an update all the same.
+    let purged = watched
+        .after(&mut client, "UPDATE authors SET id = 9 WHERE id = 1")
+        .await;
+    assert_eq!(purged, ["/posts", "/posts/a"]);
+    let purged = watched
+        .after(&mut client, "UPDATE posts SET slug = 'c' WHERE id = 1")
+        .await;
+    assert_eq!(purged, ["/notes/1", "/posts", "/posts/a", "/posts/c"]);
+    let purged = watched
+        .after(&mut client, "DELETE FROM authors WHERE id = 9")
+        .await;
+    let gone = [
+        "/comments/1",
+        "/feed/1",
+        "/notes/1",
+        "/posts",
+        "/posts/c",
+        "tag post-1 at site shop",
+    ];
+    for page in gone {
+        assert!(
+            purged.iter().any(|purged| purged == page),
+            "{page}: {purged:?}"
+        );
+    }
+    // An answer to a comment goes with the comment.
+    run(&mut client, "INSERT INTO comments VALUES (4, NULL, 2)").await;
+    watched.purged().await;
+    let purged = watched
+        .after(&mut client, "DELETE FROM comments WHERE id = 2")
+        .await;
+    assert_eq!(purged, ["/comments/2", "/comments/4"]);
+}

@@ -125,7 +125,8 @@ pub(crate) fn tables(dialect: Dialect) -> String {
             sql.push_str("CREATE SCHEMA blog; CREATE TABLE blog.pages (id bigint PRIMARY KEY);");
         }
         Dialect::MySql => sql = sql.replace('"', "`"),
-        _ => {}
+        // As the collations of MariaDB: texts that differ only in their case are the same to it.
+        _ => sql = sql.replace("varchar(200)", "varchar(200) COLLATE NOCASE"),
     }
     sql
 }

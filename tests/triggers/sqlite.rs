@@ -44,7 +44,7 @@ async fn a_value_of_another_type_fails_no_write() {
     run(&mut client, insert).await;
     let count = "SELECT count(*) FROM roan_outbox WHERE state = 3";
     let roan = &watched.roan;
-    roan.flush(crate::support::LONG).await;
+    let _ = roan.flush(crate::support::LONG).await;
     assert_eq!(client.numbers(count).await.unwrap(), [[1]]);
     let dead = roan.outbox().dead(10).await.unwrap();
     let error = format!("{dead:?}");

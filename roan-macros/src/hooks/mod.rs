@@ -11,11 +11,16 @@ use method::Hook;
 
 /// Expands `#[hooks]` or `#[hooks(crate = path)]` on an impl.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    match expanded(arguments, item.clone()) {
+    match expanded(arguments.clone(), item.clone()) {
         Ok(tokens) => tokens,
         Err(error) => {
             let error = error.to_compile_error();
-            quote!(#item #error)
+            // Nor does the model complain that this is missing.
+            let krate = parse_crate.parse2(arguments);
+            let krate = krate.unwrap_or_else(|_| quote!(::roan));
+            let hooked = parse_impl(item.clone()).map(|item| hooked(&item, &krate));
+            let hooked = hooked.unwrap_or_default();
+            quote!(#item #hooked #error)
         }
     }
 }
@@ -45,15 +50,22 @@ fn expanded(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     let has_async_trait = item.attrs.iter().any(|attr| is_async_trait(attr.path()));
     let async_trait =
         (!has_async_trait).then(|| quote!(#[#krate::__private::sea_orm::async_trait::async_trait]));
-    let (impl_generics, _, where_clause) = item.generics.split_for_impl();
-    let of = &item.self_ty;
+    let hooked = hooked(&item, &krate);
     Ok(quote! {
         #async_trait
         #item
+        #hooked
+    })
+}
 
+/// What the model's `#[purge_on]` asks for.
+fn hooked(item: &ItemImpl, krate: &TokenStream) -> TokenStream {
+    let (impl_generics, _, where_clause) = item.generics.split_for_impl();
+    let of = &item.self_ty;
+    quote! {
         #[automatically_derived]
         impl #impl_generics #krate::__private::sea_orm::Hooked for #of #where_clause {}
-    })
+    }
 }
 
 fn parse_crate(input: ParseStream<'_>) -> Result<TokenStream> {

@@ -226,16 +226,23 @@ impl Outbox {
     ///
     /// As [`migrate`](Self::migrate).
     pub fn migrate_blocking(&self) -> Result<(), OutboxError> {
-        let migrate = || {
+        Self::block_on(|| self.migrate())
+    }
+
+    /// Runs it on a runtime and a thread of its own: this one may belong to a runtime.
+    pub(crate) fn block_on<F>(work: impl FnOnce() -> F + Send) -> Result<(), OutboxError>
+    where
+        F: Future<Output = Result<(), OutboxError>>,
+    {
+        let run = || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .map_err(|error| OutboxError::Connect(error.to_string()))?;
-            runtime.block_on(self.migrate())
+            runtime.block_on(work())
         };
-        // On a thread of its own: this one may belong to a runtime.
-        let migrated = std::thread::scope(|scope| scope.spawn(migrate).join());
-        migrated.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        let done = std::thread::scope(|scope| scope.spawn(run).join());
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
     /// Where to listen for the writes of other programs, if it is asked for, and under which name.

@@ -1,5 +1,7 @@
 //! Whether the triggers of the database are those of this program's rules.
 
+use super::cascade;
+use super::plan::Plan;
 use super::script::Script;
 use crate::announce::loudly;
 use crate::outbox::store::{FoundTrigger, Store};
@@ -10,9 +12,10 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
     let Some(wanted) = &outbox.triggers else {
         return Ok(());
     };
-    let scripts = of_outbox(outbox, wanted).scripts(outbox.dialect());
+    let scripts = scripts(outbox, wanted, store).await;
     let error = match scripts {
-        Err(error) => error,
+        Err(OutboxError::Triggers(error)) => error,
+        Err(other) => return Err(other),
         Ok(scripts) => {
             let found = store.triggers().await;
             let found = found.map_err(|error| OutboxError::of(&error))?;
@@ -30,9 +33,24 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
     Ok(())
 }
 
-/// The prefix is that of the outbox.
-pub(super) fn of_outbox(outbox: &Outbox, wanted: &Triggers) -> Triggers {
-    wanted.clone().prefix(&outbox.prefix)
+/// What the database should have. The prefix is that of the outbox.
+pub(super) async fn scripts(
+    outbox: &Outbox,
+    wanted: &Triggers,
+    store: &mut Store,
+) -> Result<Vec<Script>, OutboxError> {
+    let wanted = wanted.clone().prefix(&outbox.prefix);
+    let mut scripts = wanted.scripts(outbox.dialect())?;
+    let keys = store.foreign_keys().await;
+    let keys = keys.map_err(|error| OutboxError::of(&error))?;
+    if !keys.is_empty() {
+        scripts.extend(cascade::scripts(
+            &Plan::all(&wanted)?,
+            &wanted.prefix,
+            &keys,
+        ));
+    }
+    Ok(scripts)
 }
 
 /// What the database has, and what it should have.
@@ -50,7 +68,7 @@ impl Drift {
         for script in scripts {
             let mut is_guarded = false;
             for trigger in &script.triggers {
-                let (table, name) = (trigger.table, &trigger.name);
+                let (table, name) = (&trigger.table, &trigger.name);
                 let known = found
                     .iter()
                     .find(|known| known.name == *name && known.is_on(table));
@@ -73,7 +91,7 @@ impl Drift {
         }
         let is_wanted = |known: &&FoundTrigger| {
             let mut triggers = scripts.iter().flat_map(|script| &script.triggers);
-            triggers.any(|trigger| trigger.name == known.name && known.is_on(trigger.table))
+            triggers.any(|trigger| trigger.name == known.name && known.is_on(&trigger.table))
         };
         for known in found.iter().filter(|known| !is_wanted(known)) {
             let (table, name) = (known.table(), &known.name);

@@ -1,6 +1,6 @@
 //! Triggers come into the database.
 
-use super::drift::{Drift, of_outbox};
+use super::drift::{Drift, scripts};
 use super::script::Script;
 use crate::outbox::store::Store;
 use crate::outbox::{Outbox, OutboxError};
@@ -10,7 +10,8 @@ impl Outbox {
     /// leaves alone those that are right, and takes away those that write to this outbox for no rule. Several programs may do so at once. The tables must be there:
     /// the models' own, and those of the outbox.
     ///
-    /// The user of the database needs the right to make triggers on the tables; those who write to
+    /// The user of the database needs the right to make triggers on the tables (on MySQL also to lock them,
+    /// and with a binary log `log_bin_trust_function_creators` or the right `SUPER`); those who write to
     /// them afterwards need none on the outbox.
     ///
     /// # Errors
@@ -19,6 +20,15 @@ impl Outbox {
     /// refuses a statement: a table or a column is not there, or the user may not make triggers.
     pub async fn install_triggers(&self) -> Result<(), OutboxError> {
         self.change_triggers(true).await
+    }
+
+    /// As [`install_triggers`](Self::install_triggers), for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`install_triggers`](Self::install_triggers).
+    pub fn install_triggers_blocking(&self) -> Result<(), OutboxError> {
+        Self::block_on(|| self.install_triggers())
     }
 
     /// Takes away all triggers that write to this outbox.
@@ -34,14 +44,15 @@ impl Outbox {
 
     async fn change_triggers(&self, install: bool) -> Result<(), OutboxError> {
         self.check()?;
-        let scripts = if install {
-            let wanted = self.triggers.clone().unwrap_or_default();
-            of_outbox(self, &wanted).scripts(self.dialect())?
-        } else {
-            Vec::new()
-        };
+        let wanted = self.triggers.clone().unwrap_or_default();
         let mut store = self.open().await?;
-        let changed = change(&mut store, &scripts).await;
+        let changed = match install {
+            true => match scripts(self, &wanted, &mut store).await {
+                Ok(scripts) => change(&mut store, &scripts).await,
+                Err(error) => Err(error),
+            },
+            false => change(&mut store, &[]).await,
+        };
         store.close().await;
         changed
     }

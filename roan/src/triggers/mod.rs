@@ -23,16 +23,21 @@
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! |---|---|---|---|
 //! | many rows in one statement | one call, a row of the outbox for each 500 | a call and a row each | a call and a row each |
-//! | rows that go or change with others, by foreign keys | seen | **not seen**: write the child rows yourself, or fire their hooks | seen |
+//! | rows that go or change with others, by foreign keys | seen | told by triggers on the parent, which `install_triggers` makes | seen |
 //! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | there is none |
-//! | `REPLACE` | there is none | seen | the row of the same key is seen; one that goes for another unique column only with `PRAGMA recursive_triggers = ON` |
+//! | `REPLACE` | there is none | seen | the row of the same key is seen; one that goes for another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
 //! | writes to a partition by its own name | **not seen** | seen | there are none |
 //! | `session_replication_role = replica`, logical replication | **not seen** | depends on the format of the log | |
+//!
+//! The keys are those of the time when the triggers were made, and the check at the start tells of new
+//! ones. `triggers::sql` sees no database and cannot know of them; nor does a table that refers to itself
+//! tell of more than the rows next to the deleted one.
 //!
 //! A column that a trigger names must not be dropped or renamed before the triggers are made anew, or
 //! writes of its table fail. On SQLite every program that writes needs the JSON functions, which are
 //! part of it since 3.38.
 
+mod cascade;
 mod drift;
 mod install;
 mod mysql;

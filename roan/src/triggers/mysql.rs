@@ -51,7 +51,7 @@ fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &st
     let when = event.to_ascii_uppercase();
     let drop = format!("DROP TRIGGER IF EXISTS {database}`{name}`");
     Trigger {
-        table: plan.table,
+        table: plan.table.to_owned(),
         drop: vec![drop.clone()],
         install: vec![
             // No write goes unseen between the two.
@@ -67,15 +67,22 @@ fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &st
     }
 }
 
-fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
+pub(super) fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
     let head = head(plan.table, event);
     let rows = rows.join(", ',', ");
     format!("CONCAT('{head}{changed}\"rows\":[', {rows}, ']}}')")
 }
 
 fn row(of: &str, columns: &Columns) -> String {
+    row_of(columns, |name| {
+        format!("{of}.{}", quoted(Dialect::MySql, name))
+    })
+}
+
+/// The row with these expressions for its columns.
+pub(super) fn row_of(columns: &Columns, column: impl Fn(&str) -> String) -> String {
     let pairs = pairs(columns, |name, kind| {
-        let column = format!("{of}.{}", quoted(Dialect::MySql, name));
+        let column = column(name);
         // One collation for all, or they could not be put together.
         let text = |value: &str| format!("CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin");
         match kind {

@@ -91,7 +91,7 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     ));
     let on = event.to_ascii_uppercase();
     Trigger {
-        table: plan.table,
+        table: plan.table.to_owned(),
         install: vec![
             // Who may write to the table need not be one who may write to the outbox.
             format!(

@@ -11,7 +11,7 @@ pub(super) const ROWS: usize = 500;
 #[derive(Debug)]
 pub(super) struct Trigger {
     /// As the rules name it.
-    pub(super) table: &'static str,
+    pub(super) table: String,
     pub(super) name: String,
     /// Makes it, or replaces another of its name.
     pub(super) install: Vec<String>,
@@ -74,11 +74,10 @@ pub(super) fn quoted_name(dialect: Dialect, name: &str) -> String {
     schema.unwrap_or_default() + &quoted(dialect, name)
 }
 
-/// The names hold no quotes.
 pub(super) fn quoted(dialect: Dialect, name: &str) -> String {
     match dialect {
-        Dialect::MySql => format!("`{name}`"),
-        Dialect::Postgres | Dialect::Sqlite => format!("\"{name}\""),
+        Dialect::MySql => format!("`{}`", name.replace('`', "``")),
+        Dialect::Postgres | Dialect::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
     }
 }
 

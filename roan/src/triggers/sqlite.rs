@@ -71,7 +71,7 @@ fn trigger(
     ));
     let drop = format!("DROP TRIGGER IF EXISTS {database}\"{name}\"");
     Trigger {
-        table: plan.table,
+        table: plan.table.to_owned(),
         drop: vec![drop.clone()],
         install: vec![drop, format!("CREATE TRIGGER {database}{body}")],
         name,

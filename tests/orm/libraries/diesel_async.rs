@@ -25,7 +25,7 @@ struct DieselAsyncWriter {
 }
 
 enum AnyConnection {
-    Postgres(AsyncPgConnection),
+    Postgres(Box<AsyncPgConnection>),
     MySql(AsyncMysqlConnection),
     Sqlite(SyncConnectionWrapper<SqliteConnection>),
 }
@@ -38,7 +38,7 @@ impl AnyConnection {
             connection
         }
         match database.dialect() {
-            Dialect::Postgres => Self::Postgres(open(database, roan).await),
+            Dialect::Postgres => Self::Postgres(Box::new(open(database, roan).await)),
             Dialect::MySql => Self::MySql(open(database, roan).await),
             _ => {
                 let mut connection: SyncConnectionWrapper<SqliteConnection> =

@@ -3,18 +3,13 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use roan::outbox::{Dialect, Outbox};
-use roan::testing::Recorder;
-use roan::{Builder, Roan};
-use roan_tests::Database;
+use roan::outbox::Dialect;
 use sea_orm::prelude::*;
-use sea_orm::{
-    DatabaseConnection, IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged,
-};
+use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
 
-use roan::orm::sea_orm::{ExecPurging as _, with_dispatcher};
+use roan::orm::sea_orm::{ExecPurging as _, watch, with_dispatcher};
 
-const LONG: Duration = Duration::from_secs(30);
+use super::site::{LONG, Site};
 
 mod article {
     use roan::purge_on;
@@ -72,56 +67,11 @@ mod article {
     }
 }
 
+const ARTICLES: &str = "CREATE TABLE articles ({id}, address varchar(100) NOT NULL UNIQUE,
+    title varchar(100) NOT NULL, views int NOT NULL)";
+
 /// One at a time: they share what the bodies were told.
 static TURN: Mutex<()> = Mutex::new(());
-
-struct Site {
-    db: DatabaseConnection,
-    roan: Roan,
-    recorder: Recorder,
-    database: Database,
-}
-
-impl Site {
-    async fn new(dialect: Dialect, is_durable: bool) -> Self {
-        let database = Database::start(dialect);
-        let id = match dialect {
-            Dialect::Postgres => "id serial PRIMARY KEY",
-            Dialect::MySql => "id int AUTO_INCREMENT PRIMARY KEY",
-            _ => "id integer PRIMARY KEY",
-        };
-        let table = format!(
-            "CREATE TABLE articles ({id}, address varchar(100) NOT NULL UNIQUE,
-             title varchar(100) NOT NULL, views int NOT NULL)"
-        );
-        let mut connection = database.connect().await;
-        connection.run(&table).await.unwrap();
-        let recorder = Recorder::new();
-        let mut builder: Builder = Roan::builder().cache(recorder.clone()).no_rebound();
-        if is_durable {
-            let outbox = Outbox::at(database.url()).unwrap();
-            outbox.migrate().await.unwrap();
-            builder = builder.outbox(outbox);
-        }
-        let mut options = sea_orm::ConnectOptions::new(database.url());
-        options.sqlx_logging(false);
-        Self {
-            db: sea_orm::Database::connect(options).await.unwrap(),
-            roan: builder.build().unwrap(),
-            recorder,
-            database,
-        }
-    }
-
-    /// The targets that have left since the last time.
-    async fn purged(&self) -> Vec<String> {
-        let left = self.roan.flush(LONG).await;
-        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
-        let purges = self.recorder.purges();
-        self.recorder.clear();
-        purges.targets().iter().map(ToString::to_string).collect()
-    }
-}
 
 fn article(slug: &str) -> article::ActiveModel {
     article::ActiveModel {
@@ -138,7 +88,7 @@ fn on_each_database(is_durable: bool, test: impl AsyncFn(&Site) -> Result<(), Db
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
         crate::suite::block_on(async {
-            let site = Site::new(dialect, is_durable).await;
+            let site = Site::new(dialect, &[ARTICLES], is_durable).await;
             let done = with_dispatcher(&site.roan, test(&site)).await;
             done.unwrap_or_else(|error| panic!("{dialect}: {error}"));
         });
@@ -296,11 +246,106 @@ fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
         let tx = site.db.begin().await?;
         article("a").insert(&tx).await?;
         tx.commit().await?;
-        let left = site.roan.flush(LONG).await;
-        assert_eq!(left.pending(), 0);
+        site.flush().await;
         let requests = site.recorder.requests();
         let requests: Vec<_> = requests.iter().map(ToString::to_string).collect();
         assert_eq!(requests, ["/articles/a", "/articles/a"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn without_an_outbox_a_statement_for_many_rows_is_purged_once_after_its_commit() {
+    on_each_database(false, async |site| {
+        let many = ["y", "z"].map(article);
+        article::Entity::insert_many(many)
+            .exec_purging(&site.db)
+            .await?;
+        assert_eq!(site.roan.flush(LONG).await.pending(), 0);
+        assert_eq!(site.recorder.requests().len(), 2);
+        Ok(())
+    });
+}
+
+/// Its old page is purged once while it waits, and must be purged again when it is done.
+#[test]
+fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
+    on_each_database(true, async |site| {
+        let backend = site.db.get_database_backend();
+        if backend == sea_orm::DbBackend::Sqlite {
+            return Ok(());
+        }
+        let made = article("a").insert(&site.db).await?;
+        site.purged().await;
+        let mut other = site.database.connect().await;
+        other.run("BEGIN").await.unwrap();
+        other.run("UPDATE articles SET views = 7").await.unwrap();
+        let update = async {
+            let mut changed = made.into_active_model();
+            changed.slug = Set("b".to_owned());
+            changed.update(&site.db).await
+        };
+        let unlock = async {
+            let start = std::time::Instant::now();
+            while site.recorder.requests().is_empty() {
+                assert!(start.elapsed() < LONG, "nothing is purged in the meantime");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            site.purged().await;
+            other.run("COMMIT").await.unwrap();
+        };
+        let (updated, ()) = tokio::join!(update, unlock);
+        updated?;
+        assert_eq!(site.purged().await, ["/articles/a", "/articles/b"]);
+        Ok(())
+    });
+}
+
+#[test]
+fn statements_that_go_past_the_hooks_are_told() {
+    on_each_database(true, async |site| {
+        let mut db = site.db.clone();
+        let watch = watch(&mut db);
+        let made = article("a").insert(&db).await?;
+        let mut changed = made.clone().into_active_model();
+        changed.slug = Set("b".to_owned());
+        changed.update(&db).await?;
+        // Sets nothing, so that no statement comes of it.
+        made.clone().into_active_model().update(&db).await?;
+        let tx = db.begin().await?;
+        let mut again = made.clone().into_active_model();
+        again.title = Set("new".to_owned());
+        again.update_without_returning(&tx).await?;
+        let many = ["y", "z"].map(article);
+        article::Entity::insert_many(many).exec_purging(&tx).await?;
+        article::Entity::update_many()
+            .col_expr(article::Column::Title, Expr::value("other"))
+            .exec_purging(&tx)
+            .await?;
+        made.delete(&tx).await?;
+        article::Entity::delete_many().exec_purging(&tx).await?;
+        tx.commit().await?;
+        watch.check()?;
+
+        let past = article::Entity::insert_many([article("x")]);
+        past.exec_without_returning(&db).await?;
+        let told = watch.check().unwrap_err().to_string();
+        assert!(
+            told.contains("`articles`") && told.contains("INSERT"),
+            "{told}"
+        );
+        assert!(told.contains(file!()), "{told}");
+        watch.check()?;
+
+        let tx = db.begin().await?;
+        article::Entity::delete_many().exec(&tx).await?;
+        let raw = "UPDATE articles SET views = 1";
+        tx.execute_raw(Statement::from_string(db.get_database_backend(), raw))
+            .await?;
+        tx.commit().await?;
+        let told = watch.check().unwrap_err().to_string();
+        assert_eq!(told.lines().count(), 2, "{told}");
+        assert!(told.contains("DELETE") && told.contains(raw), "{told}");
         Ok(())
     });
 }
@@ -312,7 +357,7 @@ fn updates_succeed_beside_another_writer() {
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     crate::suite::block_on(async {
-        let site = Site::new(Dialect::Sqlite, true).await;
+        let site = Site::new(Dialect::Sqlite, &[ARTICLES], true).await;
         let mut other = site.database.connect().await;
         other.run("CREATE TABLE others (id integer)").await.unwrap();
         let writing = async {

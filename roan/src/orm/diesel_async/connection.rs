@@ -1,7 +1,6 @@
 //! Purges go through the connection that wrote.
 
 use std::num::NonZeroU32;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use diesel::QueryResult;
 use diesel::result::Error;
@@ -121,7 +120,7 @@ where
             purges::expect(watch(conn), roan);
         }
         Purges::Held(targets) => {
-            if watch(conn).is_none() && is_in_transaction(conn) {
+            if watch(conn).is_none() && depth(conn)? > 0 {
                 purges::tell_unwatched();
             }
             hold(watch(conn), roan, targets);
@@ -178,19 +177,8 @@ fn depth<C: AsyncConnection>(conn: &mut C) -> QueryResult<u32> {
     Ok(status.transaction_depth()?.map_or(0, NonZeroU32::get))
 }
 
-/// `false` where it cannot be known: see [`watch`].
-fn is_in_transaction<C: AsyncConnection>(conn: &mut C) -> bool {
-    let depth = AssertUnwindSafe(|| depth(conn));
-    matches!(catch_unwind(depth), Ok(Ok(open)) if open > 0)
-}
-
-/// The watch of the connection, if it has one. The method is hidden from the docs of diesel-async,
-/// and panics while a statement still runs that nobody waits for any more: then nothing is known of
-/// the transaction, as without a watch.
+/// The watch of the connection, if it has one. The method is hidden from the docs of diesel-async, so
+/// nothing else calls it.
 fn watch<C: AsyncConnection>(conn: &mut C) -> Option<&mut Watch> {
-    let slot = AssertUnwindSafe(move || {
-        let conn = conn;
-        conn.instrumentation()
-    });
-    catch_unwind(slot).ok()?.downcast_mut()
+    conn.instrumentation().downcast_mut()
 }

@@ -6,6 +6,7 @@
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, TryIntoModel};
 
+use super::bypass;
 use super::current::dispatcher;
 use super::notes::{Notes, Place};
 use super::related::{Change, Relations, related};
@@ -37,6 +38,7 @@ where
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
+    bypass::expect_save(&row, insert);
     Ok(row)
 }
 
@@ -88,6 +90,7 @@ where
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
+    bypass::expect::<A>();
     Ok(row)
 }
 
@@ -115,16 +118,16 @@ async fn before<C: ConnectionTrait>(
     place: Place,
     targets: Vec<Target>,
 ) -> Result<(), DbErr> {
-    let is_row = is_durable(roan) && State::of::<C>() != State::Autocommit;
-    if is_row {
+    let (is_durable, state) = (is_durable(roan), State::of::<C>());
+    if is_durable && state != State::Autocommit {
         write(roan, db, &targets).await?;
     }
     let is_open = NOTES.open(place.clone(), targets);
-    if !is_row {
-        // The statement may have no hook after it. It may have failed, too.
+    if !(is_durable && state == State::Transaction) {
+        // The statement may have no hook after it. It may have failed, or take longer, too.
         let handle = roan.clone();
         roan.later(LATER, is_open.clone(), move || {
-            for target in &NOTES.give_up(&place, &is_open) {
+            for target in &NOTES.overdue(&place, &is_open) {
                 hook::purge(Some(&handle), target);
             }
         });

@@ -30,17 +30,20 @@
 //! its purges are: use a transaction where a crash in between matters.
 //!
 //! Statements that go past the models (`Entity::update_many()` and its like) fire no hooks: run them
-//! with [`ExecPurging`].
+//! with [`ExecPurging`]. [`watch`] tells of those that were not.
 
 mod bulk;
+mod bypass;
 mod current;
 mod hooks;
 mod notes;
 mod related;
 mod rows;
+mod statement;
 mod write;
 
 pub use bulk::ExecPurging;
+pub use bypass::{Watch, watch, watch_with};
 pub use current::with_dispatcher;
 #[doc(hidden)]
 pub use hooks::{after_delete, after_save, before_delete, before_save};

@@ -20,20 +20,25 @@ pub(super) struct Place {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Writer {
+pub(super) enum Writer {
     Task(tokio::task::Id),
     /// A future that is no task of tokio stays on one thread, or is alone.
     Thread(ThreadId),
 }
 
+impl Writer {
+    pub(super) fn current() -> Self {
+        match tokio::task::try_id() {
+            Some(task) => Self::Task(task),
+            None => Self::Thread(thread::current().id()),
+        }
+    }
+}
+
 impl Place {
     pub(super) fn of<E, C>(db: &C, key: &[Value]) -> Self {
-        let writer = match tokio::task::try_id() {
-            Some(task) => Writer::Task(task),
-            None => Writer::Thread(thread::current().id()),
-        };
         Self {
-            writer,
+            writer: Writer::current(),
             connection: std::ptr::from_ref(db).addr(),
             entity: type_name::<E>(),
             key: format!("{key:?}"),
@@ -43,7 +48,14 @@ impl Place {
 
 /// The targets of statements that are under way.
 #[derive(Debug)]
-pub(super) struct Notes(Mutex<Option<HashMap<Place, Vec<Note>>>>);
+pub(super) struct Notes(Mutex<Option<Open>>);
+
+#[derive(Debug, Default)]
+struct Open {
+    by_place: HashMap<Place, Vec<Note>>,
+    /// How many places there were after old notes were last looked for.
+    kept: usize,
+}
 
 #[derive(Debug)]
 struct Note {
@@ -51,6 +63,20 @@ struct Note {
     since: Instant,
     /// Shows that the note is open.
     token: Arc<()>,
+    is_overdue: bool,
+}
+
+impl Open {
+    /// Looks at all notes only when there are twice as many as were left by the last look.
+    fn forget_old(&mut self) {
+        if self.by_place.len() >= MANY.max(2 * self.kept) {
+            self.by_place.retain(|_, open| {
+                open.retain(|note| note.since.elapsed() < LONG);
+                !open.is_empty()
+            });
+            self.kept = self.by_place.len();
+        }
+    }
 }
 
 /// So many rows may be noted before old notes are looked for.
@@ -66,7 +92,7 @@ impl Notes {
 
     fn with<T>(&self, look: impl FnOnce(&mut HashMap<Place, Vec<Note>>) -> T) -> T {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        look(notes.get_or_insert_default())
+        look(&mut notes.get_or_insert_default().by_place)
     }
 
     /// Notes the targets; what is returned is gone when the note is closed.
@@ -77,16 +103,15 @@ impl Notes {
             targets,
             since: Instant::now(),
             token,
+            is_overdue: false,
         };
-        self.with(|notes| {
-            if notes.len() >= MANY {
-                notes.retain(|_, open| {
-                    open.retain(|note| note.since.elapsed() < LONG);
-                    !open.is_empty()
-                });
-            }
-            notes.entry(place).or_default().push(note);
-        });
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let notes = notes.get_or_insert_default();
+        notes.forget_old();
+        let open = notes.by_place.entry(place).or_default();
+        // The writer has gone on: that statement had no hook after it.
+        open.retain(|note| !note.is_overdue);
+        open.push(note);
         is_open
     }
 
@@ -106,21 +131,19 @@ impl Notes {
         })
     }
 
-    /// The targets of a statement that nobody has closed.
-    pub(super) fn give_up(&self, place: &Place, is_open: &Weak<()>) -> Vec<Target> {
+    /// The targets of a statement that nobody has closed so far. They stay noted: it may be waiting
+    /// for a lock, and change the row only now.
+    pub(super) fn overdue(&self, place: &Place, is_open: &Weak<()>) -> Vec<Target> {
         self.with(|notes| {
             let Some(open) = notes.get_mut(place) else {
                 return Vec::new();
             };
             let is_it = |note: &Note| std::ptr::eq(Arc::as_ptr(&note.token), is_open.as_ptr());
-            let targets = match open.iter().position(is_it) {
-                Some(number) => open.remove(number).targets,
-                None => Vec::new(),
+            let Some(note) = open.iter_mut().find(|note| is_it(note)) else {
+                return Vec::new();
             };
-            if open.is_empty() {
-                notes.remove(place);
-            }
-            targets
+            note.is_overdue = true;
+            note.targets.clone()
         })
     }
 }
@@ -149,14 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_that_is_given_up_leaves_the_others_alone() {
+    fn a_statement_that_is_overdue_is_known_until_its_writer_goes_on() {
         let notes = Notes::new();
         let place = Place::of::<u8, _>(&1, &[Value::from(1_i64)]);
         let first = notes.open(place.clone(), target("/a"));
-        let second = notes.open(place.clone(), target("/b"));
-        assert_eq!(notes.give_up(&place, &second), target("/b"));
-        assert!(notes.give_up(&place, &second).is_empty());
-        assert_eq!(first.strong_count(), 1);
+        assert_eq!(notes.overdue(&place, &first), target("/a"));
         assert_eq!(notes.close(&place), target("/a"));
+        let first = notes.open(place.clone(), target("/a"));
+        assert_eq!(notes.overdue(&place, &first), target("/a"));
+        let second = notes.open(place.clone(), target("/b"));
+        assert_eq!((first.strong_count(), second.strong_count()), (0, 1));
+        assert!(notes.overdue(&place, &first).is_empty());
+        assert_eq!(notes.close(&place), target("/b"));
     }
 }

@@ -7,6 +7,7 @@ use sea_orm::{
     Select, TryIntoModel,
 };
 
+use super::bypass::purging;
 use crate::model::Model;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
@@ -37,11 +38,10 @@ where
         .next()
         .map(PrimaryKeyToColumn::into_column);
     if let (DbBackend::Sqlite, Some(key)) = (db.get_database_backend(), key) {
-        E::update_many()
+        let nothing = E::update_many()
             .col_expr(key, key.into_expr())
-            .filter(Expr::cust("0"))
-            .exec(db)
-            .await?;
+            .filter(Expr::cust("0"));
+        purging(nothing.exec(db)).await?;
     }
     Ok(())
 }

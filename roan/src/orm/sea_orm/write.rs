@@ -67,13 +67,19 @@ pub(super) async fn write<C: ConnectionTrait>(
     }
     #[cfg(not(feature = "sql"))]
     let _ = db;
+    send::<C>(roan, targets);
+    Ok(())
+}
+
+/// Purges without a durable outbox.
+pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
     for target in targets {
         hook::purge(Some(roan), target);
     }
-    if State::of::<C>() != State::Autocommit && Scope::current().is_none() {
+    let is_seen = State::of::<C>() == State::Autocommit || Scope::current().is_some();
+    if !is_seen && !targets.is_empty() {
         purge_later(roan, targets.to_vec());
     }
-    Ok(())
 }
 
 /// The commit cannot be seen: once it has come, another purge does what the first one did too early.

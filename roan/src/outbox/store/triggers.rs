@@ -38,7 +38,59 @@ impl FoundTrigger {
     }
 }
 
+/// A foreign key by which the database itself changes rows. The tables are named as in rules.
+#[derive(Debug)]
+pub(crate) struct ForeignKey {
+    pub(crate) name: String,
+    pub(crate) child: String,
+    pub(crate) parent: String,
+    /// Of the child and of the parent.
+    pub(crate) columns: Vec<(String, String)>,
+    /// `CASCADE`, `SET NULL`, ...
+    pub(crate) on_delete: String,
+    pub(crate) on_update: String,
+}
+
 impl Store {
+    /// Those of MySQL, whose triggers are not told of what foreign keys do.
+    pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+        if self.dialect != Dialect::MySql {
+            return Ok(Vec::new());
+        }
+        let table = |schema: &str, table: &str| {
+            format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+        };
+        let child = table("k.table_schema", "k.table_name");
+        let parent = table("k.referenced_table_schema", "k.referenced_table_name");
+        let sql = format!(
+            "SELECT k.constraint_name, {child}, {parent}, k.column_name, k.referenced_column_name, \
+                 r.delete_rule, r.update_rule \
+             FROM information_schema.key_column_usage AS k \
+             JOIN information_schema.referential_constraints AS r \
+                 ON r.constraint_schema = k.constraint_schema \
+                 AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
+             WHERE k.referenced_table_name IS NOT NULL \
+             ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
+        );
+        let mut keys: Vec<ForeignKey> = Vec::new();
+        for row in self.connection.rows(&sql, &[]).await? {
+            let (name, child) = (row.text(0)?, row.text(1)?);
+            let columns = (row.text(3)?, row.text(4)?);
+            match keys.last_mut() {
+                Some(key) if key.name == name && key.child == child => key.columns.push(columns),
+                _ => keys.push(ForeignKey {
+                    name,
+                    child,
+                    parent: row.text(2)?,
+                    columns: vec![columns],
+                    on_delete: row.text(5)?,
+                    on_update: row.text(6)?,
+                }),
+            }
+        }
+        Ok(keys)
+    }
+
     pub(crate) async fn triggers(&mut self) -> Result<Vec<FoundTrigger>> {
         let outbox = format!("{}outbox", self.prefix);
         let sql = match self.dialect {

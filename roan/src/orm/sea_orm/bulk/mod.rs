@@ -13,10 +13,11 @@ use sea_orm::{
 
 use self::affected::affected;
 use self::inserted::insert;
+use super::bypass::purging;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
 use super::rows::{ModelOf, by_keys, key_of};
-use super::write::write;
+use super::write::{is_durable, send, write};
 use crate::hook;
 
 /// Runs a statement for many rows, and purges what shows them: `exec_purging` in place of `exec`.
@@ -73,12 +74,11 @@ where
     {
         let tx = db.begin().await?;
         let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
+            purging(self.exec_with_returning(&tx)).await?
         } else {
-            insert(&tx, self).await?
+            purging(insert(&tx, self)).await?
         };
-        purge(&tx, models.iter().map(Change::Created).collect()).await?;
-        tx.commit().await?;
+        commit::<C, _>(tx, models.iter().map(Change::Created).collect()).await?;
         Ok(models)
     }
 }
@@ -94,15 +94,14 @@ where
     {
         let tx = db.begin().await?;
         let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
+            purging(self.exec_with_returning(&tx)).await?
         } else {
             let all = E::delete_many();
             let models = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
-            self.exec(&tx).await?;
+            purging(self.exec(&tx)).await?;
             models
         };
-        purge(&tx, models.iter().map(Change::Deleted).collect()).await?;
-        tx.commit().await?;
+        commit::<C, _>(tx, models.iter().map(Change::Deleted).collect()).await?;
         Ok(models)
     }
 }
@@ -116,6 +115,10 @@ where
     where
         C: TransactionTrait + Send,
     {
+        if self.as_query().get_values().is_empty() {
+            // SeaORM makes no statement of it.
+            return Ok(Vec::new());
+        }
         let tx = db.begin().await?;
         let mut all = UpdateStatement::new();
         all.table(E::default().table_ref());
@@ -123,19 +126,14 @@ where
             all.value(column.clone(), (**value).clone());
         }
         let old = affected::<E, _>(&tx, self.as_query(), &all).await?;
-        let new = if old.is_empty() {
-            // Also when another writer has just made a row that fits.
-            self.exec(&tx).await?;
-            Vec::new()
-        } else if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
-            self.exec_with_returning(&tx).await?
+        let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
+            purging(self.exec_with_returning(&tx)).await?
         } else {
-            self.exec(&tx).await?;
+            purging(self.exec(&tx)).await?;
             let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
-        purge(&tx, paired(&old, &new)).await?;
-        tx.commit().await?;
+        commit::<C, _>(tx, paired(&old, &new)).await?;
         Ok(new)
     }
 }
@@ -156,13 +154,14 @@ fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
     changes
 }
 
-async fn purge<M, C>(db: &C, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
+/// Ends the transaction of a statement, with the purges in it or after it.
+async fn commit<C, M>(tx: C::Transaction, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
 where
+    C: TransactionTrait,
     M: Relations,
-    C: ConnectionTrait,
 {
     let Some(roan) = dispatcher() else {
-        return Ok(());
+        return tx.commit().await;
     };
     let mut targets = hook::recorded(&roan, || {
         for change in &changes {
@@ -173,6 +172,13 @@ where
             }
         }
     });
-    targets.extend(related(&roan, &changes, db).await?);
-    write(&roan, db, &targets).await
+    targets.extend(related(&roan, &changes, &tx).await?);
+    if is_durable(&roan) {
+        write(&roan, &tx, &targets).await?;
+        return tx.commit().await;
+    }
+    let done = tx.commit().await;
+    // A commit whose answer was lost has perhaps been done.
+    send::<C>(&roan, &targets);
+    done
 }
