@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! cargo run --example blog                        keeps it up, to play with; the posts are in blog.db
-//! cargo run --example blog -- --once              saves a post, and shows that its page is fresh
+//! cargo run --example blog -- --once              saves, makes and deletes a post, and shows
+//!                                                 that the pages are fresh
 //! cargo run --example blog -- --library sea-orm   the same on SeaORM
 //! cargo run --example blog -- --library diesel    the same on Diesel
 //! ```
@@ -21,11 +22,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use options::{HELP, Options};
+use roan::Roan;
 use roan_examples::nginx::{Nginx, Program};
 use roan_examples::visitor::Visitor;
 use tokio::net::TcpListener;
 
+const HELLO: &str = "/posts/hello";
 const TITLE: &str = "Fresh from the database";
+
+type Outcome = Result<(), Box<dyn Error>>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -49,7 +54,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+async fn run(options: &Options) -> Outcome {
     let folder = tempfile::tempdir()?;
     let file = match options.once {
         true => folder.path().join("blog.db").display().to_string(),
@@ -62,11 +67,11 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let (routes, roan) = app::start(options.library, &file, cache).await?;
     tokio::spawn(axum::serve(listener, routes).into_future());
     let visitor = Visitor::new(nginx.address())?;
-    let page = visitor.url("/posts/hello");
+    let page = visitor.url(HELLO);
     let library = options.library.name();
     println!("A blog on {library} at {page}, behind nginx; posts and purges in {file}\n");
     if options.once {
-        save_once(&visitor, &roan).await?;
+        write_once(&visitor, &roan).await?;
     } else {
         println!("    curl -i {page}\n    curl -d title=Fresh {page}\n    curl -i {page}\n");
         println!("Ctrl-C ends it.");
@@ -76,25 +81,42 @@ async fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn save_once(visitor: &Visitor, roan: &roan::Roan) -> Result<(), Box<dyn Error>> {
-    for expected in ["MISS", "HIT"] {
-        see(visitor, expected, "Hello, cache").await?;
+/// One write of each kind. Before it a page is in the cache, behind it the page is fresh.
+async fn write_once(visitor: &Visitor, roan: &Roan) -> Outcome {
+    see_cached(visitor, HELLO, "Hello, cache").await?;
+    visitor.rename(HELLO, TITLE).await?;
+    purge("save", TITLE, roan).await;
+    see_cached(visitor, HELLO, TITLE).await?;
+
+    see_cached(visitor, "/posts", "Posts").await?;
+    visitor.create("second", "Second").await?;
+    purge("create", "Second", roan).await;
+    see_cached(visitor, "/posts", "Posts").await?;
+
+    see_cached(visitor, "/posts/second", "Second").await?;
+    visitor.delete("/posts/second").await?;
+    purge("delete", "Second", roan).await;
+    if !visitor.is_gone("/posts/second").await? {
+        return Err("the page of the deleted post is still there".into());
     }
-    visitor.rename("/posts/hello", TITLE).await?;
-    println!("save   {TITLE:?}");
-    println!("purge  {}", roan.flush(Duration::from_secs(10)).await);
-    for expected in ["MISS", "HIT"] {
-        see(visitor, expected, TITLE).await?;
-    }
-    Ok(())
+    println!("GET    gone  /posts/second");
+    see_cached(visitor, "/posts", "Posts").await
 }
 
-async fn see(visitor: &Visitor, expected: &str, title: &str) -> Result<(), Box<dyn Error>> {
-    let seen = visitor.get("/posts/hello").await?;
-    let status = &seen.cache_status;
-    println!("GET    {status:<4}  {:?}", seen.heading());
-    match status == expected && seen.heading() == title {
-        true => Ok(()),
-        false => Err(format!("{expected} with {title:?} was right").into()),
+async fn purge(write: &str, title: &str, roan: &Roan) {
+    println!("{write:<6} {title:?}");
+    println!("purge  {}", roan.flush(Duration::from_secs(10)).await);
+}
+
+/// The cache has to ask the blog for the page, and then has it.
+async fn see_cached(visitor: &Visitor, path: &str, heading: &str) -> Outcome {
+    for expected in ["MISS", "HIT"] {
+        let seen = visitor.get(path).await?;
+        let status = &seen.cache_status;
+        println!("GET    {status:<4}  {path}  {:?}", seen.heading());
+        if status != expected || seen.heading() != heading {
+            return Err(format!("{expected} with {heading:?} was right").into());
+        }
     }
+    Ok(())
 }

@@ -8,7 +8,7 @@ A blog behind nginx, with its posts and the purges that wait in one SQLite file.
 cargo run --example blog [-- OPTIONS]
 
   --library NAME   what stores the posts: sqlx (if none is named), sea-orm or diesel
-  --once           saves a post, shows that its page is fresh, and ends
+  --once           saves, makes and deletes a post, shows that the pages are fresh, and ends
   --help           this text
 ";
 
