@@ -4,9 +4,9 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
 
 /// Speaks to one blog.
 #[derive(Debug)]
@@ -80,10 +80,50 @@ impl Visitor {
     /// When the blog does not take it.
     pub async fn rename(&self, path: &str, title: &str) -> Result<Duration, Box<dyn Error>> {
         let start = Instant::now();
-        let form = format!("title={}", title.replace(' ', "+"));
+        self.send_form(path, &[("title", title)]).await?;
+        Ok(start.elapsed())
+    }
+
+    /// Makes a post.
+    ///
+    /// # Errors
+    ///
+    /// When the blog does not take it.
+    pub async fn create(&self, slug: &str, title: &str) -> Result<(), Box<dyn Error>> {
+        let fields = [("slug", slug), ("title", title)];
+        self.send_form("/posts", &fields).await
+    }
+
+    async fn send_form(&self, path: &str, fields: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {
+        let fields = fields.iter().map(|(name, value)| {
+            let value = value.replace(' ', "+");
+            format!("{name}={value}")
+        });
+        let form = fields.collect::<Vec<_>>().join("&");
         let request = self.client.post(self.url(path)).body(form);
         let request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
         request.send().await?.error_for_status()?;
-        Ok(start.elapsed())
+        Ok(())
+    }
+
+    /// Deletes a post.
+    ///
+    /// # Errors
+    ///
+    /// When the blog does not do it.
+    pub async fn delete(&self, path: &str) -> Result<(), Box<dyn Error>> {
+        let request = self.client.delete(self.url(path));
+        request.send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Whether there is no such page.
+    ///
+    /// # Errors
+    ///
+    /// When the blog cannot be asked.
+    pub async fn is_gone(&self, path: &str) -> Result<bool, Box<dyn Error>> {
+        let response = self.client.get(self.url(path)).send().await?;
+        Ok(response.status() == StatusCode::NOT_FOUND)
     }
 }

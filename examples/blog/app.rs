@@ -12,52 +12,69 @@ use roan::outbox::Outbox;
 use roan::{Nginx, Roan};
 use serde::Deserialize;
 
-use crate::posts::{Post, Posts};
+use crate::posts::diesel::DieselPosts;
+use crate::posts::sea_orm::SeaOrmPosts;
+use crate::posts::sqlx::SqlxPosts;
+use crate::posts::{Library, Outcome, Posts};
 
-/// At the start: the caches, and the outbox in the database of the posts.
-pub(crate) async fn start(file: &str, nginx: Nginx) -> Result<(Posts, Roan), Box<dyn Error>> {
-    let posts = Posts::open(file).await?;
+/// At the start: the pages, the caches, and the outbox in the database of the posts.
+pub(crate) async fn start(
+    library: Library,
+    file: &str,
+    nginx: Nginx,
+) -> Result<(Router, Roan), Box<dyn Error>> {
+    let routes = open(library, file)
+        .await
+        .map_err(|error| -> Box<dyn Error> { error })?;
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
     let roan = Roan::builder().cache(nginx).outbox(outbox).install()?;
-    Ok((posts, roan))
+    Ok((routes, roan))
 }
 
-pub(crate) fn routes(posts: Posts) -> Router {
+async fn open(library: Library, file: &str) -> Outcome<Router> {
+    Ok(match library {
+        Library::Sqlx => routes(SqlxPosts::open(file).await?),
+        Library::SeaOrm => routes(SeaOrmPosts::open(file).await?),
+        Library::Diesel => routes(DieselPosts::open(file).await?),
+    })
+}
+
+fn routes<P: Posts>(posts: P) -> Router {
     Router::new()
-        .route("/posts", get(list).post(create))
-        .route("/posts/{slug}", get(page).post(change).delete(remove))
+        .route("/posts", get(list::<P>).post(create::<P>))
+        .route(
+            "/posts/{slug}",
+            get(page::<P>).post(change::<P>).delete(remove::<P>),
+        )
         .with_state(posts)
 }
 
 type Answer<T> = Result<T, StatusCode>;
 
-fn failed(error: sqlx::Error) -> StatusCode {
-    match error {
-        sqlx::Error::Database(error) if error.is_unique_violation() => StatusCode::CONFLICT,
-        error => {
-            eprintln!("blog: {error}");
-            StatusCode::INTERNAL_SERVER_ERROR
-        }
-    }
+fn answered<T>(outcome: Outcome<T>) -> Answer<T> {
+    outcome.map_err(|error| {
+        eprintln!("blog: {error}");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
 }
 
-async fn list(State(posts): State<Posts>) -> Answer<Html<String>> {
-    let line = |post: &Post| {
-        let (slug, title) = (&post.slug, escaped(&post.title));
+async fn list<P: Posts>(State(posts): State<P>) -> Answer<Html<String>> {
+    let line = |(slug, title): &(String, String)| {
+        let title = escaped(title);
         format!("<li><a href=\"/posts/{slug}\">{title}</a>\n")
     };
-    let posts = posts.all().await.map_err(failed)?;
+    let posts = answered(posts.all().await)?;
     let lines: String = posts.iter().map(line).collect();
     Ok(Html(format!(
         "<!doctype html>\n<h1>Posts</h1>\n<ul>\n{lines}</ul>\n"
     )))
 }
 
-async fn page(State(posts): State<Posts>, Path(slug): Path<String>) -> Answer<Html<String>> {
-    let post = posts.find(&slug).await.map_err(failed)?;
-    let title = escaped(&post.ok_or(StatusCode::NOT_FOUND)?.title);
+async fn page<P: Posts>(State(posts): State<P>, Path(slug): Path<String>) -> Answer<Html<String>> {
+    let title = answered(posts.title(&slug).await)?;
+    let title = escaped(&title.ok_or(StatusCode::NOT_FOUND)?);
     Ok(Html(format!(
         "<!doctype html>\n<h1>{title}</h1>\n\
          <form method=\"post\"><input name=\"title\"> <button>Save</button></form>\n\
@@ -70,28 +87,40 @@ struct Change {
     title: String,
 }
 
-async fn change(
-    State(posts): State<Posts>,
+async fn change<P: Posts>(
+    State(posts): State<P>,
     Path(slug): Path<String>,
-    Form(change): Form<Change>,
+    Form(Change { title }): Form<Change>,
 ) -> Answer<Redirect> {
-    match posts.rename(&slug, &change.title).await.map_err(failed)? {
-        true => Ok(Redirect::to(&format!("/posts/{slug}"))),
+    let page = format!("/posts/{slug}");
+    match answered(posts.rename(slug, title).await)? {
+        true => Ok(Redirect::to(&page)),
         false => Err(StatusCode::NOT_FOUND),
     }
 }
 
-async fn create(State(posts): State<Posts>, Form(post): Form<Post>) -> Answer<StatusCode> {
-    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    if post.slug.is_empty() || !post.slug.chars().all(is_plain) {
-        return Err(StatusCode::UNPROCESSABLE_ENTITY);
-    }
-    posts.create(&post).await.map_err(failed)?;
-    Ok(StatusCode::CREATED)
+#[derive(Deserialize)]
+struct NewPost {
+    slug: String,
+    title: String,
 }
 
-async fn remove(State(posts): State<Posts>, Path(slug): Path<String>) -> Answer<StatusCode> {
-    match posts.delete(&slug).await.map_err(failed)? {
+async fn create<P: Posts>(
+    State(posts): State<P>,
+    Form(NewPost { slug, title }): Form<NewPost>,
+) -> Answer<StatusCode> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    if slug.is_empty() || !slug.chars().all(is_plain) {
+        return Err(StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    match answered(posts.create(slug, title).await)? {
+        true => Ok(StatusCode::CREATED),
+        false => Err(StatusCode::CONFLICT),
+    }
+}
+
+async fn remove<P: Posts>(State(posts): State<P>, Path(slug): Path<String>) -> Answer<StatusCode> {
+    match answered(posts.delete(slug).await)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(StatusCode::NOT_FOUND),
     }

@@ -1,43 +1,77 @@
 //! A blog behind nginx, with its posts and the purges that wait in one SQLite file.
 //!
 //! ```text
-//! cargo run --example blog                  keeps it up, to play with; the posts are in blog.db
-//! cargo run --example blog -- --once        saves a post, and shows that its page is fresh
+//! cargo run --example blog                        keeps it up, to play with; the posts are in blog.db
+//! cargo run --example blog -- --once              saves, makes and deletes a post, and shows
+//!                                                 that the pages are fresh
+//! cargo run --example blog -- --library sea-orm   the same on SeaORM
+//! cargo run --example blog -- --library diesel    the same on Diesel
 //! ```
+//!
+//! What differs is in `posts/sqlx.rs`, `posts/sea_orm.rs` and `posts/diesel.rs`.
 //!
 //! It needs nginx with the cache-purge module.
 
 mod app;
+mod options;
 mod posts;
 
 use std::error::Error;
 use std::net::Ipv4Addr;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use options::{HELP, Options};
+use roan::Roan;
 use roan_examples::nginx::{Nginx, Program};
 use roan_examples::visitor::Visitor;
 use tokio::net::TcpListener;
 
+const HELLO: &str = "/posts/hello";
 const TITLE: &str = "Fresh from the database";
 
+type Outcome = Result<(), Box<dyn Error>>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let is_once = std::env::args().any(|argument| argument == "--once");
+async fn main() -> ExitCode {
+    let options = match Options::from_args(std::env::args().skip(1)) {
+        Ok(options) if options.help => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("blog: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Outcome {
     let folder = tempfile::tempdir()?;
-    let file = match is_once {
+    let file = match options.once {
         true => folder.path().join("blog.db").display().to_string(),
         false => "blog.db".to_owned(),
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let nginx = Nginx::start(&Program::find()?, listener.local_addr()?).await?;
     let purge_url = format!("http://{}/purge", nginx.address());
-    let (posts, roan) = app::start(&file, roan::Nginx::at(&purge_url)?).await?;
-    tokio::spawn(axum::serve(listener, app::routes(posts)).into_future());
+    let cache = roan::Nginx::at(&purge_url)?;
+    let (routes, roan) = app::start(options.library, &file, cache).await?;
+    tokio::spawn(axum::serve(listener, routes).into_future());
     let visitor = Visitor::new(nginx.address())?;
-    let page = visitor.url("/posts/hello");
-    println!("A blog at {page}, behind nginx; posts and purges in {file}\n");
-    if is_once {
-        save_once(&visitor, &roan).await?;
+    let page = visitor.url(HELLO);
+    let library = options.library.name();
+    println!("A blog on {library} at {page}, behind nginx; posts and purges in {file}\n");
+    if options.once {
+        write_once(&visitor, &roan).await?;
     } else {
         println!("    curl -i {page}\n    curl -d title=Fresh {page}\n    curl -i {page}\n");
         println!("Ctrl-C ends it.");
@@ -47,25 +81,42 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn save_once(visitor: &Visitor, roan: &roan::Roan) -> Result<(), Box<dyn Error>> {
-    for expected in ["MISS", "HIT"] {
-        see(visitor, expected, "Hello, cache").await?;
+/// One write of each kind. Before it a page is in the cache, behind it the page is fresh.
+async fn write_once(visitor: &Visitor, roan: &Roan) -> Outcome {
+    see_cached(visitor, HELLO, "Hello, cache").await?;
+    visitor.rename(HELLO, TITLE).await?;
+    purge("save", TITLE, roan).await;
+    see_cached(visitor, HELLO, TITLE).await?;
+
+    see_cached(visitor, "/posts", "Posts").await?;
+    visitor.create("second", "Second").await?;
+    purge("create", "Second", roan).await;
+    see_cached(visitor, "/posts", "Posts").await?;
+
+    see_cached(visitor, "/posts/second", "Second").await?;
+    visitor.delete("/posts/second").await?;
+    purge("delete", "Second", roan).await;
+    if !visitor.is_gone("/posts/second").await? {
+        return Err("the page of the deleted post is still there".into());
     }
-    visitor.rename("/posts/hello", TITLE).await?;
-    println!("save   {TITLE:?}");
-    println!("purge  {}", roan.flush(Duration::from_secs(10)).await);
-    for expected in ["MISS", "HIT"] {
-        see(visitor, expected, TITLE).await?;
-    }
-    Ok(())
+    println!("GET    gone  /posts/second");
+    see_cached(visitor, "/posts", "Posts").await
 }
 
-async fn see(visitor: &Visitor, expected: &str, title: &str) -> Result<(), Box<dyn Error>> {
-    let seen = visitor.get("/posts/hello").await?;
-    let status = &seen.cache_status;
-    println!("GET    {status:<4}  {:?}", seen.heading());
-    match status == expected && seen.heading() == title {
-        true => Ok(()),
-        false => Err(format!("{expected} with {title:?} was right").into()),
+async fn purge(write: &str, title: &str, roan: &Roan) {
+    println!("{write:<6} {title:?}");
+    println!("purge  {}", roan.flush(Duration::from_secs(10)).await);
+}
+
+/// The cache has to ask the blog for the page, and then has it.
+async fn see_cached(visitor: &Visitor, path: &str, heading: &str) -> Outcome {
+    for expected in ["MISS", "HIT"] {
+        let seen = visitor.get(path).await?;
+        let status = &seen.cache_status;
+        println!("GET    {status:<4}  {path}  {:?}", seen.heading());
+        if status != expected || seen.heading() != heading {
+            return Err(format!("{expected} with {heading:?} was right").into());
+        }
     }
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --example crash
+//! cargo run --example crash -- --library diesel    or sea-orm
 //! ```
 //!
 //! It needs nginx with the cache-purge module. nginx lives on while the blog is dead, as it does in
@@ -9,7 +10,7 @@
 
 #[path = "../blog/app.rs"]
 mod app;
-#[path = "../blog/posts.rs"]
+#[path = "../blog/posts/mod.rs"]
 mod posts;
 
 use std::error::Error;
@@ -17,6 +18,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
+use posts::Library;
 use roan_examples::nginx::{Nginx, Program};
 use roan_examples::visitor::{Seen, Visitor};
 use tokio::net::TcpListener;
@@ -32,23 +34,26 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 async fn main() -> Outcome<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.as_slice() {
-        [] => tell().await,
-        [port, file, purge_url] => serve(port.parse()?, file, purge_url).await,
-        _ => Err("takes no arguments".into()),
+        [] => tell(Library::default()).await,
+        [flag, library] if flag == "--library" => tell(library.parse()?).await,
+        [library, port, file, purge_url] => {
+            serve(library.parse()?, port.parse()?, file, purge_url).await
+        }
+        _ => Err("takes no argument but `--library NAME`".into()),
     }
 }
 
 /// The blog, in a process of its own.
-async fn serve(port: u16, file: &str, purge_url: &str) -> Outcome<()> {
+async fn serve(library: Library, port: u16, file: &str, purge_url: &str) -> Outcome<()> {
     // The same node under each URL: what waits for it waits under its name.
     let nginx = roan::Nginx::new().named_node("nginx", purge_url)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let (posts, _roan) = app::start(file, nginx).await?;
-    axum::serve(listener, app::routes(posts)).await?;
+    let (routes, _roan) = app::start(library, file, nginx).await?;
+    axum::serve(listener, routes).await?;
     Ok(())
 }
 
-async fn tell() -> Outcome<()> {
+async fn tell(library: Library) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("blog.db").display().to_string();
     let app = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
@@ -57,7 +62,7 @@ async fn tell() -> Outcome<()> {
     // Takes connections, and never answers.
     let unreachable = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
 
-    let mut blog = start(app, &file, unreachable.local_addr()?)?;
+    let mut blog = start(library, app, &file, unreachable.local_addr()?)?;
     until_up(&Visitor::new(app)?).await?;
     line(
         "start",
@@ -76,7 +81,7 @@ async fn tell() -> Outcome<()> {
     see(&visitor, "HIT", OLD).await?;
     line("", "the page is stale, but the purge is in the file");
 
-    let _blog = start(app, &file, nginx.address())?;
+    let _blog = start(library, app, &file, nginx.address())?;
     line("start", "the blog again");
     let since = Instant::now();
     loop {
@@ -105,9 +110,12 @@ impl Drop for Blog {
     }
 }
 
-fn start(app: SocketAddr, file: &str, purge: SocketAddr) -> Outcome<Blog> {
+fn start(library: Library, app: SocketAddr, file: &str, purge: SocketAddr) -> Outcome<Blog> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg(app.port().to_string()).arg(file);
+    command
+        .arg(library.name())
+        .arg(app.port().to_string())
+        .arg(file);
     command.arg(format!("http://{purge}/purge"));
     Ok(Blog(command.spawn()?))
 }

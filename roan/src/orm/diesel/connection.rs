@@ -110,6 +110,7 @@ where
             diesel::RunQueryDsl::execute(row, conn)?;
             purges::expect(watch(conn), roan);
         }
+        Purges::Held(targets) if targets.is_empty() => {}
         Purges::Held(targets) => {
             if watch(conn).is_none() && depth(conn)? > 0 {
                 purges::tell_unwatched();

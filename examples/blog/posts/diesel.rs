@@ -1,0 +1,104 @@
+//! With Diesel: a statement keeps its form, and the method that runs it becomes its purging twin.
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as PoolError, Pool};
+use diesel::result::{DatabaseErrorKind, Error};
+use roan::orm::diesel::{PurgingDsl as _, delete, update};
+use roan::purge_on;
+
+use super::{Outcome, Posts, SCHEMA};
+
+diesel::table! {
+    posts (slug) {
+        slug -> Text,
+        title -> Text,
+    }
+}
+
+/// On the model: the pages that show it.
+#[purge_on(save, delete, url = "/posts")]
+#[purge_on(save, delete, url = "/posts/{slug}")]
+#[derive(Queryable, Selectable, Insertable, Identifiable)]
+#[diesel(primary_key(slug))]
+struct Post {
+    slug: String,
+    title: String,
+}
+
+#[derive(Clone)]
+pub(crate) struct DieselPosts {
+    pool: Pool<ConnectionManager<SqliteConnection>>,
+}
+
+/// The relay of the outbox writes, too: a writer waits for it.
+#[derive(Debug)]
+struct Patient;
+
+impl CustomizeConnection<SqliteConnection, PoolError> for Patient {
+    fn on_acquire(&self, conn: &mut SqliteConnection) -> Result<(), PoolError> {
+        let set = conn.batch_execute("PRAGMA busy_timeout = 5000");
+        set.map_err(PoolError::QueryError)
+    }
+}
+
+impl DieselPosts {
+    pub(crate) async fn open(file: &str) -> Outcome<Self> {
+        let connections = ConnectionManager::new(file);
+        let pool = Pool::builder().connection_customizer(Box::new(Patient));
+        let pool = tokio::task::spawn_blocking(move || pool.build(connections)).await??;
+        let posts = Self { pool };
+        posts.run(|conn| conn.batch_execute(SCHEMA)).await?;
+        Ok(posts)
+    }
+
+    /// Diesel waits for the database: not on a thread of the web server.
+    async fn run<T, F>(&self, work: F) -> Outcome<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> QueryResult<T> + Send + 'static,
+    {
+        let pool = self.pool.clone();
+        let work = move || Ok(work(&mut *pool.get()?)?);
+        tokio::task::spawn_blocking(work).await?
+    }
+}
+
+impl Posts for DieselPosts {
+    async fn all(&self) -> Outcome<Vec<(String, String)>> {
+        self.run(|conn| posts::table.order(posts::slug).load(conn))
+            .await
+    }
+
+    async fn title(&self, slug: &str) -> Outcome<Option<String>> {
+        let title = posts::table.find(slug.to_owned()).select(posts::title);
+        self.run(|conn| title.first(conn).optional()).await
+    }
+
+    /// The write and its purges are one transaction: both happen, or neither.
+    async fn create(&self, slug: String, title: String) -> Outcome<bool> {
+        let post = Post { slug, title };
+        let insert = diesel::insert_into(posts::table).values(post);
+        self.run(|conn| match insert.execute_purging::<Post>(conn) {
+            Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
+            inserted => inserted.map(|count| count == 1),
+        })
+        .await
+    }
+
+    /// Roan's `update` reads the old row first. So that SQLite lets nobody write in between, the
+    /// transaction is one that begins as a writer.
+    async fn rename(&self, slug: String, title: String) -> Outcome<bool> {
+        let update = update(posts::table.find(slug)).set(posts::title.eq(title));
+        self.run(|conn| conn.immediate_transaction(|conn| update.execute_purging::<Post>(conn)))
+            .await
+            .map(|count| count == 1)
+    }
+
+    async fn delete(&self, slug: String) -> Outcome<bool> {
+        let delete = delete(posts::table.find(slug));
+        self.run(|conn| conn.immediate_transaction(|conn| delete.execute_purging::<Post>(conn)))
+            .await
+            .map(|count| count == 1)
+    }
+}
