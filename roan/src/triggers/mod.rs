@@ -61,7 +61,7 @@ use crate::outbox::{Dialect, PREFIX, is_prefix};
 /// When a rule cannot be said in SQL, which lists all such rules; when a table or column has an
 /// unusual name; when there are no tables.
 ///
-/// ```
+/// ```standalone_crate
 /// use roan::outbox::Dialect;
 /// use roan::purge_on;
 ///
