@@ -73,7 +73,7 @@ async fn table(name: &str, database: &Database) {
 
     let mut times: [Times; 3] = Default::default();
     for number in 0..SINGLE {
-        for statement in 0..3 {
+        for (statement, times) in times.iter_mut().enumerate() {
             for (with, table) in [(0, "plain"), (1, "posts")] {
                 let sql = match statement {
                     0 => {
@@ -82,7 +82,7 @@ async fn table(name: &str, database: &Database) {
                     1 => format!("UPDATE {table} SET title = 'Another' WHERE id = {number}"),
                     _ => format!("DELETE FROM {table} WHERE id = {number}"),
                 };
-                times[statement][with].push(time(&mut client, &sql, 1).await);
+                times[with].push(time(&mut client, &sql, 1).await);
             }
         }
     }
@@ -94,14 +94,14 @@ async fn table(name: &str, database: &Database) {
         _ => "'post-' || n",
     };
     for round in 0..ROUNDS {
-        for statement in 0..3 {
+        for (statement, times) in times.iter_mut().enumerate() {
             for (with, table) in [(0, "plain"), (1, "posts")] {
                 let sql = match statement {
                     0 => format!("INSERT INTO {table} SELECT n, {series}, 'A title' FROM numbers"),
                     1 => format!("UPDATE {table} SET title = 'Another'"),
                     _ => format!("DELETE FROM {table}"),
                 };
-                times[statement][with].push(time(&mut client, &sql, MANY).await);
+                times[with].push(time(&mut client, &sql, MANY).await);
             }
         }
         if round + 1 < ROUNDS {

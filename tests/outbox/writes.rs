@@ -13,6 +13,7 @@ on_each_database!(
     two_open_transactions_purge_one_url_without_waiting,
     equal_purges_that_wait_are_sent_once,
     a_large_write_is_one_statement,
+    a_flush_says_when_the_outbox_did_not_answer,
 );
 
 async fn a_purge_leaves_when_its_write_has_committed(database: Database) {
@@ -137,4 +138,29 @@ async fn a_large_write_is_one_statement(database: Database) {
     flush(&roan).await;
     assert_eq!(recorder.purges().targets().len(), 1200);
     assert_eq!(client.count("SELECT count(*) FROM {}outbox").await, 3);
+}
+
+async fn a_flush_says_when_the_outbox_did_not_answer(database: Database) {
+    if database.is_one_writer() {
+        return; // whose readers wait for nobody
+    }
+    let recorder = Recorder::new();
+    let outbox = database.outbox().await;
+    let is_postgres = outbox.dialect() == roan::outbox::Dialect::Postgres;
+    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let mut client = database.client().await;
+    let (lock, unlock) = if is_postgres {
+        (
+            "BEGIN; LOCK TABLE {}outbox IN ACCESS EXCLUSIVE MODE",
+            "COMMIT",
+        )
+    } else {
+        ("LOCK TABLES {}outbox WRITE", "UNLOCK TABLES")
+    };
+    client.run(lock).await;
+    let left = roan.flush(Duration::from_millis(300)).await;
+    assert!(left.outbox_unread, "{left}");
+    assert!(left.to_string().contains("did not answer"), "{left}");
+    client.run(unlock).await;
+    flush(&roan).await;
 }

@@ -392,6 +392,7 @@ impl Engine {
         Left {
             nodes: nodes.collect(),
             outbox: 0,
+            outbox_unread: false,
         }
     }
 

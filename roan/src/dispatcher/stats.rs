@@ -63,6 +63,8 @@ pub struct Left {
     pub nodes: Vec<LeftAtNode>,
     /// Rows that wait in the durable outbox, counted up to about 2,000. They are not lost.
     pub outbox: u64,
+    /// Whether the outbox's database did not answer in time, so that rows may wait in it unseen.
+    pub outbox_unread: bool,
 }
 
 /// What was not done at one node.
@@ -96,11 +98,11 @@ impl Left {
 
 impl fmt::Display for Left {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.nodes.is_empty() && self.outbox == 0 {
+        if self.nodes.is_empty() && self.outbox == 0 && !self.outbox_unread {
             return f.write_str("nothing is left");
         }
-        for (number, node) in self.nodes.iter().enumerate() {
-            let comma = if number == 0 { "" } else { ", " };
+        let mut comma = "";
+        for node in &self.nodes {
             let LeftAtNode {
                 cache,
                 node,
@@ -111,10 +113,15 @@ impl fmt::Display for Left {
                 f,
                 "{comma}{pending} purges and {rebounds} rebounds at {cache} {node}"
             )?;
+            comma = ", ";
         }
         if self.outbox > 0 {
-            let comma = if self.nodes.is_empty() { "" } else { ", " };
             write!(f, "{comma}{} rows in the outbox", self.outbox)?;
+        } else if self.outbox_unread {
+            write!(
+                f,
+                "{comma}perhaps rows in the outbox, which did not answer in time"
+            )?;
         }
         Ok(())
     }

@@ -191,6 +191,7 @@ fn answer_flushes(
         let mut left = engine.left(flush.rebounds);
         let rows = engine.durable.waiting_at(flush.look);
         left.outbox = rows.unwrap_or_default();
+        left.outbox_unread = rows.is_none();
         let is_empty = !more_will_come
             && left.nodes.is_empty()
             && engine.inbox.is_empty()

@@ -82,7 +82,7 @@ fn article(slug: &str) -> article::ActiveModel {
     }
 }
 
-fn on_each_database(is_durable: bool, test: impl AsyncFn(&Site) -> Result<(), DbErr>) {
+fn on_each_database(is_durable: bool, test: &impl AsyncFn(&Site) -> Result<(), DbErr>) {
     let _turn = TURN
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -97,7 +97,7 @@ fn on_each_database(is_durable: bool, test: impl AsyncFn(&Site) -> Result<(), Db
 
 #[test]
 fn every_way_of_saving_one_row_purges() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         let db = &site.db;
         article::told();
         let made = article("A").save(db).await?;
@@ -144,7 +144,7 @@ fn every_way_of_saving_one_row_purges() {
 
 #[test]
 fn without_returning_in_a_transaction_the_commit_decides() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         let made = article("a").insert(&site.db).await?;
         site.purged().await;
         for commits in [false, true] {
@@ -167,7 +167,7 @@ fn without_returning_in_a_transaction_the_commit_decides() {
 
 #[test]
 fn an_update_writes_one_row_of_the_outbox() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         let made = article("a").insert(&site.db).await?;
         let tx = site.db.begin().await?;
         let mut changed = made.into_active_model();
@@ -186,7 +186,7 @@ fn an_update_writes_one_row_of_the_outbox() {
 
 #[test]
 fn the_builder_and_generated_keys_purge() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         let built = article::ActiveModel::builder()
             .set_slug("x")
             .set_title("old")
@@ -205,7 +205,7 @@ fn the_builder_and_generated_keys_purge() {
 
 #[test]
 fn a_write_that_fails_purges_nothing_of_it() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         article("a").insert(&site.db).await?;
         site.purged().await;
         assert!(article("").insert(&site.db).await.is_err());
@@ -224,7 +224,7 @@ fn a_write_that_fails_purges_nothing_of_it() {
 
 #[test]
 fn without_an_outbox_a_scope_holds_the_purges() {
-    on_each_database(false, async |site| {
+    on_each_database(false, &async |site| {
         let work = async {
             let tx = site.db.begin().await?;
             let made = article("a").insert(&tx).await?;
@@ -242,7 +242,7 @@ fn without_an_outbox_a_scope_holds_the_purges() {
 
 #[test]
 fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
-    on_each_database(false, async |site| {
+    on_each_database(false, &async |site| {
         let tx = site.db.begin().await?;
         article("a").insert(&tx).await?;
         tx.commit().await?;
@@ -256,7 +256,7 @@ fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
 
 #[test]
 fn without_an_outbox_a_statement_for_many_rows_is_purged_once_after_its_commit() {
-    on_each_database(false, async |site| {
+    on_each_database(false, &async |site| {
         let many = ["y", "z"].map(article);
         article::Entity::insert_many(many)
             .exec_purging(&site.db)
@@ -270,7 +270,7 @@ fn without_an_outbox_a_statement_for_many_rows_is_purged_once_after_its_commit()
 /// Its old page is purged once while it waits, and must be purged again when it is done.
 #[test]
 fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         let backend = site.db.get_database_backend();
         if backend == sea_orm::DbBackend::Sqlite {
             return Ok(());
@@ -303,7 +303,7 @@ fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
 
 #[test]
 fn statements_that_go_past_the_hooks_are_told() {
-    on_each_database(true, async |site| {
+    on_each_database(true, &async |site| {
         let mut db = site.db.clone();
         let watch = watch(&mut db);
         let made = article("a").insert(&db).await?;
