@@ -1,4 +1,10 @@
 //! Triggers of the database, made from the rules: they reach writers that never heard of Roan.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
 
 mod installing;
 mod mariadb;

@@ -61,7 +61,7 @@ async fn a_writer_needs_no_right_on_the_outbox() {
     assert_eq!(purged, ["/feed/1", "/posts", "/posts/a"]);
 }
 
-/// InnoDB tells no trigger of what a foreign key does.
+/// `InnoDB` tells no trigger of what a foreign key does.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_go_or_change_with_others() {
     let place = Place::new(Dialect::MySql).await;

@@ -135,7 +135,7 @@ async fn agree(watched: &Watched, client: &mut Connection, rows: &[Kinds]) {
     }
     let updated = || {
         olds.zip(&news)
-            .for_each(|(old, new)| roan::updated(old, new))
+            .for_each(|(old, new)| roan::updated(old, new));
     };
     agree_on(watched, client, updated).await;
     client.run("BEGIN").await.unwrap();

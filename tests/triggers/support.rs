@@ -142,16 +142,9 @@ impl Watched {
     }
 
     /// Writes, and what is purged for it.
-    #[track_caller]
-    pub(crate) fn after<'a>(
-        &'a self,
-        client: &'a mut Connection,
-        sql: &'a str,
-    ) -> impl Future<Output = Vec<String>> + 'a {
-        async move {
-            run(client, sql).await;
-            self.purged().await
-        }
+    pub(crate) async fn after(&self, client: &mut Connection, sql: &str) -> Vec<String> {
+        run(client, sql).await;
+        self.purged().await
     }
 }
 

@@ -143,19 +143,26 @@ impl Args {
         }
         let content;
         parenthesized!(content in input);
-        while !content.is_empty() {
-            let field: Member = content.parse().map_err(wrong_form)?;
-            let optional = content.parse::<Option<Token![?]>>()?.is_some();
-            content.parse::<Token![->]>().map_err(wrong_form)?;
-            let model = parse_source::<Path>(&content).map_err(wrong_form)?;
-            self.targets.push(TargetArg::Related(RelatedArg {
-                field,
-                optional,
-                model,
-            }));
-            expect_comma(&content)?;
+        let content: TokenStream = content.parse()?;
+        if content.is_empty() {
+            return Err(Error::new(word.span(), told));
         }
-        Ok(())
+        let all = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let field = input.parse()?;
+                let optional = input.parse::<Option<Token![?]>>()?.is_some();
+                input.parse::<Token![->]>()?;
+                let model = parse_source::<Path>(input)?;
+                self.targets.push(TargetArg::Related(RelatedArg {
+                    field,
+                    optional,
+                    model,
+                }));
+                expect_comma(input)?;
+            }
+            Ok(())
+        };
+        all.parse2(content).map_err(wrong_form)
     }
 
     fn parse_key(&mut self, key: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {

@@ -77,7 +77,8 @@ pub(crate) fn expand(
         }
         Some(errors) => {
             let stub = fallback::stub(&item, &krate);
-            quote!(#tokens #stub #errors)
+            let wired = is_entity.then(|| entity::wiring(&item, &[], &krate));
+            quote!(#tokens #stub #wired #errors)
         }
     }
 }

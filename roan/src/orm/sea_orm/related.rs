@@ -11,6 +11,11 @@ use crate::target::Target;
 
 /// What generated code tells of the rows that a model's rules follow.
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no purge rules",
+    label = "its hooks would purge nothing",
+    note = "put `#[purge_on(save, delete, url = \"/...\")]` on the entity's model, or take `#[roan::hooks]` off"
+)]
 pub trait Relations: Model + ModelTrait + Sync {
     /// The key of the row that this rule follows.
     fn related_key(&self, _rule: usize) -> Option<Value> {
