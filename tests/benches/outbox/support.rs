@@ -55,7 +55,12 @@ impl Database {
     }
 
     pub(crate) async fn connect(&self) -> Client {
-        Client(self.database.connect().await)
+        let mut client = Client(self.database.connect().await);
+        if self.dialect() == Dialect::Sqlite {
+            // Its default, and sqlx's: each commit waits for the disk.
+            client.run("PRAGMA synchronous = FULL").await;
+        }
+        client
     }
 
     /// The text of a statement whose parameters are `?`, or of PostgreSQL's.
