@@ -7,6 +7,8 @@ use crate::registration;
 #[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 use crate::scope::Recording;
 use crate::scope::Scope;
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+use crate::target::TargetKind;
 use crate::target::{Target, TargetError, TargetRef};
 
 /// Purges what shows a new row.
@@ -78,12 +80,22 @@ pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
 pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
-    let (mut targets, refused) = recording.end();
-    // One write, one payload, however its hooks were hashed.
-    targets.sort_by(|a, b| (a.as_str(), a.site()).cmp(&(b.as_str(), b.site())));
+    let (targets, refused) = recording.end();
     for error in &refused {
         roan.engine().invalid(error);
     }
+    in_order(targets)
+}
+
+/// Each target once. One write makes one payload, however its hooks were hashed.
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
+    fn place(target: &Target) -> (&str, Option<&str>, bool) {
+        let is_tag = target.kind() == TargetKind::Tag;
+        (target.as_str(), target.site(), is_tag)
+    }
+    targets.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
+    targets.dedup();
     targets
 }
 

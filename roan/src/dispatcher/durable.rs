@@ -35,6 +35,12 @@ impl Durable {
         }
     }
 
+    /// Whether purges wait in the database.
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    pub(crate) fn is_there(&self) -> bool {
+        self.link.is_some()
+    }
+
     pub(crate) fn link(&self) -> Option<&Arc<Link>> {
         self.link.as_ref()
     }

@@ -6,9 +6,9 @@ use tokio::sync::oneshot;
 
 use super::handle::Roan;
 use crate::hook;
-use crate::outbox::{OutboxError, Statement};
+use crate::outbox::{Dialect, OutboxError, Statement};
 use crate::relay::{DeadPurge, Link, Request};
-use crate::target::TargetRef;
+use crate::target::{Target, TargetRef};
 
 type Result<T> = std::result::Result<T, OutboxError>;
 
@@ -60,17 +60,32 @@ impl OutboxHandle<'_> {
     /// ```
     pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
         let targets = hook::recorded(self.roan, hooks);
-        let Some(link) = self.link() else {
+        if self.link().is_none() {
             for target in &targets {
                 hook::purge(Some(self.roan), target);
             }
-            return None;
-        };
-        let statement = link.scribe.statement(&targets);
+        }
+        self.insert(&targets)
+    }
+
+    /// The `INSERT` for these targets; `None` also when purges wait in memory.
+    pub(crate) fn insert(&self, targets: &[Target]) -> Option<Statement> {
+        let link = self.link()?;
+        let statement = link.scribe.statement(targets);
         if statement.is_some() {
             link.expect();
         }
         statement
+    }
+
+    /// Whether a connection to that kind of database can take the rows; in memory there are none.
+    pub(crate) fn check(&self, connection: Dialect) -> Result<()> {
+        match self.link().map(|link| link.scribe.dialect()) {
+            Some(outbox) if outbox != connection => {
+                Err(OutboxError::OtherDatabase { outbox, connection })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Says that a transaction with a [`statement`](Self::statement) has committed, so that the relay

@@ -17,6 +17,11 @@ pub(crate) struct Durable;
     reason = "the twin needs it"
 )]
 impl Durable {
+    #[cfg(feature = "sea-orm")]
+    pub(crate) fn is_there(&self) -> bool {
+        false
+    }
+
     pub(super) async fn start(&self, _: &Arc<Engine>, _: &Policy) -> Result<(), ConfigError> {
         Ok(())
     }

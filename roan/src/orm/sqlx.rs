@@ -9,7 +9,10 @@
 //!
 //! # #[cfg(feature = "sqlite")]
 //! # impl<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> for Post {
-//! #     fn from_row(_: &'r sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> { unimplemented!() }
+//! #     fn from_row(row: &'r sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
+//! #         use sqlx::Row;
+//! #         Ok(Self { id: row.try_get("id")?, slug: row.try_get("slug")? })
+//! #     }
 //! # }
 //! # #[cfg(feature = "sqlite")]
 //! async fn rename(pool: &sqlx::SqlitePool, id: i64, slug: &str) -> Result<(), sqlx::Error> {
@@ -35,7 +38,7 @@ use sqlx::{AssertSqlSafe, Database, Transaction};
 use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
 use crate::model::Model;
-use crate::outbox::{Dialect, OutboxError, Statement};
+use crate::outbox::{Dialect, Statement};
 use crate::target::{Target, TargetError};
 
 /// Purges what a write makes stale, by the connection or transaction that it goes through.
@@ -205,14 +208,10 @@ fn statement(
         // Told already; and a save does not fail for it.
         return Ok(None);
     };
-    if let Some(link) = roan.engine().durable.link() {
-        let outbox = link.scribe.dialect();
-        if outbox != connection {
-            let error = OutboxError::OtherDatabase { outbox, connection };
-            return Err(sqlx::Error::Configuration(Box::new(error)));
-        }
-    }
-    Ok(roan.outbox().statement(hooks))
+    let outbox = roan.outbox();
+    let checked = outbox.check(connection);
+    checked.map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
+    Ok(outbox.statement(hooks))
 }
 
 macro_rules! purging {

@@ -30,8 +30,13 @@ impl Purges {
         hooks: impl FnOnce(),
     ) -> QueryResult<Self> {
         #[cfg(feature = "sql")]
-        if is_durable(roan, connection)? {
-            let row = roan.outbox().statement(hooks).map(InsertPayloads);
+        if roan.engine().durable.is_there() {
+            let outbox = roan.outbox();
+            if let Some(connection) = connection.dialect() {
+                let checked = outbox.check(connection);
+                checked.map_err(|error| Error::QueryBuilderError(Box::new(error)))?;
+            }
+            let row = outbox.statement(hooks).map(InsertPayloads);
             return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));
         }
         #[cfg(not(feature = "sql"))]
@@ -93,21 +98,5 @@ pub(in crate::orm) fn needs_transaction(_: Option<&mut Watch>) -> bool {
 pub(in crate::orm) fn needs_transaction(watch: Option<&mut Watch>) -> bool {
     let of_watch = watch.and_then(|watch| watch.of().cloned());
     let roan = given_or_global(of_watch.as_ref());
-    roan.is_some_and(|roan| roan.engine().durable.link().is_some())
-}
-
-/// Whether purges become rows of the outbox.
-#[cfg(feature = "sql")]
-fn is_durable(roan: &Roan, connection: Kind) -> QueryResult<bool> {
-    let Some(link) = roan.engine().durable.link() else {
-        return Ok(false);
-    };
-    let outbox = link.scribe.dialect();
-    match connection.dialect() {
-        Some(connection) if connection != outbox => {
-            let error = crate::outbox::OutboxError::OtherDatabase { outbox, connection };
-            Err(Error::QueryBuilderError(Box::new(error)))
-        }
-        _ => Ok(true),
-    }
+    roan.is_some_and(|roan| roan.engine().durable.is_there())
 }

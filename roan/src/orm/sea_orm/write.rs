@@ -43,13 +43,7 @@ impl State {
 
 /// Whether purges become rows, written through the same connection.
 pub(super) fn is_durable(roan: &Roan) -> bool {
-    #[cfg(feature = "sql")]
-    return roan.engine().durable.link().is_some();
-    #[cfg(not(feature = "sql"))]
-    {
-        let _ = roan;
-        false
-    }
+    roan.engine().durable.is_there()
 }
 
 /// Purges after a statement.
@@ -62,8 +56,8 @@ pub(super) async fn write<C: ConnectionTrait>(
         return Ok(());
     }
     #[cfg(feature = "sql")]
-    if let Some(link) = roan.engine().durable.link() {
-        return write_row(roan, link.scribe.dialect(), db, targets).await;
+    if is_durable(roan) {
+        return write_row(roan, db, targets).await;
     }
     #[cfg(not(feature = "sql"))]
     let _ = db;
@@ -104,11 +98,10 @@ fn purge_later(roan: &Roan, targets: Vec<Target>) {
 #[cfg(feature = "sql")]
 async fn write_row<C: ConnectionTrait>(
     roan: &Roan,
-    outbox: crate::outbox::Dialect,
     db: &C,
     targets: &[Target],
 ) -> Result<(), DbErr> {
-    use crate::outbox::{Dialect, OutboxError};
+    use crate::outbox::Dialect;
     use sea_orm::{DbBackend, Statement};
 
     let backend = db.get_database_backend();
@@ -121,23 +114,18 @@ async fn write_row<C: ConnectionTrait>(
             return Err(DbErr::Custom(told));
         }
     };
-    if outbox != connection {
-        let error = OutboxError::OtherDatabase { outbox, connection };
-        return Err(DbErr::Custom(error.to_string()));
-    }
-    let purges = || {
-        for target in targets {
-            hook::purge(None, target);
-        }
-    };
-    let Some(statement) = roan.outbox().statement(purges) else {
+    let outbox = roan.outbox();
+    let checked = outbox.check(connection);
+    checked.map_err(|error| DbErr::Custom(error.to_string()))?;
+    // What several rules and related rows yield may be the same.
+    let Some(statement) = outbox.insert(&hook::in_order(targets.to_vec())) else {
         return Ok(());
     };
     let values = statement.params.into_iter().map(sea_orm::Value::from);
     let insert = Statement::from_sql_and_values(backend, &*statement.sql, values);
     db.execute_raw(insert).await?;
     if State::of::<C>() == State::Autocommit {
-        roan.outbox().committed();
+        outbox.committed();
     }
     Ok(())
 }
