@@ -46,8 +46,9 @@ pub struct TableEntry {
 inventory::collect!(TableEntry);
 
 impl TableEntry {
-    /// The tables of all models of this binary, in the order of their names.
-    #[cfg(feature = "sql")]
+    /// The tables of all models of this binary, in the order of their names, and of the places of
+    /// their models.
+    #[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
     pub(crate) fn all() -> Vec<&'static Self> {
         let mut all: Vec<_> = inventory::iter::<Self>.into_iter().collect();
         all.sort_by_key(|entry| {

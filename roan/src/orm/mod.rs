@@ -8,3 +8,5 @@ pub mod diesel_async;
 pub mod sea_orm;
 #[cfg(feature = "sql")]
 pub mod sqlx;
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+mod statement;

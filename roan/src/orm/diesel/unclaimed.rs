@@ -1,20 +1,22 @@
 //! Writes that went past Roan: to a table with rules, and no purging call has followed.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
 use super::script;
 use crate::announce::loudly;
-use crate::event::Events;
-use crate::model::{Table, TableEntry};
+use crate::model::Table;
+use crate::orm::statement::{Write, last_part, places};
+use crate::rule::Rule;
 
 /// The writes of one transaction that nobody has claimed so far.
 #[derive(Debug, Default)]
-pub(super) struct Unclaimed(Vec<Write>);
+pub(super) struct Unclaimed(Vec<Past>);
 
 #[derive(Debug)]
-struct Write {
-    table: &'static TableEntry,
+struct Past {
+    table: &'static str,
+    rules: Vec<&'static Rule>,
     verb: &'static str,
     /// How many transactions and savepoints were open.
     depth: usize,
@@ -23,26 +25,22 @@ struct Write {
 impl Unclaimed {
     /// Takes note of the statements in a text that write to tables with rules.
     pub(super) fn wrote(&mut self, text: &str, depth: usize) {
-        if RULED.is_empty() {
-            return;
-        }
-        for (verb, events, name) in writes(text) {
-            let fires = |entry: &&&TableEntry| {
-                entry
-                    .rules
-                    .iter()
-                    .any(|rule| rule.events().intersects(events))
-            };
-            if let Some(table) = entries(&name).iter().find(fires) {
-                self.0.push(Write { table, verb, depth });
+        for write in writes(text) {
+            let rules = write.rules();
+            if let (Some(model), false) = (write.models().first(), rules.is_empty()) {
+                self.0.push(Past {
+                    table: model.table.name,
+                    rules,
+                    verb: write.verb,
+                    depth,
+                });
             }
         }
     }
 
     /// A purging call has followed for the rows of this table.
     pub(super) fn claim(&mut self, table: &Table) {
-        self.0
-            .retain(|write| !is_same(write.table.table.name, table.name));
+        self.0.retain(|write| !is_same(write.table, table.name));
     }
 
     pub(super) fn claim_all(&mut self) {
@@ -63,7 +61,7 @@ impl Unclaimed {
 
     /// What to do about it; `None` when there is nothing.
     pub(super) fn told(&self) -> Option<String> {
-        self.0.first().map(Write::told)
+        self.0.first().map(Past::told)
     }
 
     /// Says so, once for each table in the life of the program.
@@ -71,7 +69,7 @@ impl Unclaimed {
         static TOLD: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
         for write in self.0.drain(..) {
             let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.get_or_insert_default().insert(write.table.table.name) {
+            if told.get_or_insert_default().insert(write.table) {
                 drop(told);
                 loudly(format_args!("{}", write.told()));
             }
@@ -79,93 +77,25 @@ impl Unclaimed {
     }
 }
 
-impl Write {
+impl Past {
     fn told(&self) -> String {
-        let table = self.table.table.name;
-        let verb = self.verb;
-        let rule = self
-            .table
-            .rules
-            .first()
-            .map(|rule| format!(" ({} at {}:{})", rule.model(), rule.file(), rule.line()))
-            .unwrap_or_default();
+        let (verb, table, rules) = (self.verb, self.table, places(&self.rules));
         format!(
-            "{verb} on `{table}`, a table with purge rules{rule}, and no purging call followed: its pages may be stale. Run the statement with `roan::orm::diesel::PurgingDsl`, or call `.created(conn)`, `.updated(&old, conn)` or `.deleted(conn)` on its rows, in the same transaction"
+            "{verb} on `{table}`, a table with purge rules ({rules}), and no purging call followed: its pages may be stale. Run the statement with `roan::orm::diesel::PurgingDsl`, or call `.created(conn)`, `.updated(&old, conn)` or `.deleted(conn)` on its rows, in the same transaction"
         )
     }
-}
-
-/// The tables of the binary that have rules, by the last part of their names.
-static RULED: LazyLock<HashMap<String, Vec<&'static TableEntry>>> = LazyLock::new(|| {
-    let mut ruled: HashMap<String, Vec<&TableEntry>> = HashMap::new();
-    for entry in inventory::iter::<TableEntry> {
-        ruled
-            .entry(last_part(entry.table.name))
-            .or_default()
-            .push(entry);
-    }
-    ruled
-});
-
-fn entries(name: &str) -> &'static [&'static TableEntry] {
-    RULED.get(&last_part(name)).map_or(&[], Vec::as_slice)
 }
 
 fn is_same(one: &str, other: &str) -> bool {
     last_part(one) == last_part(other)
 }
 
-fn last_part(name: &str) -> String {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    last.trim_matches(['"', '`', '[', ']']).to_ascii_lowercase()
-}
-
-/// Verb, events and table of each statement in a text that writes.
-fn writes(text: &str) -> Vec<(&'static str, Events, String)> {
+/// The statements in a text that write rows. (MySQL commits a `TRUNCATE` by itself.)
+fn writes(text: &str) -> impl Iterator<Item = Write> {
     let sql = script::without_parameters(text);
-    script::statements(sql)
-        .into_iter()
-        .filter_map(|one| write_of(script::without_comments(one)))
-        .collect()
-}
-
-fn write_of(statement: &str) -> Option<(&'static str, Events, String)> {
-    let mut words = statement.split_whitespace();
-    let mut word = words.next()?.to_ascii_lowercase();
-    if word == "with" {
-        word = words
-            .by_ref()
-            .map(|word| word.trim_start_matches('(').to_ascii_lowercase())
-            .find(|word| matches!(word.as_str(), "insert" | "update" | "delete"))?;
-    }
-    let (verb, events) = match word.as_str() {
-        "insert" => ("INSERT", Events::CREATE),
-        "replace" => ("REPLACE", Events::SAVE),
-        "update" => ("UPDATE", Events::UPDATE),
-        "delete" => ("DELETE", Events::DELETE),
-        _ => return None,
-    };
-    let is_name = |word: &&str| {
-        let modifiers = [
-            "into",
-            "from",
-            "only",
-            "or",
-            "ignore",
-            "replace",
-            "abort",
-            "fail",
-            "rollback",
-            "low_priority",
-            "high_priority",
-            "delayed",
-            "quick",
-        ];
-        !modifiers.contains(&word.to_ascii_lowercase().as_str())
-    };
-    let name = words.find(is_name)?;
-    let name = name.split(['(', ';']).next().unwrap_or(name);
-    Some((verb, events, name.to_owned()))
+    let statements = script::statements(sql).into_iter();
+    let written = statements.filter_map(|one| Write::of(script::without_comments(one)));
+    written.filter(|write| write.verb != "TRUNCATE")
 }
 
 #[cfg(test)]
@@ -196,8 +126,7 @@ mod tests {
         ];
         for (text, wanted) in cases {
             let found: Vec<_> = writes(text)
-                .into_iter()
-                .map(|(verb, _, name)| format!("{verb} {}", last_part(&name)))
+                .map(|write| format!("{} {}", write.verb, write.table))
                 .collect();
             assert_eq!(found.first().map(String::as_str), wanted, "{text}");
         }

@@ -11,9 +11,8 @@ use sea_orm::{EntityTrait, PrimaryKeyToColumn};
 
 use super::notes::Writer;
 use super::rows::EntityOf;
-use super::statement::{Write, last_part};
 use crate::announce::loudly;
-use crate::model::TableEntry;
+use crate::orm::statement::{Write, places};
 
 /// Spares the hooks the lock while nobody watches.
 static WATCHED: AtomicBool = AtomicBool::new(false);
@@ -59,14 +58,10 @@ pub fn watch_with<F>(db: &mut DatabaseConnection, yours: F) -> Watch
 where
     F: Fn(&Info<'_>) + Send + Sync + 'static,
 {
-    let ruled: HashMap<String, &TableEntry> = inventory::iter::<TableEntry>
-        .into_iter()
-        .map(|entry| (last_part(entry.table.name), entry))
-        .collect();
     let watch = Watch(Arc::default());
     let seen = watch.clone();
     db.set_metric_callback(move |info| {
-        seen.ran(&info.statement.sql, info.failed, &ruled);
+        seen.ran(&info.statement.sql, info.failed);
         yours(info);
     });
     WATCHED.store(true, Ordering::Relaxed);
@@ -109,21 +104,21 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ran(&self, sql: &str, failed: bool, ruled: &HashMap<String, &TableEntry>) {
+    fn ran(&self, sql: &str, failed: bool) {
         let Some(write) = Write::of(sql) else {
             return;
         };
-        let Some(entry) = ruled.get(&write.table) else {
+        let Some(model) = write.models().first() else {
             return;
         };
         // One that has failed was expected too.
         if PURGING.try_with(|()| ()).is_ok() || was_expected(&write.table) || failed {
             return;
         }
-        let mut rules = entry.rules.iter();
-        let Some(rule) = rules.find(|rule| rule.events().intersects(write.events)) else {
+        let rules = write.rules();
+        if rules.is_empty() {
             return;
-        };
+        }
         let mut seen = self.lock();
         let key = (write.verb, write.table);
         if let Some((_, is_new)) = seen.told.get_mut(&key) {
@@ -131,12 +126,10 @@ impl Watch {
             return;
         }
         let told = format!(
-            "a statement on `{}` went past its purge rules ({} at {}:{}), so its pages may be stale: \
+            "a statement on `{}` went past its purge rules ({}), so its pages may be stale: \
              {sql}. Run it with `exec_purging` of `roan::orm::sea_orm::ExecPurging`",
-            entry.table.name,
-            rule.model(),
-            rule.file(),
-            rule.line(),
+            model.table.name,
+            places(&rules),
         );
         seen.told.insert(key, (told.clone(), true));
         drop(seen);

@@ -39,7 +39,6 @@ mod hooks;
 mod notes;
 mod related;
 mod rows;
-mod statement;
 mod write;
 
 pub use bulk::ExecPurging;
