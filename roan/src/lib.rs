@@ -22,6 +22,7 @@ pub mod outbox;
 mod outcome;
 mod purger;
 mod registration;
+mod registry;
 #[cfg(feature = "sql")]
 mod relay;
 mod report;
@@ -46,13 +47,14 @@ pub use outcome::{Failure, Outcome, Refusal};
 pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx};
 pub use registration::{Purge, purge};
+pub use registry::rules;
 #[cfg(feature = "sql")]
 pub use relay::DeadPurge;
 pub use report::{Report, Reports};
 #[cfg(feature = "sea-orm")]
 pub use roan_macros::hooks;
 pub use roan_macros::purge_on;
-pub use rule::{Rule, Template, rules};
+pub use rule::{Rule, Template};
 pub use scope::{discard, in_scope, in_scope_blocking, scope, scope_blocking};
 pub use site::{Site, SiteError};
 pub use target::{Target, TargetError, TargetKind};

@@ -125,34 +125,3 @@ impl fmt::Display for Rule {
         write!(f, " at {}:{}", self.file, self.line)
     }
 }
-
-/// The rules of one model, as its attributes hand them to the registry.
-#[doc(hidden)]
-#[derive(Debug)]
-pub struct RuleSet(pub &'static [Rule]);
-
-inventory::collect!(RuleSet);
-
-/// Every rule in this binary, in the order of file and line.
-///
-/// A linker leaves out a library crate that the binary never names, and its rules with it; one
-/// `use models as _;` keeps them.
-///
-/// ```
-/// # use roan::purge_on;
-/// #[purge_on(save, delete, url = "/posts")]
-/// struct Post;
-///
-/// let rule = roan::rules()[0];
-/// assert_eq!(rule.model(), "Post");
-/// assert_eq!(rule.events().to_string(), "save, delete");
-/// ```
-#[must_use]
-pub fn rules() -> Vec<&'static Rule> {
-    let mut rules: Vec<_> = inventory::iter::<RuleSet>
-        .into_iter()
-        .flat_map(|set| set.0)
-        .collect();
-    rules.sort_by_key(|rule| (rule.file, rule.line, rule.model));
-    rules
-}

@@ -12,6 +12,7 @@ const LAYERS: &[&[&str]] = &[
         "hook",
         "scope",
         "registration",
+        "registry",
         "model",
         "dispatcher",
         "relay",

@@ -27,14 +27,19 @@ pub(crate) fn model(
     let entries = rules.iter().map(|rule| entry(rule, &name));
     let registered = if item.generics.params.is_empty() {
         quote! {
-            __roan::submit!(__roan::RuleSet(<#ident as __roan::Model>::RULES));
+            __roan::register!(#ident);
             &[#(#entries),*]
         }
     } else {
         // The registry has no arguments for the parameters of the type.
         quote! {
             const RULES: &[__roan::Rule] = &[#(#entries),*];
-            __roan::submit!(__roan::RuleSet(RULES));
+            enum Generic {}
+            impl __roan::Model for Generic {
+                const RULES: &'static [__roan::Rule] = RULES;
+                fn targets(&self, _: usize, _: &mut __roan::Targets<'_>) {}
+            }
+            __roan::register!(Generic);
             RULES
         }
     };
@@ -47,20 +52,12 @@ pub(crate) fn model(
         .map(|(at, rule)| target_arm(at, rule, item, &out, krate));
     let watched_changed = watched_changed(rules, item, krate);
     let table = table.map(|table| {
-        let rows = rules.iter().map(|rule| table.row_rule(rule));
-        let table = table.tokens();
+        let table = table.tokens(rules);
         quote! {
             const TABLE: #krate::__private::Option<&'static #krate::__private::Table> = {
                 use #krate::__private as __roan;
                 use __roan::NoColumnValue as _;
-                const TABLE: __roan::Table = #table;
-                __roan::submit!(__roan::TableEntry {
-                    table: &TABLE,
-                    rules: <#ident as __roan::Model>::RULES,
-                    rows: &[#(#rows),*],
-                    model: <#ident as __roan::Model>::type_key,
-                });
-                __roan::Some(&TABLE)
+                __roan::Some(&#table)
             };
         }
     });

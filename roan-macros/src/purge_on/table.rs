@@ -1,5 +1,7 @@
 //! What the database calls the type, as far as its attributes say.
 
+use std::slice;
+
 use heck::{
     ToKebabCase, ToLowerCamelCase, ToPascalCase, ToShoutyKebabCase, ToShoutySnakeCase, ToSnakeCase,
 };
@@ -72,7 +74,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    pub(crate) fn tokens(&self) -> TokenStream {
+    pub(crate) fn tokens(&self, rules: &[Rule<'_>]) -> TokenStream {
         let Self {
             name,
             key,
@@ -84,12 +86,14 @@ impl<'a> Table<'a> {
             let kind = self.kind(column);
             quote!(__roan::Column { field: #field, name: #name, kind: #kind })
         });
+        let rows = rules.iter().map(|rule| self.row_rule(rule));
         quote! {
             __roan::Table {
                 name: #name,
                 key: &[#(#key),*],
                 columns: &[#(#columns),*],
                 sees_whole_row: #sees_whole_row,
+                rows: &[#(#rows),*],
             }
         }
     }
@@ -107,7 +111,7 @@ impl<'a> Table<'a> {
     }
 
     /// How the rule makes its target from the columns.
-    pub(crate) fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
+    fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
         if let Some(what) = needs_value(rule) {
             return quote!(__roan::RowRule::Value(#what));
         }
@@ -160,9 +164,15 @@ pub(crate) fn plain_field(capture: &Capture) -> Option<&str> {
 
 /// `#[sea_orm(table_name = "posts")]`
 pub(crate) fn is_named_by_sea_orm(item: &Item) -> bool {
-    let mut of_sea_orm = item.attributes.clone();
-    of_sea_orm.retain(|attribute| attribute.path().is_ident("sea_orm"));
-    said(&of_sea_orm, "table_name").next().is_some()
+    let mut of_sea_orm = item
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("sea_orm"));
+    of_sea_orm.any(|attribute| {
+        said(slice::from_ref(attribute), "table_name")
+            .next()
+            .is_some()
+    })
 }
 
 /// By the attributes of SeaORM and of Diesel, or else as Diesel would name it.

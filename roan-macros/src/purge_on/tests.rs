@@ -27,7 +27,7 @@ fn one_rule() {
             impl ::roan::__private::Model for Post {
                 const RULES: &'static [::roan::__private::Rule] = {
                     use ::roan::__private as __roan;
-                    __roan::submit!(__roan::RuleSet(< Post as __roan::Model > ::RULES));
+                    __roan::register!(Post);
                     &[
                         __roan::Rule {
                             model: "Post",
@@ -88,7 +88,7 @@ fn every_key() {
             impl ::roan::__private::Model for Post {
                 const RULES: &'static [::roan::__private::Rule] = {
                     use ::roan::__private as __roan;
-                    __roan::submit!(__roan::RuleSet(< Post as __roan::Model > ::RULES));
+                    __roan::register!(Post);
                     &[
                         __roan::Rule {
                             model: "Post",
@@ -202,7 +202,12 @@ fn generic_type_of_a_renamed_crate() {
                             line: 0,
                         },
                     ];
-                    __roan::submit!(__roan::RuleSet(RULES));
+                    enum Generic {}
+                    impl __roan::Model for Generic {
+                        const RULES: &'static [__roan::Rule] = RULES;
+                        fn targets(&self, _: usize, _: &mut __roan::Targets<'_>) {}
+                    }
+                    __roan::register!(Generic);
                     RULES
                 };
                 #[inline]
@@ -273,6 +278,10 @@ fn a_table_named_by_the_attributes_of_a_library() {
                 kind: <__roan::ColumnOf<i64>>::KIND
             }],
             sees_whole_row: false,
+            rows: &[__roan::RowRule::Pieces(&[
+                __roan::RowPiece::Literal("/posts/"),
+                __roan::RowPiece::Value(0)
+            ])],
         }
     };
     assert!(expansion.contains(&table.to_string()), "{expansion}");

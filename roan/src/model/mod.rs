@@ -1,6 +1,8 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
 mod column;
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+mod entry;
 mod foreign;
 mod row;
 mod table;
@@ -10,9 +12,11 @@ mod value;
 use std::any::TypeId;
 
 pub use column::{ColumnKind, ColumnOf, ColumnValue, NoColumnValue};
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+pub(crate) use entry::TableEntry;
 pub use foreign::Foreign;
 pub use row::{RowPiece, RowRule};
-pub use table::{Column, Table, TableEntry};
+pub use table::{Column, Table};
 pub(crate) use targets::Sink;
 pub use targets::Targets;
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};

@@ -52,7 +52,7 @@ impl TableEntry {
     /// The pieces of rule number `rule`, if columns of known types are all that it needs.
     pub(crate) fn pieces(&self, rule: usize) -> Option<&'static [RowPiece]> {
         use super::ColumnKind;
-        let RowRule::Pieces(pieces) = self.rows[rule] else {
+        let RowRule::Pieces(pieces) = self.table.rows[rule] else {
             return None;
         };
         let is_known = |column: usize| self.table.columns[column].kind != ColumnKind::Other;
@@ -66,7 +66,7 @@ impl TableEntry {
     /// Hands over what rule number `rule` yields for the row with these texts, one for each column
     /// of the table; by the writer that generated code uses for a value.
     pub(crate) fn targets(&self, rule: usize, texts: &[Option<String>], out: &mut Targets<'_>) {
-        let RowRule::Pieces(pieces) = self.rows[rule] else {
+        let RowRule::Pieces(pieces) = self.table.rows[rule] else {
             return;
         };
         let rule = &self.rules[rule];

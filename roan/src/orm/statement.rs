@@ -9,8 +9,8 @@ use crate::rule::Rule;
 
 /// The tables of the binary that have rules, by the last part of their names. A linker has no order:
 /// they are sorted.
-static RULED: LazyLock<HashMap<String, Vec<&'static TableEntry>>> = LazyLock::new(|| {
-    let mut ruled: HashMap<String, Vec<&TableEntry>> = HashMap::new();
+static RULED: LazyLock<HashMap<String, Vec<TableEntry>>> = LazyLock::new(|| {
+    let mut ruled: HashMap<String, Vec<TableEntry>> = HashMap::new();
     for entry in TableEntry::all() {
         let name = last_part(entry.table.name);
         ruled.entry(name).or_default().push(entry);
@@ -81,7 +81,7 @@ impl Write {
     }
 
     /// The models of the table; mostly it is one, or none.
-    pub(in crate::orm) fn models(&self) -> &'static [&'static TableEntry] {
+    pub(in crate::orm) fn models(&self) -> &'static [TableEntry] {
         RULED.get(&self.table).map_or(&[], Vec::as_slice)
     }
 

@@ -38,14 +38,14 @@ impl Sink for Yielded {
 /// What the rules of this binary yield for rows of a table.
 pub(super) fn targets(rows: &Rows) -> Yielded {
     let mut yielded = Yielded::default();
-    let mut entries = TableEntry::of_table(&rows.table).peekable();
-    if entries.peek().is_none() {
+    let entries = TableEntry::of_table(&rows.table);
+    if entries.is_empty() {
         yielded.error = Some(format!(
             "no model of this program has the table {:?}: drop its triggers, or say `table = {:?}` in the `#[purge_on(...)]` of its model",
             rows.table, rows.table
         ));
     }
-    for entry in entries {
+    for entry in &entries {
         apply(entry, rows, &mut yielded);
     }
     yielded

@@ -49,7 +49,7 @@ impl Plan {
                 key: entry.table.key.to_vec(),
                 ..Self::default()
             });
-            plan.add(entry, &mut refused)?;
+            plan.add(&entry, &mut refused)?;
         }
         if !refused.is_empty() && !triggers.leave_to_hooks {
             return Err(TriggerError::Rules(refused));
@@ -157,7 +157,7 @@ fn check_name(name: &str) -> Result<(), TriggerError> {
 /// The rule, its place, and what to do.
 fn refusal(entry: &TableEntry, number: usize) -> String {
     let rule = &entry.rules[number];
-    match entry.rows[number] {
+    match entry.table.rows[number] {
         RowRule::Value(what) => {
             let instead = if what.starts_with('{') {
                 "name a column of the table"
