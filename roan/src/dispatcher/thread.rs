@@ -60,7 +60,7 @@ async fn run(engine: Arc<Engine>) {
     let mut flushes: Vec<Flush> = Vec::new();
     let mut later: Vec<Later> = Vec::new();
     let mut closing = false;
-    let mut spare = Batch::new();
+    let mut spare = Batch::default();
     let mut wakings = 0;
     let mut window = Instant::now();
     loop {

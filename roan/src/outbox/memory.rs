@@ -1,25 +1,23 @@
 //! The outbox in memory: hooks put targets in, the dispatcher takes them out.
 //!
 //! A hook takes one lock, which no other thread is likely to hold: each thread has a slot of its
-//! own, and the dispatcher holds a slot's lock only to swap its map for an empty one. A target that
+//! own, and the dispatcher holds a slot's lock only to swap its batch for an empty one. A target that
 //! waits already costs no memory.
 
 use std::cell::Cell;
-use std::hash::BuildHasher;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use tokio::sync::Notify;
 
-use crate::target::{Target, TargetRef};
+use super::batch::{Batch, Found};
+use crate::target::TargetRef;
 
 const SLOTS: usize = 32;
 
-/// A map with room for more than this is not kept for the next round.
+/// A batch with room for more than this is not kept for the next round.
 const KEPT_CAPACITY: usize = 4096;
 
 /// Purges on their way from the hooks to the dispatcher.
@@ -56,9 +54,6 @@ impl Slot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// Targets, each with the time at which it was first asked for.
-pub(crate) type Batch = HashTable<(Target, Instant)>;
 
 /// What became of a target that was put into the [`Inbox`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,18 +101,11 @@ impl Inbox {
             return Put::Closed(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
         }
         slot.asked += 1;
-        let hasher = &self.hasher;
-        let entry = slot.targets.entry(
-            hasher.hash_one(target),
-            |(known, _)| TargetRef::from(known) == target,
-            |(known, _)| hasher.hash_one(known),
-        );
-        if let Entry::Vacant(vacant) = entry {
-            if self.waiting.load(Ordering::Relaxed) >= self.limit {
-                return Put::Full(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
-            }
-            self.waiting.fetch_add(1, Ordering::Relaxed);
-            vacant.insert((target.to_target(), Instant::now()));
+        let has_room = || self.waiting.load(Ordering::Relaxed) < self.limit;
+        match slot.targets.put(target, &self.hasher, has_room) {
+            Found::New => _ = self.waiting.fetch_add(1, Ordering::Relaxed),
+            Found::Known => {}
+            Found::Full => return Put::Full(self.dropped.fetch_add(1, Ordering::Relaxed) + 1),
         }
         drop(slot);
         self.wake();
@@ -131,11 +119,11 @@ impl Inbox {
         }
     }
 
-    /// Takes the targets out of slot after slot. `spare` is an empty map, or one from the call
+    /// Takes the targets out of slot after slot. `spare` is an empty batch, or one from the call
     /// before, whose memory is used again.
     pub(crate) fn take(&self, number: usize, spare: &mut Batch) {
         if spare.capacity() > KEPT_CAPACITY {
-            *spare = Batch::new();
+            *spare = Batch::default();
         }
         spare.clear();
         mem::swap(&mut self.slots[number].lock().targets, spare);
@@ -195,7 +183,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::TargetKind;
+    use crate::target::{Target, TargetKind};
 
     fn url(text: &str) -> TargetRef<'_> {
         TargetRef::new(TargetKind::Url, text, 0)
@@ -208,12 +196,25 @@ mod tests {
             assert_eq!(inbox.put(url("/a")), Put::Waits);
         }
         assert_eq!((inbox.waiting(), inbox.asked()), (1, 1000));
-        let mut taken = Batch::new();
+        let mut taken = Batch::default();
         let number = slot_of_this_thread();
         inbox.take(number, &mut taken);
         assert_eq!(taken.len(), 1);
         assert_eq!(inbox.waiting(), 0);
         assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn targets_are_taken_in_the_order_in_which_they_were_first_put() {
+        let inbox = Inbox::new(1000);
+        let urls: Vec<_> = (0..1000).map(|number| format!("/{number}")).collect();
+        for text in urls.iter().chain(urls.iter().rev()) {
+            assert_eq!(inbox.put(url(text)), Put::Waits);
+        }
+        let mut taken = Batch::default();
+        inbox.take(slot_of_this_thread(), &mut taken);
+        let taken: Vec<_> = taken.drain().map(|(target, _)| target).collect();
+        assert!(taken.iter().map(Target::as_str).eq(&urls));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where purges wait: in memory, or in the program's own database.
 
+mod batch;
 #[cfg(feature = "sql")]
 mod connection;
 #[cfg(feature = "sql")]
@@ -30,7 +31,8 @@ pub use {
     triggers::{TriggerError, Triggers},
 };
 
-pub(crate) use memory::{Batch, Inbox, Put};
+pub(crate) use batch::Batch;
+pub(crate) use memory::{Inbox, Put};
 #[cfg(feature = "sql")]
 pub(crate) use {
     settings::{PREFIX, is_prefix},
