@@ -78,6 +78,33 @@ async fn every_connection_of_a_pool_is_watched_after_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_nobody_sees_is_waited_for_by_a_second_purge_or_a_scope() {
+    let site = Site::<SqliteConnection>::new(Waiting::InMemory).await;
+    let mut conn = SqliteConnection::establish(&site.database.url).unwrap();
+    conn.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+    let mut write = |slug: &str| {
+        let post = Post {
+            id: 1,
+            slug: slug.to_owned(),
+            title: "T".to_owned(),
+        };
+        conn.transaction(|conn| conn.purging(Some(&site.roan), || roan::created(&post)))
+            .unwrap();
+    };
+    write("a");
+    // It waits for what is to come later, too.
+    assert_eq!(
+        site.requests().await,
+        ["/posts", "/posts", "/posts/a", "/posts/a"]
+    );
+    roan::scope_blocking(|| {
+        write("b");
+        assert!(site.recorded().is_empty());
+    });
+    assert_eq!(site.requests().await, ["/posts", "/posts/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_nobody_claims_is_an_error_for_who_asks() {
     let mut site = Site::<SqliteConnection>::new(Waiting::InMemory).await;
     let conn = &mut site.conn;

@@ -140,18 +140,25 @@ impl<C: Backend> Site<C> {
 
     /// What was purged since the last look.
     pub(crate) async fn purged(&self) -> Vec<String> {
-        let left = self.roan.flush(LONG).await;
-        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
-        let mut urls: Vec<String> = self
-            .recorder
-            .requests()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        self.recorder.clear();
-        urls.sort();
+        let mut urls = self.requests().await;
         urls.dedup();
         urls
+    }
+
+    /// Each request since the last look.
+    pub(crate) async fn requests(&self) -> Vec<String> {
+        let left = self.roan.flush(LONG).await;
+        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        let mut urls = self.recorded();
+        self.recorder.clear();
+        urls.sort();
+        urls
+    }
+
+    /// The requests so far.
+    pub(crate) fn recorded(&self) -> Vec<String> {
+        let requests = self.recorder.requests();
+        requests.iter().map(ToString::to_string).collect()
     }
 }
 

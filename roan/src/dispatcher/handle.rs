@@ -154,7 +154,7 @@ impl Roan {
 
     /// Does this on the dispatcher's thread after a while, if `needed` is still there. A flush waits
     /// for it.
-    #[cfg(feature = "sea-orm")]
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
     pub(crate) fn later(
         &self,
         delay: Duration,

@@ -17,7 +17,7 @@ pub(super) enum Order {
     Close,
     /// Do this then; sooner, if the dispatcher ends before.
     #[cfg_attr(
-        not(feature = "sea-orm"),
+        not(any(feature = "diesel", feature = "sea-orm")),
         expect(dead_code, reason = "hooks before a write ask for it")
     )]
     Later(Later),

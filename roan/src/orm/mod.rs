@@ -10,3 +10,5 @@ pub mod sea_orm;
 pub mod sqlx;
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 mod statement;
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+mod unseen;

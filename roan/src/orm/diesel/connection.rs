@@ -9,7 +9,7 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};
 
 use super::backend::Kind;
-use super::purges::{self, Purges, hold};
+use super::purges::{self, Purges};
 use super::watch::{Claim, Watch};
 use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
@@ -110,12 +110,9 @@ where
             diesel::RunQueryDsl::execute(row, conn)?;
             purges::expect(watch(conn), roan);
         }
-        Purges::Held(targets) if targets.is_empty() => {}
         Purges::Held(targets) => {
-            if watch(conn).is_none() && depth(conn)? > 0 {
-                purges::tell_unwatched();
-            }
-            hold(watch(conn), roan, targets);
+            let is_unseen = watch(conn).is_none() && depth(conn)? > 0;
+            purges::hold(watch(conn), is_unseen, roan, targets);
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What hooks yield: a row of the outbox, or targets for the connection to hold.
 
-use std::sync::Once;
+use std::sync::atomic::AtomicBool;
 
 use diesel::QueryResult;
 use diesel::result::Error;
@@ -9,11 +9,11 @@ use super::backend::Kind;
 #[cfg(feature = "sql")]
 use super::payload::InsertPayloads;
 use super::watch::Watch;
-use crate::announce::loudly;
 use crate::dispatcher::Roan;
 #[cfg(feature = "sql")]
 use crate::dispatcher::given_or_global;
 use crate::hook;
+use crate::orm::unseen;
 use crate::target::Target;
 
 pub(in crate::orm) enum Purges {
@@ -45,26 +45,23 @@ impl Purges {
     }
 }
 
-/// Leaves targets with the watch of a connection, until its transaction has committed.
-pub(in crate::orm) fn hold(watch: Option<&mut Watch>, roan: &Roan, targets: Vec<Target>) {
+/// Leaves targets with the watch of a connection, until its transaction has committed. Without a watch
+/// the commit of an open transaction is unseen.
+pub(in crate::orm) fn hold(
+    watch: Option<&mut Watch>,
+    is_unseen: bool,
+    roan: &Roan,
+    targets: Vec<Target>,
+) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
     match watch {
         Some(watch) => watch.hold(roan, targets),
-        None => {
-            for target in &targets {
-                hook::purge(Some(roan), target);
-            }
+        None if is_unseen && !targets.is_empty() => {
+            let text = "a connection of Diesel purges inside of a transaction whose commit Roan cannot see (call `roan::orm::diesel::install()` before it is opened, or use a durable outbox or a `roan::scope`)";
+            unseen::purge(roan, targets, &TOLD, text);
         }
+        None => unseen::purge_now(roan, &targets),
     }
-}
-
-/// Says once that purges leave before their transaction has committed.
-pub(in crate::orm) fn tell_unwatched() {
-    static TELL: Once = Once::new();
-    TELL.call_once(|| {
-        loudly(format_args!(
-            "a connection of Diesel purges inside of a transaction, and Roan cannot see its commit: call `roan::orm::diesel::install()` before it is opened, or use a durable outbox"
-        ));
-    });
 }
 
 /// The row of the outbox is written: the relay looks when the transaction has committed.

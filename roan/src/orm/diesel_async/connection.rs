@@ -12,7 +12,7 @@ use crate::dispatcher::{Roan, given_or_global};
 use crate::hook;
 use crate::model::Table;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::purges::{self, Purges, hold};
+use crate::orm::diesel::purges::{self, Purges};
 use crate::orm::diesel::watch::{Claim, Watch};
 use crate::target::{Target, TargetError};
 
@@ -119,12 +119,9 @@ where
             diesel_async::RunQueryDsl::execute(row, conn).await?;
             purges::expect(watch(conn), roan);
         }
-        Purges::Held(targets) if targets.is_empty() => {}
         Purges::Held(targets) => {
-            if watch(conn).is_none() && depth(conn)? > 0 {
-                purges::tell_unwatched();
-            }
-            hold(watch(conn), roan, targets);
+            let is_unseen = watch(conn).is_none() && depth(conn)? > 0;
+            purges::hold(watch(conn), is_unseen, roan, targets);
         }
     }
     Ok(())

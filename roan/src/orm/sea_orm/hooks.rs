@@ -11,9 +11,10 @@ use super::current::dispatcher;
 use super::notes::{Notes, Place};
 use super::related::{Change, Relations, related};
 use super::rows::{self, EntityOf, ModelOf};
-use super::write::{LATER, State, is_durable, write};
+use super::write::{State, is_durable, write};
 use crate::dispatcher::Roan;
 use crate::hook;
+use crate::orm::unseen::LATER;
 use crate::target::Target;
 
 static NOTES: Notes = Notes::new();

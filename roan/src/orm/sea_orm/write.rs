@@ -1,20 +1,13 @@
 //! Purges go through what the row goes through.
 
 use std::any::type_name;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::announce::loudly;
 use crate::dispatcher::Roan;
-use crate::hook;
-use crate::scope::Scope;
+use crate::orm::unseen;
 use crate::target::Target;
-
-/// When a purge is repeated whose commit cannot be seen.
-pub(super) const LATER: Duration = Duration::from_secs(1);
 
 /// What is known of the transaction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,32 +60,12 @@ pub(super) async fn write<C: ConnectionTrait>(
 
 /// Purges without a durable outbox.
 pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
-    for target in targets {
-        hook::purge(Some(roan), target);
-    }
-    let is_seen = State::of::<C>() == State::Autocommit || Scope::current().is_some();
-    if !is_seen && !targets.is_empty() {
-        purge_later(roan, targets.to_vec());
-    }
-}
-
-/// The commit cannot be seen: once it has come, another purge does what the first one did too early.
-fn purge_later(roan: &Roan, targets: Vec<Target>) {
     static TOLD: AtomicBool = AtomicBool::new(false);
-    if !TOLD.swap(true, Ordering::Relaxed) {
-        loudly(format_args!(
-            "a transaction of SeaORM has no durable outbox and no `roan::scope` around it, so its \
-             commit is not seen: what it writes is purged at once and again {LATER:?} later"
-        ));
+    if targets.is_empty() || State::of::<C>() == State::Autocommit {
+        return unseen::purge_now(roan, targets);
     }
-    let handle = roan.clone();
-    let needed = Arc::new(());
-    roan.later(LATER, Arc::downgrade(&needed), move || {
-        for target in &targets {
-            hook::purge(Some(&handle), target);
-        }
-        drop(needed);
-    });
+    let text = "a transaction of SeaORM has no durable outbox and no `roan::scope` around it, so its commit is not seen";
+    unseen::purge(roan, targets.to_vec(), &TOLD, text);
 }
 
 #[cfg(feature = "sql")]
@@ -118,7 +91,7 @@ async fn write_row<C: ConnectionTrait>(
     let checked = outbox.check(connection);
     checked.map_err(|error| DbErr::Custom(error.to_string()))?;
     // What several rules and related rows yield may be the same.
-    let Some(statement) = outbox.insert(&hook::in_order(targets.to_vec())) else {
+    let Some(statement) = outbox.insert(&crate::hook::in_order(targets.to_vec())) else {
         return Ok(());
     };
     let values = statement.params.into_iter().map(sea_orm::Value::from);

@@ -1,0 +1,41 @@
+//! Purges of a transaction whose commit Roan cannot see.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::announce::loudly;
+use crate::dispatcher::Roan;
+use crate::hook;
+use crate::scope::Scope;
+use crate::target::Target;
+
+/// When such a purge is repeated: the commit has mostly come by then.
+pub(super) const LATER: Duration = Duration::from_secs(1);
+
+/// Purges now, or when the scope around it ends. Without a scope it purges once more [`LATER`], to do
+/// again what was done too early, and says so the first time.
+pub(super) fn purge(roan: &Roan, targets: Vec<Target>, told: &AtomicBool, text: &str) {
+    purge_now(roan, &targets);
+    if Scope::current().is_some() {
+        return;
+    }
+    if !told.swap(true, Ordering::Relaxed) {
+        loudly(format_args!(
+            "{text}: what it writes is purged at once and again {LATER:?} later"
+        ));
+    }
+    let handle = roan.clone();
+    let needed = Arc::new(());
+    roan.later(LATER, Arc::downgrade(&needed), move || {
+        purge_now(&handle, &targets);
+        drop(needed);
+    });
+}
+
+/// Without a durable outbox.
+pub(super) fn purge_now(roan: &Roan, targets: &[Target]) {
+    for target in targets {
+        hook::purge(Some(roan), target);
+    }
+}
