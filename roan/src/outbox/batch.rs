@@ -12,8 +12,8 @@ use crate::target::{Target, TargetRef};
 /// together lie together on a cache's disk, which removes them faster so.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Finds the place in `targets`.
-    index: HashTable<u32>,
+    /// Finds the place in `targets`. The hash is kept, so that growing looks at no target.
+    index: HashTable<(u64, u32)>,
     targets: Vec<(Target, Instant)>,
 }
 
@@ -34,17 +34,17 @@ impl Batch {
         has_room: impl FnOnce() -> bool,
     ) -> Found {
         let targets = &mut self.targets;
-        let entry = self.index.entry(
-            hasher.hash_one(target),
-            |place| TargetRef::from(&targets[*place as usize].0) == target,
-            |place| hasher.hash_one(&targets[*place as usize].0),
-        );
+        let hash = hasher.hash_one(target);
+        let is_it = |&(known, place): &(u64, u32)| {
+            known == hash && TargetRef::from(&targets[place as usize].0) == target
+        };
+        let entry = self.index.entry(hash, is_it, |&(known, _)| known);
         let Entry::Vacant(vacant) = entry else {
             return Found::Known;
         };
         match u32::try_from(targets.len()) {
             Ok(place) if has_room() => {
-                vacant.insert(place);
+                vacant.insert((hash, place));
                 targets.push((target.to_target(), Instant::now()));
                 Found::New
             }
