@@ -1,7 +1,8 @@
 //! Diesel.
 
+use diesel::connection::InstrumentationEvent;
 use diesel::prelude::*;
-use roan::orm::diesel::{PurgingDsl as _, delete, update};
+use roan::orm::diesel::{PurgingDsl as _, Watch, delete, update};
 use roan_tests::Database;
 
 use crate::{Library, Write};
@@ -36,17 +37,33 @@ struct Post {
     views: i64,
 }
 
-pub(crate) struct Writer(PgConnection);
+pub(crate) struct Writer {
+    connection: PgConnection,
+    durable: bool,
+}
 
 impl Writer {
-    pub(crate) fn new(database: &Database) -> Self {
-        Self(PgConnection::establish(database.url()).unwrap())
+    pub(crate) fn new(database: &Database, durable: bool) -> Self {
+        let connection = PgConnection::establish(database.url()).unwrap();
+        Self {
+            connection,
+            durable,
+        }
     }
 }
 
 impl Library for Writer {
     fn write(&mut self, write: Write, with: bool, id: i64) {
-        let connection = &mut self.0;
+        let connection = &mut self.connection;
+        // Without an outbox, purges leave after the commit by a watch. One connection for both all the
+        // same: two server processes are not equally fast.
+        if !self.durable {
+            if with {
+                connection.set_instrumentation(Watch::new());
+            } else {
+                connection.set_instrumentation(|_: InstrumentationEvent<'_>| {});
+            }
+        }
         let done = connection.transaction(|connection| {
             if with {
                 purging(connection, write, id)
