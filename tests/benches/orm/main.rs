@@ -4,7 +4,8 @@
 //! One PostgreSQL that waits for the disk at each commit. Each write has a transaction of its own; the
 //! sorts of writes come in turns. The outbox's relay has ended, so that its rows stay: what is measured
 //! is what the writer waits for. Then the same with purges in memory that leave after the commit (by a
-//! scope around the transaction, or by the watch of Diesel), in a process of its own, for a program has one global dispatcher.
+//! scope around the transaction, or by the watch of Diesel), in a process of its own, for a program has
+//! one global dispatcher.
 #![allow(
     clippy::expect_used,
     clippy::panic,
