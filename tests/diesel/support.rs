@@ -8,7 +8,7 @@ use diesel::prelude::*;
 use roan::outbox::Outbox;
 use roan::testing::Recorder;
 use roan::{Roan, purge_on};
-use roan_tests::{MariaDb, Postgres, SqliteFile};
+use roan_tests::{MariaDb, Postgres, SqliteFile, wait};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
@@ -147,8 +147,7 @@ impl<C: Backend> Site<C> {
 
     /// Each request since the last look.
     pub(crate) async fn requests(&self) -> Vec<String> {
-        let left = self.roan.flush(LONG).await;
-        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        wait::for_purges(&self.roan).await;
         let mut urls = self.recorded();
         self.recorder.clear();
         urls.sort();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roan::testing::{record, record_blocking};
 use roan::{Roan, assert_not_purged, assert_purged, purge_on};
-use roan_tests::{Behaviour, Faulty};
+use roan_tests::{Behaviour, Faulty, wait};
 
 use crate::support::{builder, flush};
 
@@ -91,7 +91,7 @@ async fn a_scope_sends_after_a_cancellation_and_not_before() {
     });
     let ended = tokio::time::timeout(Duration::from_millis(50), work).await;
     assert!(ended.is_err());
-    assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
+    wait::for_purges(&roan).await;
     assert_eq!(requests(&endpoint), ["/purge/1"]);
 }
 
@@ -111,7 +111,7 @@ async fn a_spawned_task_stays_in_the_scope_if_told_to() {
         }));
         task.await.unwrap();
         thread.join().unwrap();
-        assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
+        wait::for_purges(&roan).await;
         assert_eq!(requests(&endpoint), [""; 0]);
         Some(tokio::spawn(roan::in_scope(async move {
             roan.saved(&Row(3));
@@ -120,7 +120,7 @@ async fn a_spawned_task_stays_in_the_scope_if_told_to() {
     })
     .await
     .unwrap();
-    assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
+    wait::for_purges(&roan).await;
     let mut sent = requests(&endpoint);
     sent.sort();
     assert_eq!(
@@ -130,7 +130,7 @@ async fn a_spawned_task_stays_in_the_scope_if_told_to() {
     );
     wait.send(()).unwrap();
     late.await.unwrap().unwrap();
-    assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
+    wait::for_purges(&roan).await;
     assert_eq!(
         requests(&endpoint).len(),
         3,

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::Roan;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
-use roan_tests::{Connection, Database};
+use roan_tests::{Connection, Database, wait};
 
 use crate::case::{Case, ROWS, Step};
 use crate::cases::cases;
@@ -183,14 +183,7 @@ fn run_case<W: Writer>(
 
 /// The targets that have left, each once.
 async fn purged(roan: &Roan, recorder: &Recorder) -> Vec<String> {
-    let start = Instant::now();
-    let left = roan.flush(LONG).await;
-    assert_eq!(
-        (left.pending(), left.outbox),
-        (0, 0),
-        "{left} after {:?}",
-        start.elapsed()
-    );
+    wait::for_purges(roan).await;
     let targets = recorder.purges();
     targets.targets().iter().map(ToString::to_string).collect()
 }

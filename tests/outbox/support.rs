@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::{Builder, Roan, purge_on};
+pub(crate) use roan_tests::wait::for_purges as flush;
 use roan_tests::{Connection, MariaDb, Postgres, SqliteFile};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -234,11 +235,6 @@ pub(crate) fn builder(recorder: &Recorder) -> Builder {
         .cache(recorder.clone())
         .no_rebound()
         .backoff(short, 10 * short)
-}
-
-pub(crate) async fn flush(roan: &Roan) {
-    let left = roan.flush(LONG).await;
-    assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
 }
 
 /// The URLs that a recorder was asked for, in order, each as often as it was.

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use roan::Roan;
+
 /// Long enough for anything that a test waits for, on a machine that is busy with other tests.
 pub const LONG: Duration = Duration::from_secs(20);
 
@@ -41,4 +43,16 @@ pub fn until_some<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -
         thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Waits until nothing is on its way: no purge at a node, and no row in the outbox.
+///
+/// # Panics
+///
+/// When something is left after half a minute, and when the outbox could not be read.
+pub async fn for_purges(roan: &Roan) {
+    let start = Instant::now();
+    let left = roan.flush(Duration::from_secs(30)).await;
+    let told = left.to_string();
+    assert_eq!(told, "nothing is left", "after {:?}", start.elapsed());
 }

@@ -8,7 +8,7 @@ use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
 use roan::{Builder, Roan};
-use roan_tests::{Connection, Database};
+use roan_tests::{Connection, Database, wait};
 
 use crate::models;
 
@@ -128,8 +128,7 @@ impl Watched {
 
     /// What was purged since the last call, sorted, each as often as it was.
     pub(crate) async fn purged(&self) -> Vec<String> {
-        let left = self.roan.flush(LONG).await;
-        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
+        wait::for_purges(&self.roan).await;
         let outbox = self.roan.outbox();
         assert_eq!(outbox.trouble(), None);
         let dead = outbox.dead(10).await.expect("a database");

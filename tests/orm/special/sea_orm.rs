@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use roan::outbox::Dialect;
+use roan_tests::wait;
 use sea_orm::prelude::*;
 use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
 
@@ -246,7 +247,7 @@ fn without_outbox_and_scope_a_transaction_is_purged_now_and_again() {
         let tx = site.db.begin().await?;
         article("a").insert(&tx).await?;
         tx.commit().await?;
-        site.flush().await;
+        wait::for_purges(&site.roan).await;
         let requests = site.recorder.requests();
         let requests: Vec<_> = requests.iter().map(ToString::to_string).collect();
         assert_eq!(requests, ["/articles/a", "/articles/a"]);
@@ -261,7 +262,7 @@ fn without_an_outbox_a_statement_for_many_rows_is_purged_once_after_its_commit()
         article::Entity::insert_many(many)
             .exec_purging(&site.db)
             .await?;
-        assert_eq!(site.roan.flush(LONG).await.pending(), 0);
+        wait::for_purges(&site.roan).await;
         assert_eq!(site.recorder.requests().len(), 2);
         Ok(())
     });

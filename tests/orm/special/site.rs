@@ -5,7 +5,7 @@ use std::time::Duration;
 use roan::Roan;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
-use roan_tests::Database;
+use roan_tests::{Database, wait};
 use sea_orm::DatabaseConnection;
 
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -49,14 +49,9 @@ impl Site {
 
     /// The targets that have left since the last time.
     pub(super) async fn purged(&self) -> Vec<String> {
-        self.flush().await;
+        wait::for_purges(&self.roan).await;
         let purges = self.recorder.purges();
         self.recorder.clear();
         purges.targets().iter().map(ToString::to_string).collect()
-    }
-
-    pub(super) async fn flush(&self) {
-        let left = self.roan.flush(LONG).await;
-        assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
     }
 }
