@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use super::schedule::Look;
 use super::{Relay, rows};
 use crate::announce::loudly;
-use crate::dispatcher::tickets::Row;
+use crate::dispatcher::tickets::{Row, Ticket};
 use crate::outbox::Backlog;
 use crate::outbox::payload::{self, Payload};
 use crate::outbox::store::{Ended, Store, TakenPurge};
+use crate::target::Target;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
@@ -147,25 +148,24 @@ impl Relay {
                 if let Some(error) = yielded.error {
                     dead.push((purge.id, error));
                     // The rest of it is purged all the same; the dead row keeps it until then.
-                    let now = Instant::now();
-                    for target in &yielded.targets {
-                        let asked = since(purge.age_ms, now);
-                        self.engine.accept(target, asked, None, now);
-                    }
-                    return;
+                    return self.accept(purge, &yielded.targets, None);
                 }
                 yielded.targets
             }
             Err(error) => return dead.push((purge.id, error)),
         };
-        let now = Instant::now();
-        let asked = since(purge.age_ms, now);
         let tickets = &self.engine.tickets;
         let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms);
-        for target in &targets {
-            self.engine.accept(target, asked, Some(ticket), now);
-        }
+        self.accept(purge, &targets, Some(ticket));
         tickets.done(ticket);
+    }
+
+    fn accept(&self, purge: &TakenPurge, targets: &[Target], ticket: Option<Ticket>) {
+        let now = Instant::now();
+        let asked = since(purge.age_ms, now);
+        for target in targets {
+            self.engine.accept(target, asked, ticket, now);
+        }
     }
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {

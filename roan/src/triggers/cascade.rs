@@ -1,7 +1,7 @@
 //! MySQL and MariaDB tell no trigger of the rows that go or change by a foreign key. So the triggers of
 //! the *parent* tell of its children, before they are gone.
 
-use super::mysql::{payload, row_of};
+use super::mysql::{differs, on_each_row, payload, row_of};
 use super::plan::Plan;
 use super::script::{Script, Trigger, guard, quoted, quoted_name, split, stamped, trigger_name};
 use crate::outbox::Dialect;
@@ -89,10 +89,7 @@ fn moved(plan: &Plan, prefix: &str, key: &ForeignKey) -> Option<Trigger> {
     let payload = payload(plan, "update", &changed(plan, key), &rows);
     let table = quoted_name(Dialect::MySql, plan.table);
     let same = joined(key, "c0", "OLD");
-    let differ = key.columns.iter().map(|(_, parent)| {
-        let parent = quoted(Dialect::MySql, parent);
-        format!("NOT (CAST(OLD.{parent} AS BINARY) <=> CAST(NEW.{parent} AS BINARY))")
-    });
+    let differ = key.columns.iter().map(|(_, parent)| differs(parent));
     let differ = differ.collect::<Vec<_>>().join(" OR ");
     let select =
         format!("SELECT {payload}\n    FROM {table} AS c0\n    WHERE {same} AND ({differ})");
@@ -127,11 +124,6 @@ fn joined(key: &ForeignKey, child: &str, parent: &str) -> String {
 }
 
 fn trigger(plan: &Plan, prefix: &str, path: &[&ForeignKey], event: &str, select: &str) -> Trigger {
-    let parent = &path[path.len() - 1].parent;
-    let database = split(parent)
-        .0
-        .map(|name| quoted(Dialect::MySql, name) + ".");
-    let database = database.unwrap_or_default();
     // No plain name of a table, so that the number of all this is part of the name.
     let keys: Vec<_> = path.iter().map(|key| &*key.name).collect();
     let told = format!("{} by {}", plan.table, keys.join(" by "));
@@ -140,21 +132,5 @@ fn trigger(plan: &Plan, prefix: &str, path: &[&ForeignKey], event: &str, select:
     let body = stamped(&format!(
         "INSERT INTO {outbox} (payload)\n    {select} AND '{{stamp}}' <> ''"
     ));
-    let table = quoted_name(Dialect::MySql, parent);
-    let when = event.to_ascii_uppercase();
-    let drop = format!("DROP TRIGGER IF EXISTS {database}`{name}`");
-    Trigger {
-        table: parent.clone(),
-        drop: vec![drop.clone()],
-        install: vec![
-            format!("LOCK TABLES {table} WRITE"),
-            drop,
-            format!(
-                "CREATE TRIGGER {database}`{name}` BEFORE {when} ON {table} FOR EACH ROW\n{body}"
-            ),
-            "UNLOCK TABLES".to_owned(),
-        ],
-        name,
-        body,
-    }
+    on_each_row(&path[path.len() - 1].parent, name, "BEFORE", event, body)
 }

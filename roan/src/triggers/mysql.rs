@@ -38,28 +38,37 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
 }
 
 fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &str) -> Trigger {
-    let (database, _) = split(plan.table);
-    let database = database.map(|name| quoted(Dialect::MySql, name) + ".");
-    let database = database.unwrap_or_default();
     let outbox = quoted_name(Dialect::MySql, &format!("{prefix}outbox"));
     let name = trigger_name(split(prefix).1, plan.table, event);
     // Its own client takes comments out, so that the version is no comment.
     let body = stamped(&format!(
         "INSERT INTO {outbox} (payload)\n    SELECT {payload}\n    FROM DUAL WHERE '{{stamp}}' <> ''{condition}"
     ));
-    let table = quoted_name(Dialect::MySql, plan.table);
-    let when = event.to_ascii_uppercase();
-    let drop = format!("DROP TRIGGER IF EXISTS {database}`{name}`");
+    on_each_row(plan.table, name, "AFTER", event, body)
+}
+
+/// A trigger is in the database of its table.
+pub(super) fn on_each_row(
+    table: &str,
+    name: String,
+    time: &str,
+    event: &str,
+    body: String,
+) -> Trigger {
+    let (database, _) = split(table);
+    let database = database.map(|name| quoted(Dialect::MySql, name) + ".");
+    let place = format!("{}`{name}`", database.unwrap_or_default());
+    let drop = format!("DROP TRIGGER IF EXISTS {place}");
+    let event = event.to_ascii_uppercase();
+    let quoted_table = quoted_name(Dialect::MySql, table);
     Trigger {
-        table: plan.table.to_owned(),
+        table: table.to_owned(),
         drop: vec![drop.clone()],
         install: vec![
             // No write goes unseen between the two.
-            format!("LOCK TABLES {table} WRITE"),
+            format!("LOCK TABLES {quoted_table} WRITE"),
             drop,
-            format!(
-                "CREATE TRIGGER {database}`{name}` AFTER {when} ON {table} FOR EACH ROW\n{body}"
-            ),
+            format!("CREATE TRIGGER {place} {time} {event} ON {quoted_table} FOR EACH ROW\n{body}"),
             "UNLOCK TABLES".to_owned(),
         ],
         name,
@@ -96,7 +105,7 @@ pub(super) fn row_of(columns: &Columns, column: impl Fn(&str) -> String) -> Stri
     format!("JSON_OBJECT({pairs})")
 }
 
-fn differs(name: &str) -> String {
+pub(super) fn differs(name: &str) -> String {
     // By their bytes: to the collation of the column texts that differ may be the same.
     let name = quoted(Dialect::MySql, name);
     format!("NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY))")

@@ -26,6 +26,13 @@ pub(super) fn key_of<M: ModelTrait>(row: &M) -> Vec<Value> {
     keys.map(|key| row.get(key.into_column())).collect()
 }
 
+fn has_key<E: EntityTrait>(key: &[Value]) -> Condition {
+    let columns = E::PrimaryKey::iter().zip(key);
+    columns.fold(Condition::all(), |all, (column, value)| {
+        all.add(column.into_column().eq(value.clone()))
+    })
+}
+
 /// Makes a transaction of SQLite one that writes: if its first statement were to read, the first one
 /// that writes would fail where another connection has written in between (`SQLITE_BUSY_SNAPSHOT`),
 /// and no timeout helps.
@@ -57,10 +64,7 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    let mut select = E::find();
-    for (column, value) in E::PrimaryKey::iter().zip(key) {
-        select = select.filter(column.into_column().eq(value.clone()));
-    }
+    let mut select = E::find().filter(has_key::<E>(key));
     if in_transaction {
         begin_writing::<E, C>(db).await?;
         select = locked(select, db);
@@ -92,11 +96,7 @@ where
     for keys in keys.chunks(KEYS) {
         let mut any = Condition::any();
         for key in keys {
-            let mut this = Condition::all();
-            for (column, value) in E::PrimaryKey::iter().zip(key) {
-                this = this.add(column.into_column().eq(value.clone()));
-            }
-            any = any.add(this);
+            any = any.add(has_key::<E>(key));
         }
         rows.extend(E::find().filter(any).all(db).await?);
     }
