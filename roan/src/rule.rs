@@ -6,7 +6,7 @@ use crate::event::Events;
 
 /// One declaration of `#[purge_on]`: the events of a model, and what they make stale.
 ///
-/// A rule is static data. Every rule of the binary is in [`rules()`].
+/// A rule is static data. Every rule of the binary is in [`rules()`](crate::rules).
 // The fields are for generated code, which calls no constructor: a user's compiler would have to check
 // and to evaluate the call for each rule, which is a twentieth of all that the attribute costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
