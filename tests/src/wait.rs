@@ -51,8 +51,17 @@ pub fn until_some<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -
 ///
 /// When something is left after half a minute, and when the outbox could not be read.
 pub async fn for_purges(roan: &Roan) {
+    for_purges_within(Duration::from_secs(30), roan).await;
+}
+
+/// As [`for_purges`], for many.
+///
+/// # Panics
+///
+/// When something is left by `deadline` from now, and when the outbox could not be read.
+pub async fn for_purges_within(deadline: Duration, roan: &Roan) {
     let start = Instant::now();
-    let left = roan.flush(Duration::from_secs(30)).await;
+    let left = roan.flush(deadline).await;
     let told = left.to_string();
     assert_eq!(told, "nothing is left", "after {:?}", start.elapsed());
 }

@@ -1,7 +1,5 @@
 //! What the database calls the type, as far as its attributes say.
 
-use std::slice;
-
 use heck::{
     ToKebabCase, ToLowerCamelCase, ToPascalCase, ToShoutyKebabCase, ToShoutySnakeCase, ToSnakeCase,
 };
@@ -168,11 +166,7 @@ pub(crate) fn is_named_by_sea_orm(item: &Item) -> bool {
         .attributes
         .iter()
         .filter(|attribute| attribute.path().is_ident("sea_orm"));
-    of_sea_orm.any(|attribute| {
-        said(slice::from_ref(attribute), "table_name")
-            .next()
-            .is_some()
-    })
+    of_sea_orm.any(|attribute| !said_by(attribute, "table_name").is_empty())
 }
 
 /// By the attributes of SeaORM and of Diesel, or else as Diesel would name it.
@@ -240,14 +234,16 @@ fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<Stri
             .iter()
             .any(|library| path.is_ident(library))
     });
+    of_libraries.flat_map(move |attribute| said_by(attribute, key))
+}
+
+fn said_by(attribute: &Attribute, key: &str) -> Vec<Option<String>> {
     let mut said = Vec::new();
-    for attribute in of_libraries {
-        if let Ok(list) = attribute.meta.require_list() {
-            // What is not understood is for the library to complain of.
-            let _ = entries(key, &mut said).parse2(list.tokens.clone());
-        }
+    if let Ok(list) = attribute.meta.require_list() {
+        // What is not understood is for the library to complain of.
+        let _ = entries(key, &mut said).parse2(list.tokens.clone());
     }
-    said.into_iter()
+    said
 }
 
 /// `word`, `word = value` or `word(value)`, with commas between.

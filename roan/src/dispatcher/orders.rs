@@ -18,7 +18,7 @@ pub(super) enum Order {
     /// Do this then; sooner, if the dispatcher ends before.
     #[cfg_attr(
         not(any(feature = "diesel", feature = "sea-orm")),
-        expect(dead_code, reason = "hooks before a write ask for it")
+        expect(dead_code, reason = "hooks of these libraries ask for it")
     )]
     Later(Later),
 }

@@ -80,6 +80,11 @@ impl Write {
         })
     }
 
+    /// Whether a statement can concern anybody's rules: else it need not be read.
+    pub(in crate::orm) fn can_matter() -> bool {
+        !RULED.is_empty()
+    }
+
     /// The models of the table; mostly it is one, or none.
     pub(in crate::orm) fn models(&self) -> &'static [TableEntry] {
         RULED.get(&self.table).map_or(&[], Vec::as_slice)

@@ -15,8 +15,8 @@ pub(super) const LATER: Duration = Duration::from_secs(1);
 
 /// Purges now, or when the scope around it ends. Without a scope it purges once more [`LATER`], to do
 /// again what was done too early, and says so the first time.
-pub(super) fn purge(roan: &Roan, targets: Vec<Target>, told: &AtomicBool, text: &str) {
-    purge_now(roan, &targets);
+pub(super) fn purge(roan: &Roan, targets: &[Target], told: &AtomicBool, text: &str) {
+    purge_now(roan, targets);
     if Scope::current().is_some() {
         return;
     }
@@ -25,7 +25,7 @@ pub(super) fn purge(roan: &Roan, targets: Vec<Target>, told: &AtomicBool, text: 
             "{text}: what it writes is purged at once and again {LATER:?} later"
         ));
     }
-    let handle = roan.clone();
+    let (handle, targets) = (roan.clone(), targets.to_vec());
     let needed = Arc::new(());
     roan.later(LATER, Arc::downgrade(&needed), move || {
         purge_now(&handle, &targets);

@@ -64,11 +64,6 @@ impl Batch {
         self.targets.capacity()
     }
 
-    pub(super) fn clear(&mut self) {
-        self.index.clear();
-        self.targets.clear();
-    }
-
     /// Takes them out, and keeps their memory.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Target, Instant)> {
         self.index.clear();

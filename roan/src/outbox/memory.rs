@@ -125,7 +125,6 @@ impl Inbox {
         if spare.capacity() > KEPT_CAPACITY {
             *spare = Batch::default();
         }
-        spare.clear();
         mem::swap(&mut self.slots[number].lock().targets, spare);
         self.waiting.fetch_sub(spare.len(), Ordering::Relaxed);
     }

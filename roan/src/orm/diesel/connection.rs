@@ -110,6 +110,7 @@ where
             diesel::RunQueryDsl::execute(row, conn)?;
             purges::expect(watch(conn), roan);
         }
+        Purges::Held(targets) if targets.is_empty() => {}
         Purges::Held(targets) => {
             let is_unseen = watch(conn).is_none() && depth(conn)? > 0;
             purges::hold(watch(conn), is_unseen, roan, targets);

@@ -56,9 +56,9 @@ pub(in crate::orm) fn hold(
     static TOLD: AtomicBool = AtomicBool::new(false);
     match watch {
         Some(watch) => watch.hold(roan, targets),
-        None if is_unseen && !targets.is_empty() => {
+        None if is_unseen => {
             let text = "a connection of Diesel purges inside of a transaction whose commit Roan cannot see (call `roan::orm::diesel::install()` before it is opened, or use a durable outbox or a `roan::scope`)";
-            unseen::purge(roan, targets, &TOLD, text);
+            unseen::purge(roan, &targets, &TOLD, text);
         }
         None => unseen::purge_now(roan, &targets),
     }

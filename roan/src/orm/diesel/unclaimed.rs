@@ -25,6 +25,9 @@ struct Past {
 impl Unclaimed {
     /// Takes note of the statements in a text that write to tables with rules.
     pub(super) fn wrote(&mut self, text: &str, depth: usize) {
+        if !Write::can_matter() {
+            return;
+        }
         for write in writes(text) {
             let rules = write.rules();
             if let (Some(model), false) = (write.models().first(), rules.is_empty()) {

@@ -105,6 +105,9 @@ impl Watch {
     }
 
     fn ran(&self, sql: &str, failed: bool) {
+        if !Write::can_matter() {
+            return;
+        }
         let Some(write) = Write::of(sql) else {
             return;
         };

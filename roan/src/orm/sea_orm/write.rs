@@ -65,7 +65,7 @@ pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
         return unseen::purge_now(roan, targets);
     }
     let text = "a transaction of SeaORM has no durable outbox and no `roan::scope` around it, so its commit is not seen";
-    unseen::purge(roan, targets.to_vec(), &TOLD, text);
+    unseen::purge(roan, targets, &TOLD, text);
 }
 
 #[cfg(feature = "sql")]
