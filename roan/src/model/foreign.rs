@@ -3,7 +3,7 @@
 use std::any::TypeId;
 
 use super::{Model, Targets};
-use crate::rule::Rule;
+use crate::base::rule::Rule;
 
 /// A value of a type without `#[purge_on]`, perhaps of another crate, for which there are rules made
 /// at run time: see [`roan::purge`](crate::purge()).

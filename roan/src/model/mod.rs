@@ -1,8 +1,6 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
 mod column;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
-mod entry;
 mod foreign;
 mod row;
 mod table;
@@ -12,8 +10,6 @@ mod value;
 use std::any::TypeId;
 
 pub use column::{ColumnKind, ColumnOf, ColumnValue, NoColumnValue};
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
-pub(crate) use entry::TableEntry;
 pub use foreign::Foreign;
 pub use row::{RowPiece, RowRule};
 pub use table::{Column, Table};
@@ -21,7 +17,7 @@ pub(crate) use targets::Sink;
 pub use targets::Targets;
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
-use crate::rule::Rule;
+use crate::base::rule::Rule;
 
 /// A type with purge rules. `#[purge_on(...)]` implements it; there is no need to do so by hand.
 ///

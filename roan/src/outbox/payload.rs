@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::event::Events;
-use crate::target::{Target, TargetKind};
+use crate::base::event::Events;
+use crate::base::target::{Target, TargetKind};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u64 = 1;

@@ -9,7 +9,7 @@ use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{Migration, migrations};
 use super::store::Store;
-use super::triggers::Triggers;
+use super::trigger_settings::Triggers;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -89,7 +89,7 @@ impl Outbox {
     pub fn at(url: &str) -> Result<Self, OutboxError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let unreadable = |problem: String| OutboxError::Url {
-            url: crate::site::redacted(url),
+            url: crate::base::site::redacted(url),
             problem,
         };
         let options = match scheme {

@@ -25,8 +25,8 @@ pub use recorder::Recorder;
 
 use std::fmt;
 
-use crate::scope::Recording;
-use crate::target::{Target, TargetError};
+use crate::base::target::{Target, TargetError};
+use crate::hooks::scope::Recording;
 
 /// Catches the purges of all hooks that fire in `work`. None is sent.
 pub async fn record<F: Future>(work: F) -> Purges {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Event, Events};
-use crate::model::{ColumnKind, RowRule, TableEntry};
-use crate::outbox::{TriggerError, Triggers};
-use crate::registration;
+use super::{TriggerError, Triggers};
+use crate::base::event::{Event, Events};
+use crate::model::{ColumnKind, RowRule};
+use crate::registry::TableEntry;
+use crate::registry::run_time;
 
 /// A table and what is told of its rows.
 #[derive(Debug, Default)]
@@ -86,7 +87,7 @@ impl Plan {
             let watched = entry.watched(number).map(|column| column.name).collect();
             self.add_rule(rule.events(), &columns, watched);
         }
-        let at_run_time = registration::events_of((entry.model)());
+        let at_run_time = run_time::events_of((entry.model)());
         self.add_rule(at_run_time, &Columns::new(), Vec::new());
         Ok(())
     }

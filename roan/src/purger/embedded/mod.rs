@@ -27,9 +27,9 @@ use self::builder::Settings;
 use self::label::Label;
 use self::store::Store;
 use super::{Answer, Answering, Cache, NodeClient, Purger};
-use crate::outcome::Outcome;
-use crate::site::Site;
-use crate::target::Target;
+use crate::base::outcome::Outcome;
+use crate::base::site::Site;
+use crate::base::target::Target;
 
 /// A cache that lives in the program and holds its pages in memory: for a site without nginx.
 /// Clones share the pages.
