@@ -24,18 +24,18 @@ pub mod triggers;
 
 #[cfg(feature = "sql")]
 pub use app::OutboxHandle;
-pub use app::{Builder, Roan, config, global};
+pub use app::{Roan, RoanBuilder, config, global};
 pub use base::event::{Event, Events};
 pub use base::outcome::{Failure, Outcome, Refusal};
 pub use base::report::{Report, Reports};
-pub use base::rule::{Rule, Template};
+pub use base::rule::{Rule, RuleTarget};
 pub use base::site::{Site, SiteError};
 pub use base::target::{Target, TargetError, TargetKind};
-pub use dispatcher::{Left, LeftAtNode, NodeStats, Stats};
+pub use dispatcher::{NodeRemaining, NodeStats, Remaining, Stats};
 pub use error::ConfigError;
-pub use hooks::scope::{discard, in_scope, in_scope_blocking, scope, scope_blocking};
+pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
 pub use hooks::{created, deleted, saved, updated};
-pub use model::{Foreign, Model};
+pub use model::{External, Model};
 #[cfg(feature = "sql")]
 pub use outbox::DeadPurge;
 #[cfg(feature = "embedded")]

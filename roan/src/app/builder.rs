@@ -19,12 +19,12 @@ use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
 use crate::relay::DurableOutbox;
 
 /// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
-/// [`Builder::from_env`], from a file by [`Config::builder`](crate::config::Config::builder).
+/// [`RoanBuilder::from_env`], from a file by [`Config::builder`](crate::config::Config::builder).
 ///
 /// Setters do not fail; [`build`](Self::build) and [`install`](Self::install) say what is wrong.
 #[derive(Debug, Default)]
 #[must_use = "call `install()` or `build()`"]
-pub struct Builder {
+pub struct RoanBuilder {
     pub(super) caches: Vec<Cache>,
     default_site: Option<String>,
     sites: Vec<(String, String)>,
@@ -33,7 +33,7 @@ pub struct Builder {
     outbox: Option<Outbox>,
 }
 
-impl Builder {
+impl RoanBuilder {
     /// Adds a cache. Several are purged in the order in which they were added: give the one nearest
     /// to the app first, or a cache before it re-fills from a stale one. Without any, it is the
     /// [`Nginx`] at `http://localhost/purge`.
@@ -55,19 +55,13 @@ impl Builder {
         self
     }
 
-    /// How long after a purge the same target is purged once more. Default: 2 s.
+    /// How long after a purge the same target is purged once more; `None` for never. Default: 2 s.
     ///
     /// A page that was being rendered from the old row when the purge came is stored after it, and
-    /// stays. So the delay must be longer than the slowest render. The embedded cache stores no such
-    /// page, and is purged once.
-    pub fn rebound(mut self, delay: Duration) -> Self {
-        self.policy.rebound = Some(delay);
-        self
-    }
-
-    /// No second purge. Right only where no page is ever rendered while its row is written.
-    pub fn no_rebound(mut self) -> Self {
-        self.policy.rebound = None;
+    /// stays. So the delay must be longer than the slowest render. `None` is right only where no page is
+    /// ever rendered while its row is written. The embedded cache stores no such page, and is purged once.
+    pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.policy.rebound = delay.into();
         self
     }
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use once_cell::sync::OnceCell;
 
-use super::builder::Builder;
+use super::builder::RoanBuilder;
 use super::handle::Roan;
 use crate::base::log::loudly;
-use crate::base::rule::Template;
+use crate::base::rule::RuleTarget;
 use crate::base::target::TargetKind;
 use crate::dispatcher::Engine;
 use crate::error::ConfigError;
@@ -19,8 +19,8 @@ static GLOBAL: OnceCell<Roan> = OnceCell::new();
 /// Why there is no default dispatcher: found once, so that no hook has to find it again.
 static UNUSABLE: OnceCell<ConfigError> = OnceCell::new();
 
-/// The global dispatcher: the one that [`Builder::install`] made, else one from the environment
-/// ([`Builder::from_env`]), which is made now.
+/// The global dispatcher: the one that [`RoanBuilder::install`] made, else one from the environment
+/// ([`RoanBuilder::from_env`]), which is made now.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
         return Err(error.clone());
     }
     let made = GLOBAL.get_or_try_init(|| {
-        let roan = Builder::from_env()?.build()?;
+        let roan = RoanBuilder::from_env()?.build()?;
         tell_of_missing_rules();
         for error in unserved(roan.engine()) {
             loudly(format_args!("{error}"));
@@ -61,7 +61,7 @@ pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
     }
 }
 
-pub(super) fn install(builder: Builder) -> Result<Roan, ConfigError> {
+pub(super) fn install(builder: RoanBuilder) -> Result<Roan, ConfigError> {
     if GLOBAL.get().is_some() {
         return Err(ConfigError::AlreadyInstalled);
     }
@@ -102,7 +102,7 @@ fn unserved(engine: &Engine) -> Vec<ConfigError> {
         Some(ConfigError::Rule { rule, problem })
     };
     let of_attributes = rules().into_iter().filter_map(|rule| {
-        let needs_tags = matches!(rule.template(), Template::Tag(_));
+        let needs_tags = matches!(rule.target(), RuleTarget::Tag(_));
         error(rule, needs_tags, rule.site())
     });
     let of_run_time = run_time::targets().into_iter().filter_map(|target| {

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::builder::Builder;
+use super::builder::RoanBuilder;
 use crate::base::report::Reports;
-use crate::dispatcher::{Command, Engine, Flush, LONGEST, Left, Stats};
+use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
 #[cfg(feature = "sql")]
 use crate::outbox::link::Link;
 
 /// A dispatcher: it takes purges to every node of every cache, and says what became of them.
 ///
-/// Most programs have one, the global dispatcher, which [`Builder::install`] or the first hook
+/// Most programs have one, the global dispatcher, which [`RoanBuilder::install`] or the first hook
 /// makes; [`roan::saved`](crate::saved) and its like speak to it. Clones are handles of the same
 /// dispatcher. It runs on a thread of its own, so it serves programs with and without an
 /// asynchronous runtime. When the last handle is gone, it ends as soon as nothing waits.
@@ -73,8 +73,8 @@ impl Roan {
     }
 
     /// Begins a configuration, with the defaults.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> RoanBuilder {
+        RoanBuilder::default()
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -89,7 +89,7 @@ impl Roan {
     /// Waits until no purge waits or is in flight, or for `timeout`, and says what is left.
     ///
     /// Rebounds are not waited for. Purges that are asked for meanwhile are. Works on any runtime.
-    pub async fn flush(&self, timeout: Duration) -> Left {
+    pub async fn flush(&self, timeout: Duration) -> Remaining {
         let reply = self.order_flush(timeout, false);
         reply.await.unwrap_or_else(|_| self.engine().left(false))
     }
@@ -99,7 +99,7 @@ impl Roan {
     /// # Panics
     ///
     /// Inside an asynchronous task, which must not block: use [`Roan::flush`] there.
-    pub fn flush_blocking(&self, timeout: Duration) -> Left {
+    pub fn flush_blocking(&self, timeout: Duration) -> Remaining {
         let reply = self.order_flush(timeout, false);
         reply
             .blocking_recv()
@@ -111,7 +111,7 @@ impl Roan {
     ///
     /// Call it once the program serves no more requests. Purges asked for later are dropped, and
     /// reported as such.
-    pub async fn shutdown(&self, timeout: Duration) -> Left {
+    pub async fn shutdown(&self, timeout: Duration) -> Remaining {
         // Whatever it says is left, the second order will say again.
         let _ = self.order_flush(timeout, true).await;
         let reply = self.order_end();
@@ -123,7 +123,7 @@ impl Roan {
     /// # Panics
     ///
     /// Inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
-    pub fn shutdown_blocking(&self, timeout: Duration) -> Left {
+    pub fn shutdown_blocking(&self, timeout: Duration) -> Remaining {
         let _ = self.order_flush(timeout, true).blocking_recv();
         let reply = self.order_end();
         reply
@@ -148,7 +148,7 @@ impl Roan {
             }));
     }
 
-    fn order_flush(&self, timeout: Duration, rebounds: bool) -> oneshot::Receiver<Left> {
+    fn order_flush(&self, timeout: Duration, rebounds: bool) -> oneshot::Receiver<Remaining> {
         let (reply, receiver) = oneshot::channel();
         let now = Instant::now();
         let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST);
@@ -161,7 +161,7 @@ impl Roan {
         receiver
     }
 
-    fn order_end(&self) -> oneshot::Receiver<Left> {
+    fn order_end(&self) -> oneshot::Receiver<Remaining> {
         let (reply, receiver) = oneshot::channel();
         self.engine().command(Command::End { reply });
         receiver

@@ -9,7 +9,7 @@ use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::Dead;
 use crate::outbox::link::Link;
 use crate::outbox::request::Request;
-use crate::outbox::{DeadPurge, Dialect, OutboxError, Statement};
+use crate::outbox::{Backlog, DeadPurge, Dialect, OutboxError, Statement};
 
 type Result<T> = std::result::Result<T, OutboxError>;
 
@@ -170,22 +170,25 @@ impl OutboxHandle<'_> {
     /// # Errors
     ///
     /// As [`dead`](Self::dead).
-    pub async fn backlog(&self, limit: usize) -> Result<(u64, u64)> {
+    pub async fn backlog(&self, limit: usize) -> Result<Backlog> {
         match self.link() {
             Some(link) => ask(link, |reply| Request::Backlog { limit, reply }).await,
             None => {
                 let stats = self.roan.stats();
                 let pending = stats.nodes.iter().map(|node| node.pending).sum::<usize>();
                 let count = |number: usize| number.min(limit) as u64;
-                Ok((count(stats.waiting), count(pending)))
+                Ok(Backlog {
+                    purges: count(stats.waiting),
+                    deliveries: count(pending),
+                })
             }
         }
     }
 
     /// Why the database cannot be used at the moment, if it cannot. The relay tries again by itself.
     #[must_use]
-    pub fn trouble(&self) -> Option<OutboxError> {
-        self.link()?.trouble()
+    pub fn current_error(&self) -> Option<OutboxError> {
+        self.link()?.current_error()
     }
 }
 

@@ -38,7 +38,7 @@ impl fmt::Display for Event {
 /// ```
 /// use roan::{Event, Events};
 ///
-/// let events = Events::SAVE.and(Events::DELETE);
+/// let events = Events::SAVE | Events::DELETE;
 /// assert!(events.contains(Event::Update));
 /// assert_eq!(events.to_string(), "save, delete");
 /// ```
@@ -55,11 +55,11 @@ impl Events {
     /// [`Event::Delete`] alone.
     pub const DELETE: Self = Self(Event::Delete.bit());
     /// [`Event::Create`] and [`Event::Update`].
-    pub const SAVE: Self = Self::CREATE.and(Self::UPDATE);
+    pub const SAVE: Self = Self::CREATE.union(Self::UPDATE);
 
     /// The events of both sets.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
@@ -73,6 +73,14 @@ impl Events {
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
+    }
+}
+
+impl std::ops::BitOr for Events {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        self.union(other)
     }
 }
 
@@ -116,7 +124,7 @@ mod tests {
     fn a_set_shows_the_words_of_the_attribute() {
         assert_eq!(Events::SAVE.to_string(), "save");
         assert_eq!(
-            Events::CREATE.and(Events::DELETE).to_string(),
+            Events::CREATE.union(Events::DELETE).to_string(),
             "create, delete"
         );
         assert_eq!(Events::UPDATE.to_string(), "update");

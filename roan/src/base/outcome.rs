@@ -85,7 +85,9 @@ pub enum Refusal {
     #[error("the HTTP client would send another URL than the page has")]
     Unsendable,
     /// The rule or target names a site that was not configured.
-    #[error("site {0:?} is not configured: name it with `Builder::named_site` or in `ROAN_SITE`")]
+    #[error(
+        "site {0:?} is not configured: name it with `RoanBuilder::named_site` or in `ROAN_SITE`"
+    )]
     UnknownSite(String),
     /// No configured cache knows tags.
     #[error(

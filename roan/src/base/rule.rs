@@ -20,7 +20,7 @@ pub struct Rule {
     #[doc(hidden)]
     pub watched: &'static [&'static str],
     #[doc(hidden)]
-    pub template: Template,
+    pub target: RuleTarget,
     #[doc(hidden)]
     pub condition: Option<&'static str>,
     #[doc(hidden)]
@@ -34,7 +34,7 @@ pub struct Rule {
 /// What a rule makes targets from, as written in the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Template {
+pub enum RuleTarget {
     /// `url = "/posts/{slug}"`
     Url(&'static str),
     /// `urls = Self::archive_pages`: the path of the function.
@@ -45,7 +45,7 @@ pub enum Template {
     Related(&'static str),
 }
 
-impl fmt::Display for Template {
+impl fmt::Display for RuleTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(template) => write!(f, "url = {template:?}"),
@@ -84,8 +84,8 @@ impl Rule {
 
     /// What the rule makes its targets from.
     #[must_use]
-    pub const fn template(&self) -> Template {
-        self.template
+    pub const fn target(&self) -> RuleTarget {
+        self.target
     }
 
     /// The text of `when = ...`.
@@ -115,7 +115,7 @@ impl Rule {
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}): {}", self.model, self.events, self.template)?;
+        write!(f, "{} ({}): {}", self.model, self.events, self.target)?;
         if let Some(condition) = self.condition {
             write!(f, ", when = {condition}")?;
         }

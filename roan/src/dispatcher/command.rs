@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::stats::Left;
+use super::stats::Remaining;
 
 /// One request to the dispatcher's thread.
 pub(crate) enum Command {
     /// Answer once nothing waits, or at the deadline.
     Flush(Flush),
     /// Report what waits as abandoned, and end.
-    End { reply: oneshot::Sender<Left> },
+    End { reply: oneshot::Sender<Remaining> },
     /// End as soon as nothing waits: the last handle is gone.
     Close,
     /// Do this then; sooner, if the dispatcher ends before.
@@ -38,12 +38,12 @@ pub(crate) struct Flush {
     pub(crate) rebounds: bool,
     /// The number of a look into the database, for this.
     pub(crate) look: Option<u64>,
-    pub(crate) reply: oneshot::Sender<Left>,
+    pub(crate) reply: oneshot::Sender<Remaining>,
 }
 
 impl Command {
     /// Answers the command, if it wants an answer. Whoever gave it may have gone.
-    pub(crate) fn answer(self, left: &Left) {
+    pub(crate) fn answer(self, left: &Remaining) {
         if let Self::Flush(Flush { reply, .. }) | Self::End { reply } = self {
             let _ = reply.send(left.clone());
         }
@@ -56,7 +56,7 @@ pub(crate) struct Commands(Mutex<State>);
 enum State {
     Taken(Vec<Command>),
     /// The thread has ended, and this was left.
-    Ended(Left),
+    Ended(Remaining),
 }
 
 impl Commands {
@@ -91,7 +91,7 @@ impl Commands {
     }
 
     /// Answers what was not seen, and from now on everything at once. Does nothing the second time.
-    pub(crate) fn close(&self, left: Left) {
+    pub(crate) fn close(&self, left: Remaining) {
         let mut state = self.lock();
         if let State::Taken(commands) = &mut *state {
             for command in std::mem::take(commands) {

@@ -11,7 +11,7 @@ use super::node::Node;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
 use super::source::Source;
-use super::stats::{Left, LeftAtNode, Stats};
+use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome, Refusal};
@@ -105,7 +105,10 @@ impl Engine {
         let (why, count) = match self.inbox.put(target) {
             Put::Waits => return,
             Put::Closed(count) => ("the dispatcher was shut down", count),
-            Put::Full(count) => ("as many purges wait as may (`Builder::max_waiting`)", count),
+            Put::Full(count) => (
+                "as many purges wait as may (`RoanBuilder::max_waiting`)",
+                count,
+            ),
         };
         let target = target.to_target();
         if count.is_power_of_two() {
@@ -417,16 +420,16 @@ impl Engine {
     }
 
     /// The thread ends: nothing is let in, taken or reported any more.
-    pub(super) fn close(&self, left: Left) {
+    pub(super) fn close(&self, left: Remaining) {
         self.inbox.close();
         self.commands.close(left);
         self.reporter.close();
     }
 
-    pub(crate) fn left(&self, rebounds: bool) -> Left {
+    pub(crate) fn left(&self, rebounds: bool) -> Remaining {
         let nodes = self.nodes.iter().filter_map(|node| {
             let queue = node.queue();
-            let left = LeftAtNode {
+            let left = NodeRemaining {
                 cache: Arc::clone(&node.cache),
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
@@ -434,7 +437,7 @@ impl Engine {
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });
-        Left {
+        Remaining {
             nodes: nodes.collect(),
             outbox: 0,
             outbox_unread: false,

@@ -20,7 +20,7 @@ mod thread;
 )]
 pub(crate) mod tickets;
 
-pub use stats::{Left, LeftAtNode, NodeStats, Stats};
+pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 pub(crate) use command::Later;

@@ -17,7 +17,7 @@ tokio::task_local! {
 ///
 /// Put it around a transaction: purges then leave after the commit. They leave after an error, a
 /// panic or a cancellation too, since a write may have committed before: one purge too many costs a
-/// cache miss, one too few leaves a stale page. [`discard`] drops them where it is known that
+/// cache miss, one too few leaves a stale page. [`discard_scope`] drops them where it is known that
 /// nothing was written.
 ///
 /// It holds each target once, in memory, however many there are: a bulk import is better split into
@@ -101,7 +101,7 @@ pub fn in_scope_blocking<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
 
 /// Drops what the innermost current scope holds back so far. For work that is known to have
 /// written nothing. Outside a scope it does nothing.
-pub fn discard() {
+pub fn discard_scope() {
     if let Some(scope) = Scope::current() {
         scope.lock().drops();
     }

@@ -43,7 +43,7 @@ use crate::outbox::{Dialect, Statement};
 
 /// Purges what a write makes stale, by the connection or transaction that it goes through.
 ///
-/// With a durable outbox ([`Builder::outbox`](crate::Builder::outbox)) the purges become a row,
+/// With a durable outbox ([`RoanBuilder::outbox`](crate::RoanBuilder::outbox)) the purges become a row,
 /// written here, and leave when the transaction has committed; they are gone when it, or its
 /// savepoint, is rolled back. Without one they are asked for at once, as by [`crate::saved`]: put a
 /// [`scope`](crate::scope) around the transaction then.

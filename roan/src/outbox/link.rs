@@ -132,7 +132,7 @@ impl Link {
         state.trouble = trouble;
     }
 
-    pub(crate) fn trouble(&self) -> Option<OutboxError> {
+    pub(crate) fn current_error(&self) -> Option<OutboxError> {
         self.lock().trouble.clone()
     }
 

@@ -18,7 +18,7 @@ pub use error::OutboxError;
 pub use insert::Statement;
 pub use request::DeadPurge;
 pub use schema::Migration;
-pub use settings::{Backlog, Outbox};
+pub use settings::{Backlog, BacklogAlarm, Outbox};
 
 pub(crate) use insert::Scribe;
 pub(crate) use settings::{PREFIX, is_prefix};

@@ -65,7 +65,7 @@ pub(crate) enum Request {
     },
     Backlog {
         limit: usize,
-        reply: Reply<(u64, u64)>,
+        reply: Reply<super::Backlog>,
     },
 }
 

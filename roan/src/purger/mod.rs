@@ -48,7 +48,7 @@ pub(crate) struct NodeClient {
 type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
 
 /// A cache to purge, made of an [`Nginx`] or another kind, for
-/// [`Builder::cache`](crate::Builder::cache).
+/// [`RoanBuilder::cache`](crate::RoanBuilder::cache).
 pub struct Cache {
     pub(crate) name: Arc<str>,
     pub(crate) tags: bool,

@@ -23,10 +23,10 @@ static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// Begins a rule at run time: which writes make `target` stale.
 ///
 /// The types need no attribute, and may be of another crate: hooks fire for a value of such a type
-/// when it is wrapped in [`Foreign`](crate::Foreign).
+/// when it is wrapped in [`External`](crate::External).
 ///
 /// A text that is no URL is reported at once, and makes
-/// [`Builder::install`](crate::Builder::install) fail.
+/// [`RoanBuilder::install`](crate::RoanBuilder::install) fail.
 ///
 /// ```
 /// struct Post;
@@ -35,7 +35,7 @@ static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 ///
 /// # let purges = roan::testing::record_blocking(|| {
 /// // ... write a row, then:
-/// roan::saved(&roan::Foreign(&Post));
+/// roan::saved(&roan::External(&Post));
 /// # });
 /// # roan::assert_purged!(purges, "/posts");
 /// ```
@@ -124,7 +124,7 @@ impl Purge {
         let of_model = Arc::make_mut(of_model);
         for target in &self.targets {
             match of_model.iter_mut().find(|(_, other)| other == target) {
-                Some((known, _)) => *known = known.and(events),
+                Some((known, _)) => *known = known.union(events),
                 None => of_model.push((events, target.clone())),
             }
         }
@@ -164,7 +164,7 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
 pub(crate) fn events_of(model: TypeId) -> Events {
     let of_model = of_model(model).unwrap_or_default();
     let events = of_model.iter().map(|(events, _)| *events);
-    events.fold(Events::NONE, Events::and)
+    events.fold(Events::NONE, Events::union)
 }
 
 /// A hook that can purge nothing is a mistake: it is told once for each type.
@@ -180,7 +180,7 @@ fn warn_of_no_rule<M: Model>() {
         loudly(format_args!(
             "a hook fired for {name}, for which there is no rule: make one with \
              `roan::purge(\"/...\").on_save::<...>()` before; if the type carries `#[purge_on]`, \
-             fire the hook on the value itself, without `Foreign`"
+             fire the hook on the value itself, without `External`"
         ));
     }
 }

@@ -6,7 +6,7 @@ use std::any::TypeId;
 use super::{Registered, models};
 use crate::base::rule::Rule;
 #[cfg(feature = "sql")]
-use crate::base::rule::Template;
+use crate::base::rule::RuleTarget;
 use crate::model::Table;
 #[cfg(feature = "sql")]
 use crate::model::{Column, RowPiece, RowRule, Targets};
@@ -90,9 +90,9 @@ impl TableEntry {
         if let Some(site) = rule.site() {
             out.at_site(site);
         }
-        match rule.template() {
-            Template::Tag(_) => out.tag(""),
-            Template::Url(_) | Template::Urls(_) | Template::Related(_) => out.url(""),
+        match rule.target() {
+            RuleTarget::Tag(_) => out.tag(""),
+            RuleTarget::Url(_) | RuleTarget::Urls(_) | RuleTarget::Related(_) => out.url(""),
         };
         let text = |column: usize| texts.get(column).and_then(Option::as_ref);
         for piece in pieces {

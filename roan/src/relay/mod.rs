@@ -20,11 +20,11 @@ use crate::base::log::loudly;
 use crate::base::target::Target;
 use crate::dispatcher::tickets::{Row, Ticket};
 use crate::dispatcher::{Engine, Policy};
-use crate::outbox::Backlog;
 use crate::outbox::link::Link;
 use crate::outbox::payload::{self, Payload};
 use crate::outbox::store::{Ended, TakenPurge};
 use crate::outbox::store::{Store, Watch};
+use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
 use crate::triggers::{self, apply};
 
@@ -270,7 +270,7 @@ impl Relay {
             self.hurry_all(now);
         }
         if let Some(number) = wanted {
-            let (purges, deliveries) = store.backlog(BATCH).await?;
+            let Backlog { purges, deliveries } = store.backlog(BATCH).await?;
             self.link.looked(number, purges + deliveries);
             self.engine.wake();
         }
@@ -485,7 +485,8 @@ impl Relay {
             return Ok(());
         };
         let limit = usize::try_from(threshold.saturating_add(1)).unwrap_or(usize::MAX);
-        let (purges, deliveries) = store.backlog(limit.min(1_000_000_000)).await?;
+        let backlog = store.backlog(limit.min(1_000_000_000)).await?;
+        let Backlog { purges, deliveries } = backlog;
         let over = purges + deliveries > *threshold;
         if over == self.alarmed {
             return Ok(());
@@ -496,10 +497,10 @@ impl Relay {
         } else {
             tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again");
         }
-        alarm(Backlog {
-            over,
-            purges,
-            deliveries,
+        alarm(if over {
+            BacklogAlarm::Raised(backlog)
+        } else {
+            BacklogAlarm::Cleared(backlog)
         });
         Ok(())
     }

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! A [`Recorder`] is a cache that only notes what it is asked to purge, for tests of a whole
-//! program: give it to [`Builder::cache`](crate::Builder::cache) in place of the real one.
+//! program: give it to [`RoanBuilder::cache`](crate::RoanBuilder::cache) in place of the real one.
 
 mod recorder;
 

@@ -66,8 +66,8 @@ impl Plan {
     fn events(&self) -> Events {
         let of = |is_there: bool, event: Events| if is_there { event } else { Events::NONE };
         of(self.create.is_some(), Events::CREATE)
-            .and(of(self.update.is_some(), Events::UPDATE))
-            .and(of(self.delete.is_some(), Events::DELETE))
+            .union(of(self.update.is_some(), Events::UPDATE))
+            .union(of(self.delete.is_some(), Events::DELETE))
     }
 
     fn add(&mut self, entry: &TableEntry, refused: &mut Vec<String>) -> Result<(), TriggerError> {
@@ -101,7 +101,7 @@ impl Plan {
             add(&mut self.delete);
             self.truncate |= columns.is_empty();
         }
-        if events.intersects(Events::UPDATE.and(Event::Delete.into())) {
+        if events.intersects(Events::UPDATE.union(Event::Delete.into())) {
             add(&mut self.replace);
         }
         if events.contains(Event::Update) {

@@ -3,7 +3,7 @@
 use std::env::VarError;
 
 use super::{CacheConfig, Config, DEFAULT_PURGE_URL, NginxConfig, number};
-use crate::app::Builder;
+use crate::app::RoanBuilder;
 use crate::error::ConfigError;
 
 /// Each variable, and the field that it sets.
@@ -23,7 +23,7 @@ const VARIABLES: [(&str, &str); 13] = [
     ("prefix", "ROAN_OUTBOX_PREFIX"),
 ];
 
-impl Builder {
+impl RoanBuilder {
     /// Begins a configuration with what the environment says: an nginx, and these variables, all of
     /// which may be left out.
     ///
@@ -68,7 +68,7 @@ fn error(setting: &str, value: &str, problem: &str) -> ConfigError {
 
 type Lookup<'a> = dyn Fn(&str) -> Result<Option<String>, ConfigError> + 'a;
 
-fn from(lookup: &Lookup<'_>) -> Result<Builder, ConfigError> {
+fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
     let variable = |field: &str| {
         let field = if field == "sites" { "site" } else { field };
         let entry = VARIABLES.iter().find(|(known, _)| *known == field);

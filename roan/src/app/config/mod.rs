@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::app::Builder;
+use crate::app::RoanBuilder;
 use crate::base::site::Site;
 use crate::dispatcher::{
     MOST_CONCURRENCY, MOST_WAITING, check_delay, check_duration, check_number,
@@ -21,7 +21,7 @@ use crate::purger::{DEFAULT_PURGE_URL, Nginx};
 pub use outbox::OutboxConfig;
 
 /// The settings of a dispatcher. What is left out has its default: see the method of the same name
-/// of [`Builder`]. Durations are written with a unit: `2s`, `500ms`, `1h 30m`.
+/// of [`RoanBuilder`]. Durations are written with a unit: `2s`, `500ms`, `1h 30m`.
 ///
 /// With the feature `serde` it can be read from a program's config file; unknown fields are errors.
 #[cfg_attr(feature = "serde", doc = "```")]
@@ -119,13 +119,13 @@ impl Config {
     /// # Errors
     ///
     /// When a value cannot be read, or a purge URL cannot be used.
-    pub fn builder(&self) -> Result<Builder, ConfigError> {
+    pub fn builder(&self) -> Result<RoanBuilder, ConfigError> {
         self.builder_with(&str::to_owned)
     }
 
     /// `named` gives a field the name under which the user knows it.
-    fn builder_with(&self, named: &dyn Fn(&str) -> String) -> Result<Builder, ConfigError> {
-        let mut builder = Builder::default();
+    fn builder_with(&self, named: &dyn Fn(&str) -> String) -> Result<RoanBuilder, ConfigError> {
+        let mut builder = RoanBuilder::default();
         for cache in &self.caches {
             let CacheConfig::Nginx(nginx) = cache;
             builder = builder.cache(nginx.nginx(named)?);
@@ -145,7 +145,7 @@ impl Config {
         }
         builder = match self.rebound.as_deref() {
             None => builder,
-            Some("off") => builder.no_rebound(),
+            Some("off") => builder.rebound(None),
             Some(text) => {
                 let setting = named("rebound");
                 let delay = parse_duration(&setting, text, " or `off`")?;
@@ -153,26 +153,28 @@ impl Config {
                 builder.rebound(delay)
             }
         };
-        let set =
-            |builder, field, value: &Option<String>, with: fn(Builder, Duration) -> Builder| {
-                Ok::<_, ConfigError>(match value {
-                    Some(text) => {
-                        let setting = named(field);
-                        let duration = parse_duration(&setting, text, "")?;
-                        check_duration(&setting, duration, text)?;
-                        with(builder, duration)
-                    }
-                    None => builder,
-                })
-            };
+        let set = |builder,
+                   field,
+                   value: &Option<String>,
+                   with: fn(RoanBuilder, Duration) -> RoanBuilder| {
+            Ok::<_, ConfigError>(match value {
+                Some(text) => {
+                    let setting = named(field);
+                    let duration = parse_duration(&setting, text, "")?;
+                    check_duration(&setting, duration, text)?;
+                    with(builder, duration)
+                }
+                None => builder,
+            })
+        };
         builder = set(
             builder,
             "connect_timeout",
             &self.connect_timeout,
-            Builder::connect_timeout,
+            RoanBuilder::connect_timeout,
         )?;
-        builder = set(builder, "timeout", &self.timeout, Builder::timeout)?;
-        builder = set(builder, "max_age", &self.max_age, Builder::max_age)?;
+        builder = set(builder, "timeout", &self.timeout, RoanBuilder::timeout)?;
+        builder = set(builder, "max_age", &self.max_age, RoanBuilder::max_age)?;
         if let Some(requests) = self.concurrency {
             check_number(&named("concurrency"), requests, MOST_CONCURRENCY)?;
             builder = builder.concurrency(requests);
@@ -252,7 +254,7 @@ mod tests {
     fn message(text: &str) -> String {
         match toml::from_str::<Config>(text) {
             Err(error) => error.to_string(),
-            Ok(config) => match config.builder().and_then(Builder::build) {
+            Ok(config) => match config.builder().and_then(RoanBuilder::build) {
                 Err(error) => error.to_string(),
                 Ok(roan) => format!("{:?}", roan.stats().nodes),
             },

@@ -18,7 +18,7 @@ use crate::model::Table;
 
 /// Purges what a write makes stale, by the connection that it goes through.
 ///
-/// With a durable outbox ([`Builder::outbox`](crate::Builder::outbox)) the purges become a row,
+/// With a durable outbox ([`RoanBuilder::outbox`](crate::RoanBuilder::outbox)) the purges become a row,
 /// written here, and leave when the transaction has committed; they are gone when it, or its
 /// savepoint, is rolled back. Without one the connection itself holds them until its transaction has
 /// committed: call [`install`](super::install) once for that.

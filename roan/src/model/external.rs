@@ -14,14 +14,14 @@ use crate::base::rule::Rule;
 /// roan::purge("/readings").on_save::<std::time::Duration>();
 /// # let purges = roan::testing::record_blocking(|| {
 /// let reading = std::time::Duration::from_secs(1);
-/// roan::saved(&roan::Foreign(&reading));
+/// roan::saved(&roan::External(&reading));
 /// # });
 /// # roan::assert_purged!(purges, "/readings");
 /// ```
 #[derive(Debug, Clone, Copy)]
-pub struct Foreign<'a, T: ?Sized>(pub &'a T);
+pub struct External<'a, T: ?Sized>(pub &'a T);
 
-impl<T: ?Sized> Model for Foreign<'_, T> {
+impl<T: ?Sized> Model for External<'_, T> {
     const RULES: &'static [Rule] = &[];
 
     fn targets(&self, _rule: usize, _out: &mut Targets<'_>) {}
