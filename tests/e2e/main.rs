@@ -16,4 +16,5 @@ mod harness;
 mod purging;
 mod races;
 mod save_path;
+mod starvation;
 mod support;

@@ -1,6 +1,7 @@
 //! The dispatcher: takes purges from the inbox to the nodes of each cache, on a thread of its own.
 
 mod batch;
+mod blame;
 mod command;
 #[cfg(feature = "sql")]
 mod dead;
@@ -8,6 +9,7 @@ mod engine;
 mod health;
 mod inbox;
 mod node;
+mod pace;
 mod policy;
 mod queue;
 mod report;
@@ -34,6 +36,8 @@ pub(crate) use node::connect;
 pub(crate) use policy::{
     LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
 };
+#[cfg(feature = "sql")]
+pub(crate) use queue::LONGEST_RETRY_AFTER;
 pub(crate) use source::Source;
 #[cfg(feature = "sql")]
 pub(crate) use source::Working;

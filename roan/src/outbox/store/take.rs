@@ -1,5 +1,7 @@
 //! Taking rows: those that wait, oldest first, and that no other relay is about to take.
 
+use std::time::Duration;
+
 use super::{Result, Store, TAKEN, WAITING, list};
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
@@ -23,6 +25,16 @@ pub(crate) struct TakenDelivery {
     pub(crate) age_ms: i64,
 }
 
+/// Which deliveries to take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Which {
+    /// Those that no attempt was made for.
+    New,
+    /// Those that have failed. With `due_within`, those that are due: none is due later than that from
+    /// now, so one that says so was written before the clock was set back.
+    Failed { due_within: Option<Duration> },
+}
+
 impl Store {
     /// Whether a purge waits. Cheaper than to take one.
     pub(crate) async fn is_purge_waiting(&mut self) -> Result<bool> {
@@ -35,7 +47,7 @@ impl Store {
     pub(crate) async fn take_purges(&mut self, limit: usize) -> Result<Vec<TakenPurge>> {
         let columns = "id, payload, (SELECT {now}) - created_ms";
         let rows = self
-            .take("roan_outbox", columns, "ended_ms = 0", &[], limit)
+            .take("roan_outbox", columns, "ended_ms = 0", ("id", limit), &[])
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenPurge {
@@ -58,26 +70,44 @@ impl Store {
             .collect()
     }
 
-    /// Takes deliveries to one node that are due, or whether or not they are.
-    ///
-    /// None is due later than `cap_ms` from now: one that says so was written before the clock was
-    /// set back, and need not wait.
+    /// Takes deliveries to one node.
     pub(crate) async fn take_deliveries(
         &mut self,
         (cache, node): (&str, &str),
-        due_only: Option<i64>,
+        which: Which,
         limit: usize,
     ) -> Result<Vec<TakenDelivery>> {
-        let mut which = "cache = ? AND node = ?".to_owned();
-        if let Some(cap_ms) = due_only {
-            which.push_str(&format!(
+        let mut condition = "cache = ? AND node = ? AND ".to_owned();
+        condition += match which {
+            Which::New => "attempts = 0",
+            Which::Failed { .. } => "attempts > 0",
+        };
+        if let Which::Failed {
+            due_within: Some(cap),
+        } = which
+        {
+            let cap_ms = cap.as_millis();
+            condition.push_str(&format!(
                 " AND NOT (due_ms > {{now}} AND due_ms <= {{now}} + {cap_ms})"
             ));
         }
         let columns = "id, purge_id, target, attempts, (SELECT {now}) - created_ms";
         let values = [Value::Text(cache), Value::Text(node)];
+        let order = match which {
+            // Of a node that is down: see `Queue::next`.
+            Which::New if limit == 1 => "id DESC",
+            Which::New => "id",
+            // What has failed often has had its turns.
+            Which::Failed { .. } => "attempts, id",
+        };
         let rows = self
-            .take("roan_delivery", columns, &which, &values, limit)
+            .take(
+                "roan_delivery",
+                columns,
+                &condition,
+                (order, limit),
+                &values,
+            )
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenDelivery {
@@ -89,7 +119,7 @@ impl Store {
             })
         });
         let mut taken = taken.collect::<Result<Vec<_>>>()?;
-        taken.sort_unstable_by_key(|taken| taken.id);
+        taken.sort_unstable_by_key(|taken| (taken.attempts, taken.id));
         Ok(taken)
     }
 
@@ -98,11 +128,11 @@ impl Store {
         table: &str,
         columns: &str,
         which: &str,
+        (order, limit): (&str, usize),
         values: &[Value<'_>],
-        limit: usize,
     ) -> Result<Vec<Row>> {
         let of_waiting = format!(
-            "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY id LIMIT ? {{skip locked}}"
+            "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY {order} LIMIT ? {{skip locked}}"
         );
         let mut values = values.to_vec();
         values.push(Value::Int(i64::try_from(limit).unwrap_or(i64::MAX)));

@@ -1,5 +1,7 @@
 //! One purge at one node.
 
+use std::time::SystemTime;
+
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
 use reqwest::{Client, Request, Response};
@@ -64,12 +66,16 @@ impl NginxNode {
     async fn answer(&self, mut response: Response, target: &Target, site: &Site) -> Answer {
         let status = response.status();
         let named_key = response.headers_mut().remove(key::HEADER);
+        let pause = crate::purger::http::retry_after(response.headers(), SystemTime::now());
         // The connection is only used again once the body was read; an answer that breaks off is
         // no answer.
         if let Err(error) = crate::purger::http::read_to_end(&mut response).await {
             return Answer::failed(crate::purger::http::failure(error)).status(status.as_u16());
         }
-        let answer = Answer::new(classify(status, self.method.as_str()));
+        let mut answer = Answer::new(classify(status, self.method.as_str()));
+        if let Some(pause) = pause {
+            answer = answer.retry_after(pause);
+        }
         let answer = match named_key {
             Some(found) if answer.outcome.is_done() => {
                 key::verified(answer, found.as_bytes(), site, target.as_str())
