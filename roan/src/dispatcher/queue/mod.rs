@@ -76,6 +76,7 @@ pub(super) struct Queue {
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
     pace: Pace,
+    newest_next: bool,
     /// The hashes of targets that have failed and went back to a database.
     suspects: HashSet<u64>,
     in_flight: usize,
@@ -98,6 +99,7 @@ impl Queue {
             timers: BTreeSet::new(),
             health: Health::new(),
             pace: Pace::FREE,
+            newest_next: false,
             suspects: HashSet::new(),
             in_flight: 0,
             fresh: 0,
@@ -261,7 +263,7 @@ impl Queue {
                 self.retries.next(now)
             };
             self.retries.has_had_its_turn = retry.is_some();
-            retry.or_else(|| self.ready.pop_front())?
+            retry.or_else(|| self.next_new())?
         };
         self.pace.sent(now);
         let entry = &mut self.entries[place as usize];
@@ -281,6 +283,17 @@ impl Queue {
             plain: entry.plain,
             tickets: Vec::new(),
         })
+    }
+
+    /// Of what has not failed, the oldest; with a pace the newest in turns, so that many that are turned away
+    /// for themselves do not hold up what comes after them.
+    fn next_new(&mut self) -> Option<u32> {
+        self.newest_next = self.pace.rate().is_some() && !self.newest_next;
+        if self.newest_next {
+            self.ready.pop_back()
+        } else {
+            self.ready.pop_front()
+        }
     }
 
     /// Takes the answer to a request, and says what follows from it.
