@@ -99,7 +99,7 @@ fn what_a_node_turns_away_waits_for_as_long_as_it_says() {
 fn a_limit_of_nginx_is_kept_to() {
     let origin = Origin::start();
     let limited = Options::default()
-        .http_text("limit_req_zone $server_name zone=purges:1m rate=50r/s;")
+        .http_text("limit_req_zone $binary_remote_addr zone=purges:1m rate=50r/s;")
         .purge_location(
             "limit_req zone=purges; proxy_cache_purge pages \"$host$roan_purge_uri\"; \
              add_header X-Roan-Purge \"$host$roan_purge_uri\" always;",
@@ -115,9 +115,14 @@ fn a_limit_of_nginx_is_kept_to() {
     }
     flush(&roan);
     let stats = &roan.stats().nodes[0];
+    eprintln!("DBG {} failed", stats.failed);
     assert_eq!(stats.not_cached, 500);
     // Without a pace there are 1,600.
-    assert!(stats.failed <= 100, "{} attempts failed", stats.failed);
+    assert!(
+        (1..=100).contains(&stats.failed),
+        "{} attempts failed",
+        stats.failed
+    );
     assert!(!stats.down);
     let mut done = 0;
     while done < 500 {
