@@ -115,7 +115,6 @@ fn a_limit_of_nginx_is_kept_to() {
     }
     flush(&roan);
     let stats = &roan.stats().nodes[0];
-    eprintln!("DBG {} failed", stats.failed);
     assert_eq!(stats.not_cached, 500);
     // Without a pace there are 1,600.
     assert!(
