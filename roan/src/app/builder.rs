@@ -8,14 +8,14 @@ use super::global;
 use super::handle::Roan;
 use crate::base::site::{Site, SiteError};
 use crate::base::target::Target;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
 use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
 use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 
 /// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
@@ -29,7 +29,7 @@ pub struct RoanBuilder {
     default_site: Option<String>,
     sites: Vec<(String, String)>,
     policy: Policy,
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     outbox: Option<Outbox>,
 }
 
@@ -112,7 +112,7 @@ impl RoanBuilder {
     ///
     /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
     /// when its tables cannot be used.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     #[cfg_attr(
         docsrs,
         doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
@@ -158,7 +158,7 @@ impl RoanBuilder {
             named: sites,
         };
         let max_waiting = self.policy.max_waiting;
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         let durable = match self.outbox {
             Some(outbox) => {
                 outbox.check()?;
@@ -167,15 +167,15 @@ impl RoanBuilder {
             }
             None => None,
         };
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
         let engine = Arc::new(Engine::new(nodes, tiers, sites, max_waiting, source));
         start(Arc::clone(&engine))?;
         Ok(Roan::new(
             engine,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))
     }
@@ -193,7 +193,7 @@ impl RoanBuilder {
 }
 
 /// Names are columns of the outbox's tables.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
     match names.into_iter().find(|name| name.len() > 255) {
