@@ -1,5 +1,7 @@
 //! Runs the blog and its crash on each library. Both programs check what they show.
 
+#![allow(clippy::expect_used, reason = "a test fails by a panic")]
+
 use std::process::Command;
 
 fn passes(program: &str, arguments: &[&str]) {

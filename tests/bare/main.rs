@@ -4,8 +4,7 @@
 use std::error::Error;
 use std::net::Ipv4Addr;
 
-use axum::extract::Query;
-use axum::routing::get;
+use axum::routing::post;
 use axum::{Form, Router};
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -17,13 +16,19 @@ struct Post {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let routes = get(async |Query(post): Query<Post>| post.title);
-    let app = Router::new().route("/", routes.post(async |Form(post): Form<Post>| post.title));
+    let app = Router::new().route("/", post(async |Form(post): Form<Post>| post.title));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(axum::serve(listener, app).into_future());
 
-    let url = format!("http://{address}/?title=Hello");
-    println!("{}", reqwest::get(url).await?.text().await?);
+    let client = reqwest::Client::new();
+    let request = client
+        .post(format!("http://{address}/"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("title=Hello");
+    println!(
+        "{}",
+        request.send().await?.error_for_status()?.text().await?
+    );
     Ok(())
 }

@@ -7,3 +7,5 @@
 )]
 
 mod build_plan;
+mod layout;
+mod public_api;
