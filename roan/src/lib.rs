@@ -14,7 +14,7 @@ mod model;
 pub mod orm;
 #[cfg(feature = "_sql")]
 pub mod outbox;
-mod purger;
+pub mod purger;
 mod registry;
 #[cfg(feature = "_sql")]
 mod relay;
