@@ -3,6 +3,7 @@
 mod diagnostics;
 #[cfg(feature = "sea-orm")]
 mod hooks;
+mod legality;
 mod purge_on;
 
 use proc_macro::TokenStream;

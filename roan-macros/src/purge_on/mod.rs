@@ -8,6 +8,7 @@ mod fallback;
 mod item;
 mod key;
 mod literal;
+mod meant;
 mod rule;
 mod source;
 mod table;
@@ -99,7 +100,7 @@ fn check_all(
     check::tables_agree(all, diagnostics);
     check::table_fits(all, item, diagnostics);
     for rule in rules {
-        check::static_text_is_fit(rule, diagnostics);
+        check::static_text_is_fit(rule, item, diagnostics);
         check::stars_stand_in_paths(rule, diagnostics);
         check::captures_fit_fields(rule, item, diagnostics);
         check::related_fields_fit(rule, item, is_entity, diagnostics);

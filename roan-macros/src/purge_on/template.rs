@@ -47,6 +47,7 @@ pub(crate) enum Mistake {
     StarFirst(String),
     StarLast(String),
     Format(String),
+    Path(String),
     FromSelf(String),
     Arguments(String),
     NoName { capture: String, name: String },
@@ -75,6 +76,10 @@ impl fmt::Display for Mistake {
             Self::Format(path) => write!(
                 f,
                 "a capture takes no format: write `{{{path}}}`, or a method that gives the text you want"
+            ),
+            Self::Path(capture) => write!(
+                f,
+                "`{{{capture}}}`: a capture begins at the row and takes dots, `{{author.id}}`: write a method of the row for all else, `{{name()}}`"
             ),
             Self::FromSelf(rest) => {
                 write!(f, "a capture begins at the row itself: write `{{{rest}}}`")
@@ -155,6 +160,9 @@ fn parse_capture(text: &str) -> Result<Capture, Mistake> {
     }
     let without_mark = text.strip_suffix('?').unwrap_or(text);
     let path = without_mark.strip_suffix('*').unwrap_or(without_mark);
+    if path.contains("::") {
+        return Err(Mistake::Path(text.to_owned()));
+    }
     if let Some((path, _)) = path.split_once(':') {
         return Err(Mistake::Format(path.to_owned()));
     }
@@ -195,7 +203,7 @@ fn parse_step(name: &str, capture: &str) -> Result<Step, Mistake> {
 }
 
 /// Whether `word` can be the name of a field or a method.
-fn is_name(word: &str) -> bool {
+pub(crate) fn is_name(word: &str) -> bool {
     let mut letters = word.chars();
     let begins_well = letters
         .next()
@@ -262,6 +270,7 @@ mod tests {
             ("/{path?*}", "write `{path*?}`"),
             ("/{price:.2}", "write `{price}`"),
             ("/{self.slug}", "write `{slug}`"),
+            ("/{Self::BASE}", "write a method"),
             ("/{slug(1)}", "takes no arguments"),
             ("/{a..b}", "a name is missing"),
             ("/{a-b}", "`a-b` is no name"),

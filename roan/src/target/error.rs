@@ -39,6 +39,14 @@ pub enum TargetError {
     /// so no cached page has it in its URL.
     #[error("URL {0:?} has a `.` or `..` segment, which clients resolve: write the resolved path")]
     DotSegment(String),
+    /// A value, or the URL, has `..` and a separator in it, encoded in whatever way, and more of them than
+    /// there are names before. A server that decodes them before it resolves them, as nginx does to
+    /// pick a location, would answer the purge somewhere else.
+    #[error(
+        "URL {0:?} climbs above its root once a server has decoded it, so its purge would reach \
+         another location: write a path without `..`, or take `..` out of the value"
+    )]
+    Climbs(String),
     /// An empty tag.
     #[error("a tag must not be empty")]
     EmptyTag,

@@ -9,6 +9,7 @@ use hashbrown::Equivalent;
 
 mod check;
 mod error;
+mod legality;
 
 use check::check_url;
 pub(crate) use check::{check_rendered_url, check_tag};
@@ -66,7 +67,7 @@ impl fmt::Display for TargetKind {
 impl Target {
     /// The longest URL or tag, in bytes. nginx serves none longer than 8 KiB unless told to
     /// (`large_client_header_buffers`).
-    pub const MAX_LEN: usize = 16 * 1024;
+    pub const MAX_LEN: usize = legality::MAX_LEN;
 
     /// The longest name of a site, in bytes.
     pub(crate) const MAX_SITE_LEN: usize = 255;
