@@ -2,6 +2,7 @@
 //!
 //! The mistakes that it refuses are in `../ui`.
 
+mod holders;
 mod places;
 mod registry;
 mod support;

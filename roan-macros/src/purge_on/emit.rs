@@ -261,11 +261,7 @@ fn value(capture: &Capture, item: &Item, span: Span) -> TokenStream {
 
 fn respanned(member: &Member, span: Span) -> TokenStream {
     match member {
-        Member::Named(name) => {
-            let mut name = name.clone();
-            name.set_span(span);
-            name.into_token_stream()
-        }
+        Member::Named(_) => ident(&member_name(member), span).into_token_stream(),
         Member::Unnamed(index) => Index {
             index: index.index,
             span,
@@ -274,9 +270,10 @@ fn respanned(member: &Member, span: Span) -> TokenStream {
     }
 }
 
-/// The name as an identifier; a keyword as a raw one.
-fn ident(name: &str, span: Span) -> Ident {
-    if syn::parse_str::<Ident>(name).is_ok() {
+/// The name as an identifier; a keyword as a raw one. `gen` is a keyword of the edition in which this
+/// crate is written, perhaps not of the user's.
+pub(crate) fn ident(name: &str, span: Span) -> Ident {
+    if name != "gen" && syn::parse_str::<Ident>(name).is_ok() {
         Ident::new(name, span)
     } else {
         Ident::new_raw(name, span)
