@@ -5,6 +5,7 @@ mod diagnostics;
 mod hooks;
 mod legality;
 mod purge_on;
+mod url;
 
 use proc_macro::TokenStream;
 
@@ -160,4 +161,11 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn hooks(arguments: TokenStream, item: TokenStream) -> TokenStream {
     hooks::expand(arguments.into(), &item.into()).into()
+}
+
+/// What `roan::url!` expands to, with the path of `roan` before its arguments.
+#[doc(hidden)]
+#[proc_macro]
+pub fn url(input: TokenStream) -> TokenStream {
+    url::expand(input.into()).into()
 }

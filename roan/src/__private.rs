@@ -3,12 +3,13 @@
 pub use crate::__register as register;
 pub use crate::model::{
     Column, ColumnKind, ColumnOf, ColumnValue, Model, NoColumnValue, OptionalUrlValue, RowPiece,
-    RowRule, Table, Targets, UrlValue, Watched, differ, when,
+    RowRule, Table, Targets, UrlValue, Watched, differ, link, when,
 };
 pub use crate::registry::announce;
 pub use crate::rule::{Rule, Template};
 pub use core::module_path;
 pub use core::option::Option::{self, None, Some};
+pub use roan_macros::url;
 
 use crate::event::Events;
 use crate::model::Sink;

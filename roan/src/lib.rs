@@ -7,7 +7,7 @@ pub mod __private;
 mod announce;
 pub mod config;
 mod dispatcher;
-mod encode;
+pub mod encode;
 mod error;
 mod event;
 mod hook;

@@ -3,6 +3,7 @@
 //! The mistakes that it refuses are in `../ui`.
 
 mod holders;
+mod links;
 mod places;
 mod registry;
 mod support;

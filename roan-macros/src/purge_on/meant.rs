@@ -118,7 +118,10 @@ mod tests {
     use super::*;
 
     fn told(url: &str) -> Option<String> {
-        by_url(&template::parse(url).unwrap(), &["slug", "path", "id"])
+        by_url(
+            &template::parse(url, template::Begin::Row).unwrap(),
+            &["slug", "path", "id"],
+        )
     }
 
     #[test]

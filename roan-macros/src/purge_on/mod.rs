@@ -21,9 +21,13 @@ use quote::{ToTokens, quote};
 
 use crate::diagnostics::Diagnostics;
 use args::Args;
+pub(crate) use check::{stars_stand_in_path, url_is_fit};
+pub(crate) use emit::{ident, writer_calls};
 use item::{Annotated, Item};
 use rule::Rule;
+pub(crate) use rule::Template;
 use table::Table;
+pub(crate) use template::{Begin, Capture, Piece, Step};
 
 /// What the features of this crate ask for besides the rules.
 #[derive(Debug, Clone, Copy, Default)]

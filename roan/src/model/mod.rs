@@ -19,7 +19,7 @@ pub use foreign::Foreign;
 pub use row::{RowPiece, RowRule};
 pub use table::{Column, Table};
 pub(crate) use targets::Sink;
-pub use targets::Targets;
+pub use targets::{Targets, link};
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
 use crate::rule::Rule;

@@ -6,7 +6,9 @@ use std::mem;
 
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::encode::{Encoder, Place};
-use crate::target::{TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened};
+use crate::target::{
+    Target, TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
+};
 
 thread_local! {
     /// Targets are rendered here, so that one which already waits costs no allocation.
@@ -197,4 +199,28 @@ impl<'a> Targets<'a> {
             let _ = BUFFER.try_with(|buffer| buffer.set(text));
         }
     }
+}
+
+/// For `roan::url!`: the one URL that is written.
+pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError> {
+    struct Link(Result<Target, TargetError>);
+
+    impl Sink for Link {
+        fn target(&mut self, target: TargetRef<'_>) {
+            self.0 = Ok(target.to_target());
+        }
+
+        fn refused(&mut self, error: TargetError) {
+            self.0 = Err(error);
+        }
+    }
+
+    // Always replaced: without a `?` a template yields one target.
+    let mut link = Link(Err(TargetError::NoLeadingSlash(String::new())));
+    write(&mut Targets::new(&mut link));
+    let target = link.0?;
+    if target.as_str().starts_with("//") {
+        return Err(TargetError::Host(shortened(target.as_str())));
+    }
+    Ok(target)
 }

@@ -47,6 +47,12 @@ pub enum TargetError {
          another location: write a path without `..`, or take `..` out of the value"
     )]
     Climbs(String),
+    /// A link that begins with `//`, where a browser would read a host: from [`url!`](crate::url!) alone.
+    #[error(
+        "URL {0:?} begins with `//`, so that a browser would read a host after it: the first value \
+         must not be empty, or begin with `/`"
+    )]
+    Host(String),
     /// An empty tag.
     #[error("a tag must not be empty")]
     EmptyTag,

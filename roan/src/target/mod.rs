@@ -189,6 +189,15 @@ impl TryFrom<String> for Target {
     }
 }
 
+/// What [`url!`](crate::url!) gives can be purged as it is.
+impl TryFrom<Result<Self, TargetError>> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: Result<Self, TargetError>) -> Result<Self, TargetError> {
+        url
+    }
+}
+
 impl TryFrom<Cow<'_, str>> for Target {
     type Error = TargetError;
 
