@@ -72,6 +72,9 @@ fn link(args: &Args, diagnostics: &mut Diagnostics) -> Option<TokenStream> {
     url_is_fit(&template, &known, diagnostics);
     stars_stand_in_path(&template, diagnostics);
     names_fit(args, &template, &known, diagnostics);
+    if !diagnostics.is_empty() {
+        return None;
+    }
 
     let krate = &args.krate;
     let span = args.literal.span();

@@ -2,9 +2,9 @@
 //!
 //! The mistakes that it refuses are in `../ui`.
 
-mod holders;
 mod links;
 mod places;
+mod pointers;
 mod registry;
 mod support;
 mod targets;

@@ -366,7 +366,7 @@ fn text_alone(text: &str) -> String {
     } else if let Some(key) = key() {
         format!("a key has no quotes, and a value: write `{}`", key.usage())
     } else {
-        format!("write what the text is: `tag = {text:?}`, or `url = \"/{text}\"`")
+        "write what the text is: `url = \"/...\"`, or `tag = \"...\"`".to_owned()
     }
 }
 

@@ -4,7 +4,7 @@ mod column;
 #[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 mod entry;
 mod foreign;
-mod holders;
+mod pointers;
 mod row;
 mod table;
 mod targets;
@@ -38,7 +38,8 @@ use crate::rule::Rule;
     message = "`{Self}` has no purge rules",
     label = "this type carries no `#[purge_on(...)]`",
     note = "put `#[purge_on(save, delete, url = \"/...\")]` on the type",
-    note = "through a lock or another pointer, write `&*row`: `&T`, `Box`, `Rc` and `Arc` of a row need nothing",
+    note = "for several rows, or an `Option` of one, call the hook for each: `for post in &posts {{ roan::saved(post); }}`",
+    note = "for a row behind a lock: `&*guard`",
     note = "for a type of another crate: `roan::purge(\"/...\").on_save::<T>()` once, then hooks on `roan::Foreign(&value)`"
 )]
 pub trait Model {

@@ -1,4 +1,4 @@
-//! Hooks on what holds a row.
+//! Hooks on what points to a row.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
