@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{Model, Table, Targets};
-use crate::rule::Rule;
+use crate::base::rule::Rule;
 
 macro_rules! pointers {
     ($($pointer:ty),*) => {

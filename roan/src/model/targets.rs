@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use std::mem;
 
 use super::value::{OptionalUrlValue, Pages, UrlValue};
-use crate::encode::{Encoder, Place};
-use crate::target::{
+use crate::base::encode::{Encoder, Place};
+use crate::base::target::{
     Target, TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
 };
 

@@ -20,16 +20,14 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::body::CacheBody;
-pub use self::builder::Builder;
+pub use self::builder::EmbeddedBuilder;
 pub use self::layer::{CacheLayer, CacheService};
 
 use self::builder::Settings;
 use self::label::Label;
 use self::store::Store;
-use super::{Answer, Answering, Cache, NodeClient, Purger};
-use crate::outcome::Outcome;
-use crate::site::Site;
-use crate::target::Target;
+use super::{Answer, Cache, PurgeRequest, Purger};
+use crate::base::site::Site;
 
 /// A cache that lives in the program and holds its pages in memory: for a site without nginx.
 /// Clones share the pages.
@@ -69,12 +67,12 @@ use crate::target::Target;
 ///
 /// Those that say so, to GET requests, as RFC 9111 has it for a shared cache: `s-maxage` before
 /// `max-age` before `Expires`. Never what says `private`, `no-store` or `no-cache`, sets a cookie,
-/// or varies by `*`. With [`Builder::keep_by_default`] also what says nothing.
+/// or varies by `*`. With [`EmbeddedBuilder::default_ttl`] also what says nothing.
 ///
 /// For a page that is to stay until it is purged, send `s-maxage=31536000, max-age=0`: the cache
 /// obeys the first, and a browser, which nobody can purge, the second. Any other shared cache
 /// between the program and the visitors obeys the first, too: where there is one that Roan does not
-/// purge, send no `Cache-Control` and use [`Builder::keep_by_default`].
+/// purge, send no `Cache-Control` and use [`EmbeddedBuilder::default_ttl`].
 ///
 /// # What visitors see
 ///
@@ -132,11 +130,11 @@ impl Embedded {
     ///
     /// let pages = roan::Embedded::builder()
     ///     .capacity(256 * 1024 * 1024)
-    ///     .keep_by_default(Duration::from_secs(31_536_000))
+    ///     .default_ttl(Duration::from_secs(31_536_000))
     ///     .build();
     /// ```
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> EmbeddedBuilder {
+        EmbeddedBuilder::default()
     }
 
     /// The layer to put around the app: `router.layer(pages.layer())`.
@@ -162,35 +160,24 @@ impl fmt::Debug for Embedded {
 }
 
 impl Purger for Embedded {
-    fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a> {
-        let host = site.map_or(Label::ANY_HOST, Site::host);
+    async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
+        let host = request.site().map_or(Label::ANY_HOST, Site::host);
         let host = host.strip_suffix('.').unwrap_or(host);
-        let outcome = match self.store.purge(&Label::of(target, host)) {
-            true => Outcome::Purged,
-            false => Outcome::NotCached,
+        let answer = match self.store.purge(&Label::of(request.target(), host)) {
+            true => Answer::purged(),
+            false => Answer::not_cached(),
         };
-        let answer = Answer {
-            outcome,
-            status: None,
-            // There is no other key that it could have taken for this one.
-            verified: true,
-        };
-        Box::pin(std::future::ready(answer))
+        // There is no other key that it could have taken for this one.
+        answer.verified()
     }
 }
 
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
-        Self {
-            name: Arc::clone(&cache.name),
-            tags: true,
-            fenced: true,
-            connect: Box::new(move |_| {
-                Ok(vec![NodeClient {
-                    name: Arc::clone(&cache.name),
-                    purger: Box::new(cache),
-                }])
-            }),
-        }
+        let name = Arc::clone(&cache.name);
+        Self::new(&name)
+            .purges_tags()
+            .without_rebound()
+            .node(&name, cache)
     }
 }

@@ -1,0 +1,15 @@
+//! What every other module is made of. It imports none of them.
+
+pub(crate) mod backoff;
+pub mod encode;
+pub(crate) mod event;
+mod legality;
+pub(crate) mod log;
+pub(crate) mod outcome;
+pub(crate) mod report;
+pub(crate) mod rule;
+pub(crate) mod site;
+pub(crate) mod spelling;
+pub(crate) mod target;
+mod target_error;
+mod url_syntax;
