@@ -127,6 +127,22 @@ impl Kind for Conf {
     }
 }
 
+/// The version of the program, such as `(1, 22)`.
+///
+/// # Panics
+///
+/// When it does not say one.
+#[must_use]
+pub fn version() -> (u32, u32) {
+    let output = Command::new(binary()).arg("-v").output();
+    let text = String::from_utf8_lossy(&output.expect("nginx runs").stderr).into_owned();
+    let version = text.trim().split_once("nginx/").and_then(|(_, version)| {
+        let mut numbers = version.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    version.unwrap_or_else(|| panic!("nginx -v said {text:?}"))
+}
+
 /// The program; only where the module is there, too.
 #[track_caller]
 fn binary() -> PathBuf {
