@@ -1,5 +1,7 @@
 //! Errors of configuration. (Those of targets are in `target/error.rs`, of sites in `site.rs`.)
 
+use crate::base::site::SiteError;
+
 /// Why a dispatcher could not be made or installed. No message shows a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -56,6 +58,15 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    /// A setting whose text is not a site.
+    pub(crate) fn site(setting: &str, error: SiteError) -> Self {
+        Self::Value {
+            setting: setting.to_owned(),
+            value: error.text,
+            problem: format!("{}: write `https://www.example.org`", error.problem),
+        }
+    }
+
     /// The same about a setting under the name by which the user knows it.
     pub(crate) fn about(self, name: &str) -> Self {
         match self {

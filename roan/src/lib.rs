@@ -4,57 +4,45 @@
 
 #[doc(hidden)]
 pub mod __private;
-mod announce;
-pub mod config;
+mod app;
+mod base;
 mod dispatcher;
-mod encode;
 mod error;
-mod event;
-mod hook;
-mod http;
+mod hooks;
 mod model;
 #[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 pub mod orm;
-#[cfg(not(feature = "sql"))]
-mod outbox;
 #[cfg(feature = "sql")]
 pub mod outbox;
-mod outcome;
 mod purger;
-mod registration;
 mod registry;
 #[cfg(feature = "sql")]
 mod relay;
-mod report;
-mod retry;
-mod rule;
-mod scope;
-mod site;
-mod target;
 pub mod testing;
 #[cfg(feature = "sql")]
 pub mod triggers;
 
 #[cfg(feature = "sql")]
-pub use dispatcher::OutboxHandle;
-pub use dispatcher::{Builder, Left, LeftAtNode, NodeStats, Roan, Stats, global};
+pub use app::OutboxHandle;
+pub use app::{Roan, RoanBuilder, config, global};
+pub use base::event::{Event, Events};
+pub use base::outcome::{Failure, Outcome, Refusal};
+pub use base::report::{Report, Reports};
+pub use base::rule::{Rule, RuleTarget};
+pub use base::site::{Site, SiteError};
+pub use base::target::{Target, TargetError, TargetKind};
+pub use dispatcher::{NodeRemaining, NodeStats, Remaining, Stats};
 pub use error::ConfigError;
-pub use event::{Event, Events};
-pub use hook::{created, deleted, saved, updated};
-pub use model::{Foreign, Model};
-pub use outcome::{Failure, Outcome, Refusal};
+pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
+pub use hooks::{created, deleted, saved, updated};
+pub use model::{External, Model};
+#[cfg(feature = "sql")]
+pub use outbox::DeadPurge;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx};
-pub use registration::{Purge, purge};
 pub use registry::rules;
-#[cfg(feature = "sql")]
-pub use relay::DeadPurge;
-pub use report::{Report, Reports};
+pub use registry::run_time::{Purge, purge};
 #[cfg(feature = "sea-orm")]
 pub use roan_macros::hooks;
 pub use roan_macros::purge_on;
-pub use rule::{Rule, Template};
-pub use scope::{discard, in_scope, in_scope_blocking, scope, scope_blocking};
-pub use site::{Site, SiteError};
-pub use target::{Target, TargetError, TargetKind};

@@ -30,7 +30,7 @@ fn main() {
     let roan = Roan::builder()
         .cache(roan::Nginx::at(&nginx.purge_url()).unwrap())
         .site(SITE)
-        .no_rebound()
+        .rebound(None)
         .concurrency(CONNECTIONS)
         .build()
         .unwrap();

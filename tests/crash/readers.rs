@@ -102,7 +102,7 @@ impl Readers {
     }
 
     /// Whether a fill of the page has taken longer than the rebound since [`forget`](Self::forget):
-    /// such a page may be stale, as the docs of `Builder::rebound` say.
+    /// such a page may be stale, as the docs of `RoanBuilder::rebound` say.
     pub(crate) fn was_slow(&self, node: SocketAddr, page: Page) -> bool {
         self.slow().contains(&(node, page))
     }

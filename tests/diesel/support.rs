@@ -119,7 +119,7 @@ impl<C: Backend> Site<C> {
         let mut conn = C::establish(&database.url).expect("a connection");
         conn.batch_execute(C::TABLE).expect("a table");
         let recorder = Recorder::new();
-        let mut builder = Roan::builder().cache(recorder.clone()).no_rebound();
+        let mut builder = Roan::builder().cache(recorder.clone()).rebound(None);
         if waiting == Waiting::InTable {
             let outbox = Outbox::at(&database.outbox)
                 .expect("a URL")

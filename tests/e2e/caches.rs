@@ -145,7 +145,7 @@ fn without_a_cache_for_tags_a_tag_is_refused_aloud() {
 #[test]
 fn names_are_given_once() {
     let nginx = || Nginx::at("http://localhost/purge").unwrap();
-    let message = |builder: roan::Builder| builder.build().unwrap_err().to_string();
+    let message = |builder: roan::RoanBuilder| builder.build().unwrap_err().to_string();
     let twice = Roan::builder().cache(nginx().node("http://localhost/other").unwrap());
     assert!(message(twice).contains("node \"localhost\" is there twice"));
     let twice = Roan::builder().cache(nginx()).cache(nginx());

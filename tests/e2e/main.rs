@@ -13,7 +13,6 @@ mod encoding;
 mod failures;
 mod faults;
 mod harness;
-mod layout;
 mod noise;
 mod purging;
 mod races;

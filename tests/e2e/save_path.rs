@@ -145,7 +145,7 @@ fn a_discard_drops_what_the_innermost_scope_holds() {
             roan::saved(&Row(1));
             roan::scope_blocking(|| {
                 roan::saved(&Row(2));
-                roan::discard();
+                roan::discard_scope();
                 roan::saved(&Row(3));
             });
         });
@@ -176,9 +176,9 @@ fn rules_made_at_run_time_fire_for_any_type() {
         .on_save::<Plain>()
         .on_save::<Ruled>();
     roan::purge("/plain").on_delete::<Plain>();
-    let saved = record_blocking(|| roan::saved(&roan::Foreign(&Plain)));
+    let saved = record_blocking(|| roan::saved(&roan::External(&Plain)));
     assert_eq!(saved.to_string(), "  /list\n  /plain\n");
-    let deleted = record_blocking(|| roan::deleted(&roan::Foreign(&Plain)));
+    let deleted = record_blocking(|| roan::deleted(&roan::External(&Plain)));
     assert_eq!(deleted.to_string(), "  /plain\n");
     let row = record_blocking(|| roan::created(&Ruled(7)));
     assert_eq!(row.to_string(), "  /list\n  /plain\n  /ruled/7\n");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roan::{Builder, Outcome, Report, Reports, Roan};
+use roan::{Outcome, Report, Reports, Roan, RoanBuilder};
 use roan_tests::{HOST, Nginx, Options, Origin};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -22,7 +22,7 @@ impl Site {
 }
 
 /// A dispatcher in the making for these purge URLs; no rebound, so that each purge counts.
-pub(crate) fn builder(purge_urls: &[String]) -> Builder {
+pub(crate) fn builder(purge_urls: &[String]) -> RoanBuilder {
     let (first, rest) = purge_urls.split_first().expect("a purge URL");
     let mut nginx = roan::Nginx::at(first).expect("a purge URL");
     for url in rest {
@@ -32,7 +32,7 @@ pub(crate) fn builder(purge_urls: &[String]) -> Builder {
     Roan::builder()
         .cache(nginx)
         .site(HOST)
-        .no_rebound()
+        .rebound(None)
         .backoff(short, 10 * short)
 }
 

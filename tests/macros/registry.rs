@@ -1,6 +1,6 @@
 //! What `roan::rules()` tells of each rule.
 
-use roan::{Rule, Template, purge_on};
+use roan::{Rule, RuleTarget, purge_on};
 
 const FIRST_LINE: u32 = line!() + 2;
 
@@ -40,8 +40,8 @@ fn every_rule_is_listed_with_its_own_line() {
     }
     assert_eq!(rules[0].site(), Some("www"));
     assert_eq!(rules[0].events().to_string(), "save, delete");
-    assert_eq!(rules[1].template(), Template::Tag("registry-{id}"));
-    assert_eq!(rules[2].template(), Template::Urls("Registered::pages"));
+    assert_eq!(rules[1].target(), RuleTarget::Tag("registry-{id}"));
+    assert_eq!(rules[2].target(), RuleTarget::Urls("Registered::pages"));
     assert_eq!(
         rules[2].condition(),
         Some("self.id>1 && [1, 2].contains( &self.id )")

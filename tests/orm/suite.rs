@@ -114,7 +114,7 @@ fn run_with<W: Writer>(dialect: Dialect, waiting: Waiting) {
     let recorder = Recorder::new();
     let roan = block_on(async {
         make_tables(&mut database.connect().await).await;
-        let mut builder = Roan::builder().cache(recorder.clone()).no_rebound();
+        let mut builder = Roan::builder().cache(recorder.clone()).rebound(None);
         if waiting == Waiting::InTable {
             let outbox = Outbox::at(database.url()).expect("a URL");
             let outbox = outbox.poll(Duration::from_millis(20));

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use roan::outbox::BacklogAlarm;
 use roan::testing::Recorder;
 use roan::{Outcome, Roan};
 use roan_tests::{Behaviour, Faulty};
@@ -23,7 +24,7 @@ on_each_database!(
 
 const NONE_LEFT: &str = "SELECT count(*) FROM {}delivery";
 
-fn two_nodes(first: &Faulty, second: &Faulty) -> roan::Builder {
+fn two_nodes(first: &Faulty, second: &Faulty) -> roan::RoanBuilder {
     let short = Duration::from_millis(20);
     let nginx = roan::Nginx::at(&first.purge_url())
         .unwrap()
@@ -31,7 +32,7 @@ fn two_nodes(first: &Faulty, second: &Faulty) -> roan::Builder {
         .unwrap();
     Roan::builder()
         .cache(nginx)
-        .no_rebound()
+        .rebound(None)
         .backoff(short, 5 * short)
 }
 
@@ -260,14 +261,14 @@ async fn what_was_purged_since_a_time_is_sent_again(database: Database) {
 async fn a_backlog_is_told_when_it_begins_and_when_it_is_over(database: Database) {
     let node = Faulty::start(Behaviour::Close);
     let (send, mut alarms) = tokio::sync::mpsc::unbounded_channel();
-    let outbox = database.outbox().await.on_backlog(3, move |backlog| {
-        let _ = send.send(backlog.over);
+    let outbox = database.outbox().await.on_backlog(3, move |alarm| {
+        let _ = send.send(matches!(alarm, BacklogAlarm::Raised(_)));
     });
     let nginx = roan::Nginx::at(&node.purge_url()).unwrap();
     let short = Duration::from_millis(20);
     let roan = Roan::builder()
         .cache(nginx)
-        .no_rebound()
+        .rebound(None)
         .backoff(short, short);
     let roan = roan.outbox(outbox).build().unwrap();
     let mut client = database.client().await;
@@ -286,7 +287,7 @@ async fn a_later_cache_is_purged_after_an_earlier_one_that_was_down(database: Da
     let roan = Roan::builder()
         .cache(roan::Nginx::at(&first.purge_url()).unwrap())
         .cache(later.clone())
-        .no_rebound()
+        .rebound(None)
         .backoff(short, short)
         .outbox(database.outbox().await)
         .build()

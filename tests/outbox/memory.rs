@@ -32,7 +32,8 @@ async fn a_program_moves_to_memory_by_leaving_one_line_out() {
     roan.outbox().committed();
     flush(&roan).await;
     assert!(urls(&recorder).contains(&"/posts/b".to_owned()));
-    assert_eq!(roan.outbox().backlog(10).await, Ok((0, 0)));
+    let backlog = roan.outbox().backlog(10).await.unwrap();
+    assert_eq!((backlog.purges, backlog.deliveries), (0, 0));
     let error = roan
         .outbox()
         .purge_since(SystemTime::now())
@@ -47,7 +48,7 @@ async fn dead_purges_can_be_queued_again() {
     let short = Duration::from_millis(10);
     let roan = Roan::builder()
         .cache(Nginx::at(&node.purge_url()).unwrap())
-        .no_rebound()
+        .rebound(None)
         .max_age(short)
         .backoff(short, short)
         .build()

@@ -118,7 +118,7 @@ async fn a_database_that_is_gone_is_found_again(database: Database) {
     flush(&roan).await;
     server.kill();
     let gone = async {
-        while roan.outbox().trouble().is_none() {
+        while roan.outbox().current_error().is_none() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -131,7 +131,7 @@ async fn a_database_that_is_gone_is_found_again(database: Database) {
     client.save(&roan, "b").await;
     flush(&roan).await;
     assert!(urls(&recorder).contains(&"/posts/b".to_owned()));
-    assert_eq!(roan.outbox().trouble(), None);
+    assert_eq!(roan.outbox().current_error(), None);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
-use roan::{Builder, Roan, purge_on};
+use roan::{Roan, RoanBuilder, purge_on};
 pub(crate) use roan_tests::wait::for_purges as flush;
 use roan_tests::{Connection, MariaDb, Postgres, SqliteFile};
 
@@ -229,11 +229,11 @@ impl Client {
 }
 
 /// A dispatcher for a recorder, without rebound.
-pub(crate) fn builder(recorder: &Recorder) -> Builder {
+pub(crate) fn builder(recorder: &Recorder) -> RoanBuilder {
     let short = Duration::from_millis(20);
     Roan::builder()
         .cache(recorder.clone())
-        .no_rebound()
+        .rebound(None)
         .backoff(short, 10 * short)
 }
 

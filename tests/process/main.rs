@@ -95,8 +95,8 @@ fn case() {
             );
         }
         "no rule" => {
-            roan::saved(&roan::Foreign(&"text"));
-            roan::saved(&roan::Foreign(&"text"));
+            roan::saved(&roan::External(&"text"));
+            roan::saved(&roan::External(&"text"));
         }
         "subscriber" => {
             tracing_subscriber::fmt()
@@ -105,7 +105,7 @@ fn case() {
                 .with_writer(std::io::stdout)
                 .init();
             roan::purge("/plain").on_save::<&str>();
-            roan::saved(&roan::Foreign(&"text"));
+            roan::saved(&roan::External(&"text"));
             let _ = roan::global()
                 .unwrap()
                 .flush_blocking(Duration::from_secs(10));

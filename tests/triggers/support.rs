@@ -7,7 +7,7 @@ use std::time::Duration;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
-use roan::{Builder, Roan};
+use roan::{Roan, RoanBuilder};
 use roan_tests::{Connection, Database, wait};
 
 use crate::models;
@@ -130,7 +130,7 @@ impl Watched {
     pub(crate) async fn purged(&self) -> Vec<String> {
         wait::for_purges(&self.roan).await;
         let outbox = self.roan.outbox();
-        assert_eq!(outbox.trouble(), None);
+        assert_eq!(outbox.current_error(), None);
         let dead = outbox.dead(10).await.expect("a database");
         assert!(dead.is_empty(), "{dead:?}");
         let requests = self.recorder.requests();
@@ -147,12 +147,12 @@ impl Watched {
     }
 }
 
-pub(crate) fn builder(recorder: &Recorder) -> Builder {
+pub(crate) fn builder(recorder: &Recorder) -> RoanBuilder {
     let short = Duration::from_millis(20);
     Roan::builder()
         .cache(recorder.clone())
         .named_site("shop", "https://shop.example")
-        .no_rebound()
+        .rebound(None)
         .backoff(short, 10 * short)
 }
 

@@ -138,7 +138,7 @@ fn entry(rule: &Rule<'_>, model: &str) -> TokenStream {
             module: __roan::module_path!(),
             events: __roan::#events,
             watched: &[#(#watched),*],
-            template: __roan::Template::#template,
+            target: __roan::RuleTarget::#template,
             condition: #condition,
             site: #site,
             file: #file,

@@ -4,16 +4,16 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::ending::Ending;
+use super::report::Ended;
+use crate::base::outcome::Outcome;
+use crate::base::target::Target;
+use crate::outbox::DeadPurge;
 use crate::outbox::payload;
-use crate::outcome::Outcome;
-use crate::relay::DeadPurge;
-use crate::target::Target;
 
 /// So many are kept.
 const KEPT: usize = 1000;
 
-/// See the module.
+/// The newest dead purges.
 #[derive(Debug, Default)]
 pub(crate) struct Dead(Mutex<State>);
 
@@ -30,8 +30,8 @@ impl Dead {
     }
 
     /// Keeps a purge that ended so, if it did.
-    pub(super) fn note(&self, ending: &Ending<'_>) {
-        let error = match &ending.outcome {
+    pub(super) fn note(&self, ended: &Ended<'_>) {
+        let error = match &ended.outcome {
             Outcome::Dead(failure) => failure.to_string(),
             Outcome::Refused(refusal) => refusal.to_string(),
             _ => return,
@@ -44,19 +44,19 @@ impl Dead {
         }
         let purge = DeadPurge {
             id,
-            cache: ending.node.cache.to_string(),
-            node: ending.node.name.to_string(),
-            target: payload::encode_target(&ending.job.target),
-            attempts: ending.job.attempts,
-            age: ending.now.saturating_duration_since(ending.job.asked),
+            cache: ended.node.cache.to_string(),
+            node: ended.node.name.to_string(),
+            target: payload::encode_target(&ended.job.target),
+            attempts: ended.job.attempts,
+            age: ended.now.saturating_duration_since(ended.job.asked),
             error,
         };
         state
             .purges
-            .push_back((ending.job.target.clone(), purge, Instant::now()));
+            .push_back((ended.job.target.clone(), purge, Instant::now()));
     }
 
-    pub(super) fn list(&self, limit: usize) -> Vec<DeadPurge> {
+    pub(crate) fn list(&self, limit: usize) -> Vec<DeadPurge> {
         let state = self.lock();
         let purges = state.purges.iter().take(limit);
         let purges = purges.map(|(_, purge, since)| DeadPurge {
@@ -67,7 +67,7 @@ impl Dead {
     }
 
     /// Takes out those with these ids, or all.
-    pub(super) fn take(&self, ids: Option<&[i64]>) -> Vec<Target> {
+    pub(crate) fn take(&self, ids: Option<&[i64]>) -> Vec<Target> {
         let mut state = self.lock();
         let mut taken = Vec::new();
         state.purges.retain(|(target, purge, _)| {

@@ -2,27 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use tokio::sync::broadcast;
-
-#[cfg(feature = "sql")]
-use super::dead::Dead;
-use super::durable::Durable;
-use super::ending::Ending;
+use super::command::{Command, Commands};
+use super::inbox::{Inbox, Put};
 use super::node::Node;
-use super::orders::{Order, Orders};
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
-use super::stats::{Left, LeftAtNode, Stats};
+use super::report::{Ended, Reporter};
+use super::source::Source;
+use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
-use crate::announce::loudly;
-use crate::outbox::{Inbox, Put};
-use crate::outcome::{Failure, Outcome, Refusal};
+use crate::base::log::loudly;
+use crate::base::outcome::{Failure, Outcome, Refusal};
+use crate::base::site::Site;
+use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
 use crate::purger::{Answer, Cache};
-use crate::report::Report;
-use crate::site::Site;
-use crate::target::{Target, TargetError, TargetKind, TargetRef};
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
@@ -30,28 +25,78 @@ pub(crate) struct Engine {
     pub(super) nodes: Vec<Arc<Node>>,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
-    pub(super) default_site: Option<Site>,
-    pub(super) sites: HashMap<String, Site>,
-    /// `None` after the end, so that subscribers learn of it.
-    pub(super) reports: RwLock<Option<broadcast::Sender<Report>>>,
-    pub(super) orders: Orders,
+    sites: Sites,
+    pub(crate) reporter: Reporter,
+    pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
     pub(crate) tickets: Tickets,
-    pub(crate) durable: Durable,
-    /// What was given up, where no database keeps it.
-    #[cfg(feature = "sql")]
-    pub(super) dead: Dead,
+    /// The durable outbox; `None` where purges wait in memory.
+    pub(super) source: Option<Arc<dyn Source>>,
     /// Whether somebody waits for the queues to be empty.
     pub(super) watched: AtomicBool,
     /// Until when the thread sleeps; a timer that is due earlier must wake it.
     pub(super) sleeps_until: Mutex<Instant>,
-    pub(super) refused: AtomicU64,
-    pub(super) invalid: AtomicU64,
+    invalid: AtomicU64,
+}
+
+/// The sites that rules may name.
+#[derive(Debug, Default)]
+pub(crate) struct Sites {
+    pub(crate) default: Option<Site>,
+    pub(crate) named: HashMap<String, Site>,
 }
 
 impl Engine {
-    pub(super) fn order(&self, order: Order) {
-        self.orders.push(order);
+    /// The parts of a dispatcher; [`start`](super::start) makes it work.
+    pub(crate) fn new(
+        nodes: Vec<Arc<Node>>,
+        tiers: Vec<bool>,
+        sites: Sites,
+        max_waiting: usize,
+        source: Option<Arc<dyn Source>>,
+    ) -> Self {
+        Self {
+            inbox: Inbox::new(max_waiting),
+            nodes,
+            tiers,
+            sites,
+            reporter: Reporter::new(source.is_none()),
+            commands: Commands::new(),
+            tickets: Tickets::default(),
+            source,
+            watched: AtomicBool::new(false),
+            sleeps_until: Mutex::new(Instant::now()),
+            invalid: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether purges wait in a database.
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    pub(crate) fn is_durable(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Asks for a look into the durable outbox, if there is one.
+    pub(crate) fn want_look(&self) -> Option<u64> {
+        self.source.as_ref().map(|source| source.want_look())
+    }
+
+    /// How many rows waited at that look; `None` when it was not made yet.
+    pub(super) fn waiting_at(&self, look: Option<u64>) -> Option<u64> {
+        match (&self.source, look) {
+            (Some(source), Some(look)) => source.waiting_at(look),
+            _ => Some(0),
+        }
+    }
+
+    pub(super) async fn stop_source(&self) {
+        if let Some(source) = &self.source {
+            source.stop().await;
+        }
+    }
+
+    pub(crate) fn command(&self, command: Command) {
+        self.commands.push(command);
         self.inbox.wake();
     }
 
@@ -60,7 +105,10 @@ impl Engine {
         let (why, count) = match self.inbox.put(target) {
             Put::Waits => return,
             Put::Closed(count) => ("the dispatcher was shut down", count),
-            Put::Full(count) => ("as many purges wait as may (`Builder::max_waiting`)", count),
+            Put::Full(count) => (
+                "as many purges wait as may (`RoanBuilder::max_waiting`)",
+                count,
+            ),
         };
         let target = target.to_target();
         if count.is_power_of_two() {
@@ -71,7 +119,7 @@ impl Engine {
             tracing::error!(target: "roan", %target, why, "not purged");
         }
         let now = Instant::now();
-        self.report_unsent(&target, Outcome::Dropped, now, now);
+        self.reporter.unsent(&target, Outcome::Dropped, now, now);
     }
 
     /// Counts what a hook could make no target of.
@@ -87,9 +135,9 @@ impl Engine {
     }
 
     /// Why no cache can purge such a target, if so.
-    pub(super) fn cannot_serve(&self, needs_tags: bool, site: Option<&str>) -> Option<Refusal> {
+    pub(crate) fn cannot_serve(&self, needs_tags: bool, site: Option<&str>) -> Option<Refusal> {
         match site {
-            Some(name) if !self.sites.contains_key(name) => {
+            Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
             _ if needs_tags && !self.tiers.contains(&true) => Some(Refusal::NoCacheForTags),
@@ -111,7 +159,7 @@ impl Engine {
                     self.tickets.asked(ticket);
                     self.defer(None, target, &Why::Refused(refusal.clone()), 0, &[ticket]);
                 }
-                self.refuse(target, refusal, asked, now);
+                self.reporter.refused(target, refusal, asked, now);
             }
             None => self.ask_tier(0, target, asked, false, ticket.as_slice(), now),
         }
@@ -222,8 +270,8 @@ impl Engine {
     async fn work(self: Arc<Self>, node: Arc<Node>, mut job: Job) {
         loop {
             let site = match job.target.site() {
-                Some(name) => self.sites.get(name),
-                None => self.default_site.as_ref(),
+                Some(name) => self.sites.named.get(name),
+                None => self.sites.default.as_ref(),
             };
             let answer = node.purger.purge(&job.target, site).await;
             self.answered(&node, &job, answer);
@@ -313,7 +361,7 @@ impl Engine {
             self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
         }
         self.settle(node, job, &outcome, failure, settled);
-        self.tell(Ending {
+        self.reporter.ended(Ended {
             node,
             job,
             outcome,
@@ -372,16 +420,16 @@ impl Engine {
     }
 
     /// The thread ends: nothing is let in, taken or reported any more.
-    pub(super) fn close(&self, left: Left) {
+    pub(super) fn close(&self, left: Remaining) {
         self.inbox.close();
-        self.orders.close(left);
-        *self.reports.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.commands.close(left);
+        self.reporter.close();
     }
 
-    pub(super) fn left(&self, rebounds: bool) -> Left {
+    pub(crate) fn left(&self, rebounds: bool) -> Remaining {
         let nodes = self.nodes.iter().filter_map(|node| {
             let queue = node.queue();
-            let left = LeftAtNode {
+            let left = NodeRemaining {
                 cache: Arc::clone(&node.cache),
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
@@ -389,21 +437,114 @@ impl Engine {
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });
-        Left {
+        Remaining {
             nodes: nodes.collect(),
             outbox: 0,
             outbox_unread: false,
         }
     }
 
-    pub(super) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         Stats {
             asked: self.inbox.asked(),
             dropped: self.inbox.dropped(),
             waiting: self.inbox.waiting(),
-            refused: self.refused.load(Ordering::Relaxed),
+            refused: self.reporter.refused_count(),
             invalid: self.invalid.load(Ordering::Relaxed),
             nodes: self.nodes.iter().map(|node| node.stats()).collect(),
         }
+    }
+
+    /// Counts and reports what was not sent.
+    pub(super) fn end_unsent(&self, node: &Node, job: &Job, outcome: Outcome, now: Instant) {
+        self.defer(
+            Some(node),
+            &job.target,
+            &Why::Unsent,
+            job.attempts,
+            &job.tickets,
+        );
+        if !job.plain {
+            return;
+        }
+        let first_of_a_run = node.count(&outcome);
+        self.reporter.ended(Ended {
+            node,
+            job,
+            outcome,
+            status: None,
+            verified: false,
+            first_of_a_run,
+            now,
+        });
+    }
+}
+
+/// What the relay asks, besides [`Engine::accept`].
+#[cfg(feature = "sql")]
+impl Engine {
+    /// Takes in what one node has not answered yet. `None`: there is no such node.
+    pub(crate) fn accept_at(
+        &self,
+        place: (&str, &str),
+        target: &Target,
+        asked: Instant,
+        (ticket, attempts): (Ticket, u32),
+        now: Instant,
+    ) -> Option<()> {
+        let node = self.node(place)?;
+        let ask = Ask {
+            target,
+            asked,
+            rebound: false,
+            ticket: Some((ticket, attempts)),
+        };
+        self.ask_node(node, ask, now);
+        Some(())
+    }
+
+    /// The thread looks after the flushes.
+    pub(crate) fn wake(&self) {
+        self.inbox.wake();
+    }
+
+    fn node(&self, (cache, node): (&str, &str)) -> Option<&Arc<Node>> {
+        let mut nodes = self.nodes.iter();
+        nodes.find(|known| *known.cache == *cache && *known.name == *node)
+    }
+
+    /// Whether a node is down; `None` when there is no such node.
+    pub(crate) fn is_down(&self, place: (&str, &str)) -> Option<bool> {
+        Some(self.node(place)?.queue().is_down())
+    }
+
+    /// Whether anything waits for a node or is in flight there.
+    pub(crate) fn is_busy(&self, place: (&str, &str)) -> bool {
+        self.node(place).is_some_and(|node| {
+            let queue = node.queue();
+            queue.pending() + queue.rebounds() > 0
+        })
+    }
+
+    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
+        self.node(place)
+            .map_or(Failure::Timeout, |node| node.last_failure())
+    }
+
+    /// Counts and reports a purge that the relay gives up.
+    pub(crate) fn end_dead(
+        &self,
+        place: (&str, &str),
+        target: &Target,
+        failure: Failure,
+        attempts: u32,
+    ) {
+        let Some(node) = self.node(place) else {
+            return;
+        };
+        let now = Instant::now();
+        let mut job = Job::unsent(target, now, false, now);
+        job.attempts = attempts;
+        self.end_unsent(node, &job, Outcome::Dead(failure), now);
     }
 }

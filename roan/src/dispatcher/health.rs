@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::retry::Backoff;
+use crate::base::backoff::Backoff;
 
 /// So many failures one after the other make a node *down*.
 const FAILURES: u32 = 3;

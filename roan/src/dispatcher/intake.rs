@@ -7,8 +7,8 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job};
 use super::tickets::Ticket;
-use crate::outcome::{Failure, Outcome};
-use crate::target::Target;
+use crate::base::outcome::{Failure, Outcome};
+use crate::base::target::Target;
 
 impl Engine {
     /// Takes in what one node has not answered yet. `None`: there is no such node.

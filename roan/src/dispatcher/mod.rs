@@ -1,25 +1,18 @@
 //! The dispatcher: takes purges from the inbox to the nodes of each cache, on a thread of its own.
 
-mod builder;
+mod batch;
+mod command;
 #[cfg(feature = "sql")]
 mod dead;
-#[cfg_attr(not(feature = "sql"), path = "volatile.rs")]
-mod durable;
-mod ending;
 mod engine;
-mod global;
-mod handle;
 mod health;
-#[cfg(feature = "sql")]
-mod intake;
+mod inbox;
 mod node;
-mod orders;
-#[cfg(feature = "sql")]
-mod outbox;
+mod policy;
 mod queue;
-mod settings;
+mod report;
+mod source;
 mod stats;
-mod telling;
 mod thread;
 #[cfg_attr(
     not(feature = "sql"),
@@ -27,18 +20,21 @@ mod thread;
 )]
 pub(crate) mod tickets;
 
-pub use builder::Builder;
-pub use global::global;
-pub use handle::Roan;
-#[cfg(feature = "sql")]
-pub use outbox::OutboxHandle;
-pub use stats::{Left, LeftAtNode, NodeStats, Stats};
+pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+pub(crate) use command::Later;
+pub(crate) use command::{Command, Flush};
 #[cfg(feature = "sql")]
-pub(crate) use engine::Engine;
-pub(crate) use global::given_or_global;
+pub(crate) use dead::Dead;
+pub(crate) use engine::{Engine, Sites};
 #[cfg(feature = "sql")]
-pub(crate) use settings::Policy;
-pub(crate) use settings::{
-    MOST_CONCURRENCY, MOST_WAITING, check_delay, check_duration, check_number,
+pub(crate) use node::Node;
+pub(crate) use node::connect;
+pub(crate) use policy::{
+    LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
 };
+pub(crate) use source::Source;
+#[cfg(feature = "sql")]
+pub(crate) use source::Working;
+pub(crate) use thread::start;

@@ -1,19 +1,21 @@
 //! One node: its client, its queue, and its counts.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::policy::Policy;
 use super::queue::Queue;
-use super::settings::Policy;
 use super::stats::NodeStats;
-use crate::announce::loudly;
-use crate::outcome::{Failure, Outcome};
-use crate::purger::{NodeClient, Purger};
+use crate::base::log::loudly;
+use crate::base::outcome::{Failure, Outcome};
+use crate::error::ConfigError;
+use crate::purger::{Cache, NodeClient, Purger};
 
-/// See the module.
-pub(super) struct Node {
-    pub(super) cache: Arc<str>,
-    pub(super) name: Arc<str>,
+/// One server of a cache.
+pub(crate) struct Node {
+    pub(crate) cache: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// The place of its cache in the order of purging.
     pub(super) tier: usize,
     pub(super) purger: Box<dyn Purger>,
@@ -127,4 +129,41 @@ impl Node {
             dropped: get(&self.counts.dropped),
         }
     }
+}
+
+/// The nodes of these caches, each of which is a tier.
+pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Node>>, ConfigError> {
+    let connecting = policy.connecting();
+    let mut cache_names = HashSet::new();
+    let mut nodes: Vec<Arc<Node>> = Vec::new();
+    for (tier, cache) in caches.into_iter().enumerate() {
+        if !cache_names.insert(Arc::clone(&cache.name)) {
+            return Err(ConfigError::SameName {
+                what: "cache",
+                name: cache.name.to_string(),
+            });
+        }
+        let policy = Policy {
+            rebound: policy.rebound.filter(|_| !cache.fenced),
+            ..policy.clone()
+        };
+        for client in (cache.connect)(&connecting)? {
+            if nodes
+                .iter()
+                .any(|node| node.tier == tier && node.name == client.name)
+            {
+                return Err(ConfigError::SameName {
+                    what: "node",
+                    name: client.name.to_string(),
+                });
+            }
+            nodes.push(Arc::new(Node::new(
+                Arc::clone(&cache.name),
+                tier,
+                client,
+                &policy,
+            )));
+        }
+    }
+    Ok(nodes)
 }

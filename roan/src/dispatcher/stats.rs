@@ -57,10 +57,10 @@ pub struct NodeStats {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "it tells whether purges are left"]
 #[non_exhaustive]
-pub struct Left {
+pub struct Remaining {
     /// For each node that is not done: its cache, its name, the purges that wait or are in flight,
     /// and the rebounds that do.
-    pub nodes: Vec<LeftAtNode>,
+    pub nodes: Vec<NodeRemaining>,
     /// Rows that wait in the durable outbox, counted up to about 2,000. They are not lost.
     pub outbox: u64,
     /// Whether the outbox's database did not answer in time, so that rows may wait in it unseen.
@@ -70,7 +70,7 @@ pub struct Left {
 /// What was not done at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LeftAtNode {
+pub struct NodeRemaining {
     /// The name of the cache.
     pub cache: Arc<str>,
     /// The name of the node.
@@ -81,7 +81,7 @@ pub struct LeftAtNode {
     pub rebounds: usize,
 }
 
-impl Left {
+impl Remaining {
     /// Purges that no answer has come for, over all nodes. Those that wait in the durable outbox are
     /// not among them.
     #[must_use]
@@ -96,14 +96,14 @@ impl Left {
     }
 }
 
-impl fmt::Display for Left {
+impl fmt::Display for Remaining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.nodes.is_empty() && self.outbox == 0 && !self.outbox_unread {
             return f.write_str("nothing is left");
         }
         let mut comma = "";
         for node in &self.nodes {
-            let LeftAtNode {
+            let NodeRemaining {
                 cache,
                 node,
                 pending,

@@ -4,13 +4,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::batch::Batch;
+use super::command::{Command, Flush, Later};
 use super::engine::Engine;
-use super::orders::{Flush, Later, Order};
-use super::settings::Policy;
-use crate::announce::loudly;
+use crate::base::log::loudly;
+use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
-use crate::outbox::Batch;
-use crate::outcome::Outcome;
 
 /// After so many wakings within [`PACE`] the thread lets the hooks work for that long in peace:
 /// waking it costs them more than all the rest.
@@ -26,12 +25,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Between so many targets from the inbox, requests get their turn.
 const BATCH: usize = 512;
 
-/// Starts the thread. It ends by [`Order::End`], or after [`Order::Close`] when nothing waits.
+/// Starts the thread. It ends by [`Command::End`], or after [`Command::Close`] when nothing waits.
 ///
 /// # Errors
 ///
 /// When it cannot be started, or the durable outbox cannot be used.
-pub(super) fn start(engine: Arc<Engine>, policy: Policy) -> Result<(), ConfigError> {
+pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -40,14 +39,17 @@ pub(super) fn start(engine: Arc<Engine>, policy: Policy) -> Result<(), ConfigErr
     std::thread::Builder::new()
         .name("roan".to_owned())
         .spawn(move || {
-            let ending = Ending(engine);
+            let engine = CloseOnDrop(engine);
             runtime.block_on(async {
-                let result = ending.0.durable.start(&ending.0, &policy).await;
+                let result = match &engine.0.source {
+                    Some(source) => source.start(&engine.0).await,
+                    None => Ok(()),
+                };
                 let is_started = result.is_ok();
                 // Whoever starts it waits for this.
                 let _ = report.send(result);
                 if is_started {
-                    run(Arc::clone(&ending.0)).await;
+                    run(Arc::clone(&engine.0)).await;
                 }
             });
         })
@@ -65,23 +67,23 @@ async fn run(engine: Arc<Engine>) {
     let mut window = Instant::now();
     loop {
         take_in(&engine, &mut spare).await;
-        let mut orders = engine.orders.take().into_iter();
-        while let Some(order) = orders.next() {
-            match order {
-                Order::Flush(flush) => flushes.push(flush),
-                Order::Close => {
+        let mut commands = engine.commands.take().into_iter();
+        while let Some(command) = commands.next() {
+            match command {
+                Command::Flush(flush) => flushes.push(flush),
+                Command::Close => {
                     closing = true;
-                    engine.durable.stop().await;
+                    engine.stop_source().await;
                 }
-                Order::Later(work) => later.push(work),
-                Order::End { .. } => {
+                Command::Later(work) => later.push(work),
+                Command::End { .. } => {
                     for one in later {
                         if one.needed.strong_count() > 0 {
                             (one.work)();
                         }
                     }
-                    let waiting = flushes.into_iter().map(Order::Flush);
-                    let all = waiting.chain([order]).chain(orders).collect();
+                    let waiting = flushes.into_iter().map(Command::Flush);
+                    let all = waiting.chain([command]).chain(commands).collect();
                     return end(&engine, all, &mut spare).await;
                 }
             }
@@ -109,7 +111,7 @@ async fn run(engine: Arc<Engine>) {
             continue;
         }
         engine.inbox.doze();
-        if !engine.orders.is_empty() || !engine.inbox.is_empty() {
+        if !engine.commands.is_empty() || !engine.inbox.is_empty() {
             continue;
         }
         *engine
@@ -189,7 +191,7 @@ fn answer_flushes(
     let mut waiting = Vec::new();
     for mut flush in std::mem::take(flushes) {
         let mut left = engine.left(flush.rebounds);
-        let rows = engine.durable.waiting_at(flush.look);
+        let rows = engine.waiting_at(flush.look);
         left.outbox = rows.unwrap_or_default();
         left.outbox_unread = rows.is_none();
         let is_empty = !more_will_come
@@ -206,7 +208,7 @@ fn answer_flushes(
         if flush.look.is_some() {
             *due = (now + LOOK_AGAIN).min(*due);
             if rows.is_some() {
-                flush.look = engine.durable.want_look();
+                flush.look = engine.want_look();
             }
         }
         waiting.push(flush);
@@ -214,11 +216,11 @@ fn answer_flushes(
     *flushes = waiting;
 }
 
-/// Lets nothing more in, reports what is left, and answers these orders and those not seen yet.
-async fn end(engine: &Arc<Engine>, orders: Vec<Order>, spare: &mut Batch) {
+/// Lets nothing more in, reports what is left, and answers these commands and those not seen yet.
+async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
-    engine.durable.stop().await;
+    engine.stop_source().await;
     let now = Instant::now();
     for node in &engine.nodes {
         node.queue().give_back(now);
@@ -230,16 +232,16 @@ async fn end(engine: &Arc<Engine>, orders: Vec<Order>, spare: &mut Batch) {
             engine.end_unsent(node, &job, Outcome::Abandoned, now);
         }
     }
-    for order in orders {
-        order.answer(&left);
+    for command in commands {
+        command.answer(&left);
     }
     engine.close(left);
 }
 
 /// However the thread ends, nobody waits for it in vain.
-struct Ending(Arc<Engine>);
+struct CloseOnDrop(Arc<Engine>);
 
-impl Drop for Ending {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         if std::thread::panicking() {
             loudly(format_args!(

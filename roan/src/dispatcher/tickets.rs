@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use slab::Slab;
 use tokio::sync::Notify;
 
-use crate::outcome::{Failure, Refusal};
-use crate::target::Target;
+use crate::base::outcome::{Failure, Refusal};
+use crate::base::target::Target;
 
 /// Stands for one row that the relay has taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,7 @@
 //! Models: types with purge rules, and the trait that generated code implements for them.
 
 mod column;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
-mod entry;
-mod foreign;
+mod external;
 mod row;
 mod table;
 mod targets;
@@ -12,16 +10,14 @@ mod value;
 use std::any::TypeId;
 
 pub use column::{ColumnKind, ColumnOf, ColumnValue, NoColumnValue};
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
-pub(crate) use entry::TableEntry;
-pub use foreign::Foreign;
+pub use external::External;
 pub use row::{RowPiece, RowRule};
 pub use table::{Column, Table};
 pub(crate) use targets::Sink;
 pub use targets::Targets;
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
-use crate::rule::Rule;
+use crate::base::rule::Rule;
 
 /// A type with purge rules. `#[purge_on(...)]` implements it; there is no need to do so by hand.
 ///
@@ -37,7 +33,7 @@ use crate::rule::Rule;
     message = "`{Self}` has no purge rules",
     label = "this type carries no `#[purge_on(...)]`",
     note = "put `#[purge_on(save, delete, url = \"/...\")]` on the type",
-    note = "for a type of another crate: `roan::purge(\"/...\").on_save::<T>()` once, then hooks on `roan::Foreign(&value)`"
+    note = "for a type of another crate: `roan::purge(\"/...\").on_save::<T>()` once, then hooks on `roan::External(&value)`"
 )]
 pub trait Model {
     /// The rules of the type, in the order of its attributes.

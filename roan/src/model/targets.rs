@@ -5,8 +5,10 @@ use std::fmt::{Display, Write};
 use std::mem;
 
 use super::value::{OptionalUrlValue, Pages, UrlValue};
-use crate::encode::{Encoder, Place};
-use crate::target::{TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened};
+use crate::base::encode::{Encoder, Place};
+use crate::base::target::{
+    TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
+};
 
 thread_local! {
     /// Targets are rendered here, so that one which already waits costs no allocation.

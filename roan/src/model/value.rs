@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::target::{Target, TargetError};
+use crate::base::target::{Target, TargetError};
 
 /// A value that can stand in a URL or a tag: whatever has a [`Display`].
 #[diagnostic::on_unimplemented(

@@ -35,15 +35,15 @@
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Database, Transaction};
 
-use crate::dispatcher::{Roan, given_or_global};
-use crate::hook;
+use crate::app::{Roan, given_or_global};
+use crate::base::target::{Target, TargetError};
+use crate::hooks;
 use crate::model::Model;
 use crate::outbox::{Dialect, Statement};
-use crate::target::{Target, TargetError};
 
 /// Purges what a write makes stale, by the connection or transaction that it goes through.
 ///
-/// With a durable outbox ([`Builder::outbox`](crate::Builder::outbox)) the purges become a row,
+/// With a durable outbox ([`RoanBuilder::outbox`](crate::RoanBuilder::outbox)) the purges become a row,
 /// written here, and leave when the transaction has committed; they are gone when it, or its
 /// savepoint, is rolled back. Without one they are asked for at once, as by [`crate::saved`]: put a
 /// [`scope`](crate::scope) around the transaction then.
@@ -71,7 +71,7 @@ pub trait Purging: Send {
         &mut self,
         model: &M,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hook::created(model))
+        self.purging(None, || hooks::created(model))
     }
 
     /// After an update. See [`crate::updated`].
@@ -84,7 +84,7 @@ pub trait Purging: Send {
         old: &M,
         new: &M,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hook::updated(old, new))
+        self.purging(None, || hooks::updated(old, new))
     }
 
     /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
@@ -96,7 +96,7 @@ pub trait Purging: Send {
         &mut self,
         model: &M,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hook::saved(model))
+        self.purging(None, || hooks::saved(model))
     }
 
     /// After a delete. See [`crate::deleted`].
@@ -108,7 +108,7 @@ pub trait Purging: Send {
         &mut self,
         model: &M,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hook::deleted(model))
+        self.purging(None, || hooks::deleted(model))
     }
 
     /// Purges one target, without a model.
@@ -123,7 +123,7 @@ pub trait Purging: Send {
         let target = target.try_into().map_err(Into::into);
         async {
             let target = target.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            self.purging(None, || hook::purge(None, &target)).await
+            self.purging(None, || hooks::purge(None, &target)).await
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::event::Events;
-use crate::model::TableEntry;
-use crate::rule::Rule;
+use crate::base::event::Events;
+use crate::base::rule::Rule;
+use crate::registry::TableEntry;
 
 /// The tables of the binary that have rules, by the last part of their names. A linker has no order:
 /// they are sorted.

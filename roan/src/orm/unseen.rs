@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::announce::loudly;
-use crate::dispatcher::Roan;
-use crate::hook;
-use crate::scope::Scope;
-use crate::target::Target;
+use crate::app::Roan;
+use crate::base::log::loudly;
+use crate::base::target::Target;
+use crate::hooks;
+use crate::hooks::scope::Scope;
 
 /// When such a purge is repeated: the commit has mostly come by then.
 pub(super) const LATER: Duration = Duration::from_secs(1);
@@ -36,6 +36,6 @@ pub(super) fn purge(roan: &Roan, targets: &[Target], told: &AtomicBool, text: &s
 /// Without a durable outbox.
 pub(super) fn purge_now(roan: &Roan, targets: &[Target]) {
     for target in targets {
-        hook::purge(Some(roan), target);
+        hooks::purge(Some(roan), target);
     }
 }

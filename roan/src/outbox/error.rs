@@ -61,7 +61,7 @@ pub enum OutboxError {
     },
     /// Triggers cannot be made, or are others than they should be.
     #[error(transparent)]
-    Triggers(#[from] super::triggers::TriggerError),
+    Triggers(#[from] super::trigger_settings::TriggerError),
     /// The database refused a statement.
     #[error("the outbox's database: {0}")]
     Database(String),

@@ -1,40 +1,24 @@
-//! Where purges wait: in memory, or in the program's own database.
+//! The durable outbox: purges wait in the program's own database, as rows that the transaction of the write has
+//! written.
 
-mod batch;
-#[cfg(feature = "sql")]
 mod connection;
-#[cfg(feature = "sql")]
 mod dialect;
-#[cfg(feature = "sql")]
 mod error;
-mod memory;
-#[cfg(feature = "sql")]
+mod insert;
+pub(crate) mod link;
 pub(crate) mod payload;
-#[cfg(feature = "sql")]
+pub(crate) mod request;
 mod schema;
-#[cfg(feature = "sql")]
 mod settings;
-#[cfg(feature = "sql")]
-mod statement;
-#[cfg(feature = "sql")]
 pub(crate) mod store;
-#[cfg(feature = "sql")]
-mod triggers;
+pub(crate) mod trigger_settings;
 
-#[cfg(feature = "sql")]
-pub use {
-    dialect::Dialect,
-    error::OutboxError,
-    schema::Migration,
-    settings::{Backlog, Outbox},
-    statement::Statement,
-    triggers::{TriggerError, Triggers},
-};
+pub use dialect::Dialect;
+pub use error::OutboxError;
+pub use insert::Statement;
+pub use request::DeadPurge;
+pub use schema::Migration;
+pub use settings::{Backlog, BacklogAlarm, Outbox};
 
-pub(crate) use batch::Batch;
-pub(crate) use memory::{Inbox, Put};
-#[cfg(feature = "sql")]
-pub(crate) use {
-    settings::{PREFIX, is_prefix},
-    statement::Scribe,
-};
+pub(crate) use insert::Scribe;
+pub(crate) use settings::{PREFIX, is_prefix};

@@ -8,8 +8,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::event::Events;
-use crate::target::{Target, TargetKind};
+use crate::base::event::Events;
+use crate::base::target::{Target, TargetKind};
 
 /// The version that is written, and the newest that is read.
 const VERSION: u64 = 1;
@@ -138,7 +138,7 @@ fn decode_rows(value: &mut Value) -> Result<Rows, String> {
         Some("update") => Events::UPDATE,
         Some("delete") => Events::DELETE,
         // A new row took the place of another, of which nothing else is told.
-        Some("replace") => Events::UPDATE.and(Events::DELETE),
+        Some("replace") => Events::UPDATE.union(Events::DELETE),
         Some("truncate") => {
             rows = None;
             Events::DELETE

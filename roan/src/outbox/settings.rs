@@ -9,28 +9,37 @@ use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{Migration, migrations};
 use super::store::Store;
-use super::triggers::Triggers;
+use super::trigger_settings::Triggers;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
 
-/// What waits in an outbox, for [`Outbox::on_backlog`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many purges wait in an outbox. Both numbers are counted up to the limit that was asked for, or to a little
+/// more than the threshold of [`Outbox::on_backlog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Backlog {
-    /// Whether more waits than the threshold. `false`: it is over.
-    pub over: bool,
-    /// Writes whose purges no relay has taken yet; counted up to a little more than the threshold.
+    /// Writes whose purges no relay has taken yet.
     pub purges: u64,
-    /// Purges that wait for a node that did not answer; counted up to that number, too.
+    /// Purges that wait for a node that did not answer.
     pub deliveries: u64,
 }
 
-type Alarm = Arc<dyn Fn(Backlog) + Send + Sync>;
+/// What [`Outbox::on_backlog`] reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BacklogAlarm {
+    /// More purges wait than the threshold.
+    Raised(Backlog),
+    /// No more purges wait than the threshold.
+    Cleared(Backlog),
+}
+
+type Alarm = Arc<dyn Fn(BacklogAlarm) + Send + Sync>;
 
 /// An outbox in the program's own database: purges are rows, written by the transaction of the
 /// write itself, so that its COMMIT and ROLLBACK decide. Given to
-/// [`Builder::outbox`](crate::Builder::outbox).
+/// [`RoanBuilder::outbox`](crate::RoanBuilder::outbox).
 ///
 /// ```no_run
 /// use roan::outbox::Outbox;
@@ -47,7 +56,7 @@ type Alarm = Arc<dyn Fn(Backlog) + Send + Sync>;
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "give it to `Builder::outbox`"]
+#[must_use = "give it to `RoanBuilder::outbox`"]
 pub struct Outbox {
     pub(super) options: Options,
     pub(crate) prefix: String,
@@ -89,7 +98,7 @@ impl Outbox {
     pub fn at(url: &str) -> Result<Self, OutboxError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let unreadable = |problem: String| OutboxError::Url {
-            url: crate::site::redacted(url),
+            url: crate::base::site::redacted(url),
             problem,
         };
         let options = match scheme {
@@ -167,7 +176,7 @@ impl Outbox {
     }
 
     /// After how many failed attempts at a node a purge is dead, if it is not too old before
-    /// ([`Builder::max_age`](crate::Builder::max_age)). Default: no limit.
+    /// ([`RoanBuilder::max_age`](crate::RoanBuilder::max_age)). Default: no limit.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
@@ -178,7 +187,7 @@ impl Outbox {
     pub fn on_backlog(
         mut self,
         threshold: u64,
-        alarm: impl Fn(Backlog) + Send + Sync + 'static,
+        alarm: impl Fn(BacklogAlarm) + Send + Sync + 'static,
     ) -> Self {
         self.alarm = Some((threshold, Arc::new(alarm)));
         self

@@ -2,19 +2,22 @@
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub(crate) mod http;
 mod nginx;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
+use crate::base::outcome::Outcome;
+use crate::base::site::Site;
+use crate::base::target::{Target, TargetKind};
 use crate::error::ConfigError;
-use crate::outcome::Outcome;
-use crate::site::Site;
-use crate::target::{Target, TargetKind};
 
+use self::http::Connecting;
+
+pub(crate) use nginx::DEFAULT_PURGE_URL;
 pub use nginx::Nginx;
 
 /// How one attempt at a purge went.
@@ -36,15 +39,6 @@ pub(crate) trait Purger: Send + Sync {
     fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a>;
 }
 
-/// What a cache needs to know to connect to its nodes.
-#[derive(Debug, Clone)]
-pub(crate) struct Connecting {
-    pub(crate) connect_timeout: Duration,
-    pub(crate) timeout: Duration,
-    /// Requests in flight at one node.
-    pub(crate) concurrency: usize,
-}
-
 /// The server that one [`Purger`] speaks to.
 pub(crate) struct NodeClient {
     pub(crate) name: Arc<str>,
@@ -54,7 +48,7 @@ pub(crate) struct NodeClient {
 type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
 
 /// A cache to purge, made of an [`Nginx`] or another kind, for
-/// [`Builder::cache`](crate::Builder::cache).
+/// [`RoanBuilder::cache`](crate::RoanBuilder::cache).
 pub struct Cache {
     pub(crate) name: Arc<str>,
     pub(crate) tags: bool,

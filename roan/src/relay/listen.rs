@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool};
 
-use super::link::Link;
+use crate::outbox::link::Link;
 
 /// Between attempts to listen. Meanwhile the relay finds the rows when it looks by itself.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! A [`Recorder`] is a cache that only notes what it is asked to purge, for tests of a whole
-//! program: give it to [`Builder::cache`](crate::Builder::cache) in place of the real one.
+//! program: give it to [`RoanBuilder::cache`](crate::RoanBuilder::cache) in place of the real one.
 
 mod recorder;
 
@@ -25,8 +25,8 @@ pub use recorder::Recorder;
 
 use std::fmt;
 
-use crate::scope::Recording;
-use crate::target::{Target, TargetError};
+use crate::base::target::{Target, TargetError};
+use crate::hooks::scope::Recording;
 
 /// Catches the purges of all hooks that fire in `work`. None is sent.
 pub async fn record<F: Future>(work: F) -> Purges {

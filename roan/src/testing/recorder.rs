@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Purges;
-use crate::outcome::Outcome;
+use crate::base::outcome::Outcome;
+use crate::base::site::Site;
+use crate::base::target::Target;
 use crate::purger::{Answer, Answering, Cache, NodeClient, Purger};
-use crate::site::Site;
-use crate::target::Target;
 
 /// A cache of one node that notes each purge and answers that the page is gone. It knows tags.
 /// Clones share their notes.

@@ -3,9 +3,10 @@
 use super::cascade;
 use super::plan::Plan;
 use super::script::Script;
-use crate::announce::loudly;
+use super::{TriggerError, Triggers};
+use crate::base::log::loudly;
 use crate::outbox::store::{FoundTrigger, Store};
-use crate::outbox::{Outbox, OutboxError, TriggerError, Triggers};
+use crate::outbox::{Outbox, OutboxError};
 
 /// At the start: an error in strict mode, else a warning.
 pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), OutboxError> {

@@ -37,6 +37,7 @@
 //! writes of its table fail. On SQLite every program that writes needs the JSON functions, which are
 //! part of it since 3.38.
 
+pub(crate) mod apply;
 mod cascade;
 mod drift;
 mod install;
@@ -46,7 +47,7 @@ mod postgres;
 mod script;
 mod sqlite;
 
-pub use crate::outbox::{TriggerError, Triggers};
+pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
 pub(crate) use self::drift::check;
 use self::plan::Plan;

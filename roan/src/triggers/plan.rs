@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Event, Events};
-use crate::model::{ColumnKind, RowRule, TableEntry};
-use crate::outbox::{TriggerError, Triggers};
-use crate::registration;
+use super::{TriggerError, Triggers};
+use crate::base::event::{Event, Events};
+use crate::model::{ColumnKind, RowRule};
+use crate::registry::TableEntry;
+use crate::registry::run_time;
 
 /// A table and what is told of its rows.
 #[derive(Debug, Default)]
@@ -65,8 +66,8 @@ impl Plan {
     fn events(&self) -> Events {
         let of = |is_there: bool, event: Events| if is_there { event } else { Events::NONE };
         of(self.create.is_some(), Events::CREATE)
-            .and(of(self.update.is_some(), Events::UPDATE))
-            .and(of(self.delete.is_some(), Events::DELETE))
+            .union(of(self.update.is_some(), Events::UPDATE))
+            .union(of(self.delete.is_some(), Events::DELETE))
     }
 
     fn add(&mut self, entry: &TableEntry, refused: &mut Vec<String>) -> Result<(), TriggerError> {
@@ -86,7 +87,7 @@ impl Plan {
             let watched = entry.watched(number).map(|column| column.name).collect();
             self.add_rule(rule.events(), &columns, watched);
         }
-        let at_run_time = registration::events_of((entry.model)());
+        let at_run_time = run_time::events_of((entry.model)());
         self.add_rule(at_run_time, &Columns::new(), Vec::new());
         Ok(())
     }
@@ -100,7 +101,7 @@ impl Plan {
             add(&mut self.delete);
             self.truncate |= columns.is_empty();
         }
-        if events.intersects(Events::UPDATE.and(Event::Delete.into())) {
+        if events.intersects(Events::UPDATE.union(Event::Delete.into())) {
             add(&mut self.replace);
         }
         if events.contains(Event::Update) {

@@ -77,7 +77,7 @@ fn table(durable: bool) {
         }
         let builder = Roan::builder().cache(Recorder::new());
         if !durable {
-            return builder.no_rebound().install().unwrap();
+            return builder.rebound(None).install().unwrap();
         }
         let outbox = Outbox::at(database.url()).unwrap();
         outbox.migrate().await.unwrap();

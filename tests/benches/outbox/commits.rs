@@ -69,7 +69,7 @@ pub(crate) async fn table(database: &Database, origin: &Origin) {
             let rate;
             (rate, clients) = commits(database, clients, &seconds[sort], &name).await;
             if matches!(seconds[sort], Second::Outbox(_)) {
-                let (purges, _) = roan.outbox().backlog(1_000_000).await.unwrap();
+                let purges = roan.outbox().backlog(1_000_000).await.unwrap().purges;
                 left.push(purges as f64);
                 // The relay is through before the others' turn comes.
                 drain(&roan).await;

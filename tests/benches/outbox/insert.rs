@@ -50,7 +50,7 @@ pub(crate) async fn table(databases: &[Database]) {
 }
 
 async fn measure(database: &Database) -> [f64; SORTS] {
-    let builder = || Roan::builder().cache(Recorder::new()).no_rebound();
+    let builder = || Roan::builder().cache(Recorder::new()).rebound(None);
     let _like = database.outbox("like_").await;
     let still = builder().outbox(database.outbox("still_").await).build();
     let busy = builder().outbox(database.outbox("busy_").await).build();

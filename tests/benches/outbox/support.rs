@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use roan::outbox::{Dialect, Outbox};
-use roan::{Builder, Cache, Roan, purge_on};
+use roan::{Cache, Roan, RoanBuilder, purge_on};
 use roan_tests::{Connection, HOST, Nginx, Options, Origin, each_connection, wait};
 use sqlx::Row as _;
 
@@ -121,8 +121,8 @@ pub(crate) fn nginx(origin: &Origin, purges: usize) -> Nginx {
     Nginx::start(origin, &Options::default().keys_zone(&zone).one_worker())
 }
 
-pub(crate) fn dispatcher(cache: impl Into<Cache>) -> Builder {
-    Roan::builder().cache(cache).site(HOST).no_rebound()
+pub(crate) fn dispatcher(cache: impl Into<Cache>) -> RoanBuilder {
+    Roan::builder().cache(cache).site(HOST).rebound(None)
 }
 
 /// Until nothing waits.

@@ -31,7 +31,7 @@ impl Site {
             connection.run(&table.replace("{id}", id)).await.unwrap();
         }
         let recorder = Recorder::new();
-        let mut builder = Roan::builder().cache(recorder.clone()).no_rebound();
+        let mut builder = Roan::builder().cache(recorder.clone()).rebound(None);
         if is_durable {
             let outbox = Outbox::at(database.url()).unwrap();
             outbox.migrate().await.unwrap();

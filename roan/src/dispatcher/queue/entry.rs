@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::super::tickets::Ticket;
 use super::job::{Settled, Verdict};
-use crate::target::Target;
+use crate::base::target::Target;
 
 pub(super) struct Entry {
     pub(super) target: Target,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::super::tickets::Ticket;
-use crate::target::Target;
+use crate::base::target::Target;
 
 /// An ask for one target.
 #[derive(Debug, Clone, Copy)]

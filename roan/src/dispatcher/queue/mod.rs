@@ -10,7 +10,6 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 
-mod deferring;
 mod entry;
 mod job;
 
@@ -25,9 +24,9 @@ use slab::Slab;
 use self::entry::{Again, Entry, Held, Phase};
 pub(super) use self::job::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::health::Health;
-use super::settings::Policy;
-use crate::retry::Backoff;
-use crate::target::Target;
+use super::policy::Policy;
+use crate::base::backoff::Backoff;
+use crate::base::target::Target;
 
 /// The least time between two requests for one target: a storm of saves of one row becomes at most
 /// a hundred purges a second.
@@ -365,6 +364,40 @@ impl Queue {
     pub(super) fn drain(&mut self, now: Instant) -> Vec<Job> {
         self.in_flight = 0;
         self.take_all_out(self.entries.iter().map(|(place, _)| place).collect(), now)
+    }
+
+    /// The node went down: gives back the tickets of all that is not in flight. What was asked for
+    /// without a ticket goes on waiting.
+    pub(super) fn defer_all(&mut self) -> Vec<Job> {
+        let mut deferred = Vec::new();
+        let mut emptied = Vec::new();
+        // No request is made, so the time is of no account.
+        let now = Instant::now();
+        for (place, entry) in &mut self.entries {
+            if !entry.tickets.is_empty() && !matches!(entry.phase, Phase::InFlight { .. }) {
+                deferred.push(Job {
+                    attempts: entry.attempts,
+                    tickets: entry.take_tickets(),
+                    ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
+                });
+                if !entry.plain {
+                    emptied.push(place);
+                }
+            }
+        }
+        let _ = self.take_all_out(emptied, now);
+        deferred
+    }
+
+    /// The end: what came with a ticket alone goes back to where it came from. No answer may come
+    /// after.
+    pub(super) fn give_back(&mut self, now: Instant) {
+        for (_, entry) in &mut self.entries {
+            entry.take_tickets();
+        }
+        let given_back = self.entries.iter().filter(|(_, entry)| !entry.plain);
+        let places = given_back.map(|(place, _)| place).collect();
+        let _ = self.take_all_out(places, now);
     }
 
     fn take_all_out(&mut self, places: Vec<usize>, now: Instant) -> Vec<Job> {

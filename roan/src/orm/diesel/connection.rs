@@ -11,14 +11,14 @@ use diesel::sql_types::{HasSqlType, Text};
 use super::backend::Kind;
 use super::purges::{self, Purges};
 use super::watch::{Claim, Watch};
-use crate::dispatcher::{Roan, given_or_global};
-use crate::hook;
+use crate::app::{Roan, given_or_global};
+use crate::base::target::{Target, TargetError};
+use crate::hooks;
 use crate::model::Table;
-use crate::target::{Target, TargetError};
 
 /// Purges what a write makes stale, by the connection that it goes through.
 ///
-/// With a durable outbox ([`Builder::outbox`](crate::Builder::outbox)) the purges become a row,
+/// With a durable outbox ([`RoanBuilder::outbox`](crate::RoanBuilder::outbox)) the purges become a row,
 /// written here, and leave when the transaction has committed; they are gone when it, or its
 /// savepoint, is rolled back. Without one the connection itself holds them until its transaction has
 /// committed: call [`install`](super::install) once for that.
@@ -63,7 +63,7 @@ pub trait Purging {
         let target = target
             .try_into()
             .map_err(|error| Error::QueryBuilderError(Box::new(error.into())))?;
-        self.purging(None, || hook::purge(None, &target))
+        self.purging(None, || hooks::purge(None, &target))
     }
 }
 

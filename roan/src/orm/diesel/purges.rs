@@ -9,12 +9,12 @@ use super::backend::Kind;
 #[cfg(feature = "sql")]
 use super::payload::InsertPayloads;
 use super::watch::Watch;
-use crate::dispatcher::Roan;
+use crate::app::Roan;
 #[cfg(feature = "sql")]
-use crate::dispatcher::given_or_global;
-use crate::hook;
+use crate::app::given_or_global;
+use crate::base::target::Target;
+use crate::hooks;
 use crate::orm::unseen;
-use crate::target::Target;
 
 pub(in crate::orm) enum Purges {
     /// To be run in the transaction of the write.
@@ -30,7 +30,7 @@ impl Purges {
         hooks: impl FnOnce(),
     ) -> QueryResult<Self> {
         #[cfg(feature = "sql")]
-        if roan.engine().durable.is_there() {
+        if roan.engine().is_durable() {
             let outbox = roan.outbox();
             if let Some(connection) = connection.dialect() {
                 let checked = outbox.check(connection);
@@ -41,7 +41,7 @@ impl Purges {
         }
         #[cfg(not(feature = "sql"))]
         let _ = connection;
-        Ok(Self::Held(hook::recorded(roan, hooks)))
+        Ok(Self::Held(hooks::recorded(roan, hooks)))
     }
 }
 
@@ -95,5 +95,5 @@ pub(in crate::orm) fn needs_transaction(_: Option<&mut Watch>) -> bool {
 pub(in crate::orm) fn needs_transaction(watch: Option<&mut Watch>) -> bool {
     let of_watch = watch.and_then(|watch| watch.of().cloned());
     let roan = given_or_global(of_watch.as_ref());
-    roan.is_some_and(|roan| roan.engine().durable.is_there())
+    roan.is_some_and(|roan| roan.engine().is_durable())
 }

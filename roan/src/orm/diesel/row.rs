@@ -3,7 +3,7 @@
 use diesel::QueryResult;
 
 use super::connection::Purging;
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 
 /// Hooks on the rows of a program, by the connection that wrote them. Implemented for every type
@@ -15,7 +15,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn created(&self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging_table(Self::TABLE, || hook::created(self))
+        conn.purging_table(Self::TABLE, || hooks::created(self))
     }
 
     /// After an update; `old` is the row as it was. See [`crate::updated`].
@@ -24,7 +24,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn updated(&self, old: &Self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging_table(Self::TABLE, || hook::updated(old, self))
+        conn.purging_table(Self::TABLE, || hooks::updated(old, self))
     }
 
     /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
@@ -33,7 +33,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn saved(&self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging_table(Self::TABLE, || hook::saved(self))
+        conn.purging_table(Self::TABLE, || hooks::saved(self))
     }
 
     /// After a delete. See [`crate::deleted`].
@@ -42,7 +42,7 @@ pub trait PurgingRow: Model + Sized {
     ///
     /// As [`Purging::purging`].
     fn deleted(&self, conn: &mut impl Purging) -> QueryResult<()> {
-        conn.purging_table(Self::TABLE, || hook::deleted(self))
+        conn.purging_table(Self::TABLE, || hooks::deleted(self))
     }
 }
 

@@ -11,7 +11,7 @@ use diesel::query_builder::{
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::backend::Kind;
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 
 /// `SELECT selection FROM table WHERE ...`, and `UNION ALL` of such.
@@ -180,13 +180,13 @@ where
     let mut of_key: HashMap<_, &M> = old.iter().map(|row| (row.id(), row)).collect();
     for row in new {
         match of_key.remove(&row.id()) {
-            Some(old) => hook::updated(old, row),
+            Some(old) => hooks::updated(old, row),
             // It came between the two statements, or its key is new.
-            None => hook::saved(row),
+            None => hooks::saved(row),
         }
     }
     // Their keys have changed.
     for row in of_key.into_values() {
-        hook::saved(row);
+        hooks::saved(row);
     }
 }

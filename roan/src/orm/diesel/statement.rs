@@ -11,7 +11,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::connection::{Purging, at_once};
 use super::target::{UpdateTo, update};
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 
 /// A statement that can hand back the rows that it writes as `M`, and purge what shows them.
@@ -113,9 +113,9 @@ pub(in crate::orm) fn fire_inserted<Q, M: Model>(rows: &[M]) {
     // `ON CONFLICT` and `REPLACE` may have changed a row in place of making one.
     let statement = type_name::<Q>();
     if statement.contains("OnConflict") || statement.contains("Replace") {
-        rows.iter().for_each(hook::saved);
+        rows.iter().for_each(hooks::saved);
     } else {
-        rows.iter().for_each(hook::created);
+        rows.iter().for_each(hooks::created);
     }
 }
 
@@ -129,7 +129,7 @@ where
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
         at_once(conn, |conn| {
             let rows = self.get_results(conn)?;
-            conn.purging_table(M::TABLE, || rows.iter().for_each(hook::deleted))?;
+            conn.purging_table(M::TABLE, || rows.iter().for_each(hooks::deleted))?;
             Ok(rows)
         })
     }

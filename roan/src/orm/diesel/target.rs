@@ -15,7 +15,7 @@ use super::backend::Kind;
 use super::connection::{Purging, together};
 use super::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
 use super::statement::Written;
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 
 /// As Diesel's `update`, for statements that purge.
@@ -135,7 +135,7 @@ where
                 diesel::delete(self.target).execute(conn)?;
                 old
             };
-            conn.purging_table(M::TABLE, || old.iter().for_each(hook::deleted))?;
+            conn.purging_table(M::TABLE, || old.iter().for_each(hooks::deleted))?;
             Ok(old)
         })
     }

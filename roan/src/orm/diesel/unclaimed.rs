@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::script;
-use crate::announce::loudly;
+use crate::base::log::loudly;
+use crate::base::rule::Rule;
 use crate::model::Table;
 use crate::orm::statement::{Write, last_part, places};
-use crate::rule::Rule;
 
 /// The writes of one transaction that nobody has claimed so far.
 #[derive(Debug, Default)]

@@ -8,10 +8,10 @@ use diesel::result::{DatabaseErrorKind, Error};
 use super::frames::{Frames, Went};
 use super::script::{self, Change};
 use super::unclaimed::Unclaimed;
-use crate::dispatcher::Roan;
-use crate::hook;
+use crate::app::Roan;
+use crate::base::target::Target;
+use crate::hooks;
 use crate::model::Table;
-use crate::target::Target;
 
 /// An instrumentation for one connection that holds purges back until its transaction has
 /// committed, and drops those of a transaction or savepoint that is rolled back.
@@ -241,7 +241,7 @@ impl fmt::Debug for Watch {
 fn send(leaving: Vec<Held>) {
     for held in leaving {
         match held {
-            Held::Target(roan, target) => hook::purge(Some(&roan), &target),
+            Held::Target(roan, target) => hooks::purge(Some(&roan), &target),
             #[cfg(feature = "sql")]
             Held::Row(roan) => roan.outbox().committed(),
         }

@@ -8,13 +8,13 @@ use diesel::serialize::ToSql;
 use diesel::sql_types::{HasSqlType, Text};
 use diesel_async::{AsyncConnection, TransactionManager};
 
-use crate::dispatcher::{Roan, given_or_global};
-use crate::hook;
+use crate::app::{Roan, given_or_global};
+use crate::base::target::{Target, TargetError};
+use crate::hooks;
 use crate::model::Table;
 use crate::orm::diesel::backend::Kind;
 use crate::orm::diesel::purges::{self, Purges};
 use crate::orm::diesel::watch::{Claim, Watch};
-use crate::target::{Target, TargetError};
 
 /// Purges what a write makes stale, by the connection that it goes through.
 ///
@@ -62,7 +62,7 @@ pub trait Purging: Send {
         let target = target.try_into().map_err(Into::into);
         async {
             let target = target.map_err(|error| Error::QueryBuilderError(Box::new(error)))?;
-            self.purging(None, || hook::purge(None, &target)).await
+            self.purging(None, || hooks::purge(None, &target)).await
         }
     }
 }

@@ -3,7 +3,7 @@
 use diesel::QueryResult;
 
 use super::connection::Purging;
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 
 /// Hooks on the rows of a program, by the connection that wrote them. Implemented for every type
@@ -15,7 +15,7 @@ pub trait PurgingRow: Model + Sized + Sync {
     ///
     /// As [`Purging::purging`].
     fn created(&self, conn: &mut impl Purging) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging_table(Self::TABLE, || hook::created(self))
+        conn.purging_table(Self::TABLE, || hooks::created(self))
     }
 
     /// After an update; `old` is the row as it was. See [`crate::updated`].
@@ -28,7 +28,7 @@ pub trait PurgingRow: Model + Sized + Sync {
         old: &Self,
         conn: &mut impl Purging,
     ) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging_table(Self::TABLE, || hook::updated(old, self))
+        conn.purging_table(Self::TABLE, || hooks::updated(old, self))
     }
 
     /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
@@ -37,7 +37,7 @@ pub trait PurgingRow: Model + Sized + Sync {
     ///
     /// As [`Purging::purging`].
     fn saved(&self, conn: &mut impl Purging) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging_table(Self::TABLE, || hook::saved(self))
+        conn.purging_table(Self::TABLE, || hooks::saved(self))
     }
 
     /// After a delete. See [`crate::deleted`].
@@ -46,7 +46,7 @@ pub trait PurgingRow: Model + Sized + Sync {
     ///
     /// As [`Purging::purging`].
     fn deleted(&self, conn: &mut impl Purging) -> impl Future<Output = QueryResult<()>> + Send {
-        conn.purging_table(Self::TABLE, || hook::deleted(self))
+        conn.purging_table(Self::TABLE, || hooks::deleted(self))
     }
 }
 

@@ -8,7 +8,7 @@ use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::connection::{Purging, begin_one, end};
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::statement::fire_inserted;
 use crate::orm::diesel::{UpdateTo, update};
@@ -141,7 +141,7 @@ where
         let has_begun = begin_one(conn).await?;
         let written = async {
             let rows: Vec<M> = RunQueryDsl::get_results(self, conn).await?;
-            conn.purging_table(M::TABLE, || rows.iter().for_each(hook::deleted))
+            conn.purging_table(M::TABLE, || rows.iter().for_each(hooks::deleted))
                 .await?;
             Ok(rows)
         };

@@ -12,7 +12,7 @@ use diesel_async::{AsyncConnection, RunQueryDsl};
 
 use super::connection::{Purging, begin, end};
 use super::statement::Written;
-use crate::hook;
+use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::backend::Kind;
 use crate::orm::diesel::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
@@ -103,7 +103,7 @@ where
                 RunQueryDsl::execute(diesel::delete(self.target), conn).await?;
                 old
             };
-            conn.purging_table(M::TABLE, || old.iter().for_each(hook::deleted))
+            conn.purging_table(M::TABLE, || old.iter().for_each(hooks::deleted))
                 .await?;
             Ok(old)
         };

@@ -11,7 +11,7 @@ use sea_orm::{EntityTrait, PrimaryKeyToColumn};
 
 use super::notes::Writer;
 use super::rows::EntityOf;
-use crate::announce::loudly;
+use crate::base::log::loudly;
 use crate::orm::statement::{Write, places};
 
 /// Spares the hooks the lock while nobody watches.

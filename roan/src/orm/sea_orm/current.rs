@@ -1,6 +1,6 @@
 //! Which dispatcher the hooks speak to.
 
-use crate::dispatcher::{Roan, given_or_global};
+use crate::app::{Roan, given_or_global};
 
 tokio::task_local! {
     static GIVEN: Roan;

@@ -12,10 +12,10 @@ use super::notes::{Notes, Place};
 use super::related::{Change, Relations, related};
 use super::rows::{self, EntityOf, ModelOf};
 use super::write::{State, is_durable, write};
-use crate::dispatcher::Roan;
-use crate::hook;
+use crate::app::Roan;
+use crate::base::target::Target;
+use crate::hooks;
 use crate::orm::unseen::LATER;
-use crate::target::Target;
 
 static NOTES: Notes = Notes::new();
 
@@ -34,7 +34,7 @@ where
     if let (Some(key), Some(roan)) = (key, dispatcher()) {
         let in_transaction = State::of::<C>() != State::Autocommit;
         if let Some((old, new)) = rows::of_update(&row, db, &key, in_transaction).await? {
-            let mut targets = hook::recorded(&roan, || hook::updated(&old, &new));
+            let mut targets = hooks::recorded(&roan, || hooks::updated(&old, &new));
             targets.extend(related(&roan, &[Change::Updated(&old, &new)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
@@ -58,13 +58,13 @@ where
         return Ok(model);
     };
     if insert {
-        let mut targets = hook::recorded(&roan, || hook::created(&model));
+        let mut targets = hooks::recorded(&roan, || hooks::created(&model));
         targets.extend(related(&roan, &[Change::Created(&model)], db).await?);
         write(&roan, db, &targets).await?;
     } else {
         let place = Place::of::<EntityOf<A>, C>(db, &rows::key_of(&model));
         // The database may have stored other values than it was given.
-        let targets = hook::recorded(&roan, || hook::updated(&model, &model));
+        let targets = hooks::recorded(&roan, || hooks::updated(&model, &model));
         after(&roan, db, &place, targets).await?;
     }
     Ok(model)
@@ -86,7 +86,7 @@ where
         // What is at hand may be the key alone, or old.
         let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
         if let Some(old) = old {
-            let mut targets = hook::recorded(&roan, || hook::deleted(&old));
+            let mut targets = hooks::recorded(&roan, || hooks::deleted(&old));
             targets.extend(related(&roan, &[Change::Deleted(&old)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
@@ -129,7 +129,7 @@ async fn before<C: ConnectionTrait>(
         let handle = roan.clone();
         roan.later(LATER, is_open.clone(), move || {
             for target in &NOTES.overdue(&place, &is_open) {
-                hook::purge(Some(&handle), target);
+                hooks::purge(Some(&handle), target);
             }
         });
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::Value;
 
-use crate::target::Target;
+use crate::base::target::Target;
 
 /// A row that is being written: by whom, and through what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

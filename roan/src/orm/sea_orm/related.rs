@@ -3,11 +3,11 @@
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, Value};
 
 use super::rows::by_keys;
-use crate::dispatcher::Roan;
-use crate::event::Events;
-use crate::hook;
+use crate::app::Roan;
+use crate::base::event::Events;
+use crate::base::target::Target;
+use crate::hooks;
 use crate::model::Model;
-use crate::target::Target;
 
 /// What generated code tells of the rows that a model's rules follow.
 #[doc(hidden)]
@@ -90,8 +90,8 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
             return Err(DbErr::Custom(told));
         }
         let rows = by_keys::<R::Entity, C>(self.db, keys).await?;
-        let hooks = || rows.iter().for_each(hook::saved);
-        self.targets.extend(hook::recorded(self.roan, hooks));
+        let hooks = || rows.iter().for_each(hooks::saved);
+        self.targets.extend(hooks::recorded(self.roan, hooks));
         Ok(())
     }
 

@@ -5,9 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::dispatcher::Roan;
+use crate::app::Roan;
+use crate::base::target::Target;
 use crate::orm::unseen;
-use crate::target::Target;
 
 /// What is known of the transaction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ impl State {
 
 /// Whether purges become rows, written through the same connection.
 pub(super) fn is_durable(roan: &Roan) -> bool {
-    roan.engine().durable.is_there()
+    roan.engine().is_durable()
 }
 
 /// Purges after a statement.
@@ -91,7 +91,7 @@ async fn write_row<C: ConnectionTrait>(
     let checked = outbox.check(connection);
     checked.map_err(|error| DbErr::Custom(error.to_string()))?;
     // What several rules and related rows yield may be the same.
-    let Some(statement) = outbox.insert(&crate::hook::in_order(targets.to_vec())) else {
+    let Some(statement) = outbox.insert(&crate::hooks::in_order(targets.to_vec())) else {
         return Ok(());
     };
     let values = statement.params.into_iter().map(sea_orm::Value::from);

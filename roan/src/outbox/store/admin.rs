@@ -1,6 +1,7 @@
 //! What is asked about the tables now and then: counts, dead purges, replay, cleaning up.
 
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
+use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
@@ -22,7 +23,7 @@ pub(crate) struct DeadRow {
 
 impl Store {
     /// How many purges and deliveries wait, each counted up to `limit`.
-    pub(crate) async fn backlog(&mut self, limit: usize) -> Result<(u64, u64)> {
+    pub(crate) async fn backlog(&mut self, limit: usize) -> Result<Backlog> {
         let count = |table: &str| {
             format!(
                 "(SELECT count(*) FROM (SELECT id FROM {table} WHERE state = {WAITING} LIMIT {limit}) counted)"
@@ -35,9 +36,12 @@ impl Store {
         );
         let rows = self.connection.rows(&self.sql(&sql), &[]).await?;
         let Some(row) = rows.first() else {
-            return Ok((0, 0));
+            return Ok(Backlog::default());
         };
-        Ok((row.int(0)?.unsigned_abs(), row.int(1)?.unsigned_abs()))
+        Ok(Backlog {
+            purges: row.int(0)?.unsigned_abs(),
+            deliveries: row.int(1)?.unsigned_abs(),
+        })
     }
 
     pub(crate) async fn dead(&mut self, limit: usize) -> Result<Vec<DeadRow>> {

@@ -2,10 +2,10 @@
 //! statements mean together is in `relay/`.
 
 mod admin;
+mod catalog;
 mod finish;
 mod lease;
 mod take;
-mod triggers;
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::error::OutboxError;
 use super::schema::{self, migrations};
 
 pub(crate) use admin::DeadRow;
+pub(crate) use catalog::{ForeignKey, FoundTrigger};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
 pub(crate) use take::TakenPurge;
-pub(crate) use triggers::{ForeignKey, FoundTrigger};
 
 /// `state` of a row that waits.
 const WAITING: i64 = 0;

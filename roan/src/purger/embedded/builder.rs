@@ -9,32 +9,32 @@ use super::store::Store;
 /// Configures an [`Embedded`] cache: begun by [`Embedded::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "call `build()`"]
-pub struct Builder {
+pub struct EmbeddedBuilder {
     name: String,
     capacity: u64,
-    max_page: Option<usize>,
-    keep_by_default: Option<Duration>,
+    max_body_size: Option<usize>,
+    default_ttl: Option<Duration>,
 }
 
 /// What is asked of a response before it is stored.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub(super) max_page: usize,
-    pub(super) keep_by_default: Option<Duration>,
+    pub(super) max_body_size: usize,
+    pub(super) default_ttl: Option<Duration>,
 }
 
-impl Default for Builder {
+impl Default for EmbeddedBuilder {
     fn default() -> Self {
         Self {
             name: "embedded".to_owned(),
             capacity: 64 * 1024 * 1024,
-            max_page: None,
-            keep_by_default: None,
+            max_body_size: None,
+            default_ttl: None,
         }
     }
 }
 
-impl Builder {
+impl EmbeddedBuilder {
     /// How much memory the pages may take, in bytes, nearly. Default: 64 MiB.
     ///
     /// When it is full, pages that are asked for often stay, and those that are asked for seldom
@@ -46,8 +46,8 @@ impl Builder {
 
     /// The longest body that is stored, in bytes. Default: an eighth of the capacity. A longer one
     /// goes to the visitor all the same.
-    pub fn max_page(mut self, bytes: usize) -> Self {
-        self.max_page = Some(bytes);
+    pub fn max_body_size(mut self, bytes: usize) -> Self {
+        self.max_body_size = Some(bytes);
         self
     }
 
@@ -56,8 +56,8 @@ impl Builder {
     ///
     /// Then a page that is not the same for all visitors, as one that reads a session cookie, must
     /// say `Cache-Control: private`.
-    pub fn keep_by_default(mut self, duration: Duration) -> Self {
-        self.keep_by_default = Some(duration);
+    pub fn default_ttl(mut self, duration: Duration) -> Self {
+        self.default_ttl = Some(duration);
         self
     }
 
@@ -74,8 +74,8 @@ impl Builder {
         Embedded {
             name: self.name.into(),
             settings: Arc::new(Settings {
-                max_page: self.max_page.unwrap_or(eighth),
-                keep_by_default: self.keep_by_default,
+                max_body_size: self.max_body_size.unwrap_or(eighth),
+                default_ttl: self.default_ttl,
             }),
             store: Arc::new(Store::new(self.capacity)),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::target::{Target, TargetKind};
+use crate::base::target::{Target, TargetKind};
 
 /// A host and a URL, or a host and a tag; without the host it means all hosts.
 ///

@@ -126,9 +126,9 @@ impl Embedded {
         *head.status_mut() = parts.status;
         let filling = fill.and_then(|(fill, request)| {
             *head.headers_mut() = parts.headers.clone();
-            let lifetime = Lifetime::of(&head, &request, self.settings.keep_by_default)?;
+            let lifetime = Lifetime::of(&head, &request, self.settings.default_ttl)?;
             let selection = Selection::new(head.headers(), &request)?;
-            let longest = self.settings.max_page;
+            let longest = self.settings.max_body_size;
             Some(Filling::new(
                 fill, request, head, selection, lifetime, longest,
             ))

@@ -20,16 +20,16 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use self::body::CacheBody;
-pub use self::builder::Builder;
+pub use self::builder::EmbeddedBuilder;
 pub use self::layer::{CacheLayer, CacheService};
 
 use self::builder::Settings;
 use self::label::Label;
 use self::store::Store;
 use super::{Answer, Answering, Cache, NodeClient, Purger};
-use crate::outcome::Outcome;
-use crate::site::Site;
-use crate::target::Target;
+use crate::base::outcome::Outcome;
+use crate::base::site::Site;
+use crate::base::target::Target;
 
 /// A cache that lives in the program and holds its pages in memory: for a site without nginx.
 /// Clones share the pages.
@@ -69,12 +69,12 @@ use crate::target::Target;
 ///
 /// Those that say so, to GET requests, as RFC 9111 has it for a shared cache: `s-maxage` before
 /// `max-age` before `Expires`. Never what says `private`, `no-store` or `no-cache`, sets a cookie,
-/// or varies by `*`. With [`Builder::keep_by_default`] also what says nothing.
+/// or varies by `*`. With [`EmbeddedBuilder::default_ttl`] also what says nothing.
 ///
 /// For a page that is to stay until it is purged, send `s-maxage=31536000, max-age=0`: the cache
 /// obeys the first, and a browser, which nobody can purge, the second. Any other shared cache
 /// between the program and the visitors obeys the first, too: where there is one that Roan does not
-/// purge, send no `Cache-Control` and use [`Builder::keep_by_default`].
+/// purge, send no `Cache-Control` and use [`EmbeddedBuilder::default_ttl`].
 ///
 /// # What visitors see
 ///
@@ -132,11 +132,11 @@ impl Embedded {
     ///
     /// let pages = roan::Embedded::builder()
     ///     .capacity(256 * 1024 * 1024)
-    ///     .keep_by_default(Duration::from_secs(31_536_000))
+    ///     .default_ttl(Duration::from_secs(31_536_000))
     ///     .build();
     /// ```
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> EmbeddedBuilder {
+        EmbeddedBuilder::default()
     }
 
     /// The layer to put around the app: `router.layer(pages.layer())`.

@@ -6,11 +6,11 @@ use reqwest::{Client, Request, Response};
 
 use super::key;
 use super::location::PurgeLocation;
-use crate::outcome::{Outcome, Refusal};
+use super::status::classify;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::base::site::Site;
+use crate::base::target::Target;
 use crate::purger::{Answer, Answering, Purger};
-use crate::retry::classify;
-use crate::site::Site;
-use crate::target::Target;
 
 /// The client of one nginx.
 pub(super) struct NginxNode {
@@ -72,7 +72,7 @@ impl NginxNode {
         let named_key = response.headers_mut().remove(key::HEADER);
         // The connection is only used again once the body was read; an answer that breaks off is
         // no answer.
-        if let Err(error) = crate::http::read_to_end(&mut response).await {
+        if let Err(error) = crate::purger::http::read_to_end(&mut response).await {
             return failed(Some(status.as_u16()), error);
         }
         let mut outcome = classify(status, self.method.as_str());
@@ -101,7 +101,7 @@ fn scheme_name(scheme: &str) -> &'static str {
 }
 
 fn failed(status: Option<u16>, error: reqwest::Error) -> Answer {
-    let outcome = Outcome::Failed(crate::http::failure(error));
+    let outcome = Outcome::Failed(crate::purger::http::failure(error));
     Answer {
         outcome,
         status,

@@ -1,6 +1,6 @@
 //! The key that a purge location says it has purged.
 
-use crate::site::Site;
+use crate::base::site::Site;
 
 /// The response header in which a purge location names the key that it was asked to purge.
 pub(super) const HEADER: &str = "x-roan-purge";

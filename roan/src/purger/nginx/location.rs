@@ -6,9 +6,9 @@ use std::str::FromStr;
 use http::HeaderValue;
 use reqwest::Url;
 
+use crate::base::site::{Site, redacted};
+use crate::base::target::Target;
 use crate::error::ConfigError;
-use crate::site::{Site, redacted};
-use crate::target::Target;
 
 /// A purge URL, parsed and split.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ impl FromStr for PurgeLocation {
 
     fn from_str(text: &str) -> Result<Self, ConfigError> {
         let error = |problem: &str| {
-            let url = crate::target::shortened(&redacted(text));
+            let url = crate::base::target::shortened(&redacted(text));
             Err(ConfigError::PurgeUrl {
                 url,
                 problem: problem.to_owned(),

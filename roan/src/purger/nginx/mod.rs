@@ -3,6 +3,7 @@
 mod client;
 mod key;
 mod location;
+mod status;
 
 use std::fmt;
 
@@ -11,8 +12,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use self::client::NginxNode;
 use self::location::PurgeLocation;
-use super::{Cache, Connecting, NodeClient};
+use super::http::Connecting;
+use super::{Cache, NodeClient};
 use crate::error::ConfigError;
+
+/// The purge URL when nothing is configured: that of roan 0.1.
+pub(crate) const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
 
 /// One nginx, or several with the same pages, that are purged through a purge location
 /// (`proxy_cache_purge` of the [cache-purge module]).
@@ -184,7 +189,7 @@ impl Nginx {
                 problem: "has no node: add one with `Nginx::named_node`".to_owned(),
             });
         }
-        let http = crate::http::client(connecting, self.env_proxy)?;
+        let http = crate::purger::http::client(connecting, self.env_proxy)?;
         let node = |(name, location): (String, PurgeLocation)| {
             let purger = NginxNode::new(http.clone(), location, &self.method, &self.headers);
             NodeClient {

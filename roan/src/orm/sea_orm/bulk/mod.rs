@@ -18,7 +18,7 @@ use super::current::dispatcher;
 use super::related::{Change, Relations, related};
 use super::rows::{ModelOf, by_keys, key_of};
 use super::write::{is_durable, send, write};
-use crate::hook;
+use crate::hooks;
 
 /// Runs a statement for many rows, and purges what shows them: `exec_purging` in place of `exec`.
 ///
@@ -163,12 +163,12 @@ where
     let Some(roan) = dispatcher() else {
         return tx.commit().await;
     };
-    let mut targets = hook::recorded(&roan, || {
+    let mut targets = hooks::recorded(&roan, || {
         for change in &changes {
             match *change {
-                Change::Created(new) => hook::created(new),
-                Change::Updated(old, new) => hook::updated(old, new),
-                Change::Deleted(old) => hook::deleted(old),
+                Change::Created(new) => hooks::created(new),
+                Change::Updated(old, new) => hooks::updated(old, new),
+                Change::Deleted(old) => hooks::deleted(old),
             }
         }
     });

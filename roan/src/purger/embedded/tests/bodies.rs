@@ -18,7 +18,7 @@ async fn a_page_is_stored_when_it_is_whole() {
         let body = Body::from_stream(Chunks(chunks.into_iter()));
         ([FOREVER], body)
     });
-    let pages = Embedded::builder().max_page(5).build();
+    let pages = Embedded::builder().max_body_size(5).build();
     let site = Site::new(app, pages, None);
     assert_eq!(site.statuses("/whole", &[]).await, ["MISS", "HIT"]);
     assert_eq!(site.get("/whole").await.body, "abc");

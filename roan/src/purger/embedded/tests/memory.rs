@@ -16,7 +16,7 @@ fn small() -> Site {
     });
     let pages = Embedded::builder()
         .capacity(CAPACITY)
-        .max_page(PAGE)
+        .max_body_size(PAGE)
         .build();
     Site::new(app, pages, None)
 }
@@ -51,7 +51,7 @@ async fn evicted_pages_leave_nothing_behind() {
 #[tokio::test]
 async fn a_page_rendered_again_is_held_once() {
     let pages = Embedded::builder()
-        .keep_by_default(Duration::from_nanos(1))
+        .default_ttl(Duration::from_nanos(1))
         .build();
     let site = Site::new(Router::new().fallback(|| async { "page" }), pages, None);
     for _ in 0..50 {
@@ -85,7 +85,7 @@ async fn a_page_over_the_limit_is_passed_on_and_not_stored() {
         let more = usize::from(request.uri().path() == "/long");
         ([FOREVER], "x".repeat(PAGE + more))
     });
-    let pages = Embedded::builder().max_page(PAGE).build();
+    let pages = Embedded::builder().max_body_size(PAGE).build();
     let site = Site::new(app, pages, None);
     assert_eq!(site.statuses("/long", &[]).await, ["MISS", "MISS"]);
     assert_eq!(site.get("/long").await.body.len(), PAGE + 1);

@@ -137,7 +137,7 @@ async fn what_is_not_for_all_is_not_stored() {
 async fn a_page_that_says_nothing_is_kept_if_the_site_wants_that() {
     let app = Router::new().fallback(|| async { "page" });
     let pages = Embedded::builder()
-        .keep_by_default(Duration::from_secs(60))
+        .default_ttl(Duration::from_secs(60))
         .build();
     let site = Site::new(app, pages, None);
     assert_eq!(site.statuses("/a", &[]).await, ["MISS", "HIT"]);
@@ -180,7 +180,7 @@ async fn each_variant_is_kept_and_one_purge_takes_them_all() {
 async fn what_is_too_old_is_rendered_again() {
     let app = Router::new().fallback(|| async { "page" });
     let pages = Embedded::builder()
-        .keep_by_default(Duration::from_millis(1))
+        .default_ttl(Duration::from_millis(1))
         .build();
     let site = Site::new(app, pages, None);
     assert_eq!(site.get("/a").await.cache_status(), "MISS");

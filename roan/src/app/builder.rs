@@ -1,0 +1,212 @@
+//! The configuration of a dispatcher, in code.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::global;
+use super::handle::Roan;
+use crate::base::site::{Site, SiteError};
+use crate::base::target::Target;
+#[cfg(feature = "sql")]
+use crate::dispatcher::Node;
+use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
+use crate::error::ConfigError;
+#[cfg(feature = "sql")]
+use crate::outbox::Outbox;
+use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
+#[cfg(feature = "sql")]
+use crate::relay::DurableOutbox;
+
+/// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
+/// [`RoanBuilder::from_env`], from a file by [`Config::builder`](crate::config::Config::builder).
+///
+/// Setters do not fail; [`build`](Self::build) and [`install`](Self::install) say what is wrong.
+#[derive(Debug, Default)]
+#[must_use = "call `install()` or `build()`"]
+pub struct RoanBuilder {
+    pub(super) caches: Vec<Cache>,
+    default_site: Option<String>,
+    sites: Vec<(String, String)>,
+    policy: Policy,
+    #[cfg(feature = "sql")]
+    outbox: Option<Outbox>,
+}
+
+impl RoanBuilder {
+    /// Adds a cache. Several are purged in the order in which they were added: give the one nearest
+    /// to the app first, or a cache before it re-fills from a stale one. Without any, it is the
+    /// [`Nginx`] at `http://localhost/purge`.
+    pub fn cache(mut self, cache: impl Into<Cache>) -> Self {
+        self.caches.push(cache.into());
+        self
+    }
+
+    /// The site that pages are cached under, such as `https://www.example.org`: its host is sent as
+    /// `Host` of each purge. Without one, it is the host of the purge URL.
+    pub fn site(mut self, site: impl Into<String>) -> Self {
+        self.default_site = Some(site.into());
+        self
+    }
+
+    /// A further site, for rules with `site = "name"`.
+    pub fn named_site(mut self, name: impl Into<String>, site: impl Into<String>) -> Self {
+        self.sites.push((name.into(), site.into()));
+        self
+    }
+
+    /// How long after a purge the same target is purged once more; `None` for never. Default: 2 s.
+    ///
+    /// A page that was being rendered from the old row when the purge came is stored after it, and
+    /// stays. So the delay must be longer than the slowest render. `None` is right only where no page is
+    /// ever rendered while its row is written. The embedded cache stores no such page, and is purged once.
+    pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.policy.rebound = delay.into();
+        self
+    }
+
+    /// How long a connection to a node may take. Default: 2 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a request may take, from the connection to the end of the answer. Default: 10 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.policy.timeout = timeout;
+        self
+    }
+
+    /// How many requests may be in flight at one node. Default: 8.
+    pub fn concurrency(mut self, requests: usize) -> Self {
+        self.policy.concurrency = requests;
+        self
+    }
+
+    /// How many targets may wait for one node, and between the hooks and the nodes. Default:
+    /// 1,000,000. One more is [`Dropped`](crate::Outcome::Dropped), and reported.
+    ///
+    /// A waiting target takes its length and 250 bytes of memory, and 150 for each node more.
+    pub fn max_waiting(mut self, targets: usize) -> Self {
+        self.policy.max_waiting = targets;
+        self
+    }
+
+    /// For how long a purge that fails is tried again. Default: 24 h. After that it is
+    /// [`Dead`](crate::Outcome::Dead), and reported.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.policy.max_age = age;
+        self
+    }
+
+    /// The time before the next attempt: random, at most `base` after the first failure, twice that
+    /// after the second and so on, but never more than `cap`. Default: 100 ms and 30 s.
+    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        self.policy.backoff_base = base;
+        self.policy.backoff_cap = cap;
+        self
+    }
+
+    /// Where purges wait that are written by the program's own transactions. Without it they wait in
+    /// memory, and `roan.outbox()` and the connection's methods purge from there.
+    ///
+    /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
+    /// when its tables cannot be used.
+    #[cfg(feature = "sql")]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+    )]
+    pub fn outbox(mut self, outbox: Outbox) -> Self {
+        self.outbox = Some(outbox);
+        self
+    }
+
+    /// Makes a dispatcher that is not the global one.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be used, or the thread cannot be started.
+    pub fn build(self) -> Result<Roan, ConfigError> {
+        self.policy.check()?;
+        let default_site = self
+            .default_site
+            .map(|site| parsed("site", &site))
+            .transpose()?;
+        let mut sites = HashMap::new();
+        for (name, site) in self.sites {
+            if name.is_empty() || name.len() > Target::MAX_SITE_LEN {
+                return Err(ConfigError::Value {
+                    setting: "named_site".to_owned(),
+                    value: name,
+                    problem: "is no name for a site: write 1 to 255 bytes".to_owned(),
+                });
+            }
+            let parsed = parsed(&format!("site {name}"), &site)?;
+            if sites.insert(name.clone(), parsed).is_some() {
+                return Err(ConfigError::SameName { what: "site", name });
+            }
+        }
+        let mut caches = self.caches;
+        if caches.is_empty() {
+            caches.push(Nginx::at(DEFAULT_PURGE_URL)?.into());
+        }
+        let tiers = caches.iter().map(|cache| cache.tags).collect();
+        let nodes = connect(caches, &self.policy)?;
+        let sites = Sites {
+            default: default_site,
+            named: sites,
+        };
+        let max_waiting = self.policy.max_waiting;
+        #[cfg(feature = "sql")]
+        let durable = match self.outbox {
+            Some(outbox) => {
+                outbox.check()?;
+                check_names(&nodes)?;
+                Some(Arc::new(DurableOutbox::new(outbox, self.policy)))
+            }
+            None => None,
+        };
+        #[cfg(feature = "sql")]
+        let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
+        #[cfg(not(feature = "sql"))]
+        let source: Option<Arc<dyn Source>> = None;
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, max_waiting, source));
+        start(Arc::clone(&engine))?;
+        Ok(Roan::new(
+            engine,
+            #[cfg(feature = "sql")]
+            durable.map(|durable| Arc::clone(durable.link())),
+        ))
+    }
+
+    /// Makes the global dispatcher, to which [`roan::saved`](crate::saved) and its like speak. Call
+    /// it once, before the first hook fires.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be used, a rule of the program asks for what no configured cache can
+    /// do or names an unknown site, or there is a global dispatcher already.
+    pub fn install(self) -> Result<Roan, ConfigError> {
+        global::install(self)
+    }
+}
+
+/// Names are columns of the outbox's tables.
+#[cfg(feature = "sql")]
+fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
+    let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
+    match names.into_iter().find(|name| name.len() > 255) {
+        Some(name) => Err(ConfigError::Value {
+            setting: "name".to_owned(),
+            value: name.to_string(),
+            problem: "is too long a name for a cache or node: write up to 255 bytes".to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn parsed(setting: &str, site: &str) -> Result<Site, ConfigError> {
+    site.parse()
+        .map_err(|error: SiteError| ConfigError::site(setting, error))
+}

@@ -1,0 +1,73 @@
+//! The settings of a durable outbox as data.
+
+use std::fmt;
+
+use super::parse_duration;
+use crate::error::ConfigError;
+use crate::outbox::Outbox;
+
+/// The settings of an [`Outbox`]. What is left out has its default: see the method of the same name.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[cfg_attr(
+    docsrs,
+    doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+)]
+#[non_exhaustive]
+pub struct OutboxConfig {
+    /// The database: see [`Outbox::at`]. It must be given.
+    pub url: String,
+    /// With what the names of the tables begin.
+    pub prefix: Option<String>,
+    /// A duration.
+    pub poll: Option<String>,
+    /// A duration.
+    pub lease: Option<String>,
+    /// A duration.
+    pub retention: Option<String>,
+    /// A number of attempts.
+    pub max_attempts: Option<u32>,
+    /// Whether each write sends a `NOTIFY`.
+    pub notify: bool,
+}
+
+impl fmt::Debug for OutboxConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutboxConfig")
+            .field("url", &crate::base::site::redacted(&self.url))
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OutboxConfig {
+    /// `named` gives a field the name under which the user knows it.
+    pub(super) fn outbox(&self, named: &dyn Fn(&str) -> String) -> Result<Outbox, ConfigError> {
+        let mut outbox = Outbox::at(&self.url).map_err(|error| ConfigError::Value {
+            setting: named("outbox"),
+            value: crate::base::site::redacted(&self.url),
+            problem: format!("cannot be the outbox's database: {error}"),
+        })?;
+        if let Some(prefix) = &self.prefix {
+            outbox = outbox.prefix(prefix);
+        }
+        let duration = |field, text: &str| parse_duration(&named(field), text, "");
+        if let Some(text) = &self.poll {
+            outbox = outbox.poll(duration("poll", text)?);
+        }
+        if let Some(text) = &self.lease {
+            outbox = outbox.lease(duration("lease", text)?);
+        }
+        if let Some(text) = &self.retention {
+            outbox = outbox.retention(duration("retention", text)?);
+        }
+        if let Some(attempts) = self.max_attempts {
+            outbox = outbox.max_attempts(attempts);
+        }
+        if self.notify {
+            outbox = outbox.notify();
+        }
+        Ok(outbox)
+    }
+}

@@ -1,0 +1,189 @@
+//! The handle of a dispatcher.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::builder::RoanBuilder;
+use crate::base::report::Reports;
+use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
+#[cfg(feature = "sql")]
+use crate::outbox::link::Link;
+
+/// A dispatcher: it takes purges to every node of every cache, and says what became of them.
+///
+/// Most programs have one, the global dispatcher, which [`RoanBuilder::install`] or the first hook
+/// makes; [`roan::saved`](crate::saved) and its like speak to it. Clones are handles of the same
+/// dispatcher. It runs on a thread of its own, so it serves programs with and without an
+/// asynchronous runtime. When the last handle is gone, it ends as soon as nothing waits.
+///
+/// ```
+/// use std::time::Duration;
+/// use roan::Roan;
+/// use roan::testing::Recorder;
+///
+/// let recorder = Recorder::new();
+/// let roan = Roan::builder().cache(recorder.clone()).build()?;
+/// roan.purge("/posts")?;
+/// let left = roan.flush_blocking(Duration::from_secs(5));
+/// assert_eq!(left.pending(), 0);
+/// roan::assert_purged!(recorder.purges(), "/posts");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Roan {
+    handle: Arc<Handle>,
+}
+
+/// What the clones of a [`Roan`] share. The dispatcher's thread shares the engine alone, so this is
+/// dropped with the last clone.
+struct Handle {
+    engine: Arc<Engine>,
+    /// The relay's side of the durable outbox, if there is one.
+    #[cfg(feature = "sql")]
+    link: Option<Arc<Link>>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.engine.command(Command::Close);
+    }
+}
+
+impl Roan {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        #[cfg(feature = "sql")] link: Option<Arc<Link>>,
+    ) -> Self {
+        let handle = Handle {
+            engine,
+            #[cfg(feature = "sql")]
+            link,
+        };
+        Self {
+            handle: Arc::new(handle),
+        }
+    }
+
+    #[cfg(feature = "sql")]
+    pub(super) fn link(&self) -> Option<&Arc<Link>> {
+        self.handle.link.as_ref()
+    }
+
+    /// Begins a configuration, with the defaults.
+    pub fn builder() -> RoanBuilder {
+        RoanBuilder::default()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.handle.engine
+    }
+
+    /// Whether both are handles of one dispatcher.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.handle, &other.handle)
+    }
+
+    /// Waits until no purge waits or is in flight, or for `timeout`, and says what is left.
+    ///
+    /// Rebounds are not waited for. Purges that are asked for meanwhile are. Works on any runtime.
+    pub async fn flush(&self, timeout: Duration) -> Remaining {
+        let reply = self.order_flush(timeout, false);
+        reply.await.unwrap_or_else(|_| self.engine().left(false))
+    }
+
+    /// As [`Roan::flush`], for programs without a runtime.
+    ///
+    /// # Panics
+    ///
+    /// Inside an asynchronous task, which must not block: use [`Roan::flush`] there.
+    pub fn flush_blocking(&self, timeout: Duration) -> Remaining {
+        let reply = self.order_flush(timeout, false);
+        reply
+            .blocking_recv()
+            .unwrap_or_else(|_| self.engine().left(false))
+    }
+
+    /// Waits until no purge and no rebound waits or is in flight, or for `timeout`; then ends the
+    /// dispatcher. What is left is reported as [`Outcome::Abandoned`](crate::Outcome::Abandoned).
+    ///
+    /// Call it once the program serves no more requests. Purges asked for later are dropped, and
+    /// reported as such.
+    pub async fn shutdown(&self, timeout: Duration) -> Remaining {
+        // Whatever it says is left, the second order will say again.
+        let _ = self.order_flush(timeout, true).await;
+        let reply = self.order_end();
+        reply.await.unwrap_or_else(|_| self.engine().left(true))
+    }
+
+    /// As [`Roan::shutdown`], for programs without a runtime.
+    ///
+    /// # Panics
+    ///
+    /// Inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
+    pub fn shutdown_blocking(&self, timeout: Duration) -> Remaining {
+        let _ = self.order_flush(timeout, true).blocking_recv();
+        let reply = self.order_end();
+        reply
+            .blocking_recv()
+            .unwrap_or_else(|_| self.engine().left(true))
+    }
+
+    /// Does this on the dispatcher's thread after a while, if `needed` is still there. A flush waits
+    /// for it.
+    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    pub(crate) fn later(
+        &self,
+        delay: Duration,
+        needed: std::sync::Weak<()>,
+        work: impl FnOnce() + Send + 'static,
+    ) {
+        self.engine()
+            .command(Command::Later(crate::dispatcher::Later {
+                due: Instant::now() + delay,
+                needed,
+                work: Box::new(work),
+            }));
+    }
+
+    fn order_flush(&self, timeout: Duration, rebounds: bool) -> oneshot::Receiver<Remaining> {
+        let (reply, receiver) = oneshot::channel();
+        let now = Instant::now();
+        let deadline = now.checked_add(timeout).unwrap_or(now + LONGEST);
+        self.engine().command(Command::Flush(Flush {
+            deadline,
+            rebounds,
+            look: self.engine().want_look(),
+            reply,
+        }));
+        receiver
+    }
+
+    fn order_end(&self) -> oneshot::Receiver<Remaining> {
+        let (reply, receiver) = oneshot::channel();
+        self.engine().command(Command::End { reply });
+        receiver
+    }
+
+    /// The counters of now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.engine().stats()
+    }
+
+    /// Subscribes to what becomes of each purge from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Reports {
+        self.engine().reporter.subscribe()
+    }
+}
+
+impl fmt::Debug for Roan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roan")
+            .field("stats", &self.stats())
+            .finish()
+    }
+}

@@ -1,0 +1,203 @@
+//! The handle of the outbox, durable or in memory.
+
+use std::time::SystemTime;
+
+use tokio::sync::oneshot;
+
+use super::handle::Roan;
+use crate::base::target::{Target, TargetRef};
+use crate::dispatcher::Dead;
+use crate::outbox::link::Link;
+use crate::outbox::request::Request;
+use crate::outbox::{Backlog, DeadPurge, Dialect, OutboxError, Statement};
+
+type Result<T> = std::result::Result<T, OutboxError>;
+
+/// What can be done with the outbox of a dispatcher, from [`Roan::outbox`]: write to it, look at
+/// what was given up, send again.
+///
+/// The methods are the same whether purges wait in the database or in memory. Those that ask the
+/// database do so on the dispatcher's thread, and may be awaited on any runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct OutboxHandle<'a> {
+    pub(crate) roan: &'a Roan,
+}
+
+impl Roan {
+    /// Where this dispatcher's purges wait.
+    #[must_use]
+    #[cfg_attr(
+        docsrs,
+        doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
+    )]
+    pub fn outbox(&self) -> OutboxHandle<'_> {
+        OutboxHandle { roan: self }
+    }
+}
+
+impl OutboxHandle<'_> {
+    pub(crate) fn link(&self) -> Option<&Link> {
+        self.roan.link().map(AsRef::as_ref)
+    }
+
+    fn dead_in_memory<T: Default>(&self, ask: impl FnOnce(&Dead) -> T) -> T {
+        self.roan
+            .engine()
+            .reporter
+            .dead()
+            .map(ask)
+            .unwrap_or_default()
+    }
+
+    /// The `INSERT` for these targets; `None` also when purges wait in memory.
+    pub(crate) fn insert(&self, targets: &[Target]) -> Option<Statement> {
+        let link = self.link()?;
+        let statement = link.scribe.statement(targets);
+        if statement.is_some() {
+            link.expect();
+        }
+        statement
+    }
+
+    /// Whether a connection to that kind of database can take the rows; in memory there are none.
+    pub(crate) fn check(&self, connection: Dialect) -> Result<()> {
+        match self.link().map(|link| link.scribe.dialect()) {
+            Some(outbox) if outbox != connection => {
+                Err(OutboxError::OtherDatabase { outbox, connection })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Says that a transaction with a [`statement`](Self::statement) has committed, so that the relay
+    /// looks at once.
+    pub fn committed(&self) {
+        if let Some(link) = self.link() {
+            link.poke();
+        }
+    }
+
+    /// Up to `limit` purges that were given up, the oldest first: too old, too many attempts,
+    /// refused, or a payload that cannot be read. In memory the newest 1,000 are kept.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be reached, or the dispatcher has ended.
+    pub async fn dead(&self, limit: usize) -> Result<Vec<DeadPurge>> {
+        match self.link() {
+            Some(link) => ask(link, |reply| Request::Dead { limit, reply }).await,
+            None => Ok(self.dead_in_memory(|dead| dead.list(limit))),
+        }
+    }
+
+    /// Sends these dead purges again, as new ones, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn requeue(&self, ids: &[i64]) -> Result<u64> {
+        self.requeue_some(Some(ids)).await
+    }
+
+    /// Sends all dead purges again, as new ones, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn requeue_all(&self) -> Result<u64> {
+        self.requeue_some(None).await
+    }
+
+    async fn requeue_some(&self, ids: Option<&[i64]>) -> Result<u64> {
+        if let Some(link) = self.link() {
+            let ids = ids.map(<[i64]>::to_vec);
+            return ask(link, |reply| Request::Requeue { ids, reply }).await;
+        }
+        let targets = self.dead_in_memory(|dead| dead.take(ids));
+        for target in &targets {
+            self.roan.engine().put(TargetRef::from(target));
+        }
+        Ok(targets.len() as u64)
+    }
+
+    /// Forgets these dead purges, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn discard(&self, ids: &[i64]) -> Result<u64> {
+        self.discard_some(Some(ids)).await
+    }
+
+    /// Forgets all dead purges, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn discard_all(&self) -> Result<u64> {
+        self.discard_some(None).await
+    }
+
+    async fn discard_some(&self, ids: Option<&[i64]>) -> Result<u64> {
+        match self.link() {
+            Some(link) => {
+                let ids = ids.map(<[i64]>::to_vec);
+                ask(link, |reply| Request::Discard { ids, reply }).await
+            }
+            None => Ok(self.dead_in_memory(|dead| dead.take(ids)).len() as u64),
+        }
+    }
+
+    /// Sends again, to every node, what was purged since `time`, and says how many writes that were:
+    /// for a node that was restored from an old disk. It reaches back as far as done purges are kept
+    /// ([`Outbox::retention`](crate::outbox::Outbox::retention)).
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead); and when purges wait in memory, which keeps no record of them.
+    pub async fn purge_since(&self, time: SystemTime) -> Result<u64> {
+        match self.link() {
+            Some(link) => ask(link, |reply| Request::PurgeSince { time, reply }).await,
+            None => Err(OutboxError::Unavailable(
+                "purges wait in memory, where nothing records what was purged: use a durable outbox",
+            )),
+        }
+    }
+
+    /// How many writes no relay has taken yet, and how many purges wait for a node that did not
+    /// answer, each counted up to `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn backlog(&self, limit: usize) -> Result<Backlog> {
+        match self.link() {
+            Some(link) => ask(link, |reply| Request::Backlog { limit, reply }).await,
+            None => {
+                let stats = self.roan.stats();
+                let pending = stats.nodes.iter().map(|node| node.pending).sum::<usize>();
+                let count = |number: usize| number.min(limit) as u64;
+                Ok(Backlog {
+                    purges: count(stats.waiting),
+                    deliveries: count(pending),
+                })
+            }
+        }
+    }
+
+    /// Why the database cannot be used at the moment, if it cannot. The relay tries again by itself.
+    #[must_use]
+    pub fn current_error(&self) -> Option<OutboxError> {
+        self.link()?.current_error()
+    }
+}
+
+async fn ask<T>(
+    link: &Link,
+    request: impl FnOnce(oneshot::Sender<Result<T>>) -> Request,
+) -> Result<T> {
+    let (reply, answer) = oneshot::channel();
+    link.request(request(reply));
+    let ended = OutboxError::Unavailable("the dispatcher has ended");
+    answer.await.unwrap_or(Err(ended))
+}

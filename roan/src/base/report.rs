@@ -1,0 +1,101 @@
+//! Reports: what became of each purge.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use crate::base::outcome::Outcome;
+use crate::base::target::Target;
+
+/// What became of one purge at one node, or of one attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// What was to be purged.
+    pub target: Target,
+    /// The name of the cache; empty when no cache was asked.
+    pub cache: Arc<str>,
+    /// The name of the node; empty when no node was asked.
+    pub node: Arc<str>,
+    /// How it went.
+    pub outcome: Outcome,
+    /// The status of the last answer, if there was one.
+    pub status: Option<u16>,
+    /// Whether the node named the key that it purged (`X-Roan-Purge`), and it was the right one.
+    /// Only then is [`Outcome::NotCached`] more than a word.
+    pub verified: bool,
+    /// Whether this was the second purge, against a fill that was under way at the first.
+    pub rebound: bool,
+    /// The attempts so far.
+    pub attempts: u32,
+    /// From the hook to the start of the last attempt. For a rebound it counts from the time when it
+    /// was due, at a later cache from the answer of the cache before.
+    pub waited: Duration,
+    /// From the start of the last attempt to its answer or failure.
+    pub took: Duration,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} at {} {}: {}",
+            self.target, self.cache, self.node, self.outcome
+        )
+    }
+}
+
+/// A subscription to the [`Report`]s of a dispatcher, from `Roan::subscribe`.
+///
+/// Up to 1,024 reports wait for a slow reader. More push out the oldest; [`Reports::missed`] counts
+/// those.
+#[derive(Debug)]
+pub struct Reports {
+    receiver: broadcast::Receiver<Report>,
+    missed: u64,
+}
+
+impl Reports {
+    pub(crate) const WAITING: usize = 1024;
+
+    pub(crate) fn new(receiver: broadcast::Receiver<Report>) -> Self {
+        Self {
+            receiver,
+            missed: 0,
+        }
+    }
+
+    /// The next report; `None` when the dispatcher has ended.
+    pub async fn next(&mut self) -> Option<Report> {
+        loop {
+            match self.receiver.recv().await {
+                Ok(report) => return Some(report),
+                Err(broadcast::error::RecvError::Lagged(count)) => self.missed += count,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// The next report; waits for it without a runtime. `None` when the dispatcher has ended.
+    ///
+    /// # Panics
+    ///
+    /// Inside an asynchronous task, which must not block: use [`Reports::next`] there.
+    pub fn next_blocking(&mut self) -> Option<Report> {
+        loop {
+            match self.receiver.blocking_recv() {
+                Ok(report) => return Some(report),
+                Err(broadcast::error::RecvError::Lagged(count)) => self.missed += count,
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// How many reports were pushed out before they could be read.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+}

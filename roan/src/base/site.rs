@@ -1,0 +1,175 @@
+//! Sites: under which scheme and host pages are cached.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::HeaderValue;
+use http::uri::{Authority, Scheme};
+
+/// The scheme and host that pages are cached under.
+///
+/// A purge is sent with the site's `Host`, so that the cache makes of it the key of the page. The
+/// scheme matters only to a cache that has it in its keys; without one, `http` and `https` pages
+/// are the same to Roan.
+///
+/// ```
+/// use roan::Site;
+///
+/// let site: Site = "https://www.example.org".parse()?;
+/// assert_eq!(site.host(), "www.example.org");
+/// assert_eq!(site.scheme(), Some("https"));
+/// let site: Site = "WWW.example.org:8080".parse()?;
+/// assert_eq!(site.to_string(), "www.example.org:8080");
+/// # Ok::<(), roan::SiteError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Site {
+    scheme: Option<Scheme>,
+    /// Lower case, with the port if one was given.
+    authority: String,
+    host_len: usize,
+    header: HeaderValue,
+}
+
+impl Site {
+    /// The scheme, if one was given.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&str> {
+        self.scheme.as_ref().map(Scheme::as_str)
+    }
+
+    /// The host in lower case, without a port: nginx's `$host`.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.authority[..self.host_len]
+    }
+
+    /// The host in lower case, with its port if one was given: the `Host` header of a purge.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub(crate) fn header(&self) -> &HeaderValue {
+        &self.header
+    }
+}
+
+/// Why a text is no [`Site`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "site {text:?} {problem}: write `https://www.example.org`, `www.example.org` or `localhost:8080`"
+)]
+pub struct SiteError {
+    pub(crate) text: String,
+    pub(crate) problem: &'static str,
+}
+
+impl FromStr for Site {
+    type Err = SiteError;
+
+    fn from_str(text: &str) -> Result<Self, SiteError> {
+        let error = |problem| {
+            let text = crate::base::target::shortened(&redacted(text));
+            Err(SiteError { text, problem })
+        };
+        let (scheme, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
+                (Some(Scheme::HTTP), rest)
+            }
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
+                (Some(Scheme::HTTPS), rest)
+            }
+            Some(_) => return error("has a scheme that is neither http nor https"),
+            None => (None, text),
+        };
+        let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
+        if authority.contains(['/', '?', '#']) {
+            return error("has a path");
+        }
+        if authority.contains('@') {
+            return error("has a user name");
+        }
+        // nginx's `$host` has none either.
+        let authority = authority.strip_suffix('.').unwrap_or(&authority).to_owned();
+        let Ok(parsed) = Authority::from_str(&authority) else {
+            return error("has no host name");
+        };
+        let port = &authority[parsed.host().len()..];
+        if parsed.host().is_empty() || !port.is_empty() && parsed.port_u16().is_none() {
+            return error("has no host name");
+        }
+        let host_len = parsed.host().len();
+        let Ok(header) = HeaderValue::from_str(&authority) else {
+            return error("has no host name");
+        };
+        Ok(Self {
+            scheme,
+            authority,
+            host_len,
+            header,
+        })
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(scheme) = &self.scheme {
+            write!(f, "{scheme}://")?;
+        }
+        f.write_str(&self.authority)
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Site({self})")
+    }
+}
+
+/// The text without user name, password and query, which no message may show.
+pub(crate) fn redacted(url: &str) -> String {
+    let start = url.find("//").map_or(0, |slashes| slashes + 2);
+    // A password may hold `/` or `?` by mistake, so the last `@` ends it, wherever it is.
+    let mut shown = match url[start..].rfind('@') {
+        Some(at) => format!("{}***{}", &url[..start], &url[start + at..]),
+        None => url.to_owned(),
+    };
+    // A query may hold a token.
+    if let Some(query) = shown.find('?') {
+        shown.replace_range(query + 1.., "***");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_is_a_host_with_perhaps_a_scheme_and_a_port() {
+        let site: Site = "HTTPS://Www.Example.org:8443/".parse().unwrap();
+        assert_eq!(site.scheme(), Some("https"));
+        assert_eq!(site.host(), "www.example.org");
+        assert_eq!(site.authority(), "www.example.org:8443");
+        let site: Site = "[::1]:8080".parse().unwrap();
+        assert_eq!((site.host(), site.scheme()), ("[::1]", None));
+    }
+
+    #[test]
+    fn what_is_no_site_is_refused_without_its_secrets() {
+        for text in [
+            "", "http://", "ftp://x", "x/y", "a b", "x:", "x?y", "é", "a\r\nb",
+        ] {
+            assert!(text.parse::<Site>().is_err(), "{text:?} was accepted");
+        }
+        let message = "http://me:secret@x"
+            .parse::<Site>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("***@x") && !message.contains("secret"),
+            "{message}"
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! Targets: what a rule yields for one row.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use hashbrown::Equivalent;
+
+use super::url_syntax::check_url;
+
+pub use super::target_error::TargetError;
+pub(crate) use super::target_error::shortened;
+pub(crate) use super::url_syntax::{check_rendered_url, check_tag};
+
+/// What a purge makes fresh: one URL of a site, or everything that carries one tag.
+///
+/// A URL is kept byte for byte, for a cache keys each spelling on its own (`%c3` and `%C3` are two
+/// pages to nginx). It has the form in which a browser sends it: a path, a query perhaps, with all
+/// else percent-encoded. A spelling that an HTTP client would rewrite on the way is refused here,
+/// where it can be seen, for its purge would hit another page.
+///
+/// ```
+/// use roan::Target;
+///
+/// let page = Target::url("/posts/caf%C3%A9?page=2")?;
+/// assert_eq!(page.as_str(), "/posts/caf%C3%A9?page=2");
+///
+/// let elsewhere = Target::url("/posts")?.at_site("shop");
+/// assert_eq!(elsewhere.site(), Some("shop"));
+///
+/// let error = Target::url("/a b").unwrap_err();
+/// assert_eq!(error.to_string(), r#"URL "/a b": ' ' at byte 2 must be written `%20`"#);
+/// # Ok::<(), roan::TargetError>(())
+/// ```
+#[derive(Clone)]
+pub struct Target {
+    /// The name of the site, then the URL or tag: one allocation, and a borrowed twin
+    /// ([`TargetRef`]) finds it in a map without any.
+    text: Arc<str>,
+    site_len: u16,
+    kind: TargetKind,
+}
+
+/// The kinds of [`Target`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TargetKind {
+    /// A path with an optional query.
+    Url,
+    /// A tag (surrogate key), which a cache has seen in a response header.
+    Tag,
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Url => "URL",
+            Self::Tag => "tag",
+        })
+    }
+}
+
+impl Target {
+    /// The longest URL or tag, in bytes. nginx serves none longer than 8 KiB unless told to
+    /// (`large_client_header_buffers`).
+    pub const MAX_LEN: usize = 16 * 1024;
+
+    /// The longest name of a site, in bytes.
+    pub(crate) const MAX_SITE_LEN: usize = 255;
+
+    /// The page at `url`: a path that begins with `/`, and a query perhaps.
+    ///
+    /// # Errors
+    ///
+    /// When `url` is not in the form in which a browser sends it: see [`TargetError`].
+    pub fn url(url: impl AsRef<str>) -> Result<Self, TargetError> {
+        let url = url.as_ref();
+        check_url(url)?;
+        Ok(TargetRef::new(TargetKind::Url, url, 0).to_target())
+    }
+
+    /// Every page that carries `tag`: visible ASCII without space or comma.
+    ///
+    /// # Errors
+    ///
+    /// When `tag` is empty, too long, or has another character.
+    pub fn tag(tag: impl AsRef<str>) -> Result<Self, TargetError> {
+        let tag = tag.as_ref();
+        check_tag(tag)?;
+        Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
+    }
+
+    /// The same target at the site of that name, in place of the default site.
+    ///
+    /// A name that the dispatcher does not know is reported when the purge is asked for. Names are
+    /// cut after 255 bytes.
+    #[must_use]
+    pub fn at_site(&self, name: &str) -> Self {
+        let end = (0..=Self::MAX_SITE_LEN.min(name.len()))
+            .rev()
+            .find(|end| name.is_char_boundary(*end))
+            .unwrap_or_default();
+        let text = format!("{}{}", &name[..end], self.as_str());
+        TargetRef::new(self.kind, &text, end).to_target()
+    }
+
+    /// The URL or the tag.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text[usize::from(self.site_len)..]
+    }
+
+    /// The name of the site; `None` is the default site.
+    #[must_use]
+    pub fn site(&self) -> Option<&str> {
+        (self.site_len > 0).then(|| &self.text[..usize::from(self.site_len)])
+    }
+
+    /// Whether the target is a URL or a tag.
+    #[must_use]
+    pub fn kind(&self) -> TargetKind {
+        self.kind
+    }
+}
+
+impl PartialEq for Target {
+    fn eq(&self, other: &Self) -> bool {
+        TargetRef::from(self) == TargetRef::from(other)
+    }
+}
+
+impl Eq for Target {}
+
+impl Hash for Target {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        TargetRef::from(self).hash(state);
+    }
+}
+
+/// The URL itself, `tag NAME` for a tag, and `URL at site NAME` beside the default site.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == TargetKind::Tag {
+            f.write_str("tag ")?;
+        }
+        f.write_str(self.as_str())?;
+        self.site()
+            .map_or(Ok(()), |site| write!(f, " at site {site}"))
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+impl From<&Target> for Target {
+    fn from(target: &Target) -> Self {
+        target.clone()
+    }
+}
+
+impl TryFrom<&str> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: &str) -> Result<Self, TargetError> {
+        Self::url(url)
+    }
+}
+
+impl TryFrom<&String> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: &String) -> Result<Self, TargetError> {
+        Self::url(url)
+    }
+}
+
+impl TryFrom<String> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: String) -> Result<Self, TargetError> {
+        Self::url(url)
+    }
+}
+
+impl TryFrom<Cow<'_, str>> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: Cow<'_, str>) -> Result<Self, TargetError> {
+        Self::url(url)
+    }
+}
+
+/// A [`Target`] that still lies in the buffer it was rendered in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct TargetRef<'a> {
+    text: &'a str,
+    site_len: u16,
+    kind: TargetKind,
+}
+
+impl<'a> TargetRef<'a> {
+    /// `text` is the name of the site, `site_len` bytes of it, and then a checked URL or tag.
+    pub(crate) fn new(kind: TargetKind, text: &'a str, site_len: usize) -> Self {
+        debug_assert!(site_len <= Target::MAX_SITE_LEN);
+        Self {
+            text,
+            site_len: u16::try_from(site_len).unwrap_or(u16::MAX),
+            kind,
+        }
+    }
+
+    pub(crate) fn to_target(self) -> Target {
+        Target {
+            text: self.text.into(),
+            site_len: self.site_len,
+            kind: self.kind,
+        }
+    }
+}
+
+impl<'a> From<&'a Target> for TargetRef<'a> {
+    fn from(target: &'a Target) -> Self {
+        Self {
+            text: &target.text,
+            site_len: target.site_len,
+            kind: target.kind,
+        }
+    }
+}
+
+impl Equivalent<Target> for TargetRef<'_> {
+    fn equivalent(&self, key: &Target) -> bool {
+        *self == TargetRef::from(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kind_and_site_tell_targets_apart() {
+        let url = Target::url("/x").unwrap();
+        assert_ne!(url, Target::tag("/x").unwrap());
+        assert_ne!(url, url.at_site("/"));
+        assert_ne!(url.at_site("ab"), Target::url("/b/x").unwrap().at_site("a"));
+        assert_eq!(url.at_site("a").at_site("b"), url.at_site("b"));
+        assert_eq!(url.at_site("shop").to_string(), "/x at site shop");
+    }
+}

@@ -1,0 +1,71 @@
+//! Why a target cannot be made.
+
+use std::convert::Infallible;
+
+use super::target::{Target, TargetKind};
+
+/// Why a URL or a tag cannot be purged. Each message says what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// The URL does not begin with `/`.
+    #[error("URL {0:?} must begin with `/`: the path of the page, without scheme and host")]
+    NoLeadingSlash(String),
+    /// A character that a browser would have percent-encoded.
+    #[error("{kind} {text:?}: {found:?} at byte {at} must be written `{instead}`")]
+    Character {
+        /// Whether it was to be a URL or a tag.
+        kind: TargetKind,
+        /// The whole URL or tag.
+        text: String,
+        /// The character.
+        found: char,
+        /// Its place, in bytes from the start.
+        at: usize,
+        /// Its percent-encoded form.
+        instead: String,
+    },
+    /// A `%` without two hexadecimal digits after it.
+    #[error(
+        "URL {text:?}: the `%` at byte {at} needs two hexadecimal digits; a plain `%` is `%25`"
+    )]
+    Escape {
+        /// The whole URL.
+        text: String,
+        /// The place of the `%`, in bytes from the start.
+        at: usize,
+    },
+    /// A segment `.` or `..`, in whatever spelling: clients resolve it before they send a request,
+    /// so no cached page has it in its URL.
+    #[error("URL {0:?} has a `.` or `..` segment, which clients resolve: write the resolved path")]
+    DotSegment(String),
+    /// An empty tag.
+    #[error("a tag must not be empty")]
+    EmptyTag,
+    /// Longer than [`Target::MAX_LEN`].
+    #[error("{kind} of {length} bytes: the limit is {}", Target::MAX_LEN)]
+    TooLong {
+        /// Whether it was to be a URL or a tag.
+        kind: TargetKind,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// A value's `Display` gave an error in place of a text.
+    #[error("{0}: the `Display` of a value failed")]
+    Display(String),
+}
+
+impl From<Infallible> for TargetError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// The text for a message, which a hostile value shall not flood.
+pub(crate) fn shortened(text: &str) -> String {
+    const LIMIT: usize = 200;
+    match text.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}

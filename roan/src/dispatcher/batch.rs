@@ -1,0 +1,72 @@
+//! Targets that wait together, each of them once.
+
+use std::hash::BuildHasher;
+use std::time::Instant;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::base::target::{Target, TargetRef};
+
+/// Targets, each with the time at which it was first asked for, in that order: pages that were stored
+/// together lie together on a cache's disk, which removes them faster so.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Finds the place in `targets`. The hash is kept, so that growing looks at no target.
+    index: HashTable<(u64, u32)>,
+    targets: Vec<(Target, Instant)>,
+}
+
+/// What [`Batch::put`] has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    New,
+    Known,
+    /// It is new, and there is no room.
+    Full,
+}
+
+impl Batch {
+    pub(super) fn put(
+        &mut self,
+        target: TargetRef<'_>,
+        hasher: &DefaultHashBuilder,
+        has_room: impl FnOnce() -> bool,
+    ) -> Found {
+        let targets = &mut self.targets;
+        let hash = hasher.hash_one(target);
+        let is_it = |&(known, place): &(u64, u32)| {
+            known == hash && TargetRef::from(&targets[place as usize].0) == target
+        };
+        let entry = self.index.entry(hash, is_it, |&(known, _)| known);
+        let Entry::Vacant(vacant) = entry else {
+            return Found::Known;
+        };
+        match u32::try_from(targets.len()) {
+            Ok(place) if has_room() => {
+                vacant.insert((hash, place));
+                targets.push((target.to_target(), Instant::now()));
+                Found::New
+            }
+            _ => Found::Full,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.targets.capacity()
+    }
+
+    /// Takes them out, and keeps their memory.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Target, Instant)> {
+        self.index.clear();
+        self.targets.drain(..)
+    }
+}

@@ -1,0 +1,235 @@
+//! The outbox in memory: hooks put targets in, the dispatcher takes them out.
+//!
+//! A hook takes one lock, which no other thread is likely to hold: each thread has a slot of its
+//! own, and the dispatcher holds a slot's lock only to swap its batch for an empty one. A target that
+//! waits already costs no memory.
+
+use std::cell::Cell;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use hashbrown::DefaultHashBuilder;
+use tokio::sync::Notify;
+
+use super::batch::{Batch, Found};
+use crate::base::target::TargetRef;
+
+const SLOTS: usize = 32;
+
+/// A batch with room for more than this is not kept for the next round.
+const KEPT_CAPACITY: usize = 4096;
+
+/// Purges on their way from the hooks to the dispatcher.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    slots: Box<[Slot]>,
+    hasher: DefaultHashBuilder,
+    /// Targets in all slots.
+    waiting: AtomicUsize,
+    limit: usize,
+    /// Targets that found `limit` others waiting.
+    dropped: AtomicU64,
+    /// Whether the dispatcher will look into the slots without being told to.
+    awake: AtomicBool,
+    closed: AtomicBool,
+    signal: Notify,
+}
+
+/// Padded to two cache lines, so that threads do not slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Slot(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    targets: Batch,
+    /// How often a target was put here since the program began.
+    asked: u64,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that panics runs under the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What became of a target that was put into the [`Inbox`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Waits,
+    /// As many targets wait as may. With the number of targets that were not let in so far.
+    Full(u64),
+    /// The dispatcher was shut down. With that number, too.
+    Closed(u64),
+}
+
+fn slot_of_this_thread() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SLOT: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    SLOT.with(|slot| {
+        if slot.get() == usize::MAX {
+            slot.set(THREADS.fetch_add(1, Ordering::Relaxed) % SLOTS);
+        }
+        slot.get()
+    })
+}
+
+impl Inbox {
+    /// At most `limit` targets wait at a time.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            hasher: DefaultHashBuilder::default(),
+            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
+            waiting: AtomicUsize::new(0),
+            limit,
+            dropped: AtomicU64::new(0),
+            awake: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+            signal: Notify::new(),
+        }
+    }
+
+    /// Puts a target in and wakes the dispatcher if it sleeps.
+    pub(crate) fn put(&self, target: TargetRef<'_>) -> Put {
+        let mut slot = self.slots[slot_of_this_thread()].lock();
+        // Under the lock: `close` takes each lock once, so nothing is put in behind its back.
+        if self.closed.load(Ordering::Acquire) {
+            return Put::Closed(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
+        }
+        slot.asked += 1;
+        let has_room = || self.waiting.load(Ordering::Relaxed) < self.limit;
+        match slot.targets.put(target, &self.hasher, has_room) {
+            Found::New => _ = self.waiting.fetch_add(1, Ordering::Relaxed),
+            Found::Known => {}
+            Found::Full => return Put::Full(self.dropped.fetch_add(1, Ordering::Relaxed) + 1),
+        }
+        drop(slot);
+        self.wake();
+        Put::Waits
+    }
+
+    /// Makes the dispatcher look: at the slots, and at whatever else it was left.
+    pub(crate) fn wake(&self) {
+        if !self.awake.load(Ordering::Acquire) && !self.awake.swap(true, Ordering::AcqRel) {
+            self.signal.notify_one();
+        }
+    }
+
+    /// Takes the targets out of slot after slot. `spare` is an empty batch, or one from the call
+    /// before, whose memory is used again.
+    pub(crate) fn take(&self, number: usize, spare: &mut Batch) {
+        if spare.capacity() > KEPT_CAPACITY {
+            *spare = Batch::default();
+        }
+        mem::swap(&mut self.slots[number].lock().targets, spare);
+        self.waiting.fetch_sub(spare.len(), Ordering::Relaxed);
+    }
+
+    /// How many slots there are to [`take`](Self::take) from.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// From now on a [`put`](Self::put) wakes the dispatcher, which must look once more before it
+    /// sleeps: the locks of the slots order what was put before against this.
+    pub(crate) fn doze(&self) {
+        self.awake.store(false, Ordering::Release);
+    }
+
+    /// Whether nothing waits here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.iter().all(|slot| slot.lock().targets.is_empty())
+    }
+
+    /// Ends when something wakes the dispatcher.
+    pub(crate) async fn woken(&self) {
+        self.signal.notified().await;
+    }
+
+    /// From now on nothing need wake the dispatcher.
+    pub(crate) fn rouse(&self) {
+        self.awake.store(true, Ordering::Release);
+    }
+
+    /// Lets nothing more in.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for slot in &self.slots {
+            drop(slot.lock());
+        }
+    }
+
+    /// How many targets wait here.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How often a target was put in.
+    pub(crate) fn asked(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.lock().asked).sum()
+    }
+
+    /// How often a target was not let in.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::target::{Target, TargetKind};
+
+    fn url(text: &str) -> TargetRef<'_> {
+        TargetRef::new(TargetKind::Url, text, 0)
+    }
+
+    #[test]
+    fn a_target_waits_once_however_often_it_is_put() {
+        let inbox = Inbox::new(10);
+        for _ in 0..1000 {
+            assert_eq!(inbox.put(url("/a")), Put::Waits);
+        }
+        assert_eq!((inbox.waiting(), inbox.asked()), (1, 1000));
+        let mut taken = Batch::default();
+        let number = slot_of_this_thread();
+        inbox.take(number, &mut taken);
+        assert_eq!(taken.len(), 1);
+        assert_eq!(inbox.waiting(), 0);
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn targets_are_taken_in_the_order_in_which_they_were_first_put() {
+        let inbox = Inbox::new(1000);
+        let urls: Vec<_> = (0..1000).map(|number| format!("/{number}")).collect();
+        for text in urls.iter().chain(urls.iter().rev()) {
+            assert_eq!(inbox.put(url(text)), Put::Waits);
+        }
+        let mut taken = Batch::default();
+        inbox.take(slot_of_this_thread(), &mut taken);
+        let taken: Vec<_> = taken.drain().map(|(target, _)| target).collect();
+        assert!(taken.iter().map(Target::as_str).eq(&urls));
+    }
+
+    #[test]
+    fn the_limit_keeps_new_targets_out_and_lets_known_ones_in() {
+        let inbox = Inbox::new(1);
+        assert_eq!(inbox.put(url("/a")), Put::Waits);
+        assert_eq!(inbox.put(url("/b")), Put::Full(1));
+        assert_eq!(inbox.put(url("/a")), Put::Waits);
+        assert_eq!(inbox.dropped(), 1);
+    }
+
+    #[test]
+    fn nothing_is_let_in_after_the_close() {
+        let inbox = Inbox::new(1);
+        inbox.close();
+        assert_eq!(inbox.put(url("/a")), Put::Closed(1));
+        assert!(inbox.is_empty());
+    }
+}

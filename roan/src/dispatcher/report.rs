@@ -1,0 +1,185 @@
+//! What becomes of purges: logged, counted, reported.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::broadcast;
+
+#[cfg(feature = "sql")]
+use super::dead::Dead;
+use super::node::Node;
+use super::queue::Job;
+use crate::base::log::loudly;
+use crate::base::outcome::{Outcome, Refusal};
+use crate::base::report::{Report, Reports};
+use crate::base::target::Target;
+
+/// Where the log lines and reports of a dispatcher come from.
+pub(crate) struct Reporter {
+    /// `None` after the end, so that subscribers learn of it.
+    reports: RwLock<Option<broadcast::Sender<Report>>>,
+    /// Targets that went to no node.
+    refused: AtomicU64,
+    /// What was given up; `None` where a database keeps it.
+    #[cfg(feature = "sql")]
+    dead: Option<Dead>,
+}
+
+impl Reporter {
+    /// `keeps_dead`: no database keeps what is given up.
+    pub(super) fn new(keeps_dead: bool) -> Self {
+        #[cfg(not(feature = "sql"))]
+        let _ = keeps_dead;
+        Self {
+            reports: RwLock::new(Some(broadcast::Sender::new(Reports::WAITING))),
+            refused: AtomicU64::new(0),
+            #[cfg(feature = "sql")]
+            dead: keeps_dead.then(Dead::default),
+        }
+    }
+
+    /// No cache can purge the target.
+    pub(super) fn refused(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
+        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            loudly(format_args!(
+                "{target} cannot be purged (number {count}): {refusal}"
+            ));
+        } else {
+            tracing::error!(target: "roan", %target, %refusal, "purge refused");
+        }
+        self.unsent(target, Outcome::Refused(refusal), asked, now);
+    }
+
+    pub(super) fn refused_count(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// The target went to no node.
+    pub(super) fn unsent(&self, target: &Target, outcome: Outcome, asked: Instant, now: Instant) {
+        self.send(|| Report {
+            target: target.clone(),
+            cache: "".into(),
+            node: "".into(),
+            outcome,
+            status: None,
+            verified: false,
+            rebound: false,
+            attempts: 0,
+            waited: now.saturating_duration_since(asked),
+            took: Duration::ZERO,
+        });
+    }
+
+    pub(super) fn ended(&self, ended: Ended<'_>) {
+        ended.log();
+        #[cfg(feature = "sql")]
+        if let Some(dead) = &self.dead {
+            dead.note(&ended);
+        }
+        self.send(|| ended.into_report());
+    }
+
+    fn send(&self, report: impl FnOnce() -> Report) {
+        let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reports) = reports
+            .as_ref()
+            .filter(|reports| reports.receiver_count() > 0)
+        {
+            // Fails when the last subscriber has just gone, and then nobody misses it.
+            let _ = reports.send(report());
+        }
+    }
+
+    pub(crate) fn subscribe(&self) -> Reports {
+        let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
+        Reports::new(match reports.as_ref() {
+            Some(reports) => reports.subscribe(),
+            // Of a sender that is gone: it gives nothing.
+            None => broadcast::Sender::new(1).subscribe(),
+        })
+    }
+
+    /// What was given up; `None` where a database keeps it.
+    #[cfg(feature = "sql")]
+    pub(crate) fn dead(&self) -> Option<&Dead> {
+        self.dead.as_ref()
+    }
+
+    pub(super) fn close(&self) {
+        *self.reports.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// How a request ended, or what ended without one.
+pub(super) struct Ended<'a> {
+    pub(super) node: &'a Node,
+    pub(super) job: &'a Job,
+    pub(super) outcome: Outcome,
+    pub(super) status: Option<u16>,
+    pub(super) verified: bool,
+    /// Whether a person must see it: see [`Node::count`].
+    pub(super) first_of_a_run: bool,
+    pub(super) now: Instant,
+}
+impl Ended<'_> {
+    fn waited(&self) -> Duration {
+        self.job.started.saturating_duration_since(self.job.asked)
+    }
+
+    fn took(&self) -> Duration {
+        self.now.saturating_duration_since(self.job.started)
+    }
+
+    fn into_report(self) -> Report {
+        Report {
+            target: self.job.target.clone(),
+            cache: Arc::clone(&self.node.cache),
+            node: Arc::clone(&self.node.name),
+            status: self.status,
+            verified: self.verified,
+            rebound: self.job.rebound,
+            attempts: self.job.attempts,
+            waited: self.waited(),
+            took: self.took(),
+            outcome: self.outcome,
+        }
+    }
+
+    fn log(&self) {
+        macro_rules! event {
+            ($level:ident) => {
+                tracing::event!(
+                    target: "roan",
+                    tracing::Level::$level,
+                    target = %self.job.target,
+                    cache = %self.node.cache,
+                    node = %self.node.name,
+                    outcome = %self.outcome,
+                    status = self.status,
+                    verified = self.verified,
+                    rebound = self.job.rebound,
+                    attempts = self.job.attempts,
+                    waited_us = microseconds(self.waited()),
+                    took_us = microseconds(self.took()),
+                    "purge"
+                )
+            };
+        }
+        match self.outcome {
+            Outcome::Purged | Outcome::NotCached => event!(DEBUG),
+            Outcome::Failed(_) => event!(WARN),
+            _ if self.first_of_a_run && !tracing::dispatcher::has_been_set() => {
+                let (target, cache, node) = (&self.job.target, &self.node.cache, &self.node.name);
+                loudly(format_args!("{target} at {cache} {node}: {}", self.outcome));
+            }
+            _ if self.first_of_a_run => event!(ERROR),
+            _ => event!(WARN),
+        }
+    }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,231 @@
+//! Hooks: what a program calls when a row was written.
+
+pub(crate) mod scope;
+
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+use self::scope::Recording;
+use self::scope::Scope;
+#[cfg(feature = "sql")]
+use crate::app::OutboxHandle;
+use crate::app::{Roan, given_or_global};
+use crate::base::event::{Event, Events};
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+use crate::base::target::TargetKind;
+use crate::base::target::{Target, TargetError, TargetRef};
+use crate::model::{Model, Sink, Targets};
+#[cfg(feature = "sql")]
+use crate::outbox::Statement;
+use crate::registry::run_time;
+
+/// Purges what shows a new row.
+///
+/// Returns at once: the purge is sent from another thread, and whether it succeeds is no concern of
+/// the write. Inside a [`scope`](crate::scope) it waits until the work is over.
+///
+/// Call it after the write has committed, or inside a scope around the transaction.
+///
+/// ```
+/// # use roan::purge_on;
+/// #[purge_on(save, delete, url = "/posts")]
+/// struct Post;
+///
+/// # roan::testing::record_blocking(|| {
+/// // ... insert the row, then:
+/// roan::created(&Post);
+/// # });
+/// ```
+pub fn created<M: Model>(model: &M) {
+    fire_created(None, model);
+}
+
+/// Purges what shows a changed row: the targets of the old row and those of the new one, so that
+/// both URLs of a row that moved are fresh. Rules with `update(field, ...)` fire only when one of
+/// their fields differs. Otherwise as [`created`].
+pub fn updated<M: Model>(old: &M, new: &M) {
+    fire_updated(None, old, new);
+}
+
+/// Purges what shows a row that is new or changed, where the old row is not at hand: rules fire for
+/// `create` and for `update`, whatever fields they watch. Otherwise as [`created`].
+///
+/// The old row's own URL is not purged. Where it may change, use [`updated`].
+pub fn saved<M: Model>(model: &M) {
+    fire_saved(None, model);
+}
+
+/// Purges what showed a row that is gone. Otherwise as [`created`].
+pub fn deleted<M: Model>(model: &M) {
+    fire_deleted(None, model);
+}
+
+impl Roan {
+    /// Asks for a purge of one target, without a model. Returns at once; a scope holds it back.
+    ///
+    /// # Errors
+    ///
+    /// When a text is no URL that can be purged: see [`Target::url`].
+    pub fn purge<T>(&self, target: T) -> Result<(), TargetError>
+    where
+        T: TryInto<Target, Error: Into<TargetError>>,
+    {
+        let target = target.try_into().map_err(Into::into)?;
+        purge(Some(self), &target);
+        Ok(())
+    }
+
+    /// As [`roan::created`](crate::created), to this dispatcher.
+    pub fn created<M: Model>(&self, model: &M) {
+        fire_created(Some(self), model);
+    }
+
+    /// As [`roan::updated`](crate::updated), to this dispatcher.
+    pub fn updated<M: Model>(&self, old: &M, new: &M) {
+        fire_updated(Some(self), old, new);
+    }
+
+    /// As [`roan::saved`](crate::saved), to this dispatcher.
+    pub fn saved<M: Model>(&self, model: &M) {
+        fire_saved(Some(self), model);
+    }
+
+    /// As [`roan::deleted`](crate::deleted), to this dispatcher.
+    pub fn deleted<M: Model>(&self, model: &M) {
+        fire_deleted(Some(self), model);
+    }
+}
+
+#[cfg(feature = "sql")]
+impl OutboxHandle<'_> {
+    /// The `INSERT` for what these hooks would purge, for a program that speaks to its database by
+    /// itself: run it in the transaction of the write. `None` when there is nothing to insert.
+    ///
+    /// When purges wait in memory they are asked for at once, or held by the current scope, and
+    /// there is nothing to insert either.
+    ///
+    /// The relay looks for the row within milliseconds, and again for a while: if the commit is
+    /// long in coming, [`committed`](Self::committed) spares the wait for the next look.
+    ///
+    /// ```
+    /// # use roan::purge_on;
+    /// # #[purge_on(save, url = "/posts/{0}")]
+    /// # struct Post(u32);
+    /// # fn write(roan: &roan::Roan, execute: impl Fn(&str, &[String])) {
+    /// if let Some(insert) = roan.outbox().statement(|| roan::saved(&Post(1))) {
+    ///     execute(&insert.sql, &insert.params);
+    /// }
+    /// # }
+    /// ```
+    pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
+        let targets = recorded(self.roan, hooks);
+        if self.link().is_none() {
+            for target in &targets {
+                purge(Some(self.roan), target);
+            }
+        }
+        self.insert(&targets)
+    }
+}
+
+pub(crate) fn fire_created<M: Model>(roan: Option<&Roan>, model: &M) {
+    fire(roan, Events::CREATE, &[model], |_| true);
+}
+
+pub(crate) fn fire_updated<M: Model>(roan: Option<&Roan>, old: &M, new: &M) {
+    fire(roan, Events::UPDATE, &[old, new], |rule| {
+        M::watched_changed(old, new, rule)
+    });
+}
+
+pub(crate) fn fire_saved<M: Model>(roan: Option<&Roan>, model: &M) {
+    fire(roan, Events::SAVE, &[model], |_| true);
+}
+
+pub(crate) fn fire_deleted<M: Model>(roan: Option<&Roan>, model: &M) {
+    fire(roan, Event::Delete.into(), &[model], |_| true);
+}
+
+/// Purges one target without a model.
+pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
+    with_sink(roan, |sink| sink.target(TargetRef::from(target)));
+}
+
+/// The targets of these hooks, in order, in place of purging them. What cannot be a target is told.
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
+    let recording = Recording::new();
+    recording.run_blocking(hooks);
+    let (targets, refused) = recording.end();
+    for error in &refused {
+        roan.engine().invalid(error);
+    }
+    in_order(targets)
+}
+
+/// Each target once. One write makes one payload, however its hooks were hashed.
+#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
+    fn place(target: &Target) -> (&str, Option<&str>, bool) {
+        let is_tag = target.kind() == TargetKind::Tag;
+        (target.as_str(), target.site(), is_tag)
+    }
+    targets.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
+    targets.dedup();
+    targets
+}
+
+fn fire<M: Model>(
+    roan: Option<&Roan>,
+    events: Events,
+    rows: &[&M],
+    changed: impl Fn(usize) -> bool,
+) {
+    with_sink(roan, |sink| {
+        for (number, rule) in M::rules().iter().enumerate() {
+            if rule.events().intersects(events) && changed(number) {
+                for row in rows {
+                    row.targets(number, &mut Targets::new(sink));
+                }
+            }
+        }
+        run_time::fire::<M>(events, sink);
+    });
+}
+
+/// The scope that is current, else the dispatcher.
+fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
+    if let Some(scope) = Scope::current() {
+        yields(&mut Held {
+            scope: &scope,
+            roan,
+        });
+    } else if let Some(roan) = given_or_global(roan) {
+        yields(&mut Sent(roan));
+    }
+}
+
+struct Held<'a> {
+    scope: &'a Scope,
+    roan: Option<&'a Roan>,
+}
+
+impl Sink for Held<'_> {
+    fn target(&mut self, target: TargetRef<'_>) {
+        self.scope.hold(self.roan, target);
+    }
+
+    fn refused(&mut self, error: TargetError) {
+        self.scope.refused(self.roan, error);
+    }
+}
+
+struct Sent<'a>(&'a Roan);
+
+impl Sink for Sent<'_> {
+    fn target(&mut self, target: TargetRef<'_>) {
+        self.0.engine().put(target);
+    }
+
+    fn refused(&mut self, error: TargetError) {
+        self.0.engine().invalid(&error);
+    }
+}

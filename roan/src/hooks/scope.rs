@@ -1,0 +1,267 @@
+//! Scopes: hold purges back until the work is over.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashSet;
+
+use crate::app::{Roan, given_or_global};
+use crate::base::target::{Target, TargetError, TargetRef};
+
+tokio::task_local! {
+    static CURRENT: Arc<Scope>;
+}
+
+/// Holds back the purges of all hooks that fire in `work`, and sends them, each once, when it is
+/// over.
+///
+/// Put it around a transaction: purges then leave after the commit. They leave after an error, a
+/// panic or a cancellation too, since a write may have committed before: one purge too many costs a
+/// cache miss, one too few leaves a stale page. [`discard_scope`] drops them where it is known that
+/// nothing was written.
+///
+/// It holds each target once, in memory, however many there are: a bulk import is better split into
+/// several scopes.
+///
+/// A scope inside a scope hands its purges to the outer one. A task or thread that `work` starts is
+/// outside, unless it is wrapped in [`in_scope`] or [`in_scope_blocking`].
+///
+/// ```
+/// # use roan::purge_on;
+/// # #[purge_on(save, url = "/posts/{0}")]
+/// # struct Post(u32);
+/// # async fn transaction() -> Result<(), &'static str> {
+/// roan::scope(async {
+///     // begin ...
+///     roan::saved(&Post(1));
+///     roan::saved(&Post(2));
+///     // ... commit
+///     Ok(())
+/// })
+/// .await
+/// # }
+/// ```
+pub async fn scope<F: Future>(work: F) -> F::Output {
+    let scope = Over(Scope::inside(Scope::current(), Kind::Sending));
+    CURRENT.scope(Arc::clone(&scope.0), work).await
+}
+
+/// As [`scope`], for work without a runtime.
+///
+/// ```
+/// # use roan::purge_on;
+/// # #[purge_on(save, url = "/posts/{0}")]
+/// # struct Post(u32);
+/// # roan::testing::record_blocking(|| {
+/// let written = roan::scope_blocking(|| {
+///     roan::saved(&Post(1));
+///     2 + 2
+/// });
+/// # });
+/// ```
+pub fn scope_blocking<T>(work: impl FnOnce() -> T) -> T {
+    let scope = Over(Scope::inside(Scope::current(), Kind::Sending));
+    CURRENT.sync_scope(Arc::clone(&scope.0), work)
+}
+
+/// Keeps `work` in the scope that is current now, for a task that is about to be spawned.
+///
+/// Its purges are held back until it is over, and then handed to the scope; sent, if the scope has
+/// ended before it.
+///
+/// ```
+/// # use roan::purge_on;
+/// # #[purge_on(save, url = "/posts/{0}")]
+/// # struct Post(u32);
+/// # async fn work() {
+/// roan::scope(async {
+///     let other = tokio::spawn(roan::in_scope(async { roan::saved(&Post(2)) }));
+///     roan::saved(&Post(1));
+///     other.await
+/// })
+/// .await;
+/// # }
+/// ```
+pub fn in_scope<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> {
+    let outer = Scope::current();
+    async move {
+        let scope = Over(Scope::inside(outer, Kind::Sending));
+        CURRENT.scope(Arc::clone(&scope.0), work).await
+    }
+}
+
+/// As [`in_scope`], for a thread that is about to be started.
+pub fn in_scope_blocking<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    let outer = Scope::current();
+    move || {
+        let scope = Over(Scope::inside(outer, Kind::Sending));
+        CURRENT.sync_scope(Arc::clone(&scope.0), work)
+    }
+}
+
+/// Drops what the innermost current scope holds back so far. For work that is known to have
+/// written nothing. Outside a scope it does nothing.
+pub fn discard_scope() {
+    if let Some(scope) = Scope::current() {
+        scope.lock().drops();
+    }
+}
+
+/// What a scope holds back.
+pub(crate) struct Scope {
+    held: Mutex<Held>,
+    outer: Option<Arc<Self>>,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Hands over what it holds when it ends.
+    Sending,
+    /// Keeps it, for a test to look at.
+    Recording,
+}
+
+#[derive(Default)]
+struct Held {
+    ended: bool,
+    /// For the global dispatcher.
+    global: HashSet<Target>,
+    /// For others; few, so they are searched one by one.
+    others: Vec<(Roan, HashSet<Target>)>,
+    refused: Vec<TargetError>,
+}
+
+impl Held {
+    fn drops(&mut self) {
+        self.global.clear();
+        self.others.clear();
+    }
+
+    fn of(&mut self, roan: Option<&Roan>) -> &mut HashSet<Target> {
+        let Some(roan) = roan else {
+            return &mut self.global;
+        };
+        let number = self.others.iter().position(|(other, _)| other.is(roan));
+        let number = number.unwrap_or_else(|| {
+            self.others.push((roan.clone(), HashSet::new()));
+            self.others.len() - 1
+        });
+        &mut self.others[number].1
+    }
+}
+
+impl Scope {
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        CURRENT.try_with(Arc::clone).ok()
+    }
+
+    fn inside(outer: Option<Arc<Self>>, kind: Kind) -> Arc<Self> {
+        Arc::new(Self {
+            held: Mutex::default(),
+            outer,
+            kind,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        // A panic in the work must not lose what it held.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn hold(&self, roan: Option<&Roan>, target: TargetRef<'_>) {
+        let mut held = self.lock();
+        if held.ended {
+            drop(held);
+            return self.hand_over(roan, target);
+        }
+        let targets = held.of(roan);
+        if !targets.contains(&target) {
+            targets.insert(target.to_target());
+        }
+    }
+
+    pub(crate) fn refused(&self, roan: Option<&Roan>, error: TargetError) {
+        if self.kind == Kind::Recording {
+            self.lock().refused.push(error);
+        } else if let Some(outer) = &self.outer {
+            outer.refused(roan, error);
+        } else if let Some(roan) = given_or_global(roan) {
+            roan.engine().invalid(&error);
+        }
+    }
+
+    fn hand_over(&self, roan: Option<&Roan>, target: TargetRef<'_>) {
+        match (self.kind, &self.outer) {
+            (Kind::Recording, _) => {}
+            (Kind::Sending, Some(outer)) => outer.hold(roan, target),
+            (Kind::Sending, None) => {
+                if let Some(roan) = given_or_global(roan) {
+                    roan.engine().put(target);
+                }
+            }
+        }
+    }
+
+    fn end(&self) {
+        let held = {
+            let mut held = self.lock();
+            held.ended = true;
+            mem::take(&mut held.global)
+                .into_iter()
+                .map(|target| (None, target))
+                .chain(
+                    mem::take(&mut held.others)
+                        .into_iter()
+                        .flat_map(|(roan, targets)| {
+                            targets
+                                .into_iter()
+                                .map(move |target| (Some(roan.clone()), target))
+                        }),
+                )
+        };
+        for (roan, target) in held {
+            self.hand_over(roan.as_ref(), TargetRef::from(&target));
+        }
+    }
+}
+
+/// Ends the scope when dropped: at the end of the work, its panic or its cancellation.
+struct Over(Arc<Scope>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+/// A scope that keeps what it holds, for [`testing`](crate::testing).
+pub(crate) struct Recording(Arc<Scope>);
+
+impl Recording {
+    pub(crate) fn new() -> Self {
+        Self(Scope::inside(None, Kind::Recording))
+    }
+
+    pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
+        CURRENT.scope(Arc::clone(&self.0), work).await
+    }
+
+    pub(crate) fn run_blocking<T>(&self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(Arc::clone(&self.0), work)
+    }
+
+    /// The targets that were asked for, and the reasons why others could not be.
+    pub(crate) fn end(self) -> (Vec<Target>, Vec<TargetError>) {
+        let mut held = self.0.lock();
+        held.ended = true;
+        let global = mem::take(&mut held.global);
+        let others = mem::take(&mut held.others)
+            .into_iter()
+            .flat_map(|(_, targets)| targets);
+        (
+            global.into_iter().chain(others).collect(),
+            mem::take(&mut held.refused),
+        )
+    }
+}

@@ -1,0 +1,204 @@
+//! Rules that are made at run time: `roan::purge("/posts").on_save::<Post>()`.
+
+use std::any::{TypeId, type_name};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::base::event::Events;
+use crate::base::log::loudly;
+use crate::base::target::{Target, TargetError, TargetRef};
+use crate::model::{Model, Sink};
+
+/// What to purge on which events of a type.
+type Rules = HashMap<TypeId, Arc<Vec<(Events, Target)>>>;
+
+static RULES: RwLock<Option<Rules>> = RwLock::new(None);
+
+/// Spares the hooks the lock while there is no rule.
+static ANY: AtomicBool = AtomicBool::new(false);
+
+static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Begins a rule at run time: which writes make `target` stale.
+///
+/// The types need no attribute, and may be of another crate: hooks fire for a value of such a type
+/// when it is wrapped in [`External`](crate::External).
+///
+/// A text that is no URL is reported at once, and makes
+/// [`RoanBuilder::install`](crate::RoanBuilder::install) fail.
+///
+/// ```
+/// struct Post;
+///
+/// roan::purge("/posts").on_save::<Post>().on_delete::<Post>();
+///
+/// # let purges = roan::testing::record_blocking(|| {
+/// // ... write a row, then:
+/// roan::saved(&roan::External(&Post));
+/// # });
+/// # roan::assert_purged!(purges, "/posts");
+/// ```
+pub fn purge<T>(target: T) -> Purge
+where
+    T: TryInto<Target, Error: Into<TargetError>>,
+{
+    Purge {
+        targets: Vec::new(),
+    }
+    .and(target)
+}
+
+/// Targets whose stale-making writes are being told, by [`purge`].
+#[derive(Debug, Clone)]
+pub struct Purge {
+    targets: Vec<Target>,
+}
+
+impl Purge {
+    /// The same for another target.
+    #[must_use]
+    pub fn and<T>(mut self, target: T) -> Self
+    where
+        T: TryInto<Target, Error: Into<TargetError>>,
+    {
+        match target.try_into().map_err(Into::into) {
+            Ok(target) => self.targets.push(target),
+            Err(error) => {
+                loudly(format_args!("`roan::purge`: {error}"));
+                REFUSED
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(error.to_string());
+            }
+        }
+        self
+    }
+
+    /// Purges when a row of `M` is new.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_create<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::CREATE)
+    }
+
+    /// Purges when a row of `M` has changed.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_update<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::UPDATE)
+    }
+
+    /// Purges when a row of `M` is new or has changed.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_save<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::SAVE)
+    }
+
+    /// Purges when a row of `M` is gone.
+    #[expect(
+        clippy::must_use_candidate,
+        clippy::return_self_not_must_use,
+        reason = "it is done"
+    )]
+    pub fn on_delete<M: ?Sized>(self) -> Self {
+        self.on::<M>(Events::DELETE)
+    }
+
+    fn on<M: ?Sized>(self, events: Events) -> Self {
+        let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
+        let of_model = rules
+            .get_or_insert_default()
+            .entry(typeid::of::<M>())
+            .or_default();
+        let of_model = Arc::make_mut(of_model);
+        for target in &self.targets {
+            match of_model.iter_mut().find(|(_, other)| other == target) {
+                Some((known, _)) => *known = known.union(events),
+                None => of_model.push((events, target.clone())),
+            }
+        }
+        ANY.store(true, Ordering::Release);
+        self
+    }
+}
+
+/// Yields what the rules made at run time yield for a write of `M`.
+pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
+    if !fire_for(M::type_key(), events, sink) && M::rules().is_empty() {
+        warn_of_no_rule::<M>();
+    }
+}
+
+/// Yields what the rules made at run time yield for a write of this type, and says whether there
+/// are any.
+pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) -> bool {
+    let of_model = of_model(model);
+    let known = of_model.iter().flat_map(|of_model| of_model.iter());
+    for (_, target) in known.filter(|(on, _)| on.intersects(events)) {
+        sink.target(TargetRef::from(target));
+    }
+    of_model.is_some()
+}
+
+fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
+    if !ANY.load(Ordering::Acquire) {
+        return None;
+    }
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    rules.as_ref()?.get(&model).cloned()
+}
+
+/// The events on which rules made at run time fire for this type.
+#[cfg(feature = "sql")]
+pub(crate) fn events_of(model: TypeId) -> Events {
+    let of_model = of_model(model).unwrap_or_default();
+    let events = of_model.iter().map(|(events, _)| *events);
+    events.fold(Events::NONE, Events::union)
+}
+
+/// A hook that can purge nothing is a mistake: it is told once for each type.
+#[cold]
+fn warn_of_no_rule<M: Model>() {
+    static TOLD: Mutex<Option<HashSet<TypeId>>> = Mutex::new(None);
+    let is_first = {
+        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get_or_insert_default().insert(M::type_key())
+    };
+    if is_first {
+        let name = type_name::<M>();
+        loudly(format_args!(
+            "a hook fired for {name}, for which there is no rule: make one with \
+             `roan::purge(\"/...\").on_save::<...>()` before; if the type carries `#[purge_on]`, \
+             fire the hook on the value itself, without `External`"
+        ));
+    }
+}
+
+/// The targets of all rules made at run time.
+pub(crate) fn targets() -> Vec<Target> {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    let of_models = rules.iter().flat_map(HashMap::values);
+    of_models
+        .flat_map(|of_model| of_model.iter())
+        .map(|(_, target)| target.clone())
+        .collect()
+}
+
+/// What was given to [`purge`] and cannot be purged.
+pub(crate) fn refused() -> Vec<String> {
+    REFUSED
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}

@@ -1,0 +1,84 @@
+//! The durable outbox as the dispatcher sees it: a relay that is a task on the dispatcher's thread.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::Relay;
+use crate::dispatcher::{Engine, Policy, Source, Working};
+use crate::error::ConfigError;
+use crate::outbox::link::Link;
+use crate::outbox::{Outbox, Scribe};
+
+/// The relay may take so long to write down what is done when the dispatcher ends.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// A durable outbox and the task that empties it.
+pub(crate) struct DurableOutbox {
+    link: Arc<Link>,
+    outbox: Outbox,
+    policy: Policy,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl DurableOutbox {
+    pub(crate) fn new(outbox: Outbox, policy: Policy) -> Self {
+        let scribe = Scribe::new(outbox.dialect(), &outbox.prefix, outbox.notify);
+        Self {
+            link: Arc::new(Link::new(scribe)),
+            outbox,
+            policy,
+            task: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    fn task(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Source for DurableOutbox {
+    fn start<'a>(&'a self, engine: &'a Arc<Engine>) -> Working<'a, Result<(), ConfigError>> {
+        Box::pin(async move {
+            let store = Relay::open(&self.outbox).await?;
+            let relay = Relay::new(
+                Arc::clone(engine),
+                Arc::clone(&self.link),
+                self.outbox.clone(),
+                &self.policy,
+                &store,
+            );
+            #[cfg(feature = "postgres")]
+            if let Some((pool, channel)) = self.outbox.channel() {
+                tokio::spawn(super::listen::listen(pool, channel, Arc::clone(&self.link)));
+            }
+            *self.task() = Some(tokio::spawn(relay.run(store)));
+            Ok(())
+        })
+    }
+
+    fn stop(&self) -> Working<'_, ()> {
+        Box::pin(async move {
+            let task = self.task().take();
+            if let Some(task) = task {
+                self.link.stop();
+                // If it cannot, the lease makes good.
+                let _ = tokio::time::timeout(ENDING, task).await;
+                self.link.end();
+            }
+        })
+    }
+
+    fn want_look(&self) -> u64 {
+        self.link.want_look()
+    }
+
+    fn waiting_at(&self, look: u64) -> Option<u64> {
+        self.link.waiting_at(look)
+    }
+}

@@ -1,0 +1,189 @@
+//! Rows that triggers of the database wrote, to targets: by the rules of this binary, and the writer
+//! that a hook's values go through.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use crate::base::event::Events;
+use crate::base::target::{Target, TargetError, TargetRef};
+use crate::model::{Column, ColumnKind, Sink, Targets};
+use crate::outbox::payload::Rows;
+use crate::registry::TableEntry;
+use crate::registry::run_time;
+
+/// What a payload's rows yield.
+#[derive(Debug, Default)]
+pub(crate) struct Yielded {
+    pub(crate) targets: Vec<Target>,
+    known: HashSet<Target>,
+    /// As a hook would report them.
+    pub(crate) refused: Vec<TargetError>,
+    /// Why there may be more to purge, which cannot be said.
+    pub(crate) error: Option<String>,
+}
+
+impl Sink for Yielded {
+    fn target(&mut self, target: TargetRef<'_>) {
+        let target = target.to_target();
+        if self.known.insert(target.clone()) {
+            self.targets.push(target);
+        }
+    }
+
+    fn refused(&mut self, error: TargetError) {
+        self.refused.push(error);
+    }
+}
+
+/// What the rules of this binary yield for rows of a table.
+pub(crate) fn targets(rows: &Rows) -> Yielded {
+    let mut yielded = Yielded::default();
+    let entries = TableEntry::of_table(&rows.table);
+    if entries.is_empty() {
+        yielded.error = Some(format!(
+            "no model of this program has the table {:?}: drop its triggers, or say `table = {:?}` in the `#[purge_on(...)]` of its model",
+            rows.table, rows.table
+        ));
+    }
+    for entry in &entries {
+        apply(entry, rows, &mut yielded);
+    }
+    yielded
+}
+
+fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
+    for number in 0..entry.rules.len() {
+        // Others are for hooks.
+        let Some(pieces) = entry.pieces(number) else {
+            continue;
+        };
+        if !fires(entry, number, rows) {
+            continue;
+        }
+        let mut columns: Vec<usize> = pieces.iter().filter_map(|piece| piece.column()).collect();
+        columns.dedup();
+        let Some(rows) = &rows.rows else {
+            if columns.is_empty() {
+                entry.targets(number, &[], &mut Targets::new(out));
+            }
+            continue;
+        };
+        let mut texts = vec![None; entry.table.columns.len()];
+        for row in rows {
+            let mut read = Ok(());
+            for column in &columns {
+                match text(&entry.table.columns[*column], row) {
+                    Ok(text) => texts[*column] = text,
+                    Err(error) => read = Err(error),
+                }
+            }
+            let is_null = |column: usize| texts[column].is_none();
+            for piece in pieces.iter().filter(|piece| !piece.is_optional()) {
+                if let Some(column) = piece.column().filter(|column| is_null(*column)) {
+                    let name = entry.table.columns[column].name;
+                    read = read.and(Err(format!("column {name:?} is NULL")));
+                }
+            }
+            match read {
+                Ok(()) => entry.targets(number, &texts, &mut Targets::new(out)),
+                Err(error) => {
+                    out.error.get_or_insert_with(|| {
+                        format!(
+                            "rule {} got a row of table {:?} it cannot read: {error}",
+                            entry.rules[number], entry.table.name
+                        )
+                    });
+                }
+            }
+        }
+    }
+    run_time::fire_for((entry.model)(), rows.events, out);
+}
+
+fn fires(entry: &TableEntry, number: usize, rows: &Rows) -> bool {
+    let events = entry.rules[number].events();
+    let updates_only = rows.events == Events::UPDATE;
+    let mut watched = entry.watched(number).peekable();
+    let may_differ = |column: &Column| rows.changed.get(column.name) != Some(&Value::Bool(false));
+    events.intersects(rows.events)
+        && (!updates_only || watched.peek().is_none() || watched.any(may_differ))
+}
+
+/// The text of a column, as the `Display` of its type shows it.
+fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, String> {
+    let name = column.name;
+    let text = match row.get(name) {
+        Some(Value::Null) => return Ok(None),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(_) => return Err(format!("column {name:?} holds no text")),
+        None => {
+            return Err(format!(
+                "it has no column {name:?}: the triggers are those of another version of the program, so install them anew"
+            ));
+        }
+    };
+    let fit = match column.kind {
+        ColumnKind::Text => Some(text),
+        ColumnKind::Integer => integer(&text),
+        ColumnKind::Uuid => uuid(&text),
+        ColumnKind::Other => None,
+    };
+    let unfit = || {
+        format!(
+            "column {name:?} holds {:?}, which is no {:?}",
+            row[name], column.kind
+        )
+    };
+    fit.ok_or_else(unfit).map(Some)
+}
+
+fn integer(text: &str) -> Option<String> {
+    text.parse::<i128>().ok().map(|number| number.to_string())
+}
+
+/// With hyphens and in lower case, from any way to write its 32 digits.
+fn uuid(text: &str) -> Option<String> {
+    let is_digit = |letter: &char| letter.is_ascii_hexdigit();
+    let digits = text.replace('-', "").to_ascii_lowercase();
+    if digits.len() != 32 || !digits.chars().all(|letter| is_digit(&letter)) {
+        return None;
+    }
+    let parts = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..],
+    ];
+    Some(parts.join("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_uuids_have_one_text() {
+        assert_eq!(integer("0042").as_deref(), Some("42"));
+        assert_eq!(
+            integer("-9223372036854775808").as_deref(),
+            Some("-9223372036854775808")
+        );
+        assert_eq!(
+            integer("18446744073709551615").as_deref(),
+            Some("18446744073709551615")
+        );
+        assert_eq!(integer("1.0"), None);
+        assert_eq!(integer(""), None);
+        let hyphenated = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        assert_eq!(
+            uuid("67E5504410B1426F9247BB680E5FE0C8").as_deref(),
+            Some(hyphenated)
+        );
+        assert_eq!(uuid(hyphenated).as_deref(), Some(hyphenated));
+        assert_eq!(uuid("67e55044"), None);
+        assert_eq!(uuid("é7e55044-10b1-426f-9247-bb680e5fe0c"), None);
+    }
+}
