@@ -1,6 +1,7 @@
 //! A private nginx: a real one, on its own port and in its own folder, with the configuration that
 //! the docs quote.
 
+mod debian;
 mod options;
 
 use std::fs;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use debian::DebianNginx;
 pub use options::{Options, SITE_CONF};
 
 use crate::browser::Browser;
@@ -79,12 +81,7 @@ impl Kind for Conf {
         let cache = folder.join("cache");
         let site = self.options.site_conf(port, self.origin, &cache);
         let folder = folder.display();
-        // Workers of another user could not enter the folder, which is for its owner alone.
-        let user = if rustix::process::geteuid().is_root() {
-            "user root;"
-        } else {
-            ""
-        };
+        let user = user_line();
         let workers = if self.options.one_worker { 1 } else { 2 };
         let conf = format!(
             "load_module {MODULE};\n\
@@ -124,6 +121,15 @@ impl Kind for Conf {
     fn answers(&self, addr: SocketAddr) -> bool {
         // A request line that every HTTP server refuses: it costs the origin nothing.
         Browser::new(addr).try_send("GET", "no-slash", &[]).is_ok()
+    }
+}
+
+/// The `user` of the workers. One that is not us could not enter our folder, which is for its owner
+/// alone.
+fn user_line() -> &'static str {
+    match rustix::process::geteuid().is_root() {
+        true => "user root;",
+        false => "",
     }
 }
 
