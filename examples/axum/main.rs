@@ -1,17 +1,18 @@
-//! A site of one's own on axum behind nginx, step by step: on Debian or Ubuntu, with the default site of
-//! nginx left on. (`cargo run --example axum` is the result; the tests walk the steps.)
+//! A site of your own on axum behind nginx, step by step, on Debian or Ubuntu. The default site of nginx stays on.
+//! (`cargo run -p roan-axum` runs the result. The tests walk the steps.)
 //!
 //! # 1. nginx
 //!
+//! In a folder that holds a clone of this repository, named `roan`:
+//!
 //! ```sh
-//! git clone https://github.com/r-seed/roan
 //! sudo apt install nginx libnginx-mod-http-cache-purge
 //! sed 's/www.example.org/localhost/' roan/tests/conf/site.conf | sudo tee /etc/nginx/sites-enabled/roan
 //! sudo nginx -t && sudo systemctl restart nginx
 //! ```
 //!
-//! `localhost` is the site's host for now. Without a `server_name` of its own the site would never be asked:
-//! Debian's default site takes every host that no other server names.
+//! The host of the site is `localhost` for now. It needs a `server_name` of its own, since Debian's default site
+//! takes every host that no other server names.
 //!
 //! # 2. The program
 //!
@@ -29,23 +30,19 @@
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal"] }
 //! ```
 //!
-//! This file is `src/main.rs`. What it needs for Roan are the rules on the model, the hook after the write,
-//! and the first and the last line of `main`.
+//! Copy this file to `src/main.rs`. Roan needs three things in it: the rules on the model, the hook after the
+//! write, and the first and the last line of `main`. Then:
 //!
 //! ```sh
 //! cargo run
 //! ```
 //!
-//! Nothing is configured, which means one nginx with its purge location at `http://localhost/purge`, and
-//! pages of the host `localhost`.
+//! Roan is not configured here. By default it purges one nginx, at `http://localhost/purge`, and the pages of
+//! the host `localhost`.
 //!
 //! # 3. A look
 //!
 //! In another terminal:
-//!
-//! ```sh
-//! curl -i http://localhost/posts/hello
-//! ```
 //!
 //! | you type | `X-Cache-Status` | text |
 //! |---|---|---|
@@ -53,20 +50,21 @@
 //! | the same again | `HIT` | `Hello, cache` |
 //! | `curl -X PUT -d 'Fresh' http://localhost/posts/hello` | | |
 //! | `curl -i http://localhost/posts/hello` | `MISS` | `Fresh` |
-//! | the same again, two seconds later | `MISS` | `Fresh` |
+//! | the same again, at least two seconds after the write | `MISS` | `Fresh` |
 //! | the same again, from now on | `HIT` | `Fresh` |
 //!
-//! The page is purged twice: at once, and again two seconds later (the *rebound*), for the sake of a page that was
-//! being rendered from the old row meanwhile. So the first look after that is a second `MISS`. Looks in
-//! between are a `HIT`, of the new text.
+//! There are two `MISS` because Roan purges the page twice: at once, and two seconds later. The second purge, the
+//! *rebound*, removes a page that was being rendered from the old row at the time of the first. Between the two,
+//! the page is a `HIT` with the new text.
 //!
-//! Ctrl-C ends the program; it first sends the purges that are left, and says `nothing is left`.
+//! Ctrl-C ends the program. It waits for the purges that are left, up to ten seconds, and says `nothing is left`.
 //!
-//! If a page stays `HIT` with its old text, the program has said why, on standard error.
+//! Does a page stay a `HIT` with its old text? The program says why on standard error.
 //!
 //! # 4. The real host
 //!
-//! Put the host in place of `localhost` in `/etc/nginx/sites-enabled/roan`, restart nginx, and start the program with it:
+//! Replace `localhost` with the host in `/etc/nginx/sites-enabled/roan`, restart nginx, and give the program the same
+//! host. Without it, the purges go to the pages of `localhost`, and the visitors' pages stay old:
 //!
 //! ```sh
 //! ROAN_SITE=https://www.example.org cargo run --release
@@ -139,8 +137,10 @@ async fn show(
 
 async fn write(State(database): State<Database>, Path(slug): Path<String>, title: String) {
     let post = Post { slug, title };
+    let (key, title) = (post.slug.clone(), post.title.clone());
     let mut titles = database.lock().unwrap_or_else(PoisonError::into_inner);
-    titles.insert(post.slug.clone(), post.title.clone());
-    // The write is done; with a database, after the commit:
+    titles.insert(key, title);
+    drop(titles);
+    // After the write, or after the commit of its transaction:
     roan::saved(&post);
 }
