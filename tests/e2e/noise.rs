@@ -128,6 +128,7 @@ fn with_noise_in_too_many_places_a_page_comes_from_the_app() {
         assert_eq!(answer.text(), format!("site.test{more}"));
         assert_eq!(origin.renders(more), count);
     }
+    assert_eq!(browser.purge(more).status, 404, "nothing is stored");
     // Nor is another page taken for it.
     let other = "/b?1&fbclid&2&fbclid&3&fbclid&4";
     assert_eq!(browser.get(other).text(), format!("site.test{other}"));

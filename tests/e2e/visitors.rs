@@ -176,6 +176,9 @@ fn no_purge_comes_out_in_another_location() {
         let answer = browser.purge(url);
         assert_eq!(answer.status, 400, "{url}: {}", answer.text());
     }
+    // Nor does one in the form for proxies.
+    let absolute = "http://site.test/purge/..%2Finternal%2Fdelete-all";
+    assert_eq!(browser.get(absolute).status, 400);
     // What resolves inside stays, and is the key as it came.
     for url in [
         "/a/../b",
