@@ -9,6 +9,7 @@ mod base;
 mod dispatcher;
 mod error;
 mod hooks;
+mod link;
 mod model;
 #[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 pub mod orm;
