@@ -9,6 +9,7 @@ mod base;
 mod dispatcher;
 mod error;
 mod hooks;
+mod link;
 mod model;
 #[cfg(feature = "_orm")]
 pub mod orm;
