@@ -24,7 +24,7 @@ pub mod triggers;
 
 #[cfg(feature = "sql")]
 pub use app::OutboxHandle;
-pub use app::{Roan, RoanBuilder, config, global};
+pub use app::{Roan, RoanBuilder, ShutdownGuard, config, global};
 pub use base::event::{Event, Events};
 pub use base::outcome::{Failure, Outcome, Refusal};
 pub use base::report::{Report, Reports};

@@ -13,6 +13,7 @@ use hashbrown::DefaultHashBuilder;
 use tokio::sync::Notify;
 
 use super::batch::{Batch, Found};
+use super::exit;
 use crate::base::target::TargetRef;
 
 const SLOTS: usize = 32;
@@ -73,6 +74,7 @@ fn slot_of_this_thread() -> usize {
     SLOT.with(|slot| {
         if slot.get() == usize::MAX {
             slot.set(THREADS.fetch_add(1, Ordering::Relaxed) % SLOTS);
+            exit::watch_this_thread();
         }
         slot.get()
     })
