@@ -39,7 +39,8 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     }
     if early::is_made_here() {
         return Err(ConfigError::Start(
-            "it is being made on this very thread, whose `tracing` subscriber asks for it".to_owned(),
+            "it is being made on this very thread, whose `tracing` subscriber asks for it"
+                .to_owned(),
         ));
     }
     let mut making = None;

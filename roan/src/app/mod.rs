@@ -16,6 +16,6 @@ pub use handle::Roan;
 #[cfg(feature = "sql")]
 pub use outbox::OutboxHandle;
 
+pub(crate) use global::Destination;
 #[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
 pub(crate) use global::given_or_global;
-pub(crate) use global::Destination;

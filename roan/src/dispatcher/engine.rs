@@ -352,7 +352,9 @@ impl Engine {
         match change {
             (false, true) => node.tell_down(&outcome),
             (true, false) => {
-                emit(|| tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back"));
+                emit(
+                    || tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back"),
+                );
                 self.tickets.back(&node.cache, &node.name);
                 self.pump(node);
             }

@@ -145,6 +145,7 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
         let now = Instant::now();
         for (number, (target, asked)) in spare.drain().enumerate() {
             engine.accept(&target, asked, None, now);
+            engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();
                 tokio::task::yield_now().await;

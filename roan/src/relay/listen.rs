@@ -16,7 +16,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn listen(pool: PgPool, channel: String, link: Arc<Link>) {
     loop {
         let Err(error) = listen_once(&pool, &channel, &link).await;
-        emit(|| tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs"));
+        emit(
+            || tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs"),
+        );
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -175,7 +175,9 @@ impl Relay {
         let (purges, deliveries) = self.engine.tickets.held();
         let count = store.release_but(&purges, &deliveries).await?;
         if count > 0 {
-            emit(|| tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again"));
+            emit(
+                || tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again"),
+            );
         }
         Ok(())
     }
@@ -459,7 +461,9 @@ impl Relay {
             let others = store.others().await?;
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
-                emit(|| tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life"));
+                emit(
+                    || tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life"),
+                );
                 self.hurry_all(now);
             }
             self.schedule.looked(Look::Others, false, now);
@@ -493,9 +497,13 @@ impl Relay {
         }
         self.alarmed = over;
         if over {
-            emit(|| tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold"));
+            emit(
+                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold"),
+            );
         } else {
-            emit(|| tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"));
+            emit(
+                || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),
+            );
         }
         alarm(if over {
             BacklogAlarm::Raised(backlog)
