@@ -6,16 +6,16 @@ mod early;
 mod global;
 mod guard;
 mod handle;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod outbox;
 
 pub use builder::RoanBuilder;
 pub use global::global;
 pub use guard::ShutdownGuard;
 pub use handle::Roan;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::OutboxHandle;
 
 pub(crate) use global::Destination;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) use global::given_or_global;

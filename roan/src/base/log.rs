@@ -30,12 +30,12 @@ pub(crate) fn loudly(message: fmt::Arguments<'_>) {
     if !tracing::dispatcher::has_been_set()
         || !emit(|| tracing::error!(target: "roan", "{message}"))
     {
-        plainly(message);
+        to_standard_error(message);
     }
 }
 
 /// Writes to standard error.
-pub(crate) fn plainly(message: fmt::Arguments<'_>) {
+pub(crate) fn to_standard_error(message: fmt::Arguments<'_>) {
     // Unlike `eprintln!` this does not panic when nobody reads: a save must not fail for it.
     let _ = writeln!(io::stderr(), "roan: {message}");
 }

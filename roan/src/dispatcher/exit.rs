@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use super::engine::Engine;
-use crate::base::log::plainly;
+use crate::base::log::to_standard_error;
 
 /// Those whose purges the end of the program may lose.
 static DISPATCHERS: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
@@ -63,7 +63,7 @@ fn tell(engine: &Engine) {
     } else {
         "they are lost, and their pages may stay stale"
     };
-    plainly(format_args!(
+    to_standard_error(format_args!(
         "the program ends while {what} wait: {lost}. Write at the start of `main`: \
          `let _guard = roan::global()?.guard(Duration::from_secs(10));`"
     ));
