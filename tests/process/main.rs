@@ -2,6 +2,7 @@
 //! program, which is told the case by an environment variable.
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on fails"
 )]

@@ -1,6 +1,12 @@
 //! A program that writes rows and ends: how is told by its argument. What happens then depends on its
 //! being a program of its own, with a `main` that returns.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::time::Duration;
 
 use roan::{Roan, purge_on};
