@@ -5,6 +5,7 @@ pub(crate) mod encode;
 pub(crate) mod event;
 pub(crate) mod log;
 pub(crate) mod outcome;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;

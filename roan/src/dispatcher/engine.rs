@@ -25,7 +25,7 @@ pub(crate) struct Engine {
     pub(super) nodes: Vec<Arc<Node>>,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
-    sites: Sites,
+    pub(super) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
@@ -378,6 +378,9 @@ impl Engine {
         });
         for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
             self.pump(later);
+        }
+        if verdict != Verdict::Failed {
+            self.check(node);
         }
         self.wake_for(node);
     }

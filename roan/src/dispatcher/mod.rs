@@ -12,6 +12,7 @@ mod policy;
 mod queue;
 mod report;
 mod source;
+mod start;
 mod stats;
 mod thread;
 #[cfg_attr(
@@ -31,9 +32,9 @@ pub(crate) use engine::{Engine, Sites};
 #[cfg(feature = "sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-pub(crate) use policy::{
-    LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
-};
+#[cfg(feature = "sql")]
+pub(crate) use policy::duration;
+pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 pub(crate) use source::Source;
 #[cfg(feature = "sql")]
 pub(crate) use source::Working;

@@ -59,6 +59,10 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
 }
 
 async fn run(engine: Arc<Engine>) {
+    engine.introduce();
+    for node in &engine.nodes {
+        engine.check(node);
+    }
     let mut flushes: Vec<Flush> = Vec::new();
     let mut later: Vec<Later> = Vec::new();
     let mut closing = false;

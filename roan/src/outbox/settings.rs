@@ -98,7 +98,7 @@ impl Outbox {
     pub fn at(url: &str) -> Result<Self, OutboxError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let unreadable = |problem: String| OutboxError::Url {
-            url: crate::base::site::redacted(url),
+            url: crate::base::redact::redacted(url),
             problem,
         };
         let options = match scheme {
@@ -127,7 +127,12 @@ impl Outbox {
                 return Err(unreadable(problem));
             }
         };
-        let options = options.map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        // Not with the cause, which may quote a secret.
+        let options = options.map_err(|_| {
+            let problem = "cannot be read: write `postgres://user:password@host/database`, `mysql://...` or \
+                           `sqlite://file.db`, with what is not a letter or digit of the password percent-encoded";
+            unreadable(problem.to_owned())
+        })?;
         Ok(Self {
             options: quiet(options),
             prefix: "roan_".to_owned(),
