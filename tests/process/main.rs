@@ -6,6 +6,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod setups;
+
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -154,7 +156,11 @@ fn without_configuration_the_environment_decides_and_unserved_rules_are_told() {
     assert_eq!(request.header("Host"), Some("www.example.org"));
     assert_says(
         &stderr,
-        &[r#"tag = "row-{0}""#, "tests/process/main.rs:", "embedded"],
+        &[
+            r#"tag = "row-{0}""#,
+            "tests/process/main.rs:",
+            "add one that can",
+        ],
     );
     assert_says(&stderr, &[r#"site "shop" is not configured"#]);
     assert_says(&stderr, &["tag row-1 cannot be purged"]);
@@ -168,7 +174,10 @@ fn a_bad_environment_is_told_and_fails_no_save() {
     );
     assert_says(
         &stderr,
-        &["nothing can be purged", "ROAN_PURGE_URL: \"***\" is not a URL"],
+        &[
+            "nothing can be purged",
+            "ROAN_PURGE_URL: \"***\" is not a URL",
+        ],
     );
     assert!(!stderr.contains("secret"), "{stderr}");
 }
@@ -181,7 +190,7 @@ fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
         &[
             "error: rule Row (save): tag = \"row-{0}\" at",
             "main.rs:",
-            "embedded",
+            "add one that can",
         ],
     );
     let (stdout, _) = run("no such site", &[]);

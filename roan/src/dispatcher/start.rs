@@ -37,6 +37,9 @@ impl Engine {
         tokio::spawn(async move {
             let is_known = node.purger.check(engine.sites.default.as_ref()).await;
             node.checked.store(is_known, Ordering::Relaxed);
+            if is_known {
+                tracing::debug!(target: "roan", cache = %node.cache, node = %node.name, "set-up checked");
+            }
         });
     }
 }
