@@ -6,15 +6,16 @@ use std::time::Duration;
 use super::global;
 use super::handle::Roan;
 use crate::base::site::Site;
+use crate::base::spelling::Spellings;
 use crate::base::target::Target;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
 use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
 use crate::purger::Cache;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 
 /// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
@@ -29,7 +30,7 @@ pub struct RoanBuilder {
     pub(super) policy: Policy,
     /// The first mistake in what was set.
     mistake: Option<ConfigError>,
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     outbox: Option<Outbox>,
 }
 
@@ -97,6 +98,17 @@ impl RoanBuilder {
         self
     }
 
+    /// Which spellings of a page's URL are purged. Default: [`Spellings::Common`], all that common encoders give.
+    ///
+    /// A cache keeps each spelling as a page of its own, and links to `C++` are found as `/tags/C%2B%2B` and as
+    /// `/tags/C++`. Each spelling more is one more request, and at nginx one more entry in the keys zone (about 130
+    /// bytes, until `inactive` ends). [`Spellings::Exact`] spares both, for a site whose links all have Roan's
+    /// spelling.
+    pub fn spellings(mut self, spellings: Spellings) -> Self {
+        self.policy.spellings = spellings;
+        self
+    }
+
     /// How long a connection to a node may take. Default: 2 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.policy.connect_timeout = timeout;
@@ -144,7 +156,7 @@ impl RoanBuilder {
     ///
     /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
     /// when its tables cannot be used.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     #[cfg_attr(
         docsrs,
         doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
@@ -170,25 +182,25 @@ impl RoanBuilder {
         }
         let tiers = caches.iter().map(|cache| cache.tags).collect();
         let nodes = connect(caches, &self.policy)?;
-        let max_waiting = self.policy.max_waiting;
-        #[cfg(feature = "sql")]
+        let (policy, sites) = (self.policy, self.sites);
+        #[cfg(feature = "_sql")]
         let durable = match self.outbox {
             Some(outbox) => {
                 outbox.check()?;
                 check_names(&nodes)?;
-                Some(Arc::new(DurableOutbox::new(outbox, self.policy)))
+                Some(Arc::new(DurableOutbox::new(outbox, policy.clone())))
             }
             None => None,
         };
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
-        let engine = Arc::new(Engine::new(nodes, tiers, self.sites, max_waiting, source));
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source));
         start(Arc::clone(&engine))?;
         Ok(Roan::new(
             engine,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))
     }
@@ -206,7 +218,7 @@ impl RoanBuilder {
 }
 
 /// Names are columns of the outbox's tables.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
     match names.into_iter().find(|name| name.len() > 255) {

@@ -156,7 +156,7 @@ mod tests {
             };
             messages.push(format!("{config:?}"));
             messages.extend(config.builder().err().map(|error| format!("{error} {error:?}")));
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             messages.push(match crate::outbox::Outbox::at(&text) {
                 Ok(outbox) => format!("{outbox:?}"),
                 Err(error) => format!("{error} {error:?}"),

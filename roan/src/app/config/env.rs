@@ -144,7 +144,7 @@ fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
     }
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 fn outbox(
     builder: RoanBuilder,
     url: String,
@@ -159,7 +159,7 @@ fn outbox(
     Ok(builder.outbox(config.outbox(&named)?))
 }
 
-#[cfg(not(feature = "sql"))]
+#[cfg(not(feature = "_sql"))]
 fn outbox(_: RoanBuilder, url: String, _: Option<String>) -> Result<RoanBuilder, ConfigError> {
     let problem = "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
     let url = crate::base::redact::redacted(&url);

@@ -1,7 +1,7 @@
 //! The configuration of a dispatcher as data: for a program's config file, and for the environment.
 
 mod env;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod outbox;
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
 
 pub use crate::purger::NginxConfig;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
 /// The settings of a dispatcher. What is left out has its default: see the method of the same name
@@ -57,7 +57,7 @@ pub struct Config {
     /// A number of targets.
     pub max_waiting: Option<usize>,
     /// Where purges wait that are written by the program's own transactions.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Debug for Config {
         for (name, text) in self.settings() {
             shown.field(name, &text);
         }
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         shown.field("outbox", &self.outbox);
         shown.finish()
     }
@@ -117,7 +117,7 @@ impl Config {
                 setting.read(&mut builder.policy, name, &text)?;
             }
         }
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if let Some(outbox) = &self.outbox {
             builder = builder.outbox(outbox.outbox(&str::to_owned)?);
         }

@@ -189,3 +189,14 @@ impl Setup {
         ));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::target::Target;
+
+    #[test]
+    fn the_url_of_the_check_can_be_purged() {
+        assert!(Target::url(CHECK_URL).is_ok());
+    }
+}
