@@ -47,6 +47,28 @@ pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
 /// # Ok::<(), roan::ConfigError>(())
 /// ```
 ///
+/// # What is said of a wrong set-up
+///
+/// At the start, off the save path, each node is asked to purge one URL that nobody has
+/// (`/.well-known/roan%2Dcheck?roan=check`). What its answer shows is logged once, on standard error if no subscriber
+/// takes it; a node that is down is asked when it answers. It is not counted as a purge.
+///
+/// | set-up | what is said | what mends it |
+/// |---|---|---|
+/// | no purge location, a misspelt purge URL, or another server answers | the answer had no `X-Roan-Purge` | `location ^~ /purge/` with `proxy_cache_purge`, in the server of that host |
+/// | the purge location names no key | the same | `add_header X-Roan-Purge $roan_key always;` |
+/// | the purge URL has no path | the same | `http://localhost/purge` |
+/// | `localhost` is `[::1]`, where another server answers | the same | `listen [::]:80;`, or `127.0.0.1` in the purge URL |
+/// | a purge location that decodes (`location ~ /purge(/.*)` with `$1`) | the key that it named, and the one expected | a `map` of `$request_uri` |
+/// | `$scheme` in a key, and the purge comes over another one | the same | no `$scheme` in either key |
+/// | a key that Roan does not know | the key | [`Nginx::key`], or `ROAN_PURGE_KEY` |
+/// | the purge location refuses (401, 403, 405, a redirect) | the status | `allow`, the credentials, the method |
+/// | no site | the host of the purge URL is used | `ROAN_SITE`, or [`RoanBuilder::site`](crate::RoanBuilder::site) |
+/// | another zone, the site of another host, `$scheme` in the pages' key alone | 100 purges met no cached page | the zone, key and host of the pages |
+///
+/// Nothing but the last can be seen of keys that differ in the pages' own location, for a purge does not show it: so
+/// use one variable for both keys, as the README does, or state the pages' key with [`Nginx::key`].
+///
 /// [cache-purge module]: https://github.com/nginx-modules/ngx_cache_purge
 #[derive(Clone)]
 pub struct Nginx {
