@@ -1,5 +1,6 @@
 //! Errors of configuration. (Those of targets are in `target/error.rs`, of sites in `site.rs`.)
 
+use crate::base::cause::Cause;
 use crate::base::site::SiteError;
 
 /// Why a dispatcher could not be made or installed. No message shows a secret.
@@ -49,7 +50,7 @@ pub enum ConfigError {
     Outbox(#[from] crate::outbox::OutboxError),
     /// The HTTP client or the dispatcher's thread could not be made.
     #[error("cannot start the dispatcher: {0}")]
-    Start(String),
+    Start(#[source] Cause),
     /// The global dispatcher is there already.
     #[error(
         "the global dispatcher is there already: call `install()` once, before the first hook fires"

@@ -200,7 +200,7 @@ const CASES: &[Case] = &[
         purges: 0,
         says: &[
             "named the key \"site.test/.well-known/roan-check\"",
-            "by a `map` (`$1`",
+            "from `$request_uri` by a `map`",
         ],
         ..WRONG
     },

@@ -1,6 +1,7 @@
 //! What every other module is made of. It imports none of them.
 
 pub(crate) mod backoff;
+pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
 mod legality;

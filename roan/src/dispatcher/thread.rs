@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
+use crate::base::cause::Cause;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
@@ -34,7 +35,7 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| ConfigError::Start(error.to_string()))?;
+        .map_err(|error| ConfigError::Start(Cause::new(error)))?;
     let (report, started) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("roan".to_owned())
@@ -53,8 +54,8 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
                 }
             });
         })
-        .map_err(|error| ConfigError::Start(error.to_string()))?;
-    let ended = || ConfigError::Start("the thread has ended".to_owned());
+        .map_err(|error| ConfigError::Start(Cause::new(error)))?;
+    let ended = || ConfigError::Start(Cause::new("the thread has ended"));
     started.recv().map_err(|_| ended())?
 }
 

@@ -10,6 +10,7 @@ use super::error::OutboxError;
 use super::schema::{Migration, migrations};
 use super::store::Store;
 use super::trigger_settings::Triggers;
+use crate::base::cause::Cause;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -252,7 +253,7 @@ impl Outbox {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .map_err(|error| OutboxError::Connect(error.to_string()))?;
+                .map_err(|error| OutboxError::Connect(Cause::new(error)))?;
             runtime.block_on(work())
         };
         let done = std::thread::scope(|scope| scope.spawn(run).join());

@@ -89,10 +89,17 @@ impl Keys {
         if self.patterns.len() > 1 && !is_cut && has_host_and_url(found, site, url) {
             return Named::Unknown;
         }
+        let has_host = shown.contains(site.host());
+        let cure = if has_host && !shown.contains(url) {
+            "build it from `$request_uri` by a `map`, for `$1` of a location, and `$uri`, are decoded and have no query"
+        } else if has_host {
+            "leave `$scheme` out of both keys, or have both alike"
+        } else {
+            "set `ROAN_SITE` to the host of the pages, and have `$host` in both keys"
+        };
         Named::Wrong(format!(
-            "{problem}: set `ROAN_SITE` to the host of the pages, and build the key of `proxy_cache_purge` as that of \
-             `proxy_cache_key`, with the URL taken from `$request_uri` by a `map` (`$1` of a location is decoded and \
-             has no query); if the pages have such keys, set `ROAN_PURGE_KEY` to the text after `proxy_cache_key`"
+            "{problem}: {cure}; if the pages have such keys, set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after \
+             `proxy_cache_key`"
         ))
     }
 

@@ -148,9 +148,16 @@ pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// Without credentials.
+impl fmt::Display for PurgeLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.prefix)
+    }
+}
+
 impl fmt::Debug for PurgeLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PurgeLocation({})", self.prefix)
+        write!(f, "PurgeLocation({self})")
     }
 }
 

@@ -122,25 +122,7 @@ impl Setup {
         }
         let Reply { status, from, .. } = reply;
         let from = from.map_or_else(String::new, |from| format!(" from {from}"));
-        let path = location.path();
-        let cure = if path.is_empty() {
-            "the purge URL has no path, so the app is asked for its pages: write that of the purge location, such as \
-             `http://localhost/purge`"
-                .to_owned()
-        } else {
-            let localhost = if location.is_localhost()
-                && reply.from.is_some_and(|from| from.is_ipv6())
-            {
-                "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
-            } else {
-                ""
-            };
-            format!(
-                "check that nginx's server for {} has `location ^~ {path}/` with `proxy_cache_purge`, and add to that \
-                 location `add_header X-Roan-Purge $roan_key always;`, with the same key{localhost}",
-                site.host()
-            )
-        };
+        let cure = cure(reply, location, site);
         warn_loudly(format_args!(
             "{who}: nothing shows that purges reach the pages: the answer{from} had status {status} and no \
              X-Roan-Purge, so it may be from the app or another server: {cure} (the docs of `roan::Nginx` have the \
@@ -190,10 +172,49 @@ impl Setup {
     }
 }
 
+/// What to do about an answer without the name of a key.
+fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
+    let path = location.path();
+    if path.is_empty() {
+        return "the purge URL has no path, so the app is asked for its pages: write that of the purge location, such \
+                as `http://localhost/purge`"
+            .to_owned();
+    }
+    let is_v6 = reply.from.is_some_and(|from| from.is_ipv6());
+    let localhost = if location.is_localhost() && is_v6 {
+        "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
+    } else {
+        ""
+    };
+    format!(
+        "check that the purge URL ({location}) is right, and that nginx's server for {} has `location ^~ {path}/` with \
+         `proxy_cache_purge`, and add to that location `add_header X-Roan-Purge $roan_key always;`, with the same \
+         key{localhost}",
+        site.host()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::target::Target;
+
+    #[test]
+    fn what_answers_at_localhost_may_be_another_server() {
+        let site = "www.example.org".parse().unwrap();
+        let cure_of = |url: &str, from: &str| {
+            let reply = Reply {
+                status: StatusCode::NOT_FOUND,
+                key: None,
+                from: from.parse().ok(),
+            };
+            cure(&reply, &url.parse().unwrap(), &site)
+        };
+        let hint = "`localhost` is [::1] here: add `listen [::]:80;`";
+        assert!(cure_of("http://localhost/purge", "[::1]:80").contains(hint));
+        assert!(!cure_of("http://localhost/purge", "127.0.0.1:80").contains(hint));
+        assert!(!cure_of("http://10.0.0.1/purge", "10.0.0.1:80").contains(hint));
+    }
 
     #[test]
     fn the_url_of_the_check_can_be_purged() {
