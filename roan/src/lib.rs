@@ -11,19 +11,19 @@ mod error;
 mod hooks;
 mod link;
 mod model;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub mod orm;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod outbox;
 pub mod purger;
 mod registry;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod relay;
 pub mod testing;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod triggers;
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
 pub use app::{Roan, RoanBuilder, config, global};
 pub use base::encode;
@@ -39,7 +39,7 @@ pub use error::ConfigError;
 pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
 pub use hooks::{created, deleted, saved, updated};
 pub use model::{External, Model};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};

@@ -2,18 +2,18 @@
 
 pub(crate) mod scope;
 
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 use self::scope::Recording;
 use self::scope::Scope;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::app::OutboxHandle;
 use crate::app::{Roan, given_or_global};
 use crate::base::event::{Event, Events};
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink, Targets};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 use crate::registry::run_time;
 
@@ -94,7 +94,7 @@ impl Roan {
     }
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl OutboxHandle<'_> {
     /// The `INSERT` for what these hooks would purge, for a program that speaks to its database by
     /// itself: run it in the transaction of the write. `None` when there is nothing to insert.
@@ -150,7 +150,7 @@ pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
 }
 
 /// The targets of these hooks, in order, in place of purging them. What cannot be a target is told.
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
@@ -162,7 +162,7 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
 }
 
 /// Each target once. One write makes one payload, however its hooks were hashed.
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
     fn place(target: &Target) -> (&str, Option<&str>, bool) {
         let is_tag = target.kind() == TargetKind::Tag;

@@ -1,7 +1,7 @@
 //! The configuration of a dispatcher as data: for a program's config file, and for the environment.
 
 mod env;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod outbox;
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use crate::dispatcher::{
 use crate::error::ConfigError;
 use crate::purger::{DEFAULT_PURGE_URL, Nginx};
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
 /// The settings of a dispatcher. What is left out has its default: see the method of the same name
@@ -61,7 +61,7 @@ pub struct Config {
     /// A number of targets.
     pub max_waiting: Option<usize>,
     /// Where purges wait that are written by the program's own transactions.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
 }
 
@@ -183,7 +183,7 @@ impl Config {
             check_number(&named("max_waiting"), targets, MOST_WAITING)?;
             builder = builder.max_waiting(targets);
         }
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if let Some(outbox) = &self.outbox {
             builder = builder.outbox(outbox.outbox(named)?);
         }
