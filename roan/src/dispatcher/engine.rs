@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::node::Node;
-#[cfg(feature = "sql")]
+use super::policy::Policy;
+#[cfg(feature = "_sql")]
 use super::queue::Room;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
+use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
 use crate::purger::{Answer, Cache, PurgeRequest};
 
@@ -25,9 +27,10 @@ use crate::purger::{Answer, Cache, PurgeRequest};
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
+    spellings: Spellings,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
-    sites: Sites,
+    pub(super) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
@@ -54,11 +57,12 @@ impl Engine {
         nodes: Vec<Arc<Node>>,
         tiers: Vec<bool>,
         sites: Sites,
-        max_waiting: usize,
+        policy: &Policy,
         source: Option<Arc<dyn Source>>,
     ) -> Self {
         Self {
-            inbox: Inbox::new(max_waiting),
+            inbox: Inbox::new(policy.max_waiting),
+            spellings: policy.spellings,
             nodes,
             tiers,
             sites,
@@ -73,7 +77,7 @@ impl Engine {
     }
 
     /// Whether purges wait in a database.
-    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    #[cfg(feature = "sea-orm")]
     pub(crate) fn is_durable(&self) -> bool {
         self.source.is_some()
     }
@@ -102,6 +106,11 @@ impl Engine {
         self.inbox.wake();
     }
 
+    /// Puts a target into the inbox, and says whether there is room for it.
+    pub(crate) fn lets_in(&self, target: TargetRef<'_>) -> bool {
+        self.inbox.put(target) == Put::Waits
+    }
+
     /// Puts what a hook yields into the inbox.
     pub(crate) fn put(&self, target: TargetRef<'_>) {
         let (why, count) = match self.inbox.put(target) {
@@ -118,7 +127,7 @@ impl Engine {
                 "{target} is not purged (number {count}): {why}"
             ));
         } else {
-            tracing::error!(target: "roan", %target, why, "not purged");
+            emit(|| tracing::error!(target: "roan", %target, why, "not purged"));
         }
         let now = Instant::now();
         self.reporter.unsent(&target, Outcome::Dropped, now, now);
@@ -132,7 +141,7 @@ impl Engine {
                 "a rule yields no purge (number {count}): {error}"
             ));
         } else {
-            tracing::error!(target: "roan", %error, "a rule yields no purge");
+            emit(|| tracing::error!(target: "roan", %error, "a rule yields no purge"));
         }
     }
 
@@ -165,7 +174,13 @@ impl Engine {
                 }
                 self.reporter.refused(target, refusal, asked, now);
             }
-            None => self.ask_tier(0, target, asked, false, ticket.as_slice(), now),
+            None => {
+                let tickets = ticket.as_slice();
+                self.ask_tier(0, target, asked, false, tickets, now);
+                for other in target.other_spellings(self.spellings) {
+                    self.ask_tier(0, &other, asked, false, tickets, now);
+                }
+            }
         }
     }
 
@@ -380,6 +395,9 @@ impl Engine {
         for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
             self.pump(later);
         }
+        if !matches!(verdict, Verdict::Failed { .. }) {
+            self.check(node);
+        }
     }
 
     /// Says to the relay what the answer means for its rows.
@@ -490,7 +508,7 @@ impl Engine {
 }
 
 /// What the relay asks, besides [`Engine::accept`].
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl Engine {
     /// Takes in what one node has not answered yet. `None`: there is no such node.
     pub(crate) fn accept_at(

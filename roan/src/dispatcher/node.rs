@@ -1,14 +1,14 @@
 //! One node: its client, its queue, and its counts.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::health::Turn;
 use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
 use crate::purger::{AnyPurger, Cache, NodeClient};
@@ -23,6 +23,8 @@ pub(crate) struct Node {
     /// The place of its cache in the order of purging.
     pub(super) tier: usize,
     pub(super) purger: Box<dyn AnyPurger>,
+    /// Whether its set-up was checked, or is being checked.
+    pub(super) checked: AtomicBool,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
     counts: Counts,
@@ -49,6 +51,7 @@ impl Node {
             name: client.name,
             tier,
             purger: client.purger,
+            checked: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(policy.clone())),
             last_failure: Mutex::new(None),
             counts: Counts::default(),
@@ -109,7 +112,9 @@ impl Node {
                 self.last_failure()
             )),
             Turn::Back => {
-                tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is back");
+                emit(
+                    || tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is back"),
+                );
             }
         }
     }

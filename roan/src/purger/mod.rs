@@ -1,6 +1,6 @@
 //! Purgers: the clients for each kind of cache, and what you implement for one of your own.
 //!
-//! Roan brings [`Nginx`](crate::Nginx) and, with the feature `embedded`, [`Embedded`](crate::Embedded). For any
+//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
 //! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
 //! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
 //! repeats each purge against fills that were under way, and reports what became of each.
@@ -41,10 +41,10 @@ mod nginx;
 
 pub use answer::Answer;
 pub use cache::Cache;
-pub use nginx::Nginx;
+pub use nginx::{Nginx, NginxConfig};
 
-pub(crate) use cache::{Answering, AnyPurger, NodeClient};
-pub(crate) use nginx::DEFAULT_PURGE_URL;
+pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient};
+pub(crate) use nginx::default_cache;
 
 use crate::base::site::Site;
 use crate::base::target::Target;
