@@ -18,6 +18,11 @@ const DOUBT: Duration = Duration::from_secs(60);
 /// dead node bears it, and one that comes back is found soon.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// That of a node that takes connections: it bears more, and different targets may fail alike for a reason of
+/// their own. After so many probes in a row it is believed that it does not answer.
+const LONGEST_QUICK_PAUSE: Duration = Duration::from_millis(50);
+const QUICK_PROBES: u32 = 2000;
+
 /// A node is said to be back when it has answered for so long: one that goes up and down is said to
 /// be down once.
 const STEADY: Duration = Duration::from_secs(5);
@@ -112,7 +117,14 @@ impl Health {
         pause: Duration,
         backoff: &mut Backoff,
     ) {
-        let mut pause = |number: u32| backoff.after(number).min(LONGEST_PAUSE).max(pause);
+        let mut pause = |probe: u32| {
+            let longest = if blame == Blame::Node || probe > QUICK_PROBES {
+                LONGEST_PAUSE
+            } else {
+                LONGEST_QUICK_PAUSE
+            };
+            backoff.after(probe).min(longest).max(pause)
+        };
         match &mut self.state {
             State::Up { failures, .. } => {
                 *failures += 1;

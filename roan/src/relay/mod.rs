@@ -69,8 +69,8 @@ pub(crate) struct Relay {
     watch: Watch,
     /// Nodes that deliveries wait for, due or not: they have come back.
     back: Vec<(Arc<str>, Arc<str>)>,
-    /// Nodes that more failed deliveries are due for than they had room for.
-    more_failed: Vec<(String, String)>,
+    /// Nodes that may take more deliveries before the next look.
+    take_more: Vec<(String, String)>,
     /// Whether the backlog was over the threshold when it was last counted.
     alarmed: bool,
     /// Whether the next look is for a write of this program.
@@ -125,7 +125,7 @@ impl Relay {
             outbox,
             watch: Watch::default(),
             back: Vec::new(),
-            more_failed: Vec::new(),
+            take_more: Vec::new(),
             alarmed: false,
             expects: false,
             batch: BATCH,
@@ -275,7 +275,7 @@ impl Relay {
         }
         if self.schedule.is_due(Look::Deliveries, now)
             || !self.back.is_empty()
-            || self.can_take_more_failed()
+            || self.can_take_more()
         {
             self.take_deliveries(store).await?;
         }
@@ -397,7 +397,7 @@ impl Relay {
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
-        self.more_failed.clear();
+        self.take_more.clear();
         for (cache, node) in store.waiting_nodes().await? {
             let place = (&*cache, &*node);
             let Some(room) = self.engine.room_at(place) else {
@@ -408,9 +408,9 @@ impl Relay {
                 continue;
             };
             let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
-            // What has failed waits until it is due, unless the node that it failed at was down.
-            let any = room.is_down || self.back.iter().any(is_back);
-            let due_within = (!any).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
+            // What has failed waits until it is due, unless the node was down and is back.
+            let has_come_back = self.back.iter().any(is_back);
+            let due_within = (!has_come_back).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
             let new = self.take_for(store, place, Which::New, room.new).await?;
             // Of a node that is down one, to see whether it is back: best one that has not failed before.
             let room_for_failed = if room.is_down && new.taken > 0 {
@@ -421,15 +421,21 @@ impl Relay {
             let failed = Which::Failed { due_within };
             let failed = self.take_for(store, place, failed, room_for_failed).await?;
             more |= new.more;
-            if failed.more && !room.is_down {
-                self.more_failed.push((cache.clone(), node.clone()));
+            if failed.more || room.is_down && new.taken > 0 {
+                self.take_more.push((cache.clone(), node.clone()));
             }
             if !new.more && !failed.more {
                 self.back.retain(|known| !is_back(known));
             }
         }
-        if !more && self.more_failed.is_empty() {
-            self.back.clear();
+        if !more {
+            let take_more = &self.take_more;
+            self.back.retain(|(back_cache, back_node)| {
+                let is_back = |(cache, node): &(String, String)| {
+                    **back_cache == **cache && **back_node == **node
+                };
+                take_more.iter().any(is_back)
+            });
         }
         self.engine.handed_over();
         self.schedule.looked(Look::Deliveries, more, Instant::now());
@@ -482,11 +488,11 @@ impl Relay {
         Ok(found)
     }
 
-    /// Whether a node that more failed deliveries wait for has room for many of them.
-    fn can_take_more_failed(&self) -> bool {
-        self.more_failed.iter().any(|(cache, node)| {
+    /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
+    fn can_take_more(&self) -> bool {
+        self.take_more.iter().any(|(cache, node)| {
             let room = self.engine.room_at((cache, node));
-            room.is_none_or(|room| room.failed >= MANY_FAILED)
+            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
         })
     }
 
