@@ -100,7 +100,7 @@ async fn purges_that_fail_hold_up_no_others(database: Database) {
         node.set(Behaviour::Purged);
         let deadline = Instant::now() + LONG;
         // More than once: what had just failed may be written down after the first time.
-        while client.number(NONE_LEFT).await > 0 {
+        while client.count(NONE_LEFT).await > 0 {
             assert!(Instant::now() < deadline, "purges were not delivered");
             client.run("UPDATE {}delivery SET due_ms = 0").await;
             tokio::time::sleep(Duration::from_millis(100)).await;

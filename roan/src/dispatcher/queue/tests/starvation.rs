@@ -335,7 +335,7 @@ fn a_node_that_was_wrongly_taken_for_down_is_believed_longer() {
 #[test]
 fn a_node_that_is_down_takes_a_probe_that_has_not_failed_from_the_database() {
     let tickets = Tickets::default();
-    let open = || tickets.open(Row::Purge(1), 0);
+    let open = || tickets.open(Row::Purge(1), 0, None);
     let mut bench = Bench::new(|_| {});
     for url in ["/a", "/b", "/c"] {
         let _ = bench.ask_with(url, open());
@@ -361,7 +361,7 @@ fn a_node_that_is_down_takes_a_probe_that_has_not_failed_from_the_database() {
 #[test]
 fn a_slow_node_takes_little_from_the_database() {
     let tickets = Tickets::default();
-    let open = || tickets.open(Row::Purge(1), 0);
+    let open = || tickets.open(Row::Purge(1), 0, None);
     let mut bench = Bench::new(|_| {});
     assert_eq!(bench.queue.room().new, usize::MAX);
     for number in 0..1000 {
@@ -380,7 +380,7 @@ fn a_slow_node_takes_little_from_the_database() {
 #[test]
 fn what_failed_and_is_written_again_is_a_retry() {
     let tickets = Tickets::default();
-    let open = || tickets.open(Row::Purge(1), 0);
+    let open = || tickets.open(Row::Purge(1), 0, None);
     let mut bench = Bench::new(|_| {});
     for _ in 0..10 {
         let _ = bench.ask_with("/bad", open());
