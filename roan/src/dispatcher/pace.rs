@@ -36,7 +36,7 @@ pub(super) enum Pace {
     },
     Limited {
         rate: f64,
-        /// The rate at which a request was last turned away; 0 at first.
+        /// The rate at which a request was last turned away; 0 if unknown.
         limit: f64,
         noted: Instant,
         next_at: Instant,
@@ -139,7 +139,8 @@ impl Pace {
                     return false;
                 }
                 let is_slowest = *rate <= SLOWEST;
-                *limit = *rate;
+                // So slow a node is more likely to turn targets away for a reason of their own.
+                *limit = if *rate > FIRST { *rate } else { 0.0 };
                 *rate = (*rate * DECREASE).max(SLOWEST);
                 *noted = now;
                 is_slowest || !pause.is_zero()
