@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::global;
 use super::handle::Roan;
 use crate::base::site::{Site, SiteError};
+use crate::base::spelling::Spellings;
 use crate::base::target::Target;
 #[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
@@ -62,6 +63,17 @@ impl RoanBuilder {
     /// ever rendered while its row is written. The embedded cache stores no such page, and is purged once.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound = delay.into();
+        self
+    }
+
+    /// Which spellings of a page's URL are purged. Default: [`Spellings::Common`], all that common encoders give.
+    ///
+    /// A cache keeps each spelling as a page of its own, and links to `C++` are found as `/tags/C%2B%2B` and as
+    /// `/tags/C++`. Each spelling more is one more request, and at nginx one more entry in the keys zone (about 130
+    /// bytes, until `inactive` ends). [`Spellings::Exact`] spares both, for a site whose links all have Roan's
+    /// spelling.
+    pub fn spellings(mut self, spellings: Spellings) -> Self {
+        self.policy.spellings = spellings;
         self
     }
 
@@ -157,13 +169,13 @@ impl RoanBuilder {
             default: default_site,
             named: sites,
         };
-        let max_waiting = self.policy.max_waiting;
+        let policy = self.policy;
         #[cfg(feature = "_sql")]
         let durable = match self.outbox {
             Some(outbox) => {
                 outbox.check()?;
                 check_names(&nodes)?;
-                Some(Arc::new(DurableOutbox::new(outbox, self.policy)))
+                Some(Arc::new(DurableOutbox::new(outbox, policy.clone())))
             }
             None => None,
         };
@@ -171,7 +183,7 @@ impl RoanBuilder {
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
         #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
-        let engine = Arc::new(Engine::new(nodes, tiers, sites, max_waiting, source));
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source));
         start(Arc::clone(&engine))?;
         Ok(Roan::new(
             engine,
