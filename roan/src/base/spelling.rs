@@ -17,7 +17,8 @@ pub enum Spellings {
     /// [WHATWG]: https://url.spec.whatwg.org/#percent-encoded-bytes
     #[default]
     Common,
-    /// The URL as the rule makes it, and no other: for sites whose links are all made by [`roan::encode`](crate) or in
+    /// The URL as the rule makes it, and no other: for sites whose links are all made by [`roan::url!`](crate::url!) or
+    /// [`roan::encode`](crate::encode), or in
     /// the same spelling.
     Exact,
 }

@@ -30,6 +30,11 @@ pub enum OutboxError {
         "the outbox has no tables ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
     )]
     Missing(String),
+    /// Some tables are there and others are not.
+    #[error(
+        "the outbox is incomplete, without {0}: restore the table, or drop all of the outbox's tables (which loses what waits in them) and call `Outbox::migrate`"
+    )]
+    Incomplete(String),
     /// The tables are of another version of Roan.
     #[error(
         "the outbox has schema version {found}, and this version of Roan knows {known}: {}",
@@ -43,7 +48,7 @@ pub enum OutboxError {
     },
     /// The user of the database may not do what Roan has to.
     #[error(
-        "the database user has not the rights that the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
+        "the database user lacks the privileges that the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
     )]
     Rights(String),
     /// The database does not know `SKIP LOCKED`.
