@@ -1,6 +1,6 @@
 //! Purgers: the clients for each kind of cache, and what you implement for one of your own.
 //!
-//! Roan brings [`Nginx`](crate::Nginx) and, with the feature `embedded`, [`Embedded`](crate::Embedded). For any
+//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
 //! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
 //! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
 //! repeats each purge against fills that were under way, and reports what became of each.
