@@ -5,6 +5,7 @@ mod command;
 #[cfg(feature = "_sql")]
 mod dead;
 mod engine;
+mod exit;
 mod health;
 mod inbox;
 mod node;
@@ -12,6 +13,7 @@ mod policy;
 mod queue;
 mod report;
 mod source;
+mod start;
 mod stats;
 mod thread;
 #[cfg_attr(
@@ -31,10 +33,10 @@ pub(crate) use engine::{Engine, Sites};
 #[cfg(feature = "_sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-pub(crate) use policy::{
-    LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
-};
+#[cfg(feature = "_sql")]
+pub(crate) use policy::duration;
+pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;
-pub(crate) use thread::start;
+pub(crate) use thread::{is_starting, start};
