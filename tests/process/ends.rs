@@ -10,7 +10,7 @@ struct Ended {
     stdout: String,
     stderr: String,
     is_success: bool,
-    /// The purges that arrived.
+    /// The purges of rows that arrived.
     arrived: usize,
 }
 
@@ -20,6 +20,7 @@ fn end(case: &str, behaviour: Behaviour) -> Ended {
         .arg(case)
         .env_clear()
         .env("ROAN_PURGE_URL", endpoint.purge_url())
+        .env("ROAN_SITE", "http://www.example.org")
         .env("ROAN_REBOUND", "10ms")
         .output()
         .expect("the program can be run");
@@ -28,7 +29,11 @@ fn end(case: &str, behaviour: Behaviour) -> Ended {
         stdout: text(&output.stdout),
         stderr: text(&output.stderr),
         is_success: output.status.success(),
-        arrived: endpoint.requests().len(),
+        arrived: endpoint
+            .requests()
+            .iter()
+            .filter(|request| request.target.starts_with("/purge/rows/"))
+            .count(),
     }
 }
 
