@@ -109,7 +109,7 @@ impl Setup {
                 // Nothing of this URL is noise.
                 Named::Cut => {}
                 Named::Wrong(why) => {
-                    loudly(format_args!("{who}: purges do not reach the pages: {why}"))
+                    loudly(format_args!("{who}: purges do not reach the pages: {why}"));
                 }
             },
         }
