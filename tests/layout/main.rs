@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules of `roan`, each of which may import only those after it.
 const LAYERS: &[&str] = &[
+    "guide",
     "__private",
     "testing",
     "orm",
