@@ -52,7 +52,7 @@ mod model;
 pub mod orm;
 #[cfg(feature = "sql")]
 pub mod outbox;
-mod purger;
+pub mod purger;
 mod registry;
 #[cfg(feature = "sql")]
 mod relay;

@@ -1,5 +1,7 @@
 //! The layout shows the architecture: arrows of imports run one way, and a file is one concept.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -17,7 +17,7 @@ use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
-use crate::purger::{Answer, Cache};
+use crate::purger::{Answer, Cache, PurgeRequest};
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
@@ -140,7 +140,9 @@ impl Engine {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if needs_tags && !self.tiers.contains(&true) => Some(Refusal::NoCacheForTags),
+            _ if needs_tags && !self.tiers.contains(&true) => {
+                Some(Refusal::NoCacheFor(TargetKind::Tag))
+            }
             _ => None,
         }
     }
@@ -273,7 +275,10 @@ impl Engine {
                 Some(name) => self.sites.named.get(name),
                 None => self.sites.default.as_ref(),
             };
-            let answer = node.purger.purge(&job.target, site).await;
+            let answer = node
+                .purger
+                .purge(PurgeRequest::new(&job.target, site))
+                .await;
             self.answered(&node, &job, answer);
             let next = node.queue().next(Instant::now());
             match next {
@@ -290,6 +295,7 @@ impl Engine {
             outcome,
             status,
             verified,
+            ..
         } = answer;
         let verdict = match &outcome {
             outcome if outcome.is_done() => Verdict::Done,

@@ -10,7 +10,7 @@ use super::stats::NodeStats;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
-use crate::purger::{Cache, NodeClient, Purger};
+use crate::purger::{AnyPurger, Cache, NodeClient};
 
 /// One server of a cache.
 pub(crate) struct Node {
@@ -18,7 +18,7 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     /// The place of its cache in the order of purging.
     pub(super) tier: usize,
-    pub(super) purger: Box<dyn Purger>,
+    pub(super) purger: Box<dyn AnyPurger>,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
     counts: Counts,

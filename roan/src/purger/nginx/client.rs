@@ -7,10 +7,9 @@ use reqwest::{Client, Request, Response};
 use super::key;
 use super::location::PurgeLocation;
 use super::status::classify;
-use crate::base::outcome::{Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::purger::{Answer, Answering, Purger};
+use crate::purger::{Answer, Answering, AnyPurger, PurgeRequest};
 
 /// The client of one nginx.
 pub(super) struct NginxNode {
@@ -41,12 +40,7 @@ impl NginxNode {
 
     async fn request(&self, target: &Target, site: &Site) -> Answer {
         let Some(url) = self.location.of(target) else {
-            let outcome = Outcome::Refused(Refusal::Unsendable);
-            return Answer {
-                outcome,
-                status: None,
-                verified: false,
-            };
+            return Answer::refused("the HTTP client would send another URL than the page has");
         };
         let mut request = Request::new(self.method.clone(), url);
         let headers = request.headers_mut();
@@ -63,7 +57,7 @@ impl NginxNode {
         }
         match self.http.execute(request).await {
             Ok(response) => self.answer(response, target, site).await,
-            Err(error) => failed(None, error),
+            Err(error) => Answer::failed(crate::purger::http::failure(error)),
         }
     }
 
@@ -73,26 +67,16 @@ impl NginxNode {
         // The connection is only used again once the body was read; an answer that breaks off is
         // no answer.
         if let Err(error) = crate::purger::http::read_to_end(&mut response).await {
-            return failed(Some(status.as_u16()), error);
+            return Answer::failed(crate::purger::http::failure(error)).status(status.as_u16());
         }
-        let mut outcome = classify(status, self.method.as_str());
-        let mut verified = false;
-        if let Some(found) = named_key
-            && outcome.is_done()
-        {
-            verified = key::names(found.as_bytes(), site, target.as_str());
-            if !verified {
-                outcome = Outcome::Refused(Refusal::WrongKey {
-                    expected: key::expected(site, target.as_str()),
-                    found: String::from_utf8_lossy(found.as_bytes()).into_owned(),
-                });
+        let answer = Answer::new(classify(status, self.method.as_str()));
+        let answer = match named_key {
+            Some(found) if answer.outcome.is_done() => {
+                key::verified(answer, found.as_bytes(), site, target.as_str())
             }
-        }
-        Answer {
-            outcome,
-            status: Some(status.as_u16()),
-            verified,
-        }
+            _ => answer,
+        };
+        answer.status(status.as_u16())
     }
 }
 
@@ -100,17 +84,9 @@ fn scheme_name(scheme: &str) -> &'static str {
     if scheme == "https" { "https" } else { "http" }
 }
 
-fn failed(status: Option<u16>, error: reqwest::Error) -> Answer {
-    let outcome = Outcome::Failed(crate::purger::http::failure(error));
-    Answer {
-        outcome,
-        status,
-        verified: false,
-    }
-}
-
-impl Purger for NginxNode {
-    fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a> {
-        Box::pin(self.request(target, site.unwrap_or_else(|| self.location.own_site())))
+impl AnyPurger for NginxNode {
+    fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
+        let site = request.site().unwrap_or_else(|| self.location.own_site());
+        Box::pin(self.request(request.target(), site))
     }
 }

@@ -1,19 +1,32 @@
 //! The key that a purge location says it has purged.
 
 use crate::base::site::Site;
+use crate::purger::Answer;
 
 /// The response header in which a purge location names the key that it was asked to purge.
 pub(super) const HEADER: &str = "x-roan-purge";
 
+/// The answer to a purge of `url` whose purge location named the key `found`.
+pub(super) fn verified(done: Answer, found: &[u8], site: &Site, url: &str) -> Answer {
+    if names(found, site, url) {
+        return done.verified();
+    }
+    Answer::refused(format!(
+        "the purge location named the key {:?}, where {:?} was expected: is the site right, and are both keys built alike?",
+        String::from_utf8_lossy(found),
+        expected(site, url)
+    ))
+}
+
 /// The key that most configurations give the page.
-pub(super) fn expected(site: &Site, url: &str) -> String {
+fn expected(site: &Site, url: &str) -> String {
     format!("{}{url}", site.host())
 }
 
 /// Whether `key` is the key of that page in one of the forms in use: the bytes of the URL, after
 /// `$host` or `$http_host` and perhaps the scheme, with or without `://`, or after nothing where
 /// one nginx serves one site.
-pub(super) fn names(key: &[u8], site: &Site, url: &str) -> bool {
+fn names(key: &[u8], site: &Site, url: &str) -> bool {
     let Some(prefix) = key.strip_suffix(url.as_bytes()) else {
         return false;
     };

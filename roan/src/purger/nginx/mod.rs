@@ -205,9 +205,8 @@ impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
         Self {
             name: nginx.name.as_str().into(),
-            tags: false,
-            fenced: false,
             connect: Box::new(move |connecting| nginx.connect(connecting)),
+            ..Self::new("")
         }
     }
 }
