@@ -29,12 +29,13 @@
 //!
 //! The [guide](guide) explains each part, from a first site on axum to operations. The repository's README has the
 //! cargo features, the nginx configuration, and what is promised.
-#![cfg_attr(feature = "sql", doc = "\n[outbox]: crate::outbox")]
-#![cfg_attr(not(feature = "sql"), doc = "\n[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
-#![cfg_attr(feature = "embedded", doc = "\n[embedded]: crate::embedded")]
+//!
+#![cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
+#![cfg_attr(not(feature = "sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+#![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
 #![cfg_attr(
     not(feature = "embedded"),
-    doc = "\n[embedded]: https://docs.rs/roan/latest/roan/embedded/"
+    doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/"
 )]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

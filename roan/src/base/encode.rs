@@ -4,8 +4,8 @@ use std::fmt::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but the unreserved characters of RFC 3986, section 2.3. What is left can end neither a path
-/// segment, nor a query value, nor a tag, nor a header.
+/// All but the unreserved characters of RFC 3986, section 2.3. The characters that remain cannot end a path
+/// segment, a query value, a tag or a header.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -15,7 +15,7 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 /// The same, but `/` stays: the value is several path segments.
 const PATH: &AsciiSet = &VALUE.remove(b'/');
 
-/// The place in a template that a value is encoded for.
+/// The position in a template for which a value is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// One path segment, one query value, or a part of a tag.
@@ -24,7 +24,7 @@ pub(crate) enum Place {
     Path,
 }
 
-/// Appends what is written to it to a string, percent-encoded with upper-case hex.
+/// A writer that appends text to a string, percent-encoded with upper-case hex.
 #[derive(Debug)]
 pub(crate) struct Encoder<'a> {
     out: &'a mut String,

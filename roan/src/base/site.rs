@@ -1,4 +1,4 @@
-//! Sites: under which scheme and host pages are cached.
+//! Sites: the scheme and host under which pages are cached.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,11 +6,10 @@ use std::str::FromStr;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
-/// The scheme and host that pages are cached under.
+/// The scheme and host under which pages are cached.
 ///
-/// A purge is sent with the site's `Host`, so that the cache makes of it the key of the page. The
-/// scheme matters only to a cache that has it in its keys; without one, `http` and `https` pages
-/// are the same to Roan.
+/// Roan sends a purge with the `Host` of the site, so that the cache builds the key of the page from it. The scheme
+/// matters only if the keys of the cache contain it.
 ///
 /// ```
 /// use roan::Site;
@@ -25,7 +24,7 @@ use http::uri::{Authority, Scheme};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Site {
     scheme: Option<Scheme>,
-    /// Lower case, with the port if one was given.
+    /// In lower case, with the port if one was given.
     authority: String,
     host_len: usize,
     header: HeaderValue,
@@ -55,7 +54,7 @@ impl Site {
     }
 }
 
-/// Why a text is no [`Site`].
+/// Why a text is not a [`Site`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "site {text:?} {problem}: write `https://www.example.org`, `www.example.org` or `localhost:8080`"
@@ -80,7 +79,7 @@ impl FromStr for Site {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
                 (Some(Scheme::HTTPS), rest)
             }
-            Some(_) => return error("has a scheme that is neither http nor https"),
+            Some(_) => return error("has a scheme other than http and https"),
             None => (None, text),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
@@ -88,9 +87,9 @@ impl FromStr for Site {
             return error("has a path");
         }
         if authority.contains('@') {
-            return error("has a user name");
+            return error("contains a user name: write scheme and host only");
         }
-        // nginx's `$host` has none either.
+        // nginx's `$host` does not have one either.
         let authority = authority.strip_suffix('.').unwrap_or(&authority).to_owned();
         let Ok(parsed) = Authority::from_str(&authority) else {
             return error("has no host name");
@@ -127,15 +126,15 @@ impl fmt::Debug for Site {
     }
 }
 
-/// The text without user name, password and query, which no message may show.
+/// The text without user name, password and query, which messages must not show.
 pub(crate) fn redacted(url: &str) -> String {
     let start = url.find("//").map_or(0, |slashes| slashes + 2);
-    // A password may hold `/` or `?` by mistake, so the last `@` ends it, wherever it is.
+    // A password may contain `/` or `?` by mistake, so the last `@` ends it.
     let mut shown = match url[start..].rfind('@') {
         Some(at) => format!("{}***{}", &url[..start], &url[start + at..]),
         None => url.to_owned(),
     };
-    // A query may hold a token.
+    // A query may contain a token.
     if let Some(query) = shown.find('?') {
         shown.replace_range(query + 1.., "***");
     }

@@ -43,8 +43,7 @@ pub(super) fn check_url(url: &str) -> Result<(), TargetError> {
     check_rendered_url(url)
 }
 
-/// The part of the check that is left when the literal pieces were checked at compile time and the
-/// values between them were encoded.
+/// The rest of the check, for a URL whose literal pieces were checked at compile time and whose values were encoded.
 pub(crate) fn check_rendered_url(url: &str) -> Result<(), TargetError> {
     check_length(TargetKind::Url, url.len())?;
     let path = url.find('?').map_or(url, |query| &url[..query]);

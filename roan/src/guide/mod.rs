@@ -15,31 +15,28 @@
 //! | [`roan::testing`](crate::testing) | test what your code purges |
 //! | [`glossary`] | look up a word |
 //! | [`upgrading`] | move from roan 0.1, the Django app |
-#![cfg_attr(feature = "sql", doc = "\n[outbox]: crate::outbox\n[triggers]: crate::triggers")]
-#![cfg_attr(
-    not(feature = "sql"),
-    doc = "\n[outbox]: https://docs.rs/roan/latest/roan/outbox/\n[triggers]: https://docs.rs/roan/latest/roan/triggers/"
-)]
-#![cfg_attr(feature = "embedded", doc = "\n[embedded]: crate::embedded")]
+//!
+#![cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
+#![cfg_attr(not(feature = "sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+#![cfg_attr(feature = "sql", doc = "[triggers]: crate::triggers")]
+#![cfg_attr(not(feature = "sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
+#![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
 #![cfg_attr(
     not(feature = "embedded"),
-    doc = "\n[embedded]: https://docs.rs/roan/latest/roan/embedded/"
+    doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/"
 )]
 
-/// Makes a module of a page. The links to modules behind features lead to docs.rs where the feature is off.
+/// Makes a module of each page. A link to a module leads to docs.rs if its feature is off.
 macro_rules! pages {
     ($($name:ident: $($text:expr),+;)+) => {$(
         $(#[doc = $text])+
-        #[cfg_attr(feature = "sql", doc = "\n[outbox]: crate::outbox\n[triggers]: crate::triggers")]
-        #[cfg_attr(
-            not(feature = "sql"),
-            doc = "\n[outbox]: https://docs.rs/roan/latest/roan/outbox/\n[triggers]: https://docs.rs/roan/latest/roan/triggers/"
-        )]
-        #[cfg_attr(feature = "embedded", doc = "\n[embedded]: crate::embedded")]
-        #[cfg_attr(
-            not(feature = "embedded"),
-            doc = "\n[embedded]: https://docs.rs/roan/latest/roan/embedded/"
-        )]
+        #[doc = ""]
+        #[cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
+        #[cfg_attr(not(feature = "sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+        #[cfg_attr(feature = "sql", doc = "[triggers]: crate::triggers")]
+        #[cfg_attr(not(feature = "sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
+        #[cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
+        #[cfg_attr(not(feature = "embedded"), doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/")]
         pub mod $name {}
     )+};
 }
