@@ -14,8 +14,7 @@ use crate::base::event::Events;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::Sink;
 
-// Each set of events that a rule can fire on: a constant for all rules costs the compiler less than
-// a call in each.
+// Each set of events on which a rule can fire: a shared constant costs the compiler less than a call in each rule.
 pub const CREATE: Events = Events::CREATE;
 pub const UPDATE: Events = Events::UPDATE;
 pub const DELETE: Events = Events::DELETE;

@@ -31,7 +31,10 @@
 //! cargo features, the nginx configuration, and what is promised.
 //!
 #![cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
-#![cfg_attr(not(feature = "sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+#![cfg_attr(
+    not(feature = "sql"),
+    doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/"
+)]
 #![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
 #![cfg_attr(
     not(feature = "embedded"),

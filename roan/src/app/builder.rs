@@ -18,10 +18,10 @@ use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
 #[cfg(feature = "sql")]
 use crate::relay::DurableOutbox;
 
-/// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
-/// [`RoanBuilder::from_env`], from a file by [`Config::builder`](crate::config::Config::builder).
+/// Configures a dispatcher. Create it with [`Roan::builder`], from the environment with [`RoanBuilder::from_env`], or
+/// from a file with [`Config::builder`](crate::config::Config::builder).
 ///
-/// Setters do not fail; [`build`](Self::build) and [`install`](Self::install) say what is wrong.
+/// Setters do not fail: [`build`](Self::build) and [`install`](Self::install) return the error.
 #[derive(Debug, Default)]
 #[must_use = "call `install()` or `build()`"]
 pub struct RoanBuilder {
@@ -34,84 +34,84 @@ pub struct RoanBuilder {
 }
 
 impl RoanBuilder {
-    /// Adds a cache. Several are purged in the order in which they were added: give the one nearest
-    /// to the app first, or a cache before it re-fills from a stale one. Without any, it is the
-    /// [`Nginx`] at `http://localhost/purge`.
+    /// Adds a cache. Roan purges several caches in the order in which you add them. Add the one nearest to the app first:
+    /// otherwise a cache in front of it refills from a stale copy. Default: the [`Nginx`] at `http://localhost/purge`.
     pub fn cache(mut self, cache: impl Into<Cache>) -> Self {
         self.caches.push(cache.into());
         self
     }
 
-    /// The site that pages are cached under, such as `https://www.example.org`: its host is sent as
-    /// `Host` of each purge. Without one, it is the host of the purge URL.
+    /// Sets the site under which pages are cached, such as `https://www.example.org`. Each purge is sent with its host as
+    /// `Host`. Default: the host of the purge URL.
     pub fn site(mut self, site: impl Into<String>) -> Self {
         self.default_site = Some(site.into());
         self
     }
 
-    /// A further site, for rules with `site = "name"`.
+    /// Adds a further site, for rules with `site = "name"`.
     pub fn named_site(mut self, name: impl Into<String>, site: impl Into<String>) -> Self {
         self.sites.push((name.into(), site.into()));
         self
     }
 
-    /// How long after a purge the same target is purged once more; `None` for never. Default: 2 s.
+    /// Sets the rebound: the time after a purge at which Roan purges the same target once more. `None` is never. Default:
+    /// 2 s. At most a year.
     ///
-    /// A page that was being rendered from the old row when the purge came is stored after it, and
-    /// stays. So the delay must be longer than the slowest render. `None` is right only where no page is
-    /// ever rendered while its row is written. The embedded cache stores no such page, and is purged once.
+    /// A page that was being rendered from the old row during the purge is stored after it, and stays. So the delay must
+    /// be longer than the slowest render. Use `None` only if no page is ever rendered while its row is written. The
+    /// embedded cache does not store such pages, and is purged once.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound = delay.into();
         self
     }
 
-    /// How long a connection to a node may take. Default: 2 s.
+    /// Sets the maximum time to connect to a node. Default: 2 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.policy.connect_timeout = timeout;
         self
     }
 
-    /// How long a request may take, from the connection to the end of the answer. Default: 10 s.
+    /// Sets the maximum time for a request, from the connection to the end of the answer. Default: 10 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = timeout;
         self
     }
 
-    /// How many requests may be in flight at one node. Default: 8.
+    /// Sets the maximum number of requests in flight at one node. Default: 8.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.policy.concurrency = requests;
         self
     }
 
-    /// How many targets may wait for one node, and between the hooks and the nodes. Default:
-    /// 1,000,000. One more is [`Dropped`](crate::Outcome::Dropped), and reported.
+    /// Sets the maximum number of targets that wait for one node, and between the hooks and the nodes. Default:
+    /// 1,000,000. Roan drops further targets and reports them as [`Dropped`](crate::Outcome::Dropped).
     ///
-    /// A waiting target takes its length and 250 bytes of memory, and 150 for each node more.
+    /// A waiting target takes its length and 250 bytes of memory, and 150 bytes for each further node.
     pub fn max_waiting(mut self, targets: usize) -> Self {
         self.policy.max_waiting = targets;
         self
     }
 
-    /// For how long a purge that fails is tried again. Default: 24 h. After that it is
-    /// [`Dead`](crate::Outcome::Dead), and reported.
+    /// Sets how long Roan retries a purge. Default: 24 h. After that it gives up and reports the purge as
+    /// [`Dead`](crate::Outcome::Dead).
     pub fn max_age(mut self, age: Duration) -> Self {
         self.policy.max_age = age;
         self
     }
 
-    /// The time before the next attempt: random, at most `base` after the first failure, twice that
-    /// after the second and so on, but never more than `cap`. Default: 100 ms and 30 s.
+    /// Sets the delay before a retry. It is random: at most `base` after the first failure, twice that after the second,
+    /// and so on up to `cap`. Default: 100 ms and 30 s.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
         self.policy.backoff_base = base;
         self.policy.backoff_cap = cap;
         self
     }
 
-    /// Where purges wait that are written by the program's own transactions. Without it they wait in
-    /// memory, and `roan.outbox()` and the connection's methods purge from there.
+    /// Sets the durable outbox, in which the program's own transactions store purges. Without it purges wait in memory;
+    /// [`Roan::outbox`] and the methods of connections then purge from there.
     ///
-    /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
-    /// when its tables cannot be used.
+    /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and return an error if its
+    /// tables cannot be used.
     #[cfg(feature = "sql")]
     #[cfg_attr(
         docsrs,
@@ -122,11 +122,11 @@ impl RoanBuilder {
         self
     }
 
-    /// Makes a dispatcher that is not the global one.
+    /// Starts a dispatcher that is not the global one.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be used, or the thread cannot be started.
+    /// If a setting is invalid, or the thread cannot be started.
     pub fn build(self) -> Result<Roan, ConfigError> {
         self.policy.check()?;
         let default_site = self
@@ -139,7 +139,7 @@ impl RoanBuilder {
                 return Err(ConfigError::Value {
                     setting: "named_site".to_owned(),
                     value: name,
-                    problem: "is no name for a site: write 1 to 255 bytes".to_owned(),
+                    problem: "is not a valid site name: write 1 to 255 bytes".to_owned(),
                 });
             }
             let parsed = parsed(&format!("site {name}"), &site)?;
@@ -180,19 +180,19 @@ impl RoanBuilder {
         ))
     }
 
-    /// Makes the global dispatcher, to which [`roan::saved`](crate::saved) and its like speak. Call
-    /// it once, before the first hook fires.
+    /// Starts the global dispatcher, which [`roan::saved`](crate::saved) and the other hooks use. Call it once, before
+    /// the first hook.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be used, a rule of the program asks for what no configured cache can
-    /// do or names an unknown site, or there is a global dispatcher already.
+    /// If a setting is invalid, if a rule needs a cache or a site that is not configured, or if the global dispatcher
+    /// exists already.
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
     }
 }
 
-/// Names are columns of the outbox's tables.
+/// The tables of the outbox store the names in columns of limited length.
 #[cfg(feature = "sql")]
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
@@ -200,7 +200,8 @@ fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
         Some(name) => Err(ConfigError::Value {
             setting: "name".to_owned(),
             value: name.to_string(),
-            problem: "is too long a name for a cache or node: write up to 255 bytes".to_owned(),
+            problem: "is too long for the name of a cache or node: write at most 255 bytes"
+                .to_owned(),
         }),
         None => Ok(()),
     }

@@ -16,22 +16,22 @@ use crate::registry::{rules, run_time};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
 
-/// Why there is no default dispatcher: found once, so that no hook has to find it again.
+/// Why the default dispatcher could not start. Kept, so that later hooks do not try again.
 static UNUSABLE: OnceCell<ConfigError> = OnceCell::new();
 
-/// The global dispatcher: the one that [`RoanBuilder::install`] made, else one from the environment
-/// ([`RoanBuilder::from_env`]), which is made now.
+/// Returns the global dispatcher: the one that [`RoanBuilder::install`] started. If there is none, this starts one
+/// from the environment ([`RoanBuilder::from_env`]).
 ///
 /// # Errors
 ///
-/// When none was installed and the environment has a value that cannot be used. It is read once.
+/// If none was installed and a variable of the environment is invalid. The environment is read once.
 pub fn global() -> Result<&'static Roan, ConfigError> {
     if let (None, Some(error)) = (GLOBAL.get(), UNUSABLE.get()) {
         return Err(error.clone());
     }
     let made = GLOBAL.get_or_try_init(|| {
         let roan = RoanBuilder::from_env()?.build()?;
-        tell_of_missing_rules();
+        warn_of_missing_rules();
         for error in unserved(roan.engine()) {
             loudly(format_args!("{error}"));
         }
@@ -40,17 +40,16 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     made.map_err(|error: ConfigError| UNUSABLE.get_or_init(|| error).clone())
 }
 
-/// The dispatcher that was given, else the global one. For hooks: they have nobody to return an
-/// error to.
+/// The given dispatcher, else the global one. For hooks, which cannot return an error.
 pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
-    static HOOKS_IN_VAIN: AtomicU64 = AtomicU64::new(0);
+    static HOOKS_WITHOUT_DISPATCHER: AtomicU64 = AtomicU64::new(0);
     if let Some(roan) = given.or(GLOBAL.get()) {
         return Some(roan);
     }
     match global() {
         Ok(roan) => Some(roan),
         Err(error) => {
-            let count = HOOKS_IN_VAIN.fetch_add(1, Ordering::Relaxed) + 1;
+            let count = HOOKS_WITHOUT_DISPATCHER.fetch_add(1, Ordering::Relaxed) + 1;
             if count.is_power_of_two() {
                 loudly(format_args!(
                     "nothing can be purged (hook number {count}): {error}"
@@ -72,20 +71,20 @@ pub(super) fn install(builder: RoanBuilder) -> Result<Roan, ConfigError> {
     if let Some(error) = unserved(roan.engine()).into_iter().next() {
         return Err(error);
     }
-    tell_of_missing_rules();
+    warn_of_missing_rules();
     GLOBAL
         .set(roan.clone())
         .map_err(|_| ConfigError::AlreadyInstalled)?;
     Ok(roan)
 }
 
-/// A program may do with rules made at run time or with none, so this is a warning only.
-fn tell_of_missing_rules() {
+/// A program may make its rules later, at run time, so this is only a warning.
+fn warn_of_missing_rules() {
     if has_no_rules() {
         tracing::warn!(
             target: "roan",
-            "no rule is in this program: if its models are in a crate of their own that it does not \
-             name elsewhere, the linker has left that out; write `use that_crate as _;` in main.rs"
+            "this program does not contain any rule: if its models are in a crate that it does not \
+             use elsewhere, the linker omits that crate; write `use that_crate as _;` in main.rs"
         );
     }
 }
@@ -117,9 +116,9 @@ fn unserved(engine: &Engine) -> Vec<ConfigError> {
 mod tests {
     use super::*;
 
-    // No other test of this binary makes a rule.
+    // The other tests of this binary do not make rules.
     #[test]
-    fn a_program_without_rules_is_told_so_until_it_has_one() {
+    fn a_program_without_rules_is_warned_until_it_has_one() {
         assert!(has_no_rules());
         let _ = run_time::purge("/posts").on_save::<u8>();
         assert!(!has_no_rules());

@@ -17,9 +17,15 @@
 //! | [`upgrading`] | move from roan 0.1, the Django app |
 //!
 #![cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
-#![cfg_attr(not(feature = "sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+#![cfg_attr(
+    not(feature = "sql"),
+    doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/"
+)]
 #![cfg_attr(feature = "sql", doc = "[triggers]: crate::triggers")]
-#![cfg_attr(not(feature = "sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
+#![cfg_attr(
+    not(feature = "sql"),
+    doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/"
+)]
 #![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
 #![cfg_attr(
     not(feature = "embedded"),

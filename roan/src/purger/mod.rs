@@ -1,9 +1,9 @@
-//! Purgers: the clients for each kind of cache, and what you implement for one of your own.
+//! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan brings [`Nginx`](crate::Nginx) and, with the feature `embedded`, [`Embedded`](crate::Embedded). For any
-//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
-//! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
-//! repeats each purge against fills that were under way, and reports what became of each.
+//! Roan includes [`Nginx`] and, with the feature `embedded`, a cache inside the program. For any other cache, implement
+//! [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The dispatcher does the rest: it merges
+//! equal purges, paces and retries them, watches the health of each server, repeats each purge against pages that were
+//! being rendered, and reports the results.
 //!
 //! ```
 //! use roan::purger::{Answer, Cache, PurgeRequest, Purger};
@@ -54,7 +54,7 @@ use crate::base::target::Target;
 /// # Contract
 ///
 /// - [`Answer::purged`] and [`Answer::not_cached`] mean that the node has answered and will serve no older page from
-///   now on. Pages that it was fetching meanwhile are excepted: the dispatcher purges a second time for those.
+///   now on. This does not include pages that it was fetching meanwhile: the dispatcher purges those a second time.
 /// - [`Answer::failed`] means that another attempt may succeed. The dispatcher tries again, with growing pauses, for
 ///   as long as [`RoanBuilder::max_age`](crate::RoanBuilder::max_age) says.
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
@@ -64,11 +64,11 @@ use crate::base::target::Target;
 ///   it takes longer than [`RoanBuilder::timeout`](crate::RoanBuilder::timeout) it is dropped, and the attempt
 ///   counts as failed; so does one that panics.
 pub trait Purger: Send + Sync + 'static {
-    /// Makes the request's target fresh at this node, and says how that went.
+    /// Makes the target of the request fresh at this node, and returns the result.
     fn purge(&self, request: PurgeRequest<'_>) -> impl Future<Output = Answer> + Send;
 }
 
-/// What a [`Purger`] is asked for.
+/// A request to a [`Purger`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PurgeRequest<'a> {

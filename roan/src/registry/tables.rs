@@ -33,8 +33,7 @@ impl TableEntry {
         })
     }
 
-    /// The tables of all models of this binary, in the order of their names, and of the places of
-    /// their models.
+    /// The tables of all models of this binary, sorted by name and by the source position of the model.
     pub(crate) fn all() -> Vec<Self> {
         let mut all: Vec<_> = models().iter().filter_map(Self::of).collect();
         all.sort_by_key(|entry| {

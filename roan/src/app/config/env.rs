@@ -24,36 +24,35 @@ const VARIABLES: [(&str, &str); 13] = [
 ];
 
 impl RoanBuilder {
-    /// Begins a configuration with what the environment says: an nginx, and these variables, all of
-    /// which may be left out.
+    /// Creates a builder from the environment, for an nginx. All variables are optional:
     ///
     /// | variable | value | default |
     /// |---|---|---|
-    /// | `ROAN_PURGE_URL` | the purge URL of each node, with commas between them | `http://localhost/purge` |
-    /// | `ROAN_SITE` | the default site; further ones as `name=site`, with commas between them | the host of the purge URL |
+    /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas | `http://localhost/purge` |
+    /// | `ROAN_SITE` | the default site; further sites as `name=site`, separated by commas | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
-    /// | `ROAN_ENV_PROXY` | `1` to use `HTTP_PROXY` and its like | `0` |
+    /// | `ROAN_ENV_PROXY` | `1` to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` | `0` |
     /// | `ROAN_REBOUND` | the delay of the second purge, or `off` | `2s` |
-    /// | `ROAN_CONNECT_TIMEOUT` | how long a connection may take | `2s` |
-    /// | `ROAN_TIMEOUT` | how long a request may take | `10s` |
-    /// | `ROAN_MAX_AGE` | for how long a purge is tried again | `24h` |
-    /// | `ROAN_CONCURRENCY` | requests in flight at one node | `8` |
-    /// | `ROAN_MAX_WAITING` | targets that may wait | `1000000` |
+    /// | `ROAN_CONNECT_TIMEOUT` | the maximum time to connect | `2s` |
+    /// | `ROAN_TIMEOUT` | the maximum time for a request | `10s` |
+    /// | `ROAN_MAX_AGE` | how long a purge is retried | `24h` |
+    /// | `ROAN_CONCURRENCY` | the maximum number of requests in flight at one node | `8` |
+    /// | `ROAN_MAX_WAITING` | the maximum number of waiting targets | `1000000` |
     /// | `ROAN_OUTBOX` | the database of the durable outbox, as a URL | purges wait in memory |
-    /// | `ROAN_OUTBOX_PREFIX` | with what the names of its tables begin | `roan_` |
+    /// | `ROAN_OUTBOX_PREFIX` | the prefix of its table names | `roan_` |
     ///
-    /// With `ROAN_OUTBOX`, call [`install`](Self::install) at the start: else the first hook would
-    /// connect to the database.
+    /// Durations have a unit: `2s`, `500ms`, `1h 30m`. With `ROAN_OUTBOX`, call [`install`](Self::install) at the start:
+    /// otherwise the first hook connects to the database.
     ///
     /// # Errors
     ///
-    /// When a variable has a value that cannot be used. The error names both, without secrets.
+    /// If a variable is invalid. The error names the variable and the value, without secrets.
     pub fn from_env() -> Result<Self, ConfigError> {
         from(&|name| match std::env::var(name) {
             Ok(value) => Ok(Some(value)),
             Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(error(name, "", "is no Unicode text")),
+            Err(VarError::NotUnicode(_)) => Err(error(name, "", "is not valid Unicode")),
         })
     }
 }
@@ -74,7 +73,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
         let entry = VARIABLES.iter().find(|(known, _)| *known == field);
         entry.map_or(field, |(_, variable)| *variable).to_owned()
     };
-    // An empty variable is one that a deployment left out.
+    // Deployments often set an omitted variable to the empty text.
     let get = |field: &str| {
         let value = lookup(&variable(field))?.map(|value| value.trim().to_owned());
         Ok::<_, ConfigError>(value.filter(|value| !value.is_empty()))
@@ -99,7 +98,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
                     .sites
                     .insert(name.trim().to_owned(), site.trim().to_owned());
                 if again.is_some() {
-                    return Err(error(&variable("site"), name, "is there twice"));
+                    return Err(error(&variable("site"), name, "is given twice"));
                 }
             }
             None if config.site.is_some() => {
@@ -117,7 +116,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
     };
     if let Some(header) = get("headers")? {
         let Some((name, value)) = header.split_once(':') else {
-            let problem = "(value not shown) is no header: write `Name: value`";
+            let problem = "(value not shown) is not a header: write `Name: value`";
             return Err(error(&variable("headers"), "", problem));
         };
         nginx
@@ -127,7 +126,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
     nginx.env_proxy = match get("env_proxy")?.as_deref() {
         None | Some("0") => false,
         Some("1") => true,
-        Some(other) => return Err(error(&variable("env_proxy"), other, "is neither 0 nor 1")),
+        Some(other) => return Err(error(&variable("env_proxy"), other, "must be 0 or 1")),
     };
     config.caches.push(CacheConfig::Nginx(nginx));
     let (outbox, prefix) = (get("outbox")?, get("prefix")?);
@@ -148,7 +147,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
             return Err(error(&variable("outbox"), &url, problem));
         }
         None if prefix.is_some() => {
-            let problem = "is of no use without `ROAN_OUTBOX`";
+            let problem = "has no effect without `ROAN_OUTBOX`: set that, too";
             let value = prefix.unwrap_or_default();
             return Err(error(&variable("prefix"), &value, problem));
         }
@@ -157,7 +156,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
     config.builder_with(&variable)
 }
 
-/// A comma may stand in a password too, so only one before another URL separates.
+/// A comma may be part of a password, so only a comma before another URL separates.
 fn listed_urls(value: &str) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     for part in value.split(',') {
@@ -239,7 +238,7 @@ mod tests {
         let message = |variable, value| built(&[(variable, value)]).unwrap_err().to_string();
         assert_eq!(
             message("ROAN_REBOUND", "2 fortnights"),
-            r#"ROAN_REBOUND: "2 fortnights" is no duration: write `2s`, `500ms` or `off`"#
+            r#"ROAN_REBOUND: "2 fortnights" is not a duration: write `2s`, `500ms` or `off`"#
         );
         let url = message("ROAN_PURGE_URL", "ftp://me:secret@host/purge");
         assert!(

@@ -1,4 +1,22 @@
-//! The configuration of a dispatcher as data: for a program's config file, and for the environment.
+//! The configuration of a dispatcher as data, for your program's own configuration file.
+//!
+//! Use it to keep Roan's settings beside the other settings of your program. Enable the feature `serde`, put a
+//! [`Config`] in your configuration type, and build the dispatcher from it:
+//!
+#![cfg_attr(feature = "serde", doc = "```no_run")]
+#![cfg_attr(not(feature = "serde"), doc = "```ignore")]
+//! #[derive(serde::Deserialize)]
+//! struct Settings {
+//!     listen: String,
+//!     roan: roan::config::Config,
+//! }
+//!
+//! let settings: Settings = toml::from_str(&std::fs::read_to_string("app.toml")?)?;
+//! let roan = settings.roan.builder()?.install()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! For environment variables there is [`RoanBuilder::from_env`].
 
 mod env;
 #[cfg(feature = "sql")]
@@ -20,10 +38,10 @@ use crate::purger::{DEFAULT_PURGE_URL, Nginx};
 #[cfg(feature = "sql")]
 pub use outbox::OutboxConfig;
 
-/// The settings of a dispatcher. What is left out has its default: see the method of the same name
-/// of [`RoanBuilder`]. Durations are written with a unit: `2s`, `500ms`, `1h 30m`.
+/// The settings of a dispatcher. Each has the meaning and the default of the [`RoanBuilder`] method of the same name.
+/// Durations have a unit: `2s`, `500ms`, `1h 30m`.
 ///
-/// With the feature `serde` it can be read from a program's config file; unknown fields are errors.
+/// With the feature `serde` it implements `Deserialize`. Unknown fields are errors.
 #[cfg_attr(feature = "serde", doc = "```")]
 #[cfg_attr(not(feature = "serde"), doc = "```ignore")]
 /// let config: roan::config::Config = toml::from_str(r#"
@@ -44,23 +62,23 @@ pub use outbox::OutboxConfig;
 pub struct Config {
     /// The caches, in the order of purging.
     pub caches: Vec<CacheConfig>,
-    /// The default site.
+    /// The default site, as `https://www.example.org`.
     pub site: Option<String>,
     /// Further sites by name.
     pub sites: BTreeMap<String, String>,
-    /// A duration, or `off`.
+    /// The delay of the second purge: a duration with a unit, or `off`.
     pub rebound: Option<String>,
-    /// A duration.
+    /// The maximum time to connect to a node: a duration with a unit.
     pub connect_timeout: Option<String>,
-    /// A duration.
+    /// The maximum time for a request: a duration with a unit.
     pub timeout: Option<String>,
-    /// A duration.
+    /// How long a purge is retried: a duration with a unit.
     pub max_age: Option<String>,
-    /// A number of requests.
+    /// The maximum number of requests in flight at one node.
     pub concurrency: Option<usize>,
-    /// A number of targets.
+    /// The maximum number of targets that wait for one node.
     pub max_waiting: Option<usize>,
-    /// Where purges wait that are written by the program's own transactions.
+    /// The durable outbox. Without it purges wait in memory.
     #[cfg(feature = "sql")]
     pub outbox: Option<OutboxConfig>,
 }
@@ -71,7 +89,7 @@ pub struct Config {
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum CacheConfig {
-    /// See [`Nginx`].
+    /// nginx with the cache-purge module: see [`Nginx`].
     Nginx(NginxConfig),
 }
 
@@ -87,11 +105,11 @@ pub struct NginxConfig {
     pub nodes: Vec<String>,
     /// The purge URLs of nodes with names of their own.
     pub named_nodes: BTreeMap<String, String>,
-    /// The method of a purge.
+    /// The HTTP method of a purge, by default `GET`.
     pub method: Option<String>,
-    /// Headers to send with each purge. Their values are secrets.
+    /// Headers to send with each purge. `Debug` does not show their values.
     pub headers: BTreeMap<String, String>,
-    /// Whether to use the proxies that the environment names.
+    /// Whether to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
     pub env_proxy: bool,
 }
 
@@ -114,23 +132,23 @@ impl fmt::Debug for NginxConfig {
 }
 
 impl Config {
-    /// A builder with these settings.
+    /// Returns a builder with these settings.
     ///
     /// # Errors
     ///
-    /// When a value cannot be read, or a purge URL cannot be used.
+    /// If a value or a purge URL is invalid.
     pub fn builder(&self) -> Result<RoanBuilder, ConfigError> {
         self.builder_with(&str::to_owned)
     }
 
-    /// `named` gives a field the name under which the user knows it.
+    /// `named` returns the name by which the user knows a field.
     fn builder_with(&self, named: &dyn Fn(&str) -> String) -> Result<RoanBuilder, ConfigError> {
         let mut builder = RoanBuilder::default();
         for cache in &self.caches {
             let CacheConfig::Nginx(nginx) = cache;
             builder = builder.cache(nginx.nginx(named)?);
         }
-        // Read here already, while the setting's own name is known.
+        // Checked here, where the name of the setting is known.
         let check = |setting: &str, site: &String| match site.parse::<Site>() {
             Ok(_) => Ok(()),
             Err(error) => Err(ConfigError::site(&named(setting), error)),
@@ -195,7 +213,7 @@ fn parse_duration(setting: &str, text: &str, or: &str) -> Result<Duration, Confi
     humantime::parse_duration(text).map_err(|_| ConfigError::Value {
         setting: setting.to_owned(),
         value: text.to_owned(),
-        problem: format!("is no duration: write `2s`, `500ms`{or}"),
+        problem: format!("is not a duration: write `2s`, `500ms`{or}"),
     })
 }
 
@@ -203,7 +221,7 @@ fn number<T: FromStr>(setting: &str, value: &str) -> Result<T, ConfigError> {
     value.parse().map_err(|_| ConfigError::Value {
         setting: setting.to_owned(),
         value: value.to_owned(),
-        problem: "is no number".to_owned(),
+        problem: "is not a number".to_owned(),
     })
 }
 
@@ -227,7 +245,7 @@ impl NginxConfig {
             return Err(ConfigError::Value {
                 setting: named("nodes"),
                 value: String::new(),
-                problem: "has no purge URL: write `http://localhost/purge`".to_owned(),
+                problem: "is empty: write a purge URL, such as `http://localhost/purge`".to_owned(),
             });
         };
         if let Some(name) = &self.name {
@@ -300,7 +318,7 @@ mod tests {
             "prefix = 'p_'\npoll = '1s'\nlease = '20s'\nretention = '2days'\nmax_attempts = 9";
         assert!(message(&text(all)).contains("cannot connect"));
         for (settings, words) in [
-            ("poll = 'often'", "poll: \"often\" is no duration"),
+            ("poll = 'often'", "poll: \"often\" is not a duration"),
             ("prefix = 'a b'", "outbox prefix: takes up to 40"),
             ("notify = true", "outbox notify: is for PostgreSQL alone"),
             ("prefx = 'x'", "unknown field `prefx`"),
@@ -316,7 +334,7 @@ mod tests {
     fn a_mistake_in_a_file_is_named() {
         for (text, words) in [
             ("sight = 'x'", "unknown field `sight`"),
-            ("rebound = 'soon'", "rebound: \"soon\" is no duration"),
+            ("rebound = 'soon'", "rebound: \"soon\" is not a duration"),
             ("[sites]\nshop = 'a b'", "sites: \"a b\" has no host name"),
             (
                 "concurrency = 0",
@@ -324,7 +342,7 @@ mod tests {
             ),
             ("max_age = '400days'", "is longer than a year"),
             ("[[caches]]\nkind = 'squid'", "unknown variant `squid`"),
-            ("[[caches]]\nkind = 'nginx'", "nodes: \"\" has no purge URL"),
+            ("[[caches]]\nkind = 'nginx'", "nodes: \"\" is empty"),
             (
                 "[[caches]]\nkind = 'nginx'\nnode = 'x'",
                 "unknown field `node`",

@@ -1,10 +1,10 @@
-//! What became of taken rows.
+//! The results of taken rows.
 
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
-/// Rows are inserted so many at a time: SQLite allows 999 values in one statement.
+/// The number of rows inserted at a time: SQLite allows 999 values in one statement.
 const ROWS: usize = 90;
 
 /// A delivery to write.
@@ -17,19 +17,19 @@ pub(crate) struct NewDelivery {
     /// Milliseconds since the write.
     pub(crate) age_ms: i64,
     pub(crate) attempts: i64,
-    /// Milliseconds until the next attempt; `None` when there will be none.
+    /// Milliseconds until the next attempt. `None` if there is no next attempt.
     pub(crate) due_in_ms: Option<i64>,
     pub(crate) error: Option<String>,
 }
 
-/// Rows that the relay is through with, and what is left of them.
+/// The rows that the relay has finished, and the deliveries that remain.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    /// Purges that every node has answered.
+    /// Purges that every node answered.
     pub(crate) done: Vec<i64>,
-    /// Purges that live on in deliveries.
+    /// Purges that continue as deliveries.
     pub(crate) later: Vec<i64>,
-    /// Purges that nobody can make, and why.
+    /// Purges that cannot be sent, and why.
     pub(crate) dead: Vec<(i64, String)>,
     /// Deliveries, answered or written anew, and their purges.
     pub(crate) deliveries: Vec<(i64, i64)>,
@@ -50,11 +50,11 @@ impl Ended {
 }
 
 impl Store {
-    /// Writes it all, or nothing. Rows that another relay has taken over meanwhile are left to it.
+    /// Writes everything in one transaction. Rows that another relay has taken over meanwhile are left to it.
     pub(crate) async fn finish(&mut self, ended: &Ended) -> Result<()> {
         let relay = self.relay;
-        // The number of a relay stands in taken rows alone. With `state` in it, too, PostgreSQL looks
-        // through all that are taken.
+        // Only taken rows contain the number of a relay. With `state` in the condition, too, PostgreSQL scans all taken
+        // rows.
         let mine = format!("relay = {relay}");
         if self.dialect == Dialect::Postgres && ended.is_done_only() {
             return self.finish_done(&ended.done).await;
@@ -99,8 +99,8 @@ impl Store {
         self.connection.batch(statements.join(";\n")).await
     }
 
-    /// What almost all writes come to. Prepared, with one parameter for all rows, it costs PostgreSQL
-    /// less than half of what a list in the text does.
+    /// The usual result of a write. As a prepared statement with one parameter for all rows, it costs PostgreSQL less than
+    /// half of a list in the text.
     async fn finish_done(&mut self, ids: &[i64]) -> Result<()> {
         let sql = self.sql(&format!(
             "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = (SELECT {{now}}) \

@@ -1,5 +1,4 @@
-//! The outbox's tables, as the relay uses them. One connection, one statement at a time; what the
-//! statements mean together is in `relay/`.
+//! The outbox's tables, as the relay uses them: one connection, one statement at a time. The decisions are in `relay/`.
 
 mod admin;
 mod catalog;
@@ -24,21 +23,20 @@ pub(crate) use take::TakenPurge;
 const WAITING: i64 = 0;
 /// `state` of a row that a relay has taken.
 const TAKEN: i64 = 1;
-/// `state` of a purge that every node has answered.
+/// `state` of a purge that every node answered.
 const DONE: i64 = 2;
-/// `state` of what is given up.
+/// `state` of a dead row.
 const DEAD: i64 = 3;
-/// `state` of a purge that lives on in deliveries.
+/// `state` of a purge that continues as deliveries.
 const DELIVERED_LATER: i64 = 4;
 
-/// See the module. After an error it is dropped, and another is opened: a transaction may be under
-/// way.
+/// A connection to the tables. It is dropped after an error, because a transaction may be open, and another is opened.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
     dialect: Dialect,
     prefix: String,
-    /// Under which this relay takes rows.
+    /// The number under which this relay takes rows.
     relay: i64,
 }
 
@@ -61,23 +59,22 @@ impl Store {
             prefix: prefix.to_owned(),
             relay: fastrand::i64(1..),
         };
-        // A relay that falls silent in the middle of a transaction, since its machine has lost its
-        // power or its network, must not keep the rows that it has locked for as long as the database
-        // would wait for it. One that lives asks for something five times in a lease.
+        // If the machine of a relay loses its power or its network in a transaction, the rows must not stay
+        // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
         let silence = lease.max(Duration::from_secs(1));
         let session = match store.dialect {
-            // What the relay writes may be lost with a crash: then it is done again.
+            // A crash may lose the relay's writes: then it does them again.
             Dialect::Postgres => format!(
                 "SET synchronous_commit = off; SET idle_in_transaction_session_timeout = {}",
                 silence.as_millis().min(i32::MAX.unsigned_abs().into())
             ),
-            // Stricter levels lock the gaps between rows, and so hold up the program's own writes.
+            // Stricter levels lock the gaps between rows, and so delay the program's own writes.
             Dialect::MySql => format!(
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                  SET SESSION wait_timeout = {}",
                 silence.as_millis().div_ceil(1000)
             ),
-            // Part of the options.
+            // The options contain it.
             Dialect::Sqlite => return Ok(store),
         };
         let set = store.connection.batch(session).await;
@@ -96,18 +93,18 @@ impl Store {
     fn begin(&self) -> &'static str {
         match self.dialect {
             Dialect::Postgres | Dialect::MySql => "BEGIN",
-            // A transaction that began by reading could not become a writing one.
+            // A transaction that began by reading could not start to write.
             Dialect::Sqlite => "BEGIN IMMEDIATE",
         }
     }
 
-    /// Statements without values, all or none of them.
+    /// Runs statements without values in one transaction.
     async fn transaction(&mut self, statements: &[String]) -> Result<()> {
         let sql = format!("{};\n{};\nCOMMIT", self.begin(), statements.join(";\n"));
         self.connection.batch(sql).await
     }
 
-    /// Whether the tables are there, of the right version, and may be used.
+    /// Checks that the tables exist, have the right version, and that the user has the privileges.
     pub(crate) async fn check(&mut self) -> std::result::Result<(), OutboxError> {
         let found = self.version().await;
         match found.map_err(|error| OutboxError::of(&error))? {
@@ -131,7 +128,7 @@ impl Store {
         Ok(version.filter(|version| *version > 0))
     }
 
-    /// Does once what the relay does, and takes it back.
+    /// Runs the relay's statements once, and rolls back.
     async fn rehearse(&mut self) -> Result<()> {
         self.connection.batch(self.begin().to_owned()).await?;
         for sql in [
@@ -153,13 +150,13 @@ impl Store {
         self.connection.batch("ROLLBACK".to_owned()).await
     }
 
-    /// Makes the tables, or brings them up to date. Several programs may do so at once.
+    /// Creates the tables, or brings them up to date. Several programs may do this at the same time.
     pub(super) async fn migrate(&mut self) -> std::result::Result<(), OutboxError> {
         self.lock_migration(true)
             .await
             .map_err(|error| OutboxError::of(&error))?;
         let migrated = self.migrate_locked().await;
-        // Its end gives the lock back, too.
+        // Its end releases the lock, too.
         let _ = self.lock_migration(false).await;
         migrated
     }
@@ -196,7 +193,7 @@ impl Store {
         }
         for migration in migrations(self.dialect, &self.prefix) {
             if migration.version > found {
-                // One transaction, but for MySQL, which has none for tables: its steps can be taken
+                // One transaction, except on MySQL, which does not have transactions for tables: its steps can be run
                 // again.
                 self.connection.batch(migration.up).await.map_err(of)?;
             }
@@ -211,7 +208,7 @@ impl Store {
     }
 }
 
-/// `(1, 2, 3)`; of no number, a list that holds none.
+/// `(1, 2, 3)`. Without numbers, a list that does not match any.
 fn list(numbers: impl IntoIterator<Item = i64>) -> String {
     let numbers: Vec<String> = numbers
         .into_iter()
