@@ -72,6 +72,7 @@ pub use base::outcome::{Failure, Outcome, Refusal};
 pub use base::report::{Report, Reports};
 pub use base::rule::{Rule, RuleTarget};
 pub use base::site::{Site, SiteError};
+pub use base::spelling::Spellings;
 pub use base::target::{Target, TargetError, TargetKind};
 pub use dispatcher::{NodeRemaining, NodeStats, Remaining, Stats};
 pub use error::ConfigError;

@@ -63,9 +63,43 @@ fn a_moved_row_makes_both_urls_fresh() {
 }
 
 #[test]
-fn every_spelling_of_a_url_is_purged_and_no_other() {
+fn a_page_is_fresh_under_each_spelling_that_links_have() {
     let site = Site::start();
-    let roan = roan(&site.nginx);
+    let browser = site.nginx.browser();
+    let links = [
+        "/posts/C%2B%2B%20(it's)",
+        "/posts/C++%20(it's)",
+        "/posts/C%2B%2B%20%28it%27s%29",
+    ];
+    let post = Post {
+        slug: "C++ (it's)".to_owned(),
+        title: String::new(),
+    };
+    let common = roan(&site.nginx);
+    links.iter().for_each(|link| _ = browser.warm(link));
+    common.saved(&post);
+    flush(&common);
+    links.iter().for_each(|link| _ = browser.assert_miss(link));
+
+    let exact = builder(&[site.nginx.purge_url()])
+        .spellings(roan::Spellings::Exact)
+        .build()
+        .unwrap();
+    links.iter().for_each(|link| _ = browser.warm(link));
+    exact.saved(&post);
+    flush(&exact);
+    browser.assert_hit(links[0]);
+    browser.assert_hit(links[1]);
+    browser.assert_miss(links[2]);
+}
+
+#[test]
+fn every_url_can_be_purged_and_no_other_goes_with_it() {
+    let site = Site::start();
+    let roan = builder(&[site.nginx.purge_url()])
+        .spellings(roan::Spellings::Exact)
+        .build()
+        .unwrap();
     let mut reports = roan.subscribe();
     let browser = site.nginx.browser();
     let long = format!("/long/{}", "x".repeat(4000));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::global;
 use super::handle::Roan;
 use crate::base::site::{Site, SiteError};
+use crate::base::spelling::Spellings;
 use crate::base::target::Target;
 #[cfg(feature = "sql")]
 use crate::dispatcher::Node;
@@ -62,6 +63,16 @@ impl RoanBuilder {
     /// embedded cache does not store such pages, and is purged once.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound = delay.into();
+        self
+    }
+
+    /// Sets which spellings of a page's URL are purged. Default: [`Spellings::Common`], those of all common encoders.
+    ///
+    /// A cache keeps each spelling as a page of its own: links to `C++` appear as `/tags/C%2B%2B` and as `/tags/C++`.
+    /// Each further spelling costs a request and, with nginx, an entry in the keys zone (about 130 bytes, until
+    /// `inactive` ends). [`Spellings::Exact`] saves both, for a site whose links all have Roan's spelling.
+    pub fn spellings(mut self, spellings: Spellings) -> Self {
+        self.policy.spellings = spellings;
         self
     }
 
@@ -157,13 +168,13 @@ impl RoanBuilder {
             default: default_site,
             named: sites,
         };
-        let max_waiting = self.policy.max_waiting;
+        let policy = self.policy;
         #[cfg(feature = "sql")]
         let durable = match self.outbox {
             Some(outbox) => {
                 outbox.check()?;
                 check_names(&nodes)?;
-                Some(Arc::new(DurableOutbox::new(outbox, self.policy)))
+                Some(Arc::new(DurableOutbox::new(outbox, policy.clone())))
             }
             None => None,
         };
@@ -171,7 +182,7 @@ impl RoanBuilder {
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
         #[cfg(not(feature = "sql"))]
         let source: Option<Arc<dyn Source>> = None;
-        let engine = Arc::new(Engine::new(nodes, tiers, sites, max_waiting, source));
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source));
         start(Arc::clone(&engine))?;
         Ok(Roan::new(
             engine,

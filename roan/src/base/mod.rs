@@ -8,6 +8,7 @@ pub(crate) mod outcome;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;
+pub(crate) mod spelling;
 pub(crate) mod target;
 mod target_error;
 mod url_syntax;

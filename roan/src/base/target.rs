@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::Equivalent;
 
+use super::spelling::Spellings;
 use super::url_syntax::check_url;
 
 pub use super::target_error::TargetError;
@@ -101,6 +102,20 @@ impl Target {
             .unwrap_or_default();
         let text = format!("{}{}", &name[..end], self.as_str());
         TargetRef::new(self.kind, &text, end).to_target()
+    }
+
+    /// The same page under its other spellings.
+    pub(crate) fn other_spellings(&self, spellings: Spellings) -> Vec<Self> {
+        if self.kind != TargetKind::Url {
+            return Vec::new();
+        }
+        let others = spellings.others(self.as_str()).into_iter();
+        // A spelling that is longer than a URL may be is the address of no page.
+        let targets = others.filter_map(|url| Self::url(url).ok());
+        match self.site() {
+            Some(site) => targets.map(|target| target.at_site(site)).collect(),
+            None => targets.collect(),
+        }
     }
 
     /// The URL or the tag.

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::node::Node;
+use super::policy::Policy;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
 use super::source::Source;
@@ -16,6 +17,7 @@ use super::tickets::{Deferred, Ticket, Tickets, Why};
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
+use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
 use crate::purger::{Answer, Cache, PurgeRequest};
 
@@ -23,6 +25,7 @@ use crate::purger::{Answer, Cache, PurgeRequest};
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
+    spellings: Spellings,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
     sites: Sites,
@@ -52,11 +55,12 @@ impl Engine {
         nodes: Vec<Arc<Node>>,
         tiers: Vec<bool>,
         sites: Sites,
-        max_waiting: usize,
+        policy: &Policy,
         source: Option<Arc<dyn Source>>,
     ) -> Self {
         Self {
-            inbox: Inbox::new(max_waiting),
+            inbox: Inbox::new(policy.max_waiting),
+            spellings: policy.spellings,
             nodes,
             tiers,
             sites,
@@ -163,7 +167,13 @@ impl Engine {
                 }
                 self.reporter.refused(target, refusal, asked, now);
             }
-            None => self.ask_tier(0, target, asked, false, ticket.as_slice(), now),
+            None => {
+                let tickets = ticket.as_slice();
+                self.ask_tier(0, target, asked, false, tickets, now);
+                for other in target.other_spellings(self.spellings) {
+                    self.ask_tier(0, &other, asked, false, tickets, now);
+                }
+            }
         }
     }
 

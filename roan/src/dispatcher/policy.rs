@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
 use crate::purger::http::Connecting;
 
@@ -23,6 +24,8 @@ pub(crate) struct Policy {
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
+    /// Which spellings of a URL are purged.
+    pub(crate) spellings: Spellings,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             backoff_cap: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(10),
+            spellings: Spellings::default(),
         }
     }
 }
