@@ -139,7 +139,7 @@ fn a_setting_that_cannot_be_used_is_named() {
     let at = |url: &str| Outbox::at(url).expect_err("it is refused").to_string();
     assert_eq!(
         at("oracle://scott:tiger@db/x"),
-        "outbox URL \"oracle://***@db/x\" begins with none of postgres://, mysql:// and sqlite://"
+        "outbox URL \"oracle://***@db/x\" must begin with postgres://, mysql:// or sqlite://"
     );
     assert!(at("sqlite::memory:").contains("in memory"));
     assert!(at("sqlite://x?mode=memory&cache=shared").contains("in memory"));

@@ -148,7 +148,7 @@ fn without_configuration_the_environment_decides_and_unserved_rules_are_told() {
         ("http_proxy", "http://127.0.0.1:9"),
     ];
     let (stdout, stderr) = run("default", &variables);
-    assert_says(&stdout, &["left: nothing is left"]);
+    assert_says(&stdout, &["left: nothing remains"]);
     let request = endpoint.requests().remove(0);
     assert_eq!(request.target, "/purge/rows/1");
     assert_eq!(request.header("Host"), Some("www.example.org"));
@@ -194,9 +194,15 @@ fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
 #[test]
 fn install_works_once_and_before_the_first_hook() {
     let (stdout, _) = run("install", &[]);
-    assert_says(&stdout, &["error: the global dispatcher is there already"]);
+    assert_says(
+        &stdout,
+        &["error: the global dispatcher is installed already"],
+    );
     let (stdout, _) = run("install too late", &[]);
-    assert_says(&stdout, &["error: the global dispatcher is there already"]);
+    assert_says(
+        &stdout,
+        &["error: the global dispatcher is installed already"],
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What can be set about a dispatcher, and within which bounds.
+//! The settings of a dispatcher, and their bounds.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
 use crate::purger::http::Connecting;
 
-/// Longer than any duration that makes sense, and short enough to be added to any time.
+/// Longer than any useful duration, and short enough to be added to any time without overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How purges are paced and repeated at each node.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
-    /// How long after an answered purge the same target is purged once more.
+    /// The delay after an answered purge at which the same target is purged once more.
     pub(crate) rebound: Option<Duration>,
-    /// How old a purge may be for another attempt.
+    /// The maximum age of a purge for another attempt.
     pub(crate) max_age: Duration,
-    /// How many requests may be in flight at one node.
+    /// The maximum number of requests in flight at one node.
     pub(crate) concurrency: usize,
-    /// How many targets may wait for one node.
+    /// The maximum number of targets that wait for one node.
     pub(crate) max_waiting: usize,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
-    /// Which spellings of a URL are purged.
+    /// The spellings of a URL that are purged.
     pub(crate) spellings: Spellings,
 }
 
@@ -53,7 +53,7 @@ impl Policy {
         }
     }
 
-    /// Whether every setting is within its bounds.
+    /// Checks the bounds of every setting.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         let shown = |duration| humantime::format_duration(duration).to_string();
         if let Some(delay) = self.rebound {
@@ -76,22 +76,22 @@ impl Policy {
 pub(crate) const MOST_CONCURRENCY: usize = 1024;
 pub(crate) const MOST_WAITING: usize = 1 << 30;
 
-/// Whether a delay, which may be nothing, is within bounds. `shown` is it in the user's own words.
+/// Checks the bounds of a delay, which may be zero. `shown` is the value as the user wrote it.
 pub(crate) fn check_delay(setting: &str, delay: Duration, shown: &str) -> Result<(), ConfigError> {
     if delay > LONGEST {
-        return Err(out_of_bounds(setting, shown, "is longer than a year"));
+        return Err(out_of_bounds(setting, shown, "must be at most a year"));
     }
     Ok(())
 }
 
-/// Whether a duration that must last is within bounds. `shown` is it in the user's own words.
+/// Checks the bounds of a duration that must be positive. `shown` is the value as the user wrote it.
 pub(crate) fn check_duration(
     setting: &str,
     duration: Duration,
     shown: &str,
 ) -> Result<(), ConfigError> {
     if duration.is_zero() {
-        let problem = "is nothing, so that no purge could be sent";
+        let problem = "must be greater than zero";
         return Err(out_of_bounds(setting, shown, problem));
     }
     check_delay(setting, duration, shown)
@@ -101,7 +101,7 @@ pub(crate) fn check_number(setting: &str, number: usize, most: usize) -> Result<
     if (1..=most).contains(&number) {
         return Ok(());
     }
-    let problem = format!("is not between 1 and {most}");
+    let problem = format!("must be between 1 and {most}");
     Err(out_of_bounds(setting, &number.to_string(), &problem))
 }
 

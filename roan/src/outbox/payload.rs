@@ -223,23 +223,23 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_not_valid_is_told_why() {
+    fn the_error_of_an_invalid_payload_says_why() {
         for (payload, words) in [
-            ("", "is no JSON"),
-            ("{", "is no JSON"),
-            ("[]", "has no version"),
-            ("{}", "has no version"),
-            (r#"{"v":"1","purge":[]}"#, "has no version"),
-            (r#"{"v":0,"purge":[]}"#, "has no version"),
+            ("", "is not valid JSON"),
+            ("{", "is not valid JSON"),
+            ("[]", "does not have a version"),
+            ("{}", "does not have a version"),
+            (r#"{"v":"1","purge":[]}"#, "does not have a version"),
+            (r#"{"v":0,"purge":[]}"#, "does not have a version"),
             (r#"{"v":2,"purge":[]}"#, "version 2"),
-            (r#"{"v":1}"#, "no list `purge`"),
-            (r#"{"v":1,"purge":"/a"}"#, "no list `purge`"),
+            (r#"{"v":1}"#, "not have a list `purge`"),
+            (r#"{"v":1,"purge":"/a"}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
             (r#"{"v":1,"purge":[1]}"#, "purge[0]: 1 is neither"),
-            (r#"{"v":1,"purge":[{}]}"#, "either `url` or `tag`"),
+            (r#"{"v":1,"purge":[{}]}"#, "one of `url` and `tag`"),
             (
                 r#"{"v":1,"purge":[{"url":"/a","tag":"b"}]}"#,
-                "either `url` or `tag`",
+                "one of `url` and `tag`",
             ),
             (
                 r#"{"v":1,"purge":[{"url":"/a","cite":"b"}]}"#,
@@ -274,15 +274,21 @@ mod tests {
         ));
         for (payload, words) in [
             (r#"{"v":1,"table":1}"#, "`table` is not a text"),
-            (r#"{"v":1,"table":"t","event":"x","rows":[]}"#, "no `event`"),
-            (r#"{"v":1,"table":"t","event":"create"}"#, "no list `rows`"),
+            (
+                r#"{"v":1,"table":"t","event":"x","rows":[]}"#,
+                "not have an `event`",
+            ),
+            (
+                r#"{"v":1,"table":"t","event":"create"}"#,
+                "not have a list `rows`",
+            ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":1}"#,
                 "`rows` is not a list",
             ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":[1]}"#,
-                "is no object",
+                "is not an object",
             ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":[],"changed":1}"#,

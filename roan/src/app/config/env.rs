@@ -255,12 +255,12 @@ mod tests {
         assert!(!message("ROAN_PURGE_HEADER", "Bearer secret: x").contains("secret"));
         assert_eq!(
             message("ROAN_TIMEOUT", "0s"),
-            r#"ROAN_TIMEOUT: "0s" is nothing, so that no purge could be sent"#
+            r#"ROAN_TIMEOUT: "0s" must be greater than zero"#
         );
         assert_eq!(
             message("ROAN_MAX_AGE", "400days"),
-            r#"ROAN_MAX_AGE: "400days" is longer than a year"#
+            r#"ROAN_MAX_AGE: "400days" must be at most a year"#
         );
-        assert!(message("ROAN_CONCURRENCY", "0").starts_with(r#"ROAN_CONCURRENCY: "0" is not"#));
+        assert!(message("ROAN_CONCURRENCY", "0").starts_with(r#"ROAN_CONCURRENCY: "0" must be"#));
     }
 }

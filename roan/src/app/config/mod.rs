@@ -313,14 +313,17 @@ mod tests {
     #[test]
     fn a_file_may_name_an_outbox() {
         let text = |settings: &str| format!("[outbox]\nurl = 'sqlite://none/x.db'\n{settings}");
-        // The folder is not there: everything else is right.
+        // The folder does not exist; everything else is right.
         let all =
             "prefix = 'p_'\npoll = '1s'\nlease = '20s'\nretention = '2days'\nmax_attempts = 9";
         assert!(message(&text(all)).contains("cannot connect"));
         for (settings, words) in [
             ("poll = 'often'", "poll: \"often\" is not a duration"),
-            ("prefix = 'a b'", "outbox prefix: takes up to 40"),
-            ("notify = true", "outbox notify: is for PostgreSQL alone"),
+            ("prefix = 'a b'", "outbox prefix: must be up to 40"),
+            (
+                "notify = true",
+                "outbox notify: is only available for PostgreSQL",
+            ),
             ("prefx = 'x'", "unknown field `prefx`"),
         ] {
             let message = message(&text(settings));
@@ -338,9 +341,9 @@ mod tests {
             ("[sites]\nshop = 'a b'", "sites: \"a b\" has no host name"),
             (
                 "concurrency = 0",
-                "concurrency: \"0\" is not between 1 and 1024",
+                "concurrency: \"0\" must be between 1 and 1024",
             ),
-            ("max_age = '400days'", "is longer than a year"),
+            ("max_age = '400days'", "must be at most a year"),
             ("[[caches]]\nkind = 'squid'", "unknown variant `squid`"),
             ("[[caches]]\nkind = 'nginx'", "nodes: \"\" is empty"),
             (
