@@ -148,7 +148,7 @@ fn without_configuration_the_environment_decides_and_unserved_rules_are_told() {
         ("http_proxy", "http://127.0.0.1:9"),
     ];
     let (stdout, stderr) = run("default", &variables);
-    assert_says(&stdout, &["left: nothing remains"]);
+    assert_says(&stdout, &["left: nothing is left"]);
     let request = endpoint.requests().remove(0);
     assert_eq!(request.target, "/purge/rows/1");
     assert_eq!(request.header("Host"), Some("www.example.org"));

@@ -63,5 +63,5 @@ pub async fn for_purges_within(deadline: Duration, roan: &Roan) {
     let start = Instant::now();
     let left = roan.flush(deadline).await;
     let told = left.to_string();
-    assert_eq!(told, "nothing remains", "after {:?}", start.elapsed());
+    assert_eq!(told, "nothing is left", "after {:?}", start.elapsed());
 }

@@ -7,7 +7,7 @@ use quote::quote;
 
 use super::{Libraries, expand};
 
-/// Compares what is made of an attribute and the item below it.
+/// Compares the expansion of an attribute and the item below it.
 fn check(arguments: TokenStream, item: TokenStream, expected: &Expect) {
     let file = syn::parse2(expand(arguments, item, Libraries::default()))
         .expect("the expansion is no Rust");

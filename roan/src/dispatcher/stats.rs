@@ -96,7 +96,7 @@ impl Remaining {
 impl fmt::Display for Remaining {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.nodes.is_empty() && self.outbox == 0 && !self.outbox_unread {
-            return f.write_str("nothing remains");
+            return f.write_str("nothing is left");
         }
         let mut comma = "";
         for node in &self.nodes {
