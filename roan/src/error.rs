@@ -44,7 +44,7 @@ pub enum ConfigError {
     #[error("`roan::purge`: {0}")]
     RunTimeRule(String),
     /// The durable outbox cannot be used.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     #[error(transparent)]
     Outbox(#[from] crate::outbox::OutboxError),
     /// The HTTP client or the dispatcher's thread could not be created.

@@ -30,9 +30,9 @@
 //! The [guide](guide) explains each part, from a first site on axum to operations. The repository's README has the
 //! cargo features, the nginx configuration, and what is promised.
 //!
-#![cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
+#![cfg_attr(feature = "_sql", doc = "[outbox]: crate::outbox")]
 #![cfg_attr(
-    not(feature = "sql"),
+    not(feature = "_sql"),
     doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/"
 )]
 #![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
@@ -52,19 +52,19 @@ mod error;
 pub mod guide;
 mod hooks;
 mod model;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub mod orm;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod outbox;
 pub mod purger;
 mod registry;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod relay;
 pub mod testing;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod triggers;
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
 pub use app::{Roan, RoanBuilder, config, global};
 pub use base::event::{Event, Events};
@@ -79,7 +79,7 @@ pub use error::ConfigError;
 pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
 pub use hooks::{created, deleted, saved, updated};
 pub use model::{External, Model};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};

@@ -9,14 +9,14 @@ use super::handle::Roan;
 use crate::base::site::{Site, SiteError};
 use crate::base::spelling::Spellings;
 use crate::base::target::Target;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
 use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
 use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 
 /// Configures a dispatcher. Create it with [`Roan::builder`], from the environment with [`RoanBuilder::from_env`], or
@@ -30,7 +30,7 @@ pub struct RoanBuilder {
     default_site: Option<String>,
     sites: Vec<(String, String)>,
     policy: Policy,
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     outbox: Option<Outbox>,
 }
 
@@ -123,7 +123,7 @@ impl RoanBuilder {
     ///
     /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and return an error if its
     /// tables cannot be used.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     #[cfg_attr(
         docsrs,
         doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
@@ -169,7 +169,7 @@ impl RoanBuilder {
             named: sites,
         };
         let policy = self.policy;
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         let durable = match self.outbox {
             Some(outbox) => {
                 outbox.check()?;
@@ -178,15 +178,15 @@ impl RoanBuilder {
             }
             None => None,
         };
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
         let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source));
         start(Arc::clone(&engine))?;
         Ok(Roan::new(
             engine,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))
     }
@@ -204,7 +204,7 @@ impl RoanBuilder {
 }
 
 /// The tables of the outbox store the names in columns of limited length.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
     match names.into_iter().find(|name| name.len() > 255) {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::builder::RoanBuilder;
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
 
 /// A dispatcher: it sends purges to every node of every cache, and reports the results.
@@ -42,7 +42,7 @@ pub struct Roan {
 struct Handle {
     engine: Arc<Engine>,
     /// The relay's side of the durable outbox, if there is one.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     link: Option<Arc<Link>>,
 }
 
@@ -55,11 +55,11 @@ impl Drop for Handle {
 impl Roan {
     pub(super) fn new(
         engine: Arc<Engine>,
-        #[cfg(feature = "sql")] link: Option<Arc<Link>>,
+        #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
             engine,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             link,
         };
         Self {
@@ -67,7 +67,7 @@ impl Roan {
         }
     }
 
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(super) fn link(&self) -> Option<&Arc<Link>> {
         self.handle.link.as_ref()
     }

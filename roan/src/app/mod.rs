@@ -4,13 +4,13 @@ mod builder;
 pub mod config;
 mod global;
 mod handle;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod outbox;
 
 pub use builder::RoanBuilder;
 pub use global::global;
 pub use handle::Roan;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::OutboxHandle;
 
 pub(crate) use global::given_or_global;

@@ -75,7 +75,7 @@ impl Engine {
     }
 
     /// Whether purges wait in a database.
-    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    #[cfg(feature = "sea-orm")]
     pub(crate) fn is_durable(&self) -> bool {
         self.source.is_some()
     }
@@ -497,7 +497,7 @@ impl Engine {
 }
 
 /// What the relay asks, besides [`Engine::accept`].
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl Engine {
     /// Takes in what one node has not answered yet. `None`: there is no such node.
     pub(crate) fn accept_at(

@@ -2,7 +2,7 @@
 
 mod batch;
 mod command;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod dead;
 mod engine;
 mod health;
@@ -15,7 +15,7 @@ mod source;
 mod stats;
 mod thread;
 #[cfg_attr(
-    not(feature = "sql"),
+    not(feature = "_sql"),
     allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
@@ -25,16 +25,16 @@ pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 pub(crate) use command::Later;
 pub(crate) use command::{Command, Flush};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
 pub(crate) use engine::{Engine, Sites};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
 pub(crate) use policy::{
     LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
 };
 pub(crate) use source::Source;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) use source::Working;
 pub(crate) use thread::start;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use super::dead::Dead;
 use super::node::Node;
 use super::queue::Job;
@@ -22,19 +22,19 @@ pub(crate) struct Reporter {
     /// The number of targets that were not sent to any node.
     refused: AtomicU64,
     /// The dead purges; `None` if a database keeps them.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     dead: Option<Dead>,
 }
 
 impl Reporter {
     /// `keeps_dead`: there is no database that keeps dead purges.
     pub(super) fn new(keeps_dead: bool) -> Self {
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(Reports::WAITING))),
             refused: AtomicU64::new(0),
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
         }
     }
@@ -74,7 +74,7 @@ impl Reporter {
 
     pub(super) fn ended(&self, ended: Ended<'_>) {
         ended.log();
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if let Some(dead) = &self.dead {
             dead.note(&ended);
         }
@@ -102,7 +102,7 @@ impl Reporter {
     }
 
     /// The dead purges; `None` if a database keeps them.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(crate) fn dead(&self) -> Option<&Dead> {
         self.dead.as_ref()
     }

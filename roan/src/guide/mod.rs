@@ -16,14 +16,14 @@
 //! | [`glossary`] | look up a word |
 //! | [`upgrading`] | move from roan 0.1, the Django app |
 //!
-#![cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
+#![cfg_attr(feature = "_sql", doc = "[outbox]: crate::outbox")]
 #![cfg_attr(
-    not(feature = "sql"),
+    not(feature = "_sql"),
     doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/"
 )]
-#![cfg_attr(feature = "sql", doc = "[triggers]: crate::triggers")]
+#![cfg_attr(feature = "_sql", doc = "[triggers]: crate::triggers")]
 #![cfg_attr(
-    not(feature = "sql"),
+    not(feature = "_sql"),
     doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/"
 )]
 #![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
@@ -37,10 +37,10 @@ macro_rules! pages {
     ($($name:ident: $($text:expr),+;)+) => {$(
         $(#[doc = $text])+
         #[doc = ""]
-        #[cfg_attr(feature = "sql", doc = "[outbox]: crate::outbox")]
-        #[cfg_attr(not(feature = "sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
-        #[cfg_attr(feature = "sql", doc = "[triggers]: crate::triggers")]
-        #[cfg_attr(not(feature = "sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
+        #[cfg_attr(feature = "_sql", doc = "[outbox]: crate::outbox")]
+        #[cfg_attr(not(feature = "_sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+        #[cfg_attr(feature = "_sql", doc = "[triggers]: crate::triggers")]
+        #[cfg_attr(not(feature = "_sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
         #[cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
         #[cfg_attr(not(feature = "embedded"), doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/")]
         pub mod $name {}

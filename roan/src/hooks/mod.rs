@@ -2,18 +2,18 @@
 
 pub(crate) mod scope;
 
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 use self::scope::Recording;
 use self::scope::Scope;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::app::OutboxHandle;
 use crate::app::{Roan, given_or_global};
 use crate::base::event::{Event, Events};
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink, Targets};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 use crate::registry::run_time;
 
@@ -94,7 +94,7 @@ impl Roan {
     }
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl OutboxHandle<'_> {
     /// Returns the `INSERT` for the purges of these hooks, for a database library that Roan does not support: run it in
     /// the transaction of the write. Returns `None` if there is nothing to insert.
@@ -149,7 +149,7 @@ pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
 }
 
 /// Returns the sorted targets of these hooks instead of purging them. Invalid targets are logged.
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
@@ -161,7 +161,7 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
 }
 
 /// Sorts the targets and removes duplicates, so that equal writes make equal payloads.
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
     fn place(target: &Target) -> (&str, Option<&str>, bool) {
         let is_tag = target.kind() == TargetKind::Tag;

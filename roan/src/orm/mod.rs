@@ -6,7 +6,7 @@ pub mod diesel;
 pub mod diesel_async;
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod sqlx;
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 mod statement;

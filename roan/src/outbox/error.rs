@@ -30,6 +30,11 @@ pub enum OutboxError {
         "the tables of the outbox are missing ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
     )]
     Missing(String),
+    /// Some tables exist and others are missing.
+    #[error(
+        "the tables of the outbox are incomplete: {0} is missing; restore it, or drop all tables of the outbox (which loses their purges) and call `Outbox::migrate`"
+    )]
+    Incomplete(String),
     /// The tables belong to another version of Roan.
     #[error(
         "the outbox has schema version {found}, and this version of Roan supports {known}: {}",

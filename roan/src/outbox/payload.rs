@@ -70,7 +70,8 @@ fn write_text(out: &mut String, text: &str) {
 /// The content of a payload.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Payload {
-    Targets(Vec<Target>),
+    /// The valid targets, and the errors of the others.
+    Targets(Vec<Target>, Option<String>),
     Rows(Rows),
 }
 
@@ -114,10 +115,16 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let Some(Value::Array(purge)) = value.get("purge") else {
         return Err("payload does not have a list `purge`".to_owned());
     };
-    let targets = purge.iter().enumerate().map(|(number, target)| {
-        decode_target(target).map_err(|error| format!("purge[{number}]: {error}"))
-    });
-    targets.collect::<Result<_, _>>().map(Payload::Targets)
+    let mut targets = Vec::with_capacity(purge.len());
+    let mut errors = Vec::new();
+    for (number, target) in purge.iter().enumerate() {
+        match decode_target(target) {
+            Ok(target) => targets.push(target),
+            Err(error) => errors.push(format!("purge[{number}]: {error}")),
+        }
+    }
+    let error = (!errors.is_empty()).then(|| errors.join("; "));
+    Ok(Payload::Targets(targets, error))
 }
 
 fn decode_rows(value: &mut Value) -> Result<Rows, String> {
@@ -219,7 +226,7 @@ mod tests {
             payload,
             r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"}],"v":1}"#
         );
-        assert_eq!(decode(&payload).unwrap(), Payload::Targets(targets));
+        assert_eq!(decode(&payload).unwrap(), Payload::Targets(targets, None));
     }
 
     #[test]
@@ -251,11 +258,23 @@ mod tests {
                 "`site` is not a text",
             ),
         ] {
-            let error = decode(payload).unwrap_err();
+            let error = match decode(payload) {
+                Err(error) | Ok(Payload::Targets(_, Some(error))) => error,
+                read => panic!("{payload}: {read:?}"),
+            };
             assert!(error.contains(words), "{payload}: {error}");
         }
+        let half = decode(r#"{"v":1,"purge":["b","/a",7]}"#);
+        let Ok(Payload::Targets(targets, Some(error))) = half else {
+            panic!("{half:?}");
+        };
+        assert_eq!(targets, [Target::url("/a").unwrap()]);
+        assert!(
+            error.contains("purge[0]") && error.contains("purge[2]"),
+            "{error}"
+        );
         let empty = decode(r#"{"v":1,"purge":[]}"#);
-        assert_eq!(empty, Ok(Payload::Targets(Vec::new())));
+        assert_eq!(empty, Ok(Payload::Targets(Vec::new(), None)));
     }
 
     #[test]

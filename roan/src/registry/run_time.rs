@@ -158,7 +158,7 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
 }
 
 /// The events on which run-time rules fire for this type.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) fn events_of(model: TypeId) -> Events {
     let of_model = of_model(model).unwrap_or_default();
     let events = of_model.iter().map(|(events, _)| *events);

@@ -16,12 +16,11 @@ use std::time::{Duration, Instant};
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::log::loudly;
-use crate::base::target::Target;
-use crate::dispatcher::tickets::{Row, Ticket};
+use crate::dispatcher::tickets::Row;
 use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::payload::{self, Payload};
-use crate::outbox::store::{Ended, TakenPurge};
+use crate::outbox::store::TakenPurge;
 use crate::outbox::store::{Store, Watch};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
@@ -319,70 +318,60 @@ impl Relay {
         self.more_purges = taken.len() == limit;
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
-        let mut dead = Vec::new();
         let mut handed_over = 0;
-        for purge in &taken {
-            if self.room() == 0 {
-                break;
+        let mut given_back = Vec::new();
+        for purge in taken {
+            if self.room() == 0 || !given_back.is_empty() {
+                given_back.push(purge.id);
+            } else {
+                self.hand_over(purge);
+                handed_over += 1;
             }
-            self.hand_over(purge, &mut dead);
-            handed_over += 1;
         }
         self.engine.pump_all();
-        if handed_over < taken.len() {
+        if given_back.is_empty() {
+            self.batch = (2 * self.batch).min(BATCH);
+        } else {
             // A row of a trigger may contain hundreds of targets. The rest returns to the queue.
             self.batch = handed_over.max(1);
-            let given_back: Vec<_> = taken[handed_over..].iter().map(|taken| taken.id).collect();
             store.release_purges(&given_back).await?;
-        } else {
-            self.batch = (2 * self.batch).min(BATCH);
         }
         self.schedule.looked(Look::Purges, more, Instant::now());
         if self.many_purges && !more {
             self.schedule.gather(Instant::now());
         }
-        if dead.is_empty() {
-            return Ok(());
-        }
-        for (id, error) in &dead {
-            loudly(format_args!("row {id} of the outbox is dead: {error}"));
-        }
-        let ended = Ended {
-            dead,
-            ..Ended::default()
-        };
-        store.finish(&ended).await
+        Ok(())
     }
 
-    fn hand_over(&self, purge: &TakenPurge, dead: &mut Vec<(i64, String)>) {
-        let targets = match payload::decode(&purge.payload) {
-            Ok(Payload::Targets(targets)) => targets,
+    /// Hands the targets of a row to the dispatcher. What of it cannot be read makes the row dead, once the rest of
+    /// it is purged.
+    fn hand_over(&self, purge: TakenPurge) {
+        let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
+        let (targets, unread) = match decoded {
+            Ok(Payload::Targets(targets, unread)) => (targets, unread),
             Ok(Payload::Rows(rows)) => {
                 let yielded = apply::targets(&rows);
                 for error in &yielded.refused {
                     self.engine.invalid(error);
                 }
-                if let Some(error) = yielded.error {
-                    dead.push((purge.id, error));
-                    // The rest of it is purged nevertheless; the dead row keeps it until then.
-                    return self.accept(purge, &yielded.targets, None);
-                }
-                yielded.targets
+                (yielded.targets, yielded.error)
             }
-            Err(error) => return dead.push((purge.id, error)),
+            Err(error) => (Vec::new(), Some(error)),
         };
+        if let Some(error) = &unread {
+            loudly(format_args!(
+                "row {} of the outbox is dead, at least in part: {error}",
+                purge.id
+            ));
+        }
         let tickets = &self.engine.tickets;
-        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms);
-        self.accept(purge, &targets, Some(ticket));
-        tickets.done(ticket);
-    }
-
-    fn accept(&self, purge: &TakenPurge, targets: &[Target], ticket: Option<Ticket>) {
+        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
         let now = Instant::now();
         let asked = since(purge.age_ms, now);
-        for target in targets {
-            self.engine.accept(target, asked, ticket, now);
+        for target in &targets {
+            self.engine.accept(target, asked, Some(ticket), now);
         }
+        tickets.done(ticket);
     }
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
@@ -422,8 +411,12 @@ impl Relay {
                     id: delivery.id,
                     purge: delivery.purge,
                 };
-                let ticket = self.engine.tickets.open(row, delivery.age_ms);
-                match payload::read_target(&delivery.target) {
+                let target = delivery
+                    .target
+                    .and_then(|target| payload::read_target(&target));
+                let unread = target.as_ref().err().cloned();
+                let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+                match target {
                     Ok(target) => {
                         let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                         let asked = since(delivery.age_ms, now);
@@ -432,7 +425,7 @@ impl Relay {
                             .accept_at(place, &target, asked, (ticket, attempts), now);
                     }
                     Err(error) => loudly(format_args!(
-                        "discarded delivery {} of the outbox, which cannot be read: {error}",
+                        "delivery {} of the outbox is dead: {error}",
                         delivery.id
                     )),
                 }

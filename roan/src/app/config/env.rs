@@ -131,7 +131,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
     config.caches.push(CacheConfig::Nginx(nginx));
     let (outbox, prefix) = (get("outbox")?, get("prefix")?);
     match outbox {
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         Some(url) => {
             config.outbox = Some(super::OutboxConfig {
                 url,
@@ -139,7 +139,7 @@ fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
                 ..super::OutboxConfig::default()
             });
         }
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         Some(url) => {
             let problem =
                 "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";

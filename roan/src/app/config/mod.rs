@@ -19,7 +19,7 @@
 //! For environment variables there is [`RoanBuilder::from_env`].
 
 mod env;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod outbox;
 
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ use crate::dispatcher::{
 use crate::error::ConfigError;
 use crate::purger::{DEFAULT_PURGE_URL, Nginx};
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
 /// The settings of a dispatcher. Each has the meaning and the default of the [`RoanBuilder`] method of the same name.
@@ -79,7 +79,7 @@ pub struct Config {
     /// The maximum number of targets that wait for one node.
     pub max_waiting: Option<usize>,
     /// The durable outbox. Without it purges wait in memory.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
 }
 
@@ -201,7 +201,7 @@ impl Config {
             check_number(&named("max_waiting"), targets, MOST_WAITING)?;
             builder = builder.max_waiting(targets);
         }
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if let Some(outbox) = &self.outbox {
             builder = builder.outbox(outbox.outbox(named)?);
         }

@@ -105,7 +105,7 @@ where
         return Ok(());
     };
     match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         Purges::Row(row) => {
             diesel::RunQueryDsl::execute(row, conn)?;
             purges::expect(watch(conn), roan);

@@ -6,11 +6,11 @@ use diesel::QueryResult;
 use diesel::result::Error;
 
 use super::backend::Kind;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use super::payload::InsertPayloads;
 use super::watch::Watch;
 use crate::app::Roan;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::app::given_or_global;
 use crate::base::target::Target;
 use crate::hooks;
@@ -18,7 +18,7 @@ use crate::orm::unseen;
 
 pub(in crate::orm) enum Purges {
     /// To be run in the transaction of the write.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     Row(InsertPayloads),
     Held(Vec<Target>),
 }
@@ -29,7 +29,7 @@ impl Purges {
         connection: Kind,
         hooks: impl FnOnce(),
     ) -> QueryResult<Self> {
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if roan.engine().is_durable() {
             let outbox = roan.outbox();
             if let Some(connection) = connection.dialect() {
@@ -39,7 +39,7 @@ impl Purges {
             let row = outbox.statement(hooks).map(InsertPayloads);
             return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));
         }
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let _ = connection;
         Ok(Self::Held(hooks::recorded(roan, hooks)))
     }
@@ -65,7 +65,7 @@ pub(in crate::orm) fn hold(
 }
 
 /// The row of the outbox is written: the relay looks when the transaction has committed.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(in crate::orm) fn expect(watch: Option<&mut Watch>, roan: &Roan) {
     if let Some(watch) = watch {
         watch.expect(roan);
@@ -84,14 +84,14 @@ pub(in crate::orm) fn claimed(watch: Option<&mut Watch>) -> QueryResult<()> {
     told.map_or(Ok(()), |told| Err(Error::QueryBuilderError(told.into())))
 }
 
-#[cfg(not(feature = "sql"))]
+#[cfg(not(feature = "_sql"))]
 pub(in crate::orm) fn needs_transaction(_: Option<&mut Watch>) -> bool {
     false
 }
 
 /// Whether a write needs a transaction, for its row of the outbox to belong to it. In memory, nothing
 /// can fail behind a statement.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(in crate::orm) fn needs_transaction(watch: Option<&mut Watch>) -> bool {
     let of_watch = watch.and_then(|watch| watch.of().cloned());
     let roan = given_or_global(of_watch.as_ref());

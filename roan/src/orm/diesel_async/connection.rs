@@ -114,7 +114,7 @@ where
         return Ok(());
     };
     match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         Purges::Row(row) => {
             diesel_async::RunQueryDsl::execute(row, conn).await?;
             purges::expect(watch(conn), roan);

@@ -35,7 +35,8 @@ pub struct Post<'a> {
 
 impl Post<'_> {
     fn pages(&self) -> Option<String> {
-        self.published.then(|| format!("/{}/{}", self.author.0, self.author.1))
+        self.published
+            .then(|| format!("/{}/{}", self.author.0, self.author.1))
     }
 }
 
@@ -45,6 +46,11 @@ impl Post<'_> {
 pub struct Pair<T, U: Clone>(pub T, pub Option<U>);
 
 fn main() {
-    let post = Post { title: "a", published: true, price: 1.0, author: (1, 2) };
+    let post = Post {
+        title: "a",
+        published: true,
+        price: 1.0,
+        author: (1, 2),
+    };
     println!("{post:?} {:?}", Pair(1, Some(2)));
 }

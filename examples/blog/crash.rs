@@ -1,16 +1,15 @@
 //! A blog is killed between the COMMIT of a post and its purge; started again, it purges.
 //!
 //! ```text
-//! cargo run --example crash
-//! cargo run --example crash -- --library diesel    or sea-orm
+//! cargo run -p roan-blog --bin crash                      on sqlx
+//! cargo run -p roan-blog --bin crash --features sea-orm   on SeaORM
+//! cargo run -p roan-blog --bin crash --features diesel    on Diesel
 //! ```
 //!
-//! It needs nginx with the cache-purge module. nginx lives on while the blog is dead, as it does in
-//! life. So that the kill comes in time, the first blog cannot reach the purge location.
+//! It needs what the blog needs. nginx lives on while the blog is dead, as it does in life. So that the kill
+//! comes in time, the first blog cannot reach the purge location.
 
-#[path = "../blog/app.rs"]
 mod app;
-#[path = "../blog/posts/mod.rs"]
 mod posts;
 
 use std::error::Error;

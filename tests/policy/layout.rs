@@ -1,9 +1,9 @@
 //! The layout shows the architecture: arrows of imports run one way, and a file is one concept.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test fails by a panic")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use roan_policy_tests::cargo::root;
 
 /// The modules of `roan`, each of which may import only those after it.
 const LAYERS: &[&str] = &[
@@ -27,10 +27,6 @@ const LAYERS: &[&str] = &[
 /// A file longer than this is most likely more than one concept.
 const LINES: usize = 650;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
@@ -49,7 +45,7 @@ fn layer_of(module: &str) -> usize {
         .iter()
         .position(|layer| *layer == module)
         .unwrap_or_else(|| {
-            panic!("module `{module}` has no place in LAYERS of tests/layout/main.rs")
+            panic!("module `{module}` has no place in LAYERS of tests/policy/layout.rs")
         })
 }
 
