@@ -151,8 +151,9 @@ fn main_conf(program: &Program, folder: &Path, here: SocketAddr, app: SocketAddr
     let folder = folder.display();
     let site = SITE_CONF
         .replace("listen 80;", &format!("listen {here};"))
+        .replace("listen [::]:80;", "")
         .replace("127.0.0.1:3000", &app.to_string())
-        .replace("/var/cache/nginx/pages", &format!("{folder}/pages"));
+        .replace("/var/cache/nginx-pages", &format!("{folder}/pages"));
     // Root's workers must be able to enter root's folder; for other users the line has no effect.
     format!(
         "load_module {module};\n\

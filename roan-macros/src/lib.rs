@@ -3,7 +3,9 @@
 mod diagnostics;
 #[cfg(feature = "sea-orm")]
 mod hooks;
+mod legality;
 mod purge_on;
+mod url;
 
 use proc_macro::TokenStream;
 
@@ -107,7 +109,10 @@ use proc_macro::TokenStream;
 ///
 /// Every value is percent-encoded, except letters, digits and `-._~` (RFC 3986). So it is always one path segment or,
 /// after the first `?`, one query value. A row whose value makes a segment `.` or `..` yields an error that Roan logs and
-/// counts, because browsers never request such a URL.
+/// counts, because browsers never request such a URL. A value that would climb out of its location, such as
+/// `../../admin`, yields an error, too: a server that decodes it, as nginx does, would answer the purge at another location.
+///
+/// `roan::url!("/posts/{post.slug}")` makes the same URL for a link.
 ///
 /// The text between the captures is checked at compile time. Write a URL as a browser sends it: it begins with `/`, does
 /// not have a host, and has `%20` for a space and `%C3%A9` for `é`.
@@ -155,4 +160,11 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn hooks(arguments: TokenStream, item: TokenStream) -> TokenStream {
     hooks::expand(arguments.into(), &item.into()).into()
+}
+
+/// What `roan::url!` expands to, with the path of `roan` before its arguments.
+#[doc(hidden)]
+#[proc_macro]
+pub fn url(input: TokenStream) -> TokenStream {
+    url::expand(input.into()).into()
 }

@@ -67,6 +67,7 @@ pub mod triggers;
 #[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
 pub use app::{Roan, RoanBuilder, config, global};
+pub use base::encode;
 pub use base::event::{Event, Events};
 pub use base::outcome::{Failure, Outcome, Refusal};
 pub use base::report::{Report, Reports};

@@ -1,4 +1,21 @@
-//! Percent-encoding of the values that templates take from a row (RFC 3986, section 2).
+//! The one spelling of a value in a URL: percent-encoding as in RFC 3986, section 2.
+//!
+//! A cache keeps each spelling of a URL on its own: `/it's` and `/it%27s` are two pages to nginx. So
+//! links must be spelled as Roan spells its purges: all but letters, digits and `-._~` is encoded, with
+//! upper-case hex. [`url!`](crate::url!) makes whole links; these functions are for a link that is made in
+//! another way, such as by a filter of a template engine.
+//!
+//! ```
+//! use roan::encode;
+//!
+//! let link = format!(
+//!     "/posts/{}?q={}",
+//!     encode::path_segment("café/1"),
+//!     encode::query_value("R&D + more"),
+//! );
+//! assert_eq!(link, "/posts/caf%C3%A9%2F1?q=R%26D%20%2B%20more");
+//! assert_eq!(encode::path("docs/a b.pdf"), "docs/a%20b.pdf");
+//! ```
 
 use std::fmt::{self, Write};
 
@@ -14,6 +31,90 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The same, but `/` stays: the value is several path segments.
 const PATH: &AsciiSet = &VALUE.remove(b'/');
+
+/// A value as one segment of a path: as `{field}` in a template, before the `?`.
+///
+/// A segment `.` or `..` stays as it is, and no client asks for such a URL: see
+/// [`TargetError::DotSegment`](crate::TargetError::DotSegment).
+#[must_use]
+pub fn path_segment(value: &str) -> String {
+    utf8_percent_encode(value, VALUE).to_string()
+}
+
+/// A value as several segments of a path, whose slashes stay: as `{field*}` in a template.
+#[must_use]
+pub fn path(value: &str) -> String {
+    utf8_percent_encode(value, PATH).to_string()
+}
+
+/// A value as one value of a query: as `{field}` in a template, after the `?`. A space is `%20`, not `+`.
+#[must_use]
+pub fn query_value(value: &str) -> String {
+    utf8_percent_encode(value, VALUE).to_string()
+}
+
+/// The URL of a page, as a rule with this template purges it: for links, redirects and `urls = ...`.
+///
+/// The text is a [template](crate::purge_on#templates), and is checked when it is compiled, as that of a rule is.
+/// A capture begins with a variable that is in scope, perhaps `self`, or with a name that is given after
+/// the text, as in [`format!`]. There is no `{field?}`: take the value out of an `Option` first.
+///
+/// It gives a `Result<`[`Target`](crate::Target)`, `[`TargetError`](crate::TargetError)`>`. A `Target` shows itself as the
+/// URL, and [`as_str`](crate::Target::as_str) is its text.
+///
+/// ```
+/// use roan::purge_on;
+///
+/// #[purge_on(save, delete, url = "/posts/{slug}")]
+/// struct Post {
+///     slug: String,
+/// }
+///
+/// # fn main() -> Result<(), roan::TargetError> {
+/// let post = Post { slug: "c++ & rust".to_owned() };
+/// let link = roan::url!("/posts/{post.slug}")?;
+/// assert_eq!(link.as_str(), "/posts/c%2B%2B%20%26%20rust");
+///
+/// let html = format!("<a href=\"{link}\">");
+/// let next = roan::url!("/posts?page={page}", page = 1 + 1)?;
+/// # assert_eq!(next.as_str(), "/posts?page=2");
+/// # let purges = roan::testing::record_blocking(|| roan::saved(&post));
+/// # roan::assert_purged!(purges, "/posts/c%2B%2B%20%26%20rust");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A function for `urls = ...` can return them, so that its pages and their links are made at one place:
+///
+/// ```
+/// use roan::{Target, TargetError, purge_on};
+///
+/// #[purge_on(save, delete, urls = Self::pages)]
+/// struct Author {
+///     name: String,
+/// }
+///
+/// impl Author {
+///     fn page(&self) -> Result<Target, TargetError> {
+///         roan::url!("/authors/{self.name}")
+///     }
+///
+///     fn pages(&self) -> [Result<Target, TargetError>; 2] {
+///         [self.page(), roan::url!("/authors/{self.name}/feed")]
+///     }
+/// }
+/// ```
+///
+/// # Errors
+///
+/// When a value makes of it what cannot be purged, such as a segment `..`; or a link to another host: the text
+/// begins with `//`.
+#[macro_export]
+macro_rules! url {
+    ($($arguments:tt)*) => {
+        $crate::__private::url!($crate, $($arguments)*)
+    };
+}
 
 /// The position in a template for which a value is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! The types that all other modules use. It imports none of them.
 
 pub(crate) mod backoff;
-pub(crate) mod encode;
+pub mod encode;
 pub(crate) mod event;
+mod legality;
 pub(crate) mod log;
 pub(crate) mod outcome;
 pub(crate) mod report;

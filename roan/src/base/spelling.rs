@@ -17,7 +17,9 @@ pub enum Spellings {
     /// [WHATWG]: https://url.spec.whatwg.org/#percent-encoded-bytes
     #[default]
     Common,
-    /// Only the URL as the rule makes it, for sites whose links all have this spelling.
+    /// The URL as the rule makes it, and no other: for sites whose links are all made by [`roan::url!`](crate::url!) or
+    /// [`roan::encode`](crate::encode), or in
+    /// the same spelling.
     Exact,
 }
 

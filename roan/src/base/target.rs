@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::Equivalent;
 
+use super::legality;
 use super::spelling::Spellings;
 use super::url_syntax::check_url;
 
@@ -64,7 +65,7 @@ impl fmt::Display for TargetKind {
 impl Target {
     /// The longest URL or tag, in bytes. By default nginx serves none longer than 8 KiB
     /// (`large_client_header_buffers`).
-    pub const MAX_LEN: usize = 16 * 1024;
+    pub const MAX_LEN: usize = legality::MAX_LEN;
 
     /// The longest name of a site, in bytes.
     pub(crate) const MAX_SITE_LEN: usize = 255;
@@ -196,6 +197,15 @@ impl TryFrom<String> for Target {
 
     fn try_from(url: String) -> Result<Self, TargetError> {
         Self::url(url)
+    }
+}
+
+/// What [`url!`](crate::url!) gives can be purged as it is.
+impl TryFrom<Result<Self, TargetError>> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: Result<Self, TargetError>) -> Result<Self, TargetError> {
+        url
     }
 }
 

@@ -38,6 +38,8 @@ static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// # });
 /// # roan::assert_purged!(purges, "/posts");
 /// ```
+#[must_use = "this only begins a rule, and purges nothing: add the writes that it is for, \
+              `.on_save::<Post>()`, or purge now with `roan::global()?.purge(...)`"]
 pub fn purge<T>(target: T) -> Purge
 where
     T: TryInto<Target, Error: Into<TargetError>>,
@@ -56,7 +58,7 @@ pub struct Purge {
 
 impl Purge {
     /// Adds a target: the writes named from here on purge it, too.
-    #[must_use]
+    #[must_use = "a target without a write purges nothing: add `.on_save::<Post>()`"]
     pub fn and<T>(mut self, target: T) -> Self
     where
         T: TryInto<Target, Error: Into<TargetError>>,

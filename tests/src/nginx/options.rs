@@ -62,20 +62,17 @@ impl Options {
             "listen 80;",
             &format!("listen 127.0.0.1:{port};"),
         );
+        // Not every machine that runs the tests has IPv6.
+        replace(&mut conf, "listen [::]:80;", "");
         replace(&mut conf, "127.0.0.1:3000", &origin.to_string());
         let cache = cache.display().to_string();
-        replace(&mut conf, "/var/cache/nginx/pages", &cache);
+        replace(&mut conf, "/var/cache/nginx-pages", &cache);
 
         if let Some(size) = &self.keys_zone {
             replace(&mut conf, "pages:64m", &format!("pages:{size}"));
         }
         if self.scheme_in_key {
-            replace(
-                &mut conf,
-                "\"$host$request_uri",
-                "\"$scheme$host$request_uri",
-            );
-            conf = conf.replace("\"$host$roan_purge_uri", "\"$scheme$host$roan_purge_uri");
+            replace(&mut conf, "\"$host$roan_uri", "\"$scheme$host$roan_uri");
         }
         let opening = "location ^~ /purge/ {";
         if let Some(text) = &self.purge_location {
