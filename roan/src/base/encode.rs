@@ -1,9 +1,9 @@
-//! The one spelling of a value in a URL: percent-encoding as in RFC 3986, section 2.
+//! Percent-encoding of values in URLs, as in RFC 3986, section 2.
 //!
-//! A cache keeps each spelling of a URL on its own: `/it's` and `/it%27s` are two pages to nginx. So
-//! links must be spelled as Roan spells its purges: all but letters, digits and `-._~` is encoded, with
-//! upper-case hex. [`url!`](crate::url!) makes whole links; these functions are for a link that is made in
-//! another way, such as by a filter of a template engine.
+//! A cache stores each spelling of a URL on its own: `/it's` and `/it%27s` are two pages to nginx. Use these functions if
+//! your links should have the spelling of Roan's purges: everything except letters, digits and `-._~` is encoded, with
+//! upper-case hex. [`url!`](crate::url!) makes whole links. The functions are for links made in another way, such as by a
+//! filter of a template engine.
 //!
 //! ```
 //! use roan::encode;
@@ -32,32 +32,32 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 /// The same, but `/` stays: the value is several path segments.
 const PATH: &AsciiSet = &VALUE.remove(b'/');
 
-/// A value as one segment of a path: as `{field}` in a template, before the `?`.
+/// Encodes a value as one segment of a path: as `{field}` in a template, before the `?`.
 ///
-/// A segment `.` or `..` stays as it is, and no client asks for such a URL: see
+/// A segment `.` or `..` stays unchanged. Clients never request such a URL: see
 /// [`TargetError::DotSegment`](crate::TargetError::DotSegment).
 #[must_use]
 pub fn path_segment(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
 
-/// A value as several segments of a path, whose slashes stay: as `{field*}` in a template.
+/// Encodes a value as several segments of a path and keeps its slashes: as `{field*}` in a template.
 #[must_use]
 pub fn path(value: &str) -> String {
     utf8_percent_encode(value, PATH).to_string()
 }
 
-/// A value as one value of a query: as `{field}` in a template, after the `?`. A space is `%20`, not `+`.
+/// Encodes a value as one value of a query: as `{field}` in a template, after the `?`. A space becomes `%20`, not `+`.
 #[must_use]
 pub fn query_value(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
 
-/// The URL of a page, as a rule with this template purges it: for links, redirects and `urls = ...`.
+/// Returns the URL of a page, as a rule with this template purges it, for links, redirects and `urls = ...`.
 ///
-/// The text is a [template](crate::purge_on#templates), and is checked when it is compiled, as that of a rule is.
-/// A capture begins with a variable that is in scope, perhaps `self`, or with a name that is given after
-/// the text, as in [`format!`]. There is no `{field?}`: take the value out of an `Option` first.
+/// The text is a [template](crate::purge_on#templates), and is checked at compile time, as that of a rule is. A capture
+/// begins with a variable in scope, such as `self`, or with a name given after the text, as in [`format!`]. `{field?}` is
+/// not supported: unwrap an `Option` first.
 ///
 /// It gives a `Result<`[`Target`](crate::Target)`, `[`TargetError`](crate::TargetError)`>`. A `Target` shows itself as the
 /// URL, and [`as_str`](crate::Target::as_str) is its text.
