@@ -7,7 +7,7 @@ use roan::purge_on;
 
 use crate::support::{Backend, LONG, Post, Site, Waiting, posts};
 
-/// A model that has not all columns of its table, and renames one.
+/// A model without some columns of its table, which renames one.
 #[purge_on(save, delete, url = "/names/{name}")]
 #[derive(Debug, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = posts)]

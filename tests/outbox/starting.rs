@@ -96,7 +96,7 @@ async fn a_commit_that_is_told_is_found_at_once(database: Database) {
     let roan = builder(&recorder).outbox(outbox).build().unwrap();
     let mut reports = roan.subscribe();
     let mut client = database.client().await;
-    // Nothing but this tells of it.
+    // Only this reports it.
     client
         .run(r#"INSERT INTO {}outbox (payload) VALUES ('{"v":1,"purge":["/a"]}')"#)
         .await;

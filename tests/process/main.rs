@@ -1,5 +1,5 @@
 //! The global dispatcher. A program has one, so each case is a process of its own: this very
-//! program, which is told the case by an environment variable.
+//! program, which reads the case from an environment variable.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -231,7 +231,7 @@ fn a_bad_environment_is_read_once_and_told_now_and_then() {
 #[test]
 fn a_hook_without_any_rule_is_told_once() {
     let (_, stderr) = run("no rule", &[]);
-    assert_eq!(stderr.matches("there is no rule").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("no rule exists").count(), 1, "{stderr}");
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub fn query_value(value: &str) -> String {
 ///
 /// # Errors
 ///
-/// When a value makes of it what cannot be purged, such as a segment `..`; or a link to another host: the text
+/// If a value makes of it what cannot be purged, such as a segment `..`; or a link to another host: the text
 /// begins with `//`.
 #[macro_export]
 macro_rules! url {

@@ -55,12 +55,12 @@ use crate::base::target::Target;
 ///
 /// - [`Answer::purged`] and [`Answer::not_cached`] mean that the node has answered and will serve no older page from
 ///   now on. This does not include pages that it was fetching meanwhile: the dispatcher purges those a second time.
-/// - [`Answer::failed`] means that another attempt may succeed. The dispatcher tries again, with growing pauses, for
-///   as long as [`RoanBuilder::max_age`](crate::RoanBuilder::max_age) says.
+/// - [`Answer::failed`] means that another attempt may succeed. The dispatcher retries with growing pauses, until
+///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
 /// - A purge may come more than once, and several may be in flight at a time (at most
 ///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
-/// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. When
+/// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. If
 ///   it takes longer than [`RoanBuilder::timeout`](crate::RoanBuilder::timeout) it is dropped, and the attempt
 ///   counts as failed; so does one that panics.
 pub trait Purger: Send + Sync + 'static {
@@ -81,13 +81,13 @@ impl<'a> PurgeRequest<'a> {
         Self { target, site }
     }
 
-    /// The URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`].
+    /// Returns the URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`].
     #[must_use]
     pub fn target(&self) -> &'a Target {
         self.target
     }
 
-    /// The site that the page is cached under; `None` when no site is configured.
+    /// Returns the site under which the page is cached. `None` if no site is configured.
     #[must_use]
     pub fn site(&self) -> Option<&'a Site> {
         self.site

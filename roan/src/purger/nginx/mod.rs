@@ -58,7 +58,7 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// When the URL is not absolute, has a query or fragment, is neither `http` nor `https`, or is
+    /// If the URL is not absolute, has a query or fragment, is neither `http` nor `https`, or is
     /// `https` and the feature `rustls` is off.
     pub fn at(purge_url: &str) -> Result<Self, ConfigError> {
         Self::new().node(purge_url)
@@ -123,7 +123,7 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// When `method` is no HTTP method.
+    /// If `method` is no HTTP method.
     pub fn method(mut self, method: &str) -> Result<Self, ConfigError> {
         self.method = Method::from_bytes(method.as_bytes()).map_err(|_| ConfigError::Value {
             setting: "Nginx::method".to_owned(),
@@ -138,7 +138,7 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// When `name` or `value` cannot stand in a header, or the header is one that Roan sets itself
+    /// If `name` or `value` cannot stand in a header, or the header is one that Roan sets itself
     /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
         // A name that is none may be a secret in the wrong place.
