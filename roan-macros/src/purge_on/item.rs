@@ -123,7 +123,7 @@ impl Item {
             let kind = input.parse().map_or("this", |item| kind_of(&item));
             input.parse::<TokenStream>()?;
             let told = format!(
-                "`#[purge_on]` stands on a struct or an enum whose rows are saved, not on {kind}"
+                "`#[purge_on]` belongs on a struct or an enum whose rows are saved, not on {kind}"
             );
             return Err(Error::new(Span::call_site(), told));
         };
