@@ -51,6 +51,7 @@ mod dispatcher;
 mod error;
 pub mod guide;
 mod hooks;
+mod link;
 mod model;
 #[cfg(feature = "_orm")]
 pub mod orm;
@@ -66,7 +67,7 @@ pub mod triggers;
 
 #[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
-pub use app::{Roan, RoanBuilder, config, global};
+pub use app::{Roan, RoanBuilder, ShutdownGuard, config, global};
 pub use base::encode;
 pub use base::event::{Event, Events};
 pub use base::outcome::{Failure, Outcome, Refusal};

@@ -18,8 +18,7 @@ pub enum Spellings {
     #[default]
     Common,
     /// The URL as the rule makes it, and no other: for sites whose links are all made by [`roan::url!`](crate::url!) or
-    /// [`roan::encode`](crate::encode), or in
-    /// the same spelling.
+    /// [`roan::encode`](crate::encode), or in the same spelling.
     Exact,
 }
 

@@ -1,9 +1,9 @@
 //! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan includes [`Nginx`] and, with the feature `embedded`, a cache inside the program. For any other cache, implement
-//! [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The dispatcher does the rest: it merges
-//! equal purges, paces and retries them, watches the health of each server, repeats each purge against pages that were
-//! being rendered, and reports the results.
+//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
+//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
+//! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
+//! repeats each purge against fills that were under way, and reports what became of each.
 //!
 //! ```
 //! use roan::purger::{Answer, Cache, PurgeRequest, Purger};

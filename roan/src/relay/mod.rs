@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::dispatcher::tickets::Row;
 use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
@@ -172,7 +172,9 @@ impl Relay {
         let (purges, deliveries) = self.engine.tickets.held();
         let count = store.release_but(&purges, &deliveries).await?;
         if count > 0 {
-            tracing::warn!(target: "roan", count, "rows were taken, but the answer was lost; they return to the queue");
+            emit(
+                || tracing::warn!(target: "roan", count, "rows were taken, but the answer was lost; they return to the queue"),
+            );
         }
         Ok(())
     }
@@ -203,7 +205,7 @@ impl Relay {
                 }
             }
             if *failures > 0 {
-                tracing::info!(target: "roan", "the outbox's database is reachable again");
+                emit(|| tracing::info!(target: "roan", "the outbox's database is reachable again"));
                 *failures = 0;
             }
             if self.link.is_stopping() {
@@ -223,7 +225,7 @@ impl Relay {
                 "cannot read the outbox; its purges wait until it can be read: {error}"
             ));
         } else {
-            tracing::warn!(target: "roan", %error, failures, "cannot read the outbox");
+            emit(|| tracing::warn!(target: "roan", %error, failures, "cannot read the outbox"));
         }
     }
 
@@ -450,7 +452,9 @@ impl Relay {
             let others = store.others().await?;
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
-                tracing::warn!(target: "roan", relay, "took over the rows of a relay that was silent");
+                emit(
+                    || tracing::warn!(target: "roan", relay, "took over the rows of a relay that was silent"),
+                );
                 self.hurry_all(now);
             }
             self.schedule.looked(Look::Others, false, now);
@@ -484,9 +488,13 @@ impl Relay {
         }
         self.alarmed = over;
         if over {
-            tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog exceeds the threshold");
+            emit(
+                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog exceeds the threshold"),
+            );
         } else {
-            tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again");
+            emit(
+                || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),
+            );
         }
         alarm(if over {
             BacklogAlarm::Raised(backlog)
