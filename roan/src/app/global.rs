@@ -54,7 +54,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
             early::hand_over(roan, making);
             if is_maker {
                 // Not before: a subscriber that fires a hook must find the dispatcher.
-                tell_of_missing_rules();
+                warn_of_missing_rules();
                 for error in unserved(roan.engine()) {
                     loudly(format_args!("{error}"));
                 }
