@@ -68,6 +68,7 @@ pub mod triggers;
 #[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
 pub use app::{Roan, RoanBuilder, ShutdownGuard, config, global};
+pub use base::cause::Cause;
 pub use base::encode;
 pub use base::event::{Event, Events};
 pub use base::outcome::{Failure, Outcome, Refusal};

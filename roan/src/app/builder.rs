@@ -1,12 +1,11 @@
 //! The configuration of a dispatcher, in code.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::global;
 use super::handle::Roan;
-use crate::base::site::{Site, SiteError};
+use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::Target;
 #[cfg(feature = "_sql")]
@@ -15,7 +14,7 @@ use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
 #[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
-use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
+use crate::purger::Cache;
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 
@@ -27,16 +26,18 @@ use crate::relay::DurableOutbox;
 #[must_use = "call `install()` or `build()`"]
 pub struct RoanBuilder {
     pub(super) caches: Vec<Cache>,
-    default_site: Option<String>,
-    sites: Vec<(String, String)>,
-    policy: Policy,
+    sites: Sites,
+    pub(super) policy: Policy,
+    /// The first mistake in what was set.
+    mistake: Option<ConfigError>,
     #[cfg(feature = "_sql")]
     outbox: Option<Outbox>,
 }
 
 impl RoanBuilder {
-    /// Adds a cache. Roan purges several caches in the order in which you add them. Add the one nearest to the app first:
-    /// otherwise a cache in front of it refills from a stale copy. Default: the [`Nginx`] at `http://localhost/purge`.
+    /// Adds a cache. Several are purged in the order in which they were added: give the one nearest
+    /// to the app first, or a cache before it re-fills from a stale one. Without any, it is the
+    /// [`Nginx`](crate::Nginx) at `http://localhost/purge`.
     pub fn cache(mut self, cache: impl Into<Cache>) -> Self {
         self.caches.push(cache.into());
         self
@@ -45,14 +46,46 @@ impl RoanBuilder {
     /// Sets the site under which pages are cached, such as `https://www.example.org`. Each purge is sent with its host as
     /// `Host`. Default: the host of the purge URL.
     pub fn site(mut self, site: impl Into<String>) -> Self {
-        self.default_site = Some(site.into());
-        self
+        let set = self.set_site("site", None, &site.into());
+        self.noting(set)
     }
 
     /// Adds a further site, for rules with `site = "name"`.
     pub fn named_site(mut self, name: impl Into<String>, site: impl Into<String>) -> Self {
-        self.sites.push((name.into(), site.into()));
+        let set = self.set_site("named_site", Some(&name.into()), &site.into());
+        self.noting(set)
+    }
+
+    fn noting(mut self, set: Result<(), ConfigError>) -> Self {
+        self.mistake = self.mistake.or(set.err());
         self
+    }
+
+    /// Adds the default site, or one with a name. `known_as` is the name by which the user knows the setting.
+    pub(super) fn set_site(
+        &mut self,
+        known_as: &str,
+        name: Option<&str>,
+        text: &str,
+    ) -> Result<(), ConfigError> {
+        let site: Site = text
+            .parse()
+            .map_err(|error| ConfigError::site(known_as, error))?;
+        let Some(name) = name else {
+            self.sites.default = Some(site);
+            return Ok(());
+        };
+        if name.is_empty() || name.len() > Target::MAX_SITE_LEN {
+            let problem = "is not a name for a site: write 1 to 255 bytes";
+            return Err(ConfigError::value(known_as, name, problem));
+        }
+        match self.sites.named.insert(name.to_owned(), site) {
+            None => Ok(()),
+            Some(_) => {
+                let problem = "names two sites: remove one, or write another name";
+                Err(ConfigError::value(known_as, name, problem))
+            }
+        }
     }
 
     /// Sets the rebound: the time after a purge at which Roan purges the same target once more. `None` is never. Default:
@@ -138,37 +171,18 @@ impl RoanBuilder {
     /// # Errors
     ///
     /// If a setting is invalid, or the thread cannot be started.
-    pub fn build(self) -> Result<Roan, ConfigError> {
-        self.policy.check()?;
-        let default_site = self
-            .default_site
-            .map(|site| parsed("site", &site))
-            .transpose()?;
-        let mut sites = HashMap::new();
-        for (name, site) in self.sites {
-            if name.is_empty() || name.len() > Target::MAX_SITE_LEN {
-                return Err(ConfigError::Value {
-                    setting: "named_site".to_owned(),
-                    value: name,
-                    problem: "is not a valid site name: write 1 to 255 bytes".to_owned(),
-                });
-            }
-            let parsed = parsed(&format!("site {name}"), &site)?;
-            if sites.insert(name.clone(), parsed).is_some() {
-                return Err(ConfigError::SameName { what: "site", name });
-            }
+    pub fn build(mut self) -> Result<Roan, ConfigError> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
         }
+        self.policy.check()?;
         let mut caches = self.caches;
         if caches.is_empty() {
-            caches.push(Nginx::at(DEFAULT_PURGE_URL)?.into());
+            caches.push(crate::purger::default_cache()?);
         }
         let tiers = caches.iter().map(|cache| cache.tags).collect();
         let nodes = connect(caches, &self.policy)?;
-        let sites = Sites {
-            default: default_site,
-            named: sites,
-        };
-        let policy = self.policy;
+        let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
         let durable = match self.outbox {
             Some(outbox) => {
@@ -208,17 +222,10 @@ impl RoanBuilder {
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
     match names.into_iter().find(|name| name.len() > 255) {
-        Some(name) => Err(ConfigError::Value {
-            setting: "name".to_owned(),
-            value: name.to_string(),
-            problem: "is too long for the name of a cache or node: write at most 255 bytes"
-                .to_owned(),
-        }),
+        Some(name) => {
+            let problem = "is too long for the name of a cache or node: write at most 255 bytes";
+            Err(ConfigError::value("name", &**name, problem))
+        }
         None => Ok(()),
     }
-}
-
-fn parsed(setting: &str, site: &str) -> Result<Site, ConfigError> {
-    site.parse()
-        .map_err(|error: SiteError| ConfigError::site(setting, error))
 }

@@ -8,6 +8,7 @@ use once_cell::sync::OnceCell;
 use super::builder::RoanBuilder;
 use super::early::{self, Making};
 use super::handle::Roan;
+use crate::base::cause::Cause;
 use crate::base::log::{emit, loudly};
 use crate::base::rule::RuleTarget;
 use crate::base::target::{TargetError, TargetKind, TargetRef};
@@ -38,10 +39,9 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
         return Err(error.clone());
     }
     if early::is_made_here() {
-        return Err(ConfigError::Start(
-            "it is being made on this very thread, whose `tracing` subscriber asks for it"
-                .to_owned(),
-        ));
+        return Err(ConfigError::Start(Cause::new(
+            "it is being made on this very thread, whose `tracing` subscriber asks for it",
+        )));
     }
     let mut making = None;
     let made = GLOBAL.get_or_try_init(|| {

@@ -1,11 +1,13 @@
 //! The types that all other modules use. It imports none of them.
 
 pub(crate) mod backoff;
+pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
 mod legality;
 pub(crate) mod log;
 pub(crate) mod outcome;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;

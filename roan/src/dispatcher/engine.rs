@@ -28,7 +28,7 @@ pub(crate) struct Engine {
     spellings: Spellings,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
-    sites: Sites,
+    pub(super) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
@@ -395,6 +395,9 @@ impl Engine {
         });
         for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
             self.pump(later);
+        }
+        if verdict != Verdict::Failed {
+            self.check(node);
         }
         self.wake_for(node);
     }

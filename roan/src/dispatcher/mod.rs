@@ -13,6 +13,7 @@ mod policy;
 mod queue;
 mod report;
 mod source;
+mod start;
 mod stats;
 mod thread;
 #[cfg_attr(
@@ -32,9 +33,9 @@ pub(crate) use engine::{Engine, Sites};
 #[cfg(feature = "_sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-pub(crate) use policy::{
-    LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
-};
+#[cfg(feature = "_sql")]
+pub(crate) use policy::duration;
+pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;

@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use super::dead::Dead;
 use super::node::Node;
 use super::queue::Job;
-use crate::base::log::{emit, loudly};
+use crate::base::log::{emit, errors_are_heard, loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
 use crate::base::target::Target;
@@ -170,7 +170,7 @@ impl Ended<'_> {
         match self.outcome {
             Outcome::Purged | Outcome::NotCached => event!(DEBUG),
             Outcome::Failed(_) => event!(WARN),
-            _ if self.first_of_a_run && !tracing::dispatcher::has_been_set() => {
+            _ if self.first_of_a_run && !errors_are_heard() => {
                 let (target, cache, node) = (&self.job.target, &self.node.cache, &self.node.name);
                 loudly(format_args!("{target} at {cache} {node}: {}", self.outcome));
             }

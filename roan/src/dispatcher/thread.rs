@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
 use super::exit;
+use crate::base::cause::Cause;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
@@ -46,7 +47,7 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| ConfigError::Start(error.to_string()))?;
+        .map_err(|error| ConfigError::Start(Cause::new(error)))?;
     let (report, started) = std::sync::mpsc::channel();
     std::thread::Builder::new()
         .name("roan".to_owned())
@@ -67,12 +68,16 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
                 }
             });
         })
-        .map_err(|error| ConfigError::Start(error.to_string()))?;
-    let ended = || ConfigError::Start("the thread has ended".to_owned());
+        .map_err(|error| ConfigError::Start(Cause::new(error)))?;
+    let ended = || ConfigError::Start(Cause::new("the thread has ended"));
     started.recv().map_err(|_| ended())?
 }
 
 async fn run(engine: Arc<Engine>) {
+    engine.introduce();
+    for node in &engine.nodes {
+        engine.check(node);
+    }
     let mut flushes: Vec<Flush> = Vec::new();
     let mut later: Vec<Later> = Vec::new();
     let mut closing = false;

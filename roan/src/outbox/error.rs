@@ -1,6 +1,7 @@
 //! Errors of the outbox.
 
 use super::dialect::Dialect;
+use crate::base::cause::Cause;
 
 /// Why an outbox cannot be used. Messages do not show passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum OutboxError {
     },
     /// The database cannot be reached.
     #[error("cannot connect to the outbox's database: {0}")]
-    Connect(String),
+    Connect(#[source] Cause),
     /// A table is missing.
     #[error(
         "the tables of the outbox are missing ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
@@ -83,7 +84,7 @@ impl OutboxError {
         let text = error.to_string();
         let Some(database) = error.as_database_error() else {
             return match error {
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Connect(text),
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Connect(Cause::new(text)),
                 _ => Self::Database(text),
             };
         };

@@ -12,14 +12,24 @@ use std::time::Duration;
 use super::http::Connecting;
 use super::{Answer, PurgeRequest, Purger};
 use crate::base::outcome::Failure;
+use crate::base::site::Site;
 use crate::base::target::TargetKind;
 use crate::error::ConfigError;
 
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
+/// Ends with whether the node has shown how it is set up.
+pub(crate) type Checking<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
 /// A [`Purger`] whose type is erased.
 pub(crate) trait AnyPurger: Send + Sync {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a>;
+
+    /// Looks without a purge of any page whether the node is set up so that purges reach its pages, and logs what is
+    /// wrong. `site` is the default site.
+    fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
+        Box::pin(std::future::ready(true))
+    }
 }
 
 /// One node, with its client.

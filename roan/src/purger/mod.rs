@@ -41,10 +41,10 @@ mod nginx;
 
 pub use answer::Answer;
 pub use cache::Cache;
-pub use nginx::Nginx;
+pub use nginx::{Nginx, NginxConfig};
 
-pub(crate) use cache::{Answering, AnyPurger, NodeClient};
-pub(crate) use nginx::DEFAULT_PURGE_URL;
+pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient};
+pub(crate) use nginx::default_cache;
 
 use crate::base::site::Site;
 use crate::base::target::Target;

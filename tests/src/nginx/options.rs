@@ -9,6 +9,7 @@ pub const SITE_CONF: &str = include_str!("../../conf/site.conf");
 /// The changes; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    whole: Option<String>,
     server_text: String,
     keys_zone: Option<String>,
     purge_location: Option<String>,
@@ -18,6 +19,14 @@ pub struct Options {
 }
 
 impl Options {
+    /// Takes this text in place of the quoted one, for set-ups that nobody should copy. `LISTEN`, `APP` and `FOLDER` in
+    /// it stand for the address to listen at, that of the app, and the folder of the cache.
+    #[must_use]
+    pub fn whole(mut self, text: &str) -> Self {
+        self.whole = Some(text.to_owned());
+        self
+    }
+
     /// Puts more text into the `server` block, such as another location.
     #[must_use]
     pub fn server_text(mut self, text: &str) -> Self {
@@ -64,6 +73,12 @@ impl Options {
 
     /// The quoted text for one nginx: only the addresses and the folder are replaced.
     pub(super) fn site_conf(&self, port: u16, origin: SocketAddr, cache: &Path) -> String {
+        if let Some(text) = &self.whole {
+            return text
+                .replace("LISTEN", &format!("127.0.0.1:{port}"))
+                .replace("APP", &origin.to_string())
+                .replace("FOLDER", &cache.display().to_string());
+        }
         let mut conf = SITE_CONF.to_owned();
         replace(
             &mut conf,

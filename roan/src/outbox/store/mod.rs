@@ -12,6 +12,7 @@ use super::connection::{Connection, Options, Value};
 use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{self, migrations};
+use crate::base::cause::Cause;
 
 pub(crate) use admin::DeadRow;
 pub(crate) use catalog::{ForeignKey, FoundTrigger};
@@ -50,7 +51,9 @@ impl Store {
     ) -> std::result::Result<Self, OutboxError> {
         let opened = Connection::open(options).await;
         let connection = opened.map_err(|error| match OutboxError::of(&error) {
-            OutboxError::Database(text) => OutboxError::Connect(text),
+            OutboxError::Database(_) | OutboxError::Connect(_) => {
+                OutboxError::Connect(Cause::new(error))
+            }
             other => other,
         })?;
         let mut store = Self {
