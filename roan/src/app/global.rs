@@ -27,7 +27,7 @@ static UNUSABLE: OnceCell<ConfigError> = OnceCell::new();
 /// # Errors
 ///
 /// If none was installed and a variable of the environment is invalid. The environment is read once.
-/// Also when a `tracing` subscriber asks for it while it is being made.
+/// Also if a `tracing` subscriber requests it while it starts.
 pub fn global() -> Result<&'static Roan, ConfigError> {
     if let Some(roan) = GLOBAL.get() {
         if early::is_made() {
@@ -40,7 +40,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     }
     if early::is_made_here() {
         return Err(ConfigError::Start(Cause::new(
-            "it is being made on this very thread, whose `tracing` subscriber asks for it",
+            "this very thread is starting it, and its `tracing` subscriber requests it",
         )));
     }
     let mut making = None;
@@ -93,16 +93,16 @@ pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
     }
 }
 
-/// Where the purges of a hook go.
+/// The destination of the purges of a hook.
 pub(crate) enum Destination<'a> {
     Dispatcher(&'a Roan),
-    /// The global dispatcher is being made, and gets them when it is there. To wait for it could be
-    /// to wait for oneself: its making emits events, and a subscriber may fire hooks.
+    /// The global dispatcher is starting, and receives them later. Waiting for it could be a deadlock: its start emits
+    /// events, and a subscriber may fire hooks.
     Early,
 }
 
 impl<'a> Destination<'a> {
-    /// `None` was told already.
+    /// `None` has been logged already.
     pub(crate) fn of(given: Option<&'a Roan>) -> Option<Self> {
         if let Some(roan) = given.or(GLOBAL.get()) {
             return Some(Self::Dispatcher(roan));
@@ -128,7 +128,7 @@ impl<'a> Destination<'a> {
     pub(crate) fn invalid(&self, error: &TargetError) {
         match self {
             Self::Dispatcher(roan) => roan.engine().invalid(error),
-            Self::Early => loudly(format_args!("a rule yields no purge: {error}")),
+            Self::Early => loudly(format_args!("a rule could not make a URL or tag: {error}")),
         }
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn install(builder: RoanBuilder) -> Result<Roan, ConfigError> {
         return Err(error);
     }
     if GLOBAL.set(roan.clone()).is_err() {
-        // Hooks may have taken this for the making of the other.
+        // Hooks may have confused this with the start of the other one.
         global().map(|global| early::hand_over(global, Some(making)))?;
         return Err(ConfigError::AlreadyInstalled);
     }
@@ -161,8 +161,8 @@ fn warn_of_missing_rules() {
         emit(|| {
             tracing::warn!(
                 target: "roan",
-                "no rule is in this program: if its models are in a crate of their own that it does \
-                 not name elsewhere, the linker has left that out; write `use that_crate as _;` in \
+                "this program does not contain any rule: if its models are in a crate that it does \
+                 not use elsewhere, the linker omits that crate; write `use that_crate as _;` in \
                  main.rs"
             );
         });

@@ -87,13 +87,15 @@ impl FromStr for Site {
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
         match authority.find(['@', '/', '?', '#', '*']) {
             None => {}
-            Some(_) if authority.contains('@') => return error("has a user name"),
+            Some(_) if authority.contains('@') => {
+                return error("has a user name");
+            }
             Some(at) => {
                 return error(match &authority[at..=at] {
                     "/" => "has a path",
                     "?" => "has a query",
                     "#" => "has a fragment",
-                    _ => "has a wildcard, but each site is one host",
+                    _ => "has a wildcard, but a site is one host",
                 });
             }
         }
@@ -107,7 +109,7 @@ impl FromStr for Site {
         }
         match (&authority[parsed.host().len()..], parsed.port_u16()) {
             ("", _) | (_, Some(1..)) => {}
-            _ => return error("has a port that is not between 1 and 65535"),
+            _ => return error("has a port outside of 1 to 65535"),
         }
         let host_len = parsed.host().len();
         let Ok(header) = HeaderValue::from_str(&authority) else {
@@ -156,7 +158,7 @@ mod tests {
         for (text, problem) in [
             ("", "no host name"),
             ("http://", "no host name"),
-            ("ftp://x", "a scheme that is neither http nor https"),
+            ("ftp://x", "a scheme other than http and https"),
             ("x/y", "a path"),
             ("a b", "no host name"),
             ("a,b", "no host name"),

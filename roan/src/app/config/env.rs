@@ -229,7 +229,7 @@ mod tests {
             (
                 "ROAN_CONCURRENCY",
                 "0",
-                r#""0" is not between 1 and 1024: the default is 8"#,
+                r#""0" must be between 1 and 1024: the default is 8"#,
             ),
             (
                 "ROAN_CONCURRENCY",
@@ -336,7 +336,7 @@ mod tests {
             (
                 "ROAN_OUTBOX",
                 "host=h password=secret",
-                "begins with none of",
+                "must begin with",
             ),
             (
                 "ROAN_OUTBOX_PREFIX",

@@ -214,8 +214,8 @@ mod tests {
         assert!(message(&text(all)).contains("cannot connect"));
         for (settings, words) in [
             ("poll = 'often'", "poll: \"often\" is not a duration"),
-            ("prefix = 'a b'", "outbox prefix: takes up to 40"),
-            ("notify = true", "outbox notify: is for PostgreSQL alone"),
+            ("prefix = 'a b'", "outbox prefix: must be up to 40"),
+            ("notify = true", "outbox notify: is only available for PostgreSQL"),
             ("prefx = 'x'", "unknown field `prefx`"),
         ] {
             let message = message(&text(settings));
@@ -235,7 +235,7 @@ mod tests {
                 "concurrency = 0",
                 "concurrency: \"0\" must be between 1 and 1024",
             ),
-            ("max_age = '400days'", "must be at most a year"),
+            ("max_age = '400days'", "is longer than a year"),
             ("[[caches]]\nkind = 'squid'", "unknown variant `squid`"),
             ("[[caches]]\nkind = 'nginx'", "nodes: \"\" is empty"),
             (
