@@ -109,7 +109,7 @@ impl Setup {
                 // This URL does not contain noise parameters.
                 Named::Cut => {}
                 Named::Wrong(why) => {
-                    loudly(format_args!("{who}: purges do not reach the pages: {why}"))
+                    loudly(format_args!("{who}: purges do not reach the pages: {why}"));
                 }
             },
         }
