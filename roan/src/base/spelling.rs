@@ -14,17 +14,17 @@ pub enum Spellings {
     /// A URL without a percent-encoded punctuation mark or space has one spelling. `C++` in a path has two. A URL
     /// whose path and query both contain every kind of punctuation has 25, which is the maximum.
     ///
-    /// A `*` at the end stays encoded, for some caches purge by prefix then. Redirect such a link, if a site has one.
+    /// A `*` at the end stays encoded, because some caches purge by prefix otherwise. Redirect such a link if your site has one.
     ///
     /// [WHATWG]: https://url.spec.whatwg.org/#percent-encoded-bytes
     #[default]
     Common,
-    /// The URL as the rule makes it, and no other: for sites whose links are all made by [`roan::url!`](crate::url!) or
-    /// [`roan::encode`](crate::encode), or in the same spelling.
+    /// Only the URL as the rule makes it, for sites whose links all come from [`roan::url!`](crate::url!) or
+    /// [`roan::encode`](crate::encode), or have the same spelling.
     Exact,
 }
 
-/// An encoder, by how its output differs from Roan's spelling.
+/// An encoder, by the difference of its output from Roan's spelling.
 struct Encoder {
     /// The characters that it leaves unchanged, besides the unreserved ones.
     literal: &'static [u8],
@@ -125,7 +125,7 @@ impl Spellings {
     }
 }
 
-/// Forks of nginx's purge module take a `*` at the end for everything that begins so. No value of a row may purge that.
+/// Forks of nginx's purge module treat a `*` at the end as a prefix purge. A value of a row must never cause that.
 fn is_no_wildcard(url: &String) -> bool {
     !url.ends_with('*')
 }
@@ -143,7 +143,7 @@ fn distinct(text: &str, encoders: &[Encoder]) -> Vec<String> {
 }
 
 impl Encoder {
-    /// The same text, with its escapes as this encoder writes them.
+    /// The text, with its escapes as this encoder writes them.
     fn respell(&self, text: &str) -> String {
         let mut spelling = String::with_capacity(text.len());
         let mut rest = text;

@@ -9,7 +9,7 @@ use crate::purger::http::Connecting;
 /// Longer than any useful duration, and short enough to be added to any time without overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How purges are paced and repeated at each node.
+/// The pacing and retries at each node.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
     /// The delay after an answered purge at which the same target is purged once more.
@@ -61,7 +61,7 @@ impl Policy {
     }
 }
 
-/// One number or duration: the only place that knows its names and bounds. Its default is in [`Policy::default`].
+/// A number or duration, with its names and bounds. [`Policy::default`] has the default.
 pub(crate) struct Setting {
     /// The method of the builder, and the field of a config file.
     pub(crate) name: &'static str,
@@ -165,7 +165,7 @@ impl Setting {
         self.check(policy, known_as, Some(text))
     }
 
-    /// `shown` is the value in the user's own words.
+    /// `shown` is the value as the user wrote it.
     fn check(
         &self,
         policy: &mut Policy,
@@ -207,7 +207,7 @@ impl Setting {
         ))
     }
 
-    /// The default, as one would write it.
+    /// The default, as a user writes it.
     pub(crate) fn default(&self) -> String {
         let mut policy = Policy::default();
         let shown = |duration| humantime::format_duration(duration).to_string();
@@ -221,7 +221,7 @@ impl Setting {
 
 const TOO_LONG: &str = "is longer than a year: write at most `365days`";
 
-/// Reads a duration with its unit; `such_as` is one that could be written.
+/// Reads a duration with its unit. `such_as` is an example for the message.
 pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Duration, ConfigError> {
     humantime::parse_duration(text).map_err(|_| {
         let problem =

@@ -32,7 +32,7 @@ thread_local! {
     static STARTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is the thread of a dispatcher, and somebody waits for it to start.
+/// Whether this is the thread of a dispatcher whose start another thread awaits.
 pub(crate) fn is_starting() -> bool {
     STARTING.get()
 }

@@ -333,11 +333,7 @@ mod tests {
                 "https://me:s=secret@a.example",
                 r#""https://***@a.example" has a user name"#,
             ),
-            (
-                "ROAN_OUTBOX",
-                "host=h password=secret",
-                "must begin with",
-            ),
+            ("ROAN_OUTBOX", "host=h password=secret", "must begin with"),
             (
                 "ROAN_OUTBOX_PREFIX",
                 "x_",

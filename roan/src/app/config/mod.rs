@@ -215,7 +215,10 @@ mod tests {
         for (settings, words) in [
             ("poll = 'often'", "poll: \"often\" is not a duration"),
             ("prefix = 'a b'", "outbox prefix: must be up to 40"),
-            ("notify = true", "outbox notify: is only available for PostgreSQL"),
+            (
+                "notify = true",
+                "outbox notify: is only available for PostgreSQL",
+            ),
             ("prefx = 'x'", "unknown field `prefx`"),
         ] {
             let message = message(&text(settings));
