@@ -64,7 +64,7 @@ fn braces(text: &str, known: &[&str], in_query: bool) -> Option<String> {
     }
     let name = corrected(name, known)?;
     Some(format!(
-        "`{{{{{inside}}}}}`: did you mean `{{{name}}}`? Two braces are one brace of the text"
+        "`{{{{{inside}}}}}`: did you mean `{{{name}}}`? Doubled braces are literal braces"
     ))
 }
 
