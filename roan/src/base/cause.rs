@@ -52,3 +52,23 @@ impl PartialEq for Cause {
 }
 
 impl Eq for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::error::ConfigError;
+
+    #[test]
+    fn the_error_itself_is_found_below_ours() {
+        let error = ConfigError::Start(Cause::new(io::Error::other("no thread")));
+        assert_eq!(error.to_string(), "cannot start the dispatcher: no thread");
+        assert_eq!(error, error.clone());
+        let cause = error.source().and_then(Error::source);
+        assert!(
+            cause.is_some_and(|cause| cause.is::<io::Error>()),
+            "{cause:?}"
+        );
+    }
+}

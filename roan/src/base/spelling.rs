@@ -101,7 +101,11 @@ impl Spellings {
             ],
         );
         let Some(query) = query else {
-            return paths.into_iter().skip(1).filter(is_no_wildcard).collect();
+            return paths
+                .into_iter()
+                .skip(1)
+                .filter(|url| is_no_wildcard(url))
+                .collect();
         };
         let queries = distinct(
             query,
@@ -120,13 +124,13 @@ impl Spellings {
             .iter()
             .flat_map(of_path)
             .skip(1)
-            .filter(is_no_wildcard)
+            .filter(|url| is_no_wildcard(url))
             .collect()
     }
 }
 
 /// Forks of nginx's purge module treat a `*` at the end as a prefix purge. A value of a row must never cause that.
-fn is_no_wildcard(url: &String) -> bool {
+fn is_no_wildcard(url: &str) -> bool {
     !url.ends_with('*')
 }
 
