@@ -116,7 +116,7 @@ fn a_guard_sends_everything_after_a_panic() {
 #[test]
 fn a_guard_says_what_it_could_not_send() {
     let ended = end("is guarded in vain", Behaviour::Hang);
-    let words = ["not all was sent within 50ms: 1000 purges and 0 rebounds"];
+    let words = ["could not send everything within 50ms: 1000 purges and 0 rebounds"];
     assert_says(&ended.stderr, &words);
     assert_eq!(
         ended.stderr.matches("roan: ").count(),
