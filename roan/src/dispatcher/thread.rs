@@ -164,11 +164,14 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     for node in &engine.nodes {
-        let dead = {
+        let (dead, turn) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
-            queue.expire(now)
+            (queue.expire(now), queue.tell(now))
         };
+        if let Some(turn) = turn {
+            node.tell(turn);
+        }
         for job in dead {
             let outcome = Outcome::Dead(node.last_failure());
             engine.end_unsent(node, &job, outcome, now);

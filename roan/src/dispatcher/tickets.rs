@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use slab::Slab;
 use tokio::sync::Notify;
@@ -40,9 +41,9 @@ pub(crate) struct Deferred {
 pub(crate) enum Why {
     /// Not sent: the node is down, or its queue is full.
     Unsent,
-    /// The attempt failed; a retry may succeed.
-    Failed(Failure),
-    /// A retry would fail, too.
+    /// The attempt failed; another may do better, after that pause at least.
+    Failed(Failure, Duration),
+    /// Another attempt would do no better.
     Refused(Refusal),
 }
 

@@ -17,11 +17,11 @@ use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly};
 use crate::dispatcher::tickets::Row;
-use crate::dispatcher::{Engine, Policy};
+use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::payload::{self, Payload};
-use crate::outbox::store::TakenPurge;
 use crate::outbox::store::{Store, Watch};
+use crate::outbox::store::{TakenPurge, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
 use crate::triggers::{self, apply};
@@ -36,13 +36,24 @@ const BATCH: usize = 1000;
 /// This many rows at one look mean steady writes: the next rows are taken together.
 const MANY: usize = 8;
 
-/// The time between attempts to reach the database.
+/// Failed deliveries are taken before the next look when there is room for so many.
+const MANY_FAILED: usize = 128;
+
+/// Between attempts to reach a database that is gone.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
 /// without a rebound.
 const HELD: usize = 32 * 1024;
+
+/// What a look for deliveries has found.
+#[derive(Debug, Default)]
+struct Found {
+    taken: usize,
+    /// As many as there was room for, so that more may wait.
+    more: bool,
+}
 
 /// The relay's state.
 pub(crate) struct Relay {
@@ -57,7 +68,9 @@ pub(crate) struct Relay {
     watch: Watch,
     /// Nodes that have come back, and for which deliveries wait, due or not.
     back: Vec<(Arc<str>, Arc<str>)>,
-    /// Whether the backlog exceeded the threshold at the last count.
+    /// Nodes that may take more deliveries before the next look.
+    take_more: Vec<(String, String)>,
+    /// Whether the backlog was over the threshold when it was last counted.
     alarmed: bool,
     /// Whether the next look is for a write of this program.
     expects: bool,
@@ -111,6 +124,7 @@ impl Relay {
             outbox,
             watch: Watch::default(),
             back: Vec::new(),
+            take_more: Vec::new(),
             alarmed: false,
             expects: false,
             batch: BATCH,
@@ -257,7 +271,10 @@ impl Relay {
         if self.schedule.is_due(Look::Purges, now) {
             self.take_purges(store).await?;
         }
-        if self.schedule.is_due(Look::Deliveries, now) || !self.back.is_empty() {
+        if self.schedule.is_due(Look::Deliveries, now)
+            || !self.back.is_empty()
+            || self.can_take_more()
+        {
             self.take_deliveries(store).await?;
         }
         if self.schedule.is_due(Look::Write, now) && self.engine.tickets.has_news() {
@@ -330,7 +347,7 @@ impl Relay {
                 handed_over += 1;
             }
         }
-        self.engine.pump_all();
+        self.engine.handed_over();
         if given_back.is_empty() {
             self.batch = (2 * self.batch).min(BATCH);
         } else {
@@ -378,71 +395,106 @@ impl Relay {
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
+        self.take_more.clear();
         for (cache, node) in store.waiting_nodes().await? {
-            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
-            let has_come_back = self.back.iter().any(is_back);
-            let limit = match self.engine.is_down((&cache, &node)) {
-                None => {
-                    let count = store.end_deliveries(&cache, &node).await?;
-                    loudly(format_args!(
-                        "discarded {count} purges for {cache} {node}, which is no longer configured"
-                    ));
-                    continue;
-                }
-                // One, to see whether the node is back.
-                Some(true) => usize::from(!self.engine.is_busy((&cache, &node))),
-                Some(false) => self.room().min(BATCH),
-            };
-            if limit == 0 {
+            let place = (&*cache, &*node);
+            let Some(room) = self.engine.room_at(place) else {
+                let count = store.end_deliveries(&cache, &node).await?;
+                loudly(format_args!(
+                    "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
+                ));
                 continue;
-            }
-            self.beat_if_due(store).await?;
-            let is_due_only = !has_come_back && self.engine.is_down((&cache, &node)) == Some(false);
-            let cap = i64::try_from(self.backoff.cap.as_millis()).unwrap_or(i64::MAX);
-            let taken = store
-                .take_deliveries((&cache, &node), is_due_only.then_some(cap), limit)
-                .await?;
-            if taken.len() == limit && limit > 1 {
-                more = true;
+            };
+            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
+            // What has failed waits until it is due, unless the node was down and is back.
+            let has_come_back = self.back.iter().any(is_back);
+            let due_within = (!has_come_back).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
+            let new = self.take_for(store, place, Which::New, room.new).await?;
+            // Of a node that is down one, to see whether it is back: best one that has not failed before.
+            let room_for_failed = if room.is_down && new.taken > 0 {
+                0
             } else {
-                self.back.retain(|known| !is_back(known));
+                room.failed
+            };
+            let failed = Which::Failed { due_within };
+            let failed = self.take_for(store, place, failed, room_for_failed).await?;
+            more |= new.more;
+            if failed.more || room.is_down && new.taken > 0 {
+                self.take_more.push((cache.clone(), node.clone()));
             }
-            let now = Instant::now();
-            for delivery in taken {
-                let row = Row::Delivery {
-                    id: delivery.id,
-                    purge: delivery.purge,
-                };
-                let target = delivery
-                    .target
-                    .and_then(|target| payload::read_target(&target));
-                let unread = target.as_ref().err().cloned();
-                let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
-                match target {
-                    Ok(target) => {
-                        let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
-                        let asked = since(delivery.age_ms, now);
-                        let place = (&*cache, &*node);
-                        self.engine
-                            .accept_at(place, &target, asked, (ticket, attempts), now);
-                    }
-                    Err(error) => loudly(format_args!(
-                        "delivery {} of the outbox is dead: {error}",
-                        delivery.id
-                    )),
-                }
-                self.engine.tickets.done(ticket);
+            if !new.more && !failed.more {
+                self.back.retain(|known| !is_back(known));
             }
         }
         if !more {
-            self.back.clear();
+            let take_more = &self.take_more;
+            self.back.retain(|(back_cache, back_node)| {
+                let is_back = |(cache, node): &(String, String)| {
+                    **back_cache == **cache && **back_node == **node
+                };
+                take_more.iter().any(is_back)
+            });
         }
-        self.engine.pump_all();
+        self.engine.handed_over();
         self.schedule.looked(Look::Deliveries, more, Instant::now());
         Ok(())
     }
 
-    /// Tasks that are not urgent.
+    /// Takes deliveries to one node, and hands them over.
+    async fn take_for(
+        &mut self,
+        store: &mut Store,
+        place: (&str, &str),
+        which: Which,
+        room: usize,
+    ) -> Result<Found> {
+        let limit = self.room().min(BATCH).min(room);
+        if limit == 0 {
+            return Ok(Found::default());
+        }
+        self.beat_if_due(store).await?;
+        let taken = store.take_deliveries(place, which, limit).await?;
+        let found = Found {
+            taken: taken.len(),
+            more: taken.len() == limit && limit > 1,
+        };
+        let now = Instant::now();
+        for delivery in taken {
+            let row = Row::Delivery {
+                id: delivery.id,
+                purge: delivery.purge,
+            };
+            let target = delivery
+                .target
+                .and_then(|target| payload::read_target(&target));
+            let unread = target.as_ref().err().cloned();
+            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+            match target {
+                Ok(target) => {
+                    let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
+                    let asked = since(delivery.age_ms, now);
+                    self.engine
+                        .accept_at(place, &target, asked, (ticket, attempts), now);
+                }
+                Err(error) => loudly(format_args!(
+                    "delivery {} of the outbox is dead: {error}",
+                    delivery.id
+                )),
+            }
+            self.engine.tickets.done(ticket);
+        }
+        Ok(found)
+    }
+
+    /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
+    fn can_take_more(&self) -> bool {
+        self.take_more.iter().any(|(cache, node)| {
+            let room = self.engine.room_at((cache, node));
+            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
+        })
+    }
+
+    /// What need not be done soon.
     async fn keep_house(&mut self, store: &mut Store) -> Result<()> {
         let now = Instant::now();
         if self.holds_rows() {

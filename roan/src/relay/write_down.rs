@@ -129,7 +129,7 @@ impl Relay {
             if due_in_ms.is_some() && !is_new {
                 continue;
             }
-            if let (None, Why::Failed(failure)) = (due_in_ms, &deferred.why) {
+            if let (None, Why::Failed(failure, _)) = (due_in_ms, &deferred.why) {
                 given_up.push(Given {
                     cache: cache.to_string(),
                     node: node.to_string(),
@@ -160,14 +160,14 @@ impl Relay {
         match deferred.why {
             Why::Unsent => Some(0),
             Why::Refused(_) => None,
-            Why::Failed(_) => {
+            Why::Failed(_, pause) => {
                 let max_age = self.max_age.as_millis();
                 let is_too_old = u128::try_from(age_ms).is_ok_and(|age| age >= max_age);
                 let most = self.outbox.max_attempts.unwrap_or(u32::MAX);
                 if is_too_old || deferred.attempts >= most {
                     return None;
                 }
-                let pause = self.backoff.after(deferred.attempts);
+                let pause = self.backoff.after(deferred.attempts).max(pause);
                 Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
             }
         }
@@ -187,7 +187,7 @@ impl Relay {
 fn reason(why: &Why) -> String {
     match why {
         Why::Unsent => "not sent".to_owned(),
-        Why::Failed(failure) => Outcome::Failed(failure.clone()).to_string(),
+        Why::Failed(failure, _) => Outcome::Failed(failure.clone()).to_string(),
         Why::Refused(refusal) => Outcome::Refused(refusal.clone()).to_string(),
     }
 }

@@ -9,6 +9,7 @@ pub const SITE_CONF: &str = include_str!("../../conf/site.conf");
 /// The changes; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    http_text: String,
     whole: Option<String>,
     server_text: String,
     keys_zone: Option<String>,
@@ -31,6 +32,13 @@ impl Options {
     #[must_use]
     pub fn server_text(mut self, text: &str) -> Self {
         self.server_text.push_str(text);
+        self
+    }
+
+    /// Puts more text before the `server` block, such as a `limit_req_zone`.
+    #[must_use]
+    pub fn http_text(mut self, text: &str) -> Self {
+        self.http_text.push_str(text);
         self
     }
 
@@ -108,7 +116,7 @@ impl Options {
         }
         let server_text = format!("{}\n    {opening}", self.server_text);
         replace(&mut conf, opening, &server_text);
-        conf
+        format!("{}\n{conf}", self.http_text)
     }
 }
 

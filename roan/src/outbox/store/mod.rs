@@ -18,7 +18,7 @@ pub(crate) use admin::DeadRow;
 pub(crate) use catalog::{ForeignKey, FoundTrigger};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
-pub(crate) use take::TakenPurge;
+pub(crate) use take::{TakenPurge, Which};
 
 /// `state` of a row that waits.
 const WAITING: i64 = 0;

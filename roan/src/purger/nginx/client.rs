@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
@@ -13,7 +14,7 @@ use super::setup::{CHECK_URL, Reply, Setup};
 use crate::base::log::warn_loudly;
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::purger::http::{failure, read_to_end};
+use crate::purger::http::{failure, read_to_end, retry_after};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
 /// The client of one nginx.
@@ -58,7 +59,8 @@ impl NginxNode {
         let status = response.status();
         let key = response.headers_mut().remove(key::HEADER);
         let from = response.remote_addr();
-        // The connection can be reused only after the body was read. An incomplete answer is not an answer.
+        let pause = retry_after(response.headers(), SystemTime::now());
+        // The connection is only used again once the body was read; an answer that breaks off is no answer.
         read_to_end(&mut response)
             .await
             .map_err(|error| Answer::failed(failure(error)).status(status.as_u16()))?;
@@ -66,6 +68,7 @@ impl NginxNode {
             status,
             key: key.map(|key| key.as_bytes().to_vec()),
             from,
+            pause,
         })
     }
 
@@ -76,8 +79,13 @@ impl NginxNode {
         match self.send(request).await {
             Ok(reply) => {
                 let (method, location) = (self.method.as_str(), &self.location);
-                self.setup
-                    .answer(&reply, method, location, site, target.as_str())
+                let answer = self
+                    .setup
+                    .answer(&reply, method, location, site, target.as_str());
+                match reply.pause {
+                    Some(pause) => answer.retry_after(pause),
+                    None => answer,
+                }
             }
             Err(answer) => answer,
         }

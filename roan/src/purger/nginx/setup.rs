@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -29,6 +30,8 @@ pub(super) struct Reply {
     pub(super) key: Option<Vec<u8>>,
     /// The server that answered.
     pub(super) from: Option<SocketAddr>,
+    /// How long it asks to be left in peace.
+    pub(super) pause: Option<Duration>,
 }
 
 /// The observed configuration of one node. Each fault is logged once.
@@ -207,6 +210,7 @@ mod tests {
                 status: StatusCode::NOT_FOUND,
                 key: None,
                 from: from.parse().ok(),
+                pause: None,
             };
             cure(&reply, &url.parse().unwrap(), &site)
         };
