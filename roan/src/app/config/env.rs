@@ -244,7 +244,7 @@ mod tests {
             (
                 "ROAN_PURGE_URL",
                 "ftp://me:secret@host/purge",
-                r#""ftp://***@host/purge" is neither http"#,
+                r#""ftp://***@host/purge" must begin with"#,
             ),
             (
                 "ROAN_PURGE_URL",
