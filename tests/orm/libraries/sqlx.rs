@@ -1,6 +1,6 @@
 //! sqlx.
 
-use roan::orm::sqlx::Purging as _;
+use roan::orm::sqlx::PurgeConnection as _;
 use roan::{Roan, purge_on};
 use roan_tests::{Connection, Database};
 use sqlx::{AssertSqlSafe, Connection as _};
@@ -100,7 +100,7 @@ macro_rules! steps {
                         let post = Post::from(*post);
                         insert(connection, &post).await?;
                         connection
-                            .purging(Some(roan), || roan::created(&post))
+                            .run_hooks(Some(roan), || roan::created(&post))
                             .await
                     }
                     Step::Update { id, slug, title } => {
@@ -115,7 +115,7 @@ macro_rules! steps {
                             .execute(&mut *connection)
                             .await?;
                         connection
-                            .purging(Some(roan), || roan::updated(&old, &new))
+                            .run_hooks(Some(roan), || roan::updated(&old, &new))
                             .await
                     }
                     Step::Delete(id) => {
@@ -125,7 +125,7 @@ macro_rules! steps {
                             .execute(&mut *connection)
                             .await?;
                         connection
-                            .purging(Some(roan), || roan::deleted(&post))
+                            .run_hooks(Some(roan), || roan::deleted(&post))
                             .await
                     }
                     Step::CreateMany(posts) => {
@@ -134,7 +134,7 @@ macro_rules! steps {
                             insert(connection, post).await?;
                         }
                         let hooks = || posts.iter().for_each(roan::created);
-                        connection.purging(Some(roan), hooks).await
+                        connection.run_hooks(Some(roan), hooks).await
                     }
                     Step::UpdateMany { author_id, title } => {
                         let mut tx = connection.begin().await?;
@@ -150,7 +150,7 @@ macro_rules! steps {
                                 roan::updated(old, new);
                             }
                         };
-                        tx.purging(Some(roan), hooks).await?;
+                        tx.run_hooks(Some(roan), hooks).await?;
                         tx.commit().await
                     }
                     Step::DeleteMany { author_id } => {
@@ -161,7 +161,7 @@ macro_rules! steps {
                             .execute(&mut *tx)
                             .await?;
                         let hooks = || old.iter().for_each(roan::deleted);
-                        tx.purging(Some(roan), hooks).await?;
+                        tx.run_hooks(Some(roan), hooks).await?;
                         tx.commit().await
                     }
                     Step::Raw(sql) => {

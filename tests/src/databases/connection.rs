@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use roan::Roan;
-use roan::orm::sqlx::Purging;
+use roan::orm::sqlx::PurgeConnection;
 use roan::outbox::Dialect;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -126,6 +126,6 @@ impl Connection {
     ///
     /// What the database says.
     pub async fn purge(&mut self, roan: &Roan, hooks: impl FnOnce() + Send) -> Result<()> {
-        each_connection!(self, connection => connection.purging(Some(roan), hooks).await)
+        each_connection!(self, connection => connection.run_hooks(Some(roan), hooks).await)
     }
 }

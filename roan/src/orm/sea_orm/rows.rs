@@ -7,7 +7,7 @@ use sea_orm::{
     Select, TryIntoModel,
 };
 
-use super::bypass::purging;
+use super::write::notice;
 use crate::model::Model;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
@@ -48,7 +48,8 @@ where
         let nothing = E::update_many()
             .col_expr(key, key.into_expr())
             .filter(Expr::cust("0"));
-        purging(nothing.exec(db)).await?;
+        let done = nothing.exec(db).await;
+        done.inspect_err(|error| notice::<C>(error))?;
     }
     Ok(())
 }
