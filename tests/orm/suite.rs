@@ -146,7 +146,7 @@ pub(crate) fn save_beside_the_relay<W: Writer>() {
     let roan = block_on(async {
         make_tables(&mut database.connect().await).await;
         let outbox = Outbox::at(database.url()).expect("a URL");
-        let outbox = outbox.poll(Duration::from_millis(1));
+        let outbox = outbox.poll(Duration::from_millis(10));
         outbox.migrate().await.expect("tables");
         let builder = Roan::builder().cache(Recorder::new()).rebound(None);
         builder.outbox(outbox).build().expect("a dispatcher")
@@ -193,7 +193,7 @@ fn run_case<W: Writer>(
     roan: &Roan,
     recorder: &Recorder,
 ) -> Result<(), String> {
-    block_on(async { put_rows(&mut database.connect().await).await });
+    block_on(async { put_rows(database.connect().await).await });
     let stage = Stage {
         database,
         open: Mutex::default(),
@@ -260,7 +260,7 @@ async fn make_tables(connection: &mut Connection) {
     }
 }
 
-async fn put_rows(connection: &mut Connection) {
+async fn put_rows(mut connection: Connection) {
     connection
         .run("DELETE FROM posts")
         .await
@@ -272,4 +272,5 @@ async fn put_rows(connection: &mut Connection) {
         );
         connection.run(&sql).await.expect("a post");
     }
+    connection.close().await.expect("it answers");
 }

@@ -197,7 +197,7 @@ macro_rules! on_connection {
                     query = query.bind(payload);
                 }
                 let done = query.execute(self).await;
-                done.inspect_err(sqlite::notice_sqlx)?;
+                done.inspect_err(sqlite::notice)?;
                 Ok(())
             }
         }

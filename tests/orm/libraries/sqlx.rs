@@ -71,7 +71,7 @@ crate::libraries::on_each_database!(SqlxWriter);
 
 /// The steps on one kind of connection: sqlx's types differ for each.
 macro_rules! steps {
-    ($module:ident, $database:ident, $sql:expr) => {
+    ($module:ident, $database:ident, $sql:expr, $begin:expr) => {
         mod $module {
             use super::*;
 
@@ -137,7 +137,7 @@ macro_rules! steps {
                         connection.run_hooks(Some(roan), hooks).await
                     }
                     Step::UpdateMany { author_id, title } => {
-                        let mut tx = connection.begin().await?;
+                        let mut tx = $begin(connection).await?;
                         let old = find(&mut tx, "author_id", *author_id).await?;
                         sqlx::query($sql("UPDATE posts SET title = ? WHERE author_id = ?"))
                             .bind(title)
@@ -154,7 +154,7 @@ macro_rules! steps {
                         tx.commit().await
                     }
                     Step::DeleteMany { author_id } => {
-                        let mut tx = connection.begin().await?;
+                        let mut tx = $begin(connection).await?;
                         let old = find(&mut tx, "author_id", *author_id).await?;
                         sqlx::query($sql("DELETE FROM posts WHERE author_id = ?"))
                             .bind(author_id)
@@ -169,7 +169,7 @@ macro_rules! steps {
                         Ok(())
                     }
                     Step::Transaction(inner, end) => {
-                        let mut tx = connection.begin().await?;
+                        let mut tx = $begin(connection).await?;
                         steps(&mut tx, roan, inner, stage).await?;
                         match end {
                             End::Commit => tx.commit().await,
@@ -211,9 +211,20 @@ macro_rules! steps {
     };
 }
 
-steps!(postgres, Postgres, numbered);
-steps!(mysql, MySql, as_written);
-steps!(sqlite, Sqlite, as_written);
+steps!(postgres, Postgres, numbered, sqlx::Connection::begin);
+steps!(mysql, MySql, as_written, sqlx::Connection::begin);
+steps!(sqlite, Sqlite, as_written, begin_writing);
+
+/// SQLite: a transaction that begins by reading could not write beside the relay.
+async fn begin_writing(
+    connection: &mut sqlx::SqliteConnection,
+) -> Result<sqlx::Transaction<'_, sqlx::Sqlite>, sqlx::Error> {
+    if connection.is_in_transaction() {
+        connection.begin().await
+    } else {
+        connection.begin_with("BEGIN IMMEDIATE").await
+    }
+}
 
 fn as_written(sql: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(sql.to_owned())

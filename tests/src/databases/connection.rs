@@ -120,6 +120,15 @@ impl Connection {
         })
     }
 
+    /// Closes it, and waits for that: SQLite locks the file once more when it is closed.
+    ///
+    /// # Errors
+    ///
+    /// As the database says.
+    pub async fn close(self) -> Result<()> {
+        each_connection!(self, connection => connection.close().await)
+    }
+
     /// Writes what the hooks purge, as part of the transaction.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use diesel::associations::HasTable;
 use diesel::connection::{Connection, TransactionManager};
 use diesel::query_builder::QueryFragment;
+use diesel::query_dsl::LoadQuery;
 use diesel::result::Error;
 use diesel::serialize::ToSql;
 use diesel::sql_types::Text;
@@ -12,7 +13,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::backend::Kind;
 use super::purges::{self, Purges};
-use super::rows::TakeWriteLock;
+use super::rows::{BusyTimeout, TakeWriteLock};
 use super::target::FromOf;
 use super::tracker::TransactionTracker;
 use crate::app::Roan;
@@ -38,6 +39,11 @@ pub trait PurgeConnection: Connection {
     /// When the database refuses the row, or is not the database of the outbox.
     fn run_hooks(&mut self, roan: Option<&Roan>, hooks: impl FnOnce()) -> QueryResult<()>;
 
+    /// Makes a transaction of SQLite one that writes, which is what `BEGIN IMMEDIATE` does: Diesel has
+    /// that for a `SqliteConnection` only.
+    #[doc(hidden)]
+    fn take_write_lock<F: QueryFragment<Self::Backend>>(&mut self, table: F) -> QueryResult<()>;
+
     /// Purges one target, without a model.
     ///
     /// # Errors
@@ -58,6 +64,7 @@ impl<C> PurgeConnection for C
 where
     C: Connection,
     str: ToSql<Text, C::Backend>,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
 {
     fn run_hooks(&mut self, roan: Option<&Roan>, hooks: impl FnOnce()) -> QueryResult<()> {
         let Some(roan) = purges::dispatcher(roan, tracker(self)) else {
@@ -83,6 +90,18 @@ where
         }
         Ok(())
     }
+
+    fn take_write_lock<F: QueryFragment<C::Backend>>(&mut self, table: F) -> QueryResult<()> {
+        if Kind::of::<C::Backend>() == Kind::Sqlite {
+            let lock = TakeWriteLock(table);
+            let mut done = (&lock).execute(self);
+            if can_wait(self, &done)? {
+                done = (&lock).execute(self);
+            }
+            done?;
+        }
+        Ok(())
+    }
 }
 
 /// As [`together`], for a write by one statement.
@@ -95,60 +114,48 @@ where
     T: HasTable<Table: QuerySource>,
     FromOf<T>: QueryFragment<C::Backend>,
 {
-    if !purges::needs_transaction(tracker(conn)) {
-        return write(conn);
-    }
-    together(conn, |conn| {
-        take_write_lock::<T, C>(conn)?;
+    if purges::needs_transaction(tracker(conn)) {
+        together::<T, C, R>(conn, write)
+    } else {
         write(conn)
-    })
+    }
 }
 
-/// Runs what writes, and then purges: together, or not at all.
-pub(in crate::orm) fn together<C, R>(
+/// Runs what writes to this table, and then purges: together, or not at all.
+pub(in crate::orm) fn together<T, C, R>(
     conn: &mut C,
     write: impl FnOnce(&mut C) -> QueryResult<R>,
 ) -> QueryResult<R>
 where
     C: PurgeConnection,
+    T: HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend>,
 {
     // In PostgreSQL, a statement that fails ends the transaction in any case.
     if Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0 {
         return write(conn);
     }
-    conn.transaction(write)
-}
-
-/// Makes a transaction of SQLite one that writes, which is what `BEGIN IMMEDIATE` does: Diesel has that
-/// for a `SqliteConnection` only.
-pub(in crate::orm) fn take_write_lock<T, C>(conn: &mut C) -> QueryResult<()>
-where
-    C: Connection,
-    T: HasTable<Table: QuerySource>,
-    FromOf<T>: QueryFragment<C::Backend>,
-{
-    if Kind::of::<C::Backend>() == Kind::Sqlite {
-        let lock = || TakeWriteLock(T::table().from_clause());
-        let mut done = lock().execute(conn);
-        if can_wait(conn, &done)? {
-            done = lock().execute(conn);
-        }
-        done?;
-    }
-    Ok(())
+    conn.transaction(|conn| {
+        conn.take_write_lock(T::table().from_clause())?;
+        write(conn)
+    })
 }
 
 /// Whether a statement that SQLite refused would wait if it came again: on a connection without a busy
 /// timeout, which gets one. Without the relay, the program may be the only writer.
-fn can_wait<C: Connection>(conn: &mut C, done: &QueryResult<usize>) -> QueryResult<bool> {
+fn can_wait<C>(conn: &mut C, done: &QueryResult<usize>) -> QueryResult<bool>
+where
+    C: Connection,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
+{
     let Err(error) = done else {
         return Ok(false);
     };
     if Kind::of::<C::Backend>() != Kind::Sqlite || !sqlite::is_locked(error) {
         return Ok(false);
     }
-    if conn.batch_execute(sqlite::FAILS_WITH_TIMEOUT).is_err() {
-        sqlite::notice(error, depth(conn)? > 0);
+    if BusyTimeout.get_result::<i32>(conn)? > 0 {
+        sqlite::notice(error);
         return Ok(false);
     }
     sqlite::has_set_timeout();

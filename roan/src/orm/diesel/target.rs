@@ -11,7 +11,7 @@ use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
 
 use super::backend::Kind;
-use super::connection::{PurgeConnection, take_write_lock, together};
+use super::connection::{PurgeConnection, together};
 use super::rows::{Returning, Rows, again, fire_updated};
 use super::statement::Written;
 use crate::hooks;
@@ -80,8 +80,7 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together(conn, |conn| {
-            take_write_lock::<T, C>(conn)?;
+        together::<T, C, _>(conn, |conn| {
             let target = self.target.clone().into_update_target();
             let old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
             let statement = diesel::update(self.target).set(self.changes);
@@ -120,7 +119,7 @@ where
         LoadQuery<'query, C, M>,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together(conn, |conn| {
+        together::<T, C, _>(conn, |conn| {
             let selection = M::as_select();
             let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
                 let statement = diesel::delete(self.target);

@@ -117,7 +117,7 @@ impl TransactionTracker {
             },
             InstrumentationEvent::FinishQuery { error, .. } => {
                 if let Some(error) = error {
-                    sqlite::notice(error, self.frames.is_in_transaction());
+                    sqlite::notice(error);
                 }
                 let awaited = self.awaited.take();
                 awaited.map_or_else(Vec::new, |awaited| {

@@ -8,6 +8,7 @@ use diesel::result::Error;
 use diesel::serialize::ToSql;
 use diesel::sql_types::Text;
 use diesel::{QueryResult, QuerySource};
+use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncConnection, RunQueryDsl, TransactionManager};
 
 use crate::app::Roan;
@@ -15,7 +16,7 @@ use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::orm::diesel::backend::Kind;
 use crate::orm::diesel::purges::{self, Purges};
-use crate::orm::diesel::rows::TakeWriteLock;
+use crate::orm::diesel::rows::{BusyTimeout, TakeWriteLock};
 use crate::orm::diesel::target::FromOf;
 use crate::orm::diesel::tracker::TransactionTracker;
 use crate::orm::sqlite;
@@ -36,6 +37,13 @@ pub trait PurgeConnection: AsyncConnection {
         &mut self,
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
+    ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// See `orm::diesel`.
+    #[doc(hidden)]
+    fn take_write_lock<F: QueryFragment<Self::Backend> + Send>(
+        &mut self,
+        table: impl Fn() -> F + Send,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Purges one target, without a model.
@@ -59,6 +67,7 @@ impl<C> PurgeConnection for C
 where
     C: AsyncConnection,
     str: ToSql<Text, C::Backend>,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
 {
     async fn run_hooks(
         &mut self,
@@ -88,69 +97,67 @@ where
         }
         Ok(())
     }
+
+    async fn take_write_lock<F: QueryFragment<C::Backend> + Send>(
+        &mut self,
+        table: impl Fn() -> F + Send,
+    ) -> QueryResult<()> {
+        if Kind::of::<C::Backend>() == Kind::Sqlite {
+            let mut done = RunQueryDsl::execute(TakeWriteLock(table()), self).await;
+            if can_wait(self, &done).await? {
+                done = RunQueryDsl::execute(TakeWriteLock(table()), self).await;
+            }
+            done?;
+        }
+        Ok(())
+    }
 }
 
 /// As [`begin`], for a write by one statement.
 pub(super) async fn begin_one<T, C>(conn: &mut C) -> QueryResult<bool>
 where
-    C: AsyncConnection,
+    C: PurgeConnection,
     T: HasTable<Table: QuerySource>,
     FromOf<T>: QueryFragment<C::Backend> + Send,
 {
-    if !purges::needs_transaction(tracker(conn)) {
-        return Ok(false);
+    if purges::needs_transaction(tracker(conn)) {
+        begin::<T, C>(conn).await
+    } else {
+        Ok(false)
     }
-    let has_begun = begin(conn).await?;
-    let locked = take_write_lock::<T, C>(conn).await;
-    end_if_wrong(conn, has_begun, locked).await?;
-    Ok(has_begun)
 }
 
 /// Begins what [`end`] ends, so that a write and its purges belong together. `false` when an open
 /// transaction is enough: see `orm::diesel`.
-pub(super) async fn begin<C: AsyncConnection>(conn: &mut C) -> QueryResult<bool> {
+pub(super) async fn begin<T, C>(conn: &mut C) -> QueryResult<bool>
+where
+    C: PurgeConnection,
+    T: HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend> + Send,
+{
     if Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0 {
         return Ok(false);
     }
     C::TransactionManager::begin_transaction(conn).await?;
+    let locked = conn.take_write_lock(|| T::table().from_clause()).await;
+    end_if_wrong(conn, true, locked).await?;
     Ok(true)
 }
 
-/// See `orm::diesel`.
-pub(super) async fn take_write_lock<T, C>(conn: &mut C) -> QueryResult<()>
+/// Whether a statement that SQLite refused would wait if it came again: see `orm::diesel`.
+async fn can_wait<C>(conn: &mut C, done: &QueryResult<usize>) -> QueryResult<bool>
 where
     C: AsyncConnection,
-    T: HasTable<Table: QuerySource>,
-    FromOf<T>: QueryFragment<C::Backend> + Send,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
 {
-    if Kind::of::<C::Backend>() == Kind::Sqlite {
-        let lock = || TakeWriteLock(T::table().from_clause());
-        let mut done = RunQueryDsl::execute(lock(), conn).await;
-        if can_wait(conn, &done).await? {
-            done = RunQueryDsl::execute(lock(), conn).await;
-        }
-        done?;
-    }
-    Ok(())
-}
-
-/// Whether a statement that SQLite refused would wait if it came again: see `orm::diesel`.
-async fn can_wait<C: AsyncConnection>(
-    conn: &mut C,
-    done: &QueryResult<usize>,
-) -> QueryResult<bool> {
     let Err(error) = done else {
         return Ok(false);
     };
     if Kind::of::<C::Backend>() != Kind::Sqlite || !sqlite::is_locked(error) {
         return Ok(false);
     }
-    if conn
-        .batch_execute(sqlite::FAILS_WITH_TIMEOUT)
-        .await
-        .is_err()
-    {
-        sqlite::notice(error, depth(conn)? > 0);
+    if RunQueryDsl::get_result::<i32>(BusyTimeout, conn).await? > 0 {
+        sqlite::notice(error);
         return Ok(false);
     }
     sqlite::has_set_timeout();

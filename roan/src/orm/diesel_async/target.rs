@@ -10,7 +10,7 @@ use diesel::{QueryResult, Table};
 use diesel_async::RunQueryDsl;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
 
-use super::connection::{PurgeConnection, begin, end, take_write_lock};
+use super::connection::{PurgeConnection, begin, end};
 use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
@@ -36,9 +36,8 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin(conn).await?;
+        let has_begun = begin::<T, C>(conn).await?;
         let written = async {
-            take_write_lock::<T, C>(conn).await?;
             let target = self.target.clone().into_update_target();
             let old = Rows::to_write(target, M::as_select());
             let old: Vec<M> = RunQueryDsl::get_results(old, conn).await?;
@@ -82,7 +81,7 @@ where
         LoadQuery<'query, C, M> + 'query,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin(conn).await?;
+        let has_begun = begin::<T, C>(conn).await?;
         let written = async {
             let selection = M::as_select();
             let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {

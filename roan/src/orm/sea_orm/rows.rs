@@ -7,8 +7,8 @@ use sea_orm::{
     Select, TryIntoModel,
 };
 
-use super::write::notice;
 use crate::model::Model;
+use crate::orm::sqlite;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
 pub(super) type ModelOf<A> = <EntityOf<A> as EntityTrait>::Model;
@@ -49,7 +49,7 @@ where
             .col_expr(key, key.into_expr())
             .filter(Expr::cust("0"));
         let done = nothing.exec(db).await;
-        done.inspect_err(|error| notice::<C>(error))?;
+        done.inspect_err(sqlite::notice)?;
     }
     Ok(())
 }

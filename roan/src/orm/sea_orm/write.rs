@@ -68,11 +68,6 @@ pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
     unseen::purge(roan, targets, &TOLD, text);
 }
 
-/// Says what mends a write that SQLite refused.
-pub(super) fn notice<C>(error: &DbErr) {
-    sqlite::notice(error, State::of::<C>() != State::Autocommit);
-}
-
 #[cfg(feature = "sql")]
 async fn write_row<C: ConnectionTrait>(
     roan: &Roan,
@@ -102,7 +97,7 @@ async fn write_row<C: ConnectionTrait>(
     let values = statement.params.into_iter().map(sea_orm::Value::from);
     let insert = Statement::from_sql_and_values(backend, &*statement.sql, values);
     let done = db.execute_raw(insert).await;
-    done.inspect_err(|error| notice::<C>(error))?;
+    done.inspect_err(sqlite::notice)?;
     if State::of::<C>() == State::Autocommit {
         outbox.committed();
     }
