@@ -6,6 +6,7 @@ use std::time::Duration;
 use roan::outbox::Dialect;
 use roan_tests::wait;
 use sea_orm::prelude::*;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
 
 use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
@@ -344,8 +345,21 @@ fn every_statement_of_an_entity_has_a_form_that_purges() {
             .exec_and_purge(db)
             .await?;
         site.purged().await;
-        for left in [Some(made.clone()), None] {
-            let gone = article::Entity::delete_by_id(made.id)
+        let again = article::ActiveModel {
+            id: Set(made.id),
+            views: Set(1),
+            ..article("c")
+        };
+        let on_conflict = OnConflict::column(article::Column::Id)
+            .update_column(article::Column::Views)
+            .to_owned();
+        let upsert = article::Entity::insert(again).on_conflict(on_conflict);
+        upsert.exec_and_purge(db).await?;
+        let title = format!("/titles/{}", made.id);
+        assert_eq!(site.purged().await, ["/articles/c", &title]);
+        let stored = article::Model { views: 1, ..made };
+        for left in [Some(stored.clone()), None] {
+            let gone = article::Entity::delete_by_id(stored.id)
                 .exec_and_purge(db)
                 .await?;
             assert_eq!(gone, left);

@@ -41,6 +41,7 @@
 //!     { path = "sea_orm::UpdateMany::exec", reason = "purges nothing: use exec_and_purge" },
 //!     { path = "sea_orm::DeleteOne::exec", reason = "purges nothing: use exec_and_purge" },
 //!     { path = "sea_orm::DeleteMany::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::ValidatedDeleteOne::exec", reason = "purges nothing: use exec_and_purge" },
 //! ]
 //! ```
 //!

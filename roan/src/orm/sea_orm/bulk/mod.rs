@@ -6,7 +6,7 @@ mod inserted;
 use std::collections::HashMap;
 use std::slice;
 
-use sea_orm::sea_query::UpdateStatement;
+use sea_orm::sea_query::{InsertStatement, UpdateStatement};
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, DeleteOne, EntityTrait,
     Insert, InsertMany, IntoActiveModel, ModelTrait, QueryTrait, SqliteTransactionMode,
@@ -26,7 +26,9 @@ use crate::hooks;
 /// on every statement that SeaORM has.
 ///
 /// It opens a transaction, or inside of one a savepoint, for the statement, the reading of the rows
-/// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`.
+/// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`. After an
+/// upsert (`on_conflict`) the rules for `create` and for `update` fire, whatever fields they watch; the old
+/// row is not known, so its own URL is not purged where the upsert changes it.
 ///
 /// ```no_run
 /// # use sea_orm::entity::prelude::*;
@@ -95,8 +97,9 @@ where
         C: TransactionTrait + Send,
     {
         let tx = begin(db).await?;
+        let change = change_of(&tx, self.as_query());
         let model = self.exec_with_returning(&tx).await?;
-        commit::<C, _>(tx, vec![Change::Created(&model)]).await?;
+        commit::<C, _>(tx, vec![change(&model)]).await?;
         Ok(model)
     }
 }
@@ -113,12 +116,13 @@ where
         C: TransactionTrait + Send,
     {
         let tx = begin(db).await?;
+        let change = change_of(&tx, self.as_query());
         let models = if tx.support_returning() {
             self.exec_with_returning(&tx).await?
         } else {
             insert(&tx, self).await?
         };
-        commit::<C, _>(tx, models.iter().map(Change::Created).collect()).await?;
+        commit::<C, _>(tx, models.iter().map(change).collect()).await?;
         Ok(models)
     }
 }
@@ -252,6 +256,21 @@ async fn begin<C: TransactionTrait>(db: &C) -> Result<C::Transaction, DbErr> {
     .await
 }
 
+/// What an insert does to its rows. SeaORM shows nobody whether it is an upsert, but in its text, where
+/// values are parameters.
+fn change_of<'a, C, M>(db: &C, statement: &InsertStatement) -> fn(&'a M) -> Change<'a, M>
+where
+    C: ConnectionTrait,
+{
+    let sql = db.get_database_backend().build(statement).sql;
+    let upserts = [" ON CONFLICT ", " ON DUPLICATE KEY UPDATE "];
+    if upserts.iter().any(|upsert| sql.contains(upsert)) {
+        Change::Saved
+    } else {
+        Change::Created
+    }
+}
+
 /// The rows that an update is about to change.
 async fn to_update<E, C>(tx: &C, statement: &UpdateStatement) -> Result<Vec<E::Model>, DbErr>
 where
@@ -298,6 +317,7 @@ where
         for change in &changes {
             match *change {
                 Change::Created(new) => hooks::created(new),
+                Change::Saved(new) => hooks::saved(new),
                 Change::Updated(old, new) => hooks::updated(old, new),
                 Change::Deleted(old) => hooks::deleted(old),
             }
