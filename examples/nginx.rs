@@ -1,13 +1,14 @@
 //! A nginx of our own: on a free port of this machine, in a temporary folder, and gone with us.
 
 use std::error::Error;
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-
-use tempfile::TempDir;
 
 /// The configuration that the README shows and the tests use.
 const SITE_CONF: &str = include_str!("../tests/conf/site.conf");
@@ -66,7 +67,7 @@ fn first_file(folders: impl Iterator<Item = PathBuf>, name: &str) -> Option<Path
 pub struct Nginx {
     address: SocketAddr,
     shell: Child,
-    _folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Nginx {
@@ -76,21 +77,21 @@ impl Nginx {
     ///
     /// When it does not start; the error has its log.
     pub async fn start(program: &Program, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
-        let folder = TempDir::with_prefix("roan-example-")?;
+        let folder = new_folder()?;
         // Free a moment ago; should another program be faster, nginx says so in its log.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let conf = folder.path().join("nginx.conf");
-        fs::write(&conf, main_conf(program, folder.path(), address, app))?;
+        let conf = folder.join("nginx.conf");
+        fs::write(&conf, main_conf(program, &folder, address, app))?;
         let shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
-            .arg(folder.path())
+            .arg(&folder)
             .arg(&program.binary)
             .arg("-p")
-            .arg(folder.path())
+            .arg(&folder)
             .arg("-c")
             .arg(&conf)
             .arg("-e")
-            .arg(folder.path().join("error.log"))
+            .arg(folder.join("error.log"))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -98,7 +99,7 @@ impl Nginx {
         let nginx = Self {
             address,
             shell,
-            _folder: folder,
+            folder,
         };
         nginx.wait().await?;
         Ok(nginx)
@@ -112,7 +113,7 @@ impl Nginx {
 
     /// Until it has written its process number, which it does once it listens.
     async fn wait(&self) -> Result<(), String> {
-        let read = |name| fs::read_to_string(self._folder.path().join(name)).unwrap_or_default();
+        let read = |name| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
         for _ in 0..500 {
             if !read("nginx.pid").is_empty() {
                 return Ok(());
@@ -134,13 +135,25 @@ impl Drop for Nginx {
     }
 }
 
+/// A folder that no other program has, and that no other user can read. The shell removes it.
+fn new_folder() -> io::Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("roan-example-{}-{count}", process::id());
+    let folder = std::env::temp_dir().join(name);
+    // An error if it is there already.
+    DirBuilder::new().mode(0o700).create(&folder)?;
+    Ok(folder)
+}
+
 fn main_conf(program: &Program, folder: &Path, here: SocketAddr, app: SocketAddr) -> String {
     let module = program.module.display();
     let folder = folder.display();
     let site = SITE_CONF
         .replace("listen 80;", &format!("listen {here};"))
+        .replace("listen [::]:80;", "")
         .replace("127.0.0.1:3000", &app.to_string())
-        .replace("/var/cache/nginx/pages", &format!("{folder}/pages"));
+        .replace("/var/cache/nginx-pages", &format!("{folder}/pages"));
     // Root's workers must be able to enter root's folder; for other users the line has no effect.
     format!(
         "load_module {module};\n\

@@ -12,7 +12,9 @@ use roan::outbox::Outbox;
 use roan::{Nginx, Roan};
 use serde::Deserialize;
 
+#[cfg(feature = "diesel")]
 use crate::posts::diesel::DieselPosts;
+#[cfg(feature = "sea-orm")]
 use crate::posts::sea_orm::SeaOrmPosts;
 use crate::posts::sqlx::SqlxPosts;
 use crate::posts::{Library, Outcome, Posts};
@@ -36,7 +38,9 @@ pub(crate) async fn start(
 async fn open(library: Library, file: &str) -> Outcome<Router> {
     Ok(match library {
         Library::Sqlx => routes(SqlxPosts::open(file).await?),
+        #[cfg(feature = "sea-orm")]
         Library::SeaOrm => routes(SeaOrmPosts::open(file).await?),
+        #[cfg(feature = "diesel")]
         Library::Diesel => routes(DieselPosts::open(file).await?),
     })
 }

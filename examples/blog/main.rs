@@ -1,16 +1,17 @@
 //! A blog behind nginx, with its posts and the purges that wait in one SQLite file.
 //!
 //! ```text
-//! cargo run --example blog                        keeps it up, to play with; the posts are in blog.db
-//! cargo run --example blog -- --once              saves, makes and deletes a post, and shows
-//!                                                 that the pages are fresh
-//! cargo run --example blog -- --library sea-orm   the same on SeaORM
-//! cargo run --example blog -- --library diesel    the same on Diesel
+//! cargo run -p roan-blog                      on sqlx
+//! cargo run -p roan-blog --features sea-orm   on SeaORM
+//! cargo run -p roan-blog --features diesel    on Diesel
 //! ```
 //!
-//! What differs is in `posts/sqlx.rs`, `posts/sea_orm.rs` and `posts/diesel.rs`.
+//! Each needs nginx with the cache-purge module (on Debian: `apt install nginx
+//! libnginx-mod-http-cache-purge`), and says so where it is missing. SQLite is built in: that takes the C
+//! compiler that Rust links with. The blog stays up, to play with; the posts are in `blog.db`. With
+//! `-- --once` it saves, creates and deletes a post, shows that the pages are fresh, and ends.
 //!
-//! It needs nginx with the cache-purge module.
+//! What differs is in `posts/sqlx.rs`, `posts/sea_orm.rs` and `posts/diesel.rs`.
 
 mod app;
 mod options;

@@ -5,10 +5,12 @@ use crate::posts::Library;
 pub(crate) const HELP: &str = "\
 A blog behind nginx, with its posts and the purges that wait in one SQLite file.
 
-cargo run --example blog [-- OPTIONS]
+cargo run -p roan-blog [--features LIBRARY] [-- OPTIONS]
 
-  --library NAME   what stores the posts: sqlx (if none is named), sea-orm or diesel
-  --once           saves, makes and deletes a post, shows that the pages are fresh, and ends
+LIBRARY stores the posts: sea-orm or diesel, and sqlx without one.
+
+  --library NAME   which library, if several are built in
+  --once           saves, creates and deletes a post, shows that the pages are fresh, and ends
   --help           this text
 ";
 

@@ -31,6 +31,11 @@ impl Diagnostics {
         }
     }
 
+    /// Whether nothing was reported.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.errors.is_none()
+    }
+
     /// The errors as tokens that make the compiler show them; `None` when there is no error.
     pub(crate) fn into_compile_errors(self) -> Option<TokenStream> {
         self.errors.map(Error::into_compile_error)

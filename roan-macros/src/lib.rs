@@ -3,7 +3,9 @@
 mod diagnostics;
 #[cfg(feature = "sea-orm")]
 mod hooks;
+mod legality;
 mod purge_on;
+mod url;
 
 use proc_macro::TokenStream;
 
@@ -109,7 +111,10 @@ use proc_macro::TokenStream;
 /// Every value is percent-encoded, but for letters, digits and `-._~` (RFC 3986), so that it is one
 /// path segment, or one query value after the first `?`, whatever stands in the field. A row whose value
 /// makes a segment `.` or `..` yields no page but a reported error, since browsers never ask for
-/// such a URL.
+/// such a URL. So does one whose value would climb out, such as `../../admin`: a server that decodes it, as nginx does,
+/// would answer the purge at another location.
+///
+/// `roan::url!("/posts/{post.slug}")` makes the same URL for a link.
 ///
 /// What stands between the captures is checked when compiling. A URL is written as a browser sends it:
 /// from the `/` on, without a host, with `%20` for a space and `%C3%A9` for `é`.
@@ -159,4 +164,11 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn hooks(arguments: TokenStream, item: TokenStream) -> TokenStream {
     hooks::expand(arguments.into(), &item.into()).into()
+}
+
+/// What `roan::url!` expands to, with the path of `roan` before its arguments.
+#[doc(hidden)]
+#[proc_macro]
+pub fn url(input: TokenStream) -> TokenStream {
+    url::expand(input.into()).into()
 }

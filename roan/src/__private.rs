@@ -4,11 +4,12 @@ pub use crate::__register as register;
 pub use crate::base::rule::{Rule, RuleTarget};
 pub use crate::model::{
     Column, ColumnKind, ColumnOf, ColumnValue, Model, NoColumnValue, OptionalUrlValue, RowPiece,
-    RowRule, Table, Targets, UrlValue, Watched, differ, when,
+    RowRule, Table, Targets, UrlValue, Watched, differ, link, when,
 };
 pub use crate::registry::announce;
 pub use core::module_path;
 pub use core::option::Option::{self, None, Some};
+pub use roan_macros::url;
 
 use crate::base::event::Events;
 use crate::base::target::{Target, TargetError, TargetRef};
@@ -84,3 +85,34 @@ pub mod sea_orm {
     /// Fails to compile for an active model that nothing fires the hooks of.
     pub const fn assert_hooked<A: Hooked>() {}
 }
+
+/// A keyword of this crate's edition is a plain name in an older one of the user's.
+///
+/// ```edition2021
+/// use roan::purge_on;
+///
+/// struct Author {
+///     gen: u8,
+/// }
+///
+/// #[purge_on(save, url = "/{gen}/{r#gen}/{author.gen}/{gen()}", when = self.gen > 0)]
+/// #[purge_on(update(gen), url = "/gen")]
+/// struct Post {
+///     gen: u8,
+///     author: Author,
+/// }
+///
+/// impl Post {
+///     fn gen(&self) -> u8 {
+///         self.gen + 2
+///     }
+/// }
+///
+/// let post = Post { gen: 1, author: Author { gen: 2 } };
+/// let purges = roan::testing::record_blocking(|| roan::saved(&post));
+/// roan::assert_purged!(purges, "/1/1/2/3");
+/// roan::assert_purged!(purges, "/gen");
+/// ```
+#[cfg(doctest)]
+#[derive(Debug)]
+pub struct OlderEdition;

@@ -1,5 +1,6 @@
 //! Errors of configuration. (Those of targets are in `target/error.rs`, of sites in `site.rs`.)
 
+use crate::base::cause::Cause;
 use crate::base::site::SiteError;
 
 /// Why a dispatcher could not be made or installed. No message shows a secret.
@@ -25,9 +26,9 @@ pub enum ConfigError {
         problem: String,
     },
     /// Two caches have the same name, or two nodes of one cache.
-    #[error("{what} {name:?} is there twice: give each its own name")]
+    #[error("{what} {name:?} is configured twice: remove one, or give each a name of its own")]
     SameName {
-        /// `cache` or `node`.
+        /// `cache`, `node` or `site`.
         what: &'static str,
         /// The name.
         name: String,
@@ -44,12 +45,12 @@ pub enum ConfigError {
     #[error("`roan::purge`: {0}")]
     RunTimeRule(String),
     /// The durable outbox cannot be used.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     #[error(transparent)]
     Outbox(#[from] crate::outbox::OutboxError),
     /// The HTTP client or the dispatcher's thread could not be made.
     #[error("cannot start the dispatcher: {0}")]
-    Start(String),
+    Start(#[source] Cause),
     /// The global dispatcher is there already.
     #[error(
         "the global dispatcher is there already: call `install()` once, before the first hook fires"
@@ -58,28 +59,32 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
+    pub(crate) fn value(
+        setting: impl Into<String>,
+        value: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::Value {
+            setting: setting.into(),
+            value: value.into(),
+            problem: problem.into(),
+        }
+    }
+
     /// A setting whose text is not a site.
     pub(crate) fn site(setting: &str, error: SiteError) -> Self {
-        Self::Value {
-            setting: setting.to_owned(),
-            value: error.text,
-            problem: format!("{}: write `https://www.example.org`", error.problem),
-        }
+        let problem = format!("{}: write `https://www.example.org`", error.problem);
+        Self::value(setting, error.text, problem)
     }
 
     /// The same about a setting under the name by which the user knows it.
     pub(crate) fn about(self, name: &str) -> Self {
         match self {
-            Self::Value { value, problem, .. } => Self::Value {
-                setting: name.to_owned(),
-                value,
+            Self::Value { value, problem, .. }
+            | Self::PurgeUrl {
+                url: value,
                 problem,
-            },
-            Self::PurgeUrl { url, problem } => Self::Value {
-                setting: name.to_owned(),
-                value: url,
-                problem,
-            },
+            } => Self::value(name, value, problem),
             other => other,
         }
     }

@@ -9,34 +9,38 @@ mod base;
 mod dispatcher;
 mod error;
 mod hooks;
+mod link;
 mod model;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub mod orm;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod outbox;
-mod purger;
+pub mod purger;
 mod registry;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod relay;
 pub mod testing;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod triggers;
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
-pub use app::{Roan, RoanBuilder, config, global};
+pub use app::{Roan, RoanBuilder, ShutdownGuard, config, global};
+pub use base::cause::Cause;
+pub use base::encode;
 pub use base::event::{Event, Events};
 pub use base::outcome::{Failure, Outcome, Refusal};
 pub use base::report::{Report, Reports};
 pub use base::rule::{Rule, RuleTarget};
 pub use base::site::{Site, SiteError};
+pub use base::spelling::Spellings;
 pub use base::target::{Target, TargetError, TargetKind};
 pub use dispatcher::{NodeRemaining, NodeStats, Remaining, Stats};
 pub use error::ConfigError;
 pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
 pub use hooks::{created, deleted, saved, updated};
 pub use model::{External, Model};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};

@@ -1,4 +1,4 @@
-//! What the dispatcher makes of a real nginx: `cargo bench --bench dispatch`.
+//! What the dispatcher makes of a real nginx: `cargo bench -p roan-tests --bench dispatch`.
 //!
 //! Each figure stands beside a bare reqwest client that sends the same requests to the same nginx
 //! over as many connections, in turns in the same run.

@@ -1,4 +1,4 @@
-//! What a hook costs the thread that writes: `cargo bench --bench hooks`.
+//! What a hook costs the thread that writes: `cargo bench -p roan-tests --bench hooks`.
 //!
 //! Two URL rules, both templates filled, both targets enqueued at the global dispatcher; beside it
 //! the two `format!` calls that any hand-made hook would need. The dispatcher works meanwhile: its

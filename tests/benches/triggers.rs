@@ -1,4 +1,4 @@
-//! What triggers cost per row: `cargo bench --bench triggers`.
+//! What triggers cost per row: `cargo bench -p roan-tests --bench triggers`.
 //!
 //! Real databases that wait for the disk at each commit. Two equal tables, one of which has triggers,
 //! are written in turns in the same run: row by row, each in a transaction of its own, and all rows by

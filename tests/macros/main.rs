@@ -2,7 +2,9 @@
 //!
 //! The mistakes that it refuses are in `../ui`.
 
+mod links;
 mod places;
+mod pointers;
 mod registry;
 mod support;
 mod targets;

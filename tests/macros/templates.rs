@@ -132,3 +132,29 @@ fn enums_are_named_by_method() {
     assert_eq!(all(&State::Open), ["/states/open"]);
     assert_eq!(all(&State::Closed { since: 9 }), ["/states/closed%209"]);
 }
+
+struct Year {
+    r#gen: u8,
+}
+
+#[purge_on(save, url = "/{gen}/{r#gen}/{year.gen}/{match()}")]
+#[purge_on(update(r#gen), url = "/gen")]
+struct Keywords {
+    r#gen: u8,
+    year: Year,
+}
+
+impl Keywords {
+    fn r#match(&self) -> u8 {
+        3
+    }
+}
+
+#[test]
+fn names_that_are_keywords_need_no_mark() {
+    let row = Keywords {
+        r#gen: 1,
+        year: Year { r#gen: 2 },
+    };
+    assert_eq!(all(&row), ["/1/1/2/3", "/gen"]);
+}

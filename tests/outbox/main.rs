@@ -9,6 +9,7 @@
 mod deliveries;
 mod memory;
 mod relays;
+mod rows;
 mod starting;
 mod support;
 mod writes;

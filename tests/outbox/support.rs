@@ -74,6 +74,30 @@ impl Database {
         &self.url
     }
 
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// A database of PostgreSQL that takes any bytes for a text.
+    pub(crate) async fn sql_ascii(&self) -> Option<Self> {
+        if self.dialect != Dialect::Postgres {
+            return None;
+        }
+        let name = format!("ascii_{}", self.prefix.trim_end_matches('_'));
+        let mut connection = Connection::open(&self.url).await.expect("a database");
+        let sql =
+            format!("CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0");
+        connection.run(&sql).await.expect("a database");
+        let (server, rest) = self.url.rsplit_once('/').expect("a path");
+        let query = rest.find('?').map_or("", |at| &rest[at..]);
+        Some(Self {
+            dialect: self.dialect,
+            url: format!("{server}/{name}{query}"),
+            prefix: self.prefix.clone(),
+            _file: None,
+        })
+    }
+
     /// A server for one test alone, which may kill it.
     pub(crate) fn own_server(&self) -> Option<OwnServer> {
         let (url, server) = match self.dialect {

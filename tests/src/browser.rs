@@ -75,6 +75,16 @@ impl Browser {
         target: &str,
         headers: &[(&str, &str)],
     ) -> io::Result<Answer> {
+        self.exchange(method, target, headers, "")
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> io::Result<Answer> {
         let mut stream = TcpStream::connect_timeout(&self.addr, wait::LONG)?;
         stream.set_read_timeout(Some(wait::LONG))?;
         let host = &self.host;
@@ -83,11 +93,28 @@ impl Browser {
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
+        if !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
         request.push_str("\r\n");
+        request.push_str(body);
         stream.write_all(request.as_bytes())?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes)?;
         read_answer(&bytes).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+
+    /// A PUT of a text.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    #[track_caller]
+    pub fn put(&self, url: &str, text: &str) -> Answer {
+        match self.exchange("PUT", url, &[], text) {
+            Ok(answer) => answer,
+            Err(error) => panic!("PUT {url} of {} at {}: {error}", self.host, self.addr),
+        }
     }
 
     /// The same where only an answer will do.

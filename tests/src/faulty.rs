@@ -11,6 +11,9 @@ use crate::background::Background;
 use crate::head::{self, Head};
 use crate::wait;
 
+/// What Roan asks for at the start to see how a node is set up. It is no purge of a test, and so not in the log.
+const CHECK: &str = "/.well-known/roan%2Dcheck?roan=check";
+
 /// What the endpoint does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
@@ -164,10 +167,12 @@ async fn converse(
             .unwrap_or(&request.target);
         let key = format!("{}{url}", request.header("Host").unwrap_or_default());
         let last = request.header("Connection") == Some("close");
-        log.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .requests
-            .push(request);
+        if !request.target.ends_with(CHECK) {
+            log.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .requests
+                .push(request);
+        }
 
         let Some(behaviour) = wait_while(&mut behaves, &Behaviour::Hang).await else {
             return;

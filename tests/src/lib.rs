@@ -35,7 +35,7 @@ pub use databases::{
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
 pub use model::FromALibrary;
-pub use nginx::{Nginx, Options, SITE_CONF};
+pub use nginx::{DebianNginx, Nginx, Options, SITE_CONF, version as nginx_version};
 pub use origin::Origin;
 pub use server::Server;
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 
 use crate::HOST;
 use crate::background::Background;
@@ -17,8 +17,8 @@ use crate::gate::{self, Gate, Passage};
 
 /// A real HTTP server on loopback. Clones are handles of the same server, which ends with the last.
 ///
-/// A page that was never set is there all the same, and says its own host and URL. Every answer
-/// has a `Vary` header, as many frameworks send it.
+/// A page that was never set is there all the same, and says its own host and URL. It varies by its
+/// encoding, as many frameworks say it, unless a test gives it other headers.
 #[derive(Debug, Clone)]
 pub struct Origin {
     addr: SocketAddr,
@@ -39,6 +39,7 @@ struct Page {
     renders: usize,
     delay: Duration,
     held: Option<Passage>,
+    headers: Option<Vec<(&'static str, &'static str)>>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -97,6 +98,13 @@ impl Origin {
         self.page(url, |page| page.row = Row::Gone);
     }
 
+    /// Gives the page at `url` these headers in place of its `Vary: Accept-Encoding`, each as a line
+    /// of its own.
+    pub fn headers(&self, url: &str, headers: &[(&'static str, &'static str)]) {
+        let headers = headers.to_vec();
+        self.page(url, |page| page.headers = Some(headers));
+    }
+
     /// Makes each render of the page at `url` take that long, after the row was read.
     pub fn delay(&self, url: &str, delay: Duration) {
         self.page(url, |page| page.delay = delay);
@@ -134,7 +142,7 @@ fn locked(pages: &Mutex<Pages>) -> MutexGuard<'_, Pages> {
     pages.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> impl IntoResponse {
+async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Response {
     let host = request
         .headers()
         .get(header::HOST)
@@ -144,12 +152,17 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> imp
     let url = request.uri().to_string();
     let unset = format!("{host}{url}");
 
-    let (row, delay, held) = {
+    let (row, delay, held, headers) = {
         let mut pages = locked(&pages);
         pages.renders += 1;
         let page = pages.by_place.entry((host, url)).or_default();
         page.renders += 1;
-        (page.row.clone(), page.delay, page.held.clone())
+        (
+            page.row.clone(),
+            page.delay,
+            page.held.clone(),
+            page.headers.clone(),
+        )
     };
     if let Some(passage) = held {
         passage.pass().await;
@@ -158,13 +171,19 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> imp
         tokio::time::sleep(delay).await;
     }
 
-    let headers = [
-        (header::VARY, "Accept-Encoding, Accept-Language"),
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    ];
-    match row {
-        Row::Unset => (StatusCode::OK, headers, unset),
-        Row::Text(text) => (StatusCode::OK, headers, text),
-        Row::Gone => (StatusCode::NOT_FOUND, headers, "gone".to_owned()),
+    let (status, text) = match row {
+        Row::Unset => (StatusCode::OK, unset),
+        Row::Text(text) => (StatusCode::OK, text),
+        Row::Gone => (StatusCode::NOT_FOUND, "gone".to_owned()),
+    };
+    let mut answer = (status, text).into_response();
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, html);
+    for (name, value) in headers.unwrap_or_else(|| vec![("vary", "Accept-Encoding")]) {
+        let name = HeaderName::from_static(name);
+        answer
+            .headers_mut()
+            .append(name, HeaderValue::from_static(value));
     }
+    answer
 }

@@ -1,6 +1,8 @@
 //! The posts, in SQLite, and the purges that wait in the same file: with each library.
 
+#[cfg(feature = "diesel")]
 pub(crate) mod diesel;
+#[cfg(feature = "sea-orm")]
 pub(crate) mod sea_orm;
 pub(crate) mod sqlx;
 
@@ -41,21 +43,40 @@ const SCHEMA: &str = "
 ";
 
 /// Which library the posts are stored with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Library {
-    #[default]
     Sqlx,
+    #[cfg(feature = "sea-orm")]
     SeaOrm,
+    #[cfg(feature = "diesel")]
     Diesel,
 }
+
+/// Those that are built in.
+const BUILT_IN: &[Library] = &[
+    Library::Sqlx,
+    #[cfg(feature = "sea-orm")]
+    Library::SeaOrm,
+    #[cfg(feature = "diesel")]
+    Library::Diesel,
+];
 
 impl Library {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlx => "sqlx",
+            #[cfg(feature = "sea-orm")]
             Self::SeaOrm => "sea-orm",
+            #[cfg(feature = "diesel")]
             Self::Diesel => "diesel",
         }
+    }
+}
+
+/// The one of the feature, where there is one.
+impl Default for Library {
+    fn default() -> Self {
+        BUILT_IN.last().copied().unwrap_or(Self::Sqlx)
     }
 }
 
@@ -63,11 +84,12 @@ impl FromStr for Library {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let all = [Self::Sqlx, Self::SeaOrm, Self::Diesel];
-        let found = all.into_iter().find(|library| library.name() == name);
-        found.ok_or_else(|| {
-            let known = all.map(Self::name).join(", ");
-            format!("unknown library `{name}`; there are {known}")
+        let found = BUILT_IN.iter().find(|library| library.name() == name);
+        found.copied().ok_or_else(|| match name {
+            "sea-orm" | "diesel" => {
+                format!("{name} is not built in: cargo run -p roan-blog --features {name}")
+            }
+            _ => format!("unknown library `{name}`: use sqlx, sea-orm or diesel"),
         })
     }
 }

@@ -92,17 +92,13 @@ impl Args {
     fn parse_one(&mut self, input: ParseStream<'_>) -> Result<()> {
         if input.peek(LitStr) {
             let text: LitStr = input.parse()?;
-            let fix = format!("write what the text is: `url = {:?}`", text.value());
-            return Err(Error::new(text.span(), fix));
+            return Err(Error::new(text.span(), text_alone(&text.value())));
         }
         if !input.peek(Ident::peek_any) {
             return Err(input.error("expected an event or a key, `save` or `url = \"/...\"`"));
         }
         let word = input.call(Ident::parse_any)?;
         let name = word.to_string();
-        if name == "related" {
-            return self.parse_related(&word, input);
-        }
         match (Event::named(&name), Key::named(&name)) {
             (Some(event), _) => self.parse_event(event, word, input),
             (None, Some(key)) => self.parse_key(key, &word, input),
@@ -136,16 +132,21 @@ impl Args {
     }
 
     fn parse_related(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
-        let told = "`related` takes a field and the model whose key it is: write `related(author_id -> author::Model)`";
-        let wrong_form = |_| Error::new(word.span(), told);
+        let wrong_form = || {
+            let told = format!(
+                "`related` takes a field and the model whose key it is: write `{}`",
+                Key::Related.usage()
+            );
+            Error::new(word.span(), told)
+        };
         if !input.peek(token::Paren) {
-            return Err(Error::new(word.span(), told));
+            return Err(wrong_form());
         }
         let content;
         parenthesized!(content in input);
         let content: TokenStream = content.parse()?;
         if content.is_empty() {
-            return Err(Error::new(word.span(), told));
+            return Err(wrong_form());
         }
         let all = |input: ParseStream<'_>| {
             while !input.is_empty() {
@@ -162,10 +163,13 @@ impl Args {
             }
             Ok(())
         };
-        all.parse2(content).map_err(wrong_form)
+        all.parse2(content).map_err(|_| wrong_form())
     }
 
     fn parse_key(&mut self, key: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {
+        if key == Key::Related {
+            return self.parse_related(word, input);
+        }
         let wrong_form = || {
             let told = format!("`{word}` takes a value after `=`: write `{}`", key.usage());
             Error::new(word.span(), told)
@@ -181,9 +185,11 @@ impl Args {
             Key::Url => self.targets.push(TargetArg::Url(parse_text(key, input)?)),
             Key::Tag => self.targets.push(TargetArg::Tag(parse_text(key, input)?)),
             Key::Urls => self.targets.push(TargetArg::Urls(parse_function(input)?)),
+            // Read above: it has no `=`.
+            Key::Related => {}
             Key::When => {
                 let told = "`when` stands twice in this attribute: join the conditions with `&&`";
-                once(&mut self.when, parse_source::<Expr>(input)?, word, told)?;
+                once(&mut self.when, parse_condition(input)?, word, told)?;
             }
             Key::Site => {
                 let told = "`site` stands twice in this attribute: write a second `#[purge_on]` for the other site";
@@ -243,6 +249,24 @@ fn parse_text(key: Key, input: ParseStream<'_>) -> Result<LitStr> {
         );
         Error::new(error.span(), told)
     })
+}
+
+fn parse_condition(input: ParseStream<'_>) -> Result<TokenStream> {
+    let ahead = input.fork();
+    if let Ok(quoted) = ahead.parse::<LitStr>()
+        && (ahead.is_empty() || ahead.peek(Token![,]))
+    {
+        let inside = quoted.value();
+        let is_condition = !inside.is_empty() && syn::parse_str::<Expr>(&inside).is_ok();
+        let instead = if is_condition {
+            format!("when = {inside}")
+        } else {
+            Key::When.usage().to_owned()
+        };
+        let told = format!("`when` takes an expression without quotes: write `{instead}`");
+        return Err(Error::new(quoted.span(), told));
+    }
+    parse_source::<Expr>(input)
 }
 
 fn parse_function(input: ParseStream<'_>) -> Result<TokenStream> {
@@ -321,14 +345,29 @@ fn unknown(word: &Ident, input: ParseStream<'_>) -> Error {
         as_event.or(as_key)
     };
     let meant = meant.map_or_else(String::new, |meant| format!(": did you mean `{meant}`?"));
+    let events = listed(Event::ALL.map(Event::name));
+    let keys = listed(Key::ALL.map(Key::name));
     let told = if is_key {
-        let known = listed(Key::ALL.map(Key::name));
-        format!("unknown key `{name}`{meant} [the keys are {known}]")
+        format!("unknown key `{name}`{meant} [the keys are {keys}]")
     } else {
-        let known = listed(Event::ALL.map(Event::name));
-        format!("unknown event `{name}`{meant} [the events are {known}]")
+        format!("unknown word `{name}`{meant} [the events are {events}; the keys are {keys}]")
     };
     Error::new(word.span(), told)
+}
+
+/// `#[purge_on("save", "/posts")]`
+fn text_alone(text: &str) -> String {
+    let event = || Event::named(text).or_else(|| Event::meant_by(text));
+    let key = || Key::named(text).or_else(|| Key::meant_by(text));
+    if text.starts_with('/') {
+        format!("write what the text is: `url = {text:?}`")
+    } else if let Some(event) = event() {
+        format!("an event has no quotes: write `{}`", event.name())
+    } else if let Some(key) = key() {
+        format!("a key has no quotes, and a value: write `{}`", key.usage())
+    } else {
+        "write what the text is: `url = \"/...\"`, or `tag = \"...\"`".to_owned()
+    }
 }
 
 fn expect_comma(input: ParseStream<'_>) -> Result<()> {

@@ -7,10 +7,12 @@ use super::args::{Args, EventArg};
 use super::item::{Field, Item, member_name};
 use super::key::Event;
 use super::literal;
+use super::meant;
 use super::rule::{Rule, Target, Template};
 use super::source;
 use super::template::{Capture, Piece, Step};
 use crate::diagnostics::{Diagnostics, listed, nearest};
+use crate::legality::{self, Flaw};
 
 /// `#[purge_on]`, `#[purge_on(url = "/posts")]`, `#[purge_on(save)]`
 pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
@@ -110,13 +112,37 @@ pub(crate) fn table_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostic
     }
 }
 
-/// `url = "posts"`, `url = "/a b"`, `tag = "a,b"`
-pub(crate) fn static_text_is_fit(rule: &Rule<'_>, diagnostics: &mut Diagnostics) {
-    let (kind, template, check): (_, _, fn(&str) -> _) = match &rule.target {
-        Target::Url(template) => ("URL", template, literal::check_url),
-        Target::Tag(template) => ("tag", template, literal::check_tag),
-        Target::Urls(_) | Target::Related(_) => return,
-    };
+/// `url = "posts"`, `url = "/a b"`, `url = "/posts/:slug"`, `tag = "a,b"`
+pub(crate) fn static_text_is_fit(rule: &Rule<'_>, item: &Item, diagnostics: &mut Diagnostics) {
+    match &rule.target {
+        Target::Url(template) => {
+            let known: Vec<_> = item.fields.iter().map(|field| &*field.name).collect();
+            url_is_fit(template, &known, diagnostics);
+        }
+        Target::Tag(template) => {
+            text_is_fit("tag", template, legality::check_tag, diagnostics);
+        }
+        Target::Urls(_) | Target::Related(_) => {}
+    }
+}
+
+/// The same for the template of a URL whose captures may begin with one of the `known` names.
+pub(crate) fn url_is_fit(template: &Template<'_>, known: &[&str], diagnostics: &mut Diagnostics) {
+    match meant::by_url(&template.pieces, known) {
+        Some(told) => {
+            let shown = template.literal.value();
+            diagnostics.report(template.literal, format!("URL {shown:?}: {told}"));
+        }
+        None => text_is_fit("URL", template, legality::check_url, diagnostics),
+    }
+}
+
+fn text_is_fit(
+    kind: &str,
+    template: &Template<'_>,
+    check: fn(&str) -> Result<(), Flaw>,
+    diagnostics: &mut Diagnostics,
+) {
     // A value is encoded, and `x` stands for it here: a letter that is no part of an escape, and
     // makes no segment of dots.
     let mut text = String::new();
@@ -128,29 +154,39 @@ pub(crate) fn static_text_is_fit(rule: &Rule<'_>, diagnostics: &mut Diagnostics)
     }
     if let Err(flaw) = check(&text) {
         let shown = template.literal.value();
-        diagnostics.report(template.literal, format!("{kind} {shown:?}: {flaw}"));
+        let told = literal::told(flaw, &shown);
+        diagnostics.report(template.literal, format!("{kind} {shown:?}: {told}"));
     }
 }
 
 /// `url = "/search?q={path*}"`, `tag = "{path*}"`
 pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostics) {
-    let (template, mut place) = match &rule.target {
-        Target::Url(template) => (template, None),
-        Target::Tag(template) => (template, Some("a tag")),
-        Target::Urls(_) | Target::Related(_) => return,
-    };
-    for piece in &template.pieces {
-        match (piece, place) {
-            (Piece::Literal(text), None) if text.contains('?') => place = Some("a query"),
-            (Piece::Capture(capture), Some(place)) if capture.keeps_slashes => {
-                let instead = capture.text.replace('*', "");
-                let told = format!(
-                    "`{{{}}}`: `*` keeps slashes, which part a path but not {place}: write `{{{instead}}}`",
-                    capture.text
-                );
-                diagnostics.report(template.literal, told);
-            }
-            _ => {}
+    match &rule.target {
+        Target::Url(template) => stars_stand_in_path(template, diagnostics),
+        Target::Tag(template) => no_star(&template.pieces, template, "a tag", diagnostics),
+        Target::Urls(_) | Target::Related(_) => {}
+    }
+}
+
+/// The same for the template of a URL.
+pub(crate) fn stars_stand_in_path(template: &Template<'_>, diagnostics: &mut Diagnostics) {
+    let begins_query = |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains('?'));
+    if let Some(at) = template.pieces.iter().position(begins_query) {
+        no_star(&template.pieces[at..], template, "a query", diagnostics);
+    }
+}
+
+fn no_star(pieces: &[Piece], template: &Template<'_>, place: &str, diagnostics: &mut Diagnostics) {
+    for piece in pieces {
+        if let Piece::Capture(capture) = piece
+            && capture.keeps_slashes
+        {
+            let instead = capture.text.replace('*', "");
+            let told = format!(
+                "`{{{}}}`: `*` keeps slashes, which part a path but not {place}: write `{{{instead}}}`",
+                capture.text
+            );
+            diagnostics.report(template.literal, told);
         }
     }
 }
@@ -247,6 +283,21 @@ fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> Str
     }
     let known = || item.fields.iter().map(|field| field.name.as_str());
     let missing = format!("`{owner}` has no field `{name}`");
+    let is_number = |name: &str| name.starts_with(|first: char| first.is_ascii_digit());
+    if is_number(name) && !item.fields.is_empty() {
+        // A number is no name of a method.
+        let field = &item.fields[0].name;
+        let kind = if is_number(field) {
+            ""
+        } else {
+            ", for its fields have names"
+        };
+        let known = listed(known());
+        return format!(
+            "{missing}{kind}: write one of them, `{}` [its fields are {known}]",
+            write(field)
+        );
+    }
     if item.fields.is_empty() {
         return format!("{missing}, for it has none: write a method, `{method}`");
     }

@@ -182,17 +182,23 @@ fn target_arm(
 ) -> TokenStream {
     let at = Index::from(at);
     let site = rule.site.as_ref().map(|site| quote!(.at_site(#site)));
+    // A complaint of the compiler about a value underlines the template.
+    let calls = |template: &Template<'_>| {
+        let span = template.literal.span().resolved_at(Span::call_site());
+        let (start, calls) = writer_calls(&template.pieces, |capture| value(capture, item, span));
+        quote!((#start)#calls.end())
+    };
     let yielded = match &rule.target {
         Target::Url(template) => match template.pieces.as_slice() {
             [Piece::Literal(url)] => quote!(#out #site.fixed_url(#url)),
-            pieces => {
-                let (start, calls) = writer_calls(pieces, template, item);
-                quote!(#out #site.url(#start)#calls.end())
+            _ => {
+                let calls = calls(template);
+                quote!(#out #site.url #calls)
             }
         },
         Target::Tag(template) => {
-            let (start, calls) = writer_calls(&template.pieces, template, item);
-            quote!(#out #site.tag(#start)#calls.end())
+            let calls = calls(template);
+            quote!(#out #site.tag #calls)
         }
         Target::Urls(function) => quote!(#out #site.urls(self, #function)),
         // Its key is asked for elsewhere.
@@ -208,13 +214,10 @@ fn target_arm(
 }
 
 /// The literal that a template starts with, and the calls that write the rest of it.
-fn writer_calls<'a>(
-    pieces: &'a [Piece],
-    template: &Template<'_>,
-    item: &Item,
-) -> (&'a str, TokenStream) {
-    // A complaint of the compiler about a value underlines the template.
-    let span = template.literal.span().resolved_at(Span::call_site());
+pub(crate) fn writer_calls(
+    pieces: &[Piece],
+    value: impl Fn(&Capture) -> TokenStream,
+) -> (&str, TokenStream) {
     let (start, rest) = match pieces {
         [Piece::Literal(start), rest @ ..] => (start.as_str(), rest),
         _ => ("", pieces),
@@ -228,7 +231,7 @@ fn writer_calls<'a>(
                 (true, false) => quote!(path),
                 (true, true) => quote!(path_if),
             };
-            let value = value(capture, item, span);
+            let value = value(capture);
             quote!(.#method(#value))
         }
     });
@@ -243,29 +246,31 @@ fn value(capture: &Capture, item: &Item, span: Span) -> TokenStream {
             Step::Field(name) if at == 0 => item.field(name).map(|field| &field.member),
             _ => None,
         };
-        let next = match (known, step) {
-            (Some(member), _) => respanned(member, span),
-            (None, Step::Field(name)) => match name.parse::<u32>() {
-                Ok(index) => Index { index, span }.into_token_stream(),
-                Err(_) => ident(name, span).into_token_stream(),
-            },
-            (None, Step::Method(name)) => {
-                let name = ident(name, span);
-                quote_spanned!(span=> #name())
-            }
-        };
+        let next = known.map_or_else(|| step.tokens(span), |member| respanned(member, span));
         path.extend(quote_spanned!(span=> .#next));
     }
     path
 }
 
+impl Step {
+    /// What follows the dot.
+    pub(crate) fn tokens(&self, span: Span) -> TokenStream {
+        match self {
+            Self::Field(name) => match name.parse::<u32>() {
+                Ok(index) => Index { index, span }.into_token_stream(),
+                Err(_) => ident(name, span).into_token_stream(),
+            },
+            Self::Method(name) => {
+                let name = ident(name, span);
+                quote_spanned!(span=> #name())
+            }
+        }
+    }
+}
+
 fn respanned(member: &Member, span: Span) -> TokenStream {
     match member {
-        Member::Named(name) => {
-            let mut name = name.clone();
-            name.set_span(span);
-            name.into_token_stream()
-        }
+        Member::Named(_) => ident(&member_name(member), span).into_token_stream(),
         Member::Unnamed(index) => Index {
             index: index.index,
             span,
@@ -274,9 +279,11 @@ fn respanned(member: &Member, span: Span) -> TokenStream {
     }
 }
 
-/// The name as an identifier; a keyword as a raw one.
-fn ident(name: &str, span: Span) -> Ident {
-    if syn::parse_str::<Ident>(name).is_ok() {
+/// The name as an identifier; a keyword as a raw one. `gen` is a keyword of the edition in which this
+/// crate is written, perhaps not of the user's.
+pub(crate) fn ident(name: &str, span: Span) -> Ident {
+    let is_plain = name != "gen" && syn::parse_str::<Ident>(name).is_ok();
+    if is_plain || name == "self" {
         Ident::new(name, span)
     } else {
         Ident::new_raw(name, span)

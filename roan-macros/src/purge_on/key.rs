@@ -40,12 +40,13 @@ impl Event {
     }
 }
 
-/// A word that takes a value: `key = value`.
+/// A word that takes a value: `key = value`, and `related(...)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
     Url,
     Urls,
     Tag,
+    Related,
     When,
     Site,
     Table,
@@ -53,10 +54,11 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Url,
         Self::Urls,
         Self::Tag,
+        Self::Related,
         Self::When,
         Self::Site,
         Self::Table,
@@ -68,6 +70,7 @@ impl Key {
             Self::Url => "url",
             Self::Urls => "urls",
             Self::Tag => "tag",
+            Self::Related => "related",
             Self::When => "when",
             Self::Site => "site",
             Self::Table => "table",
@@ -81,6 +84,7 @@ impl Key {
             Self::Url => "url = \"/posts/{slug}\"",
             Self::Urls => "urls = Self::pages",
             Self::Tag => "tag = \"author-{id}\"",
+            Self::Related => "related(author_id -> author::Model)",
             Self::When => "when = self.published",
             Self::Site => "site = \"www\"",
             Self::Table => "table = \"posts\"",
@@ -100,6 +104,7 @@ impl Key {
             "host" | "domain" => Some(Self::Site),
             "table_name" => Some(Self::Table),
             "key" | "surrogate_key" => Some(Self::Tag),
+            "relation" | "belongs_to" => Some(Self::Related),
             _ => nearest(name, Self::ALL.map(Self::name)).and_then(Self::named),
         }
     }

@@ -8,6 +8,7 @@ mod fallback;
 mod item;
 mod key;
 mod literal;
+mod meant;
 mod rule;
 mod source;
 mod table;
@@ -20,9 +21,13 @@ use quote::{ToTokens, quote};
 
 use crate::diagnostics::Diagnostics;
 use args::Args;
+pub(crate) use check::{stars_stand_in_path, url_is_fit};
+pub(crate) use emit::{ident, writer_calls};
 use item::{Annotated, Item};
 use rule::Rule;
+pub(crate) use rule::Template;
 use table::Table;
+pub(crate) use template::{Begin, Capture, Piece, Step};
 
 /// What the features of this crate ask for besides the rules.
 #[derive(Debug, Clone, Copy, Default)]
@@ -99,7 +104,7 @@ fn check_all(
     check::tables_agree(all, diagnostics);
     check::table_fits(all, item, diagnostics);
     for rule in rules {
-        check::static_text_is_fit(rule, diagnostics);
+        check::static_text_is_fit(rule, item, diagnostics);
         check::stars_stand_in_paths(rule, diagnostics);
         check::captures_fit_fields(rule, item, diagnostics);
         check::related_fields_fit(rule, item, is_entity, diagnostics);

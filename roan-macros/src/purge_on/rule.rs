@@ -6,7 +6,7 @@ use syn::{LitStr, Member};
 use super::args::{Args, EventArg, RelatedArg, TargetArg};
 use super::item::member_name;
 use super::key::Event;
-use super::template::{self, Capture, Piece};
+use super::template::{self, Begin, Capture, Piece};
 use crate::diagnostics::Diagnostics;
 
 /// One rule, its templates taken apart but not yet compared with the type.
@@ -34,7 +34,24 @@ pub(crate) struct Template<'a> {
     pub(crate) pieces: Vec<Piece>,
 }
 
-impl Template<'_> {
+impl<'a> Template<'a> {
+    /// Takes it apart; `None` when it cannot be read, which has been reported.
+    pub(crate) fn read(
+        literal: &'a LitStr,
+        begin: Begin,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
+        match template::parse(&literal.value(), begin) {
+            Ok(pieces) => Some(Self { literal, pieces }),
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    diagnostics.report(literal, mistake);
+                }
+                None
+            }
+        }
+    }
+
     pub(crate) fn captures(&self) -> impl Iterator<Item = &Capture> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Capture(capture) => Some(capture),
@@ -51,8 +68,12 @@ impl<'a> Rule<'a> {
             let target = match target {
                 TargetArg::Urls(function) => Some(Target::Urls(function)),
                 TargetArg::Related(related) => Some(Target::Related(related)),
-                TargetArg::Url(literal) => read(literal, diagnostics).map(Target::Url),
-                TargetArg::Tag(literal) => read(literal, diagnostics).map(Target::Tag),
+                TargetArg::Url(literal) => {
+                    Template::read(literal, Begin::Row, diagnostics).map(Target::Url)
+                }
+                TargetArg::Tag(literal) => {
+                    Template::read(literal, Begin::Row, diagnostics).map(Target::Tag)
+                }
             };
             rules.extend(target.map(|target| Self {
                 events: &args.events,
@@ -87,18 +108,6 @@ impl<'a> Rule<'a> {
         match &self.target {
             Target::Url(template) | Target::Tag(template) => Some(template),
             Target::Urls(_) | Target::Related(_) => None,
-        }
-    }
-}
-
-fn read<'a>(literal: &'a LitStr, diagnostics: &mut Diagnostics) -> Option<Template<'a>> {
-    match template::parse(&literal.value()) {
-        Ok(pieces) => Some(Template { literal, pieces }),
-        Err(mistakes) => {
-            for mistake in mistakes {
-                diagnostics.report(literal, mistake);
-            }
-            None
         }
     }
 }

@@ -47,6 +47,7 @@ pub(crate) enum Mistake {
     StarFirst(String),
     StarLast(String),
     Format(String),
+    Path(String),
     FromSelf(String),
     Arguments(String),
     NoName { capture: String, name: String },
@@ -63,7 +64,7 @@ impl fmt::Display for Mistake {
                 "a `}` closes nothing: write `}}` for the character `}`, or open the capture with `{`",
             ),
             Self::Empty => {
-                f.write_str("`{}` names nothing: write a field or a method in it, `{id}`")
+                f.write_str("`{}` names nothing: write a name in it, `{id}`")
             }
             Self::Spaces(text) => {
                 write!(f, "write `{{{}}}`, without spaces", text.trim())
@@ -75,6 +76,10 @@ impl fmt::Display for Mistake {
             Self::Format(path) => write!(
                 f,
                 "a capture takes no format: write `{{{path}}}`, or a method that gives the text you want"
+            ),
+            Self::Path(capture) => write!(
+                f,
+                "`{{{capture}}}`: a capture begins at the row and takes dots, `{{author.id}}`: write a method of the row for all else, `{{name()}}`"
             ),
             Self::FromSelf(rest) => {
                 write!(f, "a capture begins at the row itself: write `{{{rest}}}`")
@@ -95,8 +100,17 @@ impl fmt::Display for Mistake {
     }
 }
 
+/// What the first name in a capture is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// The row of a rule, which has no name itself.
+    Row,
+    /// A variable, perhaps `self`.
+    Variable,
+}
+
 /// Takes a template apart; gives every mistake that is in it.
-pub(crate) fn parse(template: &str) -> Result<Vec<Piece>, Vec<Mistake>> {
+pub(crate) fn parse(template: &str, begin: Begin) -> Result<Vec<Piece>, Vec<Mistake>> {
     let mut pieces = Vec::new();
     let mut mistakes = Vec::new();
     let mut literal = String::new();
@@ -118,7 +132,7 @@ pub(crate) fn parse(template: &str) -> Result<Vec<Piece>, Vec<Mistake>> {
                 continue;
             };
             rest = after;
-            match parse_capture(inside) {
+            match parse_capture(inside, begin) {
                 Ok(capture) => {
                     if !literal.is_empty() {
                         pieces.push(Piece::Literal(std::mem::take(&mut literal)));
@@ -140,7 +154,7 @@ pub(crate) fn parse(template: &str) -> Result<Vec<Piece>, Vec<Mistake>> {
     }
 }
 
-fn parse_capture(text: &str) -> Result<Capture, Mistake> {
+fn parse_capture(text: &str, begin: Begin) -> Result<Capture, Mistake> {
     if text.trim().is_empty() {
         return Err(Mistake::Empty);
     }
@@ -155,13 +169,25 @@ fn parse_capture(text: &str) -> Result<Capture, Mistake> {
     }
     let without_mark = text.strip_suffix('?').unwrap_or(text);
     let path = without_mark.strip_suffix('*').unwrap_or(without_mark);
+    if path.contains("::") {
+        return Err(Mistake::Path(text.to_owned()));
+    }
     if let Some((path, _)) = path.split_once(':') {
         return Err(Mistake::Format(path.to_owned()));
     }
-    if let Some(rest) = path.strip_prefix("self.") {
+    if begin == Begin::Row
+        && let Some(rest) = path.strip_prefix("self.")
+    {
         return Err(Mistake::FromSelf(rest.to_owned()));
     }
-    let steps = path.split('.').map(|name| parse_step(name, text));
+    let steps = path.split('.').enumerate().map(|(at, name)| {
+        let is_self = begin == Begin::Variable && at == 0 && name == "self";
+        if is_self {
+            Ok(Step::Field(name.to_owned()))
+        } else {
+            parse_step(name, text)
+        }
+    });
     Ok(Capture {
         text: text.to_owned(),
         steps: steps.collect::<Result<_, _>>()?,
@@ -195,7 +221,7 @@ fn parse_step(name: &str, capture: &str) -> Result<Step, Mistake> {
 }
 
 /// Whether `word` can be the name of a field or a method.
-fn is_name(word: &str) -> bool {
+pub(crate) fn is_name(word: &str) -> bool {
     let mut letters = word.chars();
     let begins_well = letters
         .next()
@@ -212,8 +238,12 @@ mod tests {
         Piece::Literal(text.to_owned())
     }
 
+    fn parse(template: &str) -> Result<Vec<Piece>, Vec<Mistake>> {
+        super::parse(template, Begin::Row)
+    }
+
     fn capture(text: &str) -> Capture {
-        parse_capture(text).unwrap()
+        parse_capture(text, Begin::Row).unwrap()
     }
 
     fn mistakes(template: &str) -> Vec<String> {
@@ -262,6 +292,7 @@ mod tests {
             ("/{path?*}", "write `{path*?}`"),
             ("/{price:.2}", "write `{price}`"),
             ("/{self.slug}", "write `{slug}`"),
+            ("/{Self::BASE}", "write a method"),
             ("/{slug(1)}", "takes no arguments"),
             ("/{a..b}", "a name is missing"),
             ("/{a-b}", "`a-b` is no name"),

@@ -245,7 +245,7 @@ fn a_mistake_leaves_the_item_and_a_stub() {
                 "`{slgu}`: `Post` has no field `slgu`: did you mean `{slug}`? [its fields are `slug`]"
             }
             ::core::compile_error! {
-                "URL \"posts\": it must begin with `/`"
+                "URL \"posts\": it must begin with `/`: write `/posts`"
             }
         "#]],
     );

@@ -1,21 +1,21 @@
 //! The configuration of a dispatcher, in code.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::global;
 use super::handle::Roan;
-use crate::base::site::{Site, SiteError};
+use crate::base::site::Site;
+use crate::base::spelling::Spellings;
 use crate::base::target::Target;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
 use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
-use crate::purger::{Cache, DEFAULT_PURGE_URL, Nginx};
-#[cfg(feature = "sql")]
+use crate::purger::Cache;
+#[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 
 /// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
@@ -26,17 +26,18 @@ use crate::relay::DurableOutbox;
 #[must_use = "call `install()` or `build()`"]
 pub struct RoanBuilder {
     pub(super) caches: Vec<Cache>,
-    default_site: Option<String>,
-    sites: Vec<(String, String)>,
-    policy: Policy,
-    #[cfg(feature = "sql")]
+    sites: Sites,
+    pub(super) policy: Policy,
+    /// The first mistake in what was set.
+    mistake: Option<ConfigError>,
+    #[cfg(feature = "_sql")]
     outbox: Option<Outbox>,
 }
 
 impl RoanBuilder {
     /// Adds a cache. Several are purged in the order in which they were added: give the one nearest
     /// to the app first, or a cache before it re-fills from a stale one. Without any, it is the
-    /// [`Nginx`] at `http://localhost/purge`.
+    /// [`Nginx`](crate::Nginx) at `http://localhost/purge`.
     pub fn cache(mut self, cache: impl Into<Cache>) -> Self {
         self.caches.push(cache.into());
         self
@@ -45,14 +46,46 @@ impl RoanBuilder {
     /// The site that pages are cached under, such as `https://www.example.org`: its host is sent as
     /// `Host` of each purge. Without one, it is the host of the purge URL.
     pub fn site(mut self, site: impl Into<String>) -> Self {
-        self.default_site = Some(site.into());
-        self
+        let set = self.set_site("site", None, &site.into());
+        self.noting(set)
     }
 
     /// A further site, for rules with `site = "name"`.
     pub fn named_site(mut self, name: impl Into<String>, site: impl Into<String>) -> Self {
-        self.sites.push((name.into(), site.into()));
+        let set = self.set_site("named_site", Some(&name.into()), &site.into());
+        self.noting(set)
+    }
+
+    fn noting(mut self, set: Result<(), ConfigError>) -> Self {
+        self.mistake = self.mistake.or(set.err());
         self
+    }
+
+    /// Adds the default site, or one with a name. `known_as` is the name by which the user knows the setting.
+    pub(super) fn set_site(
+        &mut self,
+        known_as: &str,
+        name: Option<&str>,
+        text: &str,
+    ) -> Result<(), ConfigError> {
+        let site: Site = text
+            .parse()
+            .map_err(|error| ConfigError::site(known_as, error))?;
+        let Some(name) = name else {
+            self.sites.default = Some(site);
+            return Ok(());
+        };
+        if name.is_empty() || name.len() > Target::MAX_SITE_LEN {
+            let problem = "is not a name for a site: write 1 to 255 bytes";
+            return Err(ConfigError::value(known_as, name, problem));
+        }
+        match self.sites.named.insert(name.to_owned(), site) {
+            None => Ok(()),
+            Some(_) => {
+                let problem = "names two sites: remove one, or write another name";
+                Err(ConfigError::value(known_as, name, problem))
+            }
+        }
     }
 
     /// How long after a purge the same target is purged once more; `None` for never. Default: 2 s.
@@ -62,6 +95,17 @@ impl RoanBuilder {
     /// ever rendered while its row is written. The embedded cache stores no such page, and is purged once.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound = delay.into();
+        self
+    }
+
+    /// Which spellings of a page's URL are purged. Default: [`Spellings::Common`], all that common encoders give.
+    ///
+    /// A cache keeps each spelling as a page of its own, and links to `C++` are found as `/tags/C%2B%2B` and as
+    /// `/tags/C++`. Each spelling more is one more request, and at nginx one more entry in the keys zone (about 130
+    /// bytes, until `inactive` ends). [`Spellings::Exact`] spares both, for a site whose links all have Roan's
+    /// spelling.
+    pub fn spellings(mut self, spellings: Spellings) -> Self {
+        self.policy.spellings = spellings;
         self
     }
 
@@ -112,7 +156,7 @@ impl RoanBuilder {
     ///
     /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
     /// when its tables cannot be used.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     #[cfg_attr(
         docsrs,
         doc(cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql")))
@@ -127,55 +171,36 @@ impl RoanBuilder {
     /// # Errors
     ///
     /// When a setting cannot be used, or the thread cannot be started.
-    pub fn build(self) -> Result<Roan, ConfigError> {
-        self.policy.check()?;
-        let default_site = self
-            .default_site
-            .map(|site| parsed("site", &site))
-            .transpose()?;
-        let mut sites = HashMap::new();
-        for (name, site) in self.sites {
-            if name.is_empty() || name.len() > Target::MAX_SITE_LEN {
-                return Err(ConfigError::Value {
-                    setting: "named_site".to_owned(),
-                    value: name,
-                    problem: "is no name for a site: write 1 to 255 bytes".to_owned(),
-                });
-            }
-            let parsed = parsed(&format!("site {name}"), &site)?;
-            if sites.insert(name.clone(), parsed).is_some() {
-                return Err(ConfigError::SameName { what: "site", name });
-            }
+    pub fn build(mut self) -> Result<Roan, ConfigError> {
+        if let Some(mistake) = self.mistake {
+            return Err(mistake);
         }
+        self.policy.check()?;
         let mut caches = self.caches;
         if caches.is_empty() {
-            caches.push(Nginx::at(DEFAULT_PURGE_URL)?.into());
+            caches.push(crate::purger::default_cache()?);
         }
         let tiers = caches.iter().map(|cache| cache.tags).collect();
         let nodes = connect(caches, &self.policy)?;
-        let sites = Sites {
-            default: default_site,
-            named: sites,
-        };
-        let max_waiting = self.policy.max_waiting;
-        #[cfg(feature = "sql")]
+        let (policy, sites) = (self.policy, self.sites);
+        #[cfg(feature = "_sql")]
         let durable = match self.outbox {
             Some(outbox) => {
                 outbox.check()?;
                 check_names(&nodes)?;
-                Some(Arc::new(DurableOutbox::new(outbox, self.policy)))
+                Some(Arc::new(DurableOutbox::new(outbox, policy.clone())))
             }
             None => None,
         };
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
-        let engine = Arc::new(Engine::new(nodes, tiers, sites, max_waiting, source));
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source));
         start(Arc::clone(&engine))?;
         Ok(Roan::new(
             engine,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))
     }
@@ -193,20 +218,14 @@ impl RoanBuilder {
 }
 
 /// Names are columns of the outbox's tables.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
     match names.into_iter().find(|name| name.len() > 255) {
-        Some(name) => Err(ConfigError::Value {
-            setting: "name".to_owned(),
-            value: name.to_string(),
-            problem: "is too long a name for a cache or node: write up to 255 bytes".to_owned(),
-        }),
+        Some(name) => {
+            let problem = "is too long a name for a cache or node: write up to 255 bytes";
+            Err(ConfigError::value("name", &**name, problem))
+        }
         None => Ok(()),
     }
-}
-
-fn parsed(setting: &str, site: &str) -> Result<Site, ConfigError> {
-    site.parse()
-        .map_err(|error: SiteError| ConfigError::site(setting, error))
 }

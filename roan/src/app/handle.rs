@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::builder::RoanBuilder;
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
 
 /// A dispatcher: it takes purges to every node of every cache, and says what became of them.
@@ -18,6 +18,12 @@ use crate::outbox::link::Link;
 /// makes; [`roan::saved`](crate::saved) and its like speak to it. Clones are handles of the same
 /// dispatcher. It runs on a thread of its own, so it serves programs with and without an
 /// asynchronous runtime. When the last handle is gone, it ends as soon as nothing waits.
+///
+/// What waits in memory when the program ends is lost: end with [`shutdown`](Self::shutdown), or let
+/// a [`guard`](Self::guard) do so. When `main` returns, panics or calls [`std::process::exit`] before,
+/// standard error says how much was lost, where the platform runs the destructors of the main thread's
+/// thread-locals (Linux does) and that thread has made a dispatcher or fired a hook. After `exit` on
+/// another thread, an abort or a signal nothing is said.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,7 +48,7 @@ pub struct Roan {
 struct Handle {
     engine: Arc<Engine>,
     /// The relay's side of the durable outbox, if there is one.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     link: Option<Arc<Link>>,
 }
 
@@ -55,11 +61,11 @@ impl Drop for Handle {
 impl Roan {
     pub(super) fn new(
         engine: Arc<Engine>,
-        #[cfg(feature = "sql")] link: Option<Arc<Link>>,
+        #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
             engine,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             link,
         };
         Self {
@@ -67,7 +73,7 @@ impl Roan {
         }
     }
 
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(super) fn link(&self) -> Option<&Arc<Link>> {
         self.handle.link.as_ref()
     }

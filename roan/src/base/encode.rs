@@ -1,4 +1,21 @@
-//! Percent-encoding of the values that templates take from a row (RFC 3986, section 2).
+//! The one spelling of a value in a URL: percent-encoding as in RFC 3986, section 2.
+//!
+//! A cache keeps each spelling of a URL on its own: `/it's` and `/it%27s` are two pages to nginx. So
+//! links must be spelled as Roan spells its purges: all but letters, digits and `-._~` is encoded, with
+//! upper-case hex. [`url!`](crate::url!) makes whole links; these functions are for a link that is made in
+//! another way, such as by a filter of a template engine.
+//!
+//! ```
+//! use roan::encode;
+//!
+//! let link = format!(
+//!     "/posts/{}?q={}",
+//!     encode::path_segment("café/1"),
+//!     encode::query_value("R&D + more"),
+//! );
+//! assert_eq!(link, "/posts/caf%C3%A9%2F1?q=R%26D%20%2B%20more");
+//! assert_eq!(encode::path("docs/a b.pdf"), "docs/a%20b.pdf");
+//! ```
 
 use std::fmt::{self, Write};
 
@@ -14,6 +31,27 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 
 /// The same, but `/` stays: the value is several path segments.
 const PATH: &AsciiSet = &VALUE.remove(b'/');
+
+/// A value as one segment of a path: as `{field}` in a template, before the `?`.
+///
+/// A segment `.` or `..` stays as it is, and no client asks for such a URL: see
+/// [`TargetError::DotSegment`](crate::TargetError::DotSegment).
+#[must_use]
+pub fn path_segment(value: &str) -> String {
+    utf8_percent_encode(value, VALUE).to_string()
+}
+
+/// A value as several segments of a path, whose slashes stay: as `{field*}` in a template.
+#[must_use]
+pub fn path(value: &str) -> String {
+    utf8_percent_encode(value, PATH).to_string()
+}
+
+/// A value as one value of a query: as `{field}` in a template, after the `?`. A space is `%20`, not `+`.
+#[must_use]
+pub fn query_value(value: &str) -> String {
+    utf8_percent_encode(value, VALUE).to_string()
+}
 
 /// The place in a template that a value is encoded for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

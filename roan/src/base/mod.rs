@@ -1,13 +1,17 @@
 //! What every other module is made of. It imports none of them.
 
 pub(crate) mod backoff;
-pub(crate) mod encode;
+pub(crate) mod cause;
+pub mod encode;
 pub(crate) mod event;
+mod legality;
 pub(crate) mod log;
 pub(crate) mod outcome;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;
+pub(crate) mod spelling;
 pub(crate) mod target;
 mod target_error;
 mod url_syntax;

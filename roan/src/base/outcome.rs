@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::target::TargetKind;
+
 /// How a purge, or one attempt at it, went at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -56,44 +58,17 @@ impl fmt::Display for Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// 401 or 407: the purge location wants other credentials.
-    #[error("status {0}: give the credentials of the purge location")]
-    Unauthorized(u16),
-    /// 403: the purge location does not allow this machine.
-    #[error("status 403: `allow` this machine's address in the purge location")]
-    Forbidden,
-    /// 405: the purge location does not take this method.
-    #[error("status 405: the purge location takes another method than {0}")]
-    MethodNotAllowed(String),
-    /// 3xx: something answered before the purge location did.
-    #[error("status {0}, a redirect: the purge URL must be that of the purge location itself")]
-    Redirect(u16),
-    /// Another status that is no answer to a purge.
-    #[error("status {0}, which no purge location answers: is the purge URL right?")]
-    Status(u16),
-    /// The purge location named another key than that of the page.
-    #[error(
-        "the purge location named the key {found:?}, where {expected:?} was expected: is the site right, and are both keys built alike?"
-    )]
-    WrongKey {
-        /// The key that Roan expected.
-        expected: String,
-        /// The key that `X-Roan-Purge` named.
-        found: String,
-    },
-    /// The HTTP client would have sent another URL.
-    #[error("the HTTP client would send another URL than the page has")]
-    Unsendable,
+    /// The node will not do it. The text says what to mend.
+    #[error("{0}")]
+    Node(String),
     /// The rule or target names a site that was not configured.
     #[error(
         "site {0:?} is not configured: name it with `RoanBuilder::named_site` or in `ROAN_SITE`"
     )]
     UnknownSite(String),
-    /// No configured cache knows tags.
-    #[error(
-        "no configured cache knows tags: nginx purges URLs only, the embedded cache knows both"
-    )]
-    NoCacheForTags,
+    /// No configured cache can purge targets of this kind.
+    #[error("no configured cache can purge a {0}: add one that can, or write a rule for URLs")]
+    NoCacheFor(TargetKind),
 }
 
 /// Why an attempt at a purge failed. Another attempt may do better.
@@ -112,4 +87,7 @@ pub enum Failure {
     /// 5xx, or a status that asks to come again later (408, 425, 429).
     #[error("status {0}")]
     Status(u16),
+    /// The purger panicked.
+    #[error("the purger panicked: {0}")]
+    Panic(String),
 }

@@ -23,8 +23,10 @@ pub struct Report {
     pub outcome: Outcome,
     /// The status of the last answer, if there was one.
     pub status: Option<u16>,
-    /// Whether the node named the key that it purged (`X-Roan-Purge`), and it was the right one.
-    /// Only then is [`Outcome::NotCached`] more than a word.
+    /// Whether the node named the key that it was asked to purge (`X-Roan-Purge`), and that is the key of this URL at
+    /// this site: as [`Nginx::key`](crate::Nginx::key) says, else in one of the usual forms, the same in all answers of
+    /// the node. It does not show that the pages are stored under such keys, or in that zone: for that, use one
+    /// variable for both keys. Without it, [`Outcome::NotCached`] proves nothing.
     pub verified: bool,
     /// Whether this was the second purge, against a fill that was under way at the first.
     pub rebound: bool,

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
+use super::redact::{is_host, redacted_site};
+
 /// The scheme and host that pages are cached under.
 ///
 /// A purge is sent with the site's `Host`, so that the cache makes of it the key of the page. The
@@ -55,7 +57,7 @@ impl Site {
     }
 }
 
-/// Why a text is no [`Site`].
+/// Why a text is not a [`Site`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "site {text:?} {problem}: write `https://www.example.org`, `www.example.org` or `localhost:8080`"
@@ -70,7 +72,7 @@ impl FromStr for Site {
 
     fn from_str(text: &str) -> Result<Self, SiteError> {
         let error = |problem| {
-            let text = crate::base::target::shortened(&redacted(text));
+            let text = crate::base::target::shortened(&redacted_site(text));
             Err(SiteError { text, problem })
         };
         let (scheme, rest) = match text.split_once("://") {
@@ -84,20 +86,29 @@ impl FromStr for Site {
             None => (None, text),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
-        if authority.contains(['/', '?', '#']) {
-            return error("has a path");
+        match authority.find(['@', '/', '?', '#', '*']) {
+            None => {}
+            Some(_) if authority.contains('@') => return error("has a user name"),
+            Some(at) => {
+                return error(match &authority[at..=at] {
+                    "/" => "has a path",
+                    "?" => "has a query",
+                    "#" => "has a fragment",
+                    _ => "has a wildcard, but each site is one host",
+                });
+            }
         }
-        if authority.contains('@') {
-            return error("has a user name");
-        }
-        // nginx's `$host` has none either.
+        // nginx's `$host` ends without it, too.
         let authority = authority.strip_suffix('.').unwrap_or(&authority).to_owned();
         let Ok(parsed) = Authority::from_str(&authority) else {
             return error("has no host name");
         };
-        let port = &authority[parsed.host().len()..];
-        if parsed.host().is_empty() || !port.is_empty() && parsed.port_u16().is_none() {
+        if !is_host(parsed.host()) {
             return error("has no host name");
+        }
+        match (&authority[parsed.host().len()..], parsed.port_u16()) {
+            ("", _) | (_, Some(1..)) => {}
+            _ => return error("has a port that is not between 1 and 65535"),
         }
         let host_len = parsed.host().len();
         let Ok(header) = HeaderValue::from_str(&authority) else {
@@ -127,21 +138,6 @@ impl fmt::Debug for Site {
     }
 }
 
-/// The text without user name, password and query, which no message may show.
-pub(crate) fn redacted(url: &str) -> String {
-    let start = url.find("//").map_or(0, |slashes| slashes + 2);
-    // A password may hold `/` or `?` by mistake, so the last `@` ends it, wherever it is.
-    let mut shown = match url[start..].rfind('@') {
-        Some(at) => format!("{}***{}", &url[..start], &url[start + at..]),
-        None => url.to_owned(),
-    };
-    // A query may hold a token.
-    if let Some(query) = shown.find('?') {
-        shown.replace_range(query + 1.., "***");
-    }
-    shown
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,19 +153,30 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_site_is_refused_without_its_secrets() {
-        for text in [
-            "", "http://", "ftp://x", "x/y", "a b", "x:", "x?y", "é", "a\r\nb",
+    fn what_is_not_a_site_is_refused_with_what_to_write() {
+        for (text, problem) in [
+            ("", "no host name"),
+            ("http://", "no host name"),
+            ("ftp://x", "a scheme that is neither http nor https"),
+            ("x/y", "a path"),
+            ("a b", "no host name"),
+            ("a,b", "no host name"),
+            ("a;b", "no host name"),
+            ("x:", "a port"),
+            ("x:0", "a port"),
+            ("x:port", "a port"),
+            ("x:65536", "a port"),
+            ("x?y", "a query"),
+            ("https://x/?y", "a path"),
+            ("x#y", "a fragment"),
+            ("*.example.org", "a wildcard"),
+            ("https://me@x", "a user name"),
+            ("é", "no host name"),
+            ("a\r\nb", "no host name"),
         ] {
-            assert!(text.parse::<Site>().is_err(), "{text:?} was accepted");
+            let error = text.parse::<Site>().expect_err(text).to_string();
+            assert!(error.contains(&format!("has {problem}")), "{text}: {error}");
+            assert!(error.contains("write `https://www.example.org`"), "{error}");
         }
-        let message = "http://me:secret@x"
-            .parse::<Site>()
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains("***@x") && !message.contains("secret"),
-            "{message}"
-        );
     }
 }

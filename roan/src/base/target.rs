@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use hashbrown::Equivalent;
 
+use super::legality;
+use super::spelling::Spellings;
 use super::url_syntax::check_url;
 
 pub use super::target_error::TargetError;
@@ -62,9 +64,10 @@ impl fmt::Display for TargetKind {
 }
 
 impl Target {
-    /// The longest URL or tag, in bytes. nginx serves none longer than 8 KiB unless told to
-    /// (`large_client_header_buffers`).
-    pub const MAX_LEN: usize = 16 * 1024;
+    /// The longest URL or tag, in bytes. nginx reads request lines of up to 8 KiB, and that of a
+    /// purge is longer than the page's own by the path of the purge location, `/purge`. With
+    /// `large_client_header_buffers 4 32k;` it purges every URL of this length.
+    pub const MAX_LEN: usize = legality::MAX_LEN;
 
     /// The longest name of a site, in bytes.
     pub(crate) const MAX_SITE_LEN: usize = 255;
@@ -103,6 +106,20 @@ impl Target {
             .unwrap_or_default();
         let text = format!("{}{}", &name[..end], self.as_str());
         TargetRef::new(self.kind, &text, end).to_target()
+    }
+
+    /// The same page under its other spellings.
+    pub(crate) fn other_spellings(&self, spellings: Spellings) -> Vec<Self> {
+        if self.kind != TargetKind::Url {
+            return Vec::new();
+        }
+        let others = spellings.others(self.as_str()).into_iter();
+        // A spelling that is longer than a URL may be is the address of no page.
+        let targets = others.filter_map(|url| Self::url(url).ok());
+        match self.site() {
+            Some(site) => targets.map(|target| target.at_site(site)).collect(),
+            None => targets.collect(),
+        }
     }
 
     /// The URL or the tag.
@@ -183,6 +200,15 @@ impl TryFrom<String> for Target {
 
     fn try_from(url: String) -> Result<Self, TargetError> {
         Self::url(url)
+    }
+}
+
+/// What [`url!`](crate::url!) gives can be purged as it is.
+impl TryFrom<Result<Self, TargetError>> for Target {
+    type Error = TargetError;
+
+    fn try_from(url: Result<Self, TargetError>) -> Result<Self, TargetError> {
+        url
     }
 }
 

@@ -39,6 +39,20 @@ pub enum TargetError {
     /// so no cached page has it in its URL.
     #[error("URL {0:?} has a `.` or `..` segment, which clients resolve: write the resolved path")]
     DotSegment(String),
+    /// A value, or the URL, has `..` and a separator in it, encoded in whatever way, and more of them than
+    /// there are names before. A server that decodes them before it resolves them, as nginx does to
+    /// pick a location, would answer the purge somewhere else.
+    #[error(
+        "URL {0:?} climbs above its root once a server has decoded it, so its purge would reach \
+         another location: write a path without `..`, or take `..` out of the value"
+    )]
+    Climbs(String),
+    /// A link that begins with `//`, where a browser would read a host: from [`url!`](crate::url!) alone.
+    #[error(
+        "URL {0:?} begins with `//`, so that a browser would read a host after it: the first value \
+         must not be empty, or begin with `/`"
+    )]
+    Host(String),
     /// An empty tag.
     #[error("a tag must not be empty")]
     EmptyTag,

@@ -1,112 +1,55 @@
-//! Which URLs and tags can be purged.
+//! What a text that cannot be purged is answered.
 
-use super::target::{Target, TargetError, TargetKind, shortened};
+use super::legality::{self, Flaw};
+use super::target::{TargetError, TargetKind, shortened};
 
-fn check_length(kind: TargetKind, length: usize) -> Result<(), TargetError> {
-    if length > Target::MAX_LEN {
-        return Err(TargetError::TooLong { kind, length });
-    }
-    Ok(())
-}
-
-/// Accepts just the URLs that the URL parser of browsers (and of reqwest) leaves as they are:
-/// <https://url.spec.whatwg.org/#path-percent-encode-set> and the query's set beside it.
 pub(super) fn check_url(url: &str) -> Result<(), TargetError> {
-    if !url.starts_with('/') {
-        return Err(TargetError::NoLeadingSlash(shortened(url)));
-    }
-    let bytes = url.as_bytes();
-    let mut in_query = false;
-    for (at, byte) in bytes.iter().enumerate() {
-        let stays = match byte {
-            b'?' => {
-                in_query = true;
-                true
-            }
-            b'%' => {
-                let digits = bytes.get(at + 1..at + 3).unwrap_or_default();
-                if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                    let text = shortened(url);
-                    return Err(TargetError::Escape { text, at });
-                }
-                true
-            }
-            b'"' | b'#' | b'<' | b'>' => false,
-            b'\'' => !in_query,
-            b'\\' | b'^' | b'`' | b'{' | b'}' => in_query,
-            other => other.is_ascii_graphic(),
-        };
-        if !stays {
-            return Err(misplaced(TargetKind::Url, url, at));
-        }
-    }
-    check_rendered_url(url)
+    legality::check_url(url).map_err(|flaw| error(TargetKind::Url, url, flaw))
 }
 
 /// The part of the check that is left when the literal pieces were checked at compile time and the
 /// values between them were encoded.
 pub(crate) fn check_rendered_url(url: &str) -> Result<(), TargetError> {
-    check_length(TargetKind::Url, url.len())?;
-    let path = url.find('?').map_or(url, |query| &url[..query]);
-    let may_have_dots = |pair: &[u8]| matches!(pair, b"/." | b"/%");
-    if path.as_bytes().windows(2).any(may_have_dots) && path.split('/').any(is_dot_segment) {
-        return Err(TargetError::DotSegment(shortened(url)));
-    }
-    Ok(())
-}
-
-fn is_dot_segment(segment: &str) -> bool {
-    let after_dot = |text: &'_ str| -> Option<usize> {
-        if text.starts_with('.') {
-            Some(1)
-        } else if text.len() >= 3 && text.as_bytes()[..3].eq_ignore_ascii_case(b"%2e") {
-            Some(3)
-        } else {
-            None
-        }
-    };
-    let Some(first) = after_dot(segment) else {
-        return false;
-    };
-    let rest = &segment[first..];
-    rest.is_empty() || after_dot(rest) == Some(rest.len())
+    legality::check_rendered_url(url).map_err(|flaw| error(TargetKind::Url, url, flaw))
 }
 
 pub(crate) fn check_tag(tag: &str) -> Result<(), TargetError> {
-    check_length(TargetKind::Tag, tag.len())?;
-    if tag.is_empty() {
-        return Err(TargetError::EmptyTag);
-    }
-    match tag
-        .bytes()
-        .position(|byte| !byte.is_ascii_graphic() || byte == b',')
-    {
-        Some(at) => Err(misplaced(TargetKind::Tag, tag, at)),
-        None => Ok(()),
-    }
+    legality::check_tag(tag).map_err(|flaw| error(TargetKind::Tag, tag, flaw))
 }
 
-fn misplaced(kind: TargetKind, text: &str, at: usize) -> TargetError {
-    let found = text[at..].chars().next().unwrap_or_default();
-    let mut bytes = [0; 4];
-    let instead = found
-        .encode_utf8(&mut bytes)
-        .bytes()
-        .map(|byte| format!("%{byte:02X}"))
-        .collect();
-    let text = shortened(text);
-    TargetError::Character {
-        kind,
-        text,
-        found,
-        at,
-        instead,
+#[cold]
+fn error(kind: TargetKind, whole: &str, flaw: Flaw) -> TargetError {
+    let length = whole.len();
+    let text = shortened(whole);
+    match flaw {
+        Flaw::NoLeadingSlash => TargetError::NoLeadingSlash(text),
+        Flaw::Character { found, at } => {
+            let mut bytes = [0; 4];
+            let bytes = found.encode_utf8(&mut bytes).bytes();
+            let instead = bytes.map(|byte| format!("%{byte:02X}")).collect();
+            TargetError::Character {
+                kind,
+                text,
+                found,
+                at,
+                instead,
+            }
+        }
+        Flaw::Escape { at } => TargetError::Escape { text, at },
+        Flaw::DotSegment => TargetError::DotSegment(text),
+        Flaw::Climbs => TargetError::Climbs(text),
+        Flaw::EmptyTag => TargetError::EmptyTag,
+        Flaw::TooLong => TargetError::TooLong { kind, length },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::base::spelling::Spellings;
+    use crate::base::target::Target;
 
     #[test]
     fn a_url_keeps_its_bytes() {
@@ -209,6 +152,156 @@ mod tests {
         assert!(Target::tag("author-7%20x").is_ok());
         for tag in ["", "a b", "a,b", "a\nb", "é"] {
             assert!(Target::tag(tag).is_err(), "{tag:?} was accepted");
+        }
+    }
+
+    /// What nginx and other servers do with a path, step by step: decode it, so often; part it, at `/`
+    /// alone or at the backslash too; resolve its segments from the root. Whether a `..` is met there.
+    fn some_server_climbs(path: &str) -> bool {
+        let mut text = path.as_bytes().to_vec();
+        loop {
+            for separators in [&b"/"[..], &b"/\\"[..]] {
+                for cuts_parameters in [false, true] {
+                    if goes_above_root(&text, separators, cuts_parameters) {
+                        return true;
+                    }
+                }
+            }
+            let once: Vec<u8> = percent_encoding::percent_decode(&text).collect();
+            if once == text {
+                return false;
+            }
+            text = once;
+        }
+    }
+
+    fn goes_above_root(text: &[u8], separators: &[u8], cuts_parameters: bool) -> bool {
+        let mut stack = Vec::new();
+        for segment in text.split(|byte| separators.contains(byte)) {
+            let mut segment = String::from_utf8_lossy(segment).into_owned();
+            if cuts_parameters && let Some(at) = segment.find(';') {
+                segment.truncate(at);
+            }
+            match &*segment {
+                "" | "." => {}
+                ".." => {
+                    if stack.pop().is_none() {
+                        return true;
+                    }
+                }
+                _ => stack.push(segment),
+            }
+        }
+        false
+    }
+
+    /// Paths of what has a meaning somewhere, after any number of encodings.
+    fn path() -> impl Strategy<Value = String> {
+        let piece = prop::sample::select(vec![
+            "/",
+            "..",
+            ".",
+            "a",
+            "%2F",
+            "%2f",
+            "%5C",
+            "%2E",
+            "%2e%2e",
+            "%252F",
+            "%252e",
+            "%25",
+            "2F",
+            "2e",
+            "%32%46",
+            "%25%32%65",
+            "%255C",
+            "%25255c",
+            ";",
+            "%3B",
+            "x=1",
+            "%00",
+            "%C3%A9",
+            "%",
+            "%2",
+            "?",
+        ]);
+        prop::collection::vec(piece, 0..14).prop_map(|pieces| format!("/{}", pieces.concat()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3_000))]
+
+        #[test]
+        fn no_server_can_climb_out(url in path()) {
+            let path = url.split('?').next().unwrap_or_default();
+            if some_server_climbs(path) {
+                prop_assert!(Target::url(&url).is_err(), "{url} was accepted");
+                prop_assert!(check_rendered_url(&url).is_err(), "{url} was accepted");
+            }
+            for other in Target::url(&url).iter().flat_map(|url| url.other_spellings(Spellings::Common)) {
+                let path = other.as_str().split('?').next().unwrap_or_default();
+                prop_assert!(!some_server_climbs(path), "{other} is another spelling");
+            }
+            // Refused are only those in which a server may see a `..`, not in their last resort alone.
+            if let Err(TargetError::Climbs(_)) = Target::url(&url) {
+                let mut seen = path.to_owned();
+                for _ in 0..8 {
+                    let bytes = percent_encoding::percent_decode_str(&seen).collect::<Vec<_>>();
+                    seen = String::from_utf8_lossy(&bytes).into_owned();
+                }
+                prop_assert!(seen.contains(".."), "{url} was refused");
+            }
+        }
+
+        #[test]
+        fn a_value_that_stays_in_its_segment_is_purged(names in prop::collection::vec("[a-z]{1,3}", 1..5)) {
+            // `a/../b`, `a/b`, `a..b/c`
+            let there_and_back = format!("/posts/{}", names.join("%2F..%2F"));
+            if names.len() <= 2 {
+                prop_assert!(Target::url(&there_and_back).is_ok(), "{there_and_back}");
+            }
+            let below = format!("/{}", names.join("%2F"));
+            prop_assert!(Target::url(&below).is_ok(), "{below}");
+            let dotted = format!("/{}", names.join("..%2F"));
+            prop_assert!(Target::url(&dotted).is_ok(), "{dotted}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_climbs_is_refused() {
+        for url in [
+            "/..%2F",
+            "/posts/..%2F..%2Finternal%2Fdelete-all",
+            "/posts/..%5C..%5Cinternal",
+            "/posts/..%2f..%5cinternal",
+            "/posts/x%2F..%2F..%2F..%2Finternal",
+            "/posts/%2E%2E%2F%2e%2e%2Finternal",
+            "/posts/..%252F..%252Finternal",
+            "/posts/%252e%252e%252f%25252e%25252e%25252finternal",
+            "/posts/%25%32%65%25%32%65%2F..%2Finternal",
+            // nginx resolves two segments: `x\y` is one name to it.
+            "/x%5Cy%2F..%2F..%2Finternal",
+            // A server that leaves `%2F` alone resolves two segments.
+            "/x%2Fy%5C..%5C..%5Cinternal",
+            "/%2F%2F..%2Finternal",
+            "/posts/..;/..;x=1/internal",
+            "/..%2Fpurge%2Fposts",
+        ] {
+            assert_eq!(
+                Target::url(url),
+                Err(TargetError::Climbs(url.to_owned())),
+                "{url}"
+            );
+        }
+        for url in [
+            "/posts/..%2Fx",
+            "/posts/a%2F..%2Fb",
+            "/posts/...%2F...%2F...%2Fx",
+            "/posts/..a%2F..a%2F..a",
+            "/x?next=..%2F..%2F..%2Finternal",
+            "/100%25..%25",
+        ] {
+            assert!(Target::url(url).is_ok(), "{url} was refused");
         }
     }
 }

@@ -8,24 +8,27 @@ use std::time::Instant;
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::node::Node;
+use super::policy::Policy;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
+use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
-use crate::purger::{Answer, Cache};
+use crate::purger::{Answer, Cache, PurgeRequest};
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
+    spellings: Spellings,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
-    sites: Sites,
+    pub(super) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
@@ -52,11 +55,12 @@ impl Engine {
         nodes: Vec<Arc<Node>>,
         tiers: Vec<bool>,
         sites: Sites,
-        max_waiting: usize,
+        policy: &Policy,
         source: Option<Arc<dyn Source>>,
     ) -> Self {
         Self {
-            inbox: Inbox::new(max_waiting),
+            inbox: Inbox::new(policy.max_waiting),
+            spellings: policy.spellings,
             nodes,
             tiers,
             sites,
@@ -71,7 +75,7 @@ impl Engine {
     }
 
     /// Whether purges wait in a database.
-    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    #[cfg(feature = "sea-orm")]
     pub(crate) fn is_durable(&self) -> bool {
         self.source.is_some()
     }
@@ -100,6 +104,11 @@ impl Engine {
         self.inbox.wake();
     }
 
+    /// Puts a target into the inbox, and says whether there is room for it.
+    pub(crate) fn lets_in(&self, target: TargetRef<'_>) -> bool {
+        self.inbox.put(target) == Put::Waits
+    }
+
     /// Puts what a hook yields into the inbox.
     pub(crate) fn put(&self, target: TargetRef<'_>) {
         let (why, count) = match self.inbox.put(target) {
@@ -116,7 +125,7 @@ impl Engine {
                 "{target} is not purged (number {count}): {why}"
             ));
         } else {
-            tracing::error!(target: "roan", %target, why, "not purged");
+            emit(|| tracing::error!(target: "roan", %target, why, "not purged"));
         }
         let now = Instant::now();
         self.reporter.unsent(&target, Outcome::Dropped, now, now);
@@ -130,7 +139,7 @@ impl Engine {
                 "a rule yields no purge (number {count}): {error}"
             ));
         } else {
-            tracing::error!(target: "roan", %error, "a rule yields no purge");
+            emit(|| tracing::error!(target: "roan", %error, "a rule yields no purge"));
         }
     }
 
@@ -140,7 +149,9 @@ impl Engine {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if needs_tags && !self.tiers.contains(&true) => Some(Refusal::NoCacheForTags),
+            _ if needs_tags && !self.tiers.contains(&true) => {
+                Some(Refusal::NoCacheFor(TargetKind::Tag))
+            }
             _ => None,
         }
     }
@@ -161,7 +172,13 @@ impl Engine {
                 }
                 self.reporter.refused(target, refusal, asked, now);
             }
-            None => self.ask_tier(0, target, asked, false, ticket.as_slice(), now),
+            None => {
+                let tickets = ticket.as_slice();
+                self.ask_tier(0, target, asked, false, tickets, now);
+                for other in target.other_spellings(self.spellings) {
+                    self.ask_tier(0, &other, asked, false, tickets, now);
+                }
+            }
         }
     }
 
@@ -273,7 +290,10 @@ impl Engine {
                 Some(name) => self.sites.named.get(name),
                 None => self.sites.default.as_ref(),
             };
-            let answer = node.purger.purge(&job.target, site).await;
+            let answer = node
+                .purger
+                .purge(PurgeRequest::new(&job.target, site))
+                .await;
             self.answered(&node, &job, answer);
             let next = node.queue().next(Instant::now());
             match next {
@@ -290,6 +310,7 @@ impl Engine {
             outcome,
             status,
             verified,
+            ..
         } = answer;
         let verdict = match &outcome {
             outcome if outcome.is_done() => Verdict::Done,
@@ -341,7 +362,9 @@ impl Engine {
         match change {
             (false, true) => node.tell_down(&outcome),
             (true, false) => {
-                tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
+                emit(
+                    || tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back"),
+                );
                 self.tickets.back(&node.cache, &node.name);
                 self.pump(node);
             }
@@ -372,6 +395,9 @@ impl Engine {
         });
         for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
             self.pump(later);
+        }
+        if verdict != Verdict::Failed {
+            self.check(node);
         }
         self.wake_for(node);
     }
@@ -481,7 +507,7 @@ impl Engine {
 }
 
 /// What the relay asks, besides [`Engine::accept`].
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl Engine {
     /// Takes in what one node has not answered yet. `None`: there is no such node.
     pub(crate) fn accept_at(

@@ -2,9 +2,10 @@
 
 mod batch;
 mod command;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod dead;
 mod engine;
+mod exit;
 mod health;
 mod inbox;
 mod node;
@@ -12,10 +13,11 @@ mod policy;
 mod queue;
 mod report;
 mod source;
+mod start;
 mod stats;
 mod thread;
 #[cfg_attr(
-    not(feature = "sql"),
+    not(feature = "_sql"),
     allow(dead_code, reason = "tickets come with a durable outbox")
 )]
 pub(crate) mod tickets;
@@ -25,16 +27,16 @@ pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 pub(crate) use command::Later;
 pub(crate) use command::{Command, Flush};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
 pub(crate) use engine::{Engine, Sites};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-pub(crate) use policy::{
-    LONGEST, MOST_CONCURRENCY, MOST_WAITING, Policy, check_delay, check_duration, check_number,
-};
+#[cfg(feature = "_sql")]
+pub(crate) use policy::duration;
+pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 pub(crate) use source::Source;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) use source::Working;
-pub(crate) use thread::start;
+pub(crate) use thread::{is_starting, start};

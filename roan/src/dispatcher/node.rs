@@ -1,7 +1,7 @@
 //! One node: its client, its queue, and its counts.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::policy::Policy;
@@ -10,7 +10,7 @@ use super::stats::NodeStats;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
-use crate::purger::{Cache, NodeClient, Purger};
+use crate::purger::{AnyPurger, Cache, NodeClient};
 
 /// One server of a cache.
 pub(crate) struct Node {
@@ -18,7 +18,9 @@ pub(crate) struct Node {
     pub(crate) name: Arc<str>,
     /// The place of its cache in the order of purging.
     pub(super) tier: usize,
-    pub(super) purger: Box<dyn Purger>,
+    pub(super) purger: Box<dyn AnyPurger>,
+    /// Whether its set-up was checked, or is being checked.
+    pub(super) checked: AtomicBool,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
     counts: Counts,
@@ -43,6 +45,7 @@ impl Node {
             name: client.name,
             tier,
             purger: client.purger,
+            checked: AtomicBool::new(false),
             queue: Mutex::new(Queue::new(policy.clone())),
             last_failure: Mutex::new(None),
             counts: Counts::default(),

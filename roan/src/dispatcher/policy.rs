@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
 use crate::purger::http::Connecting;
 
@@ -23,6 +24,8 @@ pub(crate) struct Policy {
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
+    /// Which spellings of a URL are purged.
+    pub(crate) spellings: Spellings,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             backoff_cap: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(10),
+            spellings: Spellings::default(),
         }
     }
 }
@@ -50,61 +54,178 @@ impl Policy {
     }
 
     /// Whether every setting is within its bounds.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&mut self) -> Result<(), ConfigError> {
+        SETTINGS
+            .iter()
+            .try_for_each(|setting| setting.check(self, setting.name, None))
+    }
+}
+
+/// One number or duration: the only place that knows its names and bounds. Its default is in [`Policy::default`].
+pub(crate) struct Setting {
+    /// The method of the builder, and the field of a config file.
+    pub(crate) name: &'static str,
+    /// The variable in the environment.
+    pub(crate) variable: Option<&'static str>,
+    field: Field,
+}
+
+enum Field {
+    /// Any duration, or `off`.
+    Delay(fn(&mut Policy) -> &mut Option<Duration>),
+    /// A duration that must not be zero.
+    Limit(fn(&mut Policy) -> &mut Duration),
+    /// A number from one to this.
+    Number(fn(&mut Policy) -> &mut usize, usize),
+}
+
+impl Setting {
+    const fn new(name: &'static str, variable: &'static str, field: Field) -> Self {
+        Self {
+            name,
+            variable: Some(variable),
+            field,
+        }
+    }
+}
+
+pub(crate) const SETTINGS: [Setting; 8] = [
+    Setting::new(
+        "rebound",
+        "ROAN_REBOUND",
+        Field::Delay(|policy| &mut policy.rebound),
+    ),
+    Setting::new(
+        "connect_timeout",
+        "ROAN_CONNECT_TIMEOUT",
+        Field::Limit(|policy| &mut policy.connect_timeout),
+    ),
+    Setting::new(
+        "timeout",
+        "ROAN_TIMEOUT",
+        Field::Limit(|policy| &mut policy.timeout),
+    ),
+    Setting::new(
+        "max_age",
+        "ROAN_MAX_AGE",
+        Field::Limit(|policy| &mut policy.max_age),
+    ),
+    Setting::new(
+        "concurrency",
+        "ROAN_CONCURRENCY",
+        Field::Number(|policy| &mut policy.concurrency, 1024),
+    ),
+    Setting::new(
+        "max_waiting",
+        "ROAN_MAX_WAITING",
+        Field::Number(|policy| &mut policy.max_waiting, 1 << 30),
+    ),
+    Setting {
+        name: "backoff",
+        variable: None,
+        field: Field::Limit(|policy| &mut policy.backoff_base),
+    },
+    Setting {
+        name: "backoff",
+        variable: None,
+        field: Field::Limit(|policy| &mut policy.backoff_cap),
+    },
+];
+
+impl Setting {
+    /// Reads a text from a file or the environment. `known_as` is the name by which the user knows the setting.
+    pub(crate) fn read(
+        &self,
+        policy: &mut Policy,
+        known_as: &str,
+        text: &str,
+    ) -> Result<(), ConfigError> {
+        match self.field {
+            Field::Delay(field) => {
+                *field(policy) = match text {
+                    "off" => None,
+                    text => Some(duration(
+                        known_as,
+                        text,
+                        &format!("{}` or `off", self.default()),
+                    )?),
+                }
+            }
+            Field::Limit(field) => *field(policy) = duration(known_as, text, &self.default())?,
+            Field::Number(field, _) => {
+                *field(policy) = text.parse().map_err(|_| {
+                    let problem = format!(
+                        "is not a whole number: write one such as `{}`",
+                        self.default()
+                    );
+                    ConfigError::value(known_as, text, problem)
+                })?;
+            }
+        }
+        self.check(policy, known_as, Some(text))
+    }
+
+    /// `shown` is the value in the user's own words.
+    fn check(
+        &self,
+        policy: &mut Policy,
+        known_as: &str,
+        shown: Option<&str>,
+    ) -> Result<(), ConfigError> {
+        let default = self.default();
+        let (value, problem) = match self.field {
+            Field::Delay(field) => match *field(policy) {
+                Some(delay) if delay > LONGEST => (
+                    humantime::format_duration(delay).to_string(),
+                    TOO_LONG.to_owned(),
+                ),
+                _ => return Ok(()),
+            },
+            Field::Limit(field) => match *field(policy) {
+                Duration::ZERO => (
+                    "0s".to_owned(),
+                    format!("must be longer than zero: the default is `{default}`"),
+                ),
+                limit if limit > LONGEST => (
+                    humantime::format_duration(limit).to_string(),
+                    TOO_LONG.to_owned(),
+                ),
+                _ => return Ok(()),
+            },
+            Field::Number(field, most) => match *field(policy) {
+                number if (1..=most).contains(&number) => return Ok(()),
+                number => (
+                    number.to_string(),
+                    format!("is not between 1 and {most}: the default is {default}"),
+                ),
+            },
+        };
+        Err(ConfigError::value(
+            known_as,
+            shown.unwrap_or(&value),
+            problem,
+        ))
+    }
+
+    /// The default, as one would write it.
+    pub(crate) fn default(&self) -> String {
+        let mut policy = Policy::default();
         let shown = |duration| humantime::format_duration(duration).to_string();
-        if let Some(delay) = self.rebound {
-            check_delay("rebound", delay, &shown(delay))?;
+        match self.field {
+            Field::Delay(field) => field(&mut policy).map_or_else(|| "off".to_owned(), shown),
+            Field::Limit(field) => shown(*field(&mut policy)),
+            Field::Number(field, _) => field(&mut policy).to_string(),
         }
-        for (setting, duration) in [
-            ("max_age", self.max_age),
-            ("connect_timeout", self.connect_timeout),
-            ("timeout", self.timeout),
-            ("backoff", self.backoff_base),
-            ("backoff", self.backoff_cap),
-        ] {
-            check_duration(setting, duration, &shown(duration))?;
-        }
-        check_number("concurrency", self.concurrency, MOST_CONCURRENCY)?;
-        check_number("max_waiting", self.max_waiting, MOST_WAITING)
     }
 }
 
-pub(crate) const MOST_CONCURRENCY: usize = 1024;
-pub(crate) const MOST_WAITING: usize = 1 << 30;
+const TOO_LONG: &str = "is longer than a year: write at most `365days`";
 
-/// Whether a delay, which may be nothing, is within bounds. `shown` is it in the user's own words.
-pub(crate) fn check_delay(setting: &str, delay: Duration, shown: &str) -> Result<(), ConfigError> {
-    if delay > LONGEST {
-        return Err(out_of_bounds(setting, shown, "is longer than a year"));
-    }
-    Ok(())
-}
-
-/// Whether a duration that must last is within bounds. `shown` is it in the user's own words.
-pub(crate) fn check_duration(
-    setting: &str,
-    duration: Duration,
-    shown: &str,
-) -> Result<(), ConfigError> {
-    if duration.is_zero() {
-        let problem = "is nothing, so that no purge could be sent";
-        return Err(out_of_bounds(setting, shown, problem));
-    }
-    check_delay(setting, duration, shown)
-}
-
-pub(crate) fn check_number(setting: &str, number: usize, most: usize) -> Result<(), ConfigError> {
-    if (1..=most).contains(&number) {
-        return Ok(());
-    }
-    let problem = format!("is not between 1 and {most}");
-    Err(out_of_bounds(setting, &number.to_string(), &problem))
-}
-
-fn out_of_bounds(setting: &str, value: &str, problem: &str) -> ConfigError {
-    ConfigError::Value {
-        setting: setting.to_owned(),
-        value: value.to_owned(),
-        problem: problem.to_owned(),
-    }
+/// Reads a duration with its unit; `such_as` is one that could be written.
+pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Duration, ConfigError> {
+    humantime::parse_duration(text).map_err(|_| {
+        let problem =
+            format!("is not a duration: write a number and its unit, such as `{such_as}`");
+        ConfigError::value(known_as, text, problem)
+    })
 }

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::broadcast;
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use super::dead::Dead;
 use super::node::Node;
 use super::queue::Job;
-use crate::base::log::loudly;
+use crate::base::log::{emit, errors_are_heard, loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
 use crate::base::target::Target;
@@ -22,19 +22,19 @@ pub(crate) struct Reporter {
     /// Targets that went to no node.
     refused: AtomicU64,
     /// What was given up; `None` where a database keeps it.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     dead: Option<Dead>,
 }
 
 impl Reporter {
     /// `keeps_dead`: no database keeps what is given up.
     pub(super) fn new(keeps_dead: bool) -> Self {
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(Reports::WAITING))),
             refused: AtomicU64::new(0),
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
         }
     }
@@ -47,7 +47,7 @@ impl Reporter {
                 "{target} cannot be purged (number {count}): {refusal}"
             ));
         } else {
-            tracing::error!(target: "roan", %target, %refusal, "purge refused");
+            emit(|| tracing::error!(target: "roan", %target, %refusal, "purge refused"));
         }
         self.unsent(target, Outcome::Refused(refusal), asked, now);
     }
@@ -74,7 +74,7 @@ impl Reporter {
 
     pub(super) fn ended(&self, ended: Ended<'_>) {
         ended.log();
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if let Some(dead) = &self.dead {
             dead.note(&ended);
         }
@@ -102,7 +102,7 @@ impl Reporter {
     }
 
     /// What was given up; `None` where a database keeps it.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(crate) fn dead(&self) -> Option<&Dead> {
         self.dead.as_ref()
     }
@@ -149,8 +149,8 @@ impl Ended<'_> {
 
     fn log(&self) {
         macro_rules! event {
-            ($level:ident) => {
-                tracing::event!(
+            ($level:ident) => {{
+                emit(|| tracing::event!(
                     target: "roan",
                     tracing::Level::$level,
                     target = %self.job.target,
@@ -164,13 +164,13 @@ impl Ended<'_> {
                     waited_us = microseconds(self.waited()),
                     took_us = microseconds(self.took()),
                     "purge"
-                )
-            };
+                ));
+            }};
         }
         match self.outcome {
             Outcome::Purged | Outcome::NotCached => event!(DEBUG),
             Outcome::Failed(_) => event!(WARN),
-            _ if self.first_of_a_run && !tracing::dispatcher::has_been_set() => {
+            _ if self.first_of_a_run && !errors_are_heard() => {
                 let (target, cache, node) = (&self.job.target, &self.node.cache, &self.node.name);
                 loudly(format_args!("{target} at {cache} {node}: {}", self.outcome));
             }

@@ -62,6 +62,8 @@ pub(crate) enum What {
     /// Nothing is outstanding for the row any more.
     Over {
         deferred: bool,
+        /// What of the row could not be read: it is dead, once the rest of it is purged.
+        unread: Option<String>,
     },
 }
 
@@ -88,6 +90,7 @@ struct Open {
     age_ms: i64,
     outstanding: u32,
     deferred: bool,
+    unread: Option<String>,
 }
 
 impl Tickets {
@@ -97,7 +100,7 @@ impl Tickets {
     }
 
     /// Opens a row. It is not over before [`Tickets::done`] was called for this, too.
-    pub(crate) fn open(&self, row: Row, age_ms: i64) -> Ticket {
+    pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<String>) -> Ticket {
         let mut state = self.lock();
         state.outstanding += 1;
         let place = state.open.insert(Open {
@@ -105,6 +108,7 @@ impl Tickets {
             age_ms,
             outstanding: 1,
             deferred: false,
+            unread,
         });
         Ticket(u32::try_from(place).unwrap_or(u32::MAX))
     }
@@ -146,6 +150,7 @@ impl Tickets {
         if entry.outstanding == 0 {
             tell(What::Over {
                 deferred: entry.deferred,
+                unread: entry.unread.take(),
             });
             open.remove(ticket.0 as usize);
         }

@@ -1,19 +1,20 @@
 //! Hooks: what a program calls when a row was written.
 
+mod current;
 pub(crate) mod scope;
 
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 use self::scope::Recording;
 use self::scope::Scope;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::app::OutboxHandle;
-use crate::app::{Roan, given_or_global};
+use crate::app::{Destination, Roan};
 use crate::base::event::{Event, Events};
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink, Targets};
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 use crate::registry::run_time;
 
@@ -94,7 +95,7 @@ impl Roan {
     }
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl OutboxHandle<'_> {
     /// The `INSERT` for what these hooks would purge, for a program that speaks to its database by
     /// itself: run it in the transaction of the write. `None` when there is nothing to insert.
@@ -150,7 +151,7 @@ pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
 }
 
 /// The targets of these hooks, in order, in place of purging them. What cannot be a target is told.
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
@@ -162,7 +163,7 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
 }
 
 /// Each target once. One write makes one payload, however its hooks were hashed.
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
     fn place(target: &Target) -> (&str, Option<&str>, bool) {
         let is_tag = target.kind() == TargetKind::Tag;
@@ -198,8 +199,8 @@ fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
             scope: &scope,
             roan,
         });
-    } else if let Some(roan) = given_or_global(roan) {
-        yields(&mut Sent(roan));
+    } else if let Some(destination) = Destination::of(roan) {
+        yields(&mut Sent(destination));
     }
 }
 
@@ -218,14 +219,14 @@ impl Sink for Held<'_> {
     }
 }
 
-struct Sent<'a>(&'a Roan);
+struct Sent<'a>(Destination<'a>);
 
 impl Sink for Sent<'_> {
     fn target(&mut self, target: TargetRef<'_>) {
-        self.0.engine().put(target);
+        self.0.put(target);
     }
 
     fn refused(&mut self, error: TargetError) {
-        self.0.engine().invalid(&error);
+        self.0.invalid(&error);
     }
 }

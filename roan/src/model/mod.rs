@@ -2,6 +2,7 @@
 
 mod column;
 mod external;
+mod pointers;
 mod row;
 mod table;
 mod targets;
@@ -14,7 +15,7 @@ pub use external::External;
 pub use row::{RowPiece, RowRule};
 pub use table::{Column, Table};
 pub(crate) use targets::Sink;
-pub use targets::Targets;
+pub use targets::{Targets, link};
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
 use crate::base::rule::Rule;
@@ -33,6 +34,8 @@ use crate::base::rule::Rule;
     message = "`{Self}` has no purge rules",
     label = "this type carries no `#[purge_on(...)]`",
     note = "put `#[purge_on(save, delete, url = \"/...\")]` on the type",
+    note = "for several rows, or an `Option` of one, call the hook for each: `for post in &posts {{ roan::saved(post); }}`",
+    note = "for a row behind a lock: `&*guard`",
     note = "for a type of another crate: `roan::purge(\"/...\").on_save::<T>()` once, then hooks on `roan::External(&value)`"
 )]
 pub trait Model {

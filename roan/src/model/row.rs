@@ -24,7 +24,7 @@ pub enum RowPiece {
     PathIf(usize),
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl RowPiece {
     /// The column that fills it.
     pub(crate) fn column(self) -> Option<usize> {

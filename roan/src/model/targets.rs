@@ -7,7 +7,7 @@ use std::mem;
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
 use crate::base::target::{
-    TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
+    Target, TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
 };
 
 thread_local! {
@@ -199,4 +199,32 @@ impl<'a> Targets<'a> {
             let _ = BUFFER.try_with(|buffer| buffer.set(text));
         }
     }
+}
+
+/// For `roan::url!`: the one URL that is written.
+///
+/// # Errors
+///
+/// When a value makes of it what cannot be purged, or a link to another host.
+pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError> {
+    struct Link(Result<Target, TargetError>);
+
+    impl Sink for Link {
+        fn target(&mut self, target: TargetRef<'_>) {
+            self.0 = Ok(target.to_target());
+        }
+
+        fn refused(&mut self, error: TargetError) {
+            self.0 = Err(error);
+        }
+    }
+
+    // Always replaced: without a `?` a template yields one target.
+    let mut link = Link(Err(TargetError::NoLeadingSlash(String::new())));
+    write(&mut Targets::new(&mut link));
+    let target = link.0?;
+    if target.as_str().starts_with("//") {
+        return Err(TargetError::Host(shortened(target.as_str())));
+    }
+    Ok(target)
 }

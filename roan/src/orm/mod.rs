@@ -7,7 +7,7 @@ pub mod diesel_async;
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm;
 mod sqlite;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub mod sqlx;
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 mod unseen;

@@ -64,6 +64,9 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
+/// The text of a column, or its bytes where those are not UTF-8.
+pub(super) type Text = Result<String, Vec<u8>>;
+
 /// One row of an answer.
 #[derive(Debug)]
 pub(super) enum Row {
@@ -104,14 +107,24 @@ macro_rules! bound {
 }
 
 impl Row {
-    /// The columns are of our own tables, so their types are known.
+    /// The columns are of our own tables, so their types are known. SQLite keeps whatever was written in a column of
+    /// integers; what is not a number is read as 0.
     pub(super) fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
-        each!(Self, self, row => row.try_get_unchecked(column))
+        let number: Option<i64> = each!(Self, self, row => row.try_get_unchecked(column))?;
+        Ok(number.unwrap_or_default())
     }
 
-    pub(super) fn text(&self, column: usize) -> Result<String, sqlx::Error> {
-        let text: Option<String> = each!(Self, self, row => row.try_get_unchecked(column))?;
-        Ok(text.unwrap_or_default())
+    /// A text as its bytes: SQLite, and PostgreSQL with the encoding `SQL_ASCII`, keep what is not UTF-8. PostgreSQL
+    /// sends such a text only when the statement asks for [`Dialect::bytes`].
+    pub(super) fn text(&self, column: usize) -> Result<Text, sqlx::Error> {
+        let bytes: Option<Vec<u8>> = each!(Self, self, row => row.try_get_unchecked(column))?;
+        Ok(String::from_utf8(bytes.unwrap_or_default()).map_err(|error| error.into_bytes()))
+    }
+
+    /// A text for people: what is not UTF-8 is replaced by `\u{fffd}`.
+    pub(super) fn shown(&self, column: usize) -> Result<String, sqlx::Error> {
+        let text = self.text(column)?;
+        Ok(text.unwrap_or_else(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 }
 

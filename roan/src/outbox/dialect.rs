@@ -54,6 +54,15 @@ impl Dialect {
         numbered
     }
 
+    /// A column of texts, as the bytes that are stored. PostgreSQL would check and convert a text on its way to the
+    /// client, and fail the whole statement for one that is not in the encoding that it claims.
+    pub(super) fn bytes(self, column: &str) -> String {
+        match self {
+            Self::Postgres => format!("convert_to({column}, getdatabaseencoding())"),
+            Self::MySql | Self::Sqlite => column.to_owned(),
+        }
+    }
+
     fn skip_locked(self) -> &'static str {
         match self {
             Self::Postgres | Self::MySql => "FOR UPDATE SKIP LOCKED",

@@ -1,6 +1,7 @@
 //! What can be wrong with an outbox.
 
 use super::dialect::Dialect;
+use crate::base::cause::Cause;
 
 /// Why an outbox cannot be used. No message shows a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,12 +25,17 @@ pub enum OutboxError {
     },
     /// The database cannot be reached.
     #[error("cannot connect to the outbox's database: {0}")]
-    Connect(String),
+    Connect(#[source] Cause),
     /// A table is not there.
     #[error(
         "the outbox has no tables ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
     )]
     Missing(String),
+    /// Some tables are there and others are not.
+    #[error(
+        "the outbox is incomplete, without {0}: restore the table, or drop all of the outbox's tables (which loses what waits in them) and call `Outbox::migrate`"
+    )]
+    Incomplete(String),
     /// The tables are of another version of Roan.
     #[error(
         "the outbox has schema version {found}, and this version of Roan knows {known}: {}",
@@ -43,7 +49,7 @@ pub enum OutboxError {
     },
     /// The user of the database may not do what Roan has to.
     #[error(
-        "the database user has not the rights that the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
+        "the database user lacks the privileges that the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
     )]
     Rights(String),
     /// The database does not know `SKIP LOCKED`.
@@ -76,7 +82,7 @@ impl OutboxError {
         let text = error.to_string();
         let Some(database) = error.as_database_error() else {
             return match error {
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Connect(text),
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Connect(Cause::new(text)),
                 _ => Self::Database(text),
             };
         };

@@ -67,10 +67,11 @@ fn write_text(out: &mut String, text: &str) {
     }
 }
 
-/// What stands in a payload.
+/// What a payload holds.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Payload {
-    Targets(Vec<Target>),
+    /// With what is wrong with those that are not among them.
+    Targets(Vec<Target>, Option<String>),
     Rows(Rows),
 }
 
@@ -95,7 +96,7 @@ pub(crate) struct Rows {
 /// The error says what is wrong, and where.
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let mut value: Value =
-        serde_json::from_str(payload).map_err(|error| format!("payload is no JSON: {error}"))?;
+        serde_json::from_str(payload).map_err(|error| format!("payload is not JSON: {error}"))?;
     match value.get("v").map(Value::as_u64) {
         Some(Some(VERSION)) => {}
         Some(Some(newer)) if newer > VERSION => {
@@ -111,10 +112,16 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let Some(Value::Array(purge)) = value.get("purge") else {
         return Err("payload has no list `purge`".to_owned());
     };
-    let targets = purge.iter().enumerate().map(|(number, target)| {
-        decode_target(target).map_err(|error| format!("purge[{number}]: {error}"))
-    });
-    targets.collect::<Result<_, _>>().map(Payload::Targets)
+    let mut targets = Vec::with_capacity(purge.len());
+    let mut errors = Vec::new();
+    for (number, target) in purge.iter().enumerate() {
+        match decode_target(target) {
+            Ok(target) => targets.push(target),
+            Err(error) => errors.push(format!("purge[{number}]: {error}")),
+        }
+    }
+    let error = (!errors.is_empty()).then(|| errors.join("; "));
+    Ok(Payload::Targets(targets, error))
 }
 
 fn decode_rows(value: &mut Value) -> Result<Rows, String> {
@@ -216,14 +223,14 @@ mod tests {
             payload,
             r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"}],"v":1}"#
         );
-        assert_eq!(decode(&payload).unwrap(), Payload::Targets(targets));
+        assert_eq!(decode(&payload).unwrap(), Payload::Targets(targets, None));
     }
 
     #[test]
     fn a_payload_that_is_not_valid_is_told_why() {
         for (payload, words) in [
-            ("", "is no JSON"),
-            ("{", "is no JSON"),
+            ("", "is not JSON"),
+            ("{", "is not JSON"),
             ("[]", "has no version"),
             ("{}", "has no version"),
             (r#"{"v":"1","purge":[]}"#, "has no version"),
@@ -248,11 +255,23 @@ mod tests {
                 "`site` is no text",
             ),
         ] {
-            let error = decode(payload).unwrap_err();
+            let error = match decode(payload) {
+                Err(error) | Ok(Payload::Targets(_, Some(error))) => error,
+                read => panic!("{payload}: {read:?}"),
+            };
             assert!(error.contains(words), "{payload}: {error}");
         }
+        let half = decode(r#"{"v":1,"purge":["b","/a",7]}"#);
+        let Ok(Payload::Targets(targets, Some(error))) = half else {
+            panic!("{half:?}");
+        };
+        assert_eq!(targets, [Target::url("/a").unwrap()]);
+        assert!(
+            error.contains("purge[0]") && error.contains("purge[2]"),
+            "{error}"
+        );
         let empty = decode(r#"{"v":1,"purge":[]}"#);
-        assert_eq!(empty, Ok(Payload::Targets(Vec::new())));
+        assert_eq!(empty, Ok(Payload::Targets(Vec::new(), None)));
     }
 
     #[test]

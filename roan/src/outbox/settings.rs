@@ -10,6 +10,7 @@ use super::error::OutboxError;
 use super::schema::{Migration, migrations};
 use super::store::Store;
 use super::trigger_settings::Triggers;
+use crate::base::cause::Cause;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -98,7 +99,7 @@ impl Outbox {
     pub fn at(url: &str) -> Result<Self, OutboxError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let unreadable = |problem: String| OutboxError::Url {
-            url: crate::base::site::redacted(url),
+            url: crate::base::redact::redacted(url),
             problem,
         };
         let options = match scheme {
@@ -127,7 +128,12 @@ impl Outbox {
                 return Err(unreadable(problem));
             }
         };
-        let options = options.map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        // Not with the cause, which may quote a secret.
+        let options = options.map_err(|_| {
+            let problem = "cannot be read: write `postgres://user:password@host/database`, `mysql://...` or \
+                           `sqlite://file.db`, with what is not a letter or digit of the password percent-encoded";
+            unreadable(problem.to_owned())
+        })?;
         Ok(Self {
             options: quiet(options),
             prefix: "roan_".to_owned(),
@@ -247,7 +253,7 @@ impl Outbox {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
-                .map_err(|error| OutboxError::Connect(error.to_string()))?;
+                .map_err(|error| OutboxError::Connect(Cause::new(error)))?;
             runtime.block_on(work())
         };
         let done = std::thread::scope(|scope| scope.spawn(run).join());

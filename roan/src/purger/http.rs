@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Response, redirect};
 
+use crate::base::cause::Cause;
 use crate::base::outcome::Failure;
 use crate::error::ConfigError;
 
@@ -39,7 +40,7 @@ pub(crate) fn client(connecting: &Connecting, env_proxy: bool) -> Result<Client,
     }
     builder
         .build()
-        .map_err(|error| ConfigError::Start(chain(&error)))
+        .map_err(|error| ConfigError::Start(Cause::described(chain(&error), error)))
 }
 
 /// Reads and drops the body, so that the connection can be used again.

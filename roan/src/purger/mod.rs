@@ -1,76 +1,95 @@
-//! Purgers: the clients for each kind of cache.
+//! Purgers: the clients for each kind of cache, and what you implement for one of your own.
+//!
+//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
+//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
+//! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
+//! repeats each purge against fills that were under way, and reports what became of each.
+//!
+//! ```
+//! use roan::purger::{Answer, Cache, PurgeRequest, Purger};
+//! use roan::{Failure, Roan};
+//! # struct Client;
+//! # impl Client { async fn evict(&self, _: &str, _: &str) -> Result<bool, std::io::Error> { Ok(true) } }
+//!
+//! /// One server of a cache with a protocol of its own.
+//! struct MyCache(Client);
+//!
+//! impl Purger for MyCache {
+//!     async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
+//!         let host = request.site().map_or("www.example.org", |site| site.host());
+//!         match self.0.evict(host, request.target().as_str()).await {
+//!             Ok(true) => Answer::purged(),
+//!             Ok(false) => Answer::not_cached(),
+//!             Err(error) => Answer::failed(Failure::Connect(error.to_string())),
+//!         }
+//!     }
+//! }
+//!
+//! let cache = Cache::new("mine")
+//!     .node("10.0.0.11", MyCache(Client))
+//!     .node("10.0.0.12", MyCache(Client));
+//! let roan = Roan::builder().cache(cache).build()?;
+//! # Ok::<(), roan::ConfigError>(())
+//! ```
 
+mod answer;
+mod cache;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod http;
 mod nginx;
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
+pub use answer::Answer;
+pub use cache::Cache;
+pub use nginx::{Nginx, NginxConfig};
 
-use crate::base::outcome::Outcome;
+pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient};
+pub(crate) use nginx::default_cache;
+
 use crate::base::site::Site;
-use crate::base::target::{Target, TargetKind};
-use crate::error::ConfigError;
+use crate::base::target::Target;
 
-use self::http::Connecting;
-
-pub(crate) use nginx::DEFAULT_PURGE_URL;
-pub use nginx::Nginx;
-
-/// How one attempt at a purge went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
-    pub(crate) outcome: Outcome,
-    pub(crate) status: Option<u16>,
-    pub(crate) verified: bool,
-}
-
-pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
-
-/// The client for one node.
+/// The client of one server (*node*) of a cache.
 ///
-/// [`Outcome::Purged`] and [`Outcome::NotCached`] mean that the node has answered and would serve
-/// no older page from now on, fills under way excepted. A purge may be repeated. The future ends by
-/// itself, within the timeout of the [`Client`](Connecting).
-pub(crate) trait Purger: Send + Sync {
-    fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a>;
+/// # Contract
+///
+/// - [`Answer::purged`] and [`Answer::not_cached`] mean that the node has answered and will serve no older page from
+///   now on. Pages that it was fetching meanwhile are excepted: the dispatcher purges a second time for those.
+/// - [`Answer::failed`] means that another attempt may succeed. The dispatcher tries again, with growing pauses, for
+///   as long as [`RoanBuilder::max_age`](crate::RoanBuilder::max_age) says.
+/// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
+/// - A purge may come more than once, and several may be in flight at a time (at most
+///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
+/// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. When
+///   it takes longer than [`RoanBuilder::timeout`](crate::RoanBuilder::timeout) it is dropped, and the attempt
+///   counts as failed; so does one that panics.
+pub trait Purger: Send + Sync + 'static {
+    /// Makes the request's target fresh at this node, and says how that went.
+    fn purge(&self, request: PurgeRequest<'_>) -> impl Future<Output = Answer> + Send;
 }
 
-/// The server that one [`Purger`] speaks to.
-pub(crate) struct NodeClient {
-    pub(crate) name: Arc<str>,
-    pub(crate) purger: Box<dyn Purger>,
+/// What a [`Purger`] is asked for.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct PurgeRequest<'a> {
+    target: &'a Target,
+    site: Option<&'a Site>,
 }
 
-type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
-
-/// A cache to purge, made of an [`Nginx`] or another kind, for
-/// [`RoanBuilder::cache`](crate::RoanBuilder::cache).
-pub struct Cache {
-    pub(crate) name: Arc<str>,
-    pub(crate) tags: bool,
-    /// Whether its nodes never store what was rendered before a purge, so that one purge does.
-    pub(crate) fenced: bool,
-    pub(crate) connect: Connect,
-}
-
-impl Cache {
-    /// Whether the cache can purge targets of that kind.
-    pub(crate) fn can_purge(tags: bool, kind: TargetKind) -> bool {
-        match kind {
-            TargetKind::Url => true,
-            TargetKind::Tag => tags,
-        }
+impl<'a> PurgeRequest<'a> {
+    pub(crate) fn new(target: &'a Target, site: Option<&'a Site>) -> Self {
+        Self { target, site }
     }
-}
 
-impl fmt::Debug for Cache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+    /// The URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`].
+    #[must_use]
+    pub fn target(&self) -> &'a Target {
+        self.target
+    }
+
+    /// The site that the page is cached under; `None` when no site is configured.
+    #[must_use]
+    pub fn site(&self) -> Option<&'a Site> {
+        self.site
     }
 }

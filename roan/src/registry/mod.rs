@@ -2,17 +2,17 @@
 //! constructor of C: by the address of a function in a section of the object file.
 
 pub(crate) mod run_time;
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 mod tables;
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use std::any::TypeId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::rule::Rule;
 use crate::model::{Model, Table};
 
-#[cfg(any(feature = "diesel", feature = "sea-orm", feature = "sql"))]
+#[cfg(feature = "_orm")]
 pub(crate) use tables::TableEntry;
 
 /// What the registry holds of a model.
@@ -21,7 +21,7 @@ pub(crate) struct Registered {
     pub(crate) rules: &'static [Rule],
     #[allow(dead_code, reason = "read where there is a database")]
     pub(crate) table: Option<&'static Table>,
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(crate) model: fn() -> TypeId,
 }
 
@@ -61,7 +61,7 @@ pub extern "C" fn announce<M: Model>() {
     add(Registered {
         rules: M::RULES,
         table: M::TABLE,
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         model: M::type_key,
     });
 }

@@ -39,6 +39,8 @@ static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// # });
 /// # roan::assert_purged!(purges, "/posts");
 /// ```
+#[must_use = "this only begins a rule, and purges nothing: add the writes that it is for, \
+              `.on_save::<Post>()`, or purge now with `roan::global()?.purge(...)`"]
 pub fn purge<T>(target: T) -> Purge
 where
     T: TryInto<Target, Error: Into<TargetError>>,
@@ -57,7 +59,7 @@ pub struct Purge {
 
 impl Purge {
     /// The same for another target.
-    #[must_use]
+    #[must_use = "a target without a write purges nothing: add `.on_save::<Post>()`"]
     pub fn and<T>(mut self, target: T) -> Self
     where
         T: TryInto<Target, Error: Into<TargetError>>,
@@ -160,7 +162,7 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
 }
 
 /// The events on which rules made at run time fire for this type.
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(crate) fn events_of(model: TypeId) -> Events {
     let of_model = of_model(model).unwrap_or_default();
     let events = of_model.iter().map(|(events, _)| *events);

@@ -1,14 +1,14 @@
 //! The tables of the binary's models.
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use std::any::TypeId;
 
 use super::{Registered, models};
 use crate::base::rule::Rule;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::base::rule::RuleTarget;
 use crate::model::Table;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use crate::model::{Column, RowPiece, RowRule, Targets};
 
 /// A table of this binary, and the rules of a model of it.
@@ -19,7 +19,7 @@ pub(crate) struct TableEntry {
     /// The rules of its model.
     pub(crate) rules: &'static [Rule],
     /// Tells the model from others.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(crate) model: fn() -> TypeId,
 }
 
@@ -28,7 +28,7 @@ impl TableEntry {
         Some(Self {
             table: model.table?,
             rules: model.rules,
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             model: model.model,
         })
     }
@@ -48,7 +48,7 @@ impl TableEntry {
     }
 
     /// The models of one table; mostly it is one.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(crate) fn of_table(name: &str) -> Vec<Self> {
         let models = models();
         let entries = models.iter().filter_map(Self::of);
@@ -56,7 +56,7 @@ impl TableEntry {
     }
 
     /// The columns that rule number `rule` watches.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(crate) fn watched(&self, rule: usize) -> impl Iterator<Item = &'static Column> {
         let watched = self.rules[rule].watched();
         let columns = self.table.columns.iter();
@@ -64,7 +64,7 @@ impl TableEntry {
     }
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 impl TableEntry {
     /// The pieces of rule number `rule`, if columns of known types are all that it needs.
     pub(crate) fn pieces(&self, rule: usize) -> Option<&'static [RowPiece]> {

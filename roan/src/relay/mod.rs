@@ -16,13 +16,12 @@ use std::time::{Duration, Instant};
 
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
-use crate::base::log::loudly;
-use crate::base::target::Target;
-use crate::dispatcher::tickets::{Row, Ticket};
+use crate::base::log::{emit, loudly};
+use crate::dispatcher::tickets::Row;
 use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::payload::{self, Payload};
-use crate::outbox::store::{Ended, TakenPurge};
+use crate::outbox::store::TakenPurge;
 use crate::outbox::store::{Store, Watch};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
@@ -175,7 +174,9 @@ impl Relay {
         let (purges, deliveries) = self.engine.tickets.held();
         let count = store.release_but(&purges, &deliveries).await?;
         if count > 0 {
-            tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again");
+            emit(
+                || tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again"),
+            );
         }
         Ok(())
     }
@@ -206,7 +207,7 @@ impl Relay {
                 }
             }
             if *failures > 0 {
-                tracing::info!(target: "roan", "the outbox's database is back");
+                emit(|| tracing::info!(target: "roan", "the outbox's database is back"));
                 *failures = 0;
             }
             if self.link.is_stopping() {
@@ -226,7 +227,7 @@ impl Relay {
                 "the outbox cannot be read, so nothing of it is purged until it can: {error}"
             ));
         } else {
-            tracing::warn!(target: "roan", %error, failures, "the outbox cannot be read");
+            emit(|| tracing::warn!(target: "roan", %error, failures, "the outbox cannot be read"));
         }
     }
 
@@ -321,70 +322,60 @@ impl Relay {
         self.more_purges = taken.len() == limit;
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
-        let mut dead = Vec::new();
         let mut handed_over = 0;
-        for purge in &taken {
-            if self.room() == 0 {
-                break;
+        let mut given_back = Vec::new();
+        for purge in taken {
+            if self.room() == 0 || !given_back.is_empty() {
+                given_back.push(purge.id);
+            } else {
+                self.hand_over(purge);
+                handed_over += 1;
             }
-            self.hand_over(purge, &mut dead);
-            handed_over += 1;
         }
         self.engine.pump_all();
-        if handed_over < taken.len() {
+        if given_back.is_empty() {
+            self.batch = (2 * self.batch).min(BATCH);
+        } else {
             // A row of a trigger may hold hundreds of targets. The rest waits again.
             self.batch = handed_over.max(1);
-            let given_back: Vec<_> = taken[handed_over..].iter().map(|taken| taken.id).collect();
             store.release_purges(&given_back).await?;
-        } else {
-            self.batch = (2 * self.batch).min(BATCH);
         }
         self.schedule.looked(Look::Purges, more, Instant::now());
         if self.many_purges && !more {
             self.schedule.gather(Instant::now());
         }
-        if dead.is_empty() {
-            return Ok(());
-        }
-        for (id, error) in &dead {
-            loudly(format_args!("row {id} of the outbox is dead: {error}"));
-        }
-        let ended = Ended {
-            dead,
-            ..Ended::default()
-        };
-        store.finish(&ended).await
+        Ok(())
     }
 
-    fn hand_over(&self, purge: &TakenPurge, dead: &mut Vec<(i64, String)>) {
-        let targets = match payload::decode(&purge.payload) {
-            Ok(Payload::Targets(targets)) => targets,
+    /// Hands the targets of a row to the dispatcher. What of it cannot be read makes the row dead, once the rest of
+    /// it is purged.
+    fn hand_over(&self, purge: TakenPurge) {
+        let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
+        let (targets, unread) = match decoded {
+            Ok(Payload::Targets(targets, unread)) => (targets, unread),
             Ok(Payload::Rows(rows)) => {
                 let yielded = apply::targets(&rows);
                 for error in &yielded.refused {
                     self.engine.invalid(error);
                 }
-                if let Some(error) = yielded.error {
-                    dead.push((purge.id, error));
-                    // The rest of it is purged all the same; the dead row keeps it until then.
-                    return self.accept(purge, &yielded.targets, None);
-                }
-                yielded.targets
+                (yielded.targets, yielded.error)
             }
-            Err(error) => return dead.push((purge.id, error)),
+            Err(error) => (Vec::new(), Some(error)),
         };
+        if let Some(error) = &unread {
+            loudly(format_args!(
+                "row {} of the outbox is dead, in whole or in part: {error}",
+                purge.id
+            ));
+        }
         let tickets = &self.engine.tickets;
-        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms);
-        self.accept(purge, &targets, Some(ticket));
-        tickets.done(ticket);
-    }
-
-    fn accept(&self, purge: &TakenPurge, targets: &[Target], ticket: Option<Ticket>) {
+        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
         let now = Instant::now();
         let asked = since(purge.age_ms, now);
-        for target in targets {
-            self.engine.accept(target, asked, ticket, now);
+        for target in &targets {
+            self.engine.accept(target, asked, Some(ticket), now);
         }
+        tickets.done(ticket);
     }
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
@@ -424,8 +415,12 @@ impl Relay {
                     id: delivery.id,
                     purge: delivery.purge,
                 };
-                let ticket = self.engine.tickets.open(row, delivery.age_ms);
-                match payload::read_target(&delivery.target) {
+                let target = delivery
+                    .target
+                    .and_then(|target| payload::read_target(&target));
+                let unread = target.as_ref().err().cloned();
+                let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+                match target {
                     Ok(target) => {
                         let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                         let asked = since(delivery.age_ms, now);
@@ -434,7 +429,7 @@ impl Relay {
                             .accept_at(place, &target, asked, (ticket, attempts), now);
                     }
                     Err(error) => loudly(format_args!(
-                        "delivery {} of the outbox cannot be read and is ended: {error}",
+                        "delivery {} of the outbox is dead: {error}",
                         delivery.id
                     )),
                 }
@@ -459,7 +454,9 @@ impl Relay {
             let others = store.others().await?;
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
-                tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life");
+                emit(
+                    || tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life"),
+                );
                 self.hurry_all(now);
             }
             self.schedule.looked(Look::Others, false, now);
@@ -493,9 +490,13 @@ impl Relay {
         }
         self.alarmed = over;
         if over {
-            tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold");
+            emit(
+                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold"),
+            );
         } else {
-            tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again");
+            emit(
+                || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),
+            );
         }
         alarm(if over {
             BacklogAlarm::Raised(backlog)

@@ -1,8 +1,9 @@
 //! From what the dispatcher has answered to what the tables say.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::Relay;
+use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
 use crate::dispatcher::tickets::{Deferred, News, Row, What, Why};
@@ -22,14 +23,58 @@ impl Relay {
     /// Writes down all that is new.
     pub(super) async fn write_down(&mut self, store: &mut Store) -> Result<(), sqlx::Error> {
         let news = self.engine.tickets.take_news();
-        let (ended, given_up) = self.ended(&news);
+        match self.write(store, &news).await {
+            Err(error) if Store::refuses_a_value(&error) => self.write_each(store, news).await,
+            Err(error) => {
+                self.engine.tickets.put_back(news);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Writes down what is new of one row after the other. A row of which the database takes nothing is dead.
+    async fn write_each(&mut self, store: &mut Store, news: Vec<News>) -> Result<(), sqlx::Error> {
+        store.roll_back().await?;
+        let mut of_rows: HashMap<Row, Vec<News>> = HashMap::new();
+        for one in news {
+            of_rows.entry(one.row).or_default().push(one);
+        }
+        while let Some(row) = of_rows.keys().next().copied() {
+            let news = of_rows.remove(&row).unwrap_or_default();
+            let error = match self.write(store, &news).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            if !Store::refuses_a_value(&error) {
+                let rest = of_rows.into_values().flatten().chain(news).collect();
+                self.engine.tickets.put_back(rest);
+                return Err(error);
+            }
+            store.roll_back().await?;
+            let why = format!("what became of it cannot be written down: {error}");
+            let mut dead = Ended::default();
+            match row {
+                Row::Purge(id) => {
+                    loudly(format_args!("row {id} of the outbox is dead: {why}"));
+                    dead.dead.push((id, why));
+                }
+                Row::Delivery { id, .. } => {
+                    loudly(format_args!("delivery {id} of the outbox is dead: {why}"));
+                    dead.dead_deliveries.push((id, why));
+                }
+            }
+            store.finish(&dead).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, store: &mut Store, news: &[News]) -> Result<(), sqlx::Error> {
+        let (ended, given_up) = self.ended(news);
         if ended.is_empty() {
             return Ok(());
         }
-        if let Err(error) = store.finish(&ended).await {
-            self.engine.tickets.put_back(news);
-            return Err(error);
-        }
+        store.finish(&ended).await?;
         for given in given_up {
             let place = (&*given.cache, &*given.node);
             self.engine
@@ -46,12 +91,22 @@ impl Relay {
         for News { row, age_ms, what } in news {
             let deferred = match (what, *row) {
                 (What::Deferred(deferred), _) => deferred,
-                (What::Over { deferred: false }, Row::Purge(id)) => {
-                    ended.done.push(id);
+                (What::Over { deferred, unread }, Row::Purge(id)) => {
+                    match (unread, deferred) {
+                        (Some(error), _) => ended.dead.push((id, error.clone())),
+                        (None, true) => ended.later.push(id),
+                        (None, false) => ended.done.push(id),
+                    }
                     continue;
                 }
-                (What::Over { deferred: true }, Row::Purge(id)) => {
-                    ended.later.push(id);
+                (
+                    What::Over {
+                        unread: Some(error),
+                        ..
+                    },
+                    Row::Delivery { id, .. },
+                ) => {
+                    ended.dead_deliveries.push((id, error.clone()));
                     continue;
                 }
                 (What::Over { .. }, Row::Delivery { id, purge }) => {

@@ -3,10 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Purges;
-use crate::base::outcome::Outcome;
-use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::purger::{Answer, Answering, Cache, NodeClient, Purger};
+use crate::purger::{Answer, Cache, PurgeRequest, Purger};
 
 /// A cache of one node that notes each purge and answers that the page is gone. It knows tags.
 /// Clones share their notes.
@@ -63,32 +61,20 @@ impl Recorder {
 }
 
 impl Purger for Recorder {
-    fn purge<'a>(&'a self, target: &'a Target, _site: Option<&'a Site>) -> Answering<'a> {
+    async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
         self.purged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(target.clone());
-        let answer = Answer {
-            outcome: Outcome::Purged,
-            status: None,
-            verified: true,
-        };
-        Box::pin(async move { answer })
+            .push(request.target().clone());
+        Answer::purged().verified()
     }
 }
 
 impl From<Recorder> for Cache {
     fn from(recorder: Recorder) -> Self {
-        Self {
-            name: recorder.name.clone().unwrap_or_else(|| "recorder".into()),
-            tags: true,
-            fenced: false,
-            connect: Box::new(move |_| {
-                Ok(vec![NodeClient {
-                    name: "recorder".into(),
-                    purger: Box::new(recorder),
-                }])
-            }),
-        }
+        let name = recorder.name.clone();
+        Self::new(name.as_deref().unwrap_or("recorder"))
+            .purges_tags()
+            .node("recorder", recorder)
     }
 }

@@ -1,5 +1,5 @@
 //! What a write with hooks costs beside the same write without Roan, for each library:
-//! `cargo bench --bench orm`.
+//! `cargo bench -p roan-tests --bench orm`.
 //!
 //! One PostgreSQL that waits for the disk at each commit. Each write has a transaction of its own; the
 //! sorts of writes come in turns. The outbox's relay has ended, so that its rows stay: what is measured

@@ -1,5 +1,5 @@
-//! What the durable outbox costs and does: `cargo bench --bench outbox`, or with the names of some
-//! tables: `cargo bench --bench outbox -- insert latency commits backlog`.
+//! What the durable outbox costs and does: `cargo bench -p roan-tests --bench outbox`, or with the names of some
+//! tables: `cargo bench -p roan-tests --bench outbox -- insert latency commits backlog`.
 //!
 //! Real databases that wait for the disk at each commit, real nginx nodes of one worker each, and
 //! each figure beside what it is compared with, in turns in the same run. Rebounds are off. The

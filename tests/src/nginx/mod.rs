@@ -1,6 +1,7 @@
 //! A private nginx: a real one, on its own port and in its own folder, with the configuration that
 //! the docs quote.
 
+mod debian;
 mod options;
 
 use std::fs;
@@ -8,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+pub use debian::DebianNginx;
 pub use options::{Options, SITE_CONF};
 
 use crate::browser::Browser;
@@ -79,12 +81,7 @@ impl Kind for Conf {
         let cache = folder.join("cache");
         let site = self.options.site_conf(port, self.origin, &cache);
         let folder = folder.display();
-        // Workers of another user could not enter the folder, which is for its owner alone.
-        let user = if rustix::process::geteuid().is_root() {
-            "user root;"
-        } else {
-            ""
-        };
+        let user = user_line();
         let workers = if self.options.one_worker { 1 } else { 2 };
         let conf = format!(
             "load_module {MODULE};\n\
@@ -125,6 +122,31 @@ impl Kind for Conf {
         // A request line that every HTTP server refuses: it costs the origin nothing.
         Browser::new(addr).try_send("GET", "no-slash", &[]).is_ok()
     }
+}
+
+/// The `user` of the workers. One that is not us could not enter our folder, which is for its owner
+/// alone.
+fn user_line() -> &'static str {
+    match rustix::process::geteuid().is_root() {
+        true => "user root;",
+        false => "",
+    }
+}
+
+/// The version of the program, such as `(1, 22)`.
+///
+/// # Panics
+///
+/// When it does not say one.
+#[must_use]
+pub fn version() -> (u32, u32) {
+    let output = Command::new(binary()).arg("-v").output();
+    let text = String::from_utf8_lossy(&output.expect("nginx runs").stderr).into_owned();
+    let version = text.trim().split_once("nginx/").and_then(|(_, version)| {
+        let mut numbers = version.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    version.unwrap_or_else(|| panic!("nginx -v said {text:?}"))
 }
 
 /// The program; only where the module is there, too.

@@ -9,14 +9,24 @@ pub const SITE_CONF: &str = include_str!("../../conf/site.conf");
 /// The changes; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    whole: Option<String>,
     server_text: String,
     keys_zone: Option<String>,
     purge_location: Option<String>,
     scheme_in_key: bool,
+    keeps_missing: bool,
     pub(super) one_worker: bool,
 }
 
 impl Options {
+    /// Takes this text in place of the quoted one, for set-ups that nobody should copy. `LISTEN`, `APP` and `FOLDER` in
+    /// it stand for the address to listen at, that of the app, and the folder of the cache.
+    #[must_use]
+    pub fn whole(mut self, text: &str) -> Self {
+        self.whole = Some(text.to_owned());
+        self
+    }
+
     /// Puts more text into the `server` block, such as another location.
     #[must_use]
     pub fn server_text(mut self, text: &str) -> Self {
@@ -54,28 +64,41 @@ impl Options {
         self
     }
 
+    /// Keeps the 404 of a page that is not there for as long as a page, which many sites do.
+    #[must_use]
+    pub fn keeps_missing(mut self) -> Self {
+        self.keeps_missing = true;
+        self
+    }
+
     /// The quoted text for one nginx: only the addresses and the folder are replaced.
     pub(super) fn site_conf(&self, port: u16, origin: SocketAddr, cache: &Path) -> String {
+        if let Some(text) = &self.whole {
+            return text
+                .replace("LISTEN", &format!("127.0.0.1:{port}"))
+                .replace("APP", &origin.to_string())
+                .replace("FOLDER", &cache.display().to_string());
+        }
         let mut conf = SITE_CONF.to_owned();
         replace(
             &mut conf,
             "listen 80;",
             &format!("listen 127.0.0.1:{port};"),
         );
+        // Not every machine that runs the tests has IPv6.
+        replace(&mut conf, "listen [::]:80;", "");
         replace(&mut conf, "127.0.0.1:3000", &origin.to_string());
         let cache = cache.display().to_string();
-        replace(&mut conf, "/var/cache/nginx/pages", &cache);
+        replace(&mut conf, "/var/cache/nginx-pages", &cache);
 
         if let Some(size) = &self.keys_zone {
             replace(&mut conf, "pages:64m", &format!("pages:{size}"));
         }
+        if self.keeps_missing {
+            replace(&mut conf, "valid 200 1y", "valid 200 404 1y");
+        }
         if self.scheme_in_key {
-            replace(
-                &mut conf,
-                "\"$host$request_uri",
-                "\"$scheme$host$request_uri",
-            );
-            conf = conf.replace("\"$host$roan_purge_uri", "\"$scheme$host$roan_purge_uri");
+            replace(&mut conf, "\"$host$roan_uri", "\"$scheme$host$roan_uri");
         }
         let opening = "location ^~ /purge/ {";
         if let Some(text) = &self.purge_location {

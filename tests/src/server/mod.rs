@@ -1,7 +1,7 @@
 //! A private server: a real one, on its own port and in its own folder.
 
 mod family;
-mod port;
+pub(crate) mod port;
 mod process;
 pub(crate) mod program;
 pub(crate) mod user;
@@ -80,6 +80,11 @@ impl<K: Kind> Server<K> {
             }
         }
         panic!("{} found the port taken {PORTS_TO_TRY} times", K::NAME);
+    }
+
+    /// What it was started as.
+    pub(crate) fn kind(&self) -> &K {
+        &self.kind
     }
 
     /// Where it listens.

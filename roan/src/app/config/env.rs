@@ -1,27 +1,30 @@
 //! The configuration from the environment.
 
-use std::env::VarError;
+use std::collections::BTreeMap;
 
-use super::{CacheConfig, Config, DEFAULT_PURGE_URL, NginxConfig, number};
 use crate::app::RoanBuilder;
+use crate::base::log::warn_loudly;
+use crate::base::redact::redacted_site;
+use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
+use crate::purger::NginxConfig;
 
-/// Each variable, and the field that it sets.
-const VARIABLES: [(&str, &str); 13] = [
-    ("nodes", "ROAN_PURGE_URL"),
-    ("site", "ROAN_SITE"),
-    ("method", "ROAN_PURGE_METHOD"),
-    ("headers", "ROAN_PURGE_HEADER"),
-    ("env_proxy", "ROAN_ENV_PROXY"),
-    ("rebound", "ROAN_REBOUND"),
-    ("connect_timeout", "ROAN_CONNECT_TIMEOUT"),
-    ("timeout", "ROAN_TIMEOUT"),
-    ("max_age", "ROAN_MAX_AGE"),
-    ("concurrency", "ROAN_CONCURRENCY"),
-    ("max_waiting", "ROAN_MAX_WAITING"),
-    ("outbox", "ROAN_OUTBOX"),
-    ("prefix", "ROAN_OUTBOX_PREFIX"),
-];
+/// The variables of this file.
+const SITE: &str = "ROAN_SITE";
+const OUTBOX: &str = "ROAN_OUTBOX";
+const PREFIX: &str = "ROAN_OUTBOX_PREFIX";
+
+/// What all of Roan's variables begin with.
+const BEGINNING: &str = "ROAN_";
+
+fn known() -> impl Iterator<Item = &'static str> {
+    let of_nginx = NginxConfig::VARIABLES.iter().map(|(_, variable)| *variable);
+    let of_all = SETTINGS.iter().filter_map(|setting| setting.variable);
+    [SITE, OUTBOX, PREFIX]
+        .into_iter()
+        .chain(of_nginx)
+        .chain(of_all)
+}
 
 impl RoanBuilder {
     /// Begins a configuration with what the environment says: an nginx, and these variables, all of
@@ -33,11 +36,12 @@ impl RoanBuilder {
     /// | `ROAN_SITE` | the default site; further ones as `name=site`, with commas between them | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
+    /// | `ROAN_PURGE_KEY` | the key of a page: see [`Nginx::key`](crate::Nginx::key) | any usual one |
     /// | `ROAN_ENV_PROXY` | `1` to use `HTTP_PROXY` and its like | `0` |
     /// | `ROAN_REBOUND` | the delay of the second purge, or `off` | `2s` |
     /// | `ROAN_CONNECT_TIMEOUT` | how long a connection may take | `2s` |
     /// | `ROAN_TIMEOUT` | how long a request may take | `10s` |
-    /// | `ROAN_MAX_AGE` | for how long a purge is tried again | `24h` |
+    /// | `ROAN_MAX_AGE` | for how long a purge is tried again | `1day` |
     /// | `ROAN_CONCURRENCY` | requests in flight at one node | `8` |
     /// | `ROAN_MAX_WAITING` | targets that may wait | `1000000` |
     /// | `ROAN_OUTBOX` | the database of the durable outbox, as a URL | purges wait in memory |
@@ -46,146 +50,120 @@ impl RoanBuilder {
     /// With `ROAN_OUTBOX`, call [`install`](Self::install) at the start: else the first hook would
     /// connect to the database.
     ///
+    /// A variable that begins with `ROAN_` and is not one of these is logged as a warning.
+    ///
     /// # Errors
     ///
     /// When a variable has a value that cannot be used. The error names both, without secrets.
     pub fn from_env() -> Result<Self, ConfigError> {
-        from(&|name| match std::env::var(name) {
-            Ok(value) => Ok(Some(value)),
-            Err(VarError::NotPresent) => Ok(None),
-            Err(VarError::NotUnicode(_)) => Err(error(name, "", "is no Unicode text")),
-        })
-    }
-}
-
-fn error(setting: &str, value: &str, problem: &str) -> ConfigError {
-    ConfigError::Value {
-        setting: setting.to_owned(),
-        value: value.to_owned(),
-        problem: problem.to_owned(),
-    }
-}
-
-type Lookup<'a> = dyn Fn(&str) -> Result<Option<String>, ConfigError> + 'a;
-
-fn from(lookup: &Lookup<'_>) -> Result<RoanBuilder, ConfigError> {
-    let variable = |field: &str| {
-        let field = if field == "sites" { "site" } else { field };
-        let entry = VARIABLES.iter().find(|(known, _)| *known == field);
-        entry.map_or(field, |(_, variable)| *variable).to_owned()
-    };
-    // An empty variable is one that a deployment left out.
-    let get = |field: &str| {
-        let value = lookup(&variable(field))?.map(|value| value.trim().to_owned());
-        Ok::<_, ConfigError>(value.filter(|value| !value.is_empty()))
-    };
-    let mut config = Config {
-        rebound: get("rebound")?,
-        connect_timeout: get("connect_timeout")?,
-        timeout: get("timeout")?,
-        max_age: get("max_age")?,
-        ..Config::default()
-    };
-    if let Some(value) = get("concurrency")? {
-        config.concurrency = Some(number(&variable("concurrency"), &value)?);
-    }
-    if let Some(value) = get("max_waiting")? {
-        config.max_waiting = Some(number(&variable("max_waiting"), &value)?);
-    }
-    for site in listed(&get("site")?.unwrap_or_default()) {
-        match site.split_once('=') {
-            Some((name, site)) => {
-                let again = config
-                    .sites
-                    .insert(name.trim().to_owned(), site.trim().to_owned());
-                if again.is_some() {
-                    return Err(error(&variable("site"), name, "is there twice"));
+        let mut variables = Variables::new();
+        for (name, value) in std::env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(BEGINNING)) else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => variables.insert(name.to_owned(), value),
+                Err(_) if known().any(|known| known == name) => {
+                    let problem = "(value not shown) is not Unicode text: write it in UTF-8";
+                    return Err(ConfigError::value(name, "", problem));
                 }
-            }
-            None if config.site.is_some() => {
-                let problem = "is a second default site: write `name=site`";
-                return Err(error(&variable("site"), site, problem));
-            }
-            None => config.site = Some(site.to_owned()),
+                Err(_) => variables.insert(name.to_owned(), String::new()),
+            };
         }
+        for warning in unknown(&variables) {
+            warn_loudly(format_args!("{warning}"));
+        }
+        from(&variables)
     }
-    let urls = get("nodes")?.unwrap_or_else(|| DEFAULT_PURGE_URL.to_owned());
-    let mut nginx = NginxConfig {
-        nodes: listed_urls(&urls),
-        method: get("method")?,
-        ..NginxConfig::default()
-    };
-    if let Some(header) = get("headers")? {
-        let Some((name, value)) = header.split_once(':') else {
-            let problem = "(value not shown) is no header: write `Name: value`";
-            return Err(error(&variable("headers"), "", problem));
+}
+
+type Variables = BTreeMap<String, String>;
+
+/// What to say of variables that nothing reads. Other programs may use the prefix, so they are not errors.
+fn unknown(variables: &Variables) -> impl Iterator<Item = String> {
+    let names = variables
+        .keys()
+        .filter(|name| known().all(|known| known != *name));
+    names.map(|name| {
+        let closest = known()
+            .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
+        let closest = closest.unwrap_or_default();
+        let named = match name.strip_suffix('S') {
+            Some(one) if one == SITE => ", which takes several sites",
+            _ => "",
         };
-        nginx
-            .headers
-            .insert(name.trim().to_owned(), value.trim().to_owned());
-    }
-    nginx.env_proxy = match get("env_proxy")?.as_deref() {
-        None | Some("0") => false,
-        Some("1") => true,
-        Some(other) => return Err(error(&variable("env_proxy"), other, "is neither 0 nor 1")),
+        format!(
+            "nothing reads the environment variable {name}: did you mean {closest}{named}? \
+             (`RoanBuilder::from_env` lists all)"
+        )
+    })
+}
+
+fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
+    // An empty variable is one that a deployment left out.
+    let get = |name: &str| {
+        let value = variables.get(name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
     };
-    config.caches.push(CacheConfig::Nginx(nginx));
-    let (outbox, prefix) = (get("outbox")?, get("prefix")?);
-    match outbox {
-        #[cfg(feature = "sql")]
-        Some(url) => {
-            config.outbox = Some(super::OutboxConfig {
-                url,
-                prefix,
-                ..super::OutboxConfig::default()
-            });
+    let mut builder = RoanBuilder::default().cache(NginxConfig::from_env(get)?);
+    for setting in &SETTINGS {
+        let Some(variable) = setting.variable else {
+            continue;
+        };
+        if let Some(text) = get(variable) {
+            setting.read(&mut builder.policy, variable, &text)?;
         }
-        #[cfg(not(feature = "sql"))]
-        Some(url) => {
-            let problem =
-                "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
-            let url = crate::base::site::redacted(&url);
-            return Err(error(&variable("outbox"), &url, problem));
-        }
-        None if prefix.is_some() => {
-            let problem = "is of no use without `ROAN_OUTBOX`";
-            let value = prefix.unwrap_or_default();
-            return Err(error(&variable("prefix"), &value, problem));
-        }
-        None => {}
     }
-    config.builder_with(&variable)
-}
-
-/// A comma may stand in a password too, so only one before another URL separates.
-fn listed_urls(value: &str) -> Vec<String> {
-    let mut urls: Vec<String> = Vec::new();
-    for part in value.split(',') {
-        let begins_url = ["http://", "https://"].iter().any(|scheme| {
-            let part = part.trim_start();
-            part.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        });
-        match urls.last_mut() {
-            Some(last) if !begins_url => {
-                last.push(',');
-                last.push_str(part);
+    let mut has_default = false;
+    let sites = get(SITE).unwrap_or_default();
+    let sites = sites.split(',').map(str::trim);
+    for text in sites.filter(|text| !text.is_empty()) {
+        match text.split_once('=') {
+            // A site with `=` in its user name or query, where it must not be, is not a name.
+            Some((name, site)) if !name.contains(['/', ':', '@', '?']) => {
+                builder.set_site(SITE, Some(name.trim()), site.trim())?;
             }
-            _ => urls.push(part.to_owned()),
+            _ if has_default => {
+                let problem =
+                    "is a second default site: write `name=site`, and the name in the rules";
+                return Err(ConfigError::value(SITE, redacted_site(text), problem));
+            }
+            _ => {
+                has_default = true;
+                builder.set_site(SITE, None, text)?;
+            }
         }
     }
-    let tidy = |url: String| url.trim().trim_end_matches([',', ' ']).to_owned();
-    urls.into_iter()
-        .map(tidy)
-        .filter(|url| !url.is_empty())
-        .collect()
+    match (get(OUTBOX), get(PREFIX)) {
+        (Some(url), prefix) => outbox(builder, url, prefix),
+        (None, Some(prefix)) => {
+            let problem = format!("has no effect without {OUTBOX}: set that, too");
+            Err(ConfigError::value(PREFIX, prefix, problem))
+        }
+        (None, None) => Ok(builder),
+    }
 }
 
-fn listed(value: &str) -> impl Iterator<Item = &str> {
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
+#[cfg(feature = "_sql")]
+fn outbox(
+    builder: RoanBuilder,
+    url: String,
+    prefix: Option<String>,
+) -> Result<RoanBuilder, ConfigError> {
+    let config = super::OutboxConfig {
+        url,
+        prefix,
+        ..super::OutboxConfig::default()
+    };
+    let named = |field: &str| if field == "prefix" { PREFIX } else { OUTBOX }.to_owned();
+    Ok(builder.outbox(config.outbox(&named)?))
+}
+
+#[cfg(not(feature = "_sql"))]
+fn outbox(_: RoanBuilder, url: String, _: Option<String>) -> Result<RoanBuilder, ConfigError> {
+    let problem = "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
+    let url = crate::base::redact::redacted(&url);
+    Err(ConfigError::value(OUTBOX, url, problem))
 }
 
 #[cfg(test)]
@@ -193,11 +171,8 @@ mod tests {
     use super::*;
 
     fn built(variables: &[(&str, &str)]) -> Result<crate::Roan, ConfigError> {
-        let lookup = |name: &str| {
-            let entry = variables.iter().find(|(known, _)| *known == name);
-            Ok(entry.map(|(_, value)| (*value).to_owned()))
-        };
-        from(&lookup)?.build()
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        from(&variables.iter().map(owned).collect())?.build()
     }
 
     fn nodes(variables: &[(&str, &str)]) -> Vec<String> {
@@ -226,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_variable_has_an_effect_or_an_error() {
-        for (_, variable) in VARIABLES {
+        for variable in known() {
             let error = built(&[(variable, "b@d,b@d=b@d")])
                 .expect_err(variable)
                 .to_string();
@@ -236,32 +211,194 @@ mod tests {
 
     #[test]
     fn an_error_names_variable_and_value_and_no_secret() {
-        let message = |variable, value| built(&[(variable, value)]).unwrap_err().to_string();
-        assert_eq!(
-            message("ROAN_REBOUND", "2 fortnights"),
-            r#"ROAN_REBOUND: "2 fortnights" is no duration: write `2s`, `500ms` or `off`"#
-        );
-        let url = message("ROAN_PURGE_URL", "ftp://me:secret@host/purge");
-        assert!(
-            url.contains(r#"ROAN_PURGE_URL: "ftp://***@host/purge""#),
-            "{url}"
-        );
-        assert!(!message("ROAN_PURGE_HEADER", "secret").contains("secret"));
-        assert!(!message("ROAN_PURGE_HEADER", "X: sec\nret").contains("ret\""));
-        assert!(message("ROAN_SITE", "a.example, b.example").contains("name=site"));
-        let url = message("ROAN_PURGE_URL", "http://me:se,cret@host:port/purge");
-        assert!(!url.contains("se,") && !url.contains("cret"), "{url}");
-        let url = message("ROAN_PURGE_URL", "http://host/purge?token=secret");
-        assert!(!url.contains("secret"), "{url}");
-        assert!(!message("ROAN_PURGE_HEADER", "Bearer secret: x").contains("secret"));
-        assert_eq!(
-            message("ROAN_TIMEOUT", "0s"),
-            r#"ROAN_TIMEOUT: "0s" is nothing, so that no purge could be sent"#
-        );
-        assert_eq!(
-            message("ROAN_MAX_AGE", "400days"),
-            r#"ROAN_MAX_AGE: "400days" is longer than a year"#
-        );
-        assert!(message("ROAN_CONCURRENCY", "0").starts_with(r#"ROAN_CONCURRENCY: "0" is not"#));
+        for (variable, value, words) in [
+            (
+                "ROAN_REBOUND",
+                "2 fortnights",
+                r#""2 fortnights" is not a duration: write a number and its unit, such as `2s` or `off`"#,
+            ),
+            (
+                "ROAN_TIMEOUT",
+                "0s",
+                r#""0s" must be longer than zero: the default is `10s`"#,
+            ),
+            (
+                "ROAN_MAX_AGE",
+                "400days",
+                r#""400days" is longer than a year: write at most `365days`"#,
+            ),
+            (
+                "ROAN_CONCURRENCY",
+                "0",
+                r#""0" is not between 1 and 1024: the default is 8"#,
+            ),
+            (
+                "ROAN_CONCURRENCY",
+                "many",
+                r#""many" is not a whole number: write one such as `8`"#,
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "ftp://me:secret@host/purge",
+                r#""ftp://***@host/purge" is neither http"#,
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://me:se,cret@host:port/purge",
+                r#""***" is not a URL"#,
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://host/purge?token=secret",
+                r#""http://host/purge?***" has a query"#,
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a/purge http://b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a/purge\nhttp://b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a/purge;http://b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a/purge|http://b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a/purge,b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a,b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a;b/purge",
+                "one URL a node: separate them by commas",
+            ),
+            (
+                "ROAN_PURGE_URL",
+                "http://a/purge, http://a/purge",
+                "\"a\" is configured twice: remove one",
+            ),
+            (
+                "ROAN_PURGE_HEADER",
+                "secret",
+                "is not a header: write `Name: value`",
+            ),
+            (
+                "ROAN_PURGE_HEADER",
+                "Bearer secret: x",
+                r#""***" is not a header name"#,
+            ),
+            (
+                "ROAN_PURGE_HEADER",
+                "X: sec\nret",
+                r#""X" has a value with characters"#,
+            ),
+            ("ROAN_PURGE_KEY", "$host$roan_uri", "`$roan_uri`"),
+            (
+                "ROAN_SITE",
+                "a.example, b.example",
+                r#""b.example" is a second default site: write `name=site`"#,
+            ),
+            (
+                "ROAN_SITE",
+                "a=a.example, a=b.example",
+                r#""a" names two sites"#,
+            ),
+            (
+                "ROAN_SITE",
+                "https://a.example/?x=secret",
+                r#""https://a.example/?***" has a path"#,
+            ),
+            (
+                "ROAN_SITE",
+                "*.example.org",
+                r#""*.example.org" has a wildcard"#,
+            ),
+            ("ROAN_SITE", "a.example:0", r#""a.example:0" has a port"#),
+            (
+                "ROAN_SITE",
+                "https://me:s=secret@a.example",
+                r#""https://***@a.example" has a user name"#,
+            ),
+            (
+                "ROAN_OUTBOX",
+                "host=h password=secret",
+                "begins with none of",
+            ),
+            (
+                "ROAN_OUTBOX_PREFIX",
+                "x_",
+                "has no effect without ROAN_OUTBOX",
+            ),
+        ] {
+            let message = built(&[(variable, value)]).expect_err(value).to_string();
+            assert!(message.contains(words), "{variable}={value}: {message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn what_nothing_reads_is_named_with_what_may_be_meant() {
+        let warnings = |name: &str| {
+            let variables = Variables::from([(name.to_owned(), "secret".to_owned())]);
+            unknown(&variables).collect::<Vec<_>>()
+        };
+        for name in known() {
+            assert_eq!(warnings(name), Vec::<String>::new());
+        }
+        for (name, meant) in [
+            ("ROAN_SITES", "ROAN_SITE, which takes several sites"),
+            ("ROAN_PURGE_URLS", "ROAN_PURGE_URL"),
+            ("ROAN_PURGEURL", "ROAN_PURGE_URL"),
+            ("ROAN_URL", "ROAN_PURGE_URL"),
+            ("ROAN_TIMEOUTS", "ROAN_TIMEOUT"),
+        ] {
+            let [warning] = &*warnings(name) else {
+                panic!("one warning for {name}")
+            };
+            assert!(
+                warning.contains(&format!("{name}: did you mean {meant}?")),
+                "{warning}"
+            );
+            assert!(!warning.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn the_docs_name_each_variable_with_its_default() {
+        let docs = include_str!("env.rs");
+        for variable in known() {
+            assert!(
+                docs.contains(&format!("/// | `{variable}` |")),
+                "{variable}"
+            );
+        }
+        for setting in &SETTINGS {
+            let Some(variable) = setting.variable else {
+                continue;
+            };
+            let row = docs
+                .lines()
+                .find(|line| line.contains(&format!("/// | `{variable}` |")));
+            let default = format!("| `{}` |", setting.default());
+            assert!(
+                row.is_some_and(|row| row.ends_with(&default)),
+                "{variable}: {default}"
+            );
+        }
     }
 }

@@ -1,23 +1,19 @@
 //! The configuration of a dispatcher as data: for a program's config file, and for the environment.
 
 mod env;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 mod outbox;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::str::FromStr;
-use std::time::Duration;
 
 use crate::app::RoanBuilder;
-use crate::base::site::Site;
-use crate::dispatcher::{
-    MOST_CONCURRENCY, MOST_WAITING, check_delay, check_duration, check_number,
-};
+use crate::base::redact::redacted_site;
+use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
-use crate::purger::{DEFAULT_PURGE_URL, Nginx};
 
-#[cfg(feature = "sql")]
+pub use crate::purger::NginxConfig;
+#[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
 /// The settings of a dispatcher. What is left out has its default: see the method of the same name
@@ -37,7 +33,7 @@ pub use outbox::OutboxConfig;
 /// let roan = config.builder()?.build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
@@ -61,7 +57,7 @@ pub struct Config {
     /// A number of targets.
     pub max_waiting: Option<usize>,
     /// Where purges wait that are written by the program's own transactions.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
 }
 
@@ -71,45 +67,28 @@ pub struct Config {
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "lowercase"))]
 #[non_exhaustive]
 pub enum CacheConfig {
-    /// See [`Nginx`].
+    /// See [`Nginx`](crate::Nginx).
     Nginx(NginxConfig),
 }
 
-/// The settings of an [`Nginx`]. It needs at least one node.
-#[derive(Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
-#[non_exhaustive]
-pub struct NginxConfig {
-    /// Its name in reports.
-    pub name: Option<String>,
-    /// The purge URL of each node.
-    pub nodes: Vec<String>,
-    /// The purge URLs of nodes with names of their own.
-    pub named_nodes: BTreeMap<String, String>,
-    /// The method of a purge.
-    pub method: Option<String>,
-    /// Headers to send with each purge. Their values are secrets.
-    pub headers: BTreeMap<String, String>,
-    /// Whether to use the proxies that the environment names.
-    pub env_proxy: bool,
-}
-
-impl fmt::Debug for NginxConfig {
+impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.nodes.iter().chain(self.named_nodes.values());
-        f.debug_struct("NginxConfig")
-            .field("name", &self.name)
-            .field(
-                "nodes",
-                &urls
-                    .map(|url| crate::base::site::redacted(url))
-                    .collect::<Vec<_>>(),
-            )
-            .field("method", &self.method)
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("env_proxy", &self.env_proxy)
-            .finish_non_exhaustive()
+        let site = |site: &String| redacted_site(site);
+        let sites: BTreeMap<_, _> = self
+            .sites
+            .iter()
+            .map(|(name, one)| (name, site(one)))
+            .collect();
+        let mut shown = f.debug_struct("Config");
+        shown.field("caches", &self.caches);
+        shown.field("site", &self.site.as_ref().map(site));
+        shown.field("sites", &sites);
+        for (name, text) in self.settings() {
+            shown.field(name, &text);
+        }
+        #[cfg(feature = "_sql")]
+        shown.field("outbox", &self.outbox);
+        shown.finish()
     }
 }
 
@@ -120,130 +99,46 @@ impl Config {
     ///
     /// When a value cannot be read, or a purge URL cannot be used.
     pub fn builder(&self) -> Result<RoanBuilder, ConfigError> {
-        self.builder_with(&str::to_owned)
-    }
-
-    /// `named` gives a field the name under which the user knows it.
-    fn builder_with(&self, named: &dyn Fn(&str) -> String) -> Result<RoanBuilder, ConfigError> {
         let mut builder = RoanBuilder::default();
         for cache in &self.caches {
-            let CacheConfig::Nginx(nginx) = cache;
-            builder = builder.cache(nginx.nginx(named)?);
+            builder = match cache {
+                CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
+            };
         }
-        // Read here already, while the setting's own name is known.
-        let check = |setting: &str, site: &String| match site.parse::<Site>() {
-            Ok(_) => Ok(()),
-            Err(error) => Err(ConfigError::site(&named(setting), error)),
-        };
         if let Some(site) = &self.site {
-            check("site", site)?;
-            builder = builder.site(site);
+            builder.set_site("site", None, site)?;
         }
         for (name, site) in &self.sites {
-            check("sites", site)?;
-            builder = builder.named_site(name, site);
+            builder.set_site("sites", Some(name), site)?;
         }
-        builder = match self.rebound.as_deref() {
-            None => builder,
-            Some("off") => builder.rebound(None),
-            Some(text) => {
-                let setting = named("rebound");
-                let delay = parse_duration(&setting, text, " or `off`")?;
-                check_delay(&setting, delay, text)?;
-                builder.rebound(delay)
+        for (name, text) in self.settings() {
+            let setting = SETTINGS.iter().find(|setting| setting.name == name);
+            if let (Some(setting), Some(text)) = (setting, text) {
+                setting.read(&mut builder.policy, name, &text)?;
             }
-        };
-        let set = |builder,
-                   field,
-                   value: &Option<String>,
-                   with: fn(RoanBuilder, Duration) -> RoanBuilder| {
-            Ok::<_, ConfigError>(match value {
-                Some(text) => {
-                    let setting = named(field);
-                    let duration = parse_duration(&setting, text, "")?;
-                    check_duration(&setting, duration, text)?;
-                    with(builder, duration)
-                }
-                None => builder,
-            })
-        };
-        builder = set(
-            builder,
-            "connect_timeout",
-            &self.connect_timeout,
-            RoanBuilder::connect_timeout,
-        )?;
-        builder = set(builder, "timeout", &self.timeout, RoanBuilder::timeout)?;
-        builder = set(builder, "max_age", &self.max_age, RoanBuilder::max_age)?;
-        if let Some(requests) = self.concurrency {
-            check_number(&named("concurrency"), requests, MOST_CONCURRENCY)?;
-            builder = builder.concurrency(requests);
         }
-        if let Some(targets) = self.max_waiting {
-            check_number(&named("max_waiting"), targets, MOST_WAITING)?;
-            builder = builder.max_waiting(targets);
-        }
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if let Some(outbox) = &self.outbox {
-            builder = builder.outbox(outbox.outbox(named)?);
+            builder = builder.outbox(outbox.outbox(&str::to_owned)?);
         }
         Ok(builder)
     }
-}
 
-fn parse_duration(setting: &str, text: &str, or: &str) -> Result<Duration, ConfigError> {
-    humantime::parse_duration(text).map_err(|_| ConfigError::Value {
-        setting: setting.to_owned(),
-        value: text.to_owned(),
-        problem: format!("is no duration: write `2s`, `500ms`{or}"),
-    })
-}
-
-fn number<T: FromStr>(setting: &str, value: &str) -> Result<T, ConfigError> {
-    value.parse().map_err(|_| ConfigError::Value {
-        setting: setting.to_owned(),
-        value: value.to_owned(),
-        problem: "is no number".to_owned(),
-    })
-}
-
-impl NginxConfig {
-    fn nginx(&self, named: &dyn Fn(&str) -> String) -> Result<Nginx, ConfigError> {
-        let rename = |field: &'static str| move |error: ConfigError| error.about(&named(field));
-        let named_nodes = self.named_nodes.iter().map(|(name, url)| (Some(name), url));
-        let nodes = self.nodes.iter().map(|url| (None, url)).chain(named_nodes);
-        let mut nginx: Option<Nginx> = None;
-        for (name, url) in nodes {
-            let begun = nginx.unwrap_or_default();
-            nginx = Some(
-                match name {
-                    Some(name) => begun.named_node(name, url),
-                    None => begun.node(url),
-                }
-                .map_err(rename("nodes"))?,
-            );
-        }
-        let Some(mut nginx) = nginx else {
-            return Err(ConfigError::Value {
-                setting: named("nodes"),
-                value: String::new(),
-                problem: "has no purge URL: write `http://localhost/purge`".to_owned(),
-            });
-        };
-        if let Some(name) = &self.name {
-            nginx = nginx.name(name);
-        }
-        if let Some(method) = &self.method {
-            nginx = nginx.method(method).map_err(rename("method"))?;
-        }
-        for (name, value) in &self.headers {
-            nginx = nginx.header(name, value).map_err(rename("headers"))?;
-        }
-        Ok(if self.env_proxy {
-            nginx.env_proxy()
-        } else {
-            nginx
-        })
+    fn settings(&self) -> [(&'static str, Option<String>); 6] {
+        [
+            ("rebound", self.rebound.clone()),
+            ("connect_timeout", self.connect_timeout.clone()),
+            ("timeout", self.timeout.clone()),
+            ("max_age", self.max_age.clone()),
+            (
+                "concurrency",
+                self.concurrency.map(|number| number.to_string()),
+            ),
+            (
+                "max_waiting",
+                self.max_waiting.map(|number| number.to_string()),
+            ),
+        ]
     }
 }
 
@@ -300,7 +195,7 @@ mod tests {
             "prefix = 'p_'\npoll = '1s'\nlease = '20s'\nretention = '2days'\nmax_attempts = 9";
         assert!(message(&text(all)).contains("cannot connect"));
         for (settings, words) in [
-            ("poll = 'often'", "poll: \"often\" is no duration"),
+            ("poll = 'often'", "poll: \"often\" is not a duration"),
             ("prefix = 'a b'", "outbox prefix: takes up to 40"),
             ("notify = true", "outbox notify: is for PostgreSQL alone"),
             ("prefx = 'x'", "unknown field `prefx`"),
@@ -316,8 +211,8 @@ mod tests {
     fn a_mistake_in_a_file_is_named() {
         for (text, words) in [
             ("sight = 'x'", "unknown field `sight`"),
-            ("rebound = 'soon'", "rebound: \"soon\" is no duration"),
-            ("[sites]\nshop = 'a b'", "sites: \"a b\" has no host name"),
+            ("rebound = 'soon'", "rebound: \"soon\" is not a duration"),
+            ("[sites]\nshop = 'a b'", "sites: \"***\" has no host name"),
             (
                 "concurrency = 0",
                 "concurrency: \"0\" is not between 1 and 1024",
@@ -331,7 +226,7 @@ mod tests {
             ),
             (
                 "[[caches]]\nkind = 'nginx'\nnodes = ['x']",
-                "nodes: \"x\" is no URL",
+                "nodes: \"***\" is not a URL",
             ),
         ] {
             let message = message(text);

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::parse_duration;
+use crate::dispatcher::duration;
 use crate::error::ConfigError;
-use crate::outbox::Outbox;
+use crate::outbox::{Outbox, OutboxError};
 
 /// The settings of an [`Outbox`]. What is left out has its default: see the method of the same name.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct OutboxConfig {
 impl fmt::Debug for OutboxConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OutboxConfig")
-            .field("url", &crate::base::site::redacted(&self.url))
+            .field("url", &crate::base::redact::redacted(&self.url))
             .field("prefix", &self.prefix)
             .finish_non_exhaustive()
     }
@@ -44,23 +44,22 @@ impl fmt::Debug for OutboxConfig {
 impl OutboxConfig {
     /// `named` gives a field the name under which the user knows it.
     pub(super) fn outbox(&self, named: &dyn Fn(&str) -> String) -> Result<Outbox, ConfigError> {
-        let mut outbox = Outbox::at(&self.url).map_err(|error| ConfigError::Value {
-            setting: named("outbox"),
-            value: crate::base::site::redacted(&self.url),
-            problem: format!("cannot be the outbox's database: {error}"),
+        let mut outbox = Outbox::at(&self.url).map_err(|error| match error {
+            OutboxError::Url { url, problem } => ConfigError::value(named("outbox"), url, problem),
+            other => other.into(),
         })?;
         if let Some(prefix) = &self.prefix {
             outbox = outbox.prefix(prefix);
         }
-        let duration = |field, text: &str| parse_duration(&named(field), text, "");
+        let time = |field, text: &str| duration(&named(field), text, "1s");
         if let Some(text) = &self.poll {
-            outbox = outbox.poll(duration("poll", text)?);
+            outbox = outbox.poll(time("poll", text)?);
         }
         if let Some(text) = &self.lease {
-            outbox = outbox.lease(duration("lease", text)?);
+            outbox = outbox.lease(time("lease", text)?);
         }
         if let Some(text) = &self.retention {
-            outbox = outbox.retention(duration("retention", text)?);
+            outbox = outbox.retention(time("retention", text)?);
         }
         if let Some(attempts) = self.max_attempts {
             outbox = outbox.max_attempts(attempts);

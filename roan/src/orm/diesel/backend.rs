@@ -50,7 +50,7 @@ impl Kind {
         matches!(self, Self::Postgres | Self::MySql)
     }
 
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(in crate::orm) fn dialect(self) -> Option<crate::outbox::Dialect> {
         use crate::outbox::Dialect;
         match self {

@@ -72,7 +72,7 @@ where
             return Ok(());
         };
         match Purges::of(&roan, Kind::of::<C::Backend>(), hooks)? {
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             Purges::Row(row) => {
                 let mut done = row.execute(self);
                 if can_wait(self, &done)? {

@@ -89,7 +89,7 @@ pub(in crate::orm) mod backend;
 pub(in crate::orm) mod connection;
 mod frames;
 mod install;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 pub(in crate::orm) mod payload;
 pub(in crate::orm) mod purges;
 pub(in crate::orm) mod rows;

@@ -6,7 +6,7 @@ use diesel::QueryResult;
 use diesel::result::Error;
 
 use super::backend::Kind;
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 use super::payload::InsertPayloads;
 use super::tracker::TransactionTracker;
 use crate::app::{Roan, given_or_global};
@@ -16,7 +16,7 @@ use crate::orm::unseen;
 
 pub(in crate::orm) enum Purges {
     /// To be run in the transaction of the write.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     Row(InsertPayloads),
     Held(Vec<Target>),
 }
@@ -27,7 +27,7 @@ impl Purges {
         connection: Kind,
         hooks: impl FnOnce(),
     ) -> QueryResult<Self> {
-        #[cfg(feature = "sql")]
+        #[cfg(feature = "_sql")]
         if roan.engine().is_durable() {
             let outbox = roan.outbox();
             if let Some(connection) = connection.dialect() {
@@ -37,7 +37,7 @@ impl Purges {
             let row = outbox.statement(hooks).map(InsertPayloads);
             return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));
         }
-        #[cfg(not(feature = "sql"))]
+        #[cfg(not(feature = "_sql"))]
         let _ = connection;
         Ok(Self::Held(hooks::recorded(roan, hooks)))
     }

@@ -40,7 +40,7 @@ pub struct TransactionTracker {
 enum Held {
     Target(Roan, Target),
     /// A row of the outbox, which the relay may take then.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     Row(Roan),
 }
 
@@ -80,7 +80,7 @@ impl TransactionTracker {
     }
 
     /// Wakes the relay of this dispatcher when the transaction has committed.
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     pub(in crate::orm) fn expect(&mut self, roan: &Roan) {
         send(self.frames.hold(vec![Held::Row(roan.clone())]));
     }
@@ -177,7 +177,7 @@ fn send(leaving: Vec<Held>) {
     for held in leaving {
         match held {
             Held::Target(roan, target) => hooks::purge(Some(&roan), &target),
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             Held::Row(roan) => roan.outbox().committed(),
         }
     }

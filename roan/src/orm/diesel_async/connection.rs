@@ -79,7 +79,7 @@ where
             return Ok(());
         };
         match Purges::of(&roan, Kind::of::<C::Backend>(), hooks)? {
-            #[cfg(feature = "sql")]
+            #[cfg(feature = "_sql")]
             Purges::Row(row) => {
                 let mut done = RunQueryDsl::execute(&row, self).await;
                 if can_wait(self, &done).await? {

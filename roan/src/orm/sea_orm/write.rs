@@ -48,11 +48,11 @@ pub(super) async fn write<C: ConnectionTrait>(
     if targets.is_empty() {
         return Ok(());
     }
-    #[cfg(feature = "sql")]
+    #[cfg(feature = "_sql")]
     if is_durable(roan) {
         return write_row(roan, db, targets).await;
     }
-    #[cfg(not(feature = "sql"))]
+    #[cfg(not(feature = "_sql"))]
     let _ = db;
     send::<C>(roan, targets);
     Ok(())
@@ -68,7 +68,7 @@ pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
     unseen::purge(roan, targets, &TOLD, text);
 }
 
-#[cfg(feature = "sql")]
+#[cfg(feature = "_sql")]
 async fn write_row<C: ConnectionTrait>(
     roan: &Roan,
     db: &C,

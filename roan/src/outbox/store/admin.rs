@@ -45,30 +45,40 @@ impl Store {
     }
 
     pub(crate) async fn dead(&mut self, limit: usize) -> Result<Vec<DeadRow>> {
-        let sql = self.sql(&format!(
-            "SELECT id, cache, node, target, attempts, {{now}} - created_ms, error \
+        let bytes = |column| self.dialect.bytes(column);
+        let (cache, node, target, error) = (
+            bytes("cache"),
+            bytes("node"),
+            bytes("target"),
+            bytes("error"),
+        );
+        let of_deliveries = self.sql(&format!(
+            "SELECT id, {cache}, {node}, {target}, attempts, {{now}}, created_ms, {error} \
              FROM roan_delivery WHERE state = {DEAD} ORDER BY id LIMIT {limit}"
         ));
-        let mut rows = self.connection.rows(&sql, &[]).await?;
-        let sql = self.sql(&format!(
-            "SELECT -id, '', '', payload, CAST(0 AS {}), {{now}} - created_ms, error \
+        let payload = bytes("payload");
+        let of_purges = self.sql(&format!(
+            "SELECT id, '', '', {payload}, CAST(0 AS {}), {{now}}, created_ms, {error} \
              FROM roan_outbox WHERE state = {DEAD} ORDER BY id LIMIT {limit}",
             self.dialect.bigint()
         ));
-        rows.extend(self.connection.rows(&sql, &[]).await?);
-        rows.truncate(limit);
-        let dead = rows.iter().map(|row| {
-            Ok(DeadRow {
-                id: row.int(0)?,
-                cache: row.text(1)?,
-                node: row.text(2)?,
-                target: row.text(3)?,
-                attempts: row.int(4)?,
-                age_ms: row.int(5)?,
-                error: row.text(6)?,
-            })
-        });
-        dead.collect()
+        let mut dead = Vec::new();
+        for (sql, is_purge) in [(of_deliveries, false), (of_purges, true)] {
+            for row in &self.connection.rows(&sql, &[]).await? {
+                let id = row.int(0)?;
+                dead.push(DeadRow {
+                    id: if is_purge { id.saturating_neg() } else { id },
+                    cache: row.shown(1)?,
+                    node: row.shown(2)?,
+                    target: row.shown(3)?,
+                    attempts: row.int(4)?,
+                    age_ms: row.int(5)?.saturating_sub(row.int(6)?),
+                    error: row.shown(7)?,
+                });
+            }
+        }
+        dead.truncate(limit);
+        Ok(dead)
     }
 
     /// Lets dead purges wait again as new ones, and says how many. `None` is all.
@@ -159,16 +169,19 @@ impl Store {
         max_age_ms: i64,
     ) -> Result<Vec<(String, String, String)>> {
         let sql = self.sql(&format!(
-            "SELECT id, cache, node, target FROM roan_delivery \
+            "SELECT id, {}, {}, {} FROM roan_delivery \
              WHERE state = {WAITING} AND created_ms < {{now}} - {max_age_ms} \
-             ORDER BY id LIMIT {BATCH} {{skip locked}}"
+             ORDER BY id LIMIT {BATCH} {{skip locked}}",
+            self.dialect.bytes("cache"),
+            self.dialect.bytes("node"),
+            self.dialect.bytes("target")
         ));
         let rows = self.connection.rows(&sql, &[]).await?;
         let mut ids = Vec::new();
         let mut expired = Vec::new();
         for row in &rows {
             ids.push(row.int(0)?);
-            expired.push((row.text(1)?, row.text(2)?, row.text(3)?));
+            expired.push((row.shown(1)?, row.shown(2)?, row.shown(3)?));
         }
         if !ids.is_empty() {
             let sql = self.sql(&format!(

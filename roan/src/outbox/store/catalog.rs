@@ -74,17 +74,17 @@ impl Store {
         );
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.connection.rows(&sql, &[]).await? {
-            let (name, child) = (row.text(0)?, row.text(1)?);
-            let columns = (row.text(3)?, row.text(4)?);
+            let (name, child) = (row.shown(0)?, row.shown(1)?);
+            let columns = (row.shown(3)?, row.shown(4)?);
             match keys.last_mut() {
                 Some(key) if key.name == name && key.child == child => key.columns.push(columns),
                 _ => keys.push(ForeignKey {
                     name,
                     child,
-                    parent: row.text(2)?,
+                    parent: row.shown(2)?,
                     columns: vec![columns],
-                    on_delete: row.text(5)?,
-                    on_update: row.text(6)?,
+                    on_delete: row.shown(5)?,
+                    on_update: row.shown(6)?,
                 }),
             }
         }
@@ -141,13 +141,13 @@ impl Store {
         let rows = self.connection.rows(sql, &values).await?;
         let found = rows.iter().map(|row| {
             Ok(FoundTrigger {
-                schema: row.text(0)?,
+                schema: row.shown(0)?,
                 is_current_schema: row.int(1)? != 0,
-                table: row.text(2)?,
-                name: row.text(3)?,
-                body: row.text(4)?,
+                table: row.shown(2)?,
+                name: row.shown(3)?,
+                body: row.shown(4)?,
                 is_enabled: row.int(5)? != 0,
-                drop: [row.text(6)?, row.text(7)?]
+                drop: [row.shown(6)?, row.shown(7)?]
                     .into_iter()
                     .filter(|statement| !statement.is_empty())
                     .collect(),

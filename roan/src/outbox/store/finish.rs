@@ -1,5 +1,7 @@
 //! What became of taken rows.
 
+use std::borrow::Cow;
+
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
@@ -31,6 +33,8 @@ pub(crate) struct Ended {
     pub(crate) later: Vec<i64>,
     /// Purges that nobody can make, and why.
     pub(crate) dead: Vec<(i64, String)>,
+    /// Deliveries that nobody can make, and why.
+    pub(crate) dead_deliveries: Vec<(i64, String)>,
     /// Deliveries, answered or written anew, and their purges.
     pub(crate) deliveries: Vec<(i64, i64)>,
     pub(crate) new: Vec<NewDelivery>,
@@ -44,6 +48,7 @@ impl Ended {
     fn is_done_only(&self) -> bool {
         self.later.is_empty()
             && self.dead.is_empty()
+            && self.dead_deliveries.is_empty()
             && self.deliveries.is_empty()
             && self.new.is_empty()
     }
@@ -81,22 +86,53 @@ impl Store {
                 list(purges)
             )));
         }
-        if ended.new.is_empty() && ended.dead.is_empty() {
+        if ended.new.is_empty() && ended.dead.is_empty() && ended.dead_deliveries.is_empty() {
             return self.transaction(&statements).await;
         }
         self.connection.batch(self.begin().to_owned()).await?;
         for rows in ended.new.chunks(ROWS) {
             self.insert_deliveries(rows).await?;
         }
-        for (id, error) in &ended.dead {
+        for (table, dead) in [
+            ("roan_outbox", &ended.dead),
+            ("roan_delivery", &ended.dead_deliveries),
+        ] {
+            let ended_now = if table == "roan_outbox" {
+                "ended_ms = {now}, "
+            } else {
+                ""
+            };
             let sql = self.sql(&format!(
-                "UPDATE roan_outbox SET state = {DEAD}, relay = 0, ended_ms = {{now}}, error = ? WHERE id = ? AND {mine}"
+                "UPDATE {table} SET state = {DEAD}, relay = 0, {ended_now}error = ? WHERE id = ? AND {mine}"
             ));
-            let values = [Value::Text(error), Value::Int(*id)];
-            self.connection.execute(&sql, &values).await?;
+            for (id, error) in dead {
+                let error = storable(error);
+                let values = [Value::Text(&error), Value::Int(*id)];
+                self.connection.execute(&sql, &values).await?;
+            }
         }
         statements.push("COMMIT".to_owned());
         self.connection.batch(statements.join(";\n")).await
+    }
+
+    /// Whether the database refuses what was to be written, so that the same statement would fail again: SQLSTATE
+    /// class 22 or 23, MySQL's 1366 (incorrect string value), SQLite's TOOBIG, CONSTRAINT and MISMATCH.
+    pub(crate) fn refuses_a_value(error: &sqlx::Error) -> bool {
+        let code = error.as_database_error().and_then(|error| error.code());
+        code.is_some_and(|code| {
+            code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
+                || matches!(&*code, "HY000" | "18" | "19" | "20" | "1299" | "275")
+        })
+    }
+
+    /// Ends a transaction of which a statement has failed.
+    pub(crate) async fn roll_back(&mut self) -> Result<()> {
+        let rolled_back = self.connection.batch("ROLLBACK".to_owned()).await;
+        // SQLite has mostly done so itself, and then there is nothing to end.
+        rolled_back.or_else(|error| match self.dialect {
+            Dialect::Sqlite => Ok(()),
+            Dialect::Postgres | Dialect::MySql => Err(error),
+        })
     }
 
     /// What almost all writes come to. Prepared, with one parameter for all rows, it costs PostgreSQL
@@ -120,7 +156,11 @@ impl Store {
              (purge_id, cache, node, target, created_ms, state, attempts, due_ms, error) VALUES {places}"
         ));
         let mut values = Vec::with_capacity(rows.len() * 9);
-        for row in rows {
+        let errors: Vec<_> = rows
+            .iter()
+            .map(|row| row.error.as_deref().map(storable))
+            .collect();
+        for (row, error) in rows.iter().zip(&errors) {
             let state = if row.due_in_ms.is_some() {
                 WAITING
             } else {
@@ -135,10 +175,23 @@ impl Store {
                 Value::Int(state),
                 Value::Int(row.attempts),
                 Value::Int(row.due_in_ms.unwrap_or_default()),
-                Value::Maybe(row.error.as_deref()),
+                Value::Maybe(error.as_deref()),
             ]);
         }
         self.connection.execute(&sql, &values).await?;
         Ok(())
+    }
+}
+
+/// The longest error that is kept, in bytes. The narrowest column, MySQL's `text`, holds 65,535.
+const LONGEST_ERROR: usize = 4000;
+
+/// A text that every database can store: PostgreSQL takes no NUL, and a column has an end.
+fn storable(error: &str) -> Cow<'_, str> {
+    let end = error.floor_char_boundary(LONGEST_ERROR);
+    if error[..end].contains('\0') {
+        Cow::Owned(error[..end].replace('\0', "\u{fffd}"))
+    } else {
+        Cow::Borrowed(&error[..end])
     }
 }

@@ -49,7 +49,7 @@ impl Store {
     /// Shows the others that this relay lives.
     pub(crate) async fn beat(&mut self) -> Result<()> {
         let relay = self.relay;
-        let sql = self.sql("UPDATE roan_relay SET beat = beat + 1 WHERE id = ?");
+        let sql = self.sql("UPDATE roan_relay SET beat = beat % 1000000000 + 1 WHERE id = ?");
         if self.connection.execute(&sql, &[relay.into()]).await? == 0 {
             // New, or thought dead: then what was taken as that one is not ours any more.
             self.relay = fastrand::i64(1..);

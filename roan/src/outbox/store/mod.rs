@@ -9,10 +9,11 @@ mod take;
 
 use std::time::Duration;
 
-use super::connection::{Connection, Options};
+use super::connection::{Connection, Options, Value};
 use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{self, migrations};
+use crate::base::cause::Cause;
 
 pub(crate) use admin::DeadRow;
 pub(crate) use catalog::{ForeignKey, FoundTrigger};
@@ -52,7 +53,9 @@ impl Store {
     ) -> std::result::Result<Self, OutboxError> {
         let opened = Connection::open(options).await;
         let connection = opened.map_err(|error| match OutboxError::of(&error) {
-            OutboxError::Database(text) => OutboxError::Connect(text),
+            OutboxError::Database(_) | OutboxError::Connect(_) => {
+                OutboxError::Connect(Cause::new(error))
+            }
             other => other,
         })?;
         let mut store = Self {
@@ -71,10 +74,11 @@ impl Store {
                 "SET synchronous_commit = off; SET idle_in_transaction_session_timeout = {}",
                 silence.as_millis().min(i32::MAX.unsigned_abs().into())
             ),
-            // Stricter levels lock the gaps between rows, and so hold up the program's own writes.
+            // Stricter levels lock the gaps between rows, and so hold up the program's own writes. A server may have
+            // switched `autocommit` off, and then each statement would be taken back when the connection ends.
             Dialect::MySql => format!(
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                 SET SESSION wait_timeout = {}",
+                 SET SESSION autocommit = 1, SESSION wait_timeout = {}",
                 silence.as_millis().div_ceil(1000)
             ),
             // Part of the options.
@@ -131,23 +135,55 @@ impl Store {
         Ok(version.filter(|version| *version > 0))
     }
 
+    /// The tables that are not there, `roan_schema` left out.
+    async fn missing_tables(&mut self) -> Result<Vec<String>> {
+        let mut missing = Vec::new();
+        for table in ["roan_outbox", "roan_delivery", "roan_relay"] {
+            let table = self.sql(table);
+            // PostgreSQL would end the transaction for a table that is not there.
+            let is_there = match self.dialect {
+                Dialect::Postgres => {
+                    let sql = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
+                    let rows = self.connection.rows(sql, &[Value::Text(&table)]).await?;
+                    rows.first().map(|row| row.int(0)).transpose()? == Some(1)
+                }
+                Dialect::MySql | Dialect::Sqlite => {
+                    let sql = format!("SELECT 1 FROM {table} WHERE 1 = 0");
+                    match self.connection.rows(&sql, &[]).await {
+                        Ok(_) => true,
+                        Err(error) => match OutboxError::of(&error) {
+                            OutboxError::Missing(_) => false,
+                            _ => return Err(error),
+                        },
+                    }
+                }
+            };
+            if !is_there {
+                missing.push(table);
+            }
+        }
+        Ok(missing)
+    }
+
     /// Does once what the relay does, and takes it back.
     async fn rehearse(&mut self) -> Result<()> {
+        // That of no row: another rehearsal may be under way.
+        let id = self.relay.to_string();
         self.connection.batch(self.begin().to_owned()).await?;
         for sql in [
             "INSERT INTO roan_outbox (payload) VALUES ('')",
             "INSERT INTO roan_delivery (purge_id, cache, node, target, created_ms) VALUES (0, '', '', '', 0)",
-            "INSERT INTO roan_relay (id, beat) VALUES (0, 0)",
-            "SELECT id FROM roan_outbox WHERE id = 0 {skip locked}",
-            "SELECT id FROM roan_delivery WHERE id = 0 {skip locked}",
-            "UPDATE roan_outbox SET state = 0 WHERE id = 0",
-            "UPDATE roan_delivery SET state = 0 WHERE id = 0",
-            "UPDATE roan_relay SET beat = 0 WHERE id = 0",
-            "DELETE FROM roan_outbox WHERE id = 0",
-            "DELETE FROM roan_delivery WHERE id = 0",
-            "DELETE FROM roan_relay WHERE id = 0",
+            "INSERT INTO roan_relay (id, beat) VALUES ({id}, 0)",
+            "SELECT id FROM roan_outbox WHERE id = {id} {skip locked}",
+            "SELECT id FROM roan_delivery WHERE id = {id} {skip locked}",
+            "UPDATE roan_outbox SET state = 0 WHERE id = {id}",
+            "UPDATE roan_delivery SET state = 0 WHERE id = {id}",
+            "UPDATE roan_relay SET beat = 0 WHERE id = {id}",
+            "DELETE FROM roan_outbox WHERE id = {id}",
+            "DELETE FROM roan_delivery WHERE id = {id}",
+            "DELETE FROM roan_relay WHERE id = {id}",
         ] {
-            let sql = self.sql(sql);
+            let sql = self.sql(&sql.replace("{id}", &id));
             self.connection.rows(&sql, &[]).await?;
         }
         self.connection.batch("ROLLBACK".to_owned()).await
@@ -183,9 +219,9 @@ impl Store {
                 .await
                 .map_err(of)?;
         }
-        let found = match self.version().await.map_err(of) {
-            Ok(found) => found.unwrap_or_default(),
-            Err(OutboxError::Missing(_)) => 0,
+        let (has_version, found) = match self.version().await.map_err(of) {
+            Ok(found) => (true, found.unwrap_or_default()),
+            Err(OutboxError::Missing(_)) => (false, 0),
             Err(error) => return Err(error),
         };
         if found > schema::VERSION {
@@ -194,12 +230,36 @@ impl Store {
                 known: schema::VERSION,
             });
         }
-        for migration in migrations(self.dialect, &self.prefix) {
-            if migration.version > found {
-                // One transaction, but for MySQL, which has none for tables: its steps can be taken
-                // again.
-                self.connection.batch(migration.up).await.map_err(of)?;
+        // A dump may have left out the tables or the version, and a person may have dropped a table.
+        let missing = self.missing_tables().await.map_err(of)?;
+        match (missing.len(), has_version && found > 0) {
+            (0, true) => {}
+            (0, false) => {
+                // Made by these steps, of which only the last has left no trace.
+                let create = if has_version {
+                    ""
+                } else {
+                    "CREATE TABLE roan_schema (version bigint NOT NULL); "
+                };
+                let sql = self.sql(&format!(
+                    "{create}INSERT INTO roan_schema (version) VALUES ({})",
+                    schema::VERSION
+                ));
+                self.connection.batch(sql).await.map_err(of)?;
             }
+            (TABLES_BESIDE_THE_VERSION, _) => {
+                for migration in migrations(self.dialect, &self.prefix) {
+                    let drop = if has_version {
+                        self.sql("DROP TABLE roan_schema; ")
+                    } else {
+                        String::new()
+                    };
+                    // One transaction, but for MySQL, which has none for tables: its steps can be taken again.
+                    let up = format!("{drop}{}", migration.up);
+                    self.connection.batch(up).await.map_err(of)?;
+                }
+            }
+            _ => return Err(OutboxError::Incomplete(missing.join(", "))),
         }
         if self.dialect == Dialect::Sqlite {
             self.connection
@@ -210,6 +270,9 @@ impl Store {
         Ok(())
     }
 }
+
+/// `roan_outbox`, `roan_delivery` and `roan_relay`.
+const TABLES_BESIDE_THE_VERSION: usize = 3;
 
 /// `(1, 2, 3)`; of no number, a list that holds none.
 fn list(numbers: impl IntoIterator<Item = i64>) -> String {

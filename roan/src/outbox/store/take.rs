@@ -1,6 +1,7 @@
 //! Taking rows: those that wait, oldest first, and that no other relay is about to take.
 
-use super::{Result, Store, TAKEN, WAITING, list};
+use super::{DEAD, Store, TAKEN, WAITING, list};
+use crate::base::log::loudly;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 
@@ -8,7 +9,8 @@ use crate::outbox::dialect::Dialect;
 #[derive(Debug)]
 pub(crate) struct TakenPurge {
     pub(crate) id: i64,
-    pub(crate) payload: String,
+    /// Or why it cannot be read.
+    pub(crate) payload: Result<String, String>,
     /// Milliseconds since the write, by the database's clock.
     pub(crate) age_ms: i64,
 }
@@ -18,44 +20,84 @@ pub(crate) struct TakenPurge {
 pub(crate) struct TakenDelivery {
     pub(crate) id: i64,
     pub(crate) purge: i64,
-    pub(crate) target: String,
+    /// Or why it cannot be read.
+    pub(crate) target: Result<String, String>,
     pub(crate) attempts: i64,
     pub(crate) age_ms: i64,
 }
 
 impl Store {
     /// Whether a purge waits. Cheaper than to take one.
-    pub(crate) async fn is_purge_waiting(&mut self) -> Result<bool> {
+    pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
         let sql = self.sql(&format!(
             "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 LIMIT 1"
         ));
         Ok(!self.connection.rows(&sql, &[]).await?.is_empty())
     }
 
-    pub(crate) async fn take_purges(&mut self, limit: usize) -> Result<Vec<TakenPurge>> {
-        let columns = "id, payload, (SELECT {now}) - created_ms";
+    pub(crate) async fn take_purges(&mut self, limit: usize) -> sqlx::Result<Vec<TakenPurge>> {
+        let payload = self.dialect.bytes("payload");
+        let columns = format!("id, {payload}, (SELECT {{now}}), created_ms");
         let rows = self
-            .take("roan_outbox", columns, "ended_ms = 0", &[], limit)
+            .take("roan_outbox", &columns, "ended_ms = 0", &[], limit)
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenPurge {
                 id: row.int(0)?,
-                payload: row.text(1)?,
-                age_ms: row.int(2)?,
+                payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
+                age_ms: age(row.int(2)?, row.int(3)?),
             })
         });
-        let mut taken = taken.collect::<Result<Vec<_>>>()?;
+        let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
         taken.sort_unstable_by_key(|taken| taken.id);
         Ok(taken)
     }
 
     /// The nodes that deliveries wait for, by cache and name.
-    pub(crate) async fn waiting_nodes(&mut self) -> Result<Vec<(String, String)>> {
-        let sql = self.sql("SELECT DISTINCT cache, node FROM roan_delivery WHERE state = 0");
+    pub(crate) async fn waiting_nodes(&mut self) -> sqlx::Result<Vec<(String, String)>> {
+        let (cache, node) = (self.dialect.bytes("cache"), self.dialect.bytes("node"));
+        let sql = self.sql(&format!(
+            "SELECT DISTINCT {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
+        ));
         let rows = self.connection.rows(&sql, &[]).await?;
-        rows.iter()
-            .map(|row| Ok((row.text(0)?, row.text(1)?)))
-            .collect()
+        let mut nodes = Vec::new();
+        let mut is_one_unreadable = false;
+        for row in &rows {
+            match (row.text(0)?, row.text(1)?) {
+                (Ok(cache), Ok(node)) => nodes.push((cache, node)),
+                _ => is_one_unreadable = true,
+            }
+        }
+        if is_one_unreadable {
+            self.end_unreadable_nodes(&cache, &node).await?;
+        }
+        Ok(nodes)
+    }
+
+    /// No node has such a name, so these deliveries are dead.
+    async fn end_unreadable_nodes(&mut self, cache: &str, node: &str) -> sqlx::Result<()> {
+        let sql = self.sql(&format!(
+            "SELECT id, {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
+        ));
+        let mut unreadable = Vec::new();
+        for row in &self.connection.rows(&sql, &[]).await? {
+            let texts = [("cache", row.text(1)?), ("node", row.text(2)?)];
+            let error = texts
+                .into_iter()
+                .find_map(|(name, text)| text.err().map(|bytes| not_utf8(name, &bytes)));
+            if let Some(error) = error {
+                unreadable.push((row.int(0)?, error));
+            }
+        }
+        for (id, error) in &unreadable {
+            loudly(format_args!("delivery {id} of the outbox is dead: {error}"));
+            let sql = self.sql(&format!(
+                "UPDATE roan_delivery SET state = {DEAD}, error = ? WHERE id = ? AND state = {WAITING}"
+            ));
+            let values = [Value::Text(error), Value::Int(*id)];
+            self.connection.execute(&sql, &values).await?;
+        }
+        Ok(())
     }
 
     /// Takes deliveries to one node that are due, or whether or not they are.
@@ -67,28 +109,29 @@ impl Store {
         (cache, node): (&str, &str),
         due_only: Option<i64>,
         limit: usize,
-    ) -> Result<Vec<TakenDelivery>> {
+    ) -> sqlx::Result<Vec<TakenDelivery>> {
         let mut which = "cache = ? AND node = ?".to_owned();
         if let Some(cap_ms) = due_only {
             which.push_str(&format!(
                 " AND NOT (due_ms > {{now}} AND due_ms <= {{now}} + {cap_ms})"
             ));
         }
-        let columns = "id, purge_id, target, attempts, (SELECT {now}) - created_ms";
+        let target = self.dialect.bytes("target");
+        let columns = format!("id, purge_id, {target}, attempts, (SELECT {{now}}), created_ms");
         let values = [Value::Text(cache), Value::Text(node)];
         let rows = self
-            .take("roan_delivery", columns, &which, &values, limit)
+            .take("roan_delivery", &columns, &which, &values, limit)
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenDelivery {
                 id: row.int(0)?,
                 purge: row.int(1)?,
-                target: row.text(2)?,
+                target: row.text(2)?.map_err(|bytes| not_utf8("target", &bytes)),
                 attempts: row.int(3)?,
-                age_ms: row.int(4)?,
+                age_ms: age(row.int(4)?, row.int(5)?),
             })
         });
-        let mut taken = taken.collect::<Result<Vec<_>>>()?;
+        let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
         taken.sort_unstable_by_key(|taken| taken.id);
         Ok(taken)
     }
@@ -100,7 +143,7 @@ impl Store {
         which: &str,
         values: &[Value<'_>],
         limit: usize,
-    ) -> Result<Vec<Row>> {
+    ) -> sqlx::Result<Vec<Row>> {
         let of_waiting = format!(
             "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY id LIMIT ? {{skip locked}}"
         );
@@ -121,7 +164,7 @@ impl Store {
                 let ids = rows
                     .iter()
                     .map(|row| row.int(0))
-                    .collect::<Result<Vec<_>>>()?;
+                    .collect::<sqlx::Result<Vec<_>>>()?;
                 let sql = self.sql(&format!("{taking} IN {}; COMMIT", list(ids)));
                 self.connection.batch(sql).await?;
                 return Ok(rows);
@@ -129,4 +172,15 @@ impl Store {
         };
         self.connection.rows(&self.sql(&sql), &values).await
     }
+}
+
+/// Milliseconds between two readings of the database's clock. Neither a clock that was set back nor a number that is
+/// not a time makes it negative, or reach back further than 1970.
+fn age(now: i64, created: i64) -> i64 {
+    now.saturating_sub(created).clamp(0, now.max(0))
+}
+
+fn not_utf8(column: &str, bytes: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(100)]);
+    format!("the column `{column}` is not UTF-8: {shown:?}")
 }

@@ -26,10 +26,8 @@ pub use self::layer::{CacheLayer, CacheService};
 use self::builder::Settings;
 use self::label::Label;
 use self::store::Store;
-use super::{Answer, Answering, Cache, NodeClient, Purger};
-use crate::base::outcome::Outcome;
+use super::{Answer, Cache, PurgeRequest, Purger};
 use crate::base::site::Site;
-use crate::base::target::Target;
 
 /// A cache that lives in the program and holds its pages in memory: for a site without nginx.
 /// Clones share the pages.
@@ -162,35 +160,24 @@ impl fmt::Debug for Embedded {
 }
 
 impl Purger for Embedded {
-    fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a> {
-        let host = site.map_or(Label::ANY_HOST, Site::host);
+    async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
+        let host = request.site().map_or(Label::ANY_HOST, Site::host);
         let host = host.strip_suffix('.').unwrap_or(host);
-        let outcome = match self.store.purge(&Label::of(target, host)) {
-            true => Outcome::Purged,
-            false => Outcome::NotCached,
+        let answer = match self.store.purge(&Label::of(request.target(), host)) {
+            true => Answer::purged(),
+            false => Answer::not_cached(),
         };
-        let answer = Answer {
-            outcome,
-            status: None,
-            // There is no other key that it could have taken for this one.
-            verified: true,
-        };
-        Box::pin(std::future::ready(answer))
+        // There is no other key that it could have taken for this one.
+        answer.verified()
     }
 }
 
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
-        Self {
-            name: Arc::clone(&cache.name),
-            tags: true,
-            fenced: true,
-            connect: Box::new(move |_| {
-                Ok(vec![NodeClient {
-                    name: Arc::clone(&cache.name),
-                    purger: Box::new(cache),
-                }])
-            }),
-        }
+        let name = Arc::clone(&cache.name);
+        Self::new(&name)
+            .purges_tags()
+            .without_rebound()
+            .node(&name, cache)
     }
 }

@@ -1,57 +1,41 @@
 //! One purge at one node.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
-use reqwest::{Client, Request, Response};
+use reqwest::{Client, Request};
 
 use super::key;
 use super::location::PurgeLocation;
-use super::status::classify;
-use crate::base::outcome::{Outcome, Refusal};
+use super::setup::{CHECK_URL, Reply, Setup};
+use crate::base::log::warn_loudly;
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::purger::{Answer, Answering, Purger};
+use crate::purger::http::{failure, read_to_end};
+use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
 /// The client of one nginx.
 pub(super) struct NginxNode {
-    http: Client,
-    location: PurgeLocation,
-    method: Method,
-    headers: HeaderMap,
+    pub(super) http: Client,
+    pub(super) location: PurgeLocation,
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    pub(super) setup: Setup,
+    /// Whether it was said that no site is configured: once for all nodes.
+    pub(super) has_said_no_site: Arc<AtomicBool>,
 }
 
 impl NginxNode {
-    pub(super) fn new(
-        http: Client,
-        location: PurgeLocation,
-        method: &Method,
-        headers: &HeaderMap,
-    ) -> Self {
-        let mut headers = headers.clone();
-        if let Some(authorization) = location.authorization() {
-            headers.insert(http::header::AUTHORIZATION, authorization.clone());
-        }
-        Self {
-            http,
-            location,
-            method: method.clone(),
-            headers,
-        }
-    }
-
-    async fn request(&self, target: &Target, site: &Site) -> Answer {
-        let Some(url) = self.location.of(target) else {
-            let outcome = Outcome::Refused(Refusal::Unsendable);
-            return Answer {
-                outcome,
-                status: None,
-                verified: false,
-            };
-        };
-        let mut request = Request::new(self.method.clone(), url);
+    fn request(&self, target: &Target, site: &Site) -> Option<Request> {
+        let mut request = Request::new(self.method.clone(), self.location.of(target)?);
         let headers = request.headers_mut();
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
+        }
+        if let Some(authorization) = self.location.authorization() {
+            headers.insert(http::header::AUTHORIZATION, authorization.clone());
         }
         headers.insert(HOST, site.header().clone());
         if let Some(scheme) = site.scheme() {
@@ -61,37 +45,63 @@ impl NginxNode {
                 HeaderValue::from_static(scheme_name(scheme)),
             );
         }
-        match self.http.execute(request).await {
-            Ok(response) => self.answer(response, target, site).await,
-            Err(error) => failed(None, error),
+        Some(request)
+    }
+
+    /// Sends a request; without a whole reply, the answer says why.
+    async fn send(&self, request: Request) -> Result<Reply, Answer> {
+        let mut response = self
+            .http
+            .execute(request)
+            .await
+            .map_err(|error| Answer::failed(failure(error)))?;
+        let status = response.status();
+        let key = response.headers_mut().remove(key::HEADER);
+        let from = response.remote_addr();
+        // The connection is only used again once the body was read; an answer that breaks off is no answer.
+        read_to_end(&mut response)
+            .await
+            .map_err(|error| Answer::failed(failure(error)).status(status.as_u16()))?;
+        Ok(Reply {
+            status,
+            key: key.map(|key| key.as_bytes().to_vec()),
+            from,
+        })
+    }
+
+    async fn purge(&self, target: &Target, site: &Site) -> Answer {
+        let Some(request) = self.request(target, site) else {
+            return Answer::refused("the HTTP client would send another URL than the page has");
+        };
+        match self.send(request).await {
+            Ok(reply) => {
+                let (method, location) = (self.method.as_str(), &self.location);
+                self.setup
+                    .answer(&reply, method, location, site, target.as_str())
+            }
+            Err(answer) => answer,
         }
     }
 
-    async fn answer(&self, mut response: Response, target: &Target, site: &Site) -> Answer {
-        let status = response.status();
-        let named_key = response.headers_mut().remove(key::HEADER);
-        // The connection is only used again once the body was read; an answer that breaks off is
-        // no answer.
-        if let Err(error) = crate::purger::http::read_to_end(&mut response).await {
-            return failed(Some(status.as_u16()), error);
+    async fn check(&self, site: Option<&Site>) -> bool {
+        let own = self.location.own_site();
+        if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!(
+                "no site is configured, so purges go to the pages of {}, the host of the purge URL: set `ROAN_SITE`, \
+                 or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
+                own.authority()
+            ));
         }
-        let mut outcome = classify(status, self.method.as_str());
-        let mut verified = false;
-        if let Some(found) = named_key
-            && outcome.is_done()
-        {
-            verified = key::names(found.as_bytes(), site, target.as_str());
-            if !verified {
-                outcome = Outcome::Refused(Refusal::WrongKey {
-                    expected: key::expected(site, target.as_str()),
-                    found: String::from_utf8_lossy(found.as_bytes()).into_owned(),
-                });
-            }
-        }
-        Answer {
-            outcome,
-            status: Some(status.as_u16()),
-            verified,
+        let site = site.unwrap_or(own);
+        let request = Target::url(CHECK_URL)
+            .ok()
+            .and_then(|target| self.request(&target, site));
+        let Some(request) = request else { return true };
+        match self.send(request).await {
+            Ok(reply) => self
+                .setup
+                .check(&reply, self.method.as_str(), &self.location, site),
+            Err(_) => false,
         }
     }
 }
@@ -100,17 +110,13 @@ fn scheme_name(scheme: &str) -> &'static str {
     if scheme == "https" { "https" } else { "http" }
 }
 
-fn failed(status: Option<u16>, error: reqwest::Error) -> Answer {
-    let outcome = Outcome::Failed(crate::purger::http::failure(error));
-    Answer {
-        outcome,
-        status,
-        verified: false,
+impl AnyPurger for NginxNode {
+    fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
+        let site = request.site().unwrap_or_else(|| self.location.own_site());
+        Box::pin(self.purge(request.target(), site))
     }
-}
 
-impl Purger for NginxNode {
-    fn purge<'a>(&'a self, target: &'a Target, site: Option<&'a Site>) -> Answering<'a> {
-        Box::pin(self.request(target, site.unwrap_or_else(|| self.location.own_site())))
+    fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {
+        Box::pin(self.check(site))
     }
 }

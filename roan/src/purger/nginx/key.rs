@@ -1,68 +1,239 @@
 //! The key that a purge location says it has purged.
 
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::pattern::KeyPattern;
 use crate::base::site::Site;
 
 /// The response header in which a purge location names the key that it was asked to purge.
 pub(super) const HEADER: &str = "x-roan-purge";
 
-/// The key that most configurations give the page.
-pub(super) fn expected(site: &Site, url: &str) -> String {
-    format!("{}{url}", site.host())
+/// The keys in use, where none is configured. Not those with `$uri`: a key that a purge location makes of `$1` by
+/// mistake, and so decodes, looks the same.
+const USUAL: [&str; 9] = [
+    "$host$request_uri",
+    "$http_host$request_uri",
+    "$scheme$host$request_uri",
+    "$scheme://$host$request_uri",
+    "$scheme$http_host$request_uri",
+    "$scheme://$http_host$request_uri",
+    "$scheme$request_method$host$request_uri",
+    "$request_method$host$request_uri",
+    "$request_uri",
+];
+
+/// What is known of the keys of one node: the configured pattern, else the usual ones that all its answers had.
+#[derive(Debug)]
+pub(super) struct Keys {
+    patterns: Vec<KeyPattern>,
+    /// A bit for each pattern: whether it can be the one.
+    possible: AtomicU32,
+    /// Whether a query with an escape came through to the key.
+    whole: AtomicBool,
 }
 
-/// Whether `key` is the key of that page in one of the forms in use: the bytes of the URL, after
-/// `$host` or `$http_host` and perhaps the scheme, with or without `://`, or after nothing where
-/// one nginx serves one site.
-pub(super) fn names(key: &[u8], site: &Site, url: &str) -> bool {
-    let Some(prefix) = key.strip_suffix(url.as_bytes()) else {
+/// What a key is that a purge location named.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// The key of the page.
+    Right,
+    /// The same without some parameters of the query, which this nginx cuts out of its keys.
+    Cut,
+    /// A form that is not known, with the host and the URL of the page in it.
+    Unknown,
+    /// The key of another page, and why.
+    Wrong(String),
+}
+
+impl Keys {
+    pub(super) fn new(configured: Option<KeyPattern>) -> Self {
+        let patterns = match configured {
+            Some(pattern) => vec![pattern],
+            None => USUAL.iter().filter_map(|text| text.parse().ok()).collect(),
+        };
+        Self {
+            patterns,
+            possible: AtomicU32::new(u32::MAX),
+            whole: AtomicBool::new(false),
+        }
+    }
+
+    /// Judges the key that was named for a purge of `url`. A right one shows which pattern is in use: from then on it
+    /// must be that.
+    pub(super) fn judge(&self, found: &[u8], site: &Site, url: &str) -> Named {
+        let bits = self.bits(|pattern| pattern.matches(found, site, url));
+        let before = self.possible.load(Ordering::Relaxed);
+        if bits & before != 0 {
+            self.possible.fetch_and(bits, Ordering::Relaxed);
+            return Named::Right;
+        }
+        let shown = String::from_utf8_lossy(found);
+        let patterns = self.patterns.iter().enumerate();
+        let possible = patterns.filter(|(number, _)| before & (1 << number) != 0);
+        let example = possible
+            .map(|(_, pattern)| pattern.example(site, url))
+            .next()
+            .unwrap_or_default();
+        let problem =
+            format!("the purge location named the key {shown:?}, where {example:?} was expected");
+        if bits != 0 && self.patterns.len() > 1 {
+            return Named::Wrong(format!(
+                "{problem}, as in the answers before: if its configuration has changed, restart this program, else \
+                 give all servers behind this purge URL the same"
+            ));
+        }
+        let is_cut = self.bits(|pattern| pattern.matches_cut(found, site, url)) & before != 0;
+        if is_cut && self.whole.load(Ordering::Relaxed) {
+            return Named::Cut;
+        }
+        if self.patterns.len() > 1 && !is_cut && has_host_and_url(found, site, url) {
+            return Named::Unknown;
+        }
+        let has_host = shown.contains(site.host());
+        let cure = if has_host && !shown.contains(url) {
+            "build it from `$request_uri` by a `map`, for `$1` of a location, and `$uri`, are decoded and have no query"
+        } else if has_host {
+            "leave `$scheme` out of both keys, or have both alike"
+        } else {
+            "set `ROAN_SITE` to the host of the pages, and have `$host` in both keys"
+        };
+        Named::Wrong(format!(
+            "{problem}: {cure}; if the pages have such keys, set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after \
+             `proxy_cache_key`"
+        ))
+    }
+
+    /// Notes that a query with an escape came through to the key.
+    pub(super) fn are_whole(&self) {
+        self.whole.store(true, Ordering::Relaxed);
+    }
+
+    fn bits(&self, is_so: impl Fn(&KeyPattern) -> bool) -> u32 {
+        let patterns = self.patterns.iter().enumerate();
+        patterns.fold(0, |bits, (number, pattern)| {
+            bits | u32::from(is_so(pattern)) << number
+        })
+    }
+}
+
+/// Whether a key of an unknown form can be that of the page: it has the whole host and after it the whole URL, with
+/// nothing between them that belongs to another host or path.
+fn has_host_and_url(key: &[u8], site: &Site, url: &str) -> bool {
+    let Ok(key) = std::str::from_utf8(key) else {
         return false;
     };
-    let without_scheme = |scheme: &str| {
-        let rest = prefix.strip_prefix(scheme.as_bytes())?;
-        Some(rest.strip_prefix(b"://").unwrap_or(rest))
+    let Some((before, rest)) = key.split_once(site.host()) else {
+        return false;
     };
-    let is_host =
-        |text: &[u8]| text == site.host().as_bytes() || text == site.authority().as_bytes();
-    let schemes = ["http", "https"].into_iter();
-    prefix.is_empty()
-        || is_host(prefix)
-        || schemes
-            .filter(|scheme| site.scheme().is_none_or(|own| own == *scheme))
-            .any(|scheme| without_scheme(scheme).is_some_and(is_host))
+    let Some((between, _)) = rest.split_once(url) else {
+        return false;
+    };
+    // `$scheme` of the purge in place of the visitors'.
+    let has_other_scheme = site
+        .scheme()
+        .is_some_and(|own| before.contains("http") && before.contains("https") != (own == "https"));
+    !has_other_scheme
+        && !before.ends_with(['.', '-'])
+        && !between.contains('/')
+        && !between.starts_with(|letter: char| letter.is_alphanumeric() || ".-".contains(letter))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn site() -> Site {
+        "https://www.example.org:8443".parse().unwrap()
+    }
+
+    fn judged(keys: &Keys, key: &str) -> Named {
+        keys.judge(key.as_bytes(), &site(), "/a?b")
+    }
+
+    #[test]
+    fn all_usual_patterns_can_be_read() {
+        assert_eq!(Keys::new(None).patterns.len(), USUAL.len());
+    }
+
     #[test]
     fn the_usual_keys_are_recognised() {
-        let site: Site = "https://www.example.org:8443".parse().unwrap();
         for key in [
             "/a?b",
             "www.example.org/a?b",
             "www.example.org:8443/a?b",
             "https://www.example.org/a?b",
             "httpswww.example.org/a?b",
+            "httpsGETwww.example.org/a?b",
         ] {
-            assert!(names(key.as_bytes(), &site, "/a?b"), "{key}");
+            assert_eq!(judged(&Keys::new(None), key), Named::Right, "{key}");
         }
     }
 
     #[test]
-    fn another_site_scheme_or_url_is_not() {
-        let site: Site = "https://www.example.org".parse().unwrap();
+    fn another_site_scheme_or_url_is_wrong() {
         for key in [
             "",
             "/a",
             "example.org/a?b",
             "localhost/a?b",
             "http://www.example.org/a?b",
+            "httpGETwww.example.org/a?b",
             "www.example.org/x/a?b",
-            "www.example.org/a?b ",
+            "www.example.org.evil.test/a?b",
+            "shop.www.example.org/a?b",
+            "www.example.org/a",
             "www.example.org",
+            "/a?b www.example.org",
         ] {
-            assert!(!names(key.as_bytes(), &site, "/a?b"), "{key}");
+            let judged = judged(&Keys::new(None), key);
+            assert!(matches!(&judged, Named::Wrong(_)), "{key}: {judged:?}");
         }
+    }
+
+    #[test]
+    fn an_unknown_form_with_host_and_url_is_not_refused() {
+        for key in [
+            "www.example.org|/a?b",
+            "GET|https|www.example.org/a?b|mobile",
+            "v1:https://www.example.org/a?b",
+        ] {
+            assert_eq!(judged(&Keys::new(None), key), Named::Unknown, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_node_keeps_to_the_form_that_it_has_shown() {
+        let keys = Keys::new(None);
+        assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
+        let Named::Wrong(problem) = judged(&keys, "httpswww.example.org/a?b") else {
+            panic!("another form was accepted");
+        };
+        assert!(
+            problem.contains(r#"where "www.example.org/a?b" was expected, as in"#),
+            "{problem}"
+        );
+        assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
+    }
+
+    #[test]
+    fn a_configured_key_is_the_only_one() {
+        let keys = Keys::new("$scheme|$host$request_uri".parse().ok());
+        assert_eq!(judged(&keys, "https|www.example.org/a?b"), Named::Right);
+        for key in [
+            "www.example.org/a?b",
+            "http|www.example.org/a?b",
+            "x|https|www.example.org/a?b",
+        ] {
+            assert!(matches!(judged(&keys, key), Named::Wrong(_)), "{key}");
+        }
+    }
+
+    #[test]
+    fn parameters_may_be_cut_where_others_are_known_to_come_through() {
+        let keys = Keys::new(None);
+        let key = "www.example.org/a";
+        assert!(matches!(judged(&keys, key), Named::Wrong(_)));
+        keys.are_whole();
+        assert_eq!(judged(&keys, key), Named::Cut);
     }
 }

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use http::HeaderValue;
 use reqwest::Url;
 
-use crate::base::site::{Site, redacted};
+use crate::base::redact::redacted;
+use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::error::ConfigError;
 
@@ -25,6 +26,17 @@ impl PurgeLocation {
     /// Host and port, as given.
     pub(super) fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The path that a target is appended to: empty, or `/purge`.
+    pub(super) fn path(&self) -> &str {
+        let after = self.prefix.find("://").map_or(0, |at| at + 3);
+        let rest = &self.prefix[after..];
+        &rest[rest.find('/').unwrap_or(rest.len())..]
+    }
+
+    pub(super) fn is_localhost(&self) -> bool {
+        self.site.host() == "localhost"
     }
 
     pub(super) fn own_site(&self) -> &Site {
@@ -46,6 +58,9 @@ impl PurgeLocation {
     }
 }
 
+const SEVERAL: &str =
+    "must be one URL a node: separate them by commas, and begin each with `http://`";
+
 impl FromStr for PurgeLocation {
     type Err = ConfigError;
 
@@ -57,8 +72,11 @@ impl FromStr for PurgeLocation {
                 problem: problem.to_owned(),
             })
         };
+        if text.contains(char::is_whitespace) {
+            return error(SEVERAL);
+        }
         let Ok(mut url) = Url::parse(text) else {
-            return error("is no URL: write `http://localhost/purge`");
+            return error("is not a URL: write `http://localhost/purge`");
         };
         if url.cannot_be_a_base() || !matches!(url.scheme(), "http" | "https") {
             return error("is neither http nor https: write `http://localhost/purge`");
@@ -67,7 +85,23 @@ impl FromStr for PurgeLocation {
             return error("is https, which needs the feature `rustls` of the crate `roan`");
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return error("has a query or fragment, after which no target can be appended");
+            return error(
+                "has a query or fragment: write it without, as the URL of a page is appended to it",
+            );
+        }
+        // Or a part of the password would be taken for the path, and shown.
+        if url.path().contains('@') {
+            return error(
+                "has an `@` in its path: in a password write `/` as `%2F` and `\\` as `%5C`",
+            );
+        }
+        let separators = [',', ';', '|'];
+        let host = url.host_str().unwrap_or_default();
+        if host.contains(separators)
+            || url.path().contains(separators)
+            || url.path().contains("://")
+        {
+            return error(SEVERAL);
         }
         let authorization = match (url.username(), url.password()) {
             ("", None) => None,
@@ -114,9 +148,16 @@ pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
     value
 }
 
+/// Without credentials.
+impl fmt::Display for PurgeLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.prefix)
+    }
+}
+
 impl fmt::Debug for PurgeLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PurgeLocation({})", self.prefix)
+        write!(f, "PurgeLocation({self})")
     }
 }
 
@@ -167,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_purge_url_is_refused_without_its_secrets() {
+    fn what_is_not_a_purge_url_is_refused_without_its_secrets() {
         for url in [
             "",
             "localhost/purge",
@@ -176,6 +217,12 @@ mod tests {
             "http://x/p?q",
             "http://x/p#f",
             "mailto:x",
+            "http://a/purge http://b/purge",
+            "http://a/purge\nhttp://b/purge",
+            "http://a/purge;http://b/purge",
+            "http://a/purge|http://b/purge",
+            "http://a/purge,b/purge",
+            "http://a,b/purge",
         ] {
             assert!(
                 url.parse::<PurgeLocation>().is_err(),

@@ -1,23 +1,35 @@
 //! nginx with the cache-purge module: one GET to the purge location for each URL.
 
 mod client;
+mod config;
 mod key;
 mod location;
+mod pattern;
+mod setup;
 mod status;
 
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use self::client::NginxNode;
+pub use self::config::NginxConfig;
 use self::location::PurgeLocation;
+use self::pattern::KeyPattern;
+use self::setup::Setup;
 use super::http::Connecting;
 use super::{Cache, NodeClient};
 use crate::error::ConfigError;
 
 /// The purge URL when nothing is configured: that of roan 0.1.
-pub(crate) const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
+const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
+
+/// The cache when nothing is configured.
+pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
+    Ok(Nginx::at(DEFAULT_PURGE_URL)?.into())
+}
 
 /// One nginx, or several with the same pages, that are purged through a purge location
 /// (`proxy_cache_purge` of the [cache-purge module]).
@@ -35,6 +47,28 @@ pub(crate) const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
 /// # Ok::<(), roan::ConfigError>(())
 /// ```
 ///
+/// # What is said of a wrong set-up
+///
+/// At the start, off the save path, each node is asked to purge one URL that nobody has
+/// (`/.well-known/roan%2Dcheck?roan=check`). What its answer shows is logged once, on standard error if no subscriber
+/// takes it; a node that is down is asked when it answers. It is not counted as a purge.
+///
+/// | set-up | what is said | what mends it |
+/// |---|---|---|
+/// | no purge location, a misspelt purge URL, or another server answers | the answer had no `X-Roan-Purge` | `location ^~ /purge/` with `proxy_cache_purge`, in the server of that host |
+/// | the purge location names no key | the same | `add_header X-Roan-Purge $roan_key always;` |
+/// | the purge URL has no path | the same | `http://localhost/purge` |
+/// | `localhost` is `[::1]`, where another server answers | the same | `listen [::]:80;`, or `127.0.0.1` in the purge URL |
+/// | a purge location that decodes (`location ~ /purge(/.*)` with `$1`) | the key that it named, and the one expected | a `map` of `$request_uri` |
+/// | `$scheme` in a key, and the purge comes over another one | the same | no `$scheme` in either key |
+/// | a key that Roan does not know | the key | [`Nginx::key`], or `ROAN_PURGE_KEY` |
+/// | the purge location refuses (401, 403, 405, a redirect) | the status | `allow`, the credentials, the method |
+/// | no site | the host of the purge URL is used | `ROAN_SITE`, or [`RoanBuilder::site`](crate::RoanBuilder::site) |
+/// | another zone, the site of another host, `$scheme` in the pages' key alone | 100 purges met no cached page | the zone, key and host of the pages |
+///
+/// Nothing but the last can be seen of keys that differ in the pages' own location, for a purge does not show it: so
+/// use one variable for both keys, as the README does, or state the pages' key with [`Nginx::key`].
+///
 /// [cache-purge module]: https://github.com/nginx-modules/ngx_cache_purge
 #[derive(Clone)]
 pub struct Nginx {
@@ -43,6 +77,7 @@ pub struct Nginx {
     method: Method,
     headers: HeaderMap,
     env_proxy: bool,
+    key: Option<KeyPattern>,
 }
 
 impl Default for Nginx {
@@ -82,6 +117,7 @@ impl Nginx {
             method: Method::GET,
             headers: HeaderMap::new(),
             env_proxy: false,
+            key: None,
         }
     }
 
@@ -123,13 +159,37 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// When `method` is no HTTP method.
+    /// When `method` is not an HTTP method.
     pub fn method(mut self, method: &str) -> Result<Self, ConfigError> {
-        self.method = Method::from_bytes(method.as_bytes()).map_err(|_| ConfigError::Value {
-            setting: "Nginx::method".to_owned(),
-            value: method.to_owned(),
-            problem: "is no HTTP method: write `GET` or `PURGE`".to_owned(),
+        self.method = Method::from_bytes(method.as_bytes()).map_err(|_| {
+            let problem = "is not an HTTP method: write `GET` or `PURGE`";
+            ConfigError::value("Nginx::method", method, problem)
         })?;
+        Ok(self)
+    }
+
+    /// The key of a page, as the text after `proxy_cache_key`: what the purge location names in `X-Roan-Purge` must
+    /// be that, or the purge is refused. Without it, any usual key will do: `$host$request_uri`, with or without
+    /// `$scheme`, `$request_method` or a port.
+    ///
+    /// It may have `$scheme`, `$host`, `$http_host`, `$request_method` (that of visitors: `GET`), `$request_uri`,
+    /// `$uri`, `$is_args`, `$args` and any text. See the
+    /// [variables of nginx](https://nginx.org/en/docs/http/ngx_http_core_module.html#variables).
+    ///
+    /// ```
+    /// # use roan::{ConfigError, Nginx};
+    /// let nginx = Nginx::at("http://localhost/purge")?.key("$scheme://$host$uri$is_args$args")?;
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When it has another variable, or no URL in it.
+    pub fn key(mut self, pattern: &str) -> Result<Self, ConfigError> {
+        let parsed = pattern.parse();
+        self.key = Some(
+            parsed.map_err(|problem: String| ConfigError::value("Nginx::key", pattern, problem))?,
+        );
         Ok(self)
     }
 
@@ -147,13 +207,10 @@ impl Nginx {
         } else {
             "***"
         };
-        let error = |problem: &str| ConfigError::Value {
-            setting: "Nginx::header".to_owned(),
-            value: shown.to_owned(),
-            problem: problem.to_owned(),
-        };
-        let header = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| error("is no header name (RFC 9110, section 5.1)"))?;
+        let error = |problem: &str| ConfigError::value("Nginx::header", shown, problem);
+        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
+            error("is not a header name: write letters, digits and `-` (RFC 9110, section 5.1)")
+        })?;
         if ["host", "content-length", "transfer-encoding", "connection"].contains(&header.as_str())
         {
             return Err(error("is set by Roan itself: for `Host`, name the site"));
@@ -183,15 +240,20 @@ impl Nginx {
 
     fn connect(self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
         if self.nodes.is_empty() {
-            return Err(ConfigError::Value {
-                setting: "Nginx::new".to_owned(),
-                value: self.name,
-                problem: "has no node: add one with `Nginx::named_node`".to_owned(),
-            });
+            let problem = "has no node: add one with `Nginx::named_node`";
+            return Err(ConfigError::value("Nginx::new", self.name, problem));
         }
         let http = crate::purger::http::client(connecting, self.env_proxy)?;
+        let has_said_no_site = Arc::default();
         let node = |(name, location): (String, PurgeLocation)| {
-            let purger = NginxNode::new(http.clone(), location, &self.method, &self.headers);
+            let purger = NginxNode {
+                http: http.clone(),
+                location,
+                method: self.method.clone(),
+                headers: self.headers.clone(),
+                setup: Setup::new(&self.name, &name, self.key.clone()),
+                has_said_no_site: Arc::clone(&has_said_no_site),
+            };
             NodeClient {
                 name: name.into(),
                 purger: Box::new(purger),
@@ -205,9 +267,8 @@ impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
         Self {
             name: nginx.name.as_str().into(),
-            tags: false,
-            fenced: false,
             connect: Box::new(move |connecting| nginx.connect(connecting)),
+            ..Self::new("")
         }
     }
 }

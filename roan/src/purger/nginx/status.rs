@@ -4,21 +4,30 @@ use http::StatusCode;
 
 use crate::base::outcome::{Failure, Outcome, Refusal};
 
-/// The outcome that `status` stands for, as the answer of nginx's cache-purge module and its forks
-/// to a purge by `method` (200, and 404 or 412 for a key that is not cached), or of whatever
-/// answered in their place.
-pub(crate) fn classify(status: StatusCode, method: &str) -> Outcome {
+/// The outcome that `status` means, as the answer of nginx's cache-purge module and its forks to a purge by `method`
+/// (200, and 404 or 412 for a key that is not cached), or of whatever answered in their place.
+pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
     let code = status.as_u16();
-    match code {
-        200 => Outcome::Purged,
-        404 | 412 => Outcome::NotCached,
-        401 | 407 => Outcome::Refused(Refusal::Unauthorized(code)),
-        403 => Outcome::Refused(Refusal::Forbidden),
-        405 => Outcome::Refused(Refusal::MethodNotAllowed(method.to_owned())),
-        300..=399 => Outcome::Refused(Refusal::Redirect(code)),
-        408 | 425 | 429 | 500..=599 => Outcome::Failed(Failure::Status(code)),
-        _ => Outcome::Refused(Refusal::Status(code)),
-    }
+    let cure = match code {
+        200 => return Outcome::Purged,
+        404 | 412 => return Outcome::NotCached,
+        408 | 425 | 429 | 500..=599 => return Outcome::Failed(Failure::Status(code)),
+        401 | 407 => "give the credentials of the purge location".to_owned(),
+        403 => "`allow` this machine's address in the purge location".to_owned(),
+        405 => format!("the purge location takes another method than {method}"),
+        414 => "the request line is longer than nginx reads: write \
+                `large_client_header_buffers 4 32k;` into its `server` block"
+            .to_owned(),
+        300..=399 => {
+            "a redirect: the purge URL must be that of the purge location itself".to_owned()
+        }
+        _ => "which no purge location answers: is the purge URL right?".to_owned(),
+    };
+    let separator = match code {
+        401 | 403 | 405 | 407 | 414 => ":",
+        _ => ",",
+    };
+    Outcome::Refused(Refusal::Node(format!("status {code}{separator} {cure}")))
 }
 
 #[cfg(test)]

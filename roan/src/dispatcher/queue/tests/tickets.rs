@@ -22,7 +22,7 @@ impl Bench {
 
 fn some() -> [Ticket; 3] {
     let tickets = Tickets::default();
-    [1, 2, 3].map(|id| tickets.open(Row::Purge(id), 0))
+    [1, 2, 3].map(|id| tickets.open(Row::Purge(id), 0, None))
 }
 
 #[test]

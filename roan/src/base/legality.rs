@@ -1,0 +1,1 @@
+../../../roan-macros/src/legality.rs

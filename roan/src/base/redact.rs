@@ -1,0 +1,170 @@
+//! What a message may show of a text that may hold a secret.
+
+use http::Uri;
+
+/// In place of what is not shown.
+pub(crate) const HIDDEN: &str = "***";
+
+/// Scheme, host, port and path of a URL: its user name, password, query and fragment may be secrets. A text that
+/// cannot be read as a URL is not shown at all, for nobody knows what is in it.
+pub(crate) fn redacted(text: &str) -> String {
+    match readable(text) {
+        Some(shown) => shown,
+        None if text.is_empty() => String::new(),
+        None => HIDDEN.to_owned(),
+    }
+}
+
+/// The same for a site, which needs no scheme.
+pub(crate) fn redacted_site(text: &str) -> String {
+    const SCHEME: &str = "http://";
+    if text.is_empty() || text.contains("://") {
+        return redacted(text);
+    }
+    let shown = redacted(&format!("{SCHEME}{text}"));
+    shown.strip_prefix(SCHEME).unwrap_or(&shown).to_owned()
+}
+
+fn readable(text: &str) -> Option<String> {
+    // The name of a file, which has no place for credentials.
+    if text.starts_with("sqlite:") && !text.contains('@') {
+        let end = text.find(['?', '#']).unwrap_or(text.len());
+        return Some(marked(&text[..end], &text[end..]));
+    }
+    let (_, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    // A password with one of these in it, which ought to be percent-encoded.
+    if after.contains('@') {
+        return None;
+    }
+    let uri: Uri = text.parse().ok()?;
+    let parsed = uri.authority()?;
+    let host_and_port = parsed.as_str().rsplit('@').next()?;
+    let port = host_and_port.strip_prefix(parsed.host())?;
+    if !is_host(parsed.host()) || !port.is_empty() && parsed.port_u16().is_none() {
+        return None;
+    }
+    let user = if authority.contains('@') { "***@" } else { "" };
+    let end = after.find(['?', '#']).unwrap_or(after.len());
+    let (path, rest) = after.split_at(end);
+    // `;password=...`, as the URLs of some databases have it.
+    let path = if path.contains([';', '=']) {
+        "/***"
+    } else {
+        path
+    };
+    let shown = format!("{}://{user}{host_and_port}{path}", uri.scheme_str()?);
+    Some(marked(&shown, rest))
+}
+
+/// With a mark for the query or fragment that begins with the first letter of `rest`.
+fn marked(shown: &str, rest: &str) -> String {
+    match rest.chars().next() {
+        Some(begin) => format!("{shown}{begin}{HIDDEN}"),
+        None => shown.to_owned(),
+    }
+}
+
+/// Whether a text is a name or an address, or a pattern of names, and nothing else.
+pub(super) fn is_host(text: &str) -> bool {
+    let text = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .unwrap_or(text);
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._:*".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::site::Site;
+
+    #[test]
+    fn what_cannot_be_a_secret_is_shown() {
+        for (text, shown) in [
+            ("http://localhost:8080/purge", "http://localhost:8080/purge"),
+            ("http://me:pw@[::1]/purge", "http://***@[::1]/purge"),
+            ("http://me%3Apw@x/", "http://***@x/"),
+            ("http://token@x", "http://***@x"),
+            ("http://x/p?a=b#c", "http://x/p?***"),
+            ("http://x/p#c", "http://x/p#***"),
+            ("redis://me:pw@x/", "redis://***@x/"),
+            ("sqlite:app.db?mode=rwc", "sqlite:app.db?***"),
+            ("sqlite:///srv/app.db", "sqlite:///srv/app.db"),
+        ] {
+            assert_eq!(redacted(text), shown);
+        }
+        for text in [
+            "host=h password=pw",
+            "pw",
+            "me:pw@x",
+            "http://me:p/w@x/",
+            "http://me:1/w@x/",
+            "http://me:p#w@x/",
+            "http://me:pw@x:port/",
+            "http://x y/",
+            "sqlserver://x;password=pw",
+            "mailto:pw",
+        ] {
+            assert_eq!(redacted(text), HIDDEN, "{text}");
+        }
+        assert_eq!(redacted_site("*.example.org"), "*.example.org");
+        assert_eq!(redacted_site("me:pw@example.org"), "***@example.org");
+        assert_eq!(redacted_site("a b"), HIDDEN);
+    }
+
+    proptest! {
+        /// Wherever a secret may be in what was meant as a URL, no message has it.
+        #[test]
+        fn no_message_shows_a_secret(
+            scheme in "(https?|ftp|postgres|postgresql|mysql|redis|sqlite|unix|)",
+            slashes in "(://|:/|:|//|)",
+            before in r"[ -~é\n\t]{0,8}",
+            after in r"[ -~é\n\t]{0,8}",
+            place in 0..6_usize,
+        ) {
+            // Upper case, so that it cannot be a part of anything else.
+            const SECRET: &str = "SEKRET";
+            let text = match place {
+                0 => format!("{scheme}{slashes}{before}{SECRET}{after}@host:80/path"),
+                1 => format!("{scheme}{slashes}user:{before}{SECRET}{after}@host/path"),
+                2 => format!("{scheme}{slashes}host/path?{before}{SECRET}{after}"),
+                3 => format!("{scheme}{slashes}host/path#{before}{SECRET}{after}"),
+                4 => format!("host=h user=u password={before}{SECRET}{after}"),
+                _ => format!("{scheme}{slashes}user:{before}{SECRET}{after}@host:port/path"),
+            };
+            let mut messages = vec![redacted(&text), redacted_site(&text)];
+            messages.extend(text.parse::<Site>().err().map(|error| error.to_string()));
+            let nginx = crate::Nginx::new().node(&text);
+            messages.push(match &nginx {
+                Ok(nginx) => format!("{nginx:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            });
+            let builder = crate::Roan::builder().site(&text).named_site("a", &text);
+            messages.push(format!("{builder:?}"));
+            messages.extend(builder.build().err().map(|error| format!("{error} {error:?}")));
+            let config = crate::config::Config {
+                site: Some(text.clone()),
+                sites: [("a".to_owned(), text.clone())].into(),
+                ..Default::default()
+            };
+            messages.push(format!("{config:?}"));
+            messages.extend(config.builder().err().map(|error| format!("{error} {error:?}")));
+            #[cfg(feature = "_sql")]
+            messages.push(match crate::outbox::Outbox::at(&text) {
+                Ok(outbox) => format!("{outbox:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            });
+            for message in messages {
+                let message = message.to_ascii_uppercase();
+                prop_assert!(!message.contains(SECRET), "{text:?}: {message}");
+            }
+        }
+    }
+}

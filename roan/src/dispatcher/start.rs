@@ -1,0 +1,45 @@
+//! What is said at the start: who is purged, and whether purges can reach pages there.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::engine::Engine;
+use super::node::Node;
+
+impl Engine {
+    /// Logs what the dispatcher works with.
+    pub(super) fn introduce(&self) {
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| format!("{} {}", node.cache, node.name));
+        let default = self.sites.default.iter().map(ToString::to_string);
+        let named = self
+            .sites
+            .named
+            .iter()
+            .map(|(name, site)| format!("{name}={site}"));
+        tracing::info!(
+            target: "roan",
+            nodes = nodes.collect::<Vec<_>>().join(", "),
+            sites = default.chain(named).collect::<Vec<_>>().join(", "),
+            rules = crate::registry::rules().len(),
+            "dispatcher started"
+        );
+    }
+
+    /// Checks the set-up of a node that was not checked yet. One that does not answer is checked when it does.
+    pub(super) fn check(self: &Arc<Self>, node: &Arc<Node>) {
+        if node.checked.load(Ordering::Relaxed) || node.checked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (engine, node) = (Arc::clone(self), Arc::clone(node));
+        tokio::spawn(async move {
+            let is_known = node.purger.check(engine.sites.default.as_ref()).await;
+            node.checked.store(is_known, Ordering::Relaxed);
+            if is_known {
+                tracing::debug!(target: "roan", cache = %node.cache, node = %node.name, "set-up checked");
+            }
+        });
+    }
+}

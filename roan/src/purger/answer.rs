@@ -1,0 +1,65 @@
+//! How one attempt at a purge went.
+
+use std::time::Duration;
+
+use crate::base::outcome::{Failure, Outcome, Refusal};
+
+/// How one attempt at a purge went, as a [`Purger`](super::Purger) saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Answer {
+    pub(crate) outcome: Outcome,
+    pub(crate) status: Option<u16>,
+    pub(crate) verified: bool,
+    pub(crate) retry_after: Option<Duration>,
+}
+
+impl Answer {
+    pub(crate) fn new(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            status: None,
+            verified: false,
+            retry_after: None,
+        }
+    }
+
+    /// The node had the page and dropped it.
+    pub fn purged() -> Self {
+        Self::new(Outcome::Purged)
+    }
+
+    /// The node says that it does not have the page.
+    pub fn not_cached() -> Self {
+        Self::new(Outcome::NotCached)
+    }
+
+    /// The node will not do it, however often it is asked. `why` says what to mend; it is logged, so it must hold no
+    /// secret.
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self::new(Outcome::Refused(Refusal::Node(why.into())))
+    }
+
+    /// The attempt failed; another may succeed.
+    pub fn failed(why: Failure) -> Self {
+        Self::new(Outcome::Failed(why))
+    }
+
+    /// The HTTP status of the node's answer, for the report.
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// The answer proves that the right page was meant: see [`Report::verified`](crate::Report::verified).
+    pub fn verified(mut self) -> Self {
+        self.verified = true;
+        self
+    }
+
+    /// The node asked for a pause before the next attempt (`Retry-After`, RFC 9110 section 10.2.3).
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+}

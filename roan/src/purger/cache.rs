@@ -1,0 +1,195 @@
+//! One configured cache: its nodes, and what it can purge.
+
+use std::any::Any;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::http::Connecting;
+use super::{Answer, PurgeRequest, Purger};
+use crate::base::outcome::Failure;
+use crate::base::site::Site;
+use crate::base::target::TargetKind;
+use crate::error::ConfigError;
+
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// Ends with whether the node has shown how it is set up.
+pub(crate) type Checking<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// A [`Purger`] of a type that is not known any more.
+pub(crate) trait AnyPurger: Send + Sync {
+    fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a>;
+
+    /// Looks without a purge of any page whether the node is set up so that purges reach its pages, and logs what is
+    /// wrong. `site` is the default site.
+    fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
+        Box::pin(std::future::ready(true))
+    }
+}
+
+/// One node, ready to be asked.
+pub(crate) struct NodeClient {
+    pub(crate) name: Arc<str>,
+    pub(crate) purger: Box<dyn AnyPurger>,
+}
+
+type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
+
+/// A cache to purge, for [`RoanBuilder::cache`](crate::RoanBuilder::cache): made of [`Nginx`](crate::Nginx) and other
+/// kinds that Roan brings, or by [`Cache::new`] of your own [`Purger`]s.
+#[must_use = "give it to `RoanBuilder::cache`"]
+pub struct Cache {
+    pub(crate) name: Arc<str>,
+    pub(crate) tags: bool,
+    /// Whether its nodes never store what was rendered before a purge, so that one purge does.
+    pub(crate) fenced: bool,
+    pub(crate) connect: Connect,
+}
+
+impl Cache {
+    /// A cache without nodes. Its name appears in reports and counters, and must differ from that of other caches.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            tags: false,
+            fenced: false,
+            connect: Box::new(|_| Ok(Vec::new())),
+        }
+    }
+
+    /// Adds a node, under a name of its own. Each node keeps its own pages, so each purge goes to all of them.
+    ///
+    /// With a durable outbox a node is known by its name: keep the name when its address changes.
+    pub fn node(mut self, name: &str, purger: impl Purger) -> Self {
+        let name = Arc::from(name);
+        let others = self.connect;
+        self.connect = Box::new(move |connecting| {
+            let mut nodes = others(connecting)?;
+            let purger = Box::new(Bounded {
+                purger,
+                timeout: connecting.timeout,
+            });
+            nodes.push(NodeClient { name, purger });
+            Ok(nodes)
+        });
+        self
+    }
+
+    /// The cache purges tags as well as URLs.
+    pub fn purges_tags(mut self) -> Self {
+        self.tags = true;
+        self
+    }
+
+    /// The cache never stores a page whose fetch began before its purge, so the dispatcher purges each target once.
+    pub fn without_rebound(mut self) -> Self {
+        self.fenced = true;
+        self
+    }
+
+    /// Whether a cache can purge targets of that kind.
+    pub(crate) fn can_purge(tags: bool, kind: TargetKind) -> bool {
+        match kind {
+            TargetKind::Url => true,
+            TargetKind::Tag => tags,
+        }
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A purger that holds up nobody for longer than the timeout, and ends no task by a panic.
+struct Bounded<P> {
+    purger: P,
+    timeout: Duration,
+}
+
+impl<P: Purger> AnyPurger for Bounded<P> {
+    fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
+        Box::pin(async move {
+            let answer = unwinding(|| self.purger.purge(request));
+            match tokio::time::timeout(self.timeout, answer).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(panic)) => Answer::failed(Failure::Panic(panic)),
+                Err(_) => Answer::failed(Failure::Timeout),
+            }
+        })
+    }
+}
+
+/// Ends with the message of a panic in place of passing it on. What has panicked is not polled again.
+async fn unwinding<F: Future>(begin: impl FnOnce() -> F) -> Result<F::Output, String> {
+    let work = catch_unwind(AssertUnwindSafe(begin)).map_err(message)?;
+    let mut work = pin!(work);
+    poll_fn(
+        |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Err(panic) => Poll::Ready(Err(message(panic))),
+        },
+    )
+    .await
+}
+
+fn message(panic: Box<dyn Any + Send>) -> String {
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic
+            .downcast_ref::<&str>()
+            .map_or_else(|| "no message".to_owned(), |text| (*text).to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::outcome::Outcome;
+    use crate::base::target::Target;
+
+    struct Panics;
+
+    impl Purger for Panics {
+        async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
+            tokio::task::yield_now().await;
+            panic!("cannot purge {}", request.target());
+        }
+    }
+
+    struct Hangs;
+
+    impl Purger for Hangs {
+        async fn purge(&self, _: PurgeRequest<'_>) -> Answer {
+            std::future::pending().await
+        }
+    }
+
+    async fn answer(purger: impl Purger) -> Outcome {
+        let bounded = Bounded {
+            purger,
+            timeout: Duration::from_millis(10),
+        };
+        let target = Target::url("/a").unwrap();
+        bounded
+            .purge(PurgeRequest::new(&target, None))
+            .await
+            .outcome
+    }
+
+    #[tokio::test]
+    async fn a_purger_that_panics_or_hangs_has_failed() {
+        let panic = Failure::Panic("cannot purge /a".to_owned());
+        assert_eq!(answer(Panics).await, Outcome::Failed(panic));
+        assert_eq!(answer(Hangs).await, Outcome::Failed(Failure::Timeout));
+    }
+}

@@ -1,0 +1,148 @@
+//! The settings of an [`Nginx`] as data: from a config file, or from the environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{DEFAULT_PURGE_URL, Nginx};
+use crate::base::redact::redacted;
+use crate::error::ConfigError;
+
+/// The settings of an [`Nginx`]. It needs at least one node.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
+pub struct NginxConfig {
+    /// Its name in reports.
+    pub name: Option<String>,
+    /// The purge URL of each node.
+    pub nodes: Vec<String>,
+    /// The purge URLs of nodes with names of their own.
+    pub named_nodes: BTreeMap<String, String>,
+    /// The method of a purge.
+    pub method: Option<String>,
+    /// Headers to send with each purge. Their values are secrets.
+    pub headers: BTreeMap<String, String>,
+    /// Whether to use the proxies that the environment names.
+    pub env_proxy: bool,
+    /// The key of a page: see [`Nginx::key`].
+    pub key: Option<String>,
+}
+
+impl NginxConfig {
+    /// Each field that the environment can set, and its variable.
+    pub(crate) const VARIABLES: [(&str, &str); 5] = [
+        ("nodes", "ROAN_PURGE_URL"),
+        ("method", "ROAN_PURGE_METHOD"),
+        ("headers", "ROAN_PURGE_HEADER"),
+        ("env_proxy", "ROAN_ENV_PROXY"),
+        ("key", "ROAN_PURGE_KEY"),
+    ];
+
+    /// What the environment says; `get` gives the value of a variable that is set.
+    pub(crate) fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Nginx, ConfigError> {
+        let get = |field| get(&variable(field));
+        let urls = get("nodes").unwrap_or_else(|| DEFAULT_PURGE_URL.to_owned());
+        let mut headers = BTreeMap::new();
+        if let Some(header) = get("headers") {
+            let Some((name, value)) = header.split_once(':') else {
+                let problem = "(value not shown) is not a header: write `Name: value`";
+                return Err(ConfigError::value(variable("headers"), "", problem));
+            };
+            headers.insert(name.trim().to_owned(), value.trim().to_owned());
+        }
+        let env_proxy = match get("env_proxy").as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(other) => {
+                let problem = "is neither 0 nor 1: write `1` to use the proxies of the environment";
+                return Err(ConfigError::value(variable("env_proxy"), other, problem));
+            }
+        };
+        let config = Self {
+            nodes: listed_urls(&urls),
+            method: get("method"),
+            headers,
+            env_proxy,
+            key: get("key"),
+            ..Self::default()
+        };
+        config.nginx(&variable)
+    }
+
+    /// The cache with these settings. `named` gives a field the name under which the user knows it.
+    pub(crate) fn nginx(&self, named: &dyn Fn(&str) -> String) -> Result<Nginx, ConfigError> {
+        let known_as = |field: &'static str| move |error: ConfigError| error.about(&named(field));
+        let mut nginx = Nginx::new();
+        for url in &self.nodes {
+            nginx = nginx.node(url).map_err(known_as("nodes"))?;
+        }
+        for (name, url) in &self.named_nodes {
+            nginx = nginx
+                .named_node(name, url)
+                .map_err(known_as("named_nodes"))?;
+        }
+        if nginx.nodes.is_empty() {
+            let problem = format!("has no purge URL: write `{DEFAULT_PURGE_URL}`");
+            return Err(ConfigError::value(named("nodes"), "", problem));
+        }
+        if let Some(name) = &self.name {
+            nginx = nginx.name(name);
+        }
+        if let Some(method) = &self.method {
+            nginx = nginx.method(method).map_err(known_as("method"))?;
+        }
+        if let Some(key) = &self.key {
+            nginx = nginx.key(key).map_err(known_as("key"))?;
+        }
+        for (name, value) in &self.headers {
+            nginx = nginx.header(name, value).map_err(known_as("headers"))?;
+        }
+        nginx.env_proxy = self.env_proxy;
+        Ok(nginx)
+    }
+}
+
+impl fmt::Debug for NginxConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls = self.nodes.iter().chain(self.named_nodes.values());
+        f.debug_struct("NginxConfig")
+            .field("name", &self.name)
+            .field("nodes", &urls.map(|url| redacted(url)).collect::<Vec<_>>())
+            .field("method", &self.method)
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("env_proxy", &self.env_proxy)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+fn variable(field: &str) -> String {
+    let mut variables = NginxConfig::VARIABLES.iter();
+    let entry = variables.find(|(known, _)| *known == field);
+    entry.map_or(field, |(_, variable)| *variable).to_owned()
+}
+
+/// A comma may be in a password too, so only one before another URL separates.
+fn listed_urls(value: &str) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for part in value.split(',') {
+        let begins_url = ["http://", "https://"].iter().any(|scheme| {
+            let part = part.trim_start();
+            part.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        });
+        match urls.last_mut() {
+            Some(last) if !begins_url => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => urls.push(part.to_owned()),
+        }
+    }
+    let tidy = |url: String| url.trim().trim_end_matches([',', ' ']).to_owned();
+    urls.into_iter()
+        .map(tidy)
+        .filter(|url| !url.is_empty())
+        .collect()
+}

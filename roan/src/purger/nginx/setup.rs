@@ -1,0 +1,223 @@
+//! Whether the set-up of a node lets purges reach pages, as far as its answers show.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use http::StatusCode;
+
+use super::key::{Keys, Named};
+use super::location::PurgeLocation;
+use super::pattern::KeyPattern;
+use super::status::classify;
+use crate::base::log::{loudly, warn_loudly};
+use crate::base::outcome::Outcome;
+use crate::base::site::Site;
+use crate::purger::Answer;
+
+/// The URL of which a purge is asked at the start. Nobody has such a page. It is always the same, for nginx keeps each
+/// key that was ever purged until `inactive`; and it has an escape and a query, which a bad purge location loses.
+pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
+
+/// So many answers *not cached*, and not one *purged*, are odd.
+const ODD: u32 = 100;
+
+/// What a node answered to a purge.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    /// The key that it named.
+    pub(super) key: Option<Vec<u8>>,
+    /// Who answered.
+    pub(super) from: Option<SocketAddr>,
+}
+
+/// What one node has shown of its set-up. Each fault is logged once.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// Cache and node, for messages.
+    who: String,
+    keys: Keys,
+    unnamed: AtomicBool,
+    unknown: AtomicBool,
+    /// Answers *not cached* without any *purged* before.
+    not_cached: AtomicU32,
+}
+
+impl Setup {
+    pub(super) fn new(cache: &str, node: &str, key: Option<KeyPattern>) -> Self {
+        Self {
+            who: format!("{cache} {node}"),
+            keys: Keys::new(key),
+            unnamed: AtomicBool::new(false),
+            unknown: AtomicBool::new(false),
+            not_cached: AtomicU32::new(0),
+        }
+    }
+
+    /// What a reply to a purge of `url` means.
+    pub(super) fn answer(
+        &self,
+        reply: &Reply,
+        method: &str,
+        location: &PurgeLocation,
+        site: &Site,
+        url: &str,
+    ) -> Answer {
+        let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
+        if !answer.outcome.is_done() {
+            return answer;
+        }
+        let answer = match &reply.key {
+            None => {
+                self.names_no_key(reply, location, site);
+                answer
+            }
+            Some(key) => match self.keys.judge(key, site, url) {
+                Named::Right => answer.verified(),
+                Named::Cut => answer,
+                Named::Unknown => {
+                    self.names_unknown_key(key);
+                    answer
+                }
+                Named::Wrong(why) => return Answer::refused(why).status(reply.status.as_u16()),
+            },
+        };
+        self.count(&answer.outcome, reply, site);
+        answer
+    }
+
+    /// Logs what the reply to the purge of [`CHECK_URL`] shows, and says whether it shows anything.
+    pub(super) fn check(
+        &self,
+        reply: &Reply,
+        method: &str,
+        location: &PurgeLocation,
+        site: &Site,
+    ) -> bool {
+        let who = &self.who;
+        match (classify(reply.status, method), &reply.key) {
+            (Outcome::Failed(_), _) => return false,
+            (Outcome::Refused(why), _) => {
+                loudly(format_args!(
+                    "{who}: its purge location cannot be used: {why}"
+                ));
+            }
+            (_, None) => self.names_no_key(reply, location, site),
+            (_, Some(key)) => match self.keys.judge(key, site, CHECK_URL) {
+                Named::Right => self.keys.are_whole(),
+                Named::Unknown => self.names_unknown_key(key),
+                // Nothing of this URL is noise.
+                Named::Cut => {}
+                Named::Wrong(why) => {
+                    loudly(format_args!("{who}: purges do not reach the pages: {why}"));
+                }
+            },
+        }
+        true
+    }
+
+    fn names_no_key(&self, reply: &Reply, location: &PurgeLocation, site: &Site) {
+        if self.unnamed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Reply { status, from, .. } = reply;
+        let from = from.map_or_else(String::new, |from| format!(" from {from}"));
+        let cure = cure(reply, location, site);
+        warn_loudly(format_args!(
+            "{who}: nothing shows that purges reach the pages: the answer{from} had status {status} and no \
+             X-Roan-Purge, so it may be from the app or another server: {cure} (the docs of `roan::Nginx` have the \
+             whole configuration)",
+            who = self.who,
+            status = status.as_u16(),
+        ));
+    }
+
+    fn names_unknown_key(&self, key: &[u8]) {
+        if self.unknown.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        warn_loudly(format_args!(
+            "{}: nothing shows that purges reach the pages: the purge location named the key {:?}, and Roan does not \
+             know that form: set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after `proxy_cache_key`",
+            self.who,
+            String::from_utf8_lossy(key)
+        ));
+    }
+
+    /// Notices that purges never meet a page.
+    fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site) {
+        if *outcome == Outcome::Purged {
+            // From here on nothing is odd.
+            self.not_cached.store(u32::MAX, Ordering::Relaxed);
+            return;
+        }
+        let before = self
+            .not_cached
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                count.checked_add(1)
+            });
+        if before != Ok(ODD - 1) {
+            return;
+        }
+        let key = reply.key.as_deref().map_or_else(String::new, |key| {
+            format!(", the last with the key {:?}", String::from_utf8_lossy(key))
+        });
+        warn_loudly(format_args!(
+            "{}: {ODD} purges met no cached page{key}. If visitors have seen those pages, they stay stale: compare \
+             `ROAN_SITE` ({}) with the host that visitors ask for, the key of `proxy_cache_purge` with \
+             `proxy_cache_key` (`$scheme` in one alone?), and the zone of `proxy_cache_purge` with `proxy_cache`",
+            self.who,
+            site.authority()
+        ));
+    }
+}
+
+/// What to do about an answer without the name of a key.
+fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
+    let path = location.path();
+    if path.is_empty() {
+        return "the purge URL has no path, so the app is asked for its pages: write that of the purge location, such \
+                as `http://localhost/purge`"
+            .to_owned();
+    }
+    let is_v6 = reply.from.is_some_and(|from| from.is_ipv6());
+    let localhost = if location.is_localhost() && is_v6 {
+        "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
+    } else {
+        ""
+    };
+    format!(
+        "check that the purge URL ({location}) is right, and that nginx's server for {} has `location ^~ {path}/` with \
+         `proxy_cache_purge`, and add to that location `add_header X-Roan-Purge $roan_key always;`, with the same \
+         key{localhost}",
+        site.host()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::target::Target;
+
+    #[test]
+    fn what_answers_at_localhost_may_be_another_server() {
+        let site = "www.example.org".parse().unwrap();
+        let cure_of = |url: &str, from: &str| {
+            let reply = Reply {
+                status: StatusCode::NOT_FOUND,
+                key: None,
+                from: from.parse().ok(),
+            };
+            cure(&reply, &url.parse().unwrap(), &site)
+        };
+        let hint = "`localhost` is [::1] here: add `listen [::]:80;`";
+        assert!(cure_of("http://localhost/purge", "[::1]:80").contains(hint));
+        assert!(!cure_of("http://localhost/purge", "127.0.0.1:80").contains(hint));
+        assert!(!cure_of("http://10.0.0.1/purge", "10.0.0.1:80").contains(hint));
+    }
+
+    #[test]
+    fn the_url_of_the_check_can_be_purged() {
+        assert!(Target::url(CHECK_URL).is_ok());
+    }
+}
