@@ -7,7 +7,7 @@ use roan::purge_on;
 
 use crate::support::{Backend, LONG, Post, Site, Waiting, posts};
 
-/// A model that has not all columns of its table, and renames one.
+/// A model without some columns of its table, which renames one.
 #[purge_on(save, delete, url = "/names/{name}")]
 #[derive(Debug, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = posts)]
@@ -87,7 +87,7 @@ async fn another_database_than_the_outbox_is_an_error() {
         .expect_err("two databases");
     assert_eq!(
         error.to_string(),
-        "the outbox is in SQLite, and the write in PostgreSQL: they must be one database"
+        "the outbox is in SQLite, but this connection is to PostgreSQL: both must be the same database"
     );
 }
 

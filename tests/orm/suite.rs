@@ -92,7 +92,7 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
         .block_on(work)
 }
 
-/// Runs every case, and tells of all that went wrong.
+/// Runs every case, and lists all failures.
 pub(crate) fn run<W: Writer>(dialect: Dialect) {
     run_with::<W>(dialect, Waiting::InTable);
 }

@@ -51,7 +51,7 @@ async fn a_value_of_another_type_fails_no_write() {
     let dead = roan.outbox().dead(10).await.unwrap();
     let error = format!("{dead:?}");
     assert!(
-        error.contains(r#"column \"slug\" holds no text"#),
+        error.contains(r#"column \"slug\" does not contain a text"#),
         "{error}"
     );
     roan.outbox().discard_all().await.unwrap();

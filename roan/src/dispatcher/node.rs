@@ -101,11 +101,11 @@ impl Node {
     pub(super) fn tell_down(&self, outcome: &Outcome) {
         let (cache, name) = (&self.cache, &self.name);
         loudly(format_args!(
-            "{cache} {name} is down, and is tried again until it answers; the last attempt {outcome}"
+            "{cache} {name} is down; Roan retries until it answers; the last attempt {outcome}"
         ));
     }
 
-    /// What a purge died of that was not in flight when it became too old.
+    /// The error to report for a purge that expired while waiting.
     pub(super) fn last_failure(&self) -> Failure {
         let last = self
             .last_failure

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
 use super::node::Node;
+use crate::base::log::emit;
 
 impl Engine {
     /// Logs what the dispatcher works with.
@@ -19,13 +20,10 @@ impl Engine {
             .named
             .iter()
             .map(|(name, site)| format!("{name}={site}"));
-        tracing::info!(
-            target: "roan",
-            nodes = nodes.collect::<Vec<_>>().join(", "),
-            sites = default.chain(named).collect::<Vec<_>>().join(", "),
-            rules = crate::registry::rules().len(),
-            "dispatcher started"
-        );
+        let nodes = nodes.collect::<Vec<_>>().join(", ");
+        let sites = default.chain(named).collect::<Vec<_>>().join(", ");
+        let rules = crate::registry::rules().len();
+        emit(|| tracing::info!(target: "roan", nodes, sites, rules, "dispatcher started"));
     }
 
     /// Checks the set-up of a node that was not checked yet. One that does not answer is checked when it does.
@@ -38,7 +36,9 @@ impl Engine {
             let is_known = node.purger.check(engine.sites.default.as_ref()).await;
             node.checked.store(is_known, Ordering::Relaxed);
             if is_known {
-                tracing::debug!(target: "roan", cache = %node.cache, node = %node.name, "set-up checked");
+                emit(
+                    || tracing::debug!(target: "roan", cache = %node.cache, node = %node.name, "set-up checked"),
+                );
             }
         });
     }

@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 /// A server that was suspended or killed in the middle of a handshake would be waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// A connection to one of the databases.
 #[derive(Debug)]
 pub enum Connection {
     /// To PostgreSQL.

@@ -1,6 +1,6 @@
-//! What waits for one node: which purge is next, when, and what becomes of its answer.
+//! The queue of one node: which purge is next, when, and what follows from its answer.
 //!
-//! No input or output, no clock of its own: each method is told the time.
+//! It has no I/O and no clock: each method takes the time.
 //!
 //! ```text
 //!            ask             next              answered
@@ -32,7 +32,7 @@ use crate::base::target::Target;
 /// a hundred purges a second.
 pub(super) const REPEAT_GAP: Duration = Duration::from_millis(10);
 
-/// See the module.
+/// The queue of one node.
 pub(super) struct Queue {
     policy: Policy,
     backoff: Backoff,

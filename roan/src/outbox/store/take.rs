@@ -1,4 +1,4 @@
-//! Taking rows: those that wait, oldest first, and that no other relay is about to take.
+//! Taking rows: waiting rows, oldest first, that no other relay is taking.
 
 use super::{DEAD, Store, TAKEN, WAITING, list};
 use crate::base::log::loudly;
@@ -15,7 +15,7 @@ pub(crate) struct TakenPurge {
     pub(crate) age_ms: i64,
 }
 
-/// What one node has not answered yet.
+/// A purge that one node has not answered yet.
 #[derive(Debug)]
 pub(crate) struct TakenDelivery {
     pub(crate) id: i64,
@@ -27,7 +27,7 @@ pub(crate) struct TakenDelivery {
 }
 
 impl Store {
-    /// Whether a purge waits. Cheaper than to take one.
+    /// Whether a purge waits. This is cheaper than taking one.
     pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
         let sql = self.sql(&format!(
             "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 LIMIT 1"
@@ -74,7 +74,7 @@ impl Store {
         Ok(nodes)
     }
 
-    /// No node has such a name, so these deliveries are dead.
+    /// Nodes cannot have such names, so these deliveries are dead.
     async fn end_unreadable_nodes(&mut self, cache: &str, node: &str) -> sqlx::Result<()> {
         let sql = self.sql(&format!(
             "SELECT id, {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
@@ -100,10 +100,10 @@ impl Store {
         Ok(())
     }
 
-    /// Takes deliveries to one node that are due, or whether or not they are.
+    /// Takes deliveries to one node: those that are due, or all.
     ///
-    /// None is due later than `cap_ms` from now: one that says so was written before the clock was
-    /// set back, and need not wait.
+    /// A delivery is never due later than `cap_ms` from now. If the row says so, it was written before the clock was set
+    /// back, and does not have to wait.
     pub(crate) async fn take_deliveries(
         &mut self,
         (cache, node): (&str, &str),
@@ -152,7 +152,7 @@ impl Store {
         let relay = self.relay;
         let taking = format!("UPDATE {table} SET state = {TAKEN}, relay = {relay} WHERE id");
         let sql = match self.dialect {
-            // As an array the rows are chosen once; a subquery may be run again for each row.
+            // An array selects the rows once. PostgreSQL may run a subquery for each row.
             Dialect::Postgres => {
                 format!("{taking} = ANY(ARRAY(SELECT id {of_waiting})) RETURNING {columns}")
             }

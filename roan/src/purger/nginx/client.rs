@@ -23,7 +23,7 @@ pub(super) struct NginxNode {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) setup: Setup,
-    /// Whether it was said that no site is configured: once for all nodes.
+    /// Whether a missing site was logged: once for all nodes.
     pub(super) has_said_no_site: Arc<AtomicBool>,
 }
 
@@ -39,7 +39,7 @@ impl NginxNode {
         }
         headers.insert(HOST, site.header().clone());
         if let Some(scheme) = site.scheme() {
-            // For keys with a scheme: a map over this header gives the page's own.
+            // For keys with a scheme: a `map` over this header returns the scheme of the page.
             headers.insert(
                 "x-forwarded-proto",
                 HeaderValue::from_static(scheme_name(scheme)),
@@ -48,7 +48,7 @@ impl NginxNode {
         Some(request)
     }
 
-    /// Sends a request; without a whole reply, the answer says why.
+    /// Sends a request. Without a complete reply, the answer says why.
     async fn send(&self, request: Request) -> Result<Reply, Answer> {
         let mut response = self
             .http
@@ -58,7 +58,7 @@ impl NginxNode {
         let status = response.status();
         let key = response.headers_mut().remove(key::HEADER);
         let from = response.remote_addr();
-        // The connection is only used again once the body was read; an answer that breaks off is no answer.
+        // The connection can be reused only after the body was read. An incomplete answer is not an answer.
         read_to_end(&mut response)
             .await
             .map_err(|error| Answer::failed(failure(error)).status(status.as_u16()))?;

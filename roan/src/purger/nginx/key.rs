@@ -1,4 +1,4 @@
-//! The key that a purge location says it has purged.
+//! The key that a purge location returns.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -8,8 +8,8 @@ use crate::base::site::Site;
 /// The response header in which a purge location names the key that it was asked to purge.
 pub(super) const HEADER: &str = "x-roan-purge";
 
-/// The keys in use, where none is configured. Not those with `$uri`: a key that a purge location makes of `$1` by
-/// mistake, and so decodes, looks the same.
+/// The usual keys, used if none is configured. Not those with `$uri`: a purge location that decodes by mistake, with
+/// `$1`, returns the same key.
 const USUAL: [&str; 9] = [
     "$host$request_uri",
     "$http_host$request_uri",
@@ -22,24 +22,24 @@ const USUAL: [&str; 9] = [
     "$request_uri",
 ];
 
-/// What is known of the keys of one node: the configured pattern, else the usual ones that all its answers had.
+/// The known patterns of one node's keys: the configured one, else the usual ones that match all its answers.
 #[derive(Debug)]
 pub(super) struct Keys {
     patterns: Vec<KeyPattern>,
-    /// A bit for each pattern: whether it can be the one.
+    /// A bit for each pattern that is still possible.
     possible: AtomicU32,
-    /// Whether a query with an escape came through to the key.
+    /// Whether a query with an escape appeared in a key.
     whole: AtomicBool,
 }
 
-/// What a key is that a purge location named.
+/// The judgement of a key that a purge location returned.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// The key of the page.
     Right,
-    /// The same without some parameters of the query, which this nginx cuts out of its keys.
+    /// The same without some parameters of the query, which this nginx removes from its keys.
     Cut,
-    /// A form that is not known, with the host and the URL of the page in it.
+    /// An unknown form that contains the host and the URL of the page.
     Unknown,
     /// The key of another page, and why.
     Wrong(String),
@@ -58,8 +58,8 @@ impl Keys {
         }
     }
 
-    /// Judges the key that was named for a purge of `url`. A right one shows which pattern is in use: from then on it
-    /// must be that.
+    /// Judges the key that was returned for a purge of `url`. A right key shows which pattern the node uses: later keys must
+    /// have the same.
     pub(super) fn judge(&self, found: &[u8], site: &Site, url: &str) -> Named {
         let bits = self.bits(|pattern| pattern.matches(found, site, url));
         let before = self.possible.load(Ordering::Relaxed);
@@ -75,11 +75,11 @@ impl Keys {
             .next()
             .unwrap_or_default();
         let problem =
-            format!("the purge location named the key {shown:?}, where {example:?} was expected");
+            format!("the purge location returned the key {shown:?} instead of {example:?}");
         if bits != 0 && self.patterns.len() > 1 {
             return Named::Wrong(format!(
-                "{problem}, as in the answers before: if its configuration has changed, restart this program, else \
-                 give all servers behind this purge URL the same"
+                "{problem}, which its earlier answers had: if its configuration has changed, restart this program; otherwise \
+                 give the same configuration to all servers behind this purge URL"
             ));
         }
         let is_cut = self.bits(|pattern| pattern.matches_cut(found, site, url)) & before != 0;
@@ -103,7 +103,7 @@ impl Keys {
         ))
     }
 
-    /// Notes that a query with an escape came through to the key.
+    /// Records that a query with an escape appeared in a key.
     pub(super) fn are_whole(&self) {
         self.whole.store(true, Ordering::Relaxed);
     }
@@ -116,8 +116,8 @@ impl Keys {
     }
 }
 
-/// Whether a key of an unknown form can be that of the page: it has the whole host and after it the whole URL, with
-/// nothing between them that belongs to another host or path.
+/// Whether a key of an unknown form can be that of the page: it contains the whole host and later the whole URL, without
+/// a part of another host or path in between.
 fn has_host_and_url(key: &[u8], site: &Site, url: &str) -> bool {
     let Ok(key) = std::str::from_utf8(key) else {
         return false;
@@ -209,7 +209,7 @@ mod tests {
             panic!("another form was accepted");
         };
         assert!(
-            problem.contains(r#"where "www.example.org/a?b" was expected, as in"#),
+            problem.contains(r#"instead of "www.example.org/a?b", which its earlier"#),
             "{problem}"
         );
         assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
