@@ -71,7 +71,7 @@ async fn a_connection_that_is_watched_purges_all_that_comes_through_it() {
         panic!("another database");
     };
     for _ in 0..2 {
-        roan::orm::sqlx::watch(connection, &place.wanted())
+        roan::orm::sqlx::install_connection_triggers(connection, &place.wanted())
             .await
             .unwrap();
     }
