@@ -9,6 +9,7 @@ mod base;
 mod dispatcher;
 mod error;
 mod hooks;
+mod link;
 mod model;
 #[cfg(feature = "_orm")]
 pub mod orm;
@@ -24,7 +25,7 @@ pub mod triggers;
 
 #[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
-pub use app::{Roan, RoanBuilder, config, global};
+pub use app::{Roan, RoanBuilder, ShutdownGuard, config, global};
 pub use base::cause::Cause;
 pub use base::encode;
 pub use base::event::{Event, Events};

@@ -40,6 +40,27 @@ fn a_saved_row_makes_its_pages_fresh() {
 }
 
 #[test]
+fn a_created_row_makes_the_404_of_its_own_url_fresh() {
+    let origin = Origin::start();
+    let nginx = Nginx::start(&origin, &Options::default().keeps_missing());
+    let roan = roan(&nginx);
+    let browser = nginx.browser();
+    let page = "/posts/new";
+    origin.remove(page);
+    assert_eq!(browser.get(page).status, 404);
+    origin.set(page, "New");
+    assert_eq!(browser.get(page).status, 404);
+    assert_eq!(origin.renders(page), 1, "the 404 came from the cache");
+    roan.created(&Post {
+        slug: "new".to_owned(),
+        title: "New".to_owned(),
+    });
+    flush(&roan);
+    let answer = browser.assert_miss(page);
+    assert_eq!((answer.status, &*answer.text()), (200, "New"));
+}
+
+#[test]
 fn a_moved_row_makes_both_urls_fresh() {
     let site = Site::start();
     let roan = roan(&site.nginx);
@@ -175,6 +196,43 @@ fn a_url_that_would_be_rewritten_is_refused_where_it_is_made() {
             "{error}"
         );
     }
+}
+
+/// A URL of that many bytes.
+fn long(length: usize) -> String {
+    format!("/{}", "x".repeat(length - 1))
+}
+
+/// nginx reads a request line of 8 KiB by default. The page's own may fit where that of its purge,
+/// longer by `/purge`, does not.
+#[test]
+fn a_url_too_long_for_a_purge_is_refused_with_the_directive_to_set() {
+    let longest = 8192 - "GET /purge HTTP/1.1\r\n".len();
+    let site = Site::start();
+    let purged = roan(&site.nginx);
+    let mut reports = purged.subscribe();
+    let browser = site.nginx.browser();
+    let (last, first) = (long(longest), long(longest + 1));
+    browser.warm(&last);
+    browser.warm(&first);
+    purged.purge(&last).unwrap();
+    assert_eq!(outcome(&mut reports), Outcome::Purged);
+    purged.purge(&first).unwrap();
+    let refused = outcome(&mut reports).to_string();
+    assert!(
+        refused.contains("status 414") && refused.contains("`large_client_header_buffers 4 32k;`"),
+        "{refused}"
+    );
+
+    let text = "large_client_header_buffers 4 32k;";
+    let nginx = Nginx::start(&site.origin, &Options::default().server_text(text));
+    let purged = roan(&nginx);
+    let mut reports = purged.subscribe();
+    nginx.browser().warm(&first);
+    purged.purge(&first).unwrap();
+    assert_eq!(outcome(&mut reports), Outcome::Purged);
+    purged.purge(long(Target::MAX_LEN)).unwrap();
+    assert_eq!(outcome(&mut reports), Outcome::NotCached, "it was read");
 }
 
 #[test]

@@ -2,11 +2,14 @@
 //! program, which is told the case by an environment variable.
 #![allow(
     clippy::expect_used,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on fails"
 )]
 
+mod ends;
 mod setups;
+mod subscribers;
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -31,6 +34,7 @@ fn case() {
     let Ok(case) = std::env::var(CASE) else {
         return;
     };
+    roan_tests::wait::or_abort();
     match case.as_str() {
         "default" => {
             roan::saved(&Row(1));
@@ -112,7 +116,7 @@ fn case() {
                 .unwrap()
                 .flush_blocking(Duration::from_secs(10));
         }
-        other => panic!("no such case: {other}"),
+        other => subscribers::case(other),
     }
 }
 

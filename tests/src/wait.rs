@@ -65,3 +65,12 @@ pub async fn for_purges_within(deadline: Duration, roan: &Roan) {
     let told = left.to_string();
     assert_eq!(told, "nothing is left", "after {:?}", start.elapsed());
 }
+
+/// Lets this program, which is a case of a test, hang for three times [`LONG`] at most: it is then
+/// aborted, and the test sees that.
+pub fn or_abort() {
+    thread::spawn(|| {
+        thread::sleep(3 * LONG);
+        std::process::abort();
+    });
+}

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use once_cell::sync::OnceCell;
 
 use super::builder::RoanBuilder;
+use super::early::{self, Making};
 use super::handle::Roan;
-use crate::base::log::loudly;
+use crate::base::cause::Cause;
+use crate::base::log::{emit, loudly};
 use crate::base::rule::RuleTarget;
-use crate::base::target::TargetKind;
+use crate::base::target::{TargetError, TargetKind, TargetRef};
 use crate::dispatcher::Engine;
 use crate::error::ConfigError;
 use crate::registry::{rules, run_time};
@@ -25,19 +27,50 @@ static UNUSABLE: OnceCell<ConfigError> = OnceCell::new();
 /// # Errors
 ///
 /// When none was installed and the environment has a value that cannot be used. It is read once.
+/// Also when a `tracing` subscriber asks for it while it is being made.
 pub fn global() -> Result<&'static Roan, ConfigError> {
-    if let (None, Some(error)) = (GLOBAL.get(), UNUSABLE.get()) {
+    if let Some(roan) = GLOBAL.get() {
+        if early::is_made() {
+            early::hand_over(roan, None);
+        }
+        return Ok(roan);
+    }
+    if let Some(error) = UNUSABLE.get() {
         return Err(error.clone());
     }
+    if early::is_made_here() {
+        return Err(ConfigError::Start(Cause::new(
+            "it is being made on this very thread, whose `tracing` subscriber asks for it",
+        )));
+    }
+    let mut making = None;
     let made = GLOBAL.get_or_try_init(|| {
-        let roan = RoanBuilder::from_env()?.build()?;
-        tell_of_missing_rules();
-        for error in unserved(roan.engine()) {
-            loudly(format_args!("{error}"));
-        }
-        Ok(roan)
+        making = Some(Making::begin());
+        RoanBuilder::from_env()?.build()
     });
-    made.map_err(|error: ConfigError| UNUSABLE.get_or_init(|| error).clone())
+    match made {
+        Ok(roan) => {
+            let is_maker = making.is_some();
+            early::hand_over(roan, making);
+            if is_maker {
+                // Not before: a subscriber that fires a hook must find the dispatcher.
+                tell_of_missing_rules();
+                for error in unserved(roan.engine()) {
+                    loudly(format_args!("{error}"));
+                }
+            }
+            Ok(roan)
+        }
+        Err(error) => {
+            drop(making);
+            let error = UNUSABLE.get_or_init(|| error).clone();
+            let lost = early::give_up();
+            if lost > 0 {
+                loudly(format_args!("{lost} purges are lost: {error}"));
+            }
+            Err(error)
+        }
+    }
 }
 
 /// The dispatcher that was given, else the global one. For hooks: they have nobody to return an
@@ -61,6 +94,46 @@ pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
     }
 }
 
+/// Where the purges of a hook go.
+pub(crate) enum Destination<'a> {
+    Dispatcher(&'a Roan),
+    /// The global dispatcher is being made, and gets them when it is there. To wait for it could be
+    /// to wait for oneself: its making emits events, and a subscriber may fire hooks.
+    Early,
+}
+
+impl<'a> Destination<'a> {
+    /// `None` was told already.
+    pub(crate) fn of(given: Option<&'a Roan>) -> Option<Self> {
+        if let Some(roan) = given.or(GLOBAL.get()) {
+            return Some(Self::Dispatcher(roan));
+        }
+        if early::is_made() {
+            return Some(Self::Early);
+        }
+        given_or_global(None).map(Self::Dispatcher)
+    }
+
+    pub(crate) fn put(&self, target: TargetRef<'_>) {
+        match self {
+            Self::Dispatcher(roan) => roan.engine().put(target),
+            Self::Early if early::keep(target) => {}
+            Self::Early => {
+                if let Some(roan) = given_or_global(None) {
+                    roan.engine().put(target);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn invalid(&self, error: &TargetError) {
+        match self {
+            Self::Dispatcher(roan) => roan.engine().invalid(error),
+            Self::Early => loudly(format_args!("a rule yields no purge: {error}")),
+        }
+    }
+}
+
 pub(super) fn install(builder: RoanBuilder) -> Result<Roan, ConfigError> {
     if GLOBAL.get().is_some() {
         return Err(ConfigError::AlreadyInstalled);
@@ -68,25 +141,32 @@ pub(super) fn install(builder: RoanBuilder) -> Result<Roan, ConfigError> {
     if let Some(error) = run_time::refused().into_iter().next() {
         return Err(ConfigError::RunTimeRule(error));
     }
+    let making = Making::begin();
     let roan = builder.build()?;
     if let Some(error) = unserved(roan.engine()).into_iter().next() {
         return Err(error);
     }
+    if GLOBAL.set(roan.clone()).is_err() {
+        // Hooks may have taken this for the making of the other.
+        global().map(|global| early::hand_over(global, Some(making)))?;
+        return Err(ConfigError::AlreadyInstalled);
+    }
+    early::hand_over(&roan, Some(making));
     tell_of_missing_rules();
-    GLOBAL
-        .set(roan.clone())
-        .map_err(|_| ConfigError::AlreadyInstalled)?;
     Ok(roan)
 }
 
 /// A program may do with rules made at run time or with none, so this is a warning only.
 fn tell_of_missing_rules() {
     if has_no_rules() {
-        tracing::warn!(
-            target: "roan",
-            "no rule is in this program: if its models are in a crate of their own that it does not \
-             name elsewhere, the linker has left that out; write `use that_crate as _;` in main.rs"
-        );
+        emit(|| {
+            tracing::warn!(
+                target: "roan",
+                "no rule is in this program: if its models are in a crate of their own that it does \
+                 not name elsewhere, the linker has left that out; write `use that_crate as _;` in \
+                 main.rs"
+            );
+        });
     }
 }
 

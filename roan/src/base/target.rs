@@ -64,8 +64,9 @@ impl fmt::Display for TargetKind {
 }
 
 impl Target {
-    /// The longest URL or tag, in bytes. nginx serves none longer than 8 KiB unless told to
-    /// (`large_client_header_buffers`).
+    /// The longest URL or tag, in bytes. nginx reads request lines of up to 8 KiB, and that of a
+    /// purge is longer than the page's own by the path of the purge location, `/purge`. With
+    /// `large_client_header_buffers 4 32k;` it purges every URL of this length.
     pub const MAX_LEN: usize = legality::MAX_LEN;
 
     /// The longest name of a site, in bytes.

@@ -184,8 +184,11 @@ mod tests {
             }
             match &*segment {
                 "" | "." => {}
-                ".." if stack.pop().is_none() => return true,
-                ".." => {}
+                ".." => {
+                    if stack.pop().is_none() {
+                        return true;
+                    }
+                }
                 _ => stack.push(segment),
             }
         }

@@ -52,6 +52,7 @@ impl Batch {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.targets.len()
     }

@@ -14,7 +14,7 @@ use super::report::{Ended, Reporter};
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
@@ -104,6 +104,11 @@ impl Engine {
         self.inbox.wake();
     }
 
+    /// Puts a target into the inbox, and says whether there is room for it.
+    pub(crate) fn lets_in(&self, target: TargetRef<'_>) -> bool {
+        self.inbox.put(target) == Put::Waits
+    }
+
     /// Puts what a hook yields into the inbox.
     pub(crate) fn put(&self, target: TargetRef<'_>) {
         let (why, count) = match self.inbox.put(target) {
@@ -120,7 +125,7 @@ impl Engine {
                 "{target} is not purged (number {count}): {why}"
             ));
         } else {
-            tracing::error!(target: "roan", %target, why, "not purged");
+            emit(|| tracing::error!(target: "roan", %target, why, "not purged"));
         }
         let now = Instant::now();
         self.reporter.unsent(&target, Outcome::Dropped, now, now);
@@ -134,7 +139,7 @@ impl Engine {
                 "a rule yields no purge (number {count}): {error}"
             ));
         } else {
-            tracing::error!(target: "roan", %error, "a rule yields no purge");
+            emit(|| tracing::error!(target: "roan", %error, "a rule yields no purge"));
         }
     }
 
@@ -357,7 +362,9 @@ impl Engine {
         match change {
             (false, true) => node.tell_down(&outcome),
             (true, false) => {
-                tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back");
+                emit(
+                    || tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back"),
+                );
                 self.tickets.back(&node.cache, &node.name);
                 self.pump(node);
             }

@@ -13,6 +13,7 @@ use hashbrown::DefaultHashBuilder;
 use tokio::sync::Notify;
 
 use super::batch::{Batch, Found};
+use super::exit;
 use crate::base::target::TargetRef;
 
 const SLOTS: usize = 32;
@@ -25,7 +26,7 @@ const KEPT_CAPACITY: usize = 4096;
 pub(crate) struct Inbox {
     slots: Box<[Slot]>,
     hasher: DefaultHashBuilder,
-    /// Targets in all slots.
+    /// Targets in all slots, and those that were taken and not yet passed on.
     waiting: AtomicUsize,
     limit: usize,
     /// Targets that found `limit` others waiting.
@@ -73,6 +74,7 @@ fn slot_of_this_thread() -> usize {
     SLOT.with(|slot| {
         if slot.get() == usize::MAX {
             slot.set(THREADS.fetch_add(1, Ordering::Relaxed) % SLOTS);
+            exit::watch_this_thread();
         }
         slot.get()
     })
@@ -126,7 +128,11 @@ impl Inbox {
             *spare = Batch::default();
         }
         mem::swap(&mut self.slots[number].lock().targets, spare);
-        self.waiting.fetch_sub(spare.len(), Ordering::Relaxed);
+    }
+
+    /// A target that was taken waits elsewhere now. Not before, so that each is seen at all times.
+    pub(crate) fn passed_on(&self) {
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// How many slots there are to [`take`](Self::take) from.
@@ -198,7 +204,8 @@ mod tests {
         let mut taken = Batch::default();
         let number = slot_of_this_thread();
         inbox.take(number, &mut taken);
-        assert_eq!(taken.len(), 1);
+        assert_eq!((taken.len(), inbox.waiting()), (1, 1));
+        inbox.passed_on();
         assert_eq!(inbox.waiting(), 0);
         assert!(inbox.is_empty());
     }

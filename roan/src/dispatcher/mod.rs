@@ -5,6 +5,7 @@ mod command;
 #[cfg(feature = "_sql")]
 mod dead;
 mod engine;
+mod exit;
 mod health;
 mod inbox;
 mod node;
@@ -38,4 +39,4 @@ pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;
-pub(crate) use thread::start;
+pub(crate) use thread::{is_starting, start};

@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use super::dead::Dead;
 use super::node::Node;
 use super::queue::Job;
-use crate::base::log::{errors_are_heard, loudly};
+use crate::base::log::{emit, errors_are_heard, loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
 use crate::base::target::Target;
@@ -47,7 +47,7 @@ impl Reporter {
                 "{target} cannot be purged (number {count}): {refusal}"
             ));
         } else {
-            tracing::error!(target: "roan", %target, %refusal, "purge refused");
+            emit(|| tracing::error!(target: "roan", %target, %refusal, "purge refused"));
         }
         self.unsent(target, Outcome::Refused(refusal), asked, now);
     }
@@ -149,8 +149,8 @@ impl Ended<'_> {
 
     fn log(&self) {
         macro_rules! event {
-            ($level:ident) => {
-                tracing::event!(
+            ($level:ident) => {{
+                emit(|| tracing::event!(
                     target: "roan",
                     tracing::Level::$level,
                     target = %self.job.target,
@@ -164,8 +164,8 @@ impl Ended<'_> {
                     waited_us = microseconds(self.waited()),
                     took_us = microseconds(self.took()),
                     "purge"
-                )
-            };
+                ));
+            }};
         }
         match self.outcome {
             Outcome::Purged | Outcome::NotCached => event!(DEBUG),

@@ -1,5 +1,6 @@
 //! The dispatcher's thread: wakes when there is something to do, and does it.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
+use super::exit;
 use crate::base::cause::Cause;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
@@ -26,12 +28,22 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// Between so many targets from the inbox, requests get their turn.
 const BATCH: usize = 512;
 
+thread_local! {
+    static STARTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the thread of a dispatcher, and somebody waits for it to start.
+pub(crate) fn is_starting() -> bool {
+    STARTING.get()
+}
+
 /// Starts the thread. It ends by [`Command::End`], or after [`Command::Close`] when nothing waits.
 ///
 /// # Errors
 ///
 /// When it cannot be started, or the durable outbox cannot be used.
 pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
+    exit::watch(&engine);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -42,10 +54,12 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
         .spawn(move || {
             let engine = CloseOnDrop(engine);
             runtime.block_on(async {
+                STARTING.set(true);
                 let result = match &engine.0.source {
                     Some(source) => source.start(&engine.0).await,
                     None => Ok(()),
                 };
+                STARTING.set(false);
                 let is_started = result.is_ok();
                 // Whoever starts it waits for this.
                 let _ = report.send(result);
@@ -136,6 +150,7 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
         let now = Instant::now();
         for (number, (target, asked)) in spare.drain().enumerate() {
             engine.accept(&target, asked, None, now);
+            engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();
                 tokio::task::yield_now().await;

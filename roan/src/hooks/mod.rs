@@ -1,5 +1,6 @@
 //! Hooks: what a program calls when a row was written.
 
+mod current;
 pub(crate) mod scope;
 
 #[cfg(feature = "_orm")]
@@ -7,7 +8,7 @@ use self::scope::Recording;
 use self::scope::Scope;
 #[cfg(feature = "_sql")]
 use crate::app::OutboxHandle;
-use crate::app::{Roan, given_or_global};
+use crate::app::{Destination, Roan};
 use crate::base::event::{Event, Events};
 #[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
@@ -198,8 +199,8 @@ fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
             scope: &scope,
             roan,
         });
-    } else if let Some(roan) = given_or_global(roan) {
-        yields(&mut Sent(roan));
+    } else if let Some(destination) = Destination::of(roan) {
+        yields(&mut Sent(destination));
     }
 }
 
@@ -218,14 +219,14 @@ impl Sink for Held<'_> {
     }
 }
 
-struct Sent<'a>(&'a Roan);
+struct Sent<'a>(Destination<'a>);
 
 impl Sink for Sent<'_> {
     fn target(&mut self, target: TargetRef<'_>) {
-        self.0.engine().put(target);
+        self.0.put(target);
     }
 
     fn refused(&mut self, error: TargetError) {
-        self.0.engine().invalid(&error);
+        self.0.invalid(&error);
     }
 }

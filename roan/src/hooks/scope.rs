@@ -5,12 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 
-use crate::app::{Roan, given_or_global};
+use super::current::{Within, current, enter};
+use crate::app::{Destination, Roan};
 use crate::base::target::{Target, TargetError, TargetRef};
-
-tokio::task_local! {
-    static CURRENT: Arc<Scope>;
-}
 
 /// Holds back the purges of all hooks that fire in `work`, and sends them, each once, when it is
 /// over.
@@ -43,7 +40,7 @@ tokio::task_local! {
 /// ```
 pub async fn scope<F: Future>(work: F) -> F::Output {
     let scope = Over(Scope::inside(Scope::current(), Kind::Sending));
-    CURRENT.scope(Arc::clone(&scope.0), work).await
+    Within::new(&scope.0, work).await
 }
 
 /// As [`scope`], for work without a runtime.
@@ -61,7 +58,7 @@ pub async fn scope<F: Future>(work: F) -> F::Output {
 /// ```
 pub fn scope_blocking<T>(work: impl FnOnce() -> T) -> T {
     let scope = Over(Scope::inside(Scope::current(), Kind::Sending));
-    CURRENT.sync_scope(Arc::clone(&scope.0), work)
+    enter(&scope.0, work)
 }
 
 /// Keeps `work` in the scope that is current now, for a task that is about to be spawned.
@@ -86,7 +83,7 @@ pub fn in_scope<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> 
     let outer = Scope::current();
     async move {
         let scope = Over(Scope::inside(outer, Kind::Sending));
-        CURRENT.scope(Arc::clone(&scope.0), work).await
+        Within::new(&scope.0, work).await
     }
 }
 
@@ -95,7 +92,7 @@ pub fn in_scope_blocking<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let outer = Scope::current();
     move || {
         let scope = Over(Scope::inside(outer, Kind::Sending));
-        CURRENT.sync_scope(Arc::clone(&scope.0), work)
+        enter(&scope.0, work)
     }
 }
 
@@ -153,7 +150,7 @@ impl Held {
 
 impl Scope {
     pub(crate) fn current() -> Option<Arc<Self>> {
-        CURRENT.try_with(Arc::clone).ok()
+        current()
     }
 
     fn inside(outer: Option<Arc<Self>>, kind: Kind) -> Arc<Self> {
@@ -186,8 +183,8 @@ impl Scope {
             self.lock().refused.push(error);
         } else if let Some(outer) = &self.outer {
             outer.refused(roan, error);
-        } else if let Some(roan) = given_or_global(roan) {
-            roan.engine().invalid(&error);
+        } else if let Some(destination) = Destination::of(roan) {
+            destination.invalid(&error);
         }
     }
 
@@ -196,8 +193,8 @@ impl Scope {
             (Kind::Recording, _) => {}
             (Kind::Sending, Some(outer)) => outer.hold(roan, target),
             (Kind::Sending, None) => {
-                if let Some(roan) = given_or_global(roan) {
-                    roan.engine().put(target);
+                if let Some(destination) = Destination::of(roan) {
+                    destination.put(target);
                 }
             }
         }
@@ -244,11 +241,11 @@ impl Recording {
     }
 
     pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
-        CURRENT.scope(Arc::clone(&self.0), work).await
+        Within::new(&self.0, work).await
     }
 
     pub(crate) fn run_blocking<T>(&self, work: impl FnOnce() -> T) -> T {
-        CURRENT.sync_scope(Arc::clone(&self.0), work)
+        enter(&self.0, work)
     }
 
     /// The targets that were asked for, and the reasons why others could not be.

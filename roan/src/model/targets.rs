@@ -202,6 +202,10 @@ impl<'a> Targets<'a> {
 }
 
 /// For `roan::url!`: the one URL that is written.
+///
+/// # Errors
+///
+/// When a value makes of it what cannot be purged, or a link to another host.
 pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError> {
     struct Link(Result<Target, TargetError>);
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool};
 
+use crate::base::log::emit;
 use crate::outbox::link::Link;
 
 /// Between attempts to listen. Meanwhile the relay finds the rows when it looks by itself.
@@ -15,7 +16,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(crate) async fn listen(pool: PgPool, channel: String, link: Arc<Link>) {
     loop {
         let Err(error) = listen_once(&pool, &channel, &link).await;
-        tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs");
+        emit(
+            || tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs"),
+        );
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::dispatcher::tickets::Row;
 use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
@@ -174,7 +174,9 @@ impl Relay {
         let (purges, deliveries) = self.engine.tickets.held();
         let count = store.release_but(&purges, &deliveries).await?;
         if count > 0 {
-            tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again");
+            emit(
+                || tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again"),
+            );
         }
         Ok(())
     }
@@ -205,7 +207,7 @@ impl Relay {
                 }
             }
             if *failures > 0 {
-                tracing::info!(target: "roan", "the outbox's database is back");
+                emit(|| tracing::info!(target: "roan", "the outbox's database is back"));
                 *failures = 0;
             }
             if self.link.is_stopping() {
@@ -225,7 +227,7 @@ impl Relay {
                 "the outbox cannot be read, so nothing of it is purged until it can: {error}"
             ));
         } else {
-            tracing::warn!(target: "roan", %error, failures, "the outbox cannot be read");
+            emit(|| tracing::warn!(target: "roan", %error, failures, "the outbox cannot be read"));
         }
     }
 
@@ -452,7 +454,9 @@ impl Relay {
             let others = store.others().await?;
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
-                tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life");
+                emit(
+                    || tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life"),
+                );
                 self.hurry_all(now);
             }
             self.schedule.looked(Look::Others, false, now);
@@ -486,9 +490,13 @@ impl Relay {
         }
         self.alarmed = over;
         if over {
-            tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold");
+            emit(
+                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold"),
+            );
         } else {
-            tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again");
+            emit(
+                || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),
+            );
         }
         alarm(if over {
             BacklogAlarm::Raised(backlog)

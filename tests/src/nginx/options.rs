@@ -14,6 +14,7 @@ pub struct Options {
     keys_zone: Option<String>,
     purge_location: Option<String>,
     scheme_in_key: bool,
+    keeps_missing: bool,
     pub(super) one_worker: bool,
 }
 
@@ -63,6 +64,13 @@ impl Options {
         self
     }
 
+    /// Keeps the 404 of a page that is not there for as long as a page, which many sites do.
+    #[must_use]
+    pub fn keeps_missing(mut self) -> Self {
+        self.keeps_missing = true;
+        self
+    }
+
     /// The quoted text for one nginx: only the addresses and the folder are replaced.
     pub(super) fn site_conf(&self, port: u16, origin: SocketAddr, cache: &Path) -> String {
         if let Some(text) = &self.whole {
@@ -85,6 +93,9 @@ impl Options {
 
         if let Some(size) = &self.keys_zone {
             replace(&mut conf, "pages:64m", &format!("pages:{size}"));
+        }
+        if self.keeps_missing {
+            replace(&mut conf, "valid 200 1y", "valid 200 404 1y");
         }
         if self.scheme_in_key {
             replace(&mut conf, "\"$host$roan_uri", "\"$scheme$host$roan_uri");

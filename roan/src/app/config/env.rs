@@ -160,6 +160,10 @@ fn outbox(
 }
 
 #[cfg(not(feature = "_sql"))]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "as the function above, which consumes it"
+)]
 fn outbox(_: RoanBuilder, url: String, _: Option<String>) -> Result<RoanBuilder, ConfigError> {
     let problem = "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
     let url = crate::base::redact::redacted(&url);

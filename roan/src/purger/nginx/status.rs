@@ -15,13 +15,16 @@ pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
         401 | 407 => "give the credentials of the purge location".to_owned(),
         403 => "`allow` this machine's address in the purge location".to_owned(),
         405 => format!("the purge location takes another method than {method}"),
+        414 => "the request line is longer than nginx reads: write \
+                `large_client_header_buffers 4 32k;` into its `server` block"
+            .to_owned(),
         300..=399 => {
             "a redirect: the purge URL must be that of the purge location itself".to_owned()
         }
         _ => "which no purge location answers: is the purge URL right?".to_owned(),
     };
     let separator = match code {
-        401 | 403 | 405 | 407 => ":",
+        401 | 403 | 405 | 407 | 414 => ":",
         _ => ",",
     };
     Outcome::Refused(Refusal::Node(format!("status {code}{separator} {cure}")))
