@@ -77,6 +77,8 @@ enum Field {
     Limit(fn(&mut Policy) -> &mut Duration),
     /// A number from one to this.
     Number(fn(&mut Policy) -> &mut usize, usize),
+    /// `common` or `exact`.
+    Spellings(fn(&mut Policy) -> &mut Spellings),
 }
 
 impl Setting {
@@ -89,7 +91,7 @@ impl Setting {
     }
 }
 
-pub(crate) const SETTINGS: [Setting; 8] = [
+pub(crate) const SETTINGS: [Setting; 9] = [
     Setting::new(
         "rebound",
         "ROAN_REBOUND",
@@ -119,6 +121,11 @@ pub(crate) const SETTINGS: [Setting; 8] = [
         "max_waiting",
         "ROAN_MAX_WAITING",
         Field::Number(|policy| &mut policy.max_waiting, 1 << 30),
+    ),
+    Setting::new(
+        "spellings",
+        "ROAN_SPELLINGS",
+        Field::Spellings(|policy| &mut policy.spellings),
     ),
     Setting {
         name: "backoff",
@@ -161,6 +168,16 @@ impl Setting {
                     ConfigError::value(known_as, text, problem)
                 })?;
             }
+            Field::Spellings(field) => {
+                *field(policy) = match text {
+                    "common" => Spellings::Common,
+                    "exact" => Spellings::Exact,
+                    _ => {
+                        let problem = "is not known: write `common` or `exact`";
+                        return Err(ConfigError::value(known_as, text, problem));
+                    }
+                }
+            }
         }
         self.check(policy, known_as, Some(text))
     }
@@ -174,6 +191,7 @@ impl Setting {
     ) -> Result<(), ConfigError> {
         let default = self.default();
         let (value, problem) = match self.field {
+            Field::Spellings(_) => return Ok(()),
             Field::Delay(field) => match *field(policy) {
                 Some(delay) if delay > LONGEST => (
                     humantime::format_duration(delay).to_string(),
@@ -215,6 +233,7 @@ impl Setting {
             Field::Delay(field) => field(&mut policy).map_or_else(|| "off".to_owned(), shown),
             Field::Limit(field) => shown(*field(&mut policy)),
             Field::Number(field, _) => field(&mut policy).to_string(),
+            Field::Spellings(_) => "common".to_owned(),
         }
     }
 }

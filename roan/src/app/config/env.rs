@@ -44,6 +44,7 @@ impl RoanBuilder {
     /// | `ROAN_MAX_AGE` | for how long a purge is tried again | `1day` |
     /// | `ROAN_CONCURRENCY` | requests in flight at one node | `8` |
     /// | `ROAN_MAX_WAITING` | targets that may wait | `1000000` |
+    /// | `ROAN_SPELLINGS` | `exact` for [`Spellings::Exact`](crate::Spellings::Exact) | `common` |
     /// | `ROAN_OUTBOX` | the database of the durable outbox, as a URL | purges wait in memory |
     /// | `ROAN_OUTBOX_PREFIX` | with what the names of its tables begin | `roan_` |
     ///

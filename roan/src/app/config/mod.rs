@@ -56,6 +56,8 @@ pub struct Config {
     pub concurrency: Option<usize>,
     /// A number of targets.
     pub max_waiting: Option<usize>,
+    /// `common` or `exact`.
+    pub spellings: Option<String>,
     /// Where purges wait that are written by the program's own transactions.
     #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
@@ -124,7 +126,7 @@ impl Config {
         Ok(builder)
     }
 
-    fn settings(&self) -> [(&'static str, Option<String>); 6] {
+    fn settings(&self) -> [(&'static str, Option<String>); 7] {
         [
             ("rebound", self.rebound.clone()),
             ("connect_timeout", self.connect_timeout.clone()),
@@ -138,6 +140,7 @@ impl Config {
                 "max_waiting",
                 self.max_waiting.map(|number| number.to_string()),
             ),
+            ("spellings", self.spellings.clone()),
         ]
     }
 }
@@ -167,6 +170,7 @@ mod tests {
             max_age = "2days"
             concurrency = 4
             max_waiting = 1000
+            spellings = "exact"
             [sites]
             shop = "shop.example.org"
             [[caches]]
