@@ -207,7 +207,11 @@ const CASES: &[Case] = &[
     Case {
         name: "no site",
         variables: &[],
-        says: &["no site is configured", "127.0.0.1", "set `ROAN_SITE`"],
+        says: &[
+            "no default site is configured",
+            "127.0.0.1",
+            "set `ROAN_SITE`",
+        ],
         ..WRONG
     },
     Case {

@@ -26,7 +26,7 @@ pub(crate) trait AnyPurger: Send + Sync {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a>;
 
     /// Looks without a purge of any page whether the node is set up so that purges reach its pages, and logs what is
-    /// wrong. `site` is the default site.
+    /// wrong, for the default site or a named one.
     fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(std::future::ready(true))
     }

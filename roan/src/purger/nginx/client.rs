@@ -95,8 +95,8 @@ impl NginxNode {
         let own = self.location.own_site();
         if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
             warn_loudly(format_args!(
-                "no site is configured, so purges go to the pages of {}, the host of the purge URL: set `ROAN_SITE`, \
-                 or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
+                "no default site is configured, so rules without `site = ...` purge the pages of {}, the host of the \
+                 purge URL: set `ROAN_SITE`, or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
                 own.authority()
             ));
         }

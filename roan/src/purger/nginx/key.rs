@@ -1,6 +1,7 @@
 //! The key that a purge location returns.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use super::pattern::KeyPattern;
 use crate::base::site::Site;
@@ -22,14 +23,20 @@ const USUAL: [&str; 9] = [
     "$request_uri",
 ];
 
-/// The known patterns of one node's keys: the configured one, else the usual ones that match all its answers.
+/// What is known of the keys of one node: the configured pattern, else for each site the usual ones that all its answers
+/// had. (Two servers of one nginx may have keys of two forms.)
 #[derive(Debug)]
 pub(super) struct Keys {
     patterns: Vec<KeyPattern>,
-    /// A bit for each pattern that is still possible.
-    possible: AtomicU32,
-    /// Whether a query with an escape appeared in a key.
-    whole: AtomicBool,
+    sites: Mutex<HashMap<String, Seen>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// A bit for each pattern: whether it can be the one.
+    possible: u32,
+    /// Whether a query with an escape came through to the key.
+    whole: bool,
 }
 
 /// The judgement of a key that a purge location returned.
@@ -53,8 +60,7 @@ impl Keys {
         };
         Self {
             patterns,
-            possible: AtomicU32::new(u32::MAX),
-            whole: AtomicBool::new(false),
+            sites: Mutex::default(),
         }
     }
 
@@ -62,9 +68,17 @@ impl Keys {
     /// have the same.
     pub(super) fn judge(&self, found: &[u8], site: &Site, url: &str) -> Named {
         let bits = self.bits(|pattern| pattern.matches(found, site, url));
-        let before = self.possible.load(Ordering::Relaxed);
+        let Seen {
+            possible: before,
+            whole,
+        } = self.at(site, |seen| {
+            let before = *seen;
+            if bits & before.possible != 0 {
+                seen.possible &= bits;
+            }
+            before
+        });
         if bits & before != 0 {
-            self.possible.fetch_and(bits, Ordering::Relaxed);
             return Named::Right;
         }
         let shown = String::from_utf8_lossy(found);
@@ -83,7 +97,7 @@ impl Keys {
             ));
         }
         let is_cut = self.bits(|pattern| pattern.matches_cut(found, site, url)) & before != 0;
-        if is_cut && self.whole.load(Ordering::Relaxed) {
+        if is_cut && whole {
             return Named::Cut;
         }
         if self.patterns.len() > 1 && !is_cut && has_host_and_url(found, site, url) {
@@ -103,9 +117,17 @@ impl Keys {
         ))
     }
 
-    /// Records that a query with an escape appeared in a key.
-    pub(super) fn are_whole(&self) {
-        self.whole.store(true, Ordering::Relaxed);
+    /// Notes that a query with an escape came through to the key.
+    pub(super) fn are_whole(&self, site: &Site) {
+        self.at(site, |seen| seen.whole = true);
+    }
+
+    fn at<T>(&self, site: &Site, look: impl FnOnce(&mut Seen) -> T) -> T {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        look(sites.entry(site.authority().to_owned()).or_insert(Seen {
+            possible: u32::MAX,
+            whole: false,
+        }))
     }
 
     fn bits(&self, is_so: impl Fn(&KeyPattern) -> bool) -> u32 {
@@ -202,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_keeps_to_the_form_that_it_has_shown() {
+    fn a_node_keeps_to_the_form_that_it_has_shown_for_a_site() {
         let keys = Keys::new(None);
         assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
         let Named::Wrong(problem) = judged(&keys, "httpswww.example.org/a?b") else {
@@ -213,6 +235,9 @@ mod tests {
             "{problem}"
         );
         assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
+        let other = "https://shop.example.org".parse().unwrap();
+        let key = b"httpsshop.example.org/a?b";
+        assert_eq!(keys.judge(key, &other, "/a?b"), Named::Right);
     }
 
     #[test]
@@ -233,7 +258,7 @@ mod tests {
         let keys = Keys::new(None);
         let key = "www.example.org/a";
         assert!(matches!(judged(&keys, key), Named::Wrong(_)));
-        keys.are_whole();
+        keys.are_whole(&site());
         assert_eq!(judged(&keys, key), Named::Cut);
     }
 }

@@ -42,7 +42,8 @@ pub(super) struct Setup {
     keys: Keys,
     unnamed: AtomicBool,
     unknown: AtomicBool,
-    /// The number of answers *not cached* before the first *purged*.
+    unusable: AtomicBool,
+    /// Answers *not cached* without any *purged* before.
     not_cached: AtomicU32,
 }
 
@@ -53,6 +54,7 @@ impl Setup {
             keys: Keys::new(key),
             unnamed: AtomicBool::new(false),
             unknown: AtomicBool::new(false),
+            unusable: AtomicBool::new(false),
             not_cached: AtomicU32::new(0),
         }
     }
@@ -97,24 +99,29 @@ impl Setup {
         location: &PurgeLocation,
         site: &Site,
     ) -> bool {
-        let who = &self.who;
-        match (classify(reply.status, method), &reply.key) {
+        let unusable = match (classify(reply.status, method), &reply.key) {
             (Outcome::Failed(_), _) => return false,
-            (Outcome::Refused(why), _) => {
-                loudly(format_args!(
-                    "{who}: its purge location cannot be used: {why}"
-                ));
+            (Outcome::Refused(why), _) => format!("its purge location cannot be used: {why}"),
+            (_, None) => {
+                self.names_no_key(reply, location, site);
+                return true;
             }
-            (_, None) => self.names_no_key(reply, location, site),
             (_, Some(key)) => match self.keys.judge(key, site, CHECK_URL) {
-                Named::Right => self.keys.are_whole(),
-                Named::Unknown => self.names_unknown_key(key),
-                // This URL does not contain noise parameters.
-                Named::Cut => {}
-                Named::Wrong(why) => {
-                    loudly(format_args!("{who}: purges do not reach the pages: {why}"));
+                Named::Wrong(why) => format!("purges do not reach the pages: {why}"),
+                Named::Unknown => {
+                    self.names_unknown_key(key);
+                    return true;
                 }
+                Named::Right => {
+                    self.keys.are_whole(site);
+                    return true;
+                }
+                // Not of this URL, which has no noise.
+                Named::Cut => return true,
             },
+        };
+        if !self.unusable.swap(true, Ordering::Relaxed) {
+            loudly(format_args!("{}: {unusable}", self.who));
         }
         true
     }
