@@ -42,7 +42,7 @@ on!(sea_orm, "sea-orm");
 on!(diesel, "diesel");
 
 #[test]
-fn a_library_that_is_not_built_in_is_named_with_its_command() {
+fn an_unknown_library_is_an_error_that_names_it() {
     let blog = Command::new(env!("CARGO_BIN_EXE_blog"))
         .args(["--library", "rusqlite"])
         .output()

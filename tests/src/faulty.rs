@@ -18,7 +18,7 @@ const CHECK: &str = "/.well-known/roan%2Dcheck?roan=check";
 /// What the endpoint does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Takes the connection and reads nothing from it, for as long as this stands.
+    /// Accepts the connection and does not read from it, while this is set.
     Ignore,
     /// Reads the request and keeps it waiting until another behaviour is set, which then is its
     /// own; for ever, if none is.

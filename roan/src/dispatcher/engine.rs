@@ -116,10 +116,7 @@ impl Engine {
         let (why, count) = match self.inbox.put(target) {
             Put::Waits => return,
             Put::Closed(count) => ("the dispatcher was shut down", count),
-            Put::Full(count) => (
-                "as many purges wait as may (`RoanBuilder::max_waiting`)",
-                count,
-            ),
+            Put::Full(count) => ("the queue is full (`RoanBuilder::max_waiting`)", count),
         };
         let target = target.to_target();
         if count.is_power_of_two() {
@@ -138,10 +135,10 @@ impl Engine {
         let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
             loudly(format_args!(
-                "a rule yields no purge (number {count}): {error}"
+                "a rule could not make a URL or tag (number {count}): {error}"
             ));
         } else {
-            emit(|| tracing::error!(target: "roan", %error, "a rule yields no purge"));
+            emit(|| tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"));
         }
     }
 

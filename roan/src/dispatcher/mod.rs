@@ -1,4 +1,4 @@
-//! The dispatcher: takes purges from the inbox to the nodes of each cache, on a thread of its own.
+//! The dispatcher: sends purges from the inbox to the nodes of each cache, on its own thread.
 
 mod batch;
 mod blame;
@@ -20,7 +20,7 @@ mod stats;
 mod thread;
 #[cfg_attr(
     not(feature = "_sql"),
-    allow(dead_code, reason = "tickets come with a durable outbox")
+    allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
 

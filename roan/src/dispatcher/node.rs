@@ -1,7 +1,7 @@
 //! One node: its client, its queue, and its counts.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::health::Turn;
@@ -25,6 +25,7 @@ pub(crate) struct Node {
     pub(super) purger: Box<dyn AnyPurger>,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,
+    pub(super) unanswered_checks: AtomicU32,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
     counts: Counts,
@@ -52,6 +53,7 @@ impl Node {
             tier,
             purger: client.purger,
             checked: AtomicBool::new(false),
+            unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(Queue::new(policy.clone())),
             last_failure: Mutex::new(None),
             counts: Counts::default(),
@@ -136,7 +138,7 @@ impl Node {
         }
     }
 
-    /// What a purge died of that was not in flight when it became too old.
+    /// The error to report for a purge that expired while waiting.
     pub(super) fn last_failure(&self) -> Failure {
         let last = self
             .last_failure

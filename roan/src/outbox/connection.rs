@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::dialect::Dialect;
 
-/// Where to connect to.
+/// The database to connect to, with options.
 #[derive(Debug, Clone)]
 pub(super) enum Options {
     #[cfg(feature = "postgres")]
@@ -30,10 +30,10 @@ impl Options {
     }
 }
 
-/// Longer waits for a connection are failures.
+/// A longer wait for a connection is a failure.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// A connection to one of the databases.
 #[derive(Debug)]
 pub(super) enum Connection {
     #[cfg(feature = "postgres")]
@@ -44,7 +44,7 @@ pub(super) enum Connection {
     Sqlite(sqlx::SqliteConnection),
 }
 
-/// What a `?` stands for.
+/// The value of a `?`.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
     Int(i64),
@@ -78,7 +78,7 @@ pub(super) enum Row {
     Sqlite(sqlx::sqlite::SqliteRow),
 }
 
-/// Does the same with whatever driver it is.
+/// Runs the same code with each driver.
 macro_rules! each {
     ($kind:ident, $value:expr, $inner:ident => $body:expr) => {
         match $value {
@@ -107,21 +107,21 @@ macro_rules! bound {
 }
 
 impl Row {
-    /// The columns are of our own tables, so their types are known. SQLite keeps whatever was written in a column of
-    /// integers; what is not a number is read as 0.
+    /// The columns belong to Roan's own tables, so their types are known. SQLite stores any value in a column of
+    /// integers: a value that is not a number is read as 0.
     pub(super) fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
         let number: Option<i64> = each!(Self, self, row => row.try_get_unchecked(column))?;
         Ok(number.unwrap_or_default())
     }
 
-    /// A text as its bytes: SQLite, and PostgreSQL with the encoding `SQL_ASCII`, keep what is not UTF-8. PostgreSQL
-    /// sends such a text only when the statement asks for [`Dialect::bytes`].
+    /// A text as bytes: SQLite, and PostgreSQL with the encoding `SQL_ASCII`, store texts that are not UTF-8. PostgreSQL
+    /// sends such a text only if the statement uses [`Dialect::bytes`].
     pub(super) fn text(&self, column: usize) -> Result<Text, sqlx::Error> {
         let bytes: Option<Vec<u8>> = each!(Self, self, row => row.try_get_unchecked(column))?;
         Ok(String::from_utf8(bytes.unwrap_or_default()).map_err(|error| error.into_bytes()))
     }
 
-    /// A text for people: what is not UTF-8 is replaced by `\u{fffd}`.
+    /// A text for people: bytes that are not UTF-8 become `\u{fffd}`.
     pub(super) fn shown(&self, column: usize) -> Result<String, sqlx::Error> {
         let text = self.text(column)?;
         Ok(text.unwrap_or_else(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -145,7 +145,7 @@ impl Connection {
         opened.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// Runs one statement, which is prepared and kept, and says how many rows it touched.
+    /// Runs one statement, which is prepared and kept, and returns the number of rows it changed.
     pub(super) async fn execute(
         &mut self,
         sql: &str,
@@ -190,10 +190,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends in peace; a database that does not answer is not waited for.
+    /// Closes the connection. It does not wait for a database that does not answer.
     pub(super) async fn close(self) {
         let closing = async {
-            // It is of no use any more, whatever it says.
+            // The connection is not used any more, so an error does not matter.
             each!(Self, self, connection => drop(connection.close().await));
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;

@@ -15,19 +15,19 @@ use crate::error::ConfigError;
 /// `keepalive_timeout` of 75 s would close them under a request.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// More of an answer's body than this is not read: its connection is closed instead.
+/// The longest body that is read. The connection of a longer answer is closed.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// What a cache needs to know to connect to its nodes.
+/// The settings that a cache needs to connect to its nodes.
 #[derive(Debug, Clone)]
 pub(crate) struct Connecting {
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
-    /// Requests in flight at one node.
+    /// The maximum number of requests in flight at one node.
     pub(crate) concurrency: usize,
 }
 
-/// A client that follows no redirect, keeps its connections, and bounds each request in time.
+/// A client that does not follow redirects, keeps its connections, and has a timeout for each request.
 pub(crate) fn client(connecting: &Connecting, env_proxy: bool) -> Result<Client, ConfigError> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
@@ -81,8 +81,7 @@ pub(crate) fn failure(error: reqwest::Error) -> Failure {
     }
 }
 
-/// The innermost cause, which is the one that tells: "Connection refused", not "error sending
-/// request".
+/// The innermost cause, which is the useful one: "Connection refused", not "error sending request".
 fn chain(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {

@@ -1,9 +1,8 @@
-//! The relay: takes committed purges out of the durable outbox, hands them to the dispatcher, and
-//! writes down what became of them. A task on the dispatcher's thread, with one connection.
+//! The relay: takes committed purges from the durable outbox, passes them to the dispatcher, and records the results. It
+//! is a task on the dispatcher's thread, with one connection.
 //!
-//! It goes by the state of rows, never by the highest id seen: a transaction may commit long after
-//! a later one. What it holds is the tickets of `dispatcher/tickets.rs`; the rows stay *taken* in
-//! the database until nothing is outstanding for them.
+//! It selects rows by their state, never by the highest id seen: a transaction may commit long after a later one. It
+//! holds tickets (`dispatcher/tickets.rs`); the rows stay *taken* in the database until all their answers are in.
 
 #[cfg(feature = "postgres")]
 mod listen;
@@ -31,10 +30,10 @@ pub(crate) use source::DurableOutbox;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// Rows are taken so many at a time.
+/// The number of rows taken at a time.
 const BATCH: usize = 1000;
 
-/// As many at one look: writes come thick and fast, and the next ones are taken together.
+/// This many rows at one look mean steady writes: the next rows are taken together.
 const MANY: usize = 8;
 
 /// Failed deliveries are taken before the next look when there is room for so many.
@@ -44,8 +43,8 @@ const MANY_FAILED: usize = 128;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Answers that may be outstanding for each second of the rebound delay, during which each row is
-/// held; and without one.
+/// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
+/// without a rebound.
 const HELD: usize = 32 * 1024;
 
 /// What a look for deliveries has found.
@@ -56,18 +55,18 @@ struct Found {
     more: bool,
 }
 
-/// See the module.
+/// The relay's state.
 pub(crate) struct Relay {
     engine: Arc<Engine>,
     link: Arc<Link>,
     outbox: Outbox,
     backoff: Backoff,
     max_age: Duration,
-    /// Answers that may be outstanding.
+    /// The number of answers that may be outstanding.
     window: usize,
     schedule: Schedule,
     watch: Watch,
-    /// Nodes that deliveries wait for, due or not: they have come back.
+    /// Nodes that have come back, and for which deliveries wait, due or not.
     back: Vec<(Arc<str>, Arc<str>)>,
     /// Nodes that may take more deliveries before the next look.
     take_more: Vec<(String, String)>,
@@ -75,13 +74,13 @@ pub(crate) struct Relay {
     alarmed: bool,
     /// Whether the next look is for a write of this program.
     expects: bool,
-    /// Rows that are taken at a time.
+    /// The number of rows taken at a time.
     batch: usize,
-    /// Whether the last taking found as many purges as it could take.
+    /// Whether the last look found as many purges as it could take.
     more_purges: bool,
-    /// Whether it found so many that the next ones are worth waiting for.
+    /// Whether it found so many that waiting for the next ones pays off.
     many_purges: bool,
-    /// Under which it holds rows, over all connections.
+    /// The number under which it holds rows, across connections.
     id: i64,
 }
 
@@ -90,7 +89,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, or its tables cannot be used.
+    /// If the database cannot be reached, or its tables cannot be used.
     pub(crate) async fn open(outbox: &Outbox) -> std::result::Result<Store, OutboxError> {
         let mut store = outbox.open().await?;
         let mut checked = store.check().await;
@@ -135,7 +134,7 @@ impl Relay {
         }
     }
 
-    /// Works until it is told to stop.
+    /// Runs until it receives the order to stop.
     pub(crate) async fn run(mut self, store: Store) {
         let mut store = Some(store);
         let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -170,8 +169,7 @@ impl Relay {
         self.link.end();
     }
 
-    /// Connects again. What was taken over the old connection is still held; what was lost with it
-    /// is given back.
+    /// Connects again. The relay still holds the rows of the old connection, and returns those whose answer was lost.
     async fn reopen(&self) -> std::result::Result<Store, OutboxError> {
         let mut store = self.outbox.open().await?;
         store.go_on_as(self.id);
@@ -183,13 +181,13 @@ impl Relay {
         }
     }
 
-    /// Lets wait again what stands as taken by this relay, though it holds no such row.
+    /// Returns rows to the queue that are marked as taken by this relay, but that it does not hold.
     async fn give_back_strangers(&self, store: &mut Store) -> Result<()> {
         let (purges, deliveries) = self.engine.tickets.held();
         let count = store.release_but(&purges, &deliveries).await?;
         if count > 0 {
             emit(
-                || tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again"),
+                || tracing::warn!(target: "roan", count, "rows were taken, but the answer was lost; they return to the queue"),
             );
         }
         Ok(())
@@ -201,7 +199,7 @@ impl Relay {
         }
     }
 
-    /// Works over one connection until that fails.
+    /// Uses one connection until it fails.
     async fn serve(
         &mut self,
         mut store: Store,
@@ -216,16 +214,16 @@ impl Relay {
                 Ok(Err(error)) => return Err(OutboxError::of(&error)),
                 Err(_) => {
                     return Err(OutboxError::Database(
-                        "no answer for a minute; connecting anew".to_owned(),
+                        "no answer for a minute; reconnecting".to_owned(),
                     ));
                 }
             }
             if *failures > 0 {
-                emit(|| tracing::info!(target: "roan", "the outbox's database is back"));
+                emit(|| tracing::info!(target: "roan", "the outbox's database is reachable again"));
                 *failures = 0;
             }
             if self.link.is_stopping() {
-                // Whatever fails now, the lease makes good.
+                // If this fails, the lease recovers the rows.
                 let _ = self.write_down(&mut store).await;
                 let _ = store.release_own().await;
                 store.close().await;
@@ -238,10 +236,10 @@ impl Relay {
     fn tell_trouble(&self, error: &OutboxError, failures: u32) {
         if failures == 1 {
             loudly(format_args!(
-                "the outbox cannot be read, so nothing of it is purged until it can: {error}"
+                "cannot read the outbox; its purges wait until it can be read: {error}"
             ));
         } else {
-            emit(|| tracing::warn!(target: "roan", %error, failures, "the outbox cannot be read"));
+            emit(|| tracing::warn!(target: "roan", %error, failures, "cannot read the outbox"));
         }
     }
 
@@ -260,7 +258,7 @@ impl Relay {
         if self.link.take_poked() {
             self.schedule.poke(now);
         }
-        // Until the look that this write is told of has begun, others need not wake the relay.
+        // Other writes need not wake the relay until the look for this write has begun.
         if !self.expects && self.link.is_expected() {
             self.expects = true;
             self.schedule.expect(now);
@@ -295,13 +293,13 @@ impl Relay {
         self.keep_house(store).await
     }
 
-    /// Rows may wait anywhere.
+    /// Rows of any kind may be waiting.
     fn hurry_all(&mut self, now: Instant) {
         self.schedule.hurry(Look::Purges, now);
         self.schedule.hurry(Look::Deliveries, now);
     }
 
-    /// As many answers as may be outstanding besides those that are.
+    /// The number of further answers that may be outstanding.
     fn room(&self) -> usize {
         self.window
             .saturating_sub(self.engine.tickets.outstanding())
@@ -326,7 +324,7 @@ impl Relay {
         }
         let room = self.room();
         if room < (BATCH / 4).min(self.window) {
-            // Not for a handful; answers will make room.
+            // A small number is not worth a look: answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
         }
@@ -353,7 +351,7 @@ impl Relay {
         if given_back.is_empty() {
             self.batch = (2 * self.batch).min(BATCH);
         } else {
-            // A row of a trigger may hold hundreds of targets. The rest waits again.
+            // A row of a trigger may contain hundreds of targets. The rest returns to the queue.
             self.batch = handed_over.max(1);
             store.release_purges(&given_back).await?;
         }
@@ -381,7 +379,7 @@ impl Relay {
         };
         if let Some(error) = &unread {
             loudly(format_args!(
-                "row {} of the outbox is dead, in whole or in part: {error}",
+                "row {} of the outbox is dead, at least in part: {error}",
                 purge.id
             ));
         }
@@ -507,7 +505,7 @@ impl Relay {
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
                 emit(
-                    || tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life"),
+                    || tracing::warn!(target: "roan", relay, "took over the rows of a relay that was silent"),
                 );
                 self.hurry_all(now);
             }
@@ -543,7 +541,7 @@ impl Relay {
         self.alarmed = over;
         if over {
             emit(
-                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold"),
+                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog exceeds the threshold"),
             );
         } else {
             emit(
@@ -559,13 +557,13 @@ impl Relay {
     }
 }
 
-/// What the relay does next.
+/// The relay's next step.
 enum Next {
     Serve(Store),
     End,
 }
 
-/// The time that was so long ago.
+/// The time at that age.
 fn since(age_ms: i64, now: Instant) -> Instant {
     // A clock that was set back makes an age negative.
     let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));

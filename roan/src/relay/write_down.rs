@@ -1,4 +1,4 @@
-//! From what the dispatcher has answered to what the tables say.
+//! Records the dispatcher's answers in the tables.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::dispatcher::tickets::{Deferred, News, Row, What, Why};
 use crate::outbox::payload;
 use crate::outbox::store::{Ended, NewDelivery, Store};
 
-/// A purge that is given up, for the reports.
+/// A purge that was given up, for the reports.
 struct Given {
     cache: String,
     node: String,
@@ -20,7 +20,7 @@ struct Given {
 }
 
 impl Relay {
-    /// Writes down all that is new.
+    /// Records all new answers.
     pub(super) async fn write_down(&mut self, store: &mut Store) -> Result<(), sqlx::Error> {
         let news = self.engine.tickets.take_news();
         match self.write(store, &news).await {
@@ -86,7 +86,7 @@ impl Relay {
     fn ended(&mut self, news: &[News]) -> (Ended, Vec<Given>) {
         let mut ended = Ended::default();
         let mut given_up = Vec::new();
-        // The same target deferred twice for one node is one delivery.
+        // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
         for News { row, age_ms, what } in news {
             let deferred = match (what, *row) {
@@ -155,7 +155,7 @@ impl Relay {
         (ended, given_up)
     }
 
-    /// In how many milliseconds it is tried again; `None` when it is dead.
+    /// Milliseconds until the retry. `None` if the purge is dead.
     fn due_in(&mut self, deferred: &Deferred, age_ms: i64) -> Option<i64> {
         match deferred.why {
             Why::Unsent => Some(0),
@@ -173,7 +173,7 @@ impl Relay {
         }
     }
 
-    /// Reports deliveries that have become too old while they waited.
+    /// Reports deliveries that became too old while they waited.
     pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
         for (cache, node, target) in expired {
             if let Ok(target) = payload::read_target(&target) {

@@ -49,7 +49,7 @@ impl Options {
         self
     }
 
-    /// Puts this text in place of what stands in the purge location: `return 403;`,
+    /// Puts this text in place of the content of the purge location: `return 403;`,
     /// `return 302 /login;`, an `auth_basic`.
     #[must_use]
     pub fn purge_location(mut self, text: &str) -> Self {
@@ -120,7 +120,7 @@ impl Options {
     }
 }
 
-/// Replaces a word that must stand there once: else something other than the quoted text is tested.
+/// Replaces a word that must occur once: otherwise the test does not use the quoted text.
 fn replace(conf: &mut String, word: &str, with: &str) {
     let times = conf.matches(word).count();
     assert_eq!(times, 1, "tests/conf/site.conf must have {word:?} once");

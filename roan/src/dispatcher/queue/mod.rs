@@ -1,6 +1,6 @@
-//! What waits for one node: which purge is next, when, and what becomes of its answer.
+//! The queue of one node: which purge is next, when, and what follows from its answer.
 //!
-//! No input or output, no clock of its own: each method is told the time.
+//! It has no I/O and no clock: each method takes the time.
 //!
 //! ```text
 //!            ask             next              answered
@@ -61,7 +61,7 @@ pub(crate) struct Room {
     pub(crate) failed: usize,
 }
 
-/// See the module.
+/// The queue of one node.
 pub(super) struct Queue {
     policy: Policy,
     backoff: Backoff,

@@ -1,5 +1,4 @@
-//! The outbox's tables, as the relay uses them. One connection, one statement at a time; what the
-//! statements mean together is in `relay/`.
+//! The outbox's tables, as the relay uses them: one connection, one statement at a time. The decisions are in `relay/`.
 
 mod admin;
 mod catalog;
@@ -25,21 +24,20 @@ pub(crate) use take::{TakenPurge, Which};
 const WAITING: i64 = 0;
 /// `state` of a row that a relay has taken.
 const TAKEN: i64 = 1;
-/// `state` of a purge that every node has answered.
+/// `state` of a purge that every node answered.
 const DONE: i64 = 2;
-/// `state` of what is given up.
+/// `state` of a dead row.
 const DEAD: i64 = 3;
-/// `state` of a purge that lives on in deliveries.
+/// `state` of a purge that continues as deliveries.
 const DELIVERED_LATER: i64 = 4;
 
-/// See the module. After an error it is dropped, and another is opened: a transaction may be under
-/// way.
+/// A connection to the tables. It is dropped after an error, because a transaction may be open, and another is opened.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
     dialect: Dialect,
     prefix: String,
-    /// Under which this relay takes rows.
+    /// The number under which this relay takes rows.
     relay: i64,
 }
 
@@ -64,24 +62,23 @@ impl Store {
             prefix: prefix.to_owned(),
             relay: fastrand::i64(1..),
         };
-        // A relay that falls silent in the middle of a transaction, since its machine has lost its
-        // power or its network, must not keep the rows that it has locked for as long as the database
-        // would wait for it. One that lives asks for something five times in a lease.
+        // If the machine of a relay loses its power or its network in a transaction, the rows must not stay
+        // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
         let silence = lease.max(Duration::from_secs(1));
         let session = match store.dialect {
-            // What the relay writes may be lost with a crash: then it is done again.
+            // A crash may lose the relay's writes: then it does them again.
             Dialect::Postgres => format!(
                 "SET synchronous_commit = off; SET idle_in_transaction_session_timeout = {}",
                 silence.as_millis().min(i32::MAX.unsigned_abs().into())
             ),
-            // Stricter levels lock the gaps between rows, and so hold up the program's own writes. A server may have
-            // switched `autocommit` off, and then each statement would be taken back when the connection ends.
+            // Stricter levels lock the gaps between rows, and so delay the program's own writes. A server may have
+            // `autocommit` off: then the end of the connection would roll each statement back.
             Dialect::MySql => format!(
                 "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                  SET SESSION autocommit = 1, SESSION wait_timeout = {}",
                 silence.as_millis().div_ceil(1000)
             ),
-            // Part of the options.
+            // The options contain it.
             Dialect::Sqlite => return Ok(store),
         };
         let set = store.connection.batch(session).await;
@@ -100,18 +97,18 @@ impl Store {
     fn begin(&self) -> &'static str {
         match self.dialect {
             Dialect::Postgres | Dialect::MySql => "BEGIN",
-            // A transaction that began by reading could not become a writing one.
+            // A transaction that began by reading could not start to write.
             Dialect::Sqlite => "BEGIN IMMEDIATE",
         }
     }
 
-    /// Statements without values, all or none of them.
+    /// Runs statements without values in one transaction.
     async fn transaction(&mut self, statements: &[String]) -> Result<()> {
         let sql = format!("{};\n{};\nCOMMIT", self.begin(), statements.join(";\n"));
         self.connection.batch(sql).await
     }
 
-    /// Whether the tables are there, of the right version, and may be used.
+    /// Checks that the tables exist, have the right version, and that the user has the privileges.
     pub(crate) async fn check(&mut self) -> std::result::Result<(), OutboxError> {
         let found = self.version().await;
         match found.map_err(|error| OutboxError::of(&error))? {
@@ -135,12 +132,12 @@ impl Store {
         Ok(version.filter(|version| *version > 0))
     }
 
-    /// The tables that are not there, `roan_schema` left out.
+    /// The missing tables, without `roan_schema`.
     async fn missing_tables(&mut self) -> Result<Vec<String>> {
         let mut missing = Vec::new();
         for table in ["roan_outbox", "roan_delivery", "roan_relay"] {
             let table = self.sql(table);
-            // PostgreSQL would end the transaction for a table that is not there.
+            // PostgreSQL would abort the transaction for a missing table.
             let is_there = match self.dialect {
                 Dialect::Postgres => {
                     let sql = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
@@ -165,9 +162,9 @@ impl Store {
         Ok(missing)
     }
 
-    /// Does once what the relay does, and takes it back.
+    /// Runs the relay's statements once, and rolls back.
     async fn rehearse(&mut self) -> Result<()> {
-        // That of no row: another rehearsal may be under way.
+        // The id does not belong to a row. Another program may run the same check.
         let id = self.relay.to_string();
         self.connection.batch(self.begin().to_owned()).await?;
         for sql in [
@@ -189,13 +186,13 @@ impl Store {
         self.connection.batch("ROLLBACK".to_owned()).await
     }
 
-    /// Makes the tables, or brings them up to date. Several programs may do so at once.
+    /// Creates the tables, or brings them up to date. Several programs may do this at the same time.
     pub(super) async fn migrate(&mut self) -> std::result::Result<(), OutboxError> {
         self.lock_migration(true)
             .await
             .map_err(|error| OutboxError::of(&error))?;
         let migrated = self.migrate_locked().await;
-        // Its end gives the lock back, too.
+        // Its end releases the lock, too.
         let _ = self.lock_migration(false).await;
         migrated
     }
@@ -230,12 +227,12 @@ impl Store {
                 known: schema::VERSION,
             });
         }
-        // A dump may have left out the tables or the version, and a person may have dropped a table.
+        // A dump may have omitted the tables or the version, or a person may have dropped a table.
         let missing = self.missing_tables().await.map_err(of)?;
         match (missing.len(), has_version && found > 0) {
             (0, true) => {}
             (0, false) => {
-                // Made by these steps, of which only the last has left no trace.
+                // The tables exist, and only the version is missing.
                 let create = if has_version {
                     ""
                 } else {
@@ -254,7 +251,7 @@ impl Store {
                     } else {
                         String::new()
                     };
-                    // One transaction, but for MySQL, which has none for tables: its steps can be taken again.
+                    // One transaction, except on MySQL, whose table statements are not transactional: its steps can be run again.
                     let up = format!("{drop}{}", migration.up);
                     self.connection.batch(up).await.map_err(of)?;
                 }
@@ -274,7 +271,7 @@ impl Store {
 /// `roan_outbox`, `roan_delivery` and `roan_relay`.
 const TABLES_BESIDE_THE_VERSION: usize = 3;
 
-/// `(1, 2, 3)`; of no number, a list that holds none.
+/// `(1, 2, 3)`. Without numbers, a list that does not match any.
 fn list(numbers: impl IntoIterator<Item = i64>) -> String {
     let numbers: Vec<String> = numbers
         .into_iter()

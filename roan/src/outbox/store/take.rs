@@ -1,4 +1,4 @@
-//! Taking rows: those that wait, oldest first, and that no other relay is about to take.
+//! Taking rows: waiting rows, oldest first, that no other relay is taking.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(crate) struct TakenPurge {
     pub(crate) age_ms: i64,
 }
 
-/// What one node has not answered yet.
+/// A purge that one node has not answered yet.
 #[derive(Debug)]
 pub(crate) struct TakenDelivery {
     pub(crate) id: i64,
@@ -39,7 +39,7 @@ pub(crate) enum Which {
 }
 
 impl Store {
-    /// Whether a purge waits. Cheaper than to take one.
+    /// Whether a purge waits. This is cheaper than taking one.
     pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
         let sql = self.sql(&format!(
             "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 LIMIT 1"
@@ -86,7 +86,7 @@ impl Store {
         Ok(nodes)
     }
 
-    /// No node has such a name, so these deliveries are dead.
+    /// Nodes cannot have such names, so these deliveries are dead.
     async fn end_unreadable_nodes(&mut self, cache: &str, node: &str) -> sqlx::Result<()> {
         let sql = self.sql(&format!(
             "SELECT id, {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
@@ -181,7 +181,7 @@ impl Store {
         let relay = self.relay;
         let taking = format!("UPDATE {table} SET state = {TAKEN}, relay = {relay} WHERE id");
         let sql = match self.dialect {
-            // As an array the rows are chosen once; a subquery may be run again for each row.
+            // An array selects the rows once. PostgreSQL may run a subquery for each row.
             Dialect::Postgres => {
                 format!("{taking} = ANY(ARRAY(SELECT id {of_waiting})) RETURNING {columns}")
             }

@@ -24,7 +24,7 @@ pub(super) struct NginxNode {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) setup: Setup,
-    /// Whether it was said that no site is configured: once for all nodes.
+    /// Whether a missing site was logged: once for all nodes.
     pub(super) has_said_no_site: Arc<AtomicBool>,
 }
 
@@ -40,7 +40,7 @@ impl NginxNode {
         }
         headers.insert(HOST, site.header().clone());
         if let Some(scheme) = site.scheme() {
-            // For keys with a scheme: a map over this header gives the page's own.
+            // For keys with a scheme: a `map` over this header returns the scheme of the page.
             headers.insert(
                 "x-forwarded-proto",
                 HeaderValue::from_static(scheme_name(scheme)),
@@ -49,7 +49,7 @@ impl NginxNode {
         Some(request)
     }
 
-    /// Sends a request; without a whole reply, the answer says why.
+    /// Sends a request. Without a complete reply, the answer says why.
     async fn send(&self, request: Request) -> Result<Reply, Answer> {
         let mut response = self
             .http
@@ -95,8 +95,8 @@ impl NginxNode {
         let own = self.location.own_site();
         if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
             warn_loudly(format_args!(
-                "no site is configured, so purges go to the pages of {}, the host of the purge URL: set `ROAN_SITE`, \
-                 or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
+                "no default site is configured, so rules without `site = ...` purge the pages of {}, the host of the \
+                 purge URL: set `ROAN_SITE`, or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
                 own.authority()
             ));
         }
