@@ -14,6 +14,10 @@ use crate::base::target::{Target, TargetKind};
 /// The version that Roan writes, and the newest that it reads.
 const VERSION: u64 = 1;
 
+/// The maximum number of targets, or of rows, in one payload. More make a second one, so that each row of the outbox stays
+/// small enough to be taken.
+pub(crate) const LONGEST: usize = 500;
+
 pub(crate) fn encode(targets: &[Target]) -> String {
     let mut payload = String::with_capacity(32 + targets.len() * 48);
     payload.push_str(r#"{"purge":["#);
