@@ -117,10 +117,9 @@ impl Roan {
     ///
     /// Call it after the program has stopped serving requests. Later purges are dropped, and reported as such.
     pub async fn shutdown(&self, timeout: Duration) -> Remaining {
-        // The second order returns what remains.
-        let _ = self.order_flush(timeout, true).await;
-        let reply = self.order_end();
-        reply.await.unwrap_or_else(|_| self.engine().left(true))
+        let flushed = self.order_flush(timeout, true).await.ok();
+        let reply = self.order_end().await.ok();
+        self.ended(flushed, reply)
     }
 
     /// As [`Roan::shutdown`], for programs without a runtime.
@@ -129,11 +128,20 @@ impl Roan {
     ///
     /// If called inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
     pub fn shutdown_blocking(&self, timeout: Duration) -> Remaining {
-        let _ = self.order_flush(timeout, true).blocking_recv();
-        let reply = self.order_end();
-        reply
-            .blocking_recv()
-            .unwrap_or_else(|_| self.engine().left(true))
+        let flushed = self.order_flush(timeout, true).blocking_recv().ok();
+        let reply = self.order_end().blocking_recv().ok();
+        self.ended(flushed, reply)
+    }
+
+    /// What remains at the end: at the nodes by the second order, in the outbox by the first, for the end gives back
+    /// to the outbox what it has taken.
+    fn ended(&self, flushed: Option<Remaining>, ended: Option<Remaining>) -> Remaining {
+        let mut remaining = ended.unwrap_or_else(|| self.engine().left(true));
+        if let Some(flushed) = flushed {
+            remaining.outbox = flushed.outbox;
+            remaining.outbox_unread = flushed.outbox_unread;
+        }
+        remaining
     }
 
     /// Runs `work` on the dispatcher's thread after `delay`, if `needed` is still alive. A flush waits for it.
@@ -160,6 +168,7 @@ impl Roan {
             deadline,
             rebounds,
             look: self.engine().want_look(),
+            looked: (now, false),
             reply,
         }));
         receiver

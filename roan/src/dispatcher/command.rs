@@ -38,6 +38,8 @@ pub(crate) struct Flush {
     pub(crate) rebounds: bool,
     /// The number of the look into the database that this needs.
     pub(crate) look: Option<u64>,
+    /// When that look was asked for, and whether nothing waited outside of the database then.
+    pub(crate) looked: (Instant, bool),
     pub(crate) reply: oneshot::Sender<Remaining>,
 }
 

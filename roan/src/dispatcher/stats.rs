@@ -106,14 +106,21 @@ impl fmt::Display for Remaining {
                 pending,
                 rebounds,
             } = node;
-            write!(
-                f,
-                "{comma}{pending} purges and {rebounds} rebounds at {cache} {node}"
-            )?;
+            let (pending, rebounds) = (counted(*pending, "purge"), counted(*rebounds, "rebound"));
+            write!(f, "{comma}{pending} and {rebounds} wait for {cache} {node}")?;
             comma = ", ";
         }
         if self.outbox > 0 {
-            write!(f, "{comma}{} rows in the outbox", self.outbox)?;
+            let rows = usize::try_from(self.outbox).unwrap_or(usize::MAX);
+            write!(
+                f,
+                "{comma}{} in the outbox for the next start",
+                if rows == 1 {
+                    "1 row waits".to_owned()
+                } else {
+                    format!("{rows} rows wait")
+                }
+            )?;
         } else if self.outbox_unread {
             write!(
                 f,
@@ -122,4 +129,10 @@ impl fmt::Display for Remaining {
         }
         Ok(())
     }
+}
+
+/// `1 purge`, `2 purges`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }

@@ -217,11 +217,13 @@ fn answer_flushes(
         let rows = engine.waiting_at(flush.look);
         left.outbox = rows.unwrap_or_default();
         left.outbox_unread = rows.is_none();
-        let is_empty = !more_will_come
+        let is_idle = !more_will_come
             && left.nodes.is_empty()
             && engine.inbox.is_empty()
-            && !engine.tickets.has_news()
-            && rows == Some(0);
+            && !engine.tickets.has_news();
+        let (looked, was_idle) = flush.looked;
+        // An answer that came after the look may have left a row in the database.
+        let is_empty = is_idle && rows == Some(0) && (was_idle || flush.look.is_none());
         if is_empty || now >= flush.deadline {
             // The caller may have gone.
             let _ = flush.reply.send(left);
@@ -229,10 +231,11 @@ fn answer_flushes(
         }
         *due = flush.deadline.min(*due);
         if flush.look.is_some() {
-            *due = (now + LOOK_AGAIN).min(*due);
-            if rows.is_some() {
+            if rows.is_some() && (now >= looked + LOOK_AGAIN || is_idle && !was_idle) {
                 flush.look = engine.want_look();
+                flush.looked = (now, is_idle);
             }
+            *due = (flush.looked.0 + LOOK_AGAIN).max(now).min(*due);
         }
         waiting.push(flush);
     }
