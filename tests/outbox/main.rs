@@ -8,6 +8,7 @@
 
 mod deliveries;
 mod memory;
+mod poolers;
 mod relays;
 mod rows;
 mod starting;

@@ -11,6 +11,7 @@ use super::schema::{Migration, migrations};
 use super::store::Store;
 use super::trigger_settings::Triggers;
 use crate::base::cause::Cause;
+use crate::base::log::emit;
 
 /// Waiting longer than this for a statement means that the database is gone.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -92,6 +93,17 @@ impl Outbox {
     ///
     /// The relay keeps one connection to it.
     ///
+    /// # Poolers
+    ///
+    /// On PostgreSQL a URL of a pooler (PgBouncer, RDS Proxy, ...) is noticed, in whatever mode it pools. The relay
+    /// then leaves nothing on the pool's connections: it sets everything with `SET LOCAL`, prepares no statement, and
+    /// its locks end with their transaction. The URL of the server itself is cheaper, and [`notify`](Self::notify)
+    /// needs it; the program's own writes may go through the pooler all the same.
+    ///
+    /// On MySQL the relay sets the isolation level, `autocommit` and `wait_timeout` of its session, and
+    /// [`migrate`](Self::migrate) takes a lock by `GET_LOCK`. Behind a proxy that shares sessions between clients,
+    /// give the URL of the server itself.
+    ///
     /// # Errors
     ///
     /// When the URL cannot be read, is of another kind of database or of one whose feature is not
@@ -104,9 +116,14 @@ impl Outbox {
         };
         let options = match scheme {
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => url
-                .parse::<sqlx::postgres::PgConnectOptions>()
-                .map(|options| Options::Postgres(Box::new(options.application_name("roan")))),
+            "postgres" | "postgresql" => {
+                url.parse::<sqlx::postgres::PgConnectOptions>()
+                    .map(|options| {
+                        // Not every pooler knows what sqlx asks of floats, and there are none here.
+                        let options = options.application_name("roan").extra_float_digits(None);
+                        Options::Postgres(Box::new(options))
+                    })
+            }
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => url
                 .parse::<sqlx::mysql::MySqlConnectOptions>()
@@ -200,7 +217,8 @@ impl Outbox {
     }
 
     /// PostgreSQL: each write sends a `NOTIFY`, so that relays of other programs wake at once. It
-    /// makes all commits of the database wait for each other, so it is off unless asked for.
+    /// makes all commits of the database wait for each other, so it is off unless asked for. The relay needs a
+    /// connection to the server itself, without a pooler: the start refuses another.
     pub fn notify(mut self) -> Self {
         self.notify = true;
         self
@@ -304,6 +322,26 @@ impl Outbox {
         if self.notify && self.dialect() != Dialect::Postgres {
             return fault("notify", "is for PostgreSQL alone");
         }
+        Ok(())
+    }
+
+    /// At the start: what is different behind a pooler.
+    pub(crate) fn check_pooler(&self, store: &Store) -> Result<(), OutboxError> {
+        if !store.is_pooled() {
+            return Ok(());
+        }
+        if self.notify {
+            return Err(OutboxError::Setting {
+                setting: "notify",
+                problem: "the database is reached through a pooler, where a LISTEN would be left to other clients: \
+                          give `Outbox::at` the URL of the server itself (writes may go through the pooler), or leave \
+                          `notify` out"
+                    .to_owned(),
+            });
+        }
+        emit(
+            || tracing::info!(target: "roan", "the outbox's database is reached through a pooler: the relay keeps nothing in its session, and prepares no statements; the URL of the server itself makes it cheaper"),
+        );
         Ok(())
     }
 

@@ -41,6 +41,9 @@ const MANY: usize = 8;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// So many conflicts with other transactions in a row are a trouble like others.
+const MOST_CONFLICTS: u32 = 20;
+
 /// Answers that may be outstanding for each second of the rebound delay, during which each row is
 /// held; and without one.
 const HELD: usize = 32 * 1024;
@@ -70,6 +73,8 @@ pub(crate) struct Relay {
     many_purges: bool,
     /// Under which it holds rows, over all connections.
     id: i64,
+    /// Conflicts with other transactions since the last turn that went well.
+    conflicts: u32,
 }
 
 impl Relay {
@@ -80,7 +85,10 @@ impl Relay {
     /// When the database cannot be reached, or its tables cannot be used.
     pub(crate) async fn open(outbox: &Outbox) -> std::result::Result<Store, OutboxError> {
         let mut store = outbox.open().await?;
-        let mut checked = store.check().await;
+        let mut checked = outbox.check_pooler(&store);
+        if checked.is_ok() {
+            checked = store.check().await;
+        }
         if checked.is_ok() {
             checked = triggers::check(outbox, &mut store).await;
         }
@@ -118,6 +126,7 @@ impl Relay {
             more_purges: false,
             many_purges: false,
             id: store.relay(),
+            conflicts: 0,
         }
     }
 
@@ -138,6 +147,8 @@ impl Relay {
                     store = Some(opened);
                     continue;
                 }
+                // What was under way is as after a connection that was lost.
+                Ok(Next::Reopen) => {}
                 Err(error) => {
                     failures += 1;
                     self.tell_trouble(&error, failures);
@@ -198,7 +209,14 @@ impl Relay {
                 tokio::time::timeout(Outbox::longest_statement(), self.turn(&mut store)).await;
             self.id = store.relay();
             match turn {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => self.conflicts = 0,
+                Ok(Err(error)) if self.is_passing(&error) => {
+                    emit(
+                        || tracing::debug!(target: "roan", %error, "the outbox's transaction is tried again"),
+                    );
+                    store.close().await;
+                    return Ok(Next::Reopen);
+                }
                 Ok(Err(error)) => return Err(OutboxError::of(&error)),
                 Err(_) => {
                     return Err(OutboxError::Database(
@@ -219,6 +237,12 @@ impl Relay {
             }
             self.wait().await;
         }
+    }
+
+    /// Whether it is a conflict with another transaction, which will be over when it is tried again.
+    fn is_passing(&mut self, error: &sqlx::Error) -> bool {
+        self.conflicts += 1;
+        Store::is_conflict(error) && self.conflicts < MOST_CONFLICTS
     }
 
     fn tell_trouble(&self, error: &OutboxError, failures: u32) {
@@ -510,6 +534,7 @@ impl Relay {
 /// What the relay does next.
 enum Next {
     Serve(Store),
+    Reopen,
     End,
 }
 

@@ -113,16 +113,12 @@ impl Store {
 
     /// What a person asked for is not to be lost.
     async fn execute_durably(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
-        let is_lazy = self.dialect == Dialect::Postgres;
-        if is_lazy {
-            let sql = "SET synchronous_commit = on";
-            self.connection.batch(sql.to_owned()).await?;
+        if self.dialect != Dialect::Postgres {
+            return self.connection.execute(sql, values).await;
         }
+        self.connection.batch("BEGIN".to_owned()).await?;
         let count = self.connection.execute(sql, values).await?;
-        if is_lazy {
-            let sql = "SET synchronous_commit = off";
-            self.connection.batch(sql.to_owned()).await?;
-        }
+        self.commit_durably().await?;
         Ok(count)
     }
 

@@ -156,28 +156,15 @@ impl Store {
         found.collect()
     }
 
-    /// Runs the statements for all triggers, all of them or none; but for MySQL, which has no
-    /// transactions for them.
+    /// Runs the statements for all triggers, as part of a change of the schema.
     pub(crate) async fn change_triggers(
         &mut self,
         statements: &[String],
     ) -> std::result::Result<(), OutboxError> {
-        let of = |error| OutboxError::of(&error);
-        if self.dialect == Dialect::MySql {
-            for statement in statements {
-                self.connection.batch(statement.clone()).await.map_err(of)?;
-            }
-            return Ok(());
+        for statement in statements {
+            let changed = self.connection.batch(statement.clone()).await;
+            changed.map_err(|error| OutboxError::of(&error))?;
         }
-        self.transaction(statements).await.map_err(of)
-    }
-
-    /// Lets one program at a time look at the triggers and change them.
-    pub(crate) async fn lock_triggers(
-        &mut self,
-        lock: bool,
-    ) -> std::result::Result<(), OutboxError> {
-        let locked = self.lock_migration(lock).await;
-        locked.map_err(|error| OutboxError::of(&error))
+        Ok(())
     }
 }

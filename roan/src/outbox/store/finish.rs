@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
+use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, code, list};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
@@ -118,16 +118,20 @@ impl Store {
     /// Whether the database refuses what was to be written, so that the same statement would fail again: SQLSTATE
     /// class 22 or 23, MySQL's 1366 (incorrect string value), SQLite's TOOBIG, CONSTRAINT and MISMATCH.
     pub(crate) fn refuses_a_value(error: &sqlx::Error) -> bool {
-        let code = error.as_database_error().and_then(|error| error.code());
-        code.is_some_and(|code| {
+        code(error).is_some_and(|code| {
             code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
                 || matches!(&*code, "HY000" | "18" | "19" | "20" | "1299" | "275")
         })
     }
 
+    /// Whether the database asks to try again: SQLSTATE class 40, of transactions that got in each other's way.
+    pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| code.len() == 5 && code.starts_with("40"))
+    }
+
     /// Ends a transaction of which a statement has failed.
     pub(crate) async fn roll_back(&mut self) -> Result<()> {
-        let rolled_back = self.connection.batch("ROLLBACK".to_owned()).await;
+        let rolled_back = self.connection.roll_back().await;
         // SQLite has mostly done so itself, and then there is nothing to end.
         rolled_back.or_else(|error| match self.dialect {
             Dialect::Sqlite => Ok(()),
