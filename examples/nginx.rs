@@ -35,7 +35,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When it is not there; the error says what to install.
+    /// If it is not there; the error says what to install.
     pub fn find() -> Result<Self, String> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         // Debian has it in a folder that is not in the path of every user.
@@ -75,7 +75,7 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// When it does not start; the error has its log.
+    /// If it does not start; the error has its log.
     pub async fn start(program: &Program, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
         let folder = new_folder()?;
         // Free a moment ago; should another program be faster, nginx says so in its log.

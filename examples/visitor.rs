@@ -27,7 +27,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// What stands in its heading.
+    /// Its heading.
     #[must_use]
     pub fn heading(&self) -> &str {
         let rest = self.page.split_once("<h1>").map_or("", |(_, rest)| rest);
@@ -40,10 +40,9 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// When there can be no HTTP client.
+    /// If there can be no HTTP client.
     pub fn new(blog: SocketAddr) -> Result<Self, reqwest::Error> {
-        // After a save the form sends a browser back to the page, which would tell the story
-        // before its time.
+        // After a save the form redirects a browser to the page. That request would come too early for the story.
         let client = Client::builder().redirect(Policy::none()).no_proxy();
         let client = client.timeout(Duration::from_secs(10)).build()?;
         Ok(Self { client, blog })
@@ -59,7 +58,7 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// When it cannot be had.
+    /// If it cannot be had.
     pub async fn get(&self, path: &str) -> Result<Seen, Box<dyn Error>> {
         let start = Instant::now();
         let response = self.client.get(self.url(path)).send().await?;
@@ -77,7 +76,7 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// When the blog does not take it.
+    /// If the blog does not take it.
     pub async fn rename(&self, path: &str, title: &str) -> Result<Duration, Box<dyn Error>> {
         let start = Instant::now();
         self.send_form(path, &[("title", title)]).await?;
@@ -88,7 +87,7 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// When the blog does not take it.
+    /// If the blog does not take it.
     pub async fn create(&self, slug: &str, title: &str) -> Result<(), Box<dyn Error>> {
         let fields = [("slug", slug), ("title", title)];
         self.send_form("/posts", &fields).await
@@ -110,18 +109,18 @@ impl Visitor {
     ///
     /// # Errors
     ///
-    /// When the blog does not do it.
+    /// If the blog does not do it.
     pub async fn delete(&self, path: &str) -> Result<(), Box<dyn Error>> {
         let request = self.client.delete(self.url(path));
         request.send().await?.error_for_status()?;
         Ok(())
     }
 
-    /// Whether there is no such page.
+    /// Whether the page does not exist.
     ///
     /// # Errors
     ///
-    /// When the blog cannot be asked.
+    /// If the blog cannot be asked.
     pub async fn is_gone(&self, path: &str) -> Result<bool, Box<dyn Error>> {
         let response = self.client.get(self.url(path)).send().await?;
         Ok(response.status() == StatusCode::NOT_FOUND)

@@ -47,7 +47,7 @@ async fn behind_nginx(app: Router, program: &Program) -> Result<Site, Box<dyn Er
 async fn behind_the_embedded_cache(app: Router) -> Result<Site, Box<dyn Error>> {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-    // The blog says nothing about caches. nginx is told the same: `proxy_cache_valid 200 1y`.
+    // The blog does not send caching headers. nginx has the same setting: `proxy_cache_valid 200 1y`.
     let pages = Embedded::builder().default_ttl(YEAR).build();
     Ok(Site {
         address: listen(app.layer(pages.layer())).await?,

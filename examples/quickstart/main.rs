@@ -29,7 +29,7 @@ fn start(cache: Cache) -> Result<Roan, ConfigError> {
     Roan::builder().cache(cache).install()
 }
 
-// ---- The app, which knows nothing of caches --------------------------------------------------
+// ---- The app, which does not know about caches --------------------------------------------------
 
 mod blog;
 mod cache;

@@ -1,4 +1,4 @@
-//! The mistakes of one type, gathered so that one compile shows them all.
+//! Collects the mistakes of one type, so that one compilation shows them all.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::Error;
 
-/// Collects errors until the whole type has been looked at.
+/// Collects errors until the whole type was checked.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
     errors: Option<Error>,
@@ -23,7 +23,7 @@ impl Diagnostics {
         self.absorb(Error::new_spanned(tokens, message));
     }
 
-    /// Adds an error that a parser gave.
+    /// Adds the error of a parser.
     pub(crate) fn absorb(&mut self, error: Error) {
         match &mut self.errors {
             Some(errors) => errors.combine(error),
@@ -42,9 +42,9 @@ impl Diagnostics {
     }
 }
 
-/// The known name that was probably meant by `name`.
+/// The known name that is closest to `name`, if one is close.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the letters may be wrong, one always: `ur` is near `url`, `id` is not near `slug`.
+    // A third of the letters may differ, and always one: `ur` is close to `url`, `id` is not close to `slug`.
     let allowed = (name.chars().count() / 3).max(1);
     known
         .into_iter()

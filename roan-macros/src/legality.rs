@@ -1,7 +1,7 @@
 //! Which URLs and tags can be purged.
 //!
-//! `roan` checks with this file what a row makes of a template, and `roan-macros` the template itself: one
-//! is a link to the other, since neither crate may depend on the other.
+//! `roan` uses this file to check rendered templates, `roan-macros` to check the templates themselves. One file is a link to
+//! the other, because neither crate may depend on the other.
 
 /// The longest URL or tag, in bytes.
 pub(crate) const MAX_LEN: usize = 16 * 1024;
@@ -15,7 +15,7 @@ pub(crate) enum Flaw {
     Character { found: char, at: usize },
     /// A `%` without two hexadecimal digits after it.
     Escape { at: usize },
-    /// A segment `.` or `..`, which clients resolve before they ask.
+    /// A segment `.` or `..`, which clients resolve before they send a request.
     DotSegment,
     /// A server that decodes it may resolve it to a path outside of the purge location.
     Climbs,
@@ -25,8 +25,8 @@ pub(crate) enum Flaw {
     TooLong,
 }
 
-/// Accepts just the URLs that the URL parser of browsers (and of reqwest) leaves as they are:
-/// <https://url.spec.whatwg.org/#path-percent-encode-set> and the query's set beside it.
+/// Accepts exactly the URLs that the URL parser of browsers (and of reqwest) leaves unchanged:
+/// <https://url.spec.whatwg.org/#path-percent-encode-set> and the set of the query next to it.
 pub(crate) fn check_url(url: &str) -> Result<(), Flaw> {
     if !url.starts_with('/') {
         return Err(Flaw::NoLeadingSlash);
@@ -57,14 +57,13 @@ pub(crate) fn check_url(url: &str) -> Result<(), Flaw> {
     check_rendered_url(url)
 }
 
-/// The part of [`check_url`] that is left when the text between the values was checked before, and the
-/// values were encoded.
+/// The rest of [`check_url`], for a URL whose literal pieces were checked before and whose values were encoded.
 pub(crate) fn check_rendered_url(url: &str) -> Result<(), Flaw> {
     if url.len() > MAX_LEN {
         return Err(Flaw::TooLong);
     }
     let path = url.find('?').map_or(url, |query| &url[..query]);
-    // Nearly all paths end here. An encoded dot is `%2E`, or has the `%25` of another encoding.
+    // Almost all paths end here. An encoded dot is `%2E`, or has the `%25` of another encoding.
     let may_have_dots = |pair: &[u8]| matches!(pair, b"/." | b".." | b"%2");
     if !path.as_bytes().windows(2).any(may_have_dots) {
         return Ok(());
@@ -148,7 +147,7 @@ fn climbs(path: &str) -> bool {
     false
 }
 
-/// What is left when `text` is percent-decoded until there is nothing more to decode.
+/// `text`, percent-decoded until it does not change any more.
 fn decoded(text: &str) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut decoded = Vec::with_capacity(text.len());

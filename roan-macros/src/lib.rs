@@ -9,7 +9,7 @@ mod url;
 
 use proc_macro::TokenStream;
 
-/// Says which pages show a model, so that they are purged when a row of it changes.
+/// Declares the pages that show a model. Roan purges them when a row of the model changes.
 ///
 /// ```ignore
 /// use roan::purge_on;
@@ -26,10 +26,9 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// The attribute implements `roan::Model`; hooks such as `roan::saved(&post)` then do the rest. It
-/// stands on a struct or an enum, generic or not, above, below or between other attributes. Several
-/// of them make one list of rules. Every mistake in them is an error of the compiler, and all mistakes of
-/// a type are shown at once.
+/// The attribute implements `roan::Model`; hooks such as `roan::saved(&post)` use it. Put it on a struct or an enum,
+/// generic or not, above, below or between other attributes. Several attributes make one list of rules. Every mistake in
+/// them is a compile error, and one compilation shows all mistakes of a type.
 ///
 /// # Grammar
 ///
@@ -41,26 +40,26 @@ use proc_macro::TokenStream;
 /// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | crate = PATH
 /// ```
 ///
-/// An attribute has at least one event and one target. Each target is a rule of its own; the events
-/// and the options hold for all targets of the attribute.
+/// An attribute has at least one event and one target. Each target makes one rule. Events and options apply to all
+/// targets of the attribute.
 ///
 /// ## Events
 ///
 /// | event | fires when |
 /// |---|---|
-/// | `create` | a row is new |
-/// | `update` | a row has changed; the pages of the old row and of the new one are purged |
-/// | `update(title, slug)` | one of these fields has changed; tuple fields are numbers, `update(0)` |
-/// | `delete` | a row is gone |
+/// | `create` | a row is created |
+/// | `update` | a row is updated; the pages of the old row and of the new row are purged |
+/// | `update(title, slug)` | an update changes one of these fields; tuple fields are numbers, `update(0)` |
+/// | `delete` | a row is deleted |
 /// | `save` | `create` and `update` |
 ///
 /// ## Targets
 ///
-/// - `url = "/posts/{slug}"`: the path of a page, with a query perhaps.
-/// - `tag = "author-{author.id}"`: every page that carries the tag (surrogate key). The caches must
-///   know tags.
-/// - `urls = Self::archive`: a function that gives any number of pages, for what a template cannot
-///   say. It takes the row, and returns an iterator of `String`, `&str` or `roan::Target`:
+/// - `url = "/posts/{slug}"`: the path of a page, with an optional query.
+/// - `tag = "author-{author.id}"`: every page that has the tag (surrogate key). A cache must support
+///   tags: the embedded cache does, nginx does not.
+/// - `urls = Self::archive`: a function that returns any number of pages, for URLs that a template cannot
+///   express. It takes the row, and returns an iterator of `String`, `&str` or `roan::Target`:
 ///
 /// ```ignore
 /// #[purge_on(save, delete, urls = Self::archive)]
@@ -76,48 +75,47 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// - `related(author_id -> author::Model)`: what the rules of a related row yield for `save`. The hooks of
-///   SeaORM read that row by its key, one query for a rule and a write; on an update of the field both
-///   rows are followed. `related(editor_id? -> author::Model)` is for an `Option`. It stands on an
-///   entity's `Model` alone, follows one step, and no other hook does: `roan::saved(&post)` yields nothing for it.
+/// - `related(author_id -> author::Model)`: the pages of a related row, as if that row had been saved. The hooks of
+///   SeaORM read the row by its key, with one query for each rule and write. If an update changes the field, they follow
+///   both rows. Use `related(editor_id? -> author::Model)` for an `Option`. It needs a SeaORM entity's `Model`, and
+///   follows one step. Other hooks do not follow it: `roan::saved(&post)` yields nothing for it.
 ///
 /// ## Options
 ///
-/// - `when = self.published`: the rule yields nothing for a row of which this is false. Any
-///   expression of type `bool`; `self` is the row. An update asks the old row and the new one, each for
-///   its own pages: the page of a post that is no longer published is purged too.
-/// - `site = "www"`: the pages are those of the named site, and not of the default one.
-/// - `table = "blog.posts"`: what the database calls the type; once for a type is enough, also alone,
-///   `#[purge_on(table = "posts")]`. Without it the attributes of SeaORM and Diesel say it, or else it is
-///   the type's name in snake case with an `s`. Columns are called as the fields, or as
-///   `#[sea_orm(column_name = "...")]`, `#[diesel(column_name = ...)]` or `#[sqlx(rename = "...")]` say. It asks
-///   for triggers of the database (`roan::triggers`), so that each field in a template must be a text, an
-///   integer or, with the feature `uuid`, a `uuid::Uuid`; `{field.to_string()}` leaves a rule to hooks.
-/// - `crate = path`: where `roan` is, if not at `::roan`. Once for a type is enough.
+/// - `when = self.published`: the rule yields nothing for a row for which this is false. Any
+///   expression of type `bool`; `self` is the row. An update evaluates it on the old row and on the new row, each for its
+///   own pages: so the page of a post that is no longer published is purged, too.
+/// - `site = "www"`: the pages belong to the named site, not to the default site.
+/// - `table = "blog.posts"`: the name of the table, for database triggers (`roan::triggers`). Write it once for a type; it
+///   may be alone, `#[purge_on(table = "posts")]`. The default is the name in the attributes of SeaORM and Diesel, else the
+///   type's name in snake case with an `s`. Columns have the names of the fields, or those of
+///   `#[sea_orm(column_name = "...")]`, `#[diesel(column_name = ...)]` and `#[sqlx(rename = "...")]`. With `table`, each
+///   field in a template must be a text, an integer or, with the feature `uuid`, a `uuid::Uuid`; `{field.to_string()}`
+///   leaves a rule to hooks.
+/// - `crate = path`: the path of `roan`, if it is not `::roan`. Write it once for a type.
 ///
 /// # Templates
 ///
-/// | capture | is filled with |
+/// | capture | value |
 /// |---|---|
 /// | `{slug}` | the field, as its `Display` shows it |
 /// | `{author.id}` | a field of a field |
 /// | `{0}`, `{0.name}` | a field of a tuple struct |
-/// | `{permalink()}`, `{author.slug()}` | what a method gives, called without arguments |
-/// | `{subtitle?}` | the value of an `Option`; on `None` the rule yields nothing |
-/// | `{path*}` | several path segments: the slashes in the value stay |
+/// | `{permalink()}`, `{author.slug()}` | the result of a method without arguments |
+/// | `{subtitle?}` | the value of an `Option`; the rule yields nothing for `None` |
+/// | `{path*}` | several path segments: slashes in the value are kept |
 /// | `{path*?}` | both |
-/// | `{{`, `}}` | nothing: these are the braces themselves |
+/// | `{{`, `}}` | the braces themselves |
 ///
-/// Every value is percent-encoded, but for letters, digits and `-._~` (RFC 3986), so that it is one
-/// path segment, or one query value after the first `?`, whatever stands in the field. A row whose value
-/// makes a segment `.` or `..` yields no page but a reported error, since browsers never ask for
-/// such a URL. So does one whose value would climb out, such as `../../admin`: a server that decodes it, as nginx does,
-/// would answer the purge at another location.
+/// Every value is percent-encoded, except letters, digits and `-._~` (RFC 3986). So it is always one path segment or,
+/// after the first `?`, one query value. A row whose value makes a segment `.` or `..` yields an error that Roan logs and
+/// counts, because browsers never request such a URL. A value that would climb out of its location, such as
+/// `../../admin`, yields an error, too: a server that decodes it, as nginx does, would answer the purge at another location.
 ///
 /// `roan::url!("/posts/{post.slug}")` makes the same URL for a link.
 ///
-/// What stands between the captures is checked when compiling. A URL is written as a browser sends it:
-/// from the `/` on, without a host, with `%20` for a space and `%C3%A9` for `é`.
+/// The text between the captures is checked at compile time. Write a URL as a browser sends it: it begins with `/`, does
+/// not have a host, and has `%20` for a space and `%C3%A9` for `é`.
 ///
 /// ```ignore
 /// #[purge_on(save, url = "/files/{path*}")]                  // docs/a b.pdf -> /files/docs/a%20b.pdf
@@ -125,19 +123,18 @@ use proc_macro::TokenStream;
 /// #[purge_on(save, url = "/subtitles/{subtitle?}")]          // None         -> nothing
 /// ```
 ///
-/// An enum has no fields of its own; its templates name methods.
+/// Templates of an enum use methods, because an enum does not have fields.
 ///
 /// # Under another name
 ///
-/// A dependency that is called `cache_rules` in `Cargo.toml`, or a crate that re-exports `roan`:
+/// For a dependency renamed to `cache_rules` in `Cargo.toml`, or a crate that re-exports `roan`:
 ///
 /// ```ignore
 /// #[cache_rules::purge_on(save, delete, url = "/posts", crate = cache_rules)]
 /// struct Post;
 /// ```
 ///
-/// The attribute itself keeps its name: the first one takes those below it off by the name `purge_on`,
-/// so an import `as` something else would not be found.
+/// Do not import the attribute under another name: the first attribute finds those below it by the name `purge_on`.
 #[proc_macro_attribute]
 pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let libraries = purge_on::Libraries {
@@ -147,19 +144,18 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     purge_on::expand(arguments.into(), item.into(), libraries).into()
 }
 
-/// Fires the hooks of a SeaORM entity: stands above `impl ActiveModelBehavior for ActiveModel`.
+/// Fires the hooks of a SeaORM entity. Put it above `impl ActiveModelBehavior for ActiveModel`.
 ///
 /// ```ignore
 /// #[roan::hooks]
 /// impl ActiveModelBehavior for ActiveModel {}
 /// ```
 ///
-/// From then on `insert`, `update`, `save`, `delete` and `update_without_returning` purge what the
-/// rules of the model's `#[purge_on]` say. Bodies of your own (`before_save` and so on) stay: before a
-/// statement they run first, after it they run last. With `#[async_trait]`, write `#[roan::hooks]` above
-/// it; without, it is not needed.
+/// Then `insert`, `update`, `save`, `delete` and `update_without_returning` purge by the rules of the model's
+/// `#[purge_on]`. Your own methods (`before_save` and so on) stay: before a statement they run first, after it they run
+/// last. You do not need `#[async_trait]`; if you have it, write `#[roan::hooks]` above it.
 ///
-/// `#[roan::hooks(crate = path)]` says where `roan` is, if not at `::roan`.
+/// `#[roan::hooks(crate = path)]` sets the path of `roan`, if it is not `::roan`.
 #[cfg(feature = "sea-orm")]
 #[proc_macro_attribute]
 pub fn hooks(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -11,7 +11,7 @@ use crate::purge_on::{
     Begin, Capture, Piece, Step, Template, ident, stars_stand_in_path, url_is_fit, writer_calls,
 };
 
-/// What stands between the parentheses, after the path of `roan` that the macro around it adds.
+/// The arguments, after the path of `roan` that the macro around it adds.
 struct Args {
     krate: Path,
     literal: LitStr,
@@ -78,7 +78,7 @@ fn link(args: &Args, diagnostics: &mut Diagnostics) -> Option<TokenStream> {
 
     let krate = &args.krate;
     let span = args.literal.span();
-    // Out of the sight of the values.
+    // The values must not see it.
     let out = Ident::new("out", Span::mixed_site());
     let given = |at: usize| Ident::new(&format!("value_{at}"), Span::mixed_site());
     let value = |capture: &Capture| {
@@ -115,7 +115,7 @@ fn names_fit(args: &Args, template: &Template<'_>, known: &[&str], diagnostics: 
         let text = &capture.text;
         let told = match capture.steps.first() {
             _ if capture.optional => format!(
-                "`{{{text}}}`: a link is there or not, so `?` is for rules alone: take the value out of the `Option`, and write `{{{}}}`",
+                "`{{{text}}}`: a link cannot be absent, so only rules can use `?`: unwrap the `Option`, and write `{{{}}}`",
                 text.trim_end_matches('?')
             ),
             Some(Step::Method(_)) => format!(
@@ -136,12 +136,12 @@ fn names_fit(args: &Args, template: &Template<'_>, known: &[&str], diagnostics: 
     };
     for (at, ((word, _), name)) in args.named.iter().zip(known).enumerate() {
         if known[..at].contains(name) {
-            diagnostics.report(word, format!("`{name}` stands twice: take one off"));
+            diagnostics.report(word, format!("`{name}` is given twice: remove one"));
         } else if !begins_with(name) {
             let captures: Vec<_> = template.captures().map(|capture| &*capture.text).collect();
             let meant = nearest(name, captures.iter().copied());
             let told = meant.map_or_else(
-                || format!("`{name}` is not in the text: write `{{{name}}}` there, or take it off"),
+                || format!("`{name}` is not in the text: write `{{{name}}}` there, or remove it"),
                 |meant| {
                     format!(
                         "`{name}` is not in the text: did you mean `{meant}`? [the text has {}]",

@@ -1,13 +1,13 @@
-//! Errors of configuration. (Those of targets are in `target/error.rs`, of sites in `site.rs`.)
+//! Errors of configuration. (Those of targets are in `base/target_error.rs`, those of sites in `base/site.rs`.)
 
 use crate::base::cause::Cause;
 use crate::base::site::SiteError;
 
-/// Why a dispatcher could not be made or installed. No message shows a secret.
+/// Why a dispatcher could not be built or installed. Messages do not show secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A setting has a value that cannot be used.
+    /// A setting has an invalid value.
     #[error("{setting}: {value:?} {problem}")]
     Value {
         /// The setting: the name of an environment variable, a field or a method.
@@ -17,7 +17,7 @@ pub enum ConfigError {
         /// What is wrong with it, and what to write.
         problem: String,
     },
-    /// A purge URL that cannot be used.
+    /// A purge URL is invalid.
     #[error("purge URL {url:?} {problem}")]
     PurgeUrl {
         /// The URL, without user name and password.
@@ -33,12 +33,12 @@ pub enum ConfigError {
         /// The name.
         name: String,
     },
-    /// The rule asks for something that no configured cache can do.
+    /// A rule needs something that no configured cache can do.
     #[error("rule {rule}: {problem}")]
     Rule {
         /// The rule with its file and line.
         rule: String,
-        /// What is missing, and who could do it.
+        /// What is missing, and what to add.
         problem: String,
     },
     /// `roan::purge(...)` was given a target that cannot be purged.
@@ -48,12 +48,12 @@ pub enum ConfigError {
     #[cfg(feature = "_sql")]
     #[error(transparent)]
     Outbox(#[from] crate::outbox::OutboxError),
-    /// The HTTP client or the dispatcher's thread could not be made.
+    /// The HTTP client or the dispatcher's thread could not be created.
     #[error("cannot start the dispatcher: {0}")]
     Start(#[source] Cause),
-    /// The global dispatcher is there already.
+    /// The global dispatcher exists already.
     #[error(
-        "the global dispatcher is there already: call `install()` once, before the first hook fires"
+        "the global dispatcher is installed already: call `install()` once, before the first hook fires"
     )]
     AlreadyInstalled,
 }
@@ -77,7 +77,7 @@ impl ConfigError {
         Self::value(setting, error.text, problem)
     }
 
-    /// The same about a setting under the name by which the user knows it.
+    /// The same error, with the name by which the user knows the setting.
     pub(crate) fn about(self, name: &str) -> Self {
         match self {
             Self::Value { value, problem, .. }

@@ -1,4 +1,45 @@
-#![doc = include_str!("../README.md")]
+//! Roan keeps pages in the HTTP cache until the data they show changes.
+//!
+//! Annotate a model with the URLs that display it, and call a hook after each write. Roan checks the URLs at
+//! compile time, and purges those pages from nginx, or from the [embedded cache][embedded], whenever a row changes.
+//!
+//! ```
+//! use roan::purge_on;
+//!
+//! #[purge_on(save, delete, url = "/posts")]
+//! #[purge_on(save, delete, url = "/posts/{slug}")]
+//! struct Post { id: i64, slug: String, title: String }
+//!
+//! fn rename(post: &Post, title: &str) {
+//!     let new = Post { id: post.id, slug: post.slug.clone(), title: title.to_owned() };
+//!     // ... write `new` to the database, then:
+//!     roan::updated(post, &new);
+//! }
+//! # let post = Post { id: 1, slug: "a".to_owned(), title: "A".to_owned() };
+//! # let purges = roan::testing::record_blocking(|| rename(&post, "B"));
+//! # roan::assert_purged!(purges, "/posts/a");
+//! ```
+//!
+//! - [`purge_on`] is the attribute: its page describes rules and templates.
+//! - [`created`], [`updated`], [`saved`] and [`deleted`] are the hooks; [`scope`](scope()) holds their purges until a
+//!   transaction is over. Modules of `roan::orm` connect sqlx, SeaORM and Diesel.
+//! - [`Roan`] is the dispatcher, which sends purges in the background. [`RoanBuilder`] configures it.
+//! - [`roan::outbox`][outbox] stores purges in the transaction of the write.
+//! - [`testing`] shows what your code purges.
+//!
+//! The [guide](guide) explains each part, from a first site on axum to operations. The repository's README has the
+//! cargo features, the nginx configuration, and what is promised.
+//!
+#![cfg_attr(feature = "_sql", doc = "[outbox]: crate::outbox")]
+#![cfg_attr(
+    not(feature = "_sql"),
+    doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/"
+)]
+#![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
+#![cfg_attr(
+    not(feature = "embedded"),
+    doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/"
+)]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -8,6 +49,7 @@ mod app;
 mod base;
 mod dispatcher;
 mod error;
+pub mod guide;
 mod hooks;
 mod link;
 mod model;
@@ -50,3 +92,8 @@ pub use registry::run_time::{Purge, purge};
 #[cfg(feature = "sea-orm")]
 pub use roan_macros::hooks;
 pub use roan_macros::purge_on;
+
+/// The code of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

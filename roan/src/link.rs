@@ -1,12 +1,12 @@
 //! Links to the pages that rules purge.
 
-/// The URL of a page, as a rule with this template purges it: for links, redirects and `urls = ...`.
+/// Returns the URL of a page, as a rule with this template purges it, for links, redirects and `urls = ...`.
 ///
-/// The text is a [template](crate::purge_on#templates), and is checked when it is compiled, as that of a rule is.
-/// A capture begins with a variable that is in scope, perhaps `self`, or with a name that is given after
-/// the text, as in [`format!`]. There is no `{field?}`: take the value out of an `Option` first.
+/// The text is a [template](crate::purge_on#templates), and is checked at compile time, as that of a rule is. A capture
+/// begins with a variable in scope, such as `self`, or with a name given after the text, as in [`format!`]. `{field?}` is
+/// not supported: unwrap an `Option` first.
 ///
-/// It gives a `Result<`[`Target`](crate::Target)`, `[`TargetError`](crate::TargetError)`>`. A `Target` shows itself as the
+/// It returns a `Result<`[`Target`](crate::Target)`, `[`TargetError`](crate::TargetError)`>`. The `Display` of a `Target` is the
 /// URL, and [`as_str`](crate::Target::as_str) is its text.
 ///
 /// ```
@@ -31,7 +31,7 @@
 /// # }
 /// ```
 ///
-/// A function for `urls = ...` can return them, so that its pages and their links are made at one place:
+/// A function for `urls = ...` can return them, so that its pages and their links have one source:
 ///
 /// ```
 /// use roan::{Target, TargetError, purge_on};
@@ -54,8 +54,8 @@
 ///
 /// # Errors
 ///
-/// When a value makes of it what cannot be purged, such as a segment `..`; or a link to another host: the text
-/// begins with `//`.
+/// If a value makes a URL that cannot be purged, such as one with a segment `..`, or a link to another host, which begins
+/// with `//`.
 #[macro_export]
 macro_rules! url {
     ($($arguments:tt)*) => {

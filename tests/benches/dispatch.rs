@@ -1,6 +1,6 @@
 //! What the dispatcher makes of a real nginx: `cargo bench -p roan-tests --bench dispatch`.
 //!
-//! Each figure stands beside a bare reqwest client that sends the same requests to the same nginx
+//! Each figure is compared with a bare reqwest client that sends the same requests to the same nginx
 //! over as many connections, in turns in the same run.
 #![allow(
     clippy::expect_used,
@@ -89,7 +89,7 @@ fn main() {
     idle(&roan, &bare, &runtime);
 }
 
-/// From the hook to the answer, when nothing else goes on; beside one bare request.
+/// From the hook to the answer on an idle machine, compared with one bare request.
 fn idle(roan: &Roan, bare: &Bare, runtime: &Runtime) {
     const SAMPLES: usize = 400;
     let mut times = [Vec::new(), Vec::new()];

@@ -1,4 +1,4 @@
-//! What `#[purge_on]` costs at compile time, beside `#[derive(serde::Serialize)]`.
+//! What `#[purge_on]` costs at compile time, compared with `#[derive(serde::Serialize)]`.
 //!
 //! `cargo bench -p roan-tests --bench expansion` writes crates of 500 structs to a temporary folder, builds
 //! what they depend on, and then times the compiler on each of them alone. The crates are compiled in
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
     for command in [&["check"][..], &["build"], &["build", "--release"]] {
         bench.compare(command, &leaves)?;
     }
-    println!("\nratio: median beside `with_serde`\n");
+    println!("\nratio: median compared with `with_serde`\n");
     println!("{:<38}{:>8}{:>9}", "clean build", "crates", "seconds");
     bench.clean_build("bare_reqwest", REQWEST)?;
     bench.clean_build("default_roan", &roan_dependency())?;

@@ -32,7 +32,7 @@ pub(crate) fn enter_namespace() {
     }
 }
 
-/// See the module.
+/// A small disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Disk {
     filling: PathBuf,

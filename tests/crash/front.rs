@@ -1,4 +1,4 @@
-//! What stands before one node for purges alone: it writes down what it is asked for, hands it on,
+//! A proxy in front of one node for purges only: it records each request, passes it on,
 //! or answers 5xx while the node keeps its pages.
 
 use std::net::SocketAddr;

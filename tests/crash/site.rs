@@ -16,7 +16,7 @@ use crate::writer::{Orders, outbox};
 use crate::{app, model};
 use roan_tests::Connection;
 
-/// See the module. The first node is purged through the front, the second one directly.
+/// The site under test. The first node is purged through the front, the second one directly.
 pub(crate) struct Site {
     pub(crate) rng: Rng,
     pub(crate) tally: Tally,

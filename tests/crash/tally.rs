@@ -10,11 +10,11 @@ pub(crate) struct Tally {
     pub(crate) crashes: u64,
     /// Other faults.
     pub(crate) faults: u64,
-    /// Transactions that committed, as far as the writers lived to tell.
+    /// Transactions that committed, as far as the writers survived to report them.
     pub(crate) writes: u64,
     pub(crate) rolled_back: u64,
     pub(crate) savepoints: u64,
-    /// Writes that failed and were told so.
+    /// Writes that failed with an error.
     pub(crate) failed: u64,
     /// Requests to purge that one of the nodes got.
     pub(crate) purges: u64,

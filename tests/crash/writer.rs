@@ -1,5 +1,5 @@
 //! The writer program: an app that saves posts, with a dispatcher of its own, until it is killed.
-//! It is this very test binary, told by [`MODE`].
+//! It is this very test binary, selected by [`MODE`].
 //!
 //! It says what it did in lines on its standard output, each written at once: what a kill cuts off
 //! is the line of one write.

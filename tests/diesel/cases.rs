@@ -1,9 +1,9 @@
 // Included once for each kind of connection.
 
-use diesel::connection::SimpleConnection;
+use diesel::connection::{AnsiTransactionManager, TransactionManager};
 use diesel::prelude::*;
 use diesel::result::Error;
-use roan::orm::diesel::{PurgingDsl, PurgingRow, SaveChangesPurgingDsl, delete, update};
+use roan::orm::diesel::{PurgeExt, delete, update};
 
 use crate::support::{Post, Site, Waiting, posts};
 
@@ -26,7 +26,7 @@ async fn single_rows() {
         // The URL stays; the title changes.
         let post: Post = update(posts::table.find(post.id))
             .set(posts::title.eq("U"))
-            .get_result_purging(&mut site.conn)
+            .get_result_and_purge(&mut site.conn)
             .unwrap();
         assert_eq!(post.title, "U");
         assert_eq!(site.purged().await, ["/posts", "/posts/a", "/titles"]);
@@ -34,16 +34,16 @@ async fn single_rows() {
         // The URL moves.
         update(&post)
             .set(posts::slug.eq("b"))
-            .execute_purging::<Post>(&mut site.conn)
+            .execute_and_purge::<Post>(&mut site.conn)
             .unwrap();
         assert_eq!(site.purged().await, ["/posts", "/posts/a", "/posts/b"]);
 
         let post = Post { slug: "c".into(), ..post };
-        let saved = post.save_changes_purging::<Post>(&mut site.conn).unwrap();
+        let saved = post.save_changes_and_purge::<Post>(&mut site.conn).unwrap();
         assert_eq!(saved, post);
         assert_eq!(site.purged().await, ["/posts", "/posts/b", "/posts/c"]);
 
-        delete(&post).execute_purging::<Post>(&mut site.conn).unwrap();
+        delete(&post).execute_and_purge::<Post>(&mut site.conn).unwrap();
         assert_eq!(site.purged().await, ["/posts", "/posts/c"]);
     })
     .await;
@@ -59,7 +59,7 @@ async fn many_rows() {
         let some = posts::table.filter(posts::slug.ne("c"));
         let changed = update(some)
             .set(posts::slug.eq("d"))
-            .get_results_purging::<Post>(&mut site.conn)
+            .get_results_and_purge::<Post>(&mut site.conn)
             .unwrap();
         assert_eq!(changed.len(), 2);
         assert_eq!(
@@ -67,7 +67,7 @@ async fn many_rows() {
             ["/posts", "/posts/a", "/posts/b", "/posts/d"]
         );
         let gone = delete(posts::table)
-            .get_results_purging::<Post>(&mut site.conn)
+            .get_results_and_purge::<Post>(&mut site.conn)
             .unwrap();
         assert_eq!(gone.len(), 3);
         assert_eq!(site.purged().await, ["/posts", "/posts/c", "/posts/d"]);
@@ -104,18 +104,18 @@ async fn the_transaction_decides() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_leaves_before_the_commit() {
     each_way(async |mut site| {
-        site.conn.batch_execute("BEGIN").unwrap();
+        AnsiTransactionManager::begin_transaction(&mut site.conn).unwrap();
         let post = Post { id: 1, slug: "a".into(), title: "T".into() };
         post.created(&mut site.conn).unwrap();
         assert!(site.purged().await.is_empty());
-        site.conn.batch_execute("SAVEPOINT s").unwrap();
+        AnsiTransactionManager::begin_transaction(&mut site.conn).unwrap();
         Post { slug: "b".into(), ..post.clone() }.created(&mut site.conn).unwrap();
-        site.conn.batch_execute("ROLLBACK TO SAVEPOINT s").unwrap();
-        site.conn.batch_execute("COMMIT").unwrap();
+        AnsiTransactionManager::rollback_transaction(&mut site.conn).unwrap();
+        AnsiTransactionManager::commit_transaction(&mut site.conn).unwrap();
         assert_eq!(site.purged().await, ["/posts", "/posts/a"]);
-        site.conn.batch_execute("BEGIN").unwrap();
+        AnsiTransactionManager::begin_transaction(&mut site.conn).unwrap();
         post.created(&mut site.conn).unwrap();
-        site.conn.batch_execute("ROLLBACK").unwrap();
+        AnsiTransactionManager::rollback_transaction(&mut site.conn).unwrap();
         assert!(site.purged().await.is_empty());
     })
     .await;

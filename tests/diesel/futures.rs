@@ -5,14 +5,14 @@ use std::time::Duration;
 use diesel::prelude::*;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection as _};
-use roan::orm::diesel_async::{Purging as _, PurgingDsl as _, PurgingRow as _, Watch, update};
+use roan::orm::diesel_async::{PurgeConnection as _, PurgeExt as _, TransactionTracker, update};
 
 use crate::support::{Post, Site, Waiting, posts};
 
 async fn add(conn: &mut AsyncPgConnection, slug: &str) -> QueryResult<Post> {
     diesel::insert_into(posts::table)
         .values((posts::slug.eq(slug), posts::title.eq("T")))
-        .get_result_purging(conn)
+        .get_result_and_purge(conn)
         .await
 }
 
@@ -20,7 +20,7 @@ async fn connect(site: &Site<PgConnection>) -> AsyncPgConnection {
     let mut conn = AsyncPgConnection::establish(&site.database.url)
         .await
         .unwrap();
-    conn.set_instrumentation(Watch::new().dispatcher(&site.roan));
+    conn.set_instrumentation(TransactionTracker::new().dispatcher(&site.roan));
     conn
 }
 
@@ -54,10 +54,9 @@ async fn purging_calls_run_in_spawned_tasks() {
             let post = add(conn, "a").await?;
             let post: Post = update(&post)
                 .set(posts::slug.eq("b"))
-                .get_result_purging(conn)
+                .get_result_and_purge(conn)
                 .await?;
-            post.deleted(conn).await?;
-            conn.claimed()
+            post.deleted(conn).await
         })
         .await
     };
@@ -80,7 +79,7 @@ async fn a_statement_that_nobody_waits_for_any_more_hinders_no_purge() {
         slug: "a".into(),
         title: "T".into(),
     };
-    conn.purging(Some(&site.roan), || roan::created(&post))
+    conn.run_hooks(Some(&site.roan), || roan::created(&post))
         .await
         .unwrap();
     assert_eq!(site.purged().await, ["/posts", "/posts/a"]);

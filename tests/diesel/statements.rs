@@ -2,12 +2,12 @@
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use roan::orm::diesel::{Purging as _, PurgingDsl as _, PurgingRow as _, delete, update};
+use roan::orm::diesel::{PurgeConnection as _, PurgeExt as _, delete, update};
 use roan::purge_on;
 
 use crate::support::{Backend, LONG, Post, Site, Waiting, posts};
 
-/// A model that has not all columns of its table, and renames one.
+/// A model without some columns of its table, which renames one.
 #[purge_on(save, delete, url = "/names/{name}")]
 #[derive(Debug, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = posts)]
@@ -24,15 +24,15 @@ async fn a_model_may_leave_out_columns() {
     let name = diesel::insert_into(posts::table)
         .values((posts::slug.eq("a"), posts::title.eq("T")))
         .returning(Name::as_returning())
-        .get_result_purging::<Name>(conn)
+        .get_result_and_purge::<Name>(conn)
         .unwrap();
     update(posts::table.find(name.id))
         .set(posts::slug.eq("b"))
-        .execute_purging::<Name>(conn)
+        .execute_and_purge::<Name>(conn)
         .unwrap();
     diesel::delete(posts::table)
         .returning(Name::as_returning())
-        .get_results_purging::<Name>(conn)
+        .get_results_and_purge::<Name>(conn)
         .unwrap();
     assert_eq!(site.purged().await, ["/names/a", "/names/b"]);
 }
@@ -44,13 +44,15 @@ async fn an_upsert_fires_the_rules_for_updates_too() {
         let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
         diesel::insert_into(posts::table).values(row)
     };
-    insert().get_result_purging::<Post>(&mut site.conn).unwrap();
+    insert()
+        .get_result_and_purge::<Post>(&mut site.conn)
+        .unwrap();
     assert_eq!(site.purged().await, ["/posts", "/posts/a"]);
     insert()
         .on_conflict(posts::id)
         .do_update()
         .set(posts::title.eq("U"))
-        .get_result_purging::<Post>(&mut site.conn)
+        .get_result_and_purge::<Post>(&mut site.conn)
         .unwrap();
     assert_eq!(site.purged().await, ["/posts", "/posts/a", "/titles"]);
 }
@@ -60,11 +62,11 @@ async fn a_changed_key_purges_both_rows() {
     let mut site = Site::<PgConnection>::new(Waiting::InMemory).await;
     let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
     let insert = diesel::insert_into(posts::table).values(row);
-    insert.get_result_purging::<Post>(&mut site.conn).unwrap();
+    insert.get_result_and_purge::<Post>(&mut site.conn).unwrap();
     site.purged().await;
     update(posts::table.find(1))
         .set((posts::id.eq(2), posts::slug.eq("b")))
-        .execute_purging::<Post>(&mut site.conn)
+        .execute_and_purge::<Post>(&mut site.conn)
         .unwrap();
     let purged = site.purged().await;
     assert_eq!(purged, ["/posts", "/posts/a", "/posts/b", "/titles"]);
@@ -81,11 +83,11 @@ async fn another_database_than_the_outbox_is_an_error() {
         title: "T".into(),
     };
     let error = conn
-        .purging(Some(&site.roan), || roan::created(&post))
+        .run_hooks(Some(&site.roan), || roan::created(&post))
         .expect_err("two databases");
     assert_eq!(
         error.to_string(),
-        "the outbox is in SQLite, and the write in PostgreSQL: they must be one database"
+        "the outbox is in SQLite, but this connection is to PostgreSQL: both must be the same database"
     );
 }
 
@@ -110,7 +112,7 @@ async fn a_write_without_its_purge_is_undone() {
                 let row = (posts::id.eq(1), posts::slug.eq("a"), posts::title.eq("T"));
                 diesel::insert_into(posts::table)
                     .values(row)
-                    .get_result_purging::<Post>(conn)
+                    .get_result_and_purge::<Post>(conn)
             }
         };
     }
@@ -134,11 +136,12 @@ async fn updates_of_sqlite_wait_for_each_other() {
             scope.spawn(|| {
                 let mut conn = SqliteConnection::establish(url).unwrap();
                 conn.batch_execute("PRAGMA busy_timeout = 30000").unwrap();
-                conn.set_instrumentation(roan::orm::diesel::Watch::new().dispatcher(&site.roan));
+                let tracker = roan::orm::diesel::TransactionTracker::new();
+                conn.set_instrumentation(tracker.dispatcher(&site.roan));
                 for _ in 0..50 {
                     update(posts::table.find(1))
                         .set(posts::title.eq(posts::title.concat("+")))
-                        .execute_purging::<Post>(&mut conn)
+                        .execute_and_purge::<Post>(&mut conn)
                         .expect("no writer is turned away");
                 }
             });
@@ -147,7 +150,7 @@ async fn updates_of_sqlite_wait_for_each_other() {
     let post: Post = posts::table.find(1).first(&mut site.conn).unwrap();
     assert_eq!(post.title.len(), 201);
     delete(&post)
-        .execute_purging::<Post>(&mut site.conn)
+        .execute_and_purge::<Post>(&mut site.conn)
         .unwrap();
     post.deleted(&mut site.conn).unwrap();
 }
@@ -175,7 +178,7 @@ macro_rules! an_update_waits_for_the_row {
                 let renames = scope.spawn(|| {
                     update(posts::table.find(1))
                         .set(posts::slug.eq("c"))
-                        .execute_purging::<Post>(&mut site.conn)
+                        .execute_and_purge::<Post>(&mut site.conn)
                 });
                 let start = std::time::Instant::now();
                 loop {

@@ -109,7 +109,7 @@ pub(crate) enum Waiting {
 pub(crate) struct Site<C> {
     pub(crate) database: Database,
     pub(crate) roan: Roan,
-    recorder: Recorder,
+    pub(crate) recorder: Recorder,
     pub(crate) conn: C,
 }
 
@@ -128,8 +128,8 @@ impl<C: Backend> Site<C> {
             builder = builder.outbox(outbox);
         }
         let roan = builder.build().expect("a dispatcher");
-        let watch = roan::orm::diesel::Watch::new().dispatcher(&roan);
-        conn.set_instrumentation(watch);
+        let tracker = roan::orm::diesel::TransactionTracker::new().dispatcher(&roan);
+        conn.set_instrumentation(tracker);
         Self {
             database,
             roan,
@@ -165,7 +165,7 @@ macro_rules! insert_returning {
     ($conn:expr, $slug:expr) => {
         diesel::insert_into(posts::table)
             .values((posts::slug.eq($slug), posts::title.eq("T")))
-            .get_result_purging::<Post>($conn)
+            .get_result_and_purge::<Post>($conn)
     };
 }
 macro_rules! insert_and_read {

@@ -1,5 +1,5 @@
-//! The databases of the harness, without Roan: what these tests show is what the tests of saves
-//! stand on.
+//! The databases of the harness, without Roan: what these tests show is the basis of the tests of
+//! saves.
 
 use std::collections::HashSet;
 use std::fs;
@@ -89,7 +89,7 @@ macro_rules! tests_of_a_server {
                 let insert = "INSERT INTO posts VALUES (1, 'late')";
                 let asking = tokio::spawn(async move { run(&mut connection, insert).await });
                 assert!(TcpStream::connect(server.addr()).is_ok());
-                // There is no event for "nothing happens": this can only miss a fault.
+                // "Nothing happens" is not an event: this can only miss a fault.
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 assert!(!asking.is_finished());
                 server.resume();

@@ -159,11 +159,11 @@ fn assert_refused(outcome: &Outcome, words: &str) {
 #[test]
 fn a_refusal_is_told_once_with_the_fix_and_not_tried_again() {
     let header = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
-    let wrong_key = format!("named the key \"other.test/a\", where \"{HOST}/a\" was expected");
+    let wrong_key = format!("returned the key \"other.test/a\" instead of \"{HOST}/a\"");
     let cases = [
         (
             Behaviour::Answer(401, Vec::new()),
-            "status 401: give the credentials",
+            "status 401: set the credentials",
         ),
         (
             Behaviour::Answer(403, Vec::new()),
@@ -179,7 +179,7 @@ fn a_refusal_is_told_once_with_the_fix_and_not_tried_again() {
         ),
         (
             Behaviour::Answer(204, Vec::new()),
-            "status 204, which no purge location answers",
+            "status 204, which a purge location does not answer",
         ),
         (
             Behaviour::Answer(200, header("X-Roan-Purge", "other.test/a")),

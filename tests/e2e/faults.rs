@@ -1,4 +1,4 @@
-//! The stand-in endpoint shows each of its faults, and logs what came.
+//! The faulty endpoint shows each of its faults, and logs requests.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

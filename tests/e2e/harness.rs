@@ -1,5 +1,5 @@
 //! The harness and the configuration that the docs quote, without Roan between them: what these
-//! tests show is what every other end-to-end test stands on.
+//! tests show is the basis of every other end-to-end test.
 
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
@@ -128,7 +128,7 @@ fn a_suspended_nginx_answers_when_it_is_resumed() {
     browser.warm("/posts");
     nginx.suspend();
     let asking = std::thread::spawn(move || browser.get("/posts"));
-    // There is no event for "nothing happens": this wait can only miss a fault, not make one.
+    // "Nothing happens" is not an event: this wait can only miss a fault, not make one.
     std::thread::sleep(Duration::from_millis(100));
     assert!(!asking.is_finished());
     nginx.resume();
@@ -222,7 +222,7 @@ fn a_program_goes_by_the_clock_that_it_is_given() {
 }
 
 #[test]
-#[should_panic(expected = "waited 30ms in vain for: pigs to fly")]
+#[should_panic(expected = "waited 30ms without success for: pigs to fly")]
 fn a_wait_names_what_did_not_come() {
     wait::until(Duration::from_millis(30), "pigs to fly", || false);
 }

@@ -17,5 +17,6 @@ mod noise;
 mod purging;
 mod races;
 mod save_path;
+mod starvation;
 mod support;
 mod visitors;

@@ -1,4 +1,4 @@
-//! Where an attribute may stand: renamed crates, modules without a prelude, strict lints, generic
+//! Where an attribute can be: renamed crates, modules without a prelude, strict lints, generic
 //! types, other attributes.
 
 use std::fmt::Display;

@@ -1,4 +1,4 @@
-//! What `roan::rules()` tells of each rule.
+//! What `roan::rules()` returns for each rule.
 
 use roan::{Rule, RuleTarget, purge_on};
 

@@ -15,7 +15,7 @@ use wait::LONG;
 /// The memory of this process in bytes. This test has a process of its own, so that the memory of
 /// others does not count.
 fn resident() -> usize {
-    let status = fs::read_to_string("/proc/self/statm").expect("Linux tells");
+    let status = fs::read_to_string("/proc/self/statm").expect("Linux has it");
     let pages: usize = status
         .split(' ')
         .nth(1)

@@ -248,7 +248,7 @@ fn failures() -> Vec<Case> {
         },
         Case {
             failing: 1,
-            // There is no server.
+            // The server does not exist.
             not_on: &[Dialect::Sqlite],
             ..case(
                 "a connection that is lost",

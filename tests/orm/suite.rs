@@ -11,7 +11,7 @@ use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan_tests::{Connection, Database, wait};
 
-use crate::case::{Case, ROWS, Step};
+use crate::case::{Case, End, ROWS, Step, post};
 use crate::cases::cases;
 
 const LONG: Duration = Duration::from_secs(30);
@@ -92,7 +92,7 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
         .block_on(work)
 }
 
-/// Runs every case, and tells of all that went wrong.
+/// Runs every case, and lists all failures.
 pub(crate) fn run<W: Writer>(dialect: Dialect) {
     run_with::<W>(dialect, Waiting::InTable);
 }
@@ -139,13 +139,61 @@ fn run_with<W: Writer>(dialect: Dialect, waiting: Waiting) {
     assert!(failed.is_empty(), "{dialect}:\n{}", failed.join("\n"));
 }
 
+/// One writer alone never fails on SQLite, however it opens its connection. With an outbox, the relay
+/// writes to the same file all the time.
+pub(crate) fn save_beside_the_relay<W: Writer>() {
+    let database = Database::start(Dialect::Sqlite);
+    let roan = block_on(async {
+        make_tables(&mut database.connect().await).await;
+        let outbox = Outbox::at(database.url()).expect("a URL");
+        let outbox = outbox.poll(Duration::from_millis(10));
+        outbox.migrate().await.expect("tables");
+        let builder = Roan::builder().cache(Recorder::new()).rebound(None);
+        builder.outbox(outbox).build().expect("a dispatcher")
+    });
+    let stage = Stage {
+        database: &database,
+        open: Mutex::default(),
+        opened: Condvar::new(),
+    };
+    let mut writer = W::connect(&database, &roan);
+    for round in 0..100 {
+        let title = if round % 2 == 0 { "even" } else { "odd" };
+        let again = Step::Update {
+            id: 7,
+            slug: Some("x"),
+            title: Some(title),
+        };
+        let steps = [
+            Step::Create(post(7, "a", 1)),
+            Step::Update {
+                id: 7,
+                slug: Some("b"),
+                title: Some(title),
+            },
+            Step::UpdateMany {
+                author_id: 1,
+                title,
+            },
+            Step::CreateMany(vec![post(8, "c", 2), post(9, "d", 2)]),
+            Step::Delete(7),
+            Step::Transaction(vec![Step::Create(post(7, "a", 1)), again], End::Commit),
+            Step::DeleteMany { author_id: 2 },
+            Step::DeleteMany { author_id: 1 },
+        ];
+        let done = writer.run(&steps, &stage);
+        assert_eq!(done, Ok(()), "round {round}");
+    }
+    assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
+}
+
 fn run_case<W: Writer>(
     case: &Case,
     database: &Database,
     roan: &Roan,
     recorder: &Recorder,
 ) -> Result<(), String> {
-    block_on(async { put_rows(&mut database.connect().await).await });
+    block_on(async { put_rows(database.connect().await).await });
     let stage = Stage {
         database,
         open: Mutex::default(),
@@ -212,7 +260,7 @@ async fn make_tables(connection: &mut Connection) {
     }
 }
 
-async fn put_rows(connection: &mut Connection) {
+async fn put_rows(mut connection: Connection) {
     connection
         .run("DELETE FROM posts")
         .await
@@ -224,4 +272,5 @@ async fn put_rows(connection: &mut Connection) {
         );
         connection.run(&sql).await.expect("a post");
     }
+    connection.close().await.expect("it answers");
 }

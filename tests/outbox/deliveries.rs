@@ -1,16 +1,17 @@
 //! Every node gets every purge: at once, later, or it is dead and told.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use roan::outbox::BacklogAlarm;
 use roan::testing::Recorder;
 use roan::{Outcome, Roan};
-use roan_tests::{Behaviour, Faulty};
+use roan_tests::{Behaviour, Faulty, wait};
 
-use crate::support::{Database, builder, flush, on_each_database, until_recorded, urls};
+use crate::support::{Database, LONG, builder, flush, on_each_database, until_recorded, urls};
 
 on_each_database!(
     a_node_that_is_down_gets_its_purges_when_it_is_back,
+    purges_that_fail_hold_up_no_others,
     what_a_node_has_not_answered_outlives_the_program,
     the_purges_of_a_node_that_was_removed_end,
     a_purge_that_fails_too_often_is_dead_until_it_is_queued_again,
@@ -62,6 +63,55 @@ async fn a_node_that_is_down_gets_its_purges_when_it_is_back(database: Database)
         let path = format!("/purge/posts/{number}");
         let last = requests.iter().rev().find(|request| request.target == path);
         assert!(last.is_some(), "{path} was never sent");
+    }
+}
+
+async fn purges_that_fail_hold_up_no_others(database: Database) {
+    const BAD: usize = 300;
+    for status in [500, 502] {
+        let node = Faulty::start(Behaviour::AnswerSome("/posts/bad".to_owned(), status));
+        let never = Duration::from_secs(3600);
+        let roan = Roan::builder()
+            .cache(roan::Nginx::at(&node.purge_url()).unwrap())
+            .rebound(None)
+            .backoff(never, never)
+            .outbox(database.outbox().await)
+            .build()
+            .unwrap();
+        let mut client = database.client().await;
+        for number in 0..BAD {
+            client.save(&roan, &format!("bad{number}")).await;
+        }
+        for number in 0..20 {
+            let slug = format!("good{number}");
+            client.save(&roan, &slug).await;
+            let target = format!("/purge/posts/{slug}");
+            wait::until(LONG, "a good purge to arrive", || {
+                node.requests().iter().any(|one| one.target == target)
+            });
+        }
+        client
+            .wait_for_count(
+                "SELECT count(*) FROM {}delivery WHERE attempts > 0",
+                BAD as i64,
+            )
+            .await;
+        // Nothing is lost.
+        node.set(Behaviour::Purged);
+        let deadline = Instant::now() + LONG;
+        // More than once: what had just failed may be written down after the first time.
+        while client.count(NONE_LEFT).await > 0 {
+            assert!(Instant::now() < deadline, "purges were not delivered");
+            client.run("UPDATE {}delivery SET due_ms = 0").await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let requests = node.requests();
+        for number in 0..BAD {
+            let target = format!("/purge/posts/bad{number}");
+            let count = requests.iter().filter(|one| one.target == target).count();
+            assert!(count >= 2, "{target} was sent {count} times");
+        }
+        let _ = roan.shutdown(LONG).await;
     }
 }
 
@@ -202,7 +252,7 @@ async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database)
     for (error, words) in errors.iter().zip([
         "site \"no\" is not configured",
         "payload has version 2",
-        "payload is not JSON",
+        "payload is not valid JSON",
         "purge[0]: URL \"/a b\"",
     ]) {
         assert!(error.contains(words), "{error}");

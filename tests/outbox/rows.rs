@@ -163,7 +163,7 @@ async fn rows_with_any_content_hold_up_no_other(database: Database) {
         let dead = roan.outbox().dead(100_000).await.expect("a list");
         assert!(
             dead.iter()
-                .any(|purge| purge.error.contains("payload is not JSON")),
+                .any(|purge| purge.error.contains("payload is not valid JSON")),
             "seed {seed}"
         );
         if dialect == Dialect::Sqlite {

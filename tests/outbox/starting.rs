@@ -97,7 +97,7 @@ async fn a_commit_that_is_told_is_found_at_once(database: Database) {
     let roan = builder(&recorder).outbox(outbox).build().unwrap();
     let mut reports = roan.subscribe();
     let mut client = database.client().await;
-    // Nothing but this tells of it.
+    // Only this reports it.
     client
         .run(r#"INSERT INTO {}outbox (payload) VALUES ('{"v":1,"purge":["/a"]}')"#)
         .await;
@@ -181,7 +181,7 @@ fn a_setting_that_cannot_be_used_is_named() {
     let at = |url: &str| Outbox::at(url).expect_err("it is refused").to_string();
     assert_eq!(
         at("oracle://scott:tiger@db/x"),
-        "outbox URL \"oracle://***@db/x\" begins with none of postgres://, mysql:// and sqlite://"
+        "outbox URL \"oracle://***@db/x\" must begin with postgres://, mysql:// or sqlite://"
     );
     assert!(at("sqlite::memory:").contains("in memory"));
     assert!(at("sqlite://x?mode=memory&cache=shared").contains("in memory"));

@@ -189,7 +189,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// `{}` stands for the prefix.
+    /// `{}` becomes the prefix.
     pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = sql.replace("{}", &self.prefix);
         self.connection.run(&sql).await
@@ -282,6 +282,6 @@ pub(crate) fn urls(recorder: &Recorder) -> Vec<String> {
 /// The next of what is told.
 pub(crate) async fn until_recorded<T>(told: &mut tokio::sync::mpsc::UnboundedReceiver<T>) -> T {
     let next = tokio::time::timeout(LONG, told.recv()).await;
-    next.expect("it is told before long")
-        .expect("somebody tells")
+    next.expect("a report comes within the deadline")
+        .expect("the sender is alive")
 }

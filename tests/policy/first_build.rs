@@ -1,4 +1,4 @@
-//! The first build of the quickstart beside that of a bare axum and reqwest program with the same features:
+//! The first build of the quickstart compared with that of a bare axum and reqwest program with the same features:
 //! `cargo bench -p roan-policy-tests --bench first_build`.
 //!
 //! Each is built from nothing, in turns, without incremental files; what cargo downloads is there before. The

@@ -7,6 +7,7 @@ use roan_policy_tests::cargo::root;
 
 /// The modules of `roan`, each of which may import only those after it.
 const LAYERS: &[&str] = &[
+    "guide",
     "link",
     "__private",
     "testing",

@@ -1,5 +1,5 @@
 //! The global dispatcher. A program has one, so each case is a process of its own: this very
-//! program, which is told the case by an environment variable.
+//! program, which reads the case from an environment variable.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -207,9 +207,15 @@ fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
 #[test]
 fn install_works_once_and_before_the_first_hook() {
     let (stdout, _) = run("install", &[]);
-    assert_says(&stdout, &["error: the global dispatcher is there already"]);
+    assert_says(
+        &stdout,
+        &["error: the global dispatcher is installed already"],
+    );
     let (stdout, _) = run("install too late", &[]);
-    assert_says(&stdout, &["error: the global dispatcher is there already"]);
+    assert_says(
+        &stdout,
+        &["error: the global dispatcher is installed already"],
+    );
 }
 
 #[test]
@@ -238,7 +244,7 @@ fn a_bad_environment_is_read_once_and_told_now_and_then() {
 #[test]
 fn a_hook_without_any_rule_is_told_once() {
     let (_, stderr) = run("no rule", &[]);
-    assert_eq!(stderr.matches("there is no rule").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("no rule exists").count(), 1, "{stderr}");
 }
 
 #[test]

@@ -32,9 +32,10 @@ fn main() {
             let _ = global();
             std::thread::spawn(|| save(1000)).join().expect("it ends");
         }
-        "returns from one of its own" => {
-            let roan = Roan::builder().build().expect("a configuration");
-            roan.saved(&Row(1));
+        "returns, and its dispatcher was not the global one" => {
+            let builder = roan::RoanBuilder::from_env().expect("a configuration");
+            let roan = builder.build().expect("a configuration");
+            (0..1000).for_each(|number| roan.saved(&Row(number)));
         }
         "exits" => {
             save(1000);

@@ -167,8 +167,8 @@ const CASES: &[Case] = &[
         name: "a purge URL without a path",
         path: "",
         says: &[
-            "the purge URL has no path",
-            "write that of the purge location",
+            "the purge URL does not have a path",
+            "write the URL of the purge location",
         ],
         ..WRONG
     },
@@ -199,7 +199,7 @@ const CASES: &[Case] = &[
         // A plain path is purged: those with an escape or a query are not.
         purges: 0,
         says: &[
-            "named the key \"site.test/.well-known/roan-check\"",
+            "returned the key \"site.test/.well-known/roan-check\"",
             "from `$request_uri` by a `map`",
         ],
         ..WRONG
@@ -207,7 +207,11 @@ const CASES: &[Case] = &[
     Case {
         name: "no site",
         variables: &[],
-        says: &["no site is configured", "127.0.0.1", "set `ROAN_SITE`"],
+        says: &[
+            "no default site is configured",
+            "127.0.0.1",
+            "set `ROAN_SITE`",
+        ],
         ..WRONG
     },
     Case {
@@ -221,7 +225,7 @@ const CASES: &[Case] = &[
         variables: &[("ROAN_SITE", "www.site.test")],
         purges: 100,
         says: &[
-            "100 purges met no cached page",
+            "100 purges did not find a cached page",
             "compare `ROAN_SITE` (www.site.test) with the host",
         ],
         ..WRONG
@@ -231,7 +235,7 @@ const CASES: &[Case] = &[
         key: "$scheme$host$request_uri",
         purges: 100,
         says: &[
-            "100 purges met no cached page",
+            "100 purges did not find a cached page",
             "with the key \"site.test/posts/",
             "(`$scheme` in one alone?)",
         ],
@@ -242,8 +246,8 @@ const CASES: &[Case] = &[
         key: "$scheme$host$request_uri",
         variables: &[SITE, ("ROAN_PURGE_KEY", "$scheme$host$request_uri")],
         says: &[
-            "named the key \"site.test/",
-            "where \"httpssite.test/",
+            "returned the key \"site.test/",
+            "instead of \"httpssite.test/",
             "purges do not reach the pages",
         ],
         ..WRONG
@@ -255,7 +259,7 @@ const CASES: &[Case] = &[
             add_header X-Roan-Purge "$scheme$host$purge_uri" always;
         }"#,
         says: &[
-            "named the key \"httpsite.test/",
+            "returned the key \"httpsite.test/",
             "purges do not reach the pages",
         ],
         ..WRONG
@@ -266,7 +270,7 @@ const CASES: &[Case] = &[
             proxy_cache_purge pages "v1|$host|$purge_uri";
             add_header X-Roan-Purge "v1|$host|$purge_uri" always;
         }"#,
-        says: &["named the key \"v1|site.test|/", "set `ROAN_PURGE_KEY`"],
+        says: &["returned the key \"v1|site.test|/", "set `ROAN_PURGE_KEY`"],
         ..WRONG
     },
     Case {
@@ -277,7 +281,7 @@ const CASES: &[Case] = &[
         }"#,
         purges: 100,
         says: &[
-            "100 purges met no cached page",
+            "100 purges did not find a cached page",
             "the zone of `proxy_cache_purge`",
         ],
         ..WRONG

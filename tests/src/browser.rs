@@ -1,4 +1,4 @@
-//! A client that sends a request target byte for byte: no URL type stands in between.
+//! A client that sends a request target byte for byte: without a URL type in between.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -108,7 +108,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// When there is no answer.
+    /// If there is no answer.
     #[track_caller]
     pub fn put(&self, url: &str, text: &str) -> Answer {
         match self.exchange("PUT", url, &[], text) {
@@ -137,7 +137,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// When there is no answer.
+    /// If there is no answer.
     #[track_caller]
     pub fn get(&self, url: &str) -> Answer {
         self.send("GET", url, &[])
@@ -147,7 +147,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// When there is no answer.
+    /// If there is no answer.
     #[track_caller]
     pub fn purge(&self, url: &str) -> Answer {
         self.get(&format!("/purge{url}"))

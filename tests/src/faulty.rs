@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +18,7 @@ const CHECK: &str = "/.well-known/roan%2Dcheck?roan=check";
 /// What the endpoint does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Takes the connection and reads nothing from it, for as long as this stands.
+    /// Accepts the connection and does not read from it, while this is set.
     Ignore,
     /// Reads the request and keeps it waiting until another behaviour is set, which then is its
     /// own; for ever, if none is.
@@ -32,6 +33,10 @@ pub enum Behaviour {
     Purged,
     /// Answers with this status and these headers; an empty body.
     Answer(u16, Vec<(String, String)>),
+    /// Answers so for targets with this text in them, and as [`Behaviour::Purged`] for all others.
+    AnswerSome(String, u16),
+    /// Answers so until this time is over since the first request, then as [`Behaviour::Purged`].
+    AnswerFor(Duration, u16, Vec<(String, String)>),
 }
 
 /// One request, in the order in which they came.
@@ -66,6 +71,7 @@ pub struct Faulty {
 struct Log {
     connections: usize,
     requests: Vec<Received>,
+    began: Option<Instant>,
 }
 
 impl Faulty {
@@ -167,12 +173,14 @@ async fn converse(
             .unwrap_or(&request.target);
         let key = format!("{}{url}", request.header("Host").unwrap_or_default());
         let last = request.header("Connection") == Some("close");
-        if !request.target.ends_with(CHECK) {
-            log.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .requests
-                .push(request);
-        }
+        let target = request.target.clone();
+        let age = {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if !target.ends_with(CHECK) {
+                log.requests.push(request);
+            }
+            log.began.get_or_insert_with(Instant::now).elapsed()
+        };
 
         let Some(behaviour) = wait_while(&mut behaves, &Behaviour::Hang).await else {
             return;
@@ -190,8 +198,12 @@ async fn converse(
                 let _broken = stream.write_all(b"HTTP/1.1 2").await;
                 std::future::pending().await
             }
-            Behaviour::Purged => answer(200, &[("X-Roan-Purge".to_owned(), key)]),
             Behaviour::Answer(status, headers) => answer(status, &headers),
+            Behaviour::AnswerSome(text, status) if target.contains(&text) => answer(status, &[]),
+            Behaviour::AnswerFor(time, status, headers) if age < time => answer(status, &headers),
+            Behaviour::Purged | Behaviour::AnswerSome(..) | Behaviour::AnswerFor(..) => {
+                answer(200, &[("X-Roan-Purge".to_owned(), key)])
+            }
         };
         if stream.write_all(text.as_bytes()).await.is_err() || last {
             return;

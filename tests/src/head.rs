@@ -8,7 +8,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// The head and the index at which the body begins; `None` when the blank line has not come.
+    /// The head and the index at which the body begins; `None` before the blank line has arrived.
     pub(crate) fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let text = String::from_utf8_lossy(&bytes[..end]);

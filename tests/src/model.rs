@@ -2,7 +2,7 @@
 
 use roan::purge_on;
 
-/// A model that programs hardly name. (Being generic it is no table, so no test meets it by chance.)
+/// A model that programs do not name otherwise. (It is generic, so it is not a table, and other tests do not meet it.)
 #[purge_on(save, url = "/from-a-library")]
 #[derive(Debug)]
 pub struct FromALibrary<T>(pub T);

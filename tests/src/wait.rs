@@ -38,7 +38,7 @@ pub fn until_some<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -
         }
         assert!(
             start.elapsed() < deadline,
-            "waited {deadline:?} in vain for: {what}"
+            "waited {deadline:?} without success for: {what}"
         );
         thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);

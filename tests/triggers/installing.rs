@@ -87,7 +87,7 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
     let outbox = place.outbox().await;
     let told = drift(&place, &outbox);
     assert!(
-        told[0].starts_with("table \"Plain Things\" has no trigger"),
+        told[0].ends_with("on table \"Plain Things\" is missing"),
         "{told:?}"
     );
     // It is a warning where nobody asked for an error.
@@ -105,8 +105,8 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
     )
     .await;
     let mut wanted = vec![
-        "table \"posts\" has no trigger \"roan_posts_insert\"",
-        "trigger \"roan_posts_delete\" of table \"posts\" is another",
+        "trigger \"roan_posts_insert\" on table \"posts\" is missing",
+        "trigger \"roan_posts_delete\" on table \"posts\" differs from the rules",
     ];
     match place.dialect {
         Dialect::Postgres => {
@@ -115,7 +115,7 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
                 "ALTER TABLE posts DISABLE TRIGGER roan_posts_update",
             )
             .await;
-            wanted.push("trigger \"roan_posts_update\" of table \"posts\" is disabled");
+            wanted.push("trigger \"roan_posts_update\" on table \"posts\" is disabled");
             let change = "DO $$ BEGIN EXECUTE (SELECT replace(replace(pg_get_functiondef(oid), 'post', 'poster'), 'posters_delete\"', 'posts_delete\"') FROM pg_proc WHERE proname = 'roan_posts_delete'); END $$";
             run(
                 &mut client,
@@ -167,7 +167,7 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
         .build()
         .unwrap_err();
     assert!(
-        error.to_string().contains("is of no rule any more"),
+        error.to_string().contains("no longer belongs to any rule"),
         "{error}"
     );
 }
@@ -257,7 +257,7 @@ async fn rules_that_are_left_to_hooks_yield_nothing(place: Place) {
         "`when = self.shown` needs a value of the type",
         "`urls = Self::pages` needs a value of the type",
         "`{id()}` needs a value of the type: name a column",
-        "the database's text of `shown` may not be that of its `Display`",
+        "the database's text of `shown` may differ from that of its `Display`",
     ]) {
         assert!(refusal.contains(words), "{refusal}");
         assert!(refusal.contains("tests/triggers/models.rs:"), "{refusal}");

@@ -50,7 +50,7 @@ async fn a_writer_needs_no_right_on_the_outbox() {
         "CREATE USER stranger@'127.0.0.1' IDENTIFIED BY 'x'",
     )
     .await;
-    // As GRANT would, for which the user of the tests has not the right.
+    // As GRANT would, for which the user of the tests lacks the privilege.
     let grant = "INSERT INTO mysql.tables_priv (Host, Db, User, Table_name, Table_priv)
         VALUES ('127.0.0.1', DATABASE(), 'stranger', 'posts', 'Insert'); FLUSH PRIVILEGES";
     run(&mut client, grant).await;
@@ -61,7 +61,7 @@ async fn a_writer_needs_no_right_on_the_outbox() {
     assert_eq!(purged, ["/feed/1", "/posts", "/posts/a"]);
 }
 
-/// `InnoDB` tells no trigger of what a foreign key does.
+/// `InnoDB` does not fire triggers for foreign keys.
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_go_or_change_with_others() {
     let place = Place::new(Dialect::MySql).await;

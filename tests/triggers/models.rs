@@ -13,7 +13,7 @@ pub(crate) struct Post {
     pub(crate) title: String,
 }
 
-/// Nothing is told of an update that changes no watched column.
+/// An update that does not change a watched column does not write anything.
 #[purge_on(update(text, pinned), url = "/notes/{id}", table = "notes")]
 pub(crate) struct Note {
     pub(crate) id: i64,

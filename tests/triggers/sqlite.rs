@@ -51,7 +51,7 @@ async fn a_value_of_another_type_fails_no_write() {
     let dead = roan.outbox().dead(10).await.unwrap();
     let error = format!("{dead:?}");
     assert!(
-        error.contains(r#"column \"slug\" holds no text"#),
+        error.contains(r#"column \"slug\" does not contain a text"#),
         "{error}"
     );
     roan.outbox().discard_all().await.unwrap();
@@ -71,7 +71,7 @@ async fn a_connection_that_is_watched_purges_all_that_comes_through_it() {
         panic!("another database");
     };
     for _ in 0..2 {
-        roan::orm::sqlx::watch(connection, &place.wanted())
+        roan::orm::sqlx::install_connection_triggers(connection, &place.wanted())
             .await
             .unwrap();
     }

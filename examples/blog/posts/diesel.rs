@@ -1,10 +1,10 @@
-//! With Diesel: a statement keeps its form, and the method that runs it becomes its purging twin.
+//! With Diesel: a statement keeps its form, and the method that runs it ends in `_and_purge`.
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error as PoolError, Pool};
 use diesel::result::{DatabaseErrorKind, Error};
-use roan::orm::diesel::{PurgingDsl as _, delete, update};
+use roan::orm::diesel::{PurgeExt as _, delete, update};
 use roan::purge_on;
 
 use super::{Outcome, Posts, SCHEMA};
@@ -79,25 +79,24 @@ impl Posts for DieselPosts {
     async fn create(&self, slug: String, title: String) -> Outcome<bool> {
         let post = Post { slug, title };
         let insert = diesel::insert_into(posts::table).values(post);
-        self.run(|conn| match insert.execute_purging::<Post>(conn) {
+        self.run(|conn| match insert.execute_and_purge::<Post>(conn) {
             Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),
             inserted => inserted.map(|count| count == 1),
         })
         .await
     }
 
-    /// Roan's `update` reads the old row first. So that SQLite lets nobody write in between, the
-    /// transaction is one that begins as a writer.
+    /// Roan's `update` reads the old row first, in the same transaction.
     async fn rename(&self, slug: String, title: String) -> Outcome<bool> {
         let update = update(posts::table.find(slug)).set(posts::title.eq(title));
-        self.run(|conn| conn.immediate_transaction(|conn| update.execute_purging::<Post>(conn)))
+        self.run(|conn| update.execute_and_purge::<Post>(conn))
             .await
             .map(|count| count == 1)
     }
 
     async fn delete(&self, slug: String) -> Outcome<bool> {
         let delete = delete(posts::table.find(slug));
-        self.run(|conn| conn.immediate_transaction(|conn| delete.execute_purging::<Post>(conn)))
+        self.run(|conn| delete.execute_and_purge::<Post>(conn))
             .await
             .map(|count| count == 1)
     }

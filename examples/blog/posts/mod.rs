@@ -10,7 +10,7 @@ use std::error::Error;
 use std::future::Future;
 use std::str::FromStr;
 
-/// The errors of a library differ, and the blog only tells of them.
+/// Each library has its own errors, and the blog only shows them.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 /// What the pages ask of a library. Clones share the database.

@@ -1,6 +1,6 @@
-//! With sqlx: `tx.created`, `tx.updated` and `tx.deleted`, after each write in its transaction.
+//! With sqlx: `post.created`, `new.updated` and `post.deleted`, after each write in its transaction.
 
-use roan::orm::sqlx::Purging as _;
+use roan::orm::sqlx::PurgeExt as _;
 use roan::purge_on;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use sqlx::{Error, FromRow, SqliteExecutor};
@@ -55,7 +55,7 @@ impl Posts for SqlxPosts {
             Err(Error::Database(error)) if error.is_unique_violation() => return Ok(false),
             inserted => inserted?,
         };
-        tx.created(&post).await?;
+        post.created(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -73,7 +73,7 @@ impl Posts for SqlxPosts {
             .bind(&new.slug)
             .execute(&mut *tx)
             .await?;
-        tx.updated(&old, &new).await?;
+        new.updated(&old, &mut tx).await?;
         tx.commit().await?;
         Ok(true)
     }
@@ -87,7 +87,7 @@ impl Posts for SqlxPosts {
             .bind(&slug)
             .execute(&mut *tx)
             .await?;
-        tx.deleted(&post).await?;
+        post.deleted(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -1,7 +1,7 @@
-//! One hook of the impl: Roan's alone, or around the body that the user has written.
+//! One hook of the impl: Roan's own, or one that wraps the user's body.
 //!
-//! Before a statement the user's body comes first, for it may change the row. After it Roan comes
-//! first: the row is stored, whatever the user's body makes of it.
+//! Before a statement the user's body runs first, because it may change the row. After the statement Roan runs first:
+//! the row is stored, even if the user's body fails.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -37,7 +37,7 @@ impl Hook {
         Ident::new(self.name(), Span::call_site())
     }
 
-    /// The parameters besides `self`.
+    /// The parameters other than `self`.
     fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::BeforeSave => &["db", "insert"],
@@ -47,7 +47,7 @@ impl Hook {
     }
 }
 
-/// The whole method, where the user has none.
+/// The whole method, if the user did not write one.
 pub(super) fn alone(hook: Hook, krate: &TokenStream) -> TokenStream {
     let orm = quote!(#krate::__private::sea_orm);
     let name = hook.ident();
@@ -79,7 +79,7 @@ pub(super) fn alone(hook: Hook, krate: &TokenStream) -> TokenStream {
     }
 }
 
-/// The user's method with Roan's part in it.
+/// The user's method with Roan's part added.
 pub(super) fn around(
     hook: Hook,
     mut function: ImplItemFn,
@@ -88,10 +88,10 @@ pub(super) fn around(
     let orm = quote!(#krate::__private::sea_orm);
     let name = hook.ident();
     if function.sig.asyncness.is_none() {
-        let told = "`#[async_trait]` has already taken this apart: write `#[roan::hooks]` above it";
+        let told = "`#[async_trait]` has already changed this method: write `#[roan::hooks]` above `#[async_trait]`";
         return Err(Error::new(function.sig.ident.span(), told));
     }
-    // The user's names are of no use to the part that is not the user's.
+    // Roan's part does not use the user's names.
     let mut bindings = TokenStream::new();
     let mut names = Vec::new();
     let typed = function

@@ -1,4 +1,4 @@
-//! `#[roan::hooks]`: puts Roan's hooks around the user's own in an `impl ActiveModelBehavior`.
+//! `#[roan::hooks]`: adds Roan's hooks to the user's own in an `impl ActiveModelBehavior`.
 
 mod method;
 
@@ -15,7 +15,7 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         Ok(tokens) => tokens,
         Err(error) => {
             let error = error.to_compile_error();
-            // Nor does the model complain that this is missing.
+            // So that the model does not report this as missing.
             let krate = parse_crate.parse2(arguments);
             let krate = krate.unwrap_or_else(|_| quote!(::roan));
             let hooked = parse_impl(item.clone()).map(|item| hooked(&item, &krate));
@@ -58,7 +58,7 @@ fn expanded(arguments: TokenStream, item: TokenStream) -> Result<TokenStream> {
     })
 }
 
-/// What the model's `#[purge_on]` asks for.
+/// The marker that the model's `#[purge_on]` requires.
 fn hooked(item: &ItemImpl, krate: &TokenStream) -> TokenStream {
     let (impl_generics, _, where_clause) = item.generics.split_for_impl();
     let of = &item.self_ty;
@@ -72,7 +72,7 @@ fn parse_crate(input: ParseStream<'_>) -> Result<TokenStream> {
     if input.is_empty() {
         return Ok(quote!(::roan));
     }
-    let told = "`#[roan::hooks]` takes nothing, or `crate = path::to::roan`";
+    let told = "`#[roan::hooks]` takes no argument, or `crate = path::to::roan`";
     if !input.peek(Token![crate]) {
         return Err(input.error(told));
     }
@@ -86,7 +86,7 @@ fn parse_crate(input: ParseStream<'_>) -> Result<TokenStream> {
 }
 
 fn parse_impl(item: TokenStream) -> Result<ItemImpl> {
-    let told = "`#[roan::hooks]` stands above `impl ActiveModelBehavior for ActiveModel`";
+    let told = "`#[roan::hooks]` belongs above `impl ActiveModelBehavior for ActiveModel`";
     let Ok(parsed) = syn::parse2::<ItemImpl>(item) else {
         return Err(Error::new(Span::call_site(), told));
     };

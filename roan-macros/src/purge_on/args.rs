@@ -11,7 +11,7 @@ use super::key::{Event, Key};
 use super::source;
 use crate::diagnostics::{Diagnostics, listed};
 
-/// What one `#[purge_on(...)]` says.
+/// The content of one `#[purge_on(...)]`.
 pub(crate) struct Args {
     /// The attribute itself.
     pub(crate) span: Span,
@@ -19,10 +19,10 @@ pub(crate) struct Args {
     pub(crate) targets: Vec<TargetArg>,
     pub(crate) when: Option<TokenStream>,
     pub(crate) site: Option<LitStr>,
-    /// Of the type, like `crate`.
+    /// The table of the type. It belongs to the type, as `crate` does.
     pub(crate) table: Option<LitStr>,
     pub(crate) krate: Option<Path>,
-    /// Something in it could not be read, so what is missing may only be misspelt.
+    /// Whether a part could not be parsed. A missing part may then only be misspelt.
     pub(crate) is_broken: bool,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct EventArg {
     pub(crate) watched: Vec<Member>,
 }
 
-/// What is to be purged.
+/// A target.
 pub(crate) enum TargetArg {
     Url(LitStr),
     /// The path of a function, as written.
@@ -52,7 +52,7 @@ pub(crate) struct RelatedArg {
 }
 
 impl RelatedArg {
-    /// As it is shown: `author_id -> author::Model`.
+    /// The text for messages: `author_id -> author::Model`.
     pub(crate) fn text(&self) -> String {
         let mark = if self.optional { "?" } else { "" };
         let model = source::text(&self.model);
@@ -61,7 +61,7 @@ impl RelatedArg {
 }
 
 impl Args {
-    /// Reads all that can be read, and reports the rest.
+    /// Parses as much as possible, and reports the rest.
     pub(crate) fn parse(tokens: TokenStream, span: Span, diagnostics: &mut Diagnostics) -> Self {
         let mut args = Self {
             span,
@@ -108,7 +108,7 @@ impl Args {
 
     fn parse_event(&mut self, event: Event, word: Ident, input: ParseStream<'_>) -> Result<()> {
         if input.peek(Token![=]) {
-            let told = format!("an event takes no value: write `{word}` alone");
+            let told = format!("an event does not take a value: write `{word}` alone");
             return Err(Error::new(word.span(), told));
         }
         let mut watched = Vec::new();
@@ -117,9 +117,9 @@ impl Args {
         }
         if self.events.iter().any(|earlier| earlier.event == event) {
             let told = if event == Event::Update {
-                "`update` stands twice in this attribute: name all fields in one, `update(title, slug)`".to_owned()
+                "`update` is given twice in this attribute: name all fields in one, `update(title, slug)`".to_owned()
             } else {
-                format!("`{word}` stands twice in this attribute: take one off")
+                format!("`{word}` is given twice in this attribute: remove one")
             };
             return Err(Error::new(word.span(), told));
         }
@@ -185,22 +185,22 @@ impl Args {
             Key::Url => self.targets.push(TargetArg::Url(parse_text(key, input)?)),
             Key::Tag => self.targets.push(TargetArg::Tag(parse_text(key, input)?)),
             Key::Urls => self.targets.push(TargetArg::Urls(parse_function(input)?)),
-            // Read above: it has no `=`.
+            // Parsed above: it does not have a `=`.
             Key::Related => {}
             Key::When => {
-                let told = "`when` stands twice in this attribute: join the conditions with `&&`";
+                let told = "`when` is given twice in this attribute: join the conditions with `&&`";
                 once(&mut self.when, parse_condition(input)?, word, told)?;
             }
             Key::Site => {
-                let told = "`site` stands twice in this attribute: write a second `#[purge_on]` for the other site";
+                let told = "`site` is given twice in this attribute: write a second `#[purge_on]` for the other site";
                 once(&mut self.site, parse_site(input)?, word, told)?;
             }
             Key::Table => {
-                let told = "`table` stands twice in this attribute: take one off";
+                let told = "`table` is given twice in this attribute: remove one";
                 once(&mut self.table, parse_table(input)?, word, told)?;
             }
             Key::Crate => {
-                let told = "`crate` stands twice in this attribute: take one off";
+                let told = "`crate` is given twice in this attribute: remove one";
                 once(&mut self.krate, parse_crate(input)?, word, told)?;
             }
         }
@@ -228,8 +228,7 @@ fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<V
         return Err(Error::new(word.span(), told));
     }
     if content.is_empty() {
-        let told =
-            "`update()` watches nothing: write `update(title)`, or `update` for every update";
+        let told = "`update()` does not watch a field: write `update(title)`, or `update` for every update";
         return Err(Error::new(word.span(), told));
     }
     let fields = Punctuated::<Member, Token![,]>::parse_terminated;
@@ -297,7 +296,7 @@ fn parse_table(input: ParseStream<'_>) -> Result<LitStr> {
     };
     if parts.len() > 2 || !parts.iter().all(is_fit) {
         let told = format!(
-            "{name:?} is no name of a table: write `table = \"posts\"`, or `table = \"blog.posts\"` with its schema"
+            "{name:?} is not a valid table name: write `table = \"posts\"`, or `table = \"blog.posts\"` with its schema"
         );
         return Err(Error::new(table.span(), told));
     }
@@ -319,7 +318,7 @@ fn parse_crate(input: ParseStream<'_>) -> Result<Path> {
     })
 }
 
-/// Checks that the next tokens are a `T`, and gives them just as they were written.
+/// Checks that the next tokens are a `T`, and returns them unchanged.
 fn parse_source<T: syn::parse::Parse>(input: ParseStream<'_>) -> Result<TokenStream> {
     let mut written = input.cursor();
     input.parse::<T>()?;
@@ -362,9 +361,12 @@ fn text_alone(text: &str) -> String {
     if text.starts_with('/') {
         format!("write what the text is: `url = {text:?}`")
     } else if let Some(event) = event() {
-        format!("an event has no quotes: write `{}`", event.name())
+        format!("an event does not have quotes: write `{}`", event.name())
     } else if let Some(key) = key() {
-        format!("a key has no quotes, and a value: write `{}`", key.usage())
+        format!(
+            "a key does not have quotes, and it has a value: write `{}`",
+            key.usage()
+        )
     } else {
         "write what the text is: `url = \"/...\"`, or `tag = \"...\"`".to_owned()
     }

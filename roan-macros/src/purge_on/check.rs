@@ -16,18 +16,18 @@ use crate::legality::{self, Flaw};
 
 /// `#[purge_on]`, `#[purge_on(url = "/posts")]`, `#[purge_on(save)]`
 pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
-    // `#[purge_on(table = "posts")]` says something of the type, and is no rule.
+    // `#[purge_on(table = "posts")]` describes the type, and is not a rule.
     let says_of_type = args.table.is_some() && args.events.is_empty() && args.targets.is_empty();
     if args.is_broken || says_of_type {
         return;
     }
     let told = match (args.events.is_empty(), args.targets.is_empty()) {
-        (true, true) => "say when to purge what: `#[purge_on(save, delete, url = \"/posts\")]`",
+        (true, true) => "write when to purge what: `#[purge_on(save, delete, url = \"/posts\")]`",
         (true, false) => {
-            "this rule names no event, so it would never fire: begin with one or more of `create`, `update`, `delete`, `save`"
+            "this rule does not name an event, so it would never fire: add one or more of `create`, `update`, `delete`, `save`"
         }
         (false, true) => {
-            "this rule names nothing to purge: add `url = \"/posts/{slug}\"`, `urls = Self::pages` or `tag = \"author-{id}\"`"
+            "this rule does not name a target: add `url = \"/posts/{slug}\"`, `urls = Self::pages` or `tag = \"author-{id}\"`"
         }
         (false, false) => return,
     };
@@ -49,7 +49,7 @@ pub(crate) fn save_stands_alone(args: &Args, diagnostics: &mut Diagnostics) {
             Event::Update if !watched.is_empty() => {
                 "`save` fires on every update already: write `create` in place of `save`"
             }
-            Event::Update | Event::Create => "`save` is `create` and `update`: take this one off",
+            Event::Update | Event::Create => "`save` is `create` and `update`: remove this event",
             Event::Save | Event::Delete => continue,
         };
         diagnostics.report(word, told);
@@ -67,7 +67,7 @@ pub(crate) fn watched_fields_exist(args: &Args, item: &Item, diagnostics: &mut D
                 .iter()
                 .any(|earlier| member_name(earlier) == name)
             {
-                diagnostics.report(member, format!("`{name}` stands twice: take one off"));
+                diagnostics.report(member, format!("`{name}` is given twice: remove one"));
             }
         }
     }
@@ -104,7 +104,7 @@ pub(crate) fn table_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostic
     if !item.can_be_table() {
         for table in all.iter().filter_map(|args| args.table.as_ref()) {
             let told = format!(
-                "`{}` can be no table: `table` is for a struct with named fields, without parameters and lifetimes",
+                "`{}` cannot be a table: `table` needs a struct with named fields, without parameters and lifetimes",
                 item.name()
             );
             diagnostics.report(table, told);
@@ -143,8 +143,8 @@ fn text_is_fit(
     check: fn(&str) -> Result<(), Flaw>,
     diagnostics: &mut Diagnostics,
 ) {
-    // A value is encoded, and `x` stands for it here: a letter that is no part of an escape, and
-    // makes no segment of dots.
+    // A value is encoded. `x` represents it here: a letter that is not part of an escape, and does not make a
+    // segment of dots.
     let mut text = String::new();
     for piece in &template.pieces {
         text.push_str(match piece {
@@ -233,17 +233,17 @@ fn option_is_marked(
         [] if is_option(&field.ty) && !capture.optional => {
             let star = if capture.keeps_slashes { "*" } else { "" };
             format!(
-                "`{name}` of `{owner}` is an `Option`: write `{{{name}{star}?}}`, and the rule yields nothing when it is `None`"
+                "`{name}` of `{owner}` is an `Option`: write `{{{name}{star}?}}`, and the rule yields nothing if it is `None`"
             )
         }
         [] if capture.optional && is_never_option(&field.ty) => {
             let path = capture.text.trim_end_matches('?');
             format!(
-                "`{name}` of `{owner}` is no `Option`: write `{{{path}}}`, without the question mark"
+                "`{name}` of `{owner}` is not an `Option`: write `{{{path}}}`, without the question mark"
             )
         }
         [Step::Field(_), ..] if is_option(&field.ty) => format!(
-            "`{{{}}}`: `{name}` of `{owner}` is an `Option`, so its fields may not be there: write a method that gives an `Option`, `{{name()?}}`",
+            "`{{{}}}`: `{name}` of `{owner}` is an `Option`, so its fields may be absent: write a method that returns an `Option`, `{{name()?}}`",
             capture.text
         ),
         _ => return,
@@ -255,8 +255,7 @@ fn is_option(ty: &Type) -> bool {
     last_segment(ty).is_some_and(|name| name == "Option")
 }
 
-/// Whether the type is one of those that are well known not to be an `Option`; for all others the
-/// compiler knows better.
+/// Whether the type is a well-known type other than `Option`. The compiler checks all others.
 fn is_never_option(ty: &Type) -> bool {
     const KNOWN: &str =
         "String str char bool u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64";
@@ -278,19 +277,19 @@ fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> Str
     let method = write(&format!("{name}()"));
     if item.is_enum {
         return format!(
-            "`{owner}` is an enum, which has no fields to name: write a method, `{method}`"
+            "`{owner}` is an enum, which does not have fields: write a method, `{method}`"
         );
     }
     let known = || item.fields.iter().map(|field| field.name.as_str());
-    let missing = format!("`{owner}` has no field `{name}`");
+    let missing = format!("`{owner}` does not have a field `{name}`");
     let is_number = |name: &str| name.starts_with(|first: char| first.is_ascii_digit());
     if is_number(name) && !item.fields.is_empty() {
-        // A number is no name of a method.
+        // A number is not the name of a method.
         let field = &item.fields[0].name;
         let kind = if is_number(field) {
             ""
         } else {
-            ", for its fields have names"
+            ", because its fields have names"
         };
         let known = listed(known());
         return format!(
@@ -299,7 +298,7 @@ fn no_such_field(item: &Item, name: &str, write: impl Fn(&str) -> String) -> Str
         );
     }
     if item.fields.is_empty() {
-        return format!("{missing}, for it has none: write a method, `{method}`");
+        return format!("{missing}, nor any other: write a method, `{method}`");
     }
     let meant = nearest(name, known()).map_or_else(
         || format!("write one of its fields, or a method, `{method}`"),
@@ -322,14 +321,14 @@ pub(crate) fn related_fields_fit(
     let owner = item.name();
     let told = match item.field(&name) {
         _ if !is_entity => format!(
-            "`related` is followed by the hooks of SeaORM, and `{owner}` is no entity of it: load the row into a field, and write `{{field.slug}}` in a template"
+            "only the hooks of SeaORM follow `related`, but `{owner}` is not a SeaORM entity: load the row into a field, and write `{{field.slug}}` in a template"
         ),
         None => no_such_field(item, &name, |name| name.to_owned()),
         Some(field) if is_option(&field.ty) && !related.optional => format!(
-            "`{name}` of `{owner}` is an `Option`: write `{name}? ->`, and nothing is related when it is `None`"
+            "`{name}` of `{owner}` is an `Option`: write `{name}? ->`, and the rule yields nothing if it is `None`"
         ),
         Some(field) if related.optional && is_never_option(&field.ty) => format!(
-            "`{name}` of `{owner}` is no `Option`: write `{name} ->`, without the question mark"
+            "`{name}` of `{owner}` is not an `Option`: write `{name} ->`, without the question mark"
         ),
         Some(_) => return,
     };
@@ -342,7 +341,8 @@ pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
         if !rules[..at].iter().any(|earlier| repeats(rule, earlier)) {
             continue;
         }
-        let told = "another rule purges this already, on the same event: take it off one of them";
+        let told =
+            "another rule purges this already, on the same event: remove it from one of them";
         match &rule.target {
             Target::Url(template) | Target::Tag(template) => {
                 diagnostics.report(template.literal, told);

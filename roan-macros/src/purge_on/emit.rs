@@ -31,7 +31,7 @@ pub(crate) fn model(
             &[#(#entries),*]
         }
     } else {
-        // The registry has no arguments for the parameters of the type.
+        // The registry cannot name arguments for the parameters of the type.
         quote! {
             const RULES: &[__roan::Rule] = &[#(#entries),*];
             enum Generic {}
@@ -43,7 +43,7 @@ pub(crate) fn model(
             RULES
         }
     };
-    // Locals are out of the sight of `when = ...`.
+    // `when = ...` must not see local variables.
     let out = Ident::new("out", Span::mixed_site());
     let number = Ident::new("rule", Span::mixed_site());
     let arms = rules
@@ -82,7 +82,7 @@ pub(crate) fn model(
     }
 }
 
-/// The bounds that the type declares, and one for each named field whose type has a parameter in it.
+/// The bounds that the type declares, and one for each named field whose type contains a parameter.
 fn where_clause(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> Option<TokenStream> {
     let declared = item.generics.where_clause.iter();
     let mut predicates: Vec<_> = declared
@@ -172,7 +172,7 @@ fn events(rule: &Rule<'_>) -> TokenStream {
     }
 }
 
-/// The arm that hands over the targets of rule number `at`.
+/// The arm that yields the targets of rule number `at`.
 fn target_arm(
     at: usize,
     rule: &Rule<'_>,
@@ -182,7 +182,7 @@ fn target_arm(
 ) -> TokenStream {
     let at = Index::from(at);
     let site = rule.site.as_ref().map(|site| quote!(.at_site(#site)));
-    // A complaint of the compiler about a value underlines the template.
+    // A compiler error about a value underlines the template.
     let calls = |template: &Template<'_>| {
         let span = template.literal.span().resolved_at(Span::call_site());
         let (start, calls) = writer_calls(&template.pieces, |capture| value(capture, item, span));
@@ -201,7 +201,7 @@ fn target_arm(
             quote!(#out #site.tag #calls)
         }
         Target::Urls(function) => quote!(#out #site.urls(self, #function)),
-        // Its key is asked for elsewhere.
+        // Other code reads its key.
         Target::Related(_) => return TokenStream::new(),
     };
     match rule.when {
@@ -290,8 +290,7 @@ pub(crate) fn ident(name: &str, span: Span) -> Ident {
     }
 }
 
-/// Lets `self` mean the row also in an expression that a `macro_rules!` was handed from elsewhere,
-/// which comes as a group without delimiters.
+/// Lets `self` mean the row also in an expression that a `macro_rules!` passes on, which is a group without delimiters.
 pub(crate) fn seeing_self(tokens: TokenStream, is_handed_in: bool) -> TokenStream {
     let seen = tokens.into_iter().map(|token| match token {
         TokenTree::Ident(mut ident) if is_handed_in && ident == "self" => {
@@ -310,7 +309,7 @@ pub(crate) fn seeing_self(tokens: TokenStream, is_handed_in: bool) -> TokenStrea
     seen.collect()
 }
 
-/// The comparison of the fields that rules watch, where a rule does.
+/// The comparison of the fields that rules watch, if any.
 fn watched_changed(rules: &[Rule<'_>], item: &Item, krate: &TokenStream) -> Option<TokenStream> {
     let mut arms = TokenStream::new();
     for (at, rule) in rules.iter().enumerate() {
@@ -330,7 +329,7 @@ fn watched_changed(rules: &[Rule<'_>], item: &Item, krate: &TokenStream) -> Opti
         quote! {
             #[inline]
             fn watched_changed(old: &Self, new: &Self, rule: usize) -> bool {
-                // Its spans are those of the fields, unlike those of the path here.
+                // Its spans are those of the fields, unlike those of this path.
                 use #krate::__private as __roan;
                 match rule {
                     #arms

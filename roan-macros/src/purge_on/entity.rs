@@ -1,4 +1,4 @@
-//! Models that are entities of SeaORM.
+//! Models that are SeaORM entities.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -9,18 +9,17 @@ use super::item::{Item, member_name};
 use super::rule::{Rule, Target};
 use super::table;
 
-/// `struct Model` of an entity, whose active model stands beside it.
+/// `struct Model` of an entity, with the active model in the same module.
 pub(crate) fn is_model(item: &Item) -> bool {
     item.name() == "Model" && table::is_named_by_sea_orm(item)
 }
 
-/// What `#[sea_orm::model]` makes besides the model.
+/// The types that `#[sea_orm::model]` generates besides the model.
 pub(crate) fn is_model_ex(item: &Item) -> bool {
     item.name() == "ModelEx" && table::is_named_by_sea_orm(item)
 }
 
-/// That nothing would ever fire without `#[roan::hooks]` is an error of the compiler; and which rows
-/// are related.
+/// Makes a missing `#[roan::hooks]` a compile error, and implements the related rows.
 pub(crate) fn wiring(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> TokenStream {
     let model = &item.ident;
     let relations = relations(item, rules);

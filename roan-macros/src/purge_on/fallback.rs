@@ -1,11 +1,11 @@
-//! What is emitted in place of the rules when they have errors.
+//! The output in place of rules that have errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::item::Item;
 
-/// An impl without rules, so that the calls of hooks are no errors of their own.
+/// An impl without rules, so that calls of hooks do not cause further errors.
 pub(crate) fn stub(item: &Item, krate: &TokenStream) -> TokenStream {
     let ident = &item.ident;
     let (impl_generics, ty_generics, where_clause) = item.generics.split_for_impl();

@@ -12,18 +12,18 @@ use syn::{
 use super::args::Args;
 use crate::diagnostics::Diagnostics;
 
-/// What stands under the attribute that is being expanded.
+/// The item below the attribute that is being expanded.
 pub(crate) struct Annotated {
     /// The item without any `#[purge_on]`.
     pub(crate) tokens: TokenStream,
-    /// The other `#[purge_on]` attributes of the item, in their order.
+    /// The other `#[purge_on]` attributes of the item, in order.
     pub(crate) siblings: Vec<Args>,
-    /// `None` is a struct or enum it is not, which has been reported.
+    /// `None` if it is not a struct or enum, which has been reported.
     pub(crate) item: Option<Item>,
 }
 
 impl Annotated {
-    /// Takes the other `#[purge_on]` attributes off, so that one impl is made of them all.
+    /// Removes the other `#[purge_on]` attributes, to generate one impl from all of them.
     pub(crate) fn parse(item: TokenStream, diagnostics: &mut Diagnostics) -> Self {
         let mut tokens = TokenStream::new();
         let mut siblings = Vec::new();
@@ -79,7 +79,7 @@ pub(crate) struct Item {
     pub(crate) generics: Generics,
     pub(crate) fields: Vec<Field>,
     pub(crate) is_enum: bool,
-    /// The type or a field is `#[deprecated]`: the generated code may name it all the same.
+    /// Whether the type or a field is `#[deprecated]`: the generated code may still name it.
     pub(crate) is_deprecated: bool,
     /// Without `#[purge_on]`.
     pub(crate) attributes: Vec<Attribute>,
@@ -95,7 +95,7 @@ pub(crate) struct Field {
 }
 
 impl Item {
-    /// Reads what follows the attributes.
+    /// Parses the part after the attributes.
     fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> Result<Self> {
         let ahead = input.fork();
         ahead.parse::<Visibility>()?;
@@ -123,7 +123,7 @@ impl Item {
             let kind = input.parse().map_or("this", |item| kind_of(&item));
             input.parse::<TokenStream>()?;
             let told = format!(
-                "`#[purge_on]` stands on a struct or an enum whose rows are saved, not on {kind}"
+                "`#[purge_on]` belongs on a struct or an enum whose rows are saved, not on {kind}"
             );
             return Err(Error::new(Span::call_site(), told));
         };

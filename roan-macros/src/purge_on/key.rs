@@ -28,7 +28,7 @@ impl Event {
         Self::ALL.into_iter().find(|event| event.name() == name)
     }
 
-    /// The event that a wrong word was probably meant for.
+    /// The event that is closest to a wrong word.
     pub(crate) fn meant_by(name: &str) -> Option<Self> {
         match name {
             "insert" | "add" | "new" | "created" => Some(Self::Create),
@@ -78,7 +78,7 @@ impl Key {
         }
     }
 
-    /// A correct use of the key, to be shown in a message.
+    /// A correct use of the key, for a message.
     pub(crate) fn usage(self) -> &'static str {
         match self {
             Self::Url => "url = \"/posts/{slug}\"",
@@ -96,7 +96,7 @@ impl Key {
         Self::ALL.into_iter().find(|key| key.name() == name)
     }
 
-    /// The key that a wrong word was probably meant for.
+    /// The key that is closest to a wrong word.
     pub(crate) fn meant_by(name: &str) -> Option<Self> {
         match name {
             "uri" | "path" | "page" => Some(Self::Url),

@@ -1,8 +1,8 @@
-//! What is said of the text of a template that cannot be a URL or a tag.
+//! Messages about the text of a template that is not a URL or a tag.
 
 use crate::legality::{Flaw, MAX_LEN};
 
-/// The message for `flaw`, which the check found in the template that was written as `shown`.
+/// The message for a `flaw` in the template `shown`.
 pub(crate) fn told(flaw: Flaw, shown: &str) -> String {
     match flaw {
         Flaw::NoLeadingSlash => match shown.split_once("://") {
@@ -26,7 +26,7 @@ pub(crate) fn told(flaw: Flaw, shown: &str) -> String {
             "a `%` needs two hexadecimal digits after it; a plain `%` is written `%25`".to_owned()
         }
         Flaw::DotSegment => {
-            "browsers resolve `.` and `..` before they ask: write the resolved path".to_owned()
+            "browsers resolve `.` and `..` before they send a request: write the resolved path".to_owned()
         }
         Flaw::Climbs => {
             "a server that decodes it resolves its `..` to a path above the root: write the resolved path"

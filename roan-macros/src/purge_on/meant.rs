@@ -1,4 +1,4 @@
-//! What was meant by a template that is written as those of other frameworks.
+//! Suggestions for templates in the syntax of other frameworks.
 
 use super::template::{Piece, is_name};
 use crate::diagnostics::nearest;
@@ -6,8 +6,7 @@ use crate::diagnostics::nearest;
 /// Ends a word of a URL.
 const DELIMITERS: [char; 4] = ['/', '?', '&', '='];
 
-/// The message for a URL that cannot be meant as it is written. `known` are the names that a capture
-/// may begin with.
+/// The message for a URL in another syntax. `known` are the names with which a capture may begin.
 pub(crate) fn by_url(pieces: &[Piece], known: &[&str]) -> Option<String> {
     if let Some(Piece::Literal(start)) = pieces.first()
         && start.starts_with("//")
@@ -46,7 +45,7 @@ fn dollar(text: &str, next: Option<&Piece>) -> Option<String> {
     })
 }
 
-/// `<slug>`, `<int:id>`, of Flask and Django. The character is none of a URL.
+/// `<slug>`, `<int:id>`, of Flask and Django. A URL does not contain these characters.
 fn angle(text: &str, known: &[&str]) -> Option<String> {
     let (_, rest) = text.split_once('<')?;
     let (inside, _) = rest.split_once('>')?;
@@ -65,7 +64,7 @@ fn braces(text: &str, known: &[&str], in_query: bool) -> Option<String> {
     }
     let name = corrected(name, known)?;
     Some(format!(
-        "`{{{{{inside}}}}}`: did you mean `{{{name}}}`? Two braces stand for one that is part of the text"
+        "`{{{{{inside}}}}}`: did you mean `{{{name}}}`? Doubled braces are literal braces"
     ))
 }
 
@@ -94,15 +93,14 @@ fn words(text: &str, is_first: bool, known: &[&str]) -> Option<String> {
             ));
         }
         if (begins_here && word.starts_with('*')) || word.ends_with('*') {
-            let told = "a purge is of one URL, so that `*` does not stand for others: name each page with `urls = ...`, or write `%2A` for the character";
+            let told = "a purge removes one URL, so `*` does not match others: return each page from `urls = ...`, or write `%2A` for the character";
             return Some(told.to_owned());
         }
     }
     None
 }
 
-/// The capture that was meant by `path`, such as `slug` or `author.slug`: the nearest name that is known,
-/// else the text itself.
+/// The capture closest to `path`, such as `slug` or `author.slug`: a known name, else the text itself.
 fn corrected(path: &str, known: &[&str]) -> Option<String> {
     let first = path.split('.').next().unwrap_or_default();
     if !path.split('.').all(is_name) {

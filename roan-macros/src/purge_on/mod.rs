@@ -29,16 +29,16 @@ pub(crate) use rule::Template;
 use table::Table;
 pub(crate) use template::{Begin, Capture, Piece, Step};
 
-/// What the features of this crate ask for besides the rules.
+/// The output that the features of this crate require besides the rules.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Libraries {
-    /// What the table of a model is, also where no attribute says so.
+    /// The table of a model, also without an attribute.
     pub(crate) tables: bool,
-    /// That the hooks of an entity are wired.
+    /// A check that the hooks of an entity are present.
     pub(crate) sea_orm: bool,
 }
 
-/// Expands the first `#[purge_on(...)]` of a type, and with it all the others.
+/// Expands the first `#[purge_on(...)]` of a type together with all others.
 pub(crate) fn expand(
     arguments: TokenStream,
     annotated: TokenStream,
@@ -53,7 +53,7 @@ pub(crate) fn expand(
     } = Annotated::parse(annotated, &mut diagnostics);
     all.extend(siblings);
     if libraries.sea_orm && item.as_ref().is_some_and(entity::is_model_ex) {
-        // `#[sea_orm::model]` has copied the attributes to it; those of the model count.
+        // `#[sea_orm::model]` has copied the attributes to it. Those of the model count.
         return tokens;
     }
     let Some(item) = item else {
@@ -109,7 +109,7 @@ fn check_all(
         check::captures_fit_fields(rule, item, diagnostics);
         check::related_fields_fit(rule, item, is_entity, diagnostics);
     }
-    // A rule may differ from another by the very part that could not be read.
+    // Rules may differ in the part that could not be parsed.
     if !all.iter().any(|args| args.is_broken) {
         check::rules_differ(rules, diagnostics);
     }

@@ -1,4 +1,4 @@
-//! What is left after parsing: one rule for each target of each attribute.
+//! The result of parsing: one rule for each target of each attribute.
 
 use proc_macro2::{Span, TokenStream};
 use syn::{LitStr, Member};
@@ -9,7 +9,7 @@ use super::key::Event;
 use super::template::{self, Begin, Capture, Piece};
 use crate::diagnostics::Diagnostics;
 
-/// One rule, its templates taken apart but not yet compared with the type.
+/// One rule, with parsed templates that were not yet compared with the type.
 pub(crate) struct Rule<'a> {
     pub(crate) events: &'a [EventArg],
     pub(crate) target: Target<'a>,
@@ -19,23 +19,23 @@ pub(crate) struct Rule<'a> {
     pub(crate) span: Span,
 }
 
-/// What a rule makes its targets from.
+/// The target of a rule.
 pub(crate) enum Target<'a> {
     Url(Template<'a>),
     Tag(Template<'a>),
     Urls(&'a TokenStream),
-    /// What the rules of a related row yield.
+    /// The targets of a related row.
     Related(&'a RelatedArg),
 }
 
-/// A template and where it stands.
+/// A template and its position.
 pub(crate) struct Template<'a> {
     pub(crate) literal: &'a LitStr,
     pub(crate) pieces: Vec<Piece>,
 }
 
 impl<'a> Template<'a> {
-    /// Takes it apart; `None` when it cannot be read, which has been reported.
+    /// Parses it. `None` if it is invalid, which has been reported.
     pub(crate) fn read(
         literal: &'a LitStr,
         begin: Begin,
@@ -61,7 +61,7 @@ impl<'a> Template<'a> {
 }
 
 impl<'a> Rule<'a> {
-    /// The rules of one attribute; a template that cannot be read is reported and gives none.
+    /// The rules of one attribute. An invalid template is reported and does not make a rule.
     pub(crate) fn lower(args: &'a Args, diagnostics: &mut Diagnostics) -> Vec<Self> {
         let mut rules = Vec::new();
         for target in &args.targets {

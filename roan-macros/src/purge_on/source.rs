@@ -1,10 +1,10 @@
-//! Where tokens stand in the source, and how they are written there.
+//! The position of tokens in the source, and their text.
 
 use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 
-/// The file and the line of `span`; nothing outside of a compiler, as in unit tests.
+/// The file and the line of `span`. Empty outside of a compiler, as in unit tests.
 ///
-/// `file!()` and `line!()` would give the first attribute of the type for all of them.
+/// `file!()` and `line!()` would return the position of the first attribute for all of them.
 pub(crate) fn location(span: Span) -> (String, u32) {
     if !proc_macro::is_available() {
         return (String::new(), 0);
@@ -38,7 +38,7 @@ impl Source {
                 Delimiter::Parenthesis => ("(", ")"),
                 Delimiter::Brace => ("{", "}"),
                 Delimiter::Bracket => ("[", "]"),
-                // What a `macro_rules!` put in as a whole has no delimiters to be shown.
+                // A group that a `macro_rules!` inserted does not have visible delimiters.
                 Delimiter::None => {
                     self.push_all(&group.stream());
                     continue;

@@ -1,4 +1,4 @@
-//! What the database calls the type, as far as its attributes say.
+//! The table and column names of the type, from its attributes.
 
 use heck::{
     ToKebabCase, ToLowerCamelCase, ToPascalCase, ToShoutyKebabCase, ToShoutySnakeCase, ToSnakeCase,
@@ -16,7 +16,7 @@ use super::template::{Capture, Piece, Step};
 /// The table of a model, and the columns that its rules name.
 pub(crate) struct Table<'a> {
     name: String,
-    /// By the attribute itself, and not by usage.
+    /// Whether `table = ...` sets the name, not a default.
     is_named: bool,
     key: Vec<String>,
     columns: Vec<Column<'a>>,
@@ -31,7 +31,7 @@ struct Column<'a> {
 }
 
 impl<'a> Table<'a> {
-    /// `None` for a type that can be no table.
+    /// `None` for a type that cannot be a table.
     pub(crate) fn of(item: &'a Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
         if !item.can_be_table() {
             return None;
@@ -101,7 +101,7 @@ impl<'a> Table<'a> {
         if !column.is_filling {
             quote!(__roan::ColumnKind::Other)
         } else if self.is_named {
-            // The type is asked for triggers: one that they cannot store is a mistake.
+            // `table = ...` requests triggers, so a type that they cannot store is a mistake.
             quote!(<#ty as __roan::ColumnValue>::KIND)
         } else {
             quote!(<__roan::ColumnOf<#ty>>::KIND)
@@ -136,7 +136,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// What of the rule cannot be said in columns.
+/// The part of the rule that columns cannot express.
 fn needs_value(rule: &Rule<'_>) -> Option<String> {
     if let Some(condition) = rule.when {
         return Some(format!("when = {}", source::text(condition)));
@@ -169,7 +169,7 @@ pub(crate) fn is_named_by_sea_orm(item: &Item) -> bool {
     of_sea_orm.any(|attribute| !said_by(attribute, "table_name").is_empty())
 }
 
-/// By the attributes of SeaORM and of Diesel, or else as Diesel would name it.
+/// The name from the attributes of SeaORM and Diesel, else the default of Diesel.
 fn name(item: &Item) -> String {
     let table = said(&item.attributes, "table_name").find_map(|text| text);
     let schema = said(&item.attributes, "schema_name").find_map(|text| text);
@@ -187,7 +187,7 @@ fn name(item: &Item) -> String {
     }
 }
 
-/// The columns of the primary key: by the attributes of SeaORM and of Diesel, or else `id`.
+/// The columns of the primary key: from the attributes of SeaORM and Diesel, else `id`.
 fn key(item: &Item, column: impl Fn(&Field) -> String) -> Vec<String> {
     let marked = |field: &&Field| said(&field.attributes, "primary_key").next().is_some();
     let marked: Vec<_> = item.fields.iter().filter(marked).map(&column).collect();
@@ -225,8 +225,7 @@ fn in_case(name: &str, case: Option<&str>) -> String {
     }
 }
 
-/// What the attributes of the known libraries say to `key`: its value as a text, `None` where it
-/// stands without one.
+/// The values of `key` in the attributes of the known libraries, as texts. `None` for a key without a value.
 fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
     let of_libraries = attributes.iter().filter(|attribute| {
         let path = attribute.path();
@@ -240,7 +239,7 @@ fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<Stri
 fn said_by(attribute: &Attribute, key: &str) -> Vec<Option<String>> {
     let mut said = Vec::new();
     if let Ok(list) = attribute.meta.require_list() {
-        // What is not understood is for the library to complain of.
+        // The library itself reports invalid attributes.
         let _ = entries(key, &mut said).parse2(list.tokens.clone());
     }
     said
@@ -269,7 +268,7 @@ fn entries<'a>(
     }
 }
 
-/// Of `= "posts"` the text, of `= schema::posts` the last name, of `(a, b)` what is inside.
+/// The text of `= "posts"`, the last name of `= schema::posts`, the content of `(a, b)`.
 fn text(value: TokenStream) -> Option<String> {
     let mut last = None;
     for token in value {

@@ -12,7 +12,7 @@ pub(crate) enum Piece {
 /// `{author.slug()*?}`
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Capture {
-    /// What stands between the braces.
+    /// The content of the braces.
     pub(crate) text: String,
     pub(crate) steps: Vec<Step>,
     /// `*`: the value keeps its slashes.
@@ -37,7 +37,7 @@ pub(crate) enum Step {
     Method(String),
 }
 
-/// Why a text is no template.
+/// Why a text is not a template.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mistake {
     Unclosed(String),
@@ -64,52 +64,52 @@ impl fmt::Display for Mistake {
                 "a `}` closes nothing: write `}}` for the character `}`, or open the capture with `{`",
             ),
             Self::Empty => {
-                f.write_str("`{}` names nothing: write a name in it, `{id}`")
+                f.write_str("`{}` does not name a value: write a name in it, `{id}`")
             }
             Self::Spaces(text) => {
                 write!(f, "write `{{{}}}`, without spaces", text.trim())
             }
-            Self::StarFirst(path) => write!(f, "the star stands last: write `{{{path}*}}`"),
+            Self::StarFirst(path) => write!(f, "the star comes last: write `{{{path}*}}`"),
             Self::StarLast(path) => {
-                write!(f, "the question mark stands last: write `{{{path}*?}}`")
+                write!(f, "the question mark comes last: write `{{{path}*?}}`")
             }
             Self::Format(path) => write!(
                 f,
-                "a capture takes no format: write `{{{path}}}`, or a method that gives the text you want"
+                "a capture does not take a format: write `{{{path}}}`, or a method that returns the text you want"
             ),
             Self::Path(capture) => write!(
                 f,
-                "`{{{capture}}}`: a capture begins at the row and takes dots, `{{author.id}}`: write a method of the row for all else, `{{name()}}`"
+                "`{{{capture}}}`: a capture begins at the row and takes dots, `{{author.id}}`: for anything else write a method of the row, `{{name()}}`"
             ),
             Self::FromSelf(rest) => {
                 write!(f, "a capture begins at the row itself: write `{{{rest}}}`")
             }
             Self::Arguments(capture) => write!(
                 f,
-                "`{{{capture}}}`: a method in a template takes no arguments; write a method without any, `{{name()}}`"
+                "`{{{capture}}}`: a method in a template does not take arguments: write `{{name()}}`"
             ),
             Self::NoName { capture, name } if name.is_empty() => write!(
                 f,
-                "`{{{capture}}}`: a name is missing beside a dot; write a field or a method there, `{{author.id}}`"
+                "`{{{capture}}}`: a name is missing next to a dot: write a field or a method there, `{{author.id}}`"
             ),
             Self::NoName { capture, name } => write!(
                 f,
-                "`{{{capture}}}`: `{name}` is no name; write a field or a method, `{{id}}`, `{{author.id}}`, `{{0}}`, `{{slug()}}`"
+                "`{{{capture}}}`: `{name}` is not a name: write a field or a method, `{{id}}`, `{{author.id}}`, `{{0}}`, `{{slug()}}`"
             ),
         }
     }
 }
 
-/// What the first name in a capture is of.
+/// The meaning of the first name in a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
-    /// The row of a rule, which has no name itself.
+    /// A field of the rule's row.
     Row,
-    /// A variable, perhaps `self`.
+    /// A variable, such as `self`.
     Variable,
 }
 
-/// Takes a template apart; gives every mistake that is in it.
+/// Parses a template, and returns every mistake in it.
 pub(crate) fn parse(template: &str, begin: Begin) -> Result<Vec<Piece>, Vec<Mistake>> {
     let mut pieces = Vec::new();
     let mut mistakes = Vec::new();
@@ -286,18 +286,18 @@ mod tests {
             ("/{slug/x", "write `{slug}`"),
             ("/{a{b}", "`{a` is never closed"),
             ("/a}", "write `}}`"),
-            ("/{ }", "`{}` names nothing"),
+            ("/{ }", "`{}` does not name a value"),
             ("/{ slug }", "write `{slug}`, without spaces"),
             ("/{*path}", "write `{path*}`"),
             ("/{path?*}", "write `{path*?}`"),
             ("/{price:.2}", "write `{price}`"),
             ("/{self.slug}", "write `{slug}`"),
             ("/{Self::BASE}", "write a method"),
-            ("/{slug(1)}", "takes no arguments"),
+            ("/{slug(1)}", "does not take arguments"),
             ("/{a..b}", "a name is missing"),
-            ("/{a-b}", "`a-b` is no name"),
-            ("/{00}", "`00` is no name"),
-            ("/{²}", "`²` is no name"),
+            ("/{a-b}", "`a-b` is not a name"),
+            ("/{00}", "`00` is not a name"),
+            ("/{²}", "`²` is not a name"),
         ] {
             let told_now = mistakes(template);
             assert!(told_now[0].contains(told), "{template}: {told_now:?}");

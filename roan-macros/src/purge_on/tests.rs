@@ -7,7 +7,7 @@ use quote::quote;
 
 use super::{Libraries, expand};
 
-/// Compares what is made of an attribute and the item below it.
+/// Compares the expansion of an attribute and the item below it.
 fn check(arguments: TokenStream, item: TokenStream, expected: &Expect) {
     let file = syn::parse2(expand(arguments, item, Libraries::default()))
         .expect("the expansion is no Rust");
@@ -242,7 +242,7 @@ fn a_mistake_leaves_the_item_and_a_stub() {
                 fn targets(&self, _: usize, _: &mut ::roan::__private::Targets<'_>) {}
             }
             ::core::compile_error! {
-                "`{slgu}`: `Post` has no field `slgu`: did you mean `{slug}`? [its fields are `slug`]"
+                "`{slgu}`: `Post` does not have a field `slgu`: did you mean `{slug}`? [its fields are `slug`]"
             }
             ::core::compile_error! {
                 "URL \"posts\": it must begin with `/`: write `/posts`"

@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS roan_delivery (
     attempts bigint NOT NULL DEFAULT 0,
     due_ms bigint NOT NULL DEFAULT 0,
     error text,
-    KEY (state, cache, node, id),
+    KEY (state, cache, node, attempts, id),
     KEY (purge_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 

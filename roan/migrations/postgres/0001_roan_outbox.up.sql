@@ -26,7 +26,7 @@ CREATE TABLE roan_delivery (
     due_ms bigint NOT NULL DEFAULT 0,
     error text
 );
-CREATE INDEX ON roan_delivery (state, cache, node, id);
+CREATE INDEX ON roan_delivery (state, cache, node, attempts, id);
 CREATE INDEX ON roan_delivery (purge_id);
 
 -- The relays at work. One whose beat stands still has died, and what it has taken goes to others.

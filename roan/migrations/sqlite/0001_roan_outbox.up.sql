@@ -26,7 +26,7 @@ CREATE TABLE roan_delivery (
     due_ms integer NOT NULL DEFAULT 0,
     error text
 );
-CREATE INDEX roan_delivery_state ON roan_delivery (state, cache, node, id);
+CREATE INDEX roan_delivery_state ON roan_delivery (state, cache, node, attempts, id);
 CREATE INDEX roan_delivery_purge ON roan_delivery (purge_id);
 
 -- The relays at work. One whose beat stands still has died, and what it has taken goes to others.

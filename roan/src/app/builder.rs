@@ -18,10 +18,10 @@ use crate::purger::Cache;
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 
-/// Configures a dispatcher: begun by [`Roan::builder`], from the environment by
-/// [`RoanBuilder::from_env`], from a file by [`Config::builder`](crate::config::Config::builder).
+/// Configures a dispatcher. Create it with [`Roan::builder`], from the environment with [`RoanBuilder::from_env`], or
+/// from a file with [`Config::builder`](crate::config::Config::builder).
 ///
-/// Setters do not fail; [`build`](Self::build) and [`install`](Self::install) say what is wrong.
+/// Setters do not fail: [`build`](Self::build) and [`install`](Self::install) return the error.
 #[derive(Debug, Default)]
 #[must_use = "call `install()` or `build()`"]
 pub struct RoanBuilder {
@@ -43,14 +43,14 @@ impl RoanBuilder {
         self
     }
 
-    /// The site that pages are cached under, such as `https://www.example.org`: its host is sent as
-    /// `Host` of each purge. Without one, it is the host of the purge URL.
+    /// Sets the site under which pages are cached, such as `https://www.example.org`. Each purge is sent with its host as
+    /// `Host`. Default: the host of the purge URL.
     pub fn site(mut self, site: impl Into<String>) -> Self {
         let set = self.set_site("site", None, &site.into());
         self.noting(set)
     }
 
-    /// A further site, for rules with `site = "name"`.
+    /// Adds a further site, for rules with `site = "name"`.
     pub fn named_site(mut self, name: impl Into<String>, site: impl Into<String>) -> Self {
         let set = self.set_site("named_site", Some(&name.into()), &site.into());
         self.noting(set)
@@ -88,74 +88,74 @@ impl RoanBuilder {
         }
     }
 
-    /// How long after a purge the same target is purged once more; `None` for never. Default: 2 s.
+    /// Sets the rebound: the time after a purge at which Roan purges the same target once more. `None` is never. Default:
+    /// 2 s. At most a year.
     ///
-    /// A page that was being rendered from the old row when the purge came is stored after it, and
-    /// stays. So the delay must be longer than the slowest render. `None` is right only where no page is
-    /// ever rendered while its row is written. The embedded cache stores no such page, and is purged once.
+    /// A page that was being rendered from the old row during the purge is stored after it, and stays. So the delay must
+    /// be longer than the slowest render. Use `None` only if no page is ever rendered while its row is written. The
+    /// embedded cache does not store such pages, and is purged once.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound = delay.into();
         self
     }
 
-    /// Which spellings of a page's URL are purged. Default: [`Spellings::Common`], all that common encoders give.
+    /// Sets which spellings of a page's URL are purged. Default: [`Spellings::Common`], those of all common encoders.
     ///
-    /// A cache keeps each spelling as a page of its own, and links to `C++` are found as `/tags/C%2B%2B` and as
-    /// `/tags/C++`. Each spelling more is one more request, and at nginx one more entry in the keys zone (about 130
-    /// bytes, until `inactive` ends). [`Spellings::Exact`] spares both, for a site whose links all have Roan's
-    /// spelling.
+    /// A cache keeps each spelling as a page of its own: links to `C++` appear as `/tags/C%2B%2B` and as `/tags/C++`.
+    /// Each further spelling costs a request and, with nginx, an entry in the keys zone (about 130 bytes, until
+    /// `inactive` ends). [`Spellings::Exact`] saves both, for a site whose links all have Roan's spelling.
     pub fn spellings(mut self, spellings: Spellings) -> Self {
         self.policy.spellings = spellings;
         self
     }
 
-    /// How long a connection to a node may take. Default: 2 s.
+    /// Sets the maximum time to connect to a node. Default: 2 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.policy.connect_timeout = timeout;
         self
     }
 
-    /// How long a request may take, from the connection to the end of the answer. Default: 10 s.
+    /// Sets the maximum time for a request, from the connection to the end of the answer. Default: 10 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.policy.timeout = timeout;
         self
     }
 
-    /// How many requests may be in flight at one node. Default: 8.
+    /// Sets the maximum number of requests in flight at one node. Default: 8.
     pub fn concurrency(mut self, requests: usize) -> Self {
         self.policy.concurrency = requests;
         self
     }
 
-    /// How many targets may wait for one node, and between the hooks and the nodes. Default:
-    /// 1,000,000. One more is [`Dropped`](crate::Outcome::Dropped), and reported.
+    /// Sets the maximum number of targets that wait for one node, and between the hooks and the nodes. Default:
+    /// 1,000,000. Roan drops further targets and reports them as [`Dropped`](crate::Outcome::Dropped).
     ///
-    /// A waiting target takes its length and 250 bytes of memory, and 150 for each node more.
+    /// A waiting target takes its length and 250 bytes of memory, and 150 bytes for each further node.
     pub fn max_waiting(mut self, targets: usize) -> Self {
         self.policy.max_waiting = targets;
         self
     }
 
-    /// For how long a purge that fails is tried again. Default: 24 h. After that it is
-    /// [`Dead`](crate::Outcome::Dead), and reported.
+    /// Sets how long Roan retries a purge. Default: 24 h. After that it gives up and reports the purge as
+    /// [`Dead`](crate::Outcome::Dead).
     pub fn max_age(mut self, age: Duration) -> Self {
         self.policy.max_age = age;
         self
     }
 
-    /// The time before the next attempt: random, at most `base` after the first failure, twice that
-    /// after the second and so on, but never more than `cap`. Default: 100 ms and 30 s.
+    /// Sets the delay before a retry. It is random: at most `base` after the first failure, twice that after the second,
+    /// and so on up to `cap`. Default: 100 ms and 30 s.
     pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
         self.policy.backoff_base = base;
         self.policy.backoff_cap = cap;
         self
     }
 
-    /// Where purges wait that are written by the program's own transactions. Without it they wait in
-    /// memory, and `roan.outbox()` and the connection's methods purge from there.
+    /// Sets the durable outbox, in which the program's own transactions store purges. Without it purges wait in memory;
+    /// [`Roan::outbox`] and the methods of connections then purge from there.
     ///
-    /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and fail
-    /// when its tables cannot be used.
+    /// [`build`](Self::build) and [`install`](Self::install) then connect to the database, and return an error if its
+    /// tables cannot be used.
     #[cfg(feature = "_sql")]
     #[cfg_attr(
         docsrs,
@@ -166,11 +166,11 @@ impl RoanBuilder {
         self
     }
 
-    /// Makes a dispatcher that is not the global one.
+    /// Starts a dispatcher that is not the global one.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be used, or the thread cannot be started.
+    /// If a setting is invalid, or the thread cannot be started.
     pub fn build(mut self) -> Result<Roan, ConfigError> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
@@ -205,25 +205,25 @@ impl RoanBuilder {
         ))
     }
 
-    /// Makes the global dispatcher, to which [`roan::saved`](crate::saved) and its like speak. Call
-    /// it once, before the first hook fires.
+    /// Starts the global dispatcher, which [`roan::saved`](crate::saved) and the other hooks use. Call it once, before
+    /// the first hook.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be used, a rule of the program asks for what no configured cache can
-    /// do or names an unknown site, or there is a global dispatcher already.
+    /// If a setting is invalid, if a rule needs a cache or a site that is not configured, or if the global dispatcher
+    /// exists already.
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
     }
 }
 
-/// Names are columns of the outbox's tables.
+/// The tables of the outbox store the names in columns of limited length.
 #[cfg(feature = "_sql")]
 fn check_names(nodes: &[Arc<Node>]) -> Result<(), ConfigError> {
     let names = nodes.iter().flat_map(|node| [&node.cache, &node.name]);
     match names.into_iter().find(|name| name.len() > 255) {
         Some(name) => {
-            let problem = "is too long a name for a cache or node: write up to 255 bytes";
+            let problem = "is too long for the name of a cache or node: write at most 255 bytes";
             Err(ConfigError::value("name", &**name, problem))
         }
         None => Ok(()),

@@ -1,8 +1,7 @@
-//! Hooks that fire while the global dispatcher is being made.
+//! Hooks that fire while the global dispatcher starts.
 //!
-//! They must not wait for it: its making emits events (of the libraries that it uses, too), and the
-//! program's `tracing` subscriber may fire hooks, on the thread that makes it or on another one that
-//! this thread waits for.
+//! They must not wait for it. Its start emits events (also of the libraries that it uses), and the program's `tracing`
+//! subscriber may fire hooks: on the starting thread, or on another one for which this thread waits.
 
 use std::cell::Cell;
 use std::mem;
@@ -15,10 +14,10 @@ use super::handle::Roan;
 use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::is_starting;
 
-/// More distinct targets are not kept.
+/// The maximum number of distinct targets that are kept.
 const MOST: usize = 100_000;
 
-/// How many threads make one. Changes under the lock of [`KEPT`].
+/// The number of threads that start one. Changes under the lock of [`KEPT`].
 static MAKERS: AtomicUsize = AtomicUsize::new(0);
 
 static KEPT: Mutex<Option<HashSet<Target>>> = Mutex::new(None);
@@ -31,7 +30,7 @@ fn kept() -> MutexGuard<'static, Option<HashSet<Target>>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// This thread makes the global dispatcher, until the drop.
+/// Marks this thread as the one that starts the global dispatcher, until the drop.
 pub(super) struct Making(());
 
 impl Making {
@@ -48,7 +47,7 @@ impl Making {
     }
 }
 
-/// It could not be made.
+/// The start failed.
 impl Drop for Making {
     fn drop(&mut self) {
         let _kept = kept();
@@ -56,17 +55,17 @@ impl Drop for Making {
     }
 }
 
-/// Whether a thread makes the global dispatcher.
+/// Whether a thread is starting the global dispatcher.
 pub(super) fn is_made() -> bool {
     MAKERS.load(Ordering::Acquire) > 0
 }
 
-/// Whether it is made by this thread, or this is its own, which has not started.
+/// Whether this thread starts it, or is the dispatcher's own thread before its start has ended.
 pub(super) fn is_made_here() -> bool {
     MAKES_IT.get() || is_made() && is_starting()
 }
 
-/// Keeps a target for the dispatcher. `false`: it is made by now, or too much is kept.
+/// Keeps a target for the dispatcher. `false` if it has started by now, or too many targets are kept.
 pub(super) fn keep(target: TargetRef<'_>) -> bool {
     let mut kept = kept();
     let kept = kept.get_or_insert_default();
@@ -79,10 +78,10 @@ pub(super) fn keep(target: TargetRef<'_>) -> bool {
     true
 }
 
-/// Gives the dispatcher what was kept for it, and ends its making.
+/// Passes the kept targets to the dispatcher, and ends its start.
 pub(super) fn hand_over(roan: &Roan, making: Option<Making>) {
     let not_let_in: Vec<Target> = {
-        // Under the lock, so that whoever has got the dispatcher can flush what its hooks have put.
+        // Under the lock, so that a thread that has the dispatcher can flush the targets of its hooks.
         let mut kept = kept();
         let targets = kept.take().into_iter().flatten();
         let not_let_in = targets
@@ -95,12 +94,12 @@ pub(super) fn hand_over(roan: &Roan, making: Option<Making>) {
         not_let_in
     };
     for target in &not_let_in {
-        // This says so, and not under the lock.
+        // This logs, so it must not run under the lock.
         roan.engine().put(TargetRef::from(target));
     }
 }
 
-/// There will be no dispatcher. Says how much was kept for it.
+/// Ends a failed start, and returns the number of targets that were kept.
 pub(super) fn give_up() -> usize {
     kept().take().map_or(0, |kept| kept.len())
 }

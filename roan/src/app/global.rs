@@ -18,16 +18,16 @@ use crate::registry::{rules, run_time};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
 
-/// Why there is no default dispatcher: found once, so that no hook has to find it again.
+/// Why the default dispatcher could not start. Kept, so that later hooks do not try again.
 static UNUSABLE: OnceCell<ConfigError> = OnceCell::new();
 
-/// The global dispatcher: the one that [`RoanBuilder::install`] made, else one from the environment
-/// ([`RoanBuilder::from_env`]), which is made now.
+/// Returns the global dispatcher: the one that [`RoanBuilder::install`] started. If there is none, this starts one
+/// from the environment ([`RoanBuilder::from_env`]).
 ///
 /// # Errors
 ///
-/// When none was installed and the environment has a value that cannot be used. It is read once.
-/// Also when a `tracing` subscriber asks for it while it is being made.
+/// If none was installed and a variable of the environment is invalid. The environment is read once.
+/// Also if a `tracing` subscriber requests it while it starts.
 pub fn global() -> Result<&'static Roan, ConfigError> {
     if let Some(roan) = GLOBAL.get() {
         if early::is_made() {
@@ -40,7 +40,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     }
     if early::is_made_here() {
         return Err(ConfigError::Start(Cause::new(
-            "it is being made on this very thread, whose `tracing` subscriber asks for it",
+            "this very thread is starting it, and its `tracing` subscriber requests it",
         )));
     }
     let mut making = None;
@@ -54,7 +54,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
             early::hand_over(roan, making);
             if is_maker {
                 // Not before: a subscriber that fires a hook must find the dispatcher.
-                tell_of_missing_rules();
+                warn_of_missing_rules();
                 for error in unserved(roan.engine()) {
                     loudly(format_args!("{error}"));
                 }
@@ -73,17 +73,16 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     }
 }
 
-/// The dispatcher that was given, else the global one. For hooks: they have nobody to return an
-/// error to.
+/// The given dispatcher, else the global one. For hooks, which cannot return an error.
 pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
-    static HOOKS_IN_VAIN: AtomicU64 = AtomicU64::new(0);
+    static HOOKS_WITHOUT_DISPATCHER: AtomicU64 = AtomicU64::new(0);
     if let Some(roan) = given.or(GLOBAL.get()) {
         return Some(roan);
     }
     match global() {
         Ok(roan) => Some(roan),
         Err(error) => {
-            let count = HOOKS_IN_VAIN.fetch_add(1, Ordering::Relaxed) + 1;
+            let count = HOOKS_WITHOUT_DISPATCHER.fetch_add(1, Ordering::Relaxed) + 1;
             if count.is_power_of_two() {
                 loudly(format_args!(
                     "nothing can be purged (hook number {count}): {error}"
@@ -94,16 +93,16 @@ pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
     }
 }
 
-/// Where the purges of a hook go.
+/// The destination of the purges of a hook.
 pub(crate) enum Destination<'a> {
     Dispatcher(&'a Roan),
-    /// The global dispatcher is being made, and gets them when it is there. To wait for it could be
-    /// to wait for oneself: its making emits events, and a subscriber may fire hooks.
+    /// The global dispatcher is starting, and receives them later. Waiting for it could be a deadlock: its start emits
+    /// events, and a subscriber may fire hooks.
     Early,
 }
 
 impl<'a> Destination<'a> {
-    /// `None` was told already.
+    /// `None` has been logged already.
     pub(crate) fn of(given: Option<&'a Roan>) -> Option<Self> {
         if let Some(roan) = given.or(GLOBAL.get()) {
             return Some(Self::Dispatcher(roan));
@@ -129,7 +128,7 @@ impl<'a> Destination<'a> {
     pub(crate) fn invalid(&self, error: &TargetError) {
         match self {
             Self::Dispatcher(roan) => roan.engine().invalid(error),
-            Self::Early => loudly(format_args!("a rule yields no purge: {error}")),
+            Self::Early => loudly(format_args!("a rule could not make a URL or tag: {error}")),
         }
     }
 }
@@ -147,23 +146,23 @@ pub(super) fn install(builder: RoanBuilder) -> Result<Roan, ConfigError> {
         return Err(error);
     }
     if GLOBAL.set(roan.clone()).is_err() {
-        // Hooks may have taken this for the making of the other.
+        // Hooks may have confused this with the start of the other one.
         global().map(|global| early::hand_over(global, Some(making)))?;
         return Err(ConfigError::AlreadyInstalled);
     }
     early::hand_over(&roan, Some(making));
-    tell_of_missing_rules();
+    warn_of_missing_rules();
     Ok(roan)
 }
 
-/// A program may do with rules made at run time or with none, so this is a warning only.
-fn tell_of_missing_rules() {
+/// A program may make its rules later, at run time, so this is only a warning.
+fn warn_of_missing_rules() {
     if has_no_rules() {
         emit(|| {
             tracing::warn!(
                 target: "roan",
-                "no rule is in this program: if its models are in a crate of their own that it does \
-                 not name elsewhere, the linker has left that out; write `use that_crate as _;` in \
+                "this program does not contain any rule: if its models are in a crate that it does \
+                 not use elsewhere, the linker omits that crate; write `use that_crate as _;` in \
                  main.rs"
             );
         });
@@ -197,9 +196,9 @@ fn unserved(engine: &Engine) -> Vec<ConfigError> {
 mod tests {
     use super::*;
 
-    // No other test of this binary makes a rule.
+    // The other tests of this binary do not make rules.
     #[test]
-    fn a_program_without_rules_is_told_so_until_it_has_one() {
+    fn a_program_without_rules_is_warned_until_it_has_one() {
         assert!(has_no_rules());
         let _ = run_time::purge("/posts").on_save::<u8>();
         assert!(!has_no_rules());

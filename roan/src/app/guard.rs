@@ -1,4 +1,4 @@
-//! Shuts a dispatcher down at the end of `main`, however that ends.
+//! Shuts a dispatcher down at the end of `main`.
 
 use std::thread;
 use std::time::Duration;
@@ -6,25 +6,24 @@ use std::time::Duration;
 use super::handle::Roan;
 use crate::base::log::loudly;
 
-/// Shuts a dispatcher down when it is dropped: made by [`Roan::guard`].
+/// Shuts a dispatcher down when it is dropped. Created by [`Roan::guard`].
 #[derive(Debug)]
-#[must_use = "what is not bound is dropped at once, and ends the dispatcher: write `let _guard = ...`"]
+#[must_use = "a guard without a name is dropped at once, and ends the dispatcher: write `let _guard = ...`"]
 pub struct ShutdownGuard {
     roan: Roan,
     timeout: Duration,
 }
 
 impl Roan {
-    /// Shuts the dispatcher down when the guard is dropped: at the end of `main`, also after an
-    /// error or a panic. Write it at the start of `main`, and bind it to a name: `let _ = ...` drops
-    /// it at once.
+    /// Returns a guard that shuts the dispatcher down when it is dropped: at the end of `main`, also after an error or a
+    /// panic. Create it at the start of `main`, and give it a name: `let _ = ...` drops it at once.
     ///
-    /// The drop does what [`shutdown_blocking`](Self::shutdown_blocking) does. It waits for the
-    /// rebounds, too, so a program that purges and ends takes as long as the rebound delay, or
-    /// `timeout` if that is shorter; one that has nothing left to send ends at once. It logs as an
-    /// error what it could not send. It may run inside an asynchronous task, and blocks its thread.
+    /// The drop calls [`shutdown_blocking`](Self::shutdown_blocking). It also waits for the rebounds, so a program that
+    /// purges and ends takes as long as the rebound delay, or `timeout` if that is shorter. Without waiting purges it
+    /// ends at once. It logs an error for the purges that it could not send. It may run inside an asynchronous task, and
+    /// blocks its thread.
     ///
-    /// Nothing is dropped, and so nothing sent, by [`std::process::exit`], an abort or a signal.
+    /// [`std::process::exit`], an abort and a signal do not drop the guard, so the purges are lost.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -47,7 +46,7 @@ impl Roan {
 impl Drop for ShutdownGuard {
     fn drop(&mut self) {
         let shutdown = || self.roan.shutdown_blocking(self.timeout);
-        // On a thread of its own: one of a runtime must not wait in this way.
+        // On its own thread: a thread of a runtime must not block in this way.
         let left = thread::scope(|scope| {
             thread::Builder::new()
                 .spawn_scoped(scope, shutdown)
@@ -57,11 +56,11 @@ impl Drop for ShutdownGuard {
         match left {
             Ok(Ok(left)) if left.nodes.is_empty() => {}
             Ok(Ok(left)) => loudly(format_args!(
-                "the dispatcher was shut down, and not all was sent within {timeout:?}: {left}"
+                "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
             )),
             Ok(Err(_)) => loudly(format_args!("the shutdown of the dispatcher panicked")),
             Err(error) => loudly(format_args!(
-                "no thread could be started to shut the dispatcher down: {error}"
+                "cannot start a thread to shut the dispatcher down: {error}"
             )),
         }
     }

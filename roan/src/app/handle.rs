@@ -12,12 +12,12 @@ use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
 
-/// A dispatcher: it takes purges to every node of every cache, and says what became of them.
+/// A dispatcher: it sends purges to every node of every cache, and reports the results.
 ///
-/// Most programs have one, the global dispatcher, which [`RoanBuilder::install`] or the first hook
-/// makes; [`roan::saved`](crate::saved) and its like speak to it. Clones are handles of the same
-/// dispatcher. It runs on a thread of its own, so it serves programs with and without an
-/// asynchronous runtime. When the last handle is gone, it ends as soon as nothing waits.
+/// Most programs have one, the global dispatcher, which [`RoanBuilder::install`] or the first hook starts. The hooks,
+/// such as [`roan::saved`](crate::saved), use it. Clones are handles of the same dispatcher. It runs on its own thread,
+/// so it works with and without an asynchronous runtime. After the last handle is dropped, it ends as soon as no purge
+/// waits.
 ///
 /// What waits in memory when the program ends is lost: end with [`shutdown`](Self::shutdown), or let
 /// a [`guard`](Self::guard) do so. When `main` returns, panics or calls [`std::process::exit`] before,
@@ -43,8 +43,8 @@ pub struct Roan {
     handle: Arc<Handle>,
 }
 
-/// What the clones of a [`Roan`] share. The dispatcher's thread shares the engine alone, so this is
-/// dropped with the last clone.
+/// The state that the clones of a [`Roan`] share. The dispatcher's thread shares only the engine, so this is dropped
+/// with the last clone.
 struct Handle {
     engine: Arc<Engine>,
     /// The relay's side of the durable outbox, if there is one.
@@ -78,7 +78,7 @@ impl Roan {
         self.handle.link.as_ref()
     }
 
-    /// Begins a configuration, with the defaults.
+    /// Returns a builder with the default settings.
     pub fn builder() -> RoanBuilder {
         RoanBuilder::default()
     }
@@ -87,14 +87,14 @@ impl Roan {
         &self.handle.engine
     }
 
-    /// Whether both are handles of one dispatcher.
+    /// Whether both are handles of the same dispatcher.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.handle, &other.handle)
     }
 
-    /// Waits until no purge waits or is in flight, or for `timeout`, and says what is left.
+    /// Waits until no purge waits or is in flight, but at most for `timeout`, and returns what remains.
     ///
-    /// Rebounds are not waited for. Purges that are asked for meanwhile are. Works on any runtime.
+    /// This does not wait for rebounds. It does wait for purges that are requested meanwhile. Works on any runtime.
     pub async fn flush(&self, timeout: Duration) -> Remaining {
         let reply = self.order_flush(timeout, false);
         reply.await.unwrap_or_else(|_| self.engine().left(false))
@@ -104,7 +104,7 @@ impl Roan {
     ///
     /// # Panics
     ///
-    /// Inside an asynchronous task, which must not block: use [`Roan::flush`] there.
+    /// If called inside an asynchronous task, which must not block: use [`Roan::flush`] there.
     pub fn flush_blocking(&self, timeout: Duration) -> Remaining {
         let reply = self.order_flush(timeout, false);
         reply
@@ -112,13 +112,12 @@ impl Roan {
             .unwrap_or_else(|_| self.engine().left(false))
     }
 
-    /// Waits until no purge and no rebound waits or is in flight, or for `timeout`; then ends the
-    /// dispatcher. What is left is reported as [`Outcome::Abandoned`](crate::Outcome::Abandoned).
+    /// Waits until no purge and no rebound waits or is in flight, but at most for `timeout`, and ends the dispatcher. It
+    /// reports what remains as [`Outcome::Abandoned`](crate::Outcome::Abandoned).
     ///
-    /// Call it once the program serves no more requests. Purges asked for later are dropped, and
-    /// reported as such.
+    /// Call it after the program has stopped serving requests. Later purges are dropped, and reported as such.
     pub async fn shutdown(&self, timeout: Duration) -> Remaining {
-        // Whatever it says is left, the second order will say again.
+        // The second order returns what remains.
         let _ = self.order_flush(timeout, true).await;
         let reply = self.order_end();
         reply.await.unwrap_or_else(|_| self.engine().left(true))
@@ -128,7 +127,7 @@ impl Roan {
     ///
     /// # Panics
     ///
-    /// Inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
+    /// If called inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
     pub fn shutdown_blocking(&self, timeout: Duration) -> Remaining {
         let _ = self.order_flush(timeout, true).blocking_recv();
         let reply = self.order_end();
@@ -137,8 +136,7 @@ impl Roan {
             .unwrap_or_else(|_| self.engine().left(true))
     }
 
-    /// Does this on the dispatcher's thread after a while, if `needed` is still there. A flush waits
-    /// for it.
+    /// Runs `work` on the dispatcher's thread after `delay`, if `needed` is still alive. A flush waits for it.
     #[cfg(any(feature = "diesel", feature = "sea-orm"))]
     pub(crate) fn later(
         &self,
@@ -173,13 +171,13 @@ impl Roan {
         receiver
     }
 
-    /// The counters of now.
+    /// Returns the current counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.engine().stats()
     }
 
-    /// Subscribes to what becomes of each purge from now on.
+    /// Subscribes to the reports of all purges from now on.
     #[must_use]
     pub fn subscribe(&self) -> Reports {
         self.engine().reporter.subscribe()

@@ -1,4 +1,4 @@
-//! Roan's handle, and how it is configured: in code, from a file, from the environment.
+//! Roan's handle, and its configuration in code, from a file and from the environment.
 
 mod builder;
 pub mod config;

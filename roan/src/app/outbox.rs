@@ -13,18 +13,17 @@ use crate::outbox::{Backlog, DeadPurge, Dialect, OutboxError, Statement};
 
 type Result<T> = std::result::Result<T, OutboxError>;
 
-/// What can be done with the outbox of a dispatcher, from [`Roan::outbox`]: write to it, look at
-/// what was given up, send again.
+/// The outbox of a dispatcher, from [`Roan::outbox`]: writes to it, lists dead purges, and sends purges again.
 ///
-/// The methods are the same whether purges wait in the database or in memory. Those that ask the
-/// database do so on the dispatcher's thread, and may be awaited on any runtime.
+/// The methods are the same for purges in the database and in memory. Those that query the database do so on the
+/// dispatcher's thread; await them on any runtime.
 #[derive(Debug, Clone, Copy)]
 pub struct OutboxHandle<'a> {
     pub(crate) roan: &'a Roan,
 }
 
 impl Roan {
-    /// Where this dispatcher's purges wait.
+    /// Returns a handle of this dispatcher's outbox.
     #[must_use]
     #[cfg_attr(
         docsrs,
@@ -59,7 +58,7 @@ impl OutboxHandle<'_> {
         statement
     }
 
-    /// Whether a connection to that kind of database can take the rows; in memory there are none.
+    /// Checks that a connection to that kind of database can take the rows. In memory there are none.
     pub(crate) fn check(&self, connection: Dialect) -> Result<()> {
         match self.link().map(|link| link.scribe.dialect()) {
             Some(outbox) if outbox != connection => {
@@ -69,20 +68,19 @@ impl OutboxHandle<'_> {
         }
     }
 
-    /// Says that a transaction with a [`statement`](Self::statement) has committed, so that the relay
-    /// looks at once.
+    /// Makes the relay look at once. Call it after a transaction with a [`statement`](Self::statement) has committed.
     pub fn committed(&self) {
         if let Some(link) = self.link() {
             link.poke();
         }
     }
 
-    /// Up to `limit` purges that were given up, the oldest first: too old, too many attempts,
-    /// refused, or a payload that cannot be read. In memory the newest 1,000 are kept.
+    /// Returns up to `limit` dead purges, the oldest first. A purge is dead if it became too old, failed too often, was
+    /// refused, or has an invalid payload. In memory, Roan keeps the newest 1,000.
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, or the dispatcher has ended.
+    /// If the database cannot be reached, or the dispatcher has ended.
     pub async fn dead(&self, limit: usize) -> Result<Vec<DeadPurge>> {
         match self.link() {
             Some(link) => ask(link, |reply| Request::Dead { limit, reply }).await,
@@ -90,7 +88,7 @@ impl OutboxHandle<'_> {
         }
     }
 
-    /// Sends these dead purges again, as new ones, and says how many there were.
+    /// Sends these dead purges again, as new ones, and returns their number.
     ///
     /// # Errors
     ///
@@ -99,7 +97,7 @@ impl OutboxHandle<'_> {
         self.requeue_some(Some(ids)).await
     }
 
-    /// Sends all dead purges again, as new ones, and says how many there were.
+    /// Sends all dead purges again, as new ones, and returns their number.
     ///
     /// # Errors
     ///
@@ -120,7 +118,7 @@ impl OutboxHandle<'_> {
         Ok(targets.len() as u64)
     }
 
-    /// Forgets these dead purges, and says how many there were.
+    /// Deletes these dead purges, and returns their number.
     ///
     /// # Errors
     ///
@@ -129,7 +127,7 @@ impl OutboxHandle<'_> {
         self.discard_some(Some(ids)).await
     }
 
-    /// Forgets all dead purges, and says how many there were.
+    /// Deletes all dead purges, and returns their number.
     ///
     /// # Errors
     ///
@@ -148,24 +146,24 @@ impl OutboxHandle<'_> {
         }
     }
 
-    /// Sends again, to every node, what was purged since `time`, and says how many writes that were:
-    /// for a node that was restored from an old disk. It reaches back as far as done purges are kept
+    /// Sends the purges since `time` again, to every node, and returns the number of their writes. Use it for a node that
+    /// was restored from an old disk. It reaches back as far as Roan keeps purges that are done
     /// ([`Outbox::retention`](crate::outbox::Outbox::retention)).
     ///
     /// # Errors
     ///
-    /// As [`dead`](Self::dead); and when purges wait in memory, which keeps no record of them.
+    /// As [`dead`](Self::dead), and if purges wait in memory, which does not keep a record of them.
     pub async fn purge_since(&self, time: SystemTime) -> Result<u64> {
         match self.link() {
             Some(link) => ask(link, |reply| Request::PurgeSince { time, reply }).await,
             None => Err(OutboxError::Unavailable(
-                "purges wait in memory, where nothing records what was purged: use a durable outbox",
+                "purges wait in memory, which does not record them: use a durable outbox",
             )),
         }
     }
 
-    /// How many writes no relay has taken yet, and how many purges wait for a node that did not
-    /// answer, each counted up to `limit`.
+    /// Returns the number of writes that no relay has taken yet, and the number of purges that wait for a node that did
+    /// not answer. Each is counted up to `limit`.
     ///
     /// # Errors
     ///
@@ -185,7 +183,7 @@ impl OutboxHandle<'_> {
         }
     }
 
-    /// Why the database cannot be used at the moment, if it cannot. The relay tries again by itself.
+    /// Returns the error of the database while it cannot be used. The relay retries automatically.
     #[must_use]
     pub fn current_error(&self) -> Option<OutboxError> {
         self.link()?.current_error()

@@ -1,8 +1,8 @@
-//! How long to wait before the next attempt.
+//! The delay before the next attempt.
 
 use std::time::Duration;
 
-/// Exponential back-off with full jitter: before attempt `n + 1`, a random time between nothing and
+/// Exponential back-off with full jitter: before attempt `n + 1`, a random time between zero and
 /// `base * 2^(n - 1)`, at most `cap`. The jitter keeps clients that failed together from coming
 /// back together.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ impl Backoff {
         }
     }
 
-    /// The time to wait after failure number `failures`, counted from 1.
+    /// The delay after failure number `failures`, counted from 1.
     pub(crate) fn after(&mut self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let ceiling = self.base.saturating_mul(1 << doublings).min(self.cap);

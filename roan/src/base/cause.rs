@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why something failed, as another library or the system says it: the `source` of Roan's own errors. Its own `source`
-/// is that error itself, to be looked at by `downcast_ref`. Two causes are equal when they say the same.
+/// The error of another library or of the system, as the `source` of Roan's own errors. Its own `source` is that error
+/// itself, for `downcast_ref`. Two causes are equal if their texts are equal.
 #[derive(Clone)]
 pub struct Cause {
     text: String,
@@ -18,7 +18,7 @@ impl Cause {
         Self::described(error.to_string(), error)
     }
 
-    /// With other words than the error's own.
+    /// A cause with another text than that of the error.
     pub(crate) fn described(text: String, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             text,
@@ -52,3 +52,23 @@ impl PartialEq for Cause {
 }
 
 impl Eq for Cause {}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::error::ConfigError;
+
+    #[test]
+    fn the_error_itself_is_found_below_ours() {
+        let error = ConfigError::Start(Cause::new(io::Error::other("no thread")));
+        assert_eq!(error.to_string(), "cannot start the dispatcher: no thread");
+        assert_eq!(error, error.clone());
+        let cause = error.source().and_then(Error::source);
+        assert!(
+            cause.is_some_and(|cause| cause.is::<io::Error>()),
+            "{cause:?}"
+        );
+    }
+}

@@ -1,9 +1,9 @@
-//! The one spelling of a value in a URL: percent-encoding as in RFC 3986, section 2.
+//! Percent-encoding of values in URLs, as in RFC 3986, section 2.
 //!
-//! A cache keeps each spelling of a URL on its own: `/it's` and `/it%27s` are two pages to nginx. So
-//! links must be spelled as Roan spells its purges: all but letters, digits and `-._~` is encoded, with
-//! upper-case hex. [`url!`](crate::url!) makes whole links; these functions are for a link that is made in
-//! another way, such as by a filter of a template engine.
+//! A cache stores each spelling of a URL on its own: `/it's` and `/it%27s` are two pages to nginx. Use these functions if
+//! your links should have the spelling of Roan's purges: everything except letters, digits and `-._~` is encoded, with
+//! upper-case hex. [`url!`](crate::url!) makes whole links. The functions are for links made in another way, such as by a
+//! filter of a template engine.
 //!
 //! ```
 //! use roan::encode;
@@ -21,8 +21,8 @@ use std::fmt::{self, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but the unreserved characters of RFC 3986, section 2.3. What is left can end neither a path
-/// segment, nor a query value, nor a tag, nor a header.
+/// All but the unreserved characters of RFC 3986, section 2.3. The characters that remain cannot end a path
+/// segment, a query value, a tag or a header.
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -32,28 +32,28 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
 /// The same, but `/` stays: the value is several path segments.
 const PATH: &AsciiSet = &VALUE.remove(b'/');
 
-/// A value as one segment of a path: as `{field}` in a template, before the `?`.
+/// Encodes a value as one segment of a path: as `{field}` in a template, before the `?`.
 ///
-/// A segment `.` or `..` stays as it is, and no client asks for such a URL: see
+/// A segment `.` or `..` stays unchanged. Clients never request such a URL: see
 /// [`TargetError::DotSegment`](crate::TargetError::DotSegment).
 #[must_use]
 pub fn path_segment(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
 
-/// A value as several segments of a path, whose slashes stay: as `{field*}` in a template.
+/// Encodes a value as several segments of a path and keeps its slashes: as `{field*}` in a template.
 #[must_use]
 pub fn path(value: &str) -> String {
     utf8_percent_encode(value, PATH).to_string()
 }
 
-/// A value as one value of a query: as `{field}` in a template, after the `?`. A space is `%20`, not `+`.
+/// Encodes a value as one value of a query: as `{field}` in a template, after the `?`. A space becomes `%20`, not `+`.
 #[must_use]
 pub fn query_value(value: &str) -> String {
     utf8_percent_encode(value, VALUE).to_string()
 }
 
-/// The place in a template that a value is encoded for.
+/// The position in a template for which a value is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// One path segment, one query value, or a part of a tag.
@@ -62,7 +62,7 @@ pub(crate) enum Place {
     Path,
 }
 
-/// Appends what is written to it to a string, percent-encoded with upper-case hex.
+/// A writer that appends text to a string, percent-encoded with upper-case hex.
 #[derive(Debug)]
 pub(crate) struct Encoder<'a> {
     out: &'a mut String,

@@ -5,11 +5,11 @@ use std::fmt;
 /// What happened to one row of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
-    /// The row is new.
+    /// The row was created.
     Create,
-    /// The row was there before and has changed.
+    /// The row existed before and has changed.
     Update,
-    /// The row is gone.
+    /// The row was deleted.
     Delete,
 }
 

@@ -1,4 +1,4 @@
-//! Events, and saying loudly what nobody may overlook.
+//! Events, and errors that must not be overlooked.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,27 +11,27 @@ thread_local! {
     static IN_SUBSCRIBER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs code of the program's `tracing` subscriber. Not under a lock: that code may do anything.
+/// Runs code of the program's `tracing` subscriber. Never call it under a lock: that code may do anything.
 ///
-/// A subscriber that panics fails no save and stops no dispatcher. One that fires a hook gets no event of that hook,
-/// or the two would call each other without end.
+/// A subscriber that panics does not fail a save or stop the dispatcher. A subscriber that fires a hook does not receive
+/// the events of that hook: otherwise the two would call each other forever.
 fn in_subscriber<T>(work: impl FnOnce() -> T) -> Option<T> {
     if IN_SUBSCRIBER.replace(true) {
         return None;
     }
-    // The panic itself was shown by the panic hook.
+    // The panic hook has shown the panic.
     let result = catch_unwind(AssertUnwindSafe(work)).ok();
     IN_SUBSCRIBER.set(false);
     result
 }
 
-/// Emits an event of `tracing`, and says whether the subscriber was asked and did not panic.
+/// Emits an event of `tracing`, and returns whether the subscriber received it and did not panic.
 pub(crate) fn emit(event: impl FnOnce()) -> bool {
     in_subscriber(event).is_some()
 }
 
-/// Logs an error; on standard error where no `tracing` subscriber takes it, since a stale page that nobody knows of
-/// is the worst that can happen here. A filter that names only the app (`EnvFilter` of `app=info`) takes none.
+/// Logs an error. It goes to standard error if no `tracing` subscriber accepts it, because a stale page that nobody hears
+/// of is the worst that can happen here. A filter for the app alone (`EnvFilter` of `app=info`) does not accept it.
 pub(crate) fn loudly(message: fmt::Arguments<'_>) {
     let is_taken = errors_are_heard() && emit(|| tracing::error!(target: "roan", "{message}"));
     if !is_taken {
@@ -39,7 +39,7 @@ pub(crate) fn loudly(message: fmt::Arguments<'_>) {
     }
 }
 
-/// Logs a warning about the set-up, as loudly.
+/// Logs a warning about the configuration in the same way.
 pub(crate) fn warn_loudly(message: fmt::Arguments<'_>) {
     let warnings = in_subscriber(|| tracing::event_enabled!(target: "roan", Level::WARN));
     if warnings == Some(true) {
@@ -49,13 +49,13 @@ pub(crate) fn warn_loudly(message: fmt::Arguments<'_>) {
     }
 }
 
-/// Whether somebody takes what is logged as an error.
+/// Whether a subscriber accepts errors.
 pub(crate) fn errors_are_heard() -> bool {
     in_subscriber(|| tracing::event_enabled!(target: "roan", Level::ERROR)) == Some(true)
 }
 
 /// Writes to standard error.
 pub(crate) fn to_standard_error(message: fmt::Arguments<'_>) {
-    // Unlike `eprintln!` this does not panic when nobody reads: a save must not fail for it.
+    // Unlike `eprintln!` this does not panic if standard error is closed: a save must not fail because of it.
     let _ = writeln!(io::stderr(), "roan: {message}");
 }

@@ -1,4 +1,4 @@
-//! What every other module is made of. It imports none of them.
+//! The types that all other modules use. It imports none of them.
 
 pub(crate) mod backoff;
 pub(crate) mod cause;

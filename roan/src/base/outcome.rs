@@ -10,30 +10,31 @@ use super::target::TargetKind;
 pub enum Outcome {
     /// The node had the page and dropped it.
     Purged,
-    /// The node says that it has no such page. That is no proof that it has none: nginx answers
-    /// the same when the key of the purge is not the key of the page, and while the page is being
-    /// filled. [`Report::verified`](crate::Report::verified) tells more.
+    /// The node answered that it does not have the page. That does not prove it: nginx answers the same if the key of
+    /// the purge is not the key of the page, and while the page is being filled. It is proof together with
+    /// [`Report::verified`](crate::Report::verified).
     NotCached,
-    /// The node answered, and asking again would give the same answer. Not retried.
+    /// The node refused, and would refuse again. Not retried.
     Refused(Refusal),
-    /// The attempt failed; there will be another.
+    /// The attempt failed. Roan will retry.
     Failed(Failure),
-    /// The last attempt failed, and the purge is older than the maximum age. Given up.
+    /// The last attempt failed, and the purge is older than [`max_age`](crate::RoanBuilder::max_age) or has used up its
+    /// attempts. Given up.
     Dead(Failure),
-    /// As many targets wait for this node as may. Not sent.
+    /// The queue of this node is full ([`max_waiting`](crate::RoanBuilder::max_waiting)). Not sent.
     Dropped,
-    /// The dispatcher was shut down first. Not sent, or not answered.
+    /// The dispatcher was shut down before the node answered. Not sent, or not answered.
     Abandoned,
 }
 
 impl Outcome {
-    /// Whether the node has answered that the page is not in it.
+    /// Returns `true` if the node answered that it does not have the page now.
     #[must_use]
     pub fn is_done(&self) -> bool {
         matches!(self, Self::Purged | Self::NotCached)
     }
 
-    /// Whether the purge is over: nothing more will be sent for it.
+    /// Returns `true` if the purge is over: Roan will not send it again.
     #[must_use]
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Failed(_))
@@ -48,34 +49,34 @@ impl fmt::Display for Outcome {
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::Failed(failure) => write!(f, "failed: {failure}"),
             Self::Dead(failure) => write!(f, "dead: {failure}"),
-            Self::Dropped => f.write_str("dropped: too many purges wait for this node"),
+            Self::Dropped => f.write_str("dropped: the queue of this node is full"),
             Self::Abandoned => f.write_str("abandoned: the dispatcher was shut down"),
         }
     }
 }
 
-/// Why a node, or Roan itself, will not do a purge however often it is asked.
+/// Why a node, or Roan itself, refuses a purge. A retry would be refused, too.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The node will not do it. The text says what to mend.
+    /// The node refused. The text says what to change.
     #[error("{0}")]
     Node(String),
     /// The rule or target names a site that was not configured.
     #[error(
-        "site {0:?} is not configured: name it with `RoanBuilder::named_site` or in `ROAN_SITE`"
+        "site {0:?} is not configured: add it with `RoanBuilder::named_site` or in `ROAN_SITE`"
     )]
     UnknownSite(String),
     /// No configured cache can purge targets of this kind.
-    #[error("no configured cache can purge a {0}: add one that can, or write a rule for URLs")]
+    #[error("no configured cache can purge a {0}: add a cache that can, or write a rule for URLs")]
     NoCacheFor(TargetKind),
 }
 
-/// Why an attempt at a purge failed. Another attempt may do better.
+/// Why an attempt at a purge failed. A retry may succeed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// No connection could be made.
+    /// The connection could not be opened.
     #[error("cannot connect: {0}")]
     Connect(String),
     /// The answer did not come in time.

@@ -1,12 +1,12 @@
-//! What a message may show of a text that may hold a secret.
+//! The part of a text that messages may show, if it may contain a secret.
 
 use http::Uri;
 
-/// In place of what is not shown.
+/// The replacement for hidden text.
 pub(crate) const HIDDEN: &str = "***";
 
-/// Scheme, host, port and path of a URL: its user name, password, query and fragment may be secrets. A text that
-/// cannot be read as a URL is not shown at all, for nobody knows what is in it.
+/// Scheme, host, port and path of a URL: its user name, password, query and fragment may be secrets. A text that is not a
+/// URL is hidden completely, because its content is unknown.
 pub(crate) fn redacted(text: &str) -> String {
     match readable(text) {
         Some(shown) => shown,
@@ -15,7 +15,7 @@ pub(crate) fn redacted(text: &str) -> String {
     }
 }
 
-/// The same for a site, which needs no scheme.
+/// The same for a site, whose scheme is optional.
 pub(crate) fn redacted_site(text: &str) -> String {
     const SCHEME: &str = "http://";
     if text.is_empty() || text.contains("://") {
@@ -26,7 +26,7 @@ pub(crate) fn redacted_site(text: &str) -> String {
 }
 
 fn readable(text: &str) -> Option<String> {
-    // The name of a file, which has no place for credentials.
+    // The name of a file, which cannot contain credentials.
     if text.starts_with("sqlite:") && !text.contains('@') {
         let end = text.find(['?', '#']).unwrap_or(text.len());
         return Some(marked(&text[..end], &text[end..]));
@@ -34,7 +34,7 @@ fn readable(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, after) = rest.split_at(end);
-    // A password with one of these in it, which ought to be percent-encoded.
+    // A password that contains one of these, which should be percent-encoded.
     if after.contains('@') {
         return None;
     }
@@ -48,7 +48,7 @@ fn readable(text: &str) -> Option<String> {
     let user = if authority.contains('@') { "***@" } else { "" };
     let end = after.find(['?', '#']).unwrap_or(after.len());
     let (path, rest) = after.split_at(end);
-    // `;password=...`, as the URLs of some databases have it.
+    // `;password=...`, as in the URLs of some databases.
     let path = if path.contains([';', '=']) {
         "/***"
     } else {
@@ -58,7 +58,7 @@ fn readable(text: &str) -> Option<String> {
     Some(marked(&shown, rest))
 }
 
-/// With a mark for the query or fragment that begins with the first letter of `rest`.
+/// Appends a mark for the query or fragment that begins with the first letter of `rest`.
 fn marked(shown: &str, rest: &str) -> String {
     match rest.chars().next() {
         Some(begin) => format!("{shown}{begin}{HIDDEN}"),
@@ -66,7 +66,7 @@ fn marked(shown: &str, rest: &str) -> String {
     }
 }
 
-/// Whether a text is a name or an address, or a pattern of names, and nothing else.
+/// Whether a text is only a name, an address or a pattern of names.
 pub(super) fn is_host(text: &str) -> bool {
     let text = text
         .strip_prefix('[')

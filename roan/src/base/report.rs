@@ -1,4 +1,4 @@
-//! Reports: what became of each purge.
+//! Reports: the result of each purge.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,33 +9,33 @@ use tokio::sync::broadcast;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 
-/// What became of one purge at one node, or of one attempt that failed.
+/// The result of one purge at one node, or of one attempt that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// What was to be purged.
+    /// The URL or tag of the purge.
     pub target: Target,
-    /// The name of the cache; empty when no cache was asked.
+    /// The name of the cache. Empty if the purge was not sent to any cache.
     pub cache: Arc<str>,
-    /// The name of the node; empty when no node was asked.
+    /// The name of the node. Empty if the purge was not sent to any node.
     pub node: Arc<str>,
-    /// How it went.
+    /// The result.
     pub outcome: Outcome,
-    /// The status of the last answer, if there was one.
+    /// The HTTP status of the last answer, if there was one.
     pub status: Option<u16>,
     /// Whether the node named the key that it was asked to purge (`X-Roan-Purge`), and that is the key of this URL at
     /// this site: as [`Nginx::key`](crate::Nginx::key) says, else in one of the usual forms, the same in all answers of
-    /// the node. It does not show that the pages are stored under such keys, or in that zone: for that, use one
+    /// the node for that site. It does not show that the pages are stored under such keys, or in that zone: for that, use one
     /// variable for both keys. Without it, [`Outcome::NotCached`] proves nothing.
     pub verified: bool,
-    /// Whether this was the second purge, against a fill that was under way at the first.
+    /// Whether this was the rebound: the second purge, against a page that was being rendered during the first.
     pub rebound: bool,
-    /// The attempts so far.
+    /// The number of attempts so far.
     pub attempts: u32,
-    /// From the hook to the start of the last attempt. For a rebound it counts from the time when it
-    /// was due, at a later cache from the answer of the cache before.
+    /// The time from the hook to the start of the last attempt. For a rebound it counts from the time at which the
+    /// rebound was due; for a later cache, from the answer of the cache before it.
     pub waited: Duration,
-    /// From the start of the last attempt to its answer or failure.
+    /// The time from the start of the last attempt to its answer or failure.
     pub took: Duration,
 }
 
@@ -51,8 +51,8 @@ impl fmt::Display for Report {
 
 /// A subscription to the [`Report`]s of a dispatcher, from `Roan::subscribe`.
 ///
-/// Up to 1,024 reports wait for a slow reader. More push out the oldest; [`Reports::missed`] counts
-/// those.
+/// Up to 1,024 reports wait for a slow reader. Further reports push out the oldest; [`Reports::missed`] counts
+/// them.
 #[derive(Debug)]
 pub struct Reports {
     receiver: broadcast::Receiver<Report>,
@@ -69,7 +69,7 @@ impl Reports {
         }
     }
 
-    /// The next report; `None` when the dispatcher has ended.
+    /// Waits for the next report. Returns `None` if the dispatcher has ended.
     pub async fn next(&mut self) -> Option<Report> {
         loop {
             match self.receiver.recv().await {
@@ -80,7 +80,7 @@ impl Reports {
         }
     }
 
-    /// The next report; waits for it without a runtime. `None` when the dispatcher has ended.
+    /// As [`next`](Self::next), for programs without an asynchronous runtime.
     ///
     /// # Panics
     ///
@@ -95,7 +95,7 @@ impl Reports {
         }
     }
 
-    /// How many reports were pushed out before they could be read.
+    /// The number of reports that were pushed out before they were read.
     #[must_use]
     pub fn missed(&self) -> u64 {
         self.missed

@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::base::event::Events;
 
-/// One declaration of `#[purge_on]`: the events of a model, and what they make stale.
+/// One rule of `#[purge_on]`: the events of a model, and the target that they make stale.
 ///
 /// A rule is static data. Every rule of the binary is in [`rules()`](crate::rules).
-// The fields are for generated code, which calls no constructor: a user's compiler would have to check
-// and to evaluate the call for each rule, which is a twentieth of all that the attribute costs.
+// Generated code fills the fields instead of calling a constructor: the user's compiler would check and evaluate
+// that call for each rule, which is a twentieth of the attribute's compile time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
     #[doc(hidden)]
@@ -31,17 +31,17 @@ pub struct Rule {
     pub line: u32,
 }
 
-/// What a rule makes targets from, as written in the attribute.
+/// The target of a rule, as written in the attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RuleTarget {
     /// `url = "/posts/{slug}"`
     Url(&'static str),
-    /// `urls = Self::archive_pages`: the path of the function.
+    /// `urls = Self::archive_pages`: the path of a function that returns targets.
     Urls(&'static str),
     /// `tag = "author-{id}"`
     Tag(&'static str),
-    /// `related(author_id -> author::Model)`: what the rules of a related row yield for `save`.
+    /// `related(author_id -> author::Model)`: the targets of a related row, as if it had been saved.
     Related(&'static str),
 }
 
@@ -63,7 +63,7 @@ impl Rule {
         self.model
     }
 
-    /// The module that the model is declared in.
+    /// The module that declares the model.
     #[must_use]
     pub const fn module(&self) -> &'static str {
         self.module
@@ -75,14 +75,14 @@ impl Rule {
         self.events
     }
 
-    /// The fields of `update(field, ...)`: an update fires the rule only when one of them changed.
-    /// Empty when any update does.
+    /// The fields of `update(field, ...)`: an update fires the rule only if one of them changed.
+    /// Empty if every update does.
     #[must_use]
     pub const fn watched(&self) -> &'static [&'static str] {
         self.watched
     }
 
-    /// What the rule makes its targets from.
+    /// The target of the rule.
     #[must_use]
     pub const fn target(&self) -> RuleTarget {
         self.target
@@ -94,19 +94,19 @@ impl Rule {
         self.condition
     }
 
-    /// The name of the site whose pages are meant; `None` is the default site.
+    /// The name of the site that the pages belong to. `None` is the default site.
     #[must_use]
     pub const fn site(&self) -> Option<&'static str> {
         self.site
     }
 
-    /// The source file of the attribute, as the compiler names it.
+    /// The source file of the attribute, as `file!()` writes it.
     #[must_use]
     pub const fn file(&self) -> &'static str {
         self.file
     }
 
-    /// The line of the attribute, from 1.
+    /// The line of the attribute, counted from 1.
     #[must_use]
     pub const fn line(&self) -> u32 {
         self.line

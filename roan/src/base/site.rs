@@ -1,4 +1,4 @@
-//! Sites: under which scheme and host pages are cached.
+//! Sites: the scheme and host under which pages are cached.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,10 @@ use http::uri::{Authority, Scheme};
 
 use super::redact::{is_host, redacted_site};
 
-/// The scheme and host that pages are cached under.
+/// The scheme and host under which pages are cached.
 ///
-/// A purge is sent with the site's `Host`, so that the cache makes of it the key of the page. The
-/// scheme matters only to a cache that has it in its keys; without one, `http` and `https` pages
-/// are the same to Roan.
+/// Roan sends a purge with the `Host` of the site, so that the cache builds the key of the page from it. The scheme
+/// matters only if the keys of the cache contain it.
 ///
 /// ```
 /// use roan::Site;
@@ -27,7 +26,7 @@ use super::redact::{is_host, redacted_site};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Site {
     scheme: Option<Scheme>,
-    /// Lower case, with the port if one was given.
+    /// In lower case, with the port if one was given.
     authority: String,
     host_len: usize,
     header: HeaderValue,
@@ -82,19 +81,21 @@ impl FromStr for Site {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
                 (Some(Scheme::HTTPS), rest)
             }
-            Some(_) => return error("has a scheme that is neither http nor https"),
+            Some(_) => return error("has a scheme other than http and https"),
             None => (None, text),
         };
         let authority = rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase();
         match authority.find(['@', '/', '?', '#', '*']) {
             None => {}
-            Some(_) if authority.contains('@') => return error("has a user name"),
+            Some(_) if authority.contains('@') => {
+                return error("has a user name");
+            }
             Some(at) => {
                 return error(match &authority[at..=at] {
                     "/" => "has a path",
                     "?" => "has a query",
                     "#" => "has a fragment",
-                    _ => "has a wildcard, but each site is one host",
+                    _ => "has a wildcard, but a site is one host",
                 });
             }
         }
@@ -108,7 +109,7 @@ impl FromStr for Site {
         }
         match (&authority[parsed.host().len()..], parsed.port_u16()) {
             ("", _) | (_, Some(1..)) => {}
-            _ => return error("has a port that is not between 1 and 65535"),
+            _ => return error("has a port outside of 1 to 65535"),
         }
         let host_len = parsed.host().len();
         let Ok(header) = HeaderValue::from_str(&authority) else {
@@ -157,7 +158,7 @@ mod tests {
         for (text, problem) in [
             ("", "no host name"),
             ("http://", "no host name"),
-            ("ftp://x", "a scheme that is neither http nor https"),
+            ("ftp://x", "a scheme other than http and https"),
             ("x/y", "a path"),
             ("a b", "no host name"),
             ("a,b", "no host name"),

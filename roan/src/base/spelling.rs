@@ -1,37 +1,37 @@
-//! The spellings that one page is linked under.
+//! The spellings of one page's URL.
 //!
-//! A cache keeps `/tags/C%2B%2B` and `/tags/C++` apart, though an app shows the same page under both. Roan percent-encodes
-//! all but the unreserved characters of RFC 3986; other encoders leave more as it is.
+//! A cache stores `/tags/C%2B%2B` and `/tags/C++` separately, although an app shows the same page under both. Roan
+//! percent-encodes all but the unreserved characters of RFC 3986. Other encoders leave more characters unchanged.
 
-/// Which spellings of a page are purged. See [`RoanBuilder::spellings`](crate::RoanBuilder::spellings).
+/// The spellings of a URL to purge, for [`RoanBuilder::spellings`](crate::RoanBuilder::spellings).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Spellings {
-    /// Each spelling that one of these encoders gives to the path and to the query, where they differ: RFC 3986 with
+    /// Each spelling that one of these encoders produces for the path and for the query, where they differ: RFC 3986 with
     /// its unreserved characters (which is Roan's own), the URL parser of browsers and of the crate `url` ([WHATWG]),
     /// JavaScript's `encodeURI` and `encodeURIComponent`, and for the query an HTML form.
     ///
     /// A URL without a percent-encoded punctuation mark or space has one spelling. `C++` in a path has two. A URL
-    /// whose path and query both hold every kind of punctuation has 25, which is the most.
+    /// whose path and query both contain every kind of punctuation has 25, which is the maximum.
     ///
-    /// A `*` at the end stays encoded, for some caches purge by prefix then. Redirect such a link, if a site has one.
+    /// A `*` at the end stays encoded, because some caches purge by prefix otherwise. Redirect such a link if your site has one.
     ///
     /// [WHATWG]: https://url.spec.whatwg.org/#percent-encoded-bytes
     #[default]
     Common,
-    /// The URL as the rule makes it, and no other: for sites whose links are all made by [`roan::url!`](crate::url!) or
-    /// [`roan::encode`](crate::encode), or in the same spelling.
+    /// Only the URL as the rule makes it, for sites whose links all come from [`roan::url!`](crate::url!) or
+    /// [`roan::encode`](crate::encode), or have the same spelling.
     Exact,
 }
 
-/// An encoder, by how its output differs from Roan's spelling.
+/// An encoder, by the difference of its output from Roan's spelling.
 struct Encoder {
-    /// What it leaves as it is, besides the unreserved characters.
+    /// The characters that it leaves unchanged, besides the unreserved ones.
     literal: &'static [u8],
     is_form: bool,
 }
 
-/// <https://url.spec.whatwg.org/#path-percent-encode-set>, without what would end a segment (`/`), be read as such
+/// <https://url.spec.whatwg.org/#path-percent-encode-set>, without those that end a segment (`/`), are read as such
 /// (`\`), or begin an escape (`%`).
 const BROWSER_PATH: Encoder = Encoder {
     literal: b"!$&'()*+,:;=@[]|",
@@ -50,7 +50,7 @@ const ENCODE_URI_PATH: Encoder = Encoder {
     is_form: false,
 };
 
-/// <https://url.spec.whatwg.org/#special-query-percent-encode-set>, without what would end a value (`&`) or begin an
+/// <https://url.spec.whatwg.org/#special-query-percent-encode-set>, without those that end a value (`&`) or begin an
 /// escape (`%`).
 const BROWSER_QUERY: Encoder = Encoder {
     literal: b"!$()*+,/:;=?@[\\]^`{|}",
@@ -101,7 +101,11 @@ impl Spellings {
             ],
         );
         let Some(query) = query else {
-            return paths.into_iter().skip(1).filter(is_no_wildcard).collect();
+            return paths
+                .into_iter()
+                .skip(1)
+                .filter(|url| is_no_wildcard(url))
+                .collect();
         };
         let queries = distinct(
             query,
@@ -120,13 +124,13 @@ impl Spellings {
             .iter()
             .flat_map(of_path)
             .skip(1)
-            .filter(is_no_wildcard)
+            .filter(|url| is_no_wildcard(url))
             .collect()
     }
 }
 
-/// Forks of nginx's purge module take a `*` at the end for everything that begins so. No value of a row may purge that.
-fn is_no_wildcard(url: &String) -> bool {
+/// Forks of nginx's purge module treat a `*` at the end as a prefix purge. A value of a row must never cause that.
+fn is_no_wildcard(url: &str) -> bool {
     !url.ends_with('*')
 }
 
@@ -143,7 +147,7 @@ fn distinct(text: &str, encoders: &[Encoder]) -> Vec<String> {
 }
 
 impl Encoder {
-    /// The same text, with its escapes as this encoder writes them.
+    /// The text, with its escapes as this encoder writes them.
     fn respell(&self, text: &str) -> String {
         let mut spelling = String::with_capacity(text.len());
         let mut rest = text;

@@ -17,10 +17,9 @@ pub(crate) use super::url_syntax::{check_rendered_url, check_tag};
 
 /// What a purge makes fresh: one URL of a site, or everything that carries one tag.
 ///
-/// A URL is kept byte for byte, for a cache keys each spelling on its own (`%c3` and `%C3` are two
-/// pages to nginx). It has the form in which a browser sends it: a path, a query perhaps, with all
-/// else percent-encoded. A spelling that an HTTP client would rewrite on the way is refused here,
-/// where it can be seen, for its purge would hit another page.
+/// A URL is kept byte for byte, because a cache stores each spelling on its own (`%c3` and `%C3` are two pages to
+/// nginx). It has the form in which a browser sends it: a path and an optional query, percent-encoded. A spelling
+/// that an HTTP client would rewrite is an error here: its purge would reach another page.
 ///
 /// ```
 /// use roan::Target;
@@ -72,11 +71,11 @@ impl Target {
     /// The longest name of a site, in bytes.
     pub(crate) const MAX_SITE_LEN: usize = 255;
 
-    /// The page at `url`: a path that begins with `/`, and a query perhaps.
+    /// The page at `url`: a path that begins with `/`, and an optional query.
     ///
     /// # Errors
     ///
-    /// When `url` is not in the form in which a browser sends it: see [`TargetError`].
+    /// If `url` is not in the form in which a browser sends it: see [`TargetError`].
     pub fn url(url: impl AsRef<str>) -> Result<Self, TargetError> {
         let url = url.as_ref();
         check_url(url)?;
@@ -87,17 +86,16 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// When `tag` is empty, too long, or has another character.
+    /// If `tag` is empty, too long, or contains another character.
     pub fn tag(tag: impl AsRef<str>) -> Result<Self, TargetError> {
         let tag = tag.as_ref();
         check_tag(tag)?;
         Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
     }
 
-    /// The same target at the site of that name, in place of the default site.
+    /// The same target at the named site, in place of the default site.
     ///
-    /// A name that the dispatcher does not know is reported when the purge is asked for. Names are
-    /// cut after 255 bytes.
+    /// If the site is not configured, the dispatcher reports that for each purge. Names are cut after 255 bytes.
     #[must_use]
     pub fn at_site(&self, name: &str) -> Self {
         let end = (0..=Self::MAX_SITE_LEN.min(name.len()))
@@ -128,7 +126,7 @@ impl Target {
         &self.text[usize::from(self.site_len)..]
     }
 
-    /// The name of the site; `None` is the default site.
+    /// The name of the site. `None` is the default site.
     #[must_use]
     pub fn site(&self) -> Option<&str> {
         (self.site_len > 0).then(|| &self.text[..usize::from(self.site_len)])
@@ -220,7 +218,7 @@ impl TryFrom<Cow<'_, str>> for Target {
     }
 }
 
-/// A [`Target`] that still lies in the buffer it was rendered in.
+/// A [`Target`] that is borrowed from the buffer in which it was rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TargetRef<'a> {
     text: &'a str,

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::target::{Target, TargetKind};
 
-/// Why a URL or a tag cannot be purged. Each message says what to write instead.
+/// Why a text is not a URL or a tag that can be purged. Each message says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -14,7 +14,7 @@ pub enum TargetError {
     /// A character that a browser would have percent-encoded.
     #[error("{kind} {text:?}: {found:?} at byte {at} must be written `{instead}`")]
     Character {
-        /// Whether it was to be a URL or a tag.
+        /// `URL` or `tag`.
         kind: TargetKind,
         /// The whole URL or tag.
         text: String,
@@ -35,8 +35,8 @@ pub enum TargetError {
         /// The place of the `%`, in bytes from the start.
         at: usize,
     },
-    /// A segment `.` or `..`, in whatever spelling: clients resolve it before they send a request,
-    /// so no cached page has it in its URL.
+    /// A segment `.` or `..`, in any spelling. Clients resolve it before they send a request, so no cached page has
+    /// it in its URL.
     #[error("URL {0:?} has a `.` or `..` segment, which clients resolve: write the resolved path")]
     DotSegment(String),
     /// A value, or the URL, has `..` and a separator in it, encoded in whatever way, and more of them than
@@ -59,12 +59,12 @@ pub enum TargetError {
     /// Longer than [`Target::MAX_LEN`].
     #[error("{kind} of {length} bytes: the limit is {}", Target::MAX_LEN)]
     TooLong {
-        /// Whether it was to be a URL or a tag.
+        /// `URL` or `tag`.
         kind: TargetKind,
         /// Its length in bytes.
         length: usize,
     },
-    /// A value's `Display` gave an error in place of a text.
+    /// The `Display` of a value returned an error.
     #[error("{0}: the `Display` of a value failed")]
     Display(String),
 }
@@ -75,7 +75,7 @@ impl From<Infallible> for TargetError {
     }
 }
 
-/// The text for a message, which a hostile value shall not flood.
+/// The text for a message, cut so that a hostile value cannot flood the log.
 pub(crate) fn shortened(text: &str) -> String {
     const LIMIT: usize = 200;
     match text.char_indices().nth(LIMIT) {

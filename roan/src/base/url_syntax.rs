@@ -7,8 +7,7 @@ pub(super) fn check_url(url: &str) -> Result<(), TargetError> {
     legality::check_url(url).map_err(|flaw| error(TargetKind::Url, url, flaw))
 }
 
-/// The part of the check that is left when the literal pieces were checked at compile time and the
-/// values between them were encoded.
+/// The rest of the check, for a URL whose literal pieces were checked at compile time and whose values were encoded.
 pub(crate) fn check_rendered_url(url: &str) -> Result<(), TargetError> {
     legality::check_rendered_url(url).map_err(|flaw| error(TargetKind::Url, url, flaw))
 }

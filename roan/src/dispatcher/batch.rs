@@ -1,4 +1,4 @@
-//! Targets that wait together, each of them once.
+//! Targets that wait together, each once.
 
 use std::hash::BuildHasher;
 use std::time::Instant;
@@ -8,21 +8,21 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::base::target::{Target, TargetRef};
 
-/// Targets, each with the time at which it was first asked for, in that order: pages that were stored
-/// together lie together on a cache's disk, which removes them faster so.
+/// Targets with the time of their first request, in that order. Pages that were stored together are close on the disk of
+/// a cache, which so removes them faster.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    /// Finds the place in `targets`. The hash is kept, so that growing looks at no target.
+    /// Finds the position in `targets`. The hash is kept, so that growing does not read targets.
     index: HashTable<(u64, u32)>,
     targets: Vec<(Target, Instant)>,
 }
 
-/// What [`Batch::put`] has found.
+/// The result of [`Batch::put`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     New,
     Known,
-    /// It is new, and there is no room.
+    /// It is new, but the batch is full.
     Full,
 }
 
@@ -65,7 +65,7 @@ impl Batch {
         self.targets.capacity()
     }
 
-    /// Takes them out, and keeps their memory.
+    /// Removes the targets, and keeps their memory.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Target, Instant)> {
         self.index.clear();
         self.targets.drain(..)

@@ -1,4 +1,4 @@
-//! What the handles ask of the dispatcher's thread.
+//! Commands of the handles to the dispatcher's thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
@@ -7,42 +7,42 @@ use tokio::sync::oneshot;
 
 use super::stats::Remaining;
 
-/// One request to the dispatcher's thread.
+/// One command to the dispatcher's thread.
 pub(crate) enum Command {
-    /// Answer once nothing waits, or at the deadline.
+    /// Answer when nothing waits, or at the deadline.
     Flush(Flush),
-    /// Report what waits as abandoned, and end.
+    /// Report waiting purges as abandoned, and end.
     End { reply: oneshot::Sender<Remaining> },
-    /// End as soon as nothing waits: the last handle is gone.
+    /// End as soon as nothing waits: the last handle was dropped.
     Close,
-    /// Do this then; sooner, if the dispatcher ends before.
+    /// Run this at that time, or when the dispatcher ends.
     #[cfg_attr(
         not(any(feature = "diesel", feature = "sea-orm")),
-        expect(dead_code, reason = "hooks of these libraries ask for it")
+        expect(dead_code, reason = "only the hooks of these libraries use it")
     )]
     Later(Later),
 }
 
-/// Something to do at a time, if nobody has made it needless before.
+/// Work for a later time, if it is still needed then.
 pub(crate) struct Later {
     pub(crate) due: Instant,
-    /// Gone when it is needless.
+    /// Dropped when the work is not needed any more.
     pub(crate) needed: Weak<()>,
     pub(crate) work: Box<dyn FnOnce() + Send>,
 }
 
-/// Somebody waits until nothing waits.
+/// A caller that waits for empty queues.
 pub(crate) struct Flush {
     pub(crate) deadline: Instant,
-    /// Whether rebounds are waited for, too.
+    /// Whether it also waits for rebounds.
     pub(crate) rebounds: bool,
-    /// The number of a look into the database, for this.
+    /// The number of the look into the database that this needs.
     pub(crate) look: Option<u64>,
     pub(crate) reply: oneshot::Sender<Remaining>,
 }
 
 impl Command {
-    /// Answers the command, if it wants an answer. Whoever gave it may have gone.
+    /// Answers the command, if it expects an answer. The caller may have gone.
     pub(crate) fn answer(self, left: &Remaining) {
         if let Self::Flush(Flush { reply, .. }) | Self::End { reply } = self {
             let _ = reply.send(left.clone());
@@ -50,12 +50,12 @@ impl Command {
     }
 }
 
-/// Commands that the thread has not seen.
+/// Commands that the thread has not received yet.
 pub(crate) struct Commands(Mutex<State>);
 
 enum State {
     Taken(Vec<Command>),
-    /// The thread has ended, and this was left.
+    /// The thread has ended. Contains what remained.
     Ended(Remaining),
 }
 
@@ -68,7 +68,7 @@ impl Commands {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After the end the command is answered at once.
+    /// After the end, this answers the command at once.
     pub(crate) fn push(&self, command: Command) {
         match &mut *self.lock() {
             State::Taken(commands) => commands.push(command),
@@ -90,7 +90,7 @@ impl Commands {
         }
     }
 
-    /// Answers what was not seen, and from now on everything at once. Does nothing the second time.
+    /// Answers pending commands, and from now on every command at once. A second call does nothing.
     pub(crate) fn close(&self, left: Remaining) {
         let mut state = self.lock();
         if let State::Taken(commands) = &mut *state {

@@ -1,4 +1,4 @@
-//! Dead purges, where no database keeps them: the newest, for as long as the program runs.
+//! Dead purges in memory, without a database: the newest, while the program runs.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::base::target::Target;
 use crate::outbox::DeadPurge;
 use crate::outbox::payload;
 
-/// So many are kept.
+/// The number of purges that are kept.
 const KEPT: usize = 1000;
 
 /// The newest dead purges.
@@ -25,11 +25,11 @@ struct State {
 
 impl Dead {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that panics runs under the lock.
+        // Code under the lock does not panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Keeps a purge that ended so, if it did.
+    /// Keeps the purge of a report, if it is dead.
     pub(super) fn note(&self, ended: &Ended<'_>) {
         let error = match &ended.outcome {
             Outcome::Dead(failure) => failure.to_string(),
@@ -66,7 +66,7 @@ impl Dead {
         purges.collect()
     }
 
-    /// Takes out those with these ids, or all.
+    /// Removes the purges with these ids, or all.
     pub(crate) fn take(&self, ids: Option<&[i64]>) -> Vec<Target> {
         let mut state = self.lock();
         let mut taken = Vec::new();

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::node::Node;
 use super::policy::Policy;
+#[cfg(feature = "_sql")]
+use super::queue::Room;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
 use super::source::Source;
@@ -114,10 +116,7 @@ impl Engine {
         let (why, count) = match self.inbox.put(target) {
             Put::Waits => return,
             Put::Closed(count) => ("the dispatcher was shut down", count),
-            Put::Full(count) => (
-                "as many purges wait as may (`RoanBuilder::max_waiting`)",
-                count,
-            ),
+            Put::Full(count) => ("the queue is full (`RoanBuilder::max_waiting`)", count),
         };
         let target = target.to_target();
         if count.is_power_of_two() {
@@ -136,10 +135,10 @@ impl Engine {
         let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
             loudly(format_args!(
-                "a rule yields no purge (number {count}): {error}"
+                "a rule could not make a URL or tag (number {count}): {error}"
             ));
         } else {
-            emit(|| tracing::error!(target: "roan", %error, "a rule yields no purge"));
+            emit(|| tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"));
         }
     }
 
@@ -236,7 +235,7 @@ impl Engine {
                 self.end_unsent(node, &evicted, Outcome::Dropped, now);
                 !down
             }
-            Asked::Full | Asked::Down => {
+            Asked::Full | Asked::Busy => {
                 if let Some((ticket, attempts)) = ask.ticket {
                     self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
                 } else {
@@ -296,11 +295,12 @@ impl Engine {
                 .await;
             self.answered(&node, &job, answer);
             let next = node.queue().next(Instant::now());
+            self.pump(&node);
+            self.wake_for(&node);
             match next {
                 Some(next) => job = next,
                 None => break,
             }
-            self.pump(&node);
         }
     }
 
@@ -310,19 +310,15 @@ impl Engine {
             outcome,
             status,
             verified,
-            ..
+            retry_after,
         } = answer;
-        let verdict = match &outcome {
-            outcome if outcome.is_done() => Verdict::Done,
-            Outcome::Failed(_) => Verdict::Failed,
-            _ => Verdict::Refused,
-        };
+        let verdict = Verdict::of(&outcome, retry_after);
         let has_next_tier = node.tier + 1 < self.tiers.len();
         let failure = match &outcome {
             Outcome::Failed(failure) => Some(failure.clone()),
             _ => None,
         };
-        let (outcome, settled, first_of_a_run, change, passed_on, deferred) = {
+        let (outcome, settled, first_of_a_run, turn, change, passed_on, deferred) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
             let (next, settled) = queue.answered(job, verdict, now);
@@ -342,7 +338,7 @@ impl Engine {
             let mut passed_on = Vec::new();
             if has_next_tier && goes_down {
                 passed_on = queue.pass_all_on();
-            } else if has_next_tier && (verdict != Verdict::Failed || queue.pass_on(job)) {
+            } else if has_next_tier && (failure.is_none() || queue.pass_on(job)) {
                 passed_on.push((job.target.clone(), job.rebound));
             }
             // Whoever waits for its next attempt in the database is not among those of the queue.
@@ -354,21 +350,21 @@ impl Engine {
                 outcome,
                 settled,
                 first_of_a_run,
+                queue.tell(now),
                 change,
                 passed_on,
                 deferred,
             )
         };
-        match change {
-            (false, true) => node.tell_down(&outcome),
-            (true, false) => {
-                emit(
-                    || tracing::info!(target: "roan", cache = %node.cache, node = %node.name, "node is back"),
-                );
-                self.tickets.back(&node.cache, &node.name);
-                self.pump(node);
-            }
-            _ => {}
+        if let Some(turn) = turn {
+            node.tell(turn);
+        }
+        if let (Some(failure), (_, false)) = (&failure, change) {
+            node.count_failing(job, failure);
+        }
+        if change == (true, false) {
+            self.tickets.back(&node.cache, &node.name);
+            self.pump(node);
         }
         for (target, rebound) in &passed_on {
             let served: &[Ticket] = if *target == job.target {
@@ -383,7 +379,7 @@ impl Engine {
             self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
             self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
         }
-        self.settle(node, job, &outcome, failure, settled);
+        self.settle(node, job, &outcome, failure, verdict.pause(), settled);
         self.reporter.ended(Ended {
             node,
             job,
@@ -396,10 +392,9 @@ impl Engine {
         for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
             self.pump(later);
         }
-        if verdict != Verdict::Failed {
+        if !matches!(verdict, Verdict::Failed { .. }) {
             self.check(node);
         }
-        self.wake_for(node);
     }
 
     /// Says to the relay what the answer means for its rows.
@@ -409,10 +404,11 @@ impl Engine {
         job: &Job,
         outcome: &Outcome,
         failure: Option<Failure>,
+        pause: Duration,
         settled: Settled,
     ) {
         let why = match (outcome, failure) {
-            (_, Some(failure)) => Why::Failed(failure),
+            (_, Some(failure)) => Why::Failed(failure, pause),
             (Outcome::Refused(refusal), _) => Why::Refused(refusal.clone()),
             _ => {
                 return settled
@@ -427,22 +423,24 @@ impl Engine {
     /// Wakes the thread if something is due before it means to wake, at this node or one that was
     /// asked after it; or if nothing is left and somebody waits for that.
     fn wake_for(&self, node: &Node) {
-        let sleeps_until = *self
-            .sleeps_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let is_early = self
-            .nodes
-            .iter()
-            .filter(|other| other.tier >= node.tier)
-            .any(|other| {
-                let due = other.queue().next_due();
-                due.is_some_and(|due| due < sleeps_until)
-            });
+        let is_early = self.is_due_early(node.tier);
         let is_watched = self.watched.load(Ordering::Relaxed);
         if is_early || is_watched && node.queue().pending() == 0 {
             self.inbox.wake();
         }
+    }
+
+    /// Whether something is due before the thread means to wake, at this tier or a later one.
+    fn is_due_early(&self, tier: usize) -> bool {
+        let sleeps_until = *self
+            .sleeps_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.nodes.iter().filter(|node| node.tier >= tier);
+        nodes.any(|node| {
+            let due = node.queue().next_due();
+            due.is_some_and(|due| due < sleeps_until)
+        })
     }
 
     /// The thread ends: nothing is let in, taken or reported any more.
@@ -539,17 +537,17 @@ impl Engine {
         nodes.find(|known| *known.cache == *cache && *known.name == *node)
     }
 
-    /// Whether a node is down; `None` when there is no such node.
-    pub(crate) fn is_down(&self, place: (&str, &str)) -> Option<bool> {
-        Some(self.node(place)?.queue().is_down())
+    /// What to take from the database for a node; `None` when there is no such node.
+    pub(crate) fn room_at(&self, place: (&str, &str)) -> Option<Room> {
+        Some(self.node(place)?.queue().room())
     }
 
-    /// Whether anything waits for a node or is in flight there.
-    pub(crate) fn is_busy(&self, place: (&str, &str)) -> bool {
-        self.node(place).is_some_and(|node| {
-            let queue = node.queue();
-            queue.pending() + queue.rebounds() > 0
-        })
+    /// Starts the requests for what the relay has handed over, and wakes the thread for the rest.
+    pub(crate) fn handed_over(self: &Arc<Self>) {
+        self.pump_all();
+        if self.is_due_early(0) {
+            self.wake();
+        }
     }
 
     pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {

@@ -1,4 +1,4 @@
-//! The end of the program: says what was not sent by then.
+//! The end of the program: reports the purges that were not sent by then.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -7,7 +7,7 @@ use std::thread;
 use super::engine::Engine;
 use crate::base::log::to_standard_error;
 
-/// Those whose purges the end of the program may lose.
+/// The dispatchers whose purges may be lost at the end of the program.
 static DISPATCHERS: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
 
 thread_local! {
@@ -27,8 +27,8 @@ pub(super) fn watch(engine: &Arc<Engine>) {
     watch_this_thread();
 }
 
-/// If this is the main thread, its end is seen from now on. It ends with the program, and so its
-/// destructors are the last code that runs.
+/// If this is the main thread, observes its end from now on. The main thread ends with the program, so its destructors are
+/// the last code that runs.
 pub(super) fn watch_this_thread() {
     let _ = WATCH.try_with(|watch| {
         if thread::current().name() == Some("main") {
@@ -48,7 +48,7 @@ impl Drop for Watch {
     }
 }
 
-/// On standard error: a subscriber may have lost its own by now.
+/// On standard error: a subscriber may already have lost its own thread locals.
 fn tell(engine: &Engine) {
     let left = engine.left(true);
     let (pending, rebounds) = (left.pending() + engine.inbox.waiting(), left.rebounds());

@@ -1,8 +1,7 @@
-//! The outbox in memory: hooks put targets in, the dispatcher takes them out.
+//! The outbox in memory: hooks insert targets, and the dispatcher takes them.
 //!
-//! A hook takes one lock, which no other thread is likely to hold: each thread has a slot of its
-//! own, and the dispatcher holds a slot's lock only to swap its batch for an empty one. A target that
-//! waits already costs no memory.
+//! A hook takes one lock, which other threads rarely hold: each thread has its own slot, and the dispatcher holds the
+//! lock of a slot only to swap its batch for an empty one. A target that waits already does not take memory again.
 
 use std::cell::Cell;
 use std::mem;
@@ -18,7 +17,7 @@ use crate::base::target::TargetRef;
 
 const SLOTS: usize = 32;
 
-/// A batch with room for more than this is not kept for the next round.
+/// A batch with a larger capacity than this is not reused.
 const KEPT_CAPACITY: usize = 4096;
 
 /// Purges on their way from the hooks to the dispatcher.
@@ -29,9 +28,9 @@ pub(crate) struct Inbox {
     /// Targets in all slots, and those that were taken and not yet passed on.
     waiting: AtomicUsize,
     limit: usize,
-    /// Targets that found `limit` others waiting.
+    /// The number of targets that were refused because `limit` others waited.
     dropped: AtomicU64,
-    /// Whether the dispatcher will look into the slots without being told to.
+    /// Whether the dispatcher looks into the slots without being woken.
     awake: AtomicBool,
     closed: AtomicBool,
     signal: Notify,
@@ -45,24 +44,24 @@ struct Slot(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     targets: Batch,
-    /// How often a target was put here since the program began.
+    /// The number of targets put here since the start.
     asked: u64,
 }
 
 impl Slot {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing that panics runs under the lock.
+        // Code under the lock does not panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What became of a target that was put into the [`Inbox`].
+/// The result of putting a target into the [`Inbox`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
     Waits,
-    /// As many targets wait as may. With the number of targets that were not let in so far.
+    /// The inbox is full. Contains the number of targets refused so far.
     Full(u64),
-    /// The dispatcher was shut down. With that number, too.
+    /// The dispatcher was shut down. Contains the number of targets refused so far.
     Closed(u64),
 }
 
@@ -81,7 +80,7 @@ fn slot_of_this_thread() -> usize {
 }
 
 impl Inbox {
-    /// At most `limit` targets wait at a time.
+    /// Creates an inbox for at most `limit` waiting targets.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             hasher: DefaultHashBuilder::default(),
@@ -98,7 +97,7 @@ impl Inbox {
     /// Puts a target in and wakes the dispatcher if it sleeps.
     pub(crate) fn put(&self, target: TargetRef<'_>) -> Put {
         let mut slot = self.slots[slot_of_this_thread()].lock();
-        // Under the lock: `close` takes each lock once, so nothing is put in behind its back.
+        // Under the lock: `close` takes each lock once, so nothing is inserted after it.
         if self.closed.load(Ordering::Acquire) {
             return Put::Closed(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
         }
@@ -114,7 +113,7 @@ impl Inbox {
         Put::Waits
     }
 
-    /// Makes the dispatcher look: at the slots, and at whatever else it was left.
+    /// Wakes the dispatcher, so that it looks at the slots and at its commands.
     pub(crate) fn wake(&self) {
         if !self.awake.load(Ordering::Acquire) && !self.awake.swap(true, Ordering::AcqRel) {
             self.signal.notify_one();
@@ -135,18 +134,18 @@ impl Inbox {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// How many slots there are to [`take`](Self::take) from.
+    /// The number of slots to [`take`](Self::take) from.
     pub(crate) fn slots(&self) -> usize {
         self.slots.len()
     }
 
-    /// From now on a [`put`](Self::put) wakes the dispatcher, which must look once more before it
-    /// sleeps: the locks of the slots order what was put before against this.
+    /// Lets each [`put`](Self::put) wake the dispatcher from now on. The dispatcher must look once more before it sleeps: the
+    /// locks of the slots order earlier insertions before this.
     pub(crate) fn doze(&self) {
         self.awake.store(false, Ordering::Release);
     }
 
-    /// Whether nothing waits here.
+    /// Whether the inbox is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.slots.iter().all(|slot| slot.lock().targets.is_empty())
     }
@@ -156,12 +155,12 @@ impl Inbox {
         self.signal.notified().await;
     }
 
-    /// From now on nothing need wake the dispatcher.
+    /// Lets insertions not wake the dispatcher from now on.
     pub(crate) fn rouse(&self) {
         self.awake.store(true, Ordering::Release);
     }
 
-    /// Lets nothing more in.
+    /// Refuses targets from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         for slot in &self.slots {
@@ -169,17 +168,17 @@ impl Inbox {
         }
     }
 
-    /// How many targets wait here.
+    /// The number of waiting targets.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// How often a target was put in.
+    /// The number of targets put in.
     pub(crate) fn asked(&self) -> u64 {
         self.slots.iter().map(|slot| slot.lock().asked).sum()
     }
 
-    /// How often a target was not let in.
+    /// The number of targets refused.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }

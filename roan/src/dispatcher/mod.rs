@@ -1,6 +1,7 @@
-//! The dispatcher: takes purges from the inbox to the nodes of each cache, on a thread of its own.
+//! The dispatcher: sends purges from the inbox to the nodes of each cache, on its own thread.
 
 mod batch;
+mod blame;
 mod command;
 #[cfg(feature = "_sql")]
 mod dead;
@@ -9,6 +10,7 @@ mod exit;
 mod health;
 mod inbox;
 mod node;
+mod pace;
 mod policy;
 mod queue;
 mod report;
@@ -18,7 +20,7 @@ mod stats;
 mod thread;
 #[cfg_attr(
     not(feature = "_sql"),
-    allow(dead_code, reason = "tickets come with a durable outbox")
+    allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
 
@@ -36,6 +38,8 @@ pub(crate) use node::connect;
 #[cfg(feature = "_sql")]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
+#[cfg(feature = "_sql")]
+pub(crate) use queue::LONGEST_RETRY_AFTER;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;

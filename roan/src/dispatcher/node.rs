@@ -1,16 +1,20 @@
 //! One node: its client, its queue, and its counts.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::health::Turn;
 use super::policy::Policy;
-use super::queue::Queue;
+use super::queue::{Job, Queue};
 use super::stats::NodeStats;
-use crate::base::log::loudly;
+use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
 use crate::purger::{AnyPurger, Cache, NodeClient};
+
+/// A purge that has failed so many times is worth a word.
+const SEVERAL: u32 = 3;
 
 /// One server of a cache.
 pub(crate) struct Node {
@@ -21,6 +25,7 @@ pub(crate) struct Node {
     pub(super) purger: Box<dyn AnyPurger>,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,
+    pub(super) unanswered_checks: AtomicU32,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
     counts: Counts,
@@ -33,6 +38,8 @@ struct Counts {
     refused: AtomicU64,
     refused_in_a_row: AtomicU64,
     failed: AtomicU64,
+    /// Purges that have failed [`SEVERAL`] times.
+    failing: AtomicU64,
     dead: AtomicU64,
     dropped: AtomicU64,
     dropped_in_a_row: AtomicU64,
@@ -46,6 +53,7 @@ impl Node {
             tier,
             purger: client.purger,
             checked: AtomicBool::new(false),
+            unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(Queue::new(policy.clone())),
             last_failure: Mutex::new(None),
             counts: Counts::default(),
@@ -97,15 +105,40 @@ impl Node {
         }
     }
 
-    /// Tells that the node is down: it has failed several times in a row.
-    pub(super) fn tell_down(&self, outcome: &Outcome) {
+    /// Says that the node is down, or is back.
+    pub(super) fn tell(&self, turn: Turn) {
         let (cache, name) = (&self.cache, &self.name);
-        loudly(format_args!(
-            "{cache} {name} is down, and is tried again until it answers; the last attempt {outcome}"
-        ));
+        match turn {
+            Turn::Down { failures } => loudly(format_args!(
+                "{cache} {name} is down: {failures} purges in a row failed; Roan keeps trying. Last attempt: {}",
+                self.last_failure()
+            )),
+            Turn::Back => {
+                emit(
+                    || tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is back"),
+                );
+            }
+        }
     }
 
-    /// What a purge died of that was not in flight when it became too old.
+    /// Counts a purge that has failed several times at a node that is not down, and says so once in a
+    /// while: it may fail for itself until somebody looks after it.
+    pub(super) fn count_failing(&self, job: &Job, failure: &Failure) {
+        if job.attempts != SEVERAL {
+            return;
+        }
+        let count = self.counts.failing.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            let (cache, name) = (&self.cache, &self.name);
+            loudly(format_args!(
+                "{} at {cache} {name} has failed {SEVERAL} times (number {count} that does); Roan keeps trying. \
+                 Last attempt: {failure}",
+                job.target
+            ));
+        }
+    }
+
+    /// The error to report for a purge that expired while waiting.
     pub(super) fn last_failure(&self) -> Failure {
         let last = self
             .last_failure

@@ -1,4 +1,4 @@
-//! What can be set about a dispatcher, and within which bounds.
+//! The settings of a dispatcher, and their bounds.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
 use crate::purger::http::Connecting;
 
-/// Longer than any duration that makes sense, and short enough to be added to any time.
+/// Longer than any useful duration, and short enough to be added to any time without overflow.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// How purges are paced and repeated at each node.
+/// The pacing and retries at each node.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
-    /// How long after an answered purge the same target is purged once more.
+    /// The delay after an answered purge at which the same target is purged once more.
     pub(crate) rebound: Option<Duration>,
-    /// How old a purge may be for another attempt.
+    /// The maximum age of a purge for another attempt.
     pub(crate) max_age: Duration,
-    /// How many requests may be in flight at one node.
+    /// The maximum number of requests in flight at one node.
     pub(crate) concurrency: usize,
-    /// How many targets may wait for one node.
+    /// The maximum number of targets that wait for one node.
     pub(crate) max_waiting: usize,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
-    /// Which spellings of a URL are purged.
+    /// The spellings of a URL that are purged.
     pub(crate) spellings: Spellings,
 }
 
@@ -53,7 +53,7 @@ impl Policy {
         }
     }
 
-    /// Whether every setting is within its bounds.
+    /// Checks the bounds of every setting.
     pub(crate) fn check(&mut self) -> Result<(), ConfigError> {
         SETTINGS
             .iter()
@@ -61,7 +61,7 @@ impl Policy {
     }
 }
 
-/// One number or duration: the only place that knows its names and bounds. Its default is in [`Policy::default`].
+/// A number or duration, with its names and bounds. [`Policy::default`] has the default.
 pub(crate) struct Setting {
     /// The method of the builder, and the field of a config file.
     pub(crate) name: &'static str,
@@ -77,6 +77,8 @@ enum Field {
     Limit(fn(&mut Policy) -> &mut Duration),
     /// A number from one to this.
     Number(fn(&mut Policy) -> &mut usize, usize),
+    /// `common` or `exact`.
+    Spellings(fn(&mut Policy) -> &mut Spellings),
 }
 
 impl Setting {
@@ -89,7 +91,7 @@ impl Setting {
     }
 }
 
-pub(crate) const SETTINGS: [Setting; 8] = [
+pub(crate) const SETTINGS: [Setting; 9] = [
     Setting::new(
         "rebound",
         "ROAN_REBOUND",
@@ -119,6 +121,11 @@ pub(crate) const SETTINGS: [Setting; 8] = [
         "max_waiting",
         "ROAN_MAX_WAITING",
         Field::Number(|policy| &mut policy.max_waiting, 1 << 30),
+    ),
+    Setting::new(
+        "spellings",
+        "ROAN_SPELLINGS",
+        Field::Spellings(|policy| &mut policy.spellings),
     ),
     Setting {
         name: "backoff",
@@ -161,11 +168,21 @@ impl Setting {
                     ConfigError::value(known_as, text, problem)
                 })?;
             }
+            Field::Spellings(field) => {
+                *field(policy) = match text {
+                    "common" => Spellings::Common,
+                    "exact" => Spellings::Exact,
+                    _ => {
+                        let problem = "is not known: write `common` or `exact`";
+                        return Err(ConfigError::value(known_as, text, problem));
+                    }
+                }
+            }
         }
         self.check(policy, known_as, Some(text))
     }
 
-    /// `shown` is the value in the user's own words.
+    /// `shown` is the value as the user wrote it.
     fn check(
         &self,
         policy: &mut Policy,
@@ -174,6 +191,7 @@ impl Setting {
     ) -> Result<(), ConfigError> {
         let default = self.default();
         let (value, problem) = match self.field {
+            Field::Spellings(_) => return Ok(()),
             Field::Delay(field) => match *field(policy) {
                 Some(delay) if delay > LONGEST => (
                     humantime::format_duration(delay).to_string(),
@@ -196,7 +214,7 @@ impl Setting {
                 number if (1..=most).contains(&number) => return Ok(()),
                 number => (
                     number.to_string(),
-                    format!("is not between 1 and {most}: the default is {default}"),
+                    format!("must be between 1 and {most}: the default is {default}"),
                 ),
             },
         };
@@ -207,7 +225,7 @@ impl Setting {
         ))
     }
 
-    /// The default, as one would write it.
+    /// The default, as a user writes it.
     pub(crate) fn default(&self) -> String {
         let mut policy = Policy::default();
         let shown = |duration| humantime::format_duration(duration).to_string();
@@ -215,13 +233,14 @@ impl Setting {
             Field::Delay(field) => field(&mut policy).map_or_else(|| "off".to_owned(), shown),
             Field::Limit(field) => shown(*field(&mut policy)),
             Field::Number(field, _) => field(&mut policy).to_string(),
+            Field::Spellings(_) => "common".to_owned(),
         }
     }
 }
 
 const TOO_LONG: &str = "is longer than a year: write at most `365days`";
 
-/// Reads a duration with its unit; `such_as` is one that could be written.
+/// Reads a duration with its unit. `such_as` is an example for the message.
 pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Duration, ConfigError> {
     humantime::parse_duration(text).map_err(|_| {
         let problem =

@@ -1,4 +1,4 @@
-//! What becomes of purges: logged, counted, reported.
+//! The results of purges: logged, counted, reported.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,19 +15,19 @@ use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
 use crate::base::target::Target;
 
-/// Where the log lines and reports of a dispatcher come from.
+/// Writes the log and sends the reports of a dispatcher.
 pub(crate) struct Reporter {
-    /// `None` after the end, so that subscribers learn of it.
+    /// `None` after the end, so that subscriptions end.
     reports: RwLock<Option<broadcast::Sender<Report>>>,
-    /// Targets that went to no node.
+    /// The number of targets that were not sent to any node.
     refused: AtomicU64,
-    /// What was given up; `None` where a database keeps it.
+    /// The dead purges; `None` if a database keeps them.
     #[cfg(feature = "_sql")]
     dead: Option<Dead>,
 }
 
 impl Reporter {
-    /// `keeps_dead`: no database keeps what is given up.
+    /// `keeps_dead`: there is no database that keeps dead purges.
     pub(super) fn new(keeps_dead: bool) -> Self {
         #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
@@ -56,7 +56,7 @@ impl Reporter {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// The target went to no node.
+    /// Reports a target that was not sent to any node.
     pub(super) fn unsent(&self, target: &Target, outcome: Outcome, asked: Instant, now: Instant) {
         self.send(|| Report {
             target: target.clone(),
@@ -87,7 +87,7 @@ impl Reporter {
             .as_ref()
             .filter(|reports| reports.receiver_count() > 0)
         {
-            // Fails when the last subscriber has just gone, and then nobody misses it.
+            // Fails if the last subscriber has just gone, which does not matter.
             let _ = reports.send(report());
         }
     }
@@ -96,12 +96,12 @@ impl Reporter {
         let reports = self.reports.read().unwrap_or_else(PoisonError::into_inner);
         Reports::new(match reports.as_ref() {
             Some(reports) => reports.subscribe(),
-            // Of a sender that is gone: it gives nothing.
+            // The receiver of a dropped sender: it yields nothing.
             None => broadcast::Sender::new(1).subscribe(),
         })
     }
 
-    /// What was given up; `None` where a database keeps it.
+    /// The dead purges; `None` if a database keeps them.
     #[cfg(feature = "_sql")]
     pub(crate) fn dead(&self) -> Option<&Dead> {
         self.dead.as_ref()
@@ -112,14 +112,14 @@ impl Reporter {
     }
 }
 
-/// How a request ended, or what ended without one.
+/// The end of a request, or of a purge without a request.
 pub(super) struct Ended<'a> {
     pub(super) node: &'a Node,
     pub(super) job: &'a Job,
     pub(super) outcome: Outcome,
     pub(super) status: Option<u16>,
     pub(super) verified: bool,
-    /// Whether a person must see it: see [`Node::count`].
+    /// Whether to log it as an error: see [`Node::count`].
     pub(super) first_of_a_run: bool,
     pub(super) now: Instant,
 }

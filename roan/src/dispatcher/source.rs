@@ -1,4 +1,4 @@
-//! What feeds the dispatcher besides the hooks: a durable outbox, which the dispatcher knows by this contract alone.
+//! The durable outbox, as a source of purges. The dispatcher knows it only by this contract.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use crate::error::ConfigError;
 
 pub(crate) type Working<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
-/// A durable outbox, as the dispatcher's thread uses it. It is in a module above this one, and is absent where
+/// A durable outbox, as the dispatcher's thread uses it. The implementation is in a higher module. There is none if
 /// purges wait in memory.
 pub(crate) trait Source: Send + Sync {
-    /// Starts its work on the runtime of the dispatcher's thread, once it has seen that it can be used.
+    /// Checks that the outbox can be used, and starts its work on the runtime of the dispatcher's thread.
     fn start<'a>(&'a self, engine: &'a Arc<Engine>) -> Working<'a, Result<(), ConfigError>>;
 
-    /// Ends its work: what is done is written down, the rest is given back.
+    /// Ends its work: records finished rows, and returns the others to the queue.
     fn stop(&self) -> Working<'_, ()>;
 
-    /// Asks for a look at what waits, and returns its number.
+    /// Requests a look at the waiting rows, and returns its number.
     fn want_look(&self) -> u64;
 
-    /// How many rows waited at that look; `None` when it was not made yet.
+    /// The number of rows that waited at that look. `None` before that look.
     fn waiting_at(&self, look: u64) -> Option<u64>;
 }

@@ -5,6 +5,10 @@ use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
 use super::node::Node;
+use crate::base::log::emit;
+
+/// A node that answers purges, but so often not its check, is left alone.
+const MOST_CHECKS: u32 = 8;
 
 impl Engine {
     /// Logs what the dispatcher works with.
@@ -19,13 +23,10 @@ impl Engine {
             .named
             .iter()
             .map(|(name, site)| format!("{name}={site}"));
-        tracing::info!(
-            target: "roan",
-            nodes = nodes.collect::<Vec<_>>().join(", "),
-            sites = default.chain(named).collect::<Vec<_>>().join(", "),
-            rules = crate::registry::rules().len(),
-            "dispatcher started"
-        );
+        let nodes = nodes.collect::<Vec<_>>().join(", ");
+        let sites = default.chain(named).collect::<Vec<_>>().join(", ");
+        let rules = crate::registry::rules().len();
+        emit(|| tracing::info!(target: "roan", nodes, sites, rules, "dispatcher started"));
     }
 
     /// Checks the set-up of a node that was not checked yet. One that does not answer is checked when it does.
@@ -35,10 +36,18 @@ impl Engine {
         }
         let (engine, node) = (Arc::clone(self), Arc::clone(node));
         tokio::spawn(async move {
-            let is_known = node.purger.check(engine.sites.default.as_ref()).await;
-            node.checked.store(is_known, Ordering::Relaxed);
+            let default = engine.sites.default.as_ref();
+            let named = engine.sites.named.values().map(Some);
+            let mut is_known = true;
+            for site in [default].into_iter().chain(named) {
+                is_known &= node.purger.check(site).await;
+            }
             if is_known {
-                tracing::debug!(target: "roan", cache = %node.cache, node = %node.name, "set-up checked");
+                emit(
+                    || tracing::debug!(target: "roan", cache = %node.cache, node = %node.name, "set-up checked"),
+                );
+            } else if node.unanswered_checks.fetch_add(1, Ordering::Relaxed) < MOST_CHECKS {
+                node.checked.store(false, Ordering::Relaxed);
             }
         });
     }

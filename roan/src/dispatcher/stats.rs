@@ -1,22 +1,22 @@
-//! Counters that can be read at any time.
+//! Counters.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// The counters of a dispatcher, from [`Roan::stats`](crate::Roan::stats). Counts are since the
-/// dispatcher was made; what waits is of the moment.
+/// The counters of a dispatcher, from [`Roan::stats`](crate::Roan::stats). They count from the start of the dispatcher,
+/// except the numbers of waiting targets, which are current.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Targets that hooks asked to purge, repeats included.
+    /// Targets that hooks requested, repetitions included.
     pub asked: u64,
-    /// Targets that were not let in, since as many waited as may, or after the shutdown.
+    /// Targets that were refused because the inbox was full, or after the shutdown.
     pub dropped: u64,
     /// Targets on their way to the nodes' queues.
     pub waiting: usize,
-    /// Targets that went to no node: an unknown site, or a tag and no cache that knows tags.
+    /// Targets that were not sent to any node: the site is unknown, or no cache supports tags.
     pub refused: u64,
-    /// How often a rule could make no target of a row: see [`TargetError`](crate::TargetError).
+    /// The number of times that a rule could not make a valid target from a row: see [`TargetError`](crate::TargetError).
     pub invalid: u64,
     /// The nodes, in the order of the caches.
     pub nodes: Vec<NodeStats>,
@@ -30,44 +30,42 @@ pub struct NodeStats {
     pub cache: Arc<str>,
     /// The name of the node.
     pub node: Arc<str>,
-    /// Whether the node has failed several times in a row and is probed, one request at a time.
+    /// Whether the node is down: it failed several times in a row, and Roan sends one request at a time.
     pub down: bool,
-    /// Targets that wait or are in flight, rebounds left out.
+    /// Targets that wait or are in flight, without rebounds.
     pub pending: usize,
     /// Requests in flight.
     pub in_flight: usize,
-    /// Second purges that wait for their time or are in flight.
+    /// Rebounds that wait or are in flight.
     pub rebounds: usize,
     /// Requests that removed a page.
     pub purged: u64,
-    /// Requests that found no page.
+    /// Requests that did not find a page.
     pub not_cached: u64,
     /// Requests that were refused.
     pub refused: u64,
-    /// Attempts that failed and were followed by another.
+    /// Attempts that failed and are retried.
     pub failed: u64,
     /// Purges that were given up.
     pub dead: u64,
-    /// Targets that were not let in, since as many waited for this node as may.
+    /// Targets that were dropped because the queue of this node was full.
     pub dropped: u64,
 }
 
-/// What was not done when a [`flush`](crate::Roan::flush) or [`shutdown`](crate::Roan::shutdown)
-/// ended.
+/// The purges that remained when a [`flush`](crate::Roan::flush) or [`shutdown`](crate::Roan::shutdown) ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "it tells whether purges are left"]
+#[must_use = "it says whether purges remain"]
 #[non_exhaustive]
 pub struct Remaining {
-    /// For each node that is not done: its cache, its name, the purges that wait or are in flight,
-    /// and the rebounds that do.
+    /// The nodes with purges or rebounds that wait or are in flight.
     pub nodes: Vec<NodeRemaining>,
-    /// Rows that wait in the durable outbox, counted up to about 2,000. They are not lost.
+    /// Rows that wait in the durable outbox, counted up to about 2,000. The next start sends them.
     pub outbox: u64,
-    /// Whether the outbox's database did not answer in time, so that rows may wait in it unseen.
+    /// Whether the outbox's database did not answer in time, so that the number of rows is unknown.
     pub outbox_unread: bool,
 }
 
-/// What was not done at one node.
+/// The purges that remained at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeRemaining {
@@ -82,14 +80,13 @@ pub struct NodeRemaining {
 }
 
 impl Remaining {
-    /// Purges that no answer has come for, over all nodes. Those that wait in the durable outbox are
-    /// not among them.
+    /// Returns the number of purges without an answer, at all nodes. Rows in the durable outbox are not included.
     #[must_use]
     pub fn pending(&self) -> usize {
         self.nodes.iter().map(|node| node.pending).sum()
     }
 
-    /// Rebounds that no answer has come for, over all nodes.
+    /// Returns the number of rebounds without an answer, at all nodes.
     #[must_use]
     pub fn rebounds(&self) -> usize {
         self.nodes.iter().map(|node| node.rebounds).sum()
@@ -120,7 +117,7 @@ impl fmt::Display for Remaining {
         } else if self.outbox_unread {
             write!(
                 f,
-                "{comma}perhaps rows in the outbox, which did not answer in time"
+                "{comma}an unknown number of rows in the outbox, which did not answer in time"
             )?;
         }
         Ok(())

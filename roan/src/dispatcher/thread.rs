@@ -1,4 +1,4 @@
-//! The dispatcher's thread: wakes when there is something to do, and does it.
+//! The dispatcher's thread: wakes for work, and does it.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
@@ -14,34 +14,34 @@ use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
 
-/// After so many wakings within [`PACE`] the thread lets the hooks work for that long in peace:
-/// waking it costs them more than all the rest.
+/// After this many wakings within [`PACE`], the thread sleeps for that time: waking it is the most expensive part of a
+/// hook.
 const WAKINGS: u32 = 16;
 const PACE: Duration = Duration::from_millis(1);
 
-/// Without a timer the thread looks after itself this often.
+/// Without a timer, the thread wakes this often.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// While somebody waits for the durable outbox to be empty, it is looked into this often.
+/// While a flush waits for an empty durable outbox, the thread requests a look this often.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Between so many targets from the inbox, requests get their turn.
+/// After this many targets from the inbox, requests get their turn.
 const BATCH: usize = 512;
 
 thread_local! {
     static STARTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is the thread of a dispatcher, and somebody waits for it to start.
+/// Whether this is the thread of a dispatcher whose start another thread awaits.
 pub(crate) fn is_starting() -> bool {
     STARTING.get()
 }
 
-/// Starts the thread. It ends by [`Command::End`], or after [`Command::Close`] when nothing waits.
+/// Starts the thread. It ends on [`Command::End`], or after [`Command::Close`] as soon as nothing waits.
 ///
 /// # Errors
 ///
-/// When it cannot be started, or the durable outbox cannot be used.
+/// If it cannot be started, or the durable outbox cannot be used.
 pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
     exit::watch(&engine);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -61,7 +61,7 @@ pub(crate) fn start(engine: Arc<Engine>) -> Result<(), ConfigError> {
                 };
                 STARTING.set(false);
                 let is_started = result.is_ok();
-                // Whoever starts it waits for this.
+                // The starting thread waits for this.
                 let _ = report.send(result);
                 if is_started {
                     run(Arc::clone(&engine.0)).await;
@@ -137,13 +137,13 @@ async fn run(engine: Arc<Engine>) {
             .sleeps_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = due;
-        // Either way it is time to look.
+        // In both cases it is time to look.
         let _ = tokio::time::timeout_at(due.into(), engine.inbox.woken()).await;
         engine.inbox.rouse();
     }
 }
 
-/// Takes what the hooks have left to the queues of the nodes.
+/// Moves targets from the inbox to the queues of the nodes.
 async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     for slot in 0..engine.inbox.slots() {
         engine.inbox.take(slot, spare);
@@ -160,15 +160,18 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     engine.pump_all();
 }
 
-/// Sees to timers and ages, and says when to do so again.
+/// Handles timers and ages, and returns the time at which to do so again.
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     for node in &engine.nodes {
-        let dead = {
+        let (dead, turn) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
-            queue.expire(now)
+            (queue.expire(now), queue.tell(now))
         };
+        if let Some(turn) = turn {
+            node.tell(turn);
+        }
         for job in dead {
             let outcome = Outcome::Dead(node.last_failure());
             engine.end_unsent(node, &job, outcome, now);
@@ -220,7 +223,7 @@ fn answer_flushes(
             && !engine.tickets.has_news()
             && rows == Some(0);
         if is_empty || now >= flush.deadline {
-            // Whoever asked may have gone.
+            // The caller may have gone.
             let _ = flush.reply.send(left);
             continue;
         }
@@ -236,7 +239,7 @@ fn answer_flushes(
     *flushes = waiting;
 }
 
-/// Lets nothing more in, reports what is left, and answers these commands and those not seen yet.
+/// Closes the inbox, reports what remains, and answers these commands and those not received yet.
 async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
@@ -258,14 +261,14 @@ async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
     engine.close(left);
 }
 
-/// However the thread ends, nobody waits for it in vain.
+/// Answers all commands, however the thread ends.
 struct CloseOnDrop(Arc<Engine>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         if std::thread::panicking() {
             loudly(format_args!(
-                "the dispatcher has ended by a panic: nothing is purged any more"
+                "the dispatcher has panicked: Roan does not purge anything any more"
             ));
         }
         self.0.close(self.0.left(true));

@@ -1,11 +1,12 @@
-//! What is still to be answered for each row of a durable outbox.
+//! The outstanding answers for each row of a durable outbox.
 //!
-//! A row is *opened* when the relay takes it, and its ticket goes with each of its targets to each
-//! node. What a node does not answer is *deferred*: the relay keeps it in the database, apart from
-//! the row. The row is over when nothing is outstanding any more.
+//! A row is *opened* when the relay takes it. Its ticket accompanies each of its targets to each node. A purge that a node
+//! does not answer is *deferred*: the relay stores it in the database as a delivery. The row is over when nothing is
+//! outstanding.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use slab::Slab;
 use tokio::sync::Notify;
@@ -13,25 +14,25 @@ use tokio::sync::Notify;
 use crate::base::outcome::{Failure, Refusal};
 use crate::base::target::Target;
 
-/// Stands for one row that the relay has taken.
+/// Identifies one row that the relay has taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticket(u32);
 
-/// What the relay knows a row by.
+/// The relay's identifier of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Row {
     Purge(i64),
     Delivery { id: i64, purge: i64 },
 }
 
-/// A purge that a node is still to be asked for, or never will answer.
+/// A purge that a node has not answered yet, or never will.
 #[derive(Debug, Clone)]
 pub(crate) struct Deferred {
-    /// `None` when no cache could be asked.
+    /// `None` if no cache can purge it.
     pub(crate) node: Option<(Arc<str>, Arc<str>)>,
     pub(crate) target: Target,
     pub(crate) why: Why,
-    /// Made so far.
+    /// The number of attempts so far.
     pub(crate) attempts: u32,
 }
 
@@ -40,13 +41,13 @@ pub(crate) struct Deferred {
 pub(crate) enum Why {
     /// Not sent: the node is down, or its queue is full.
     Unsent,
-    /// The attempt failed; another may do better.
-    Failed(Failure),
+    /// The attempt failed; another may do better, after that pause at least.
+    Failed(Failure, Duration),
     /// Another attempt would do no better.
     Refused(Refusal),
 }
 
-/// What the relay has to write down.
+/// The results that the relay has to record.
 #[derive(Debug)]
 pub(crate) struct News {
     pub(crate) row: Row,
@@ -55,19 +56,19 @@ pub(crate) struct News {
     pub(crate) what: What,
 }
 
-/// See [`News`].
+/// A result for a row: see [`News`].
 #[derive(Debug)]
 pub(crate) enum What {
     Deferred(Deferred),
-    /// Nothing is outstanding for the row any more.
+    /// The row is over.
     Over {
         deferred: bool,
-        /// What of the row could not be read: it is dead, once the rest of it is purged.
+        /// The part of the row that cannot be read. The row is dead after the rest of it is purged.
         unread: Option<String>,
     },
 }
 
-/// See the module.
+/// The open rows and their outstanding answers.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
     state: Mutex<State>,
@@ -78,7 +79,7 @@ pub(crate) struct Tickets {
 struct State {
     open: Slab<Open>,
     news: Vec<News>,
-    /// Targets outstanding, over all rows and nodes.
+    /// The number of outstanding answers, for all rows and nodes.
     outstanding: usize,
     /// Nodes that have come back.
     back: Vec<(Arc<str>, Arc<str>)>,
@@ -95,11 +96,11 @@ struct Open {
 
 impl Tickets {
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that panics runs under the lock.
+        // Code under the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a row. It is not over before [`Tickets::done`] was called for this, too.
+    /// Opens a row. It counts as one outstanding answer, which [`Tickets::done`] ends.
     pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<String>) -> Ticket {
         let mut state = self.lock();
         state.outstanding += 1;
@@ -113,7 +114,7 @@ impl Tickets {
         Ticket(u32::try_from(place).unwrap_or(u32::MAX))
     }
 
-    /// One more node is to answer.
+    /// Adds an outstanding answer.
     pub(crate) fn asked(&self, ticket: Ticket) {
         let mut state = self.lock();
         if let Some(open) = state.open.get_mut(ticket.0 as usize) {
@@ -122,12 +123,12 @@ impl Tickets {
         }
     }
 
-    /// One node has answered.
+    /// Removes an outstanding answer.
     pub(crate) fn done(&self, ticket: Ticket) {
         self.settle(ticket, None);
     }
 
-    /// One node will not answer soon, or never.
+    /// Defers the answer of a node that will not answer soon, or never.
     pub(crate) fn deferred(&self, ticket: Ticket, deferred: Deferred) {
         self.settle(ticket, Some(deferred));
     }
@@ -168,7 +169,7 @@ impl Tickets {
         self.changed.notify_one();
     }
 
-    /// Ends when there are news or a node came back.
+    /// Waits until there are results, or a node has come back.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
@@ -177,12 +178,12 @@ impl Tickets {
         std::mem::take(&mut self.lock().news)
     }
 
-    /// News that could not be written down.
+    /// Takes back results that could not be recorded.
     pub(crate) fn put_back(&self, news: Vec<News>) {
         self.lock().news.splice(0..0, news);
     }
 
-    /// The purges and the deliveries that are not over yet, or are and wait to be written down.
+    /// The purges and deliveries that are not over, or whose results have not been recorded.
     pub(crate) fn held(&self) -> (HashSet<i64>, HashSet<i64>) {
         let state = self.lock();
         let mut held = (HashSet::new(), HashSet::new());
@@ -200,7 +201,7 @@ impl Tickets {
         std::mem::take(&mut self.lock().back)
     }
 
-    /// How many answers are outstanding.
+    /// The number of outstanding answers.
     pub(crate) fn outstanding(&self) -> usize {
         self.lock().outstanding
     }

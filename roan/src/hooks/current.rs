@@ -1,4 +1,4 @@
-//! The scope that the running code is in.
+//! The scope of the running code.
 
 use std::cell::RefCell;
 use std::mem::{self, ManuallyDrop};
@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 use super::scope::Scope;
 
 thread_local! {
-    /// Needs no destructor, so a thread still has it while its destructors run (where threads have
-    /// native thread-local storage; elsewhere there is no scope then). [`Entered`] puts back what it
-    /// found, so no scope is left in it.
+    /// It does not have a destructor, so a thread still has it while its destructors run (on platforms with native
+    /// thread-local storage; elsewhere scopes end before that). [`Entered`] restores the previous value, so a scope is never
+    /// left in it.
     static CURRENT: RefCell<ManuallyDrop<Option<Arc<Scope>>>> =
         const { RefCell::new(ManuallyDrop::new(None)) };
 }
@@ -32,12 +32,12 @@ pub(super) fn enter<T>(scope: &Arc<Scope>, work: impl FnOnce() -> T) -> T {
     work()
 }
 
-/// What was current before, and is again after the drop.
+/// The previous scope, which becomes current again after the drop.
 struct Entered(Option<Arc<Scope>>);
 
 impl Entered {
     fn swap(&mut self) {
-        // Fails where the thread has lost it: the work then runs without a scope.
+        // Fails if the thread has lost it: the work then runs without a scope.
         let _ = CURRENT.try_with(|current| mem::swap(&mut **current.borrow_mut(), &mut self.0));
     }
 }

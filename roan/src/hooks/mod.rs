@@ -1,4 +1,4 @@
-//! Hooks: what a program calls when a row was written.
+//! Hooks: the functions that a program calls after it has written a row.
 
 mod current;
 pub(crate) mod scope;
@@ -18,10 +18,10 @@ use crate::model::{Model, Sink, Targets};
 use crate::outbox::Statement;
 use crate::registry::run_time;
 
-/// Purges what shows a new row.
+/// Purges the pages that show a new row.
 ///
-/// Returns at once: the purge is sent from another thread, and whether it succeeds is no concern of
-/// the write. Inside a [`scope`](crate::scope) it waits until the work is over.
+/// Returns at once. Another thread sends the purge; its failure never becomes a failure of the write. Inside a
+/// [`scope`](crate::scope) the purge waits until the work is over.
 ///
 /// Call it after the write has committed, or inside a scope around the transaction.
 ///
@@ -39,32 +39,32 @@ pub fn created<M: Model>(model: &M) {
     fire_created(None, model);
 }
 
-/// Purges what shows a changed row: the targets of the old row and those of the new one, so that
-/// both URLs of a row that moved are fresh. Rules with `update(field, ...)` fire only when one of
-/// their fields differs. Otherwise as [`created`].
+/// Purges the pages that show a changed row: those of the old row and those of the new row, so that both URLs of a
+/// row that moved are fresh. Rules with `update(field, ...)` fire only if one of their fields differs. Otherwise as
+/// [`created`].
 pub fn updated<M: Model>(old: &M, new: &M) {
     fire_updated(None, old, new);
 }
 
-/// Purges what shows a row that is new or changed, where the old row is not at hand: rules fire for
-/// `create` and for `update`, whatever fields they watch. Otherwise as [`created`].
+/// Purges the pages that show a new or changed row, if the old row is not available. Rules fire for `create` and for
+/// `update`, including those that watch fields. Otherwise as [`created`].
 ///
-/// The old row's own URL is not purged. Where it may change, use [`updated`].
+/// This does not purge the URL of the old row. If a field in a template can change, use [`updated`].
 pub fn saved<M: Model>(model: &M) {
     fire_saved(None, model);
 }
 
-/// Purges what showed a row that is gone. Otherwise as [`created`].
+/// Purges the pages that showed a deleted row. Otherwise as [`created`].
 pub fn deleted<M: Model>(model: &M) {
     fire_deleted(None, model);
 }
 
 impl Roan {
-    /// Asks for a purge of one target, without a model. Returns at once; a scope holds it back.
+    /// Purges one target, without a model. Returns at once; a scope holds the purge.
     ///
     /// # Errors
     ///
-    /// When a text is no URL that can be purged: see [`Target::url`].
+    /// If the text is not a URL that can be purged: see [`Target::url`].
     pub fn purge<T>(&self, target: T) -> Result<(), TargetError>
     where
         T: TryInto<Target, Error: Into<TargetError>>,
@@ -97,14 +97,13 @@ impl Roan {
 
 #[cfg(feature = "_sql")]
 impl OutboxHandle<'_> {
-    /// The `INSERT` for what these hooks would purge, for a program that speaks to its database by
-    /// itself: run it in the transaction of the write. `None` when there is nothing to insert.
+    /// Returns the `INSERT` for the purges of these hooks, for a database library that Roan does not support: run it in
+    /// the transaction of the write. Returns `None` if there is nothing to insert.
     ///
-    /// When purges wait in memory they are asked for at once, or held by the current scope, and
-    /// there is nothing to insert either.
+    /// Without a durable outbox, this purges at once, or in the current scope, and returns `None`.
     ///
-    /// The relay looks for the row within milliseconds, and again for a while: if the commit is
-    /// long in coming, [`committed`](Self::committed) spares the wait for the next look.
+    /// The relay looks for the row within milliseconds, and then less and less often. After a long transaction, call
+    /// [`committed`](Self::committed) to make it look at once.
     ///
     /// ```
     /// # use roan::purge_on;
@@ -150,7 +149,7 @@ pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
     with_sink(roan, |sink| sink.target(TargetRef::from(target)));
 }
 
-/// The targets of these hooks, in order, in place of purging them. What cannot be a target is told.
+/// Returns the sorted targets of these hooks instead of purging them. Invalid targets are logged.
 #[cfg(feature = "_orm")]
 pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
@@ -162,7 +161,7 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     in_order(targets)
 }
 
-/// Each target once. One write makes one payload, however its hooks were hashed.
+/// Sorts the targets and removes duplicates, so that equal writes make equal payloads.
 #[cfg(feature = "_orm")]
 pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
     fn place(target: &Target) -> (&str, Option<&str>, bool) {
@@ -192,7 +191,7 @@ fn fire<M: Model>(
     });
 }
 
-/// The scope that is current, else the dispatcher.
+/// Passes targets to the current scope, else to the dispatcher.
 fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
     if let Some(scope) = Scope::current() {
         yields(&mut Held {

@@ -1,4 +1,4 @@
-//! Scopes: hold purges back until the work is over.
+//! Scopes: hold purges until a piece of work is over.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,19 +9,16 @@ use super::current::{Within, current, enter};
 use crate::app::{Destination, Roan};
 use crate::base::target::{Target, TargetError, TargetRef};
 
-/// Holds back the purges of all hooks that fire in `work`, and sends them, each once, when it is
-/// over.
+/// Holds the purges of all hooks that fire in `work`, and sends each of them once when the work is over.
 ///
-/// Put it around a transaction: purges then leave after the commit. They leave after an error, a
-/// panic or a cancellation too, since a write may have committed before: one purge too many costs a
-/// cache miss, one too few leaves a stale page. [`discard_scope`] drops them where it is known that
-/// nothing was written.
+/// Put it around a transaction, so that purges leave after the commit. They also leave after an error, a panic or a
+/// cancellation, because a write may have committed before: one purge too many costs a cache miss, one too few leaves
+/// a stale page. If you know that nothing was written, drop them with [`discard_scope`].
 ///
-/// It holds each target once, in memory, however many there are: a bulk import is better split into
-/// several scopes.
+/// The scope holds each target once, in memory and without a limit. Split a bulk import into several scopes.
 ///
-/// A scope inside a scope hands its purges to the outer one. A task or thread that `work` starts is
-/// outside, unless it is wrapped in [`in_scope`] or [`in_scope_blocking`].
+/// A nested scope passes its purges to the outer scope. A task or thread that `work` starts is outside of the scope,
+/// unless you wrap it in [`in_scope`] or [`in_scope_blocking`].
 ///
 /// ```
 /// # use roan::purge_on;
@@ -61,10 +58,10 @@ pub fn scope_blocking<T>(work: impl FnOnce() -> T) -> T {
     enter(&scope.0, work)
 }
 
-/// Keeps `work` in the scope that is current now, for a task that is about to be spawned.
+/// Keeps `work` in the current scope. Wrap the future of a task in it before you spawn the task.
 ///
-/// Its purges are held back until it is over, and then handed to the scope; sent, if the scope has
-/// ended before it.
+/// The purges of `work` are held until it is over, and then passed to the scope. If the scope has ended by then, they
+/// are sent.
 ///
 /// ```
 /// # use roan::purge_on;
@@ -87,7 +84,7 @@ pub fn in_scope<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> 
     }
 }
 
-/// As [`in_scope`], for a thread that is about to be started.
+/// As [`in_scope`], for a closure that you run on another thread.
 pub fn in_scope_blocking<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let outer = Scope::current();
     move || {
@@ -96,15 +93,15 @@ pub fn in_scope_blocking<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     }
 }
 
-/// Drops what the innermost current scope holds back so far. For work that is known to have
-/// written nothing. Outside a scope it does nothing.
+/// Drops the purges that the innermost current scope holds so far. Use it if you know that nothing was written, as
+/// after a rollback. Outside a scope it does nothing.
 pub fn discard_scope() {
     if let Some(scope) = Scope::current() {
         scope.lock().drops();
     }
 }
 
-/// What a scope holds back.
+/// The purges that a scope holds.
 pub(crate) struct Scope {
     held: Mutex<Held>,
     outer: Option<Arc<Self>>,
@@ -113,7 +110,7 @@ pub(crate) struct Scope {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Hands over what it holds when it ends.
+    /// Sends what it holds when it ends.
     Sending,
     /// Keeps it, for a test to look at.
     Recording,
@@ -124,7 +121,7 @@ struct Held {
     ended: bool,
     /// For the global dispatcher.
     global: HashSet<Target>,
-    /// For others; few, so they are searched one by one.
+    /// For other dispatchers. They are few, so they are searched one by one.
     others: Vec<(Roan, HashSet<Target>)>,
     refused: Vec<TargetError>,
 }
@@ -162,7 +159,7 @@ impl Scope {
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {
-        // A panic in the work must not lose what it held.
+        // A panic in the work must not lose the held purges.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -248,7 +245,7 @@ impl Recording {
         enter(&self.0, work)
     }
 
-    /// The targets that were asked for, and the reasons why others could not be.
+    /// The recorded targets, and the errors of invalid ones.
     pub(crate) fn end(self) -> (Vec<Target>, Vec<TargetError>) {
         let mut held = self.0.lock();
         held.ended = true;

@@ -1,30 +1,30 @@
-//! Types whose texts in a database are those of their `Display`.
+//! Types whose text in a database equals that of their `Display`.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// How the text of a column becomes what `Display` shows of the field.
+/// How to turn the text of a column into the text of the field's `Display`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ColumnKind {
-    /// No text of a database is known to be the same.
+    /// Unknown: the two texts may differ.
     Other,
-    /// It is the text.
+    /// The text itself.
     Text,
     /// A number without leading zeros.
     Integer,
-    /// Lower case with hyphens, however it is stored.
+    /// A UUID: lower case with hyphens, in any stored form.
     Uuid,
 }
 
-/// A type whose values a trigger of the database can store as a text that is the same as what
-/// [`Display`](std::fmt::Display) shows: texts, integers and, with the feature `uuid`, `uuid::Uuid`.
+/// A type that a database trigger can store as the very text of its [`Display`](std::fmt::Display): texts, integers
+/// and, with the feature `uuid`, `uuid::Uuid`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` in a template cannot be filled by a trigger of the database",
-    label = "the database's text of this column may differ from what its `Display` shows",
-    note = "a type with `table = \"...\"` is filled from texts, integers and, with roan's feature `uuid`, `uuid::Uuid`",
-    note = "to leave the rule to hooks alone, name a method: `{{field.to_string()}}`"
+    message = "`{Self}` in a template cannot be filled by a database trigger",
+    label = "the database's text of this column may differ from that of its `Display`",
+    note = "templates of a type with `table = \"...\"` take texts, integers and, with roan's feature `uuid`, `uuid::Uuid`",
+    note = "to leave the rule to hooks, name a method: `{{field.to_string()}}`"
 )]
 pub trait ColumnValue {
     #[doc(hidden)]
@@ -67,13 +67,13 @@ impl<T: ColumnValue> ColumnValue for Option<T> {
 pub struct ColumnOf<T: ?Sized>(PhantomData<T>);
 
 impl<T: ColumnValue + ?Sized> ColumnOf<T> {
-    /// Found before that of [`NoColumnValue`].
+    /// The compiler finds this before [`NoColumnValue`].
     pub const KIND: ColumnKind = T::KIND;
 }
 
 /// See [`ColumnOf`].
 pub trait NoColumnValue {
-    /// Of a type that is no [`ColumnValue`].
+    /// The kind of a type that is not a [`ColumnValue`].
     const KIND: ColumnKind = ColumnKind::Other;
 }
 

@@ -1,14 +1,14 @@
-//! Values of types that carry no attribute.
+//! Values of types without the attribute.
 
 use std::any::TypeId;
 
 use super::{Model, Targets};
 use crate::base::rule::Rule;
 
-/// A value of a type without `#[purge_on]`, perhaps of another crate, for which there are rules made
-/// at run time: see [`roan::purge`](crate::purge()).
+/// Wraps a value of a type without `#[purge_on]`, such as one of another crate, for hooks. Rules made by
+/// [`roan::purge`](crate::purge()) fire for it.
 ///
-/// Only those rules fire: for a type that carries the attribute, call the hook on the value itself.
+/// No other rules fire: for a type with the attribute, call the hook on the value itself.
 ///
 /// ```
 /// roan::purge("/readings").on_save::<std::time::Duration>();

@@ -20,9 +20,9 @@ pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 
 use crate::base::rule::Rule;
 
-/// A type with purge rules. `#[purge_on(...)]` implements it; there is no need to do so by hand.
+/// A type with purge rules. `#[purge_on(...)]` implements it.
 ///
-/// Name it as a bound where code is generic over models:
+/// Use it as a bound in code that is generic over models:
 ///
 /// ```
 /// fn save<M: roan::Model>(model: &M) {
@@ -32,7 +32,7 @@ use crate::base::rule::Rule;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no purge rules",
-    label = "this type carries no `#[purge_on(...)]`",
+    label = "this type does not have `#[purge_on(...)]`",
     note = "put `#[purge_on(save, delete, url = \"/...\")]` on the type",
     note = "for several rows, or an `Option` of one, call the hook for each: `for post in &posts {{ roan::saved(post); }}`",
     note = "for a row behind a lock: `&*guard`",
@@ -43,7 +43,7 @@ pub trait Model {
     #[doc(hidden)]
     const RULES: &'static [Rule];
 
-    /// What the database calls the model, where that is known.
+    /// The table of the model, if it is known.
     #[doc(hidden)]
     const TABLE: Option<&'static Table> = None;
 
@@ -54,18 +54,18 @@ pub trait Model {
         Self::RULES
     }
 
-    /// Hands over what rule number `rule` yields for this row.
+    /// Yields the targets of rule number `rule` for this row.
     #[doc(hidden)]
     fn targets(&self, rule: usize, out: &mut Targets<'_>);
 
-    /// Whether a field that rule number `rule` watches differs between the two rows; `true` for a
-    /// rule that watches none.
+    /// Whether a field that rule number `rule` watches differs between the two rows. `true` for a rule that does not
+    /// watch fields.
     #[doc(hidden)]
     fn watched_changed(_old: &Self, _new: &Self, _rule: usize) -> bool {
         true
     }
 
-    /// Tells the type from others; lifetimes do not matter.
+    /// Identifies the type, without its lifetimes.
     #[doc(hidden)]
     #[must_use]
     fn type_key() -> TypeId {

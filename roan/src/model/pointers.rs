@@ -1,4 +1,4 @@
-//! Hooks on what points to a row.
+//! Hooks on pointers to rows.
 
 use std::any::TypeId;
 use std::rc::Rc;

@@ -1,18 +1,18 @@
-//! The rules of a model, applied to a row of texts instead of a value of the type.
+//! The rules of a model, applied to a row of texts in place of a value of the type.
 
 /// How a rule makes its target from the columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowRule {
-    /// From these pieces, in their order.
+    /// From these pieces, in this order.
     Pieces(&'static [RowPiece]),
-    /// Not at all: it needs a value of the type, for what is named here.
+    /// It cannot: it needs a value of the type, for the named reason.
     Value(&'static str),
 }
 
 /// A piece of a template. The numbers are those of [`Table::columns`](super::Table::columns).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowPiece {
-    /// What stands between the captures.
+    /// The text between the captures.
     Literal(&'static str),
     /// `{field}`
     Value(usize),

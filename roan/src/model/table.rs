@@ -1,4 +1,4 @@
-//! What the database calls a model.
+//! The names of a model in the database.
 
 use super::column::ColumnKind;
 use super::row::RowRule;
@@ -6,13 +6,13 @@ use super::row::RowRule;
 /// The table of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {
-    /// Its name, perhaps with its schema: `blog.posts`.
+    /// Its name, optionally with its schema: `blog.posts`.
     pub name: &'static str,
-    /// The columns of the primary key; none when they are not known.
+    /// The columns of the primary key; empty if they are not known.
     pub key: &'static [&'static str],
     /// The columns that templates and `update(...)` name.
     pub columns: &'static [Column],
-    /// A rule reads more than its columns: by `when`, `urls`, a method or a field of a field.
+    /// Whether a rule reads more than these columns: by `when`, `urls`, a method or a field of a field.
     pub sees_whole_row: bool,
     /// How each of the model's rules makes its target from the columns.
     pub rows: &'static [RowRule],
@@ -23,8 +23,8 @@ pub struct Table {
 pub struct Column {
     /// The field of the model.
     pub field: &'static str,
-    /// The database's name for it.
+    /// Its name in the database.
     pub name: &'static str,
-    /// What a template is filled with; [`ColumnKind::Other`] for a column that is only watched.
+    /// How a template is filled from it; [`ColumnKind::Other`] for a column that is only watched.
     pub kind: ColumnKind,
 }

@@ -1,4 +1,4 @@
-//! The writer that generated code hands a row's values to.
+//! The writer to which generated code passes the values of a row.
 
 use std::cell::Cell;
 use std::fmt::{Display, Write};
@@ -11,35 +11,35 @@ use crate::base::target::{
 };
 
 thread_local! {
-    /// Targets are rendered here, so that one which already waits costs no allocation.
+    /// Targets are rendered here, so that a target that waits already does not cost an allocation.
     static BUFFER: Cell<String> = const { Cell::new(String::new()) };
 }
 
-/// A buffer larger than this is given back to the allocator rather than kept for the next row.
+/// A larger buffer is returned to the allocator instead of kept for the next row.
 const KEPT_BUFFER: usize = 4 * 1024;
 
 /// Where the targets of a row go.
 pub(crate) trait Sink {
-    /// Takes a target that is fit to be purged.
+    /// Takes a valid target.
     fn target(&mut self, target: TargetRef<'_>);
-    /// Takes the reason why a rule could yield no target.
+    /// Takes the reason why a rule could not yield a target.
     fn refused(&mut self, error: TargetError);
 }
 
-/// Takes what the rules of a [`Model`](super::Model) yield for one row.
+/// Collects the targets that the rules of a [`Model`](super::Model) yield for one row.
 ///
-/// It is the writer of each target too, so that generated code passes one reference along, which is
-/// less for the compiler than a value with a destructor.
+/// It is also the writer of each target, so that generated code passes one reference along. That is less work for the
+/// compiler than a value with a destructor.
 #[expect(
     missing_debug_implementations,
-    reason = "lives for one call, in generated code"
+    reason = "lives for one call in generated code"
 )]
 pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
     /// The site of the next target; empty for the default one.
     site: &'static str,
     kind: TargetKind,
-    /// The site and the target, as far as they are written.
+    /// The site and the target, as far as they have been written.
     text: String,
     site_len: usize,
     state: State,
@@ -66,7 +66,7 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Names the site of the one rule that is yielded next.
+    /// Sets the site of the next rule only.
     #[doc(hidden)]
     pub fn at_site(&mut self, site: &'static str) -> &mut Self {
         self.site = site;
@@ -77,7 +77,7 @@ impl<'a> Targets<'a> {
     #[doc(hidden)]
     pub fn fixed_url(&mut self, url: &'static str) {
         if self.site.is_empty() {
-            // Checked when it was compiled, all of it.
+            // The macro has checked all of it.
             self.sink.target(TargetRef::new(TargetKind::Url, url, 0));
         } else {
             self.url(url).end();
@@ -115,7 +115,7 @@ impl<'a> Targets<'a> {
     }
 
     fn begin(&mut self, kind: TargetKind, start: &'static str) -> &mut Self {
-        // A hook may fire while the thread ends, when its buffer is gone already.
+        // A hook may fire while the thread ends, after its buffer was dropped.
         self.text = BUFFER.try_with(Cell::take).unwrap_or_default();
         self.text.clear();
         self.text.push_str(self.site);
@@ -126,7 +126,7 @@ impl<'a> Targets<'a> {
         self
     }
 
-    /// A piece of the template, checked when it was compiled.
+    /// A literal piece of the template, checked at compile time.
     #[doc(hidden)]
     pub fn literal(&mut self, piece: &str) -> &mut Self {
         self.text.push_str(piece);

@@ -1,22 +1,22 @@
-//! Which values may stand in an attribute.
+//! The values that an attribute accepts.
 
 use std::fmt::Display;
 
 use crate::base::target::{Target, TargetError};
 
-/// A value that can stand in a URL or a tag: whatever has a [`Display`].
+/// A value that can be part of a URL or a tag: any type with [`Display`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot stand in the URL or tag of a purge",
-    label = "this template names a value that has no `Display`",
-    note = "name a field or a method that gives a text or a number: `{{id}}`, `{{slug()}}`",
-    note = "an `Option` is written with a question mark, `{{field?}}`: the rule yields nothing when it is `None`"
+    message = "`{Self}` cannot be part of the URL or tag of a purge",
+    label = "this template names a value that does not implement `Display`",
+    note = "name a field or a method that returns a text or a number: `{{id}}`, `{{slug()}}`",
+    note = "write an `Option` with a question mark, `{{field?}}`: the rule yields nothing if it is `None`"
 )]
 pub trait UrlValue {
     #[doc(hidden)]
     fn as_display(&self) -> &dyn Display;
 }
 
-// Without `do_not_recommend` a user would be told of `Display`, and not what to write.
+// Without `do_not_recommend` the compiler would point to `Display` instead of saying what to write.
 #[diagnostic::do_not_recommend]
 impl<T: Display> UrlValue for T {
     fn as_display(&self) -> &dyn Display {
@@ -26,8 +26,8 @@ impl<T: Display> UrlValue for T {
 
 /// A value for `{field?}`: an [`Option`] of a [`UrlValue`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no `Option`, so `?` has no meaning here",
-    label = "this template marks a value with `?` that is always there",
+    message = "`{Self}` is not an `Option`, so `?` does not apply",
+    label = "this template marks a value with `?` that is never absent",
     note = "write `{{field}}` without the question mark"
 )]
 pub trait OptionalUrlValue {
@@ -41,11 +41,11 @@ impl<T: UrlValue> OptionalUrlValue for Option<T> {
     }
 }
 
-/// What `when = ...` may be: a `bool`.
+/// The type of `when = ...`: `bool`.
 #[diagnostic::on_unimplemented(
     message = "`when` takes a `bool`, not `{Self}`",
-    label = "this condition is no `bool`",
-    note = "compare it, or ask it a question: `self.count > 0`, `self.published_at.is_some()`"
+    label = "this condition is not a `bool`",
+    note = "write a comparison or a method that returns `bool`: `self.count > 0`, `self.published_at.is_some()`"
 )]
 pub trait Condition {
     #[doc(hidden)]
@@ -63,9 +63,9 @@ pub fn when<C: Condition>(condition: C) -> bool {
     condition.holds()
 }
 
-/// A field that `update(field, ...)` may watch: whatever can be compared.
+/// A field that `update(field, ...)` can watch: any type with `PartialEq`.
 #[diagnostic::on_unimplemented(
-    message = "`update(...)` cannot watch a `{Self}`: it has no `PartialEq`",
+    message = "`update(...)` cannot watch a `{Self}`: it does not implement `PartialEq`",
     label = "this field cannot be compared with its old value",
     note = "put `#[derive(PartialEq)]` on `{Self}`, or watch another field"
 )]
@@ -86,7 +86,7 @@ pub fn differ<T: Watched>(old: &T, new: &T) -> bool {
     old.differs_from(new)
 }
 
-/// What `urls = ...` may name: a function from a row to its pages.
+/// The value of `urls = ...`: a function from a row to its pages.
 ///
 /// The lifetime lets the pages borrow from the row.
 #[diagnostic::on_unimplemented(

@@ -6,9 +6,8 @@ pub mod diesel;
 pub mod diesel_async;
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm;
+mod sqlite;
 #[cfg(feature = "_sql")]
 pub mod sqlx;
-#[cfg(any(feature = "diesel", feature = "sea-orm"))]
-mod statement;
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 mod unseen;

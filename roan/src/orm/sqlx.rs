@@ -1,7 +1,7 @@
 //! Hooks on the connections and transactions of sqlx.
 //!
 //! ```no_run
-//! use roan::orm::sqlx::PurgingRow;
+//! use roan::orm::sqlx::PurgeExt;
 //! use roan::purge_on;
 //!
 //! #[purge_on(save, delete, url = "/posts/{slug}")]
@@ -39,9 +39,67 @@ use crate::app::{Roan, given_or_global};
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::model::Model;
+use crate::orm::sqlite;
 use crate::outbox::{Dialect, Statement};
 
-/// Purges what a write makes stale, by the connection or transaction that it goes through.
+/// Hooks on rows, by the connection or transaction that wrote them.
+///
+/// Implemented for every type with `#[purge_on]`. What they yield is purged as
+/// [`PurgeConnection`] says.
+pub trait PurgeExt: Model + Sync + Sized {
+    /// After an insert. See [`crate::created`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn created<C: PurgeConnection>(
+        &self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.run_hooks(None, || hooks::created(self))
+    }
+
+    /// After an update; `old` is the row as it was. See [`crate::updated`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn updated<C: PurgeConnection>(
+        &self,
+        old: &Self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.run_hooks(None, || hooks::updated(old, self))
+    }
+
+    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn saved<C: PurgeConnection>(
+        &self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.run_hooks(None, || hooks::saved(self))
+    }
+
+    /// After a delete. See [`crate::deleted`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn deleted<C: PurgeConnection>(
+        &self,
+        connection: &mut C,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        connection.run_hooks(None, || hooks::deleted(self))
+    }
+}
+
+impl<M: Model + Sync> PurgeExt for M {}
+
+/// A connection that rows are written and purged through.
 ///
 /// With a durable outbox ([`RoanBuilder::outbox`](crate::RoanBuilder::outbox)) the purges become a row,
 /// written here, and leave when the transaction has committed; they are gone when it, or its
@@ -49,73 +107,25 @@ use crate::outbox::{Dialect, Statement};
 /// [`scope`](crate::scope) around the transaction then.
 ///
 /// Implemented for the connections of PostgreSQL, MySQL and SQLite, for transactions, and for the
-/// connections of a pool. [`PurgingRow`] is the same from the row's side.
-pub trait Purging: Send {
-    /// Runs the hooks for the given dispatcher, or for the global one, in one statement.
+/// connections of a pool; no other crate can implement it.
+pub trait PurgeConnection: sealed::Sealed + Send {
+    /// Runs these hooks and purges, in one statement at most, what they yield: for the given
+    /// dispatcher, or for the global one.
     ///
     /// # Errors
     ///
-    /// When the database refuses the row, or it is another than that of the outbox.
-    fn purging(
+    /// When the database refuses the row, or is not the database of the outbox.
+    fn run_hooks(
         &mut self,
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// After an insert. See [`crate::created`].
-    ///
-    /// # Errors
-    ///
-    /// As [`purging`](Self::purging).
-    fn created<M: Model + Sync>(
-        &mut self,
-        model: &M,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hooks::created(model))
-    }
-
-    /// After an update. See [`crate::updated`].
-    ///
-    /// # Errors
-    ///
-    /// As [`purging`](Self::purging).
-    fn updated<M: Model + Sync>(
-        &mut self,
-        old: &M,
-        new: &M,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hooks::updated(old, new))
-    }
-
-    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
-    ///
-    /// # Errors
-    ///
-    /// As [`purging`](Self::purging).
-    fn saved<M: Model + Sync>(
-        &mut self,
-        model: &M,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hooks::saved(model))
-    }
-
-    /// After a delete. See [`crate::deleted`].
-    ///
-    /// # Errors
-    ///
-    /// As [`purging`](Self::purging).
-    fn deleted<M: Model + Sync>(
-        &mut self,
-        model: &M,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        self.purging(None, || hooks::deleted(model))
-    }
-
     /// Purges one target, without a model.
     ///
     /// # Errors
     ///
-    /// As [`purging`](Self::purging), and when a text is no URL that can be purged.
+    /// As [`run_hooks`](Self::run_hooks), and when a text is not a URL that can be purged.
     fn purge<T>(&mut self, target: T) -> impl Future<Output = Result<(), sqlx::Error>> + Send
     where
         T: TryInto<Target, Error: Into<TargetError>> + Send,
@@ -123,80 +133,33 @@ pub trait Purging: Send {
         let target = target.try_into().map_err(Into::into);
         async {
             let target = target.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            self.purging(None, || hooks::purge(None, &target)).await
+            self.run_hooks(None, || hooks::purge(None, &target)).await
         }
     }
 }
 
-/// The calls of [`Purging`], as methods of the row.
-///
-/// Implemented for every type with rules.
-///
-/// # Errors
-///
-/// As [`Purging::purging`].
-pub trait PurgingRow: Model + Sync + Sized {
-    /// After an insert. See [`crate::created`].
-    fn created<C: Purging>(
-        &self,
-        connection: &mut C,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        connection.created(self)
-    }
-
-    /// After an update. See [`crate::updated`].
-    fn updated<C: Purging>(
-        &self,
-        old: &Self,
-        connection: &mut C,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        connection.updated(old, self)
-    }
-
-    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
-    fn saved<C: Purging>(
-        &self,
-        connection: &mut C,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        connection.saved(self)
-    }
-
-    /// After a delete. See [`crate::deleted`].
-    fn deleted<C: Purging>(
-        &self,
-        connection: &mut C,
-    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        connection.deleted(self)
-    }
+mod sealed {
+    pub trait Sealed {}
 }
 
-impl<M: Model + Sync> PurgingRow for M {}
+macro_rules! on_the_connection_inside {
+    ($connection:ty) => {
+        impl<DB: Database<Connection: PurgeConnection>> sealed::Sealed for $connection {}
 
-impl<DB> Purging for Transaction<'_, DB>
-where
-    DB: Database<Connection: Purging>,
-{
-    async fn purging(
-        &mut self,
-        roan: Option<&Roan>,
-        hooks: impl FnOnce() + Send,
-    ) -> Result<(), sqlx::Error> {
-        (**self).purging(roan, hooks).await
-    }
+        impl<DB: Database<Connection: PurgeConnection>> PurgeConnection for $connection {
+            async fn run_hooks(
+                &mut self,
+                roan: Option<&Roan>,
+                hooks: impl FnOnce() + Send,
+            ) -> Result<(), sqlx::Error> {
+                (**self).run_hooks(roan, hooks).await
+            }
+        }
+    };
 }
 
-impl<DB> Purging for PoolConnection<DB>
-where
-    DB: Database<Connection: Purging>,
-{
-    async fn purging(
-        &mut self,
-        roan: Option<&Roan>,
-        hooks: impl FnOnce() + Send,
-    ) -> Result<(), sqlx::Error> {
-        (**self).purging(roan, hooks).await
-    }
-}
+on_the_connection_inside!(Transaction<'_, DB>);
+on_the_connection_inside!(PoolConnection<DB>);
 
 /// The statement for a connection of that kind of database.
 fn statement(
@@ -205,7 +168,7 @@ fn statement(
     hooks: impl FnOnce(),
 ) -> Result<Option<Statement>, sqlx::Error> {
     let Some(roan) = given_or_global(roan) else {
-        // Told already; and a save does not fail for it.
+        // Logged already; and a save does not fail for it.
         return Ok(None);
     };
     let outbox = roan.outbox();
@@ -214,11 +177,14 @@ fn statement(
     Ok(outbox.statement(hooks))
 }
 
-macro_rules! purging {
+macro_rules! on_connection {
     ($feature:literal, $connection:ty, $dialect:expr) => {
         #[cfg(feature = $feature)]
-        impl Purging for $connection {
-            async fn purging(
+        impl sealed::Sealed for $connection {}
+
+        #[cfg(feature = $feature)]
+        impl PurgeConnection for $connection {
+            async fn run_hooks(
                 &mut self,
                 roan: Option<&Roan>,
                 hooks: impl FnOnce() + Send,
@@ -230,20 +196,21 @@ macro_rules! purging {
                 for payload in statement.params {
                     query = query.bind(payload);
                 }
-                query.execute(self).await?;
+                let done = query.execute(self).await;
+                done.inspect_err(sqlite::notice)?;
                 Ok(())
             }
         }
     };
 }
 
-purging!("postgres", sqlx::PgConnection, Dialect::Postgres);
-purging!("mysql", sqlx::MySqlConnection, Dialect::MySql);
-purging!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);
+on_connection!("postgres", sqlx::PgConnection, Dialect::Postgres);
+on_connection!("mysql", sqlx::MySqlConnection, Dialect::MySql);
+on_connection!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);
 
-/// Watches a connection of SQLite: every change of a row of a table with rules that comes through it
-/// writes to the outbox, in the transaction of the change, whether it comes from a model, from raw SQL
-/// or from a statement for many rows. No hooks are needed beside it.
+/// Installs triggers on one connection of SQLite: every change of a row of a table with rules that comes
+/// through it writes to the outbox, in the transaction of the change, whether it comes from a model, from
+/// raw SQL or from a statement for many rows. No hooks are needed beside it.
 ///
 /// For every connection of a pool:
 ///
@@ -254,7 +221,9 @@ purging!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);
 /// # async fn open() -> Result<(), sqlx::Error> {
 /// let pool = SqlitePoolOptions::new()
 ///     .after_connect(|connection, _| {
-///         Box::pin(async { roan::orm::sqlx::watch(connection, &Triggers::new()).await })
+///         Box::pin(async {
+///             roan::orm::sqlx::install_connection_triggers(connection, &Triggers::new()).await
+///         })
 ///     })
 ///     .connect("sqlite://blog.db")
 ///     .await?;
@@ -263,14 +232,15 @@ purging!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);
 /// ```
 ///
 /// It makes `TEMP` triggers, those of [`roan::triggers`](crate::triggers) for one connection, so it needs
-/// the durable outbox in the same database. What they do not see is told there.
+/// the durable outbox in the same database. That module says what
+/// they do not see.
 ///
 /// # Errors
 ///
-/// When a rule cannot be said in SQL, or a table or column is not there.
+/// When SQL cannot express a rule, or a table or column does not exist.
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
-pub async fn watch(
+pub async fn install_connection_triggers(
     connection: &mut sqlx::SqliteConnection,
     triggers: &crate::triggers::Triggers,
 ) -> Result<(), sqlx::Error> {

@@ -13,17 +13,22 @@ use crate::hooks::scope::Scope;
 /// When such a purge is repeated: the commit has mostly come by then.
 pub(super) const LATER: Duration = Duration::from_secs(1);
 
-/// Purges now, or when the scope around it ends. Without a scope it purges once more [`LATER`], to do
-/// again what was done too early, and says so the first time.
+/// Purges twice, and says so the first time, unless a scope is current: see [`purge_twice`].
 pub(super) fn purge(roan: &Roan, targets: &[Target], told: &AtomicBool, text: &str) {
-    purge_now(roan, targets);
-    if Scope::current().is_some() {
-        return;
-    }
-    if !told.swap(true, Ordering::Relaxed) {
+    if Scope::current().is_none() && !told.swap(true, Ordering::Relaxed) {
         loudly(format_args!(
             "{text}: what it writes is purged at once and again {LATER:?} later"
         ));
+    }
+    purge_twice(roan, targets);
+}
+
+/// Purges when the scope around it ends. Without a scope it purges now, and once more [`LATER`], to do
+/// again what was done too early.
+pub(super) fn purge_twice(roan: &Roan, targets: &[Target]) {
+    purge_now(roan, targets);
+    if targets.is_empty() || Scope::current().is_some() {
+        return;
     }
     let (handle, targets) = (roan.clone(), targets.to_vec());
     let needed = Arc::new(());

@@ -8,7 +8,7 @@ use super::dialect::Dialect;
 #[cfg(feature = "postgres")]
 use super::pooled::Pooled;
 
-/// Where to connect to.
+/// The database to connect to, with options.
 #[derive(Debug, Clone)]
 pub(super) enum Options {
     #[cfg(feature = "postgres")]
@@ -32,10 +32,10 @@ impl Options {
     }
 }
 
-/// Longer waits for a connection are failures.
+/// A longer wait for a connection is a failure.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// See the module.
+/// A connection to one of the databases.
 #[derive(Debug)]
 pub(super) enum Connection {
     /// To the server itself, whose session is ours alone.
@@ -49,7 +49,7 @@ pub(super) enum Connection {
     Sqlite(sqlx::SqliteConnection),
 }
 
-/// What a `?` stands for.
+/// The value of a `?`.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
     Int(i64),
@@ -83,7 +83,7 @@ pub(super) enum Row {
     Sqlite(sqlx::sqlite::SqliteRow),
 }
 
-/// Does the same with whatever driver it is, but for one through a pooler.
+/// Runs the same code with each driver, except through a pooler.
 macro_rules! each {
     ($kind:ident, $value:expr, $inner:ident => $body:expr $(, $pooled:ident => $other:expr)?) => {
         match $value {
@@ -116,15 +116,15 @@ macro_rules! bound {
 }
 
 impl Row {
-    /// The columns are of our own tables, so their types are known. SQLite keeps whatever was written in a column of
-    /// integers; what is not a number is read as 0.
+    /// The columns belong to Roan's own tables, so their types are known. SQLite stores any value in a column of
+    /// integers: a value that is not a number is read as 0.
     pub(super) fn int(&self, column: usize) -> Result<i64, sqlx::Error> {
         let number: Option<i64> = each!(Self, self, row => row.try_get_unchecked(column))?;
         Ok(number.unwrap_or_default())
     }
 
-    /// A text as its bytes: SQLite, and PostgreSQL with the encoding `SQL_ASCII`, keep what is not UTF-8. PostgreSQL
-    /// sends such a text only when the statement asks for [`Dialect::bytes`].
+    /// A text as bytes: SQLite, and PostgreSQL with the encoding `SQL_ASCII`, store texts that are not UTF-8. PostgreSQL
+    /// sends such a text only if the statement uses [`Dialect::bytes`].
     pub(super) fn text(&self, column: usize) -> Result<Text, sqlx::Error> {
         let bytes: Option<Vec<u8>> = match self {
             #[cfg(feature = "postgres")]
@@ -137,7 +137,7 @@ impl Row {
         Ok(String::from_utf8(bytes.unwrap_or_default()).map_err(|error| error.into_bytes()))
     }
 
-    /// A text for people: what is not UTF-8 is replaced by `\u{fffd}`.
+    /// A text for people: bytes that are not UTF-8 become `\u{fffd}`.
     pub(super) fn shown(&self, column: usize) -> Result<String, sqlx::Error> {
         let text = self.text(column)?;
         Ok(text.unwrap_or_else(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
@@ -162,8 +162,8 @@ fn postgres_bytes(
 }
 
 impl Connection {
-    /// Connects, with a session for the relay. A relay that falls silent for longer than `silence` in the middle of a
-    /// transaction loses its connection.
+    /// Connects, with the settings of the relay. The database ends a connection that is silent in a transaction for
+    /// longer than `silence`.
     #[cfg_attr(
         not(any(feature = "postgres", feature = "mysql")),
         expect(unused_variables, reason = "a file has no session")
@@ -177,9 +177,8 @@ impl Connection {
                 Options::MySql(options) => {
                     use sqlx::ConnectOptions as _;
                     let mut connection = options.connect().await?;
-                    // Stricter levels lock the gaps between rows, and so hold up the program's own writes. A server
-                    // may have switched `autocommit` off, and then each statement would be taken back when the
-                    // connection ends.
+                    // Stricter levels lock the gaps between rows, and so delay the program's own writes. A server may
+                    // have `autocommit` off: then the end of the connection would roll each statement back.
                     let session = format!(
                         "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
                          SET SESSION autocommit = 1, SESSION wait_timeout = {}",
@@ -189,7 +188,7 @@ impl Connection {
                     session.execute(&mut connection).await?;
                     Ok(Self::MySql(connection))
                 }
-                // What it needs is part of the options.
+                // The options contain it.
                 #[cfg(feature = "sqlite")]
                 Options::Sqlite(options) => {
                     use sqlx::ConnectOptions as _;
@@ -201,9 +200,9 @@ impl Connection {
         opened.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// What the relay wants of its session goes with the startup packet, and never with a `SET`: that would stay on the
-    /// backend, and a pooler gives the backend to other clients. A pooler refuses such a packet, or drops what it does
-    /// not know of it; so a setting of our own shows whether the backend was started for this connection.
+    /// The startup packet contains the settings of the session. A `SET` would stay on the backend, which a pooler gives to
+    /// other clients. A pooler refuses such a packet, or drops unknown settings; so a setting of our own shows whether the
+    /// server has started the backend for this connection.
     #[cfg(feature = "postgres")]
     async fn open_postgres(
         options: &sqlx::postgres::PgConnectOptions,
@@ -212,7 +211,7 @@ impl Connection {
         use sqlx::ConnectOptions as _;
         let mark = fastrand::u64(..).to_string();
         let session = options.clone().options([
-            // What the relay writes may be lost with a crash: then it is done again.
+            // A crash may lose the relay's writes: then it does them again.
             ("synchronous_commit", "off"),
             (
                 "idle_in_transaction_session_timeout",
@@ -301,7 +300,7 @@ impl Connection {
         }, pooled => pooled.roll_back().await)
     }
 
-    /// Ends in peace; a database that does not answer is not waited for.
+    /// Closes the connection. It does not wait for a database that does not answer.
     pub(super) async fn close(self) {
         let closing = async {
             // It is of no use any more, whatever it says.

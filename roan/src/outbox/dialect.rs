@@ -66,12 +66,12 @@ impl Dialect {
     fn skip_locked(self) -> &'static str {
         match self {
             Self::Postgres | Self::MySql => "FOR UPDATE SKIP LOCKED",
-            // It has one writer at a time.
+            // SQLite has one writer at a time.
             Self::Sqlite => "",
         }
     }
 
-    /// The statement that puts `rows` payloads into the outbox.
+    /// The statement that inserts `rows` payloads into the outbox.
     pub(super) fn insert(self, prefix: &str, rows: usize, notify: bool) -> Arc<str> {
         let mut sql = "INSERT INTO roan_outbox (payload) VALUES (?)".to_owned();
         sql.push_str(&", (?)".repeat(rows.saturating_sub(1)));

@@ -1,13 +1,13 @@
-//! What can be wrong with an outbox.
+//! Errors of the outbox.
 
 use super::dialect::Dialect;
 use crate::base::cause::Cause;
 
-/// Why an outbox cannot be used. No message shows a password.
+/// Why an outbox cannot be used. Messages do not show passwords.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutboxError {
-    /// The URL of the database cannot be used.
+    /// The URL of the database is invalid.
     #[error("outbox URL {url:?} {problem}")]
     Url {
         /// The URL, without user name and password.
@@ -15,7 +15,7 @@ pub enum OutboxError {
         /// What is wrong with it, and what to write.
         problem: String,
     },
-    /// A setting cannot be used.
+    /// A setting is invalid.
     #[error("outbox {setting}: {problem}")]
     Setting {
         /// The name of the method.
@@ -26,46 +26,48 @@ pub enum OutboxError {
     /// The database cannot be reached.
     #[error("cannot connect to the outbox's database: {0}")]
     Connect(#[source] Cause),
-    /// A table is not there.
+    /// A table is missing.
     #[error(
-        "the outbox has no tables ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
+        "the tables of the outbox are missing ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
     )]
     Missing(String),
-    /// Some tables are there and others are not.
+    /// Some tables exist and others are missing.
     #[error(
-        "the outbox is incomplete, without {0}: restore the table, or drop all of the outbox's tables (which loses what waits in them) and call `Outbox::migrate`"
+        "the tables of the outbox are incomplete: {0} is missing; restore it, or drop all tables of the outbox (which loses their purges) and call `Outbox::migrate`"
     )]
     Incomplete(String),
-    /// The tables are of another version of Roan.
+    /// The tables belong to another version of Roan.
     #[error(
-        "the outbox has schema version {found}, and this version of Roan knows {known}: {}",
+        "the outbox has schema version {found}, and this version of Roan supports {known}: {}",
         if found > known { "update the program" } else { "call `Outbox::migrate`" }
     )]
     Version {
         /// The version in the database.
         found: i64,
-        /// The version that this program was made for.
+        /// The version that this program supports.
         known: i64,
     },
-    /// The user of the database may not do what Roan has to.
+    /// The database user lacks a privilege.
     #[error(
-        "the database user lacks the privileges that the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
+        "the database user lacks privileges the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
     )]
     Rights(String),
-    /// The database does not know `SKIP LOCKED`.
+    /// The database does not support `SKIP LOCKED`.
     #[error(
-        "the database does not know `FOR UPDATE SKIP LOCKED`: use PostgreSQL, MySQL 8.0 or MariaDB 10.6: {0}"
+        "the database does not support `FOR UPDATE SKIP LOCKED` (use PostgreSQL, MySQL 8.0 or MariaDB 10.6): {0}"
     )]
     SkipLocked(String),
     /// The connection is to another kind of database than the outbox.
-    #[error("the outbox is in {outbox}, and the write in {connection}: they must be one database")]
+    #[error(
+        "the outbox is in {outbox}, but this connection is to {connection}: both must be the same database"
+    )]
     OtherDatabase {
-        /// Where the outbox is.
+        /// The kind of database of the outbox.
         outbox: Dialect,
-        /// Where the write went.
+        /// The kind of database of the connection.
         connection: Dialect,
     },
-    /// Triggers cannot be made, or are others than they should be.
+    /// Triggers cannot be created, or differ from the rules.
     #[error(transparent)]
     Triggers(#[from] super::trigger_settings::TriggerError),
     /// The database refused a statement.
@@ -77,7 +79,7 @@ pub enum OutboxError {
 }
 
 impl OutboxError {
-    /// Sorts what the database says.
+    /// Classifies an error of the database.
     pub(crate) fn of(error: &sqlx::Error) -> Self {
         let text = error.to_string();
         let Some(database) = error.as_database_error() else {

@@ -1,4 +1,4 @@
-//! What a program inserts into the outbox, with whatever library it speaks to its database.
+//! The `INSERT` of a program into the outbox, for any database library.
 
 use std::sync::Arc;
 
@@ -6,17 +6,16 @@ use super::dialect::Dialect;
 use super::payload;
 use crate::base::target::Target;
 
-/// More targets than this make a second row, so that no row is too large to be taken.
+/// More targets than this make a second row, so that each row stays small enough to be taken.
 const TARGETS: usize = 500;
 
-/// One `INSERT` for the purges of a write: run it on the connection, and in the transaction, of the
-/// write itself.
+/// One `INSERT` for the purges of a write. Run it in the transaction of the write itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Statement {
     /// The text, with `$1` (PostgreSQL) or `?` (MySQL, SQLite) for each parameter.
     pub sql: Arc<str>,
-    /// The parameters: texts, one for each row. Mostly it is one.
+    /// The parameters: one text for each row. Usually there is one.
     pub params: Vec<String>,
 }
 
@@ -26,7 +25,7 @@ pub(crate) struct Scribe {
     dialect: Dialect,
     prefix: String,
     notify: bool,
-    /// That of one row.
+    /// The statement for one row.
     usual: Arc<str>,
 }
 
@@ -44,7 +43,7 @@ impl Scribe {
         self.dialect
     }
 
-    /// `None` when there is nothing to purge.
+    /// `None` if there is nothing to purge.
     pub(crate) fn statement(&self, targets: &[Target]) -> Option<Statement> {
         if targets.is_empty() {
             return None;

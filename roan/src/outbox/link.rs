@@ -1,4 +1,4 @@
-//! What hooks, handles and the dispatcher's thread share with the relay.
+//! The state that hooks, handles and the dispatcher's thread share with the relay.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,19 +8,19 @@ use tokio::sync::Notify;
 use super::request::Request;
 use super::{OutboxError, Scribe};
 
-/// See the module.
+/// The state that is shared with the relay.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) scribe: Scribe,
-    /// A write is on its way; when it commits is not known.
+    /// A write has begun; the time of its commit is unknown.
     expected: AtomicBool,
-    /// Rows may be there that were not seen.
+    /// There may be rows that the relay has not seen.
     poked: AtomicBool,
     stopping: AtomicBool,
-    /// Looks into the database that somebody waits for, and the last of them that was made.
+    /// The number of the last look that a caller waits for, and of the last look that was made.
     looks_wanted: AtomicU64,
     looks_made: AtomicU64,
-    /// Rows that waited at that look.
+    /// The number of rows that waited at that look.
     waiting: AtomicU64,
     state: Mutex<State>,
     changed: Notify,
@@ -30,7 +30,7 @@ pub(crate) struct Link {
 struct State {
     requests: Vec<Request>,
     ended: bool,
-    /// Why the database cannot be used, while it cannot.
+    /// The error of the database, while it cannot be used.
     trouble: Option<OutboxError>,
 }
 
@@ -50,18 +50,18 @@ impl Link {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that panics runs under the lock.
+        // Code under the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says that a row is about to be committed.
+    /// Announces a row that will be committed soon.
     pub(crate) fn expect(&self) {
         if !self.expected.swap(true, Ordering::AcqRel) {
             self.changed.notify_one();
         }
     }
 
-    /// Says that a row was committed.
+    /// Announces a row that was committed.
     pub(crate) fn poke(&self) {
         if !self.poked.swap(true, Ordering::AcqRel) {
             self.changed.notify_one();
@@ -72,7 +72,7 @@ impl Link {
         self.expected.load(Ordering::Acquire)
     }
 
-    /// From now on a write wakes the relay again.
+    /// Lets writes wake the relay again.
     pub(crate) fn forget_expected(&self) {
         self.expected.store(false, Ordering::Release);
     }
@@ -81,7 +81,7 @@ impl Link {
         self.poked.swap(false, Ordering::AcqRel)
     }
 
-    /// Asks for a look, and returns its number.
+    /// Requests a look, and returns its number.
     pub(crate) fn want_look(&self) -> u64 {
         let number = self.looks_wanted.fetch_add(1, Ordering::AcqRel) + 1;
         self.changed.notify_one();
@@ -98,7 +98,7 @@ impl Link {
         self.looks_made.store(number, Ordering::Release);
     }
 
-    /// How many rows waited at that look or a later one; `None` when it was not made yet.
+    /// The number of rows that waited at that look or a later one. `None` before that look.
     pub(crate) fn waiting_at(&self, number: u64) -> Option<u64> {
         (self.looks_made.load(Ordering::Acquire) >= number)
             .then(|| self.waiting.load(Ordering::Acquire))
@@ -121,7 +121,7 @@ impl Link {
         std::mem::take(&mut self.lock().requests)
     }
 
-    /// From now on, and until it is `None`, requests are refused for this reason.
+    /// Sets the error with which requests are refused. `None` accepts requests again.
     pub(crate) fn set_trouble(&self, trouble: Option<OutboxError>) {
         let mut state = self.lock();
         if let Some(trouble) = &trouble {
@@ -136,7 +136,7 @@ impl Link {
         self.lock().trouble.clone()
     }
 
-    /// Tells the relay to write down what is done, give back the rest and end.
+    /// Makes the relay record finished rows, return the others and end.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.changed.notify_one();
@@ -146,7 +146,7 @@ impl Link {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Nobody is there any more to answer.
+    /// Refuses all requests, because the relay has ended.
     pub(crate) fn end(&self) {
         let mut state = self.lock();
         state.ended = true;

@@ -1,5 +1,4 @@
-//! The durable outbox: purges wait in the program's own database, as rows that the transaction of the write has
-//! written.
+#![doc = include_str!("../guide/outbox.md")]
 
 mod connection;
 mod dialect;

@@ -4,14 +4,14 @@
 //! {"v": 1, "purge": ["/posts", {"url": "/posts/a", "site": "shop"}, {"tag": "author-1"}]}
 //! ```
 //!
-//! A trigger of the database knows no targets, but rows: see [`Rows`].
+//! A database trigger does not know targets. It writes rows: see [`Rows`].
 
 use serde_json::{Map, Value};
 
 use crate::base::event::Events;
 use crate::base::target::{Target, TargetKind};
 
-/// The version that is written, and the newest that is read.
+/// The version that Roan writes, and the newest that it reads.
 const VERSION: u64 = 1;
 
 pub(crate) fn encode(targets: &[Target]) -> String {
@@ -29,14 +29,14 @@ pub(crate) fn encode(targets: &[Target]) -> String {
     payload
 }
 
-/// One target, for a column of its own.
+/// One target, for its own column.
 pub(crate) fn encode_target(target: &Target) -> String {
     let mut text = String::new();
     write_target(&mut text, target);
     text
 }
 
-/// A text, or an object where there is more to say.
+/// A text, or an object if the target is more than a URL.
 fn write_target(out: &mut String, target: &Target) {
     let key = match target.kind() {
         TargetKind::Url if target.site().is_none() => return write_text(out, target.as_str()),
@@ -67,50 +67,53 @@ fn write_text(out: &mut String, text: &str) {
     }
 }
 
-/// What a payload holds.
+/// The content of a payload.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Payload {
-    /// With what is wrong with those that are not among them.
+    /// The valid targets, and the errors of the others.
     Targets(Vec<Target>, Option<String>),
     Rows(Rows),
 }
 
-/// Rows that a statement has written, as the columns that the rules of their table name:
+/// Rows that a statement has written, with the columns that the rules of their table name:
 ///
 /// ```json
 /// {"v": 1, "table": "posts", "event": "update", "changed": {"title": true}, "rows": [{"slug": "a"}, {"slug": "b"}]}
 /// ```
 ///
-/// An update has the old rows and the new ones.
+/// An update has the old rows and the new rows.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Rows {
     pub(crate) table: String,
     pub(crate) events: Events,
-    /// Whether the watched columns differ between the old rows and the new ones; those that are not
-    /// there may.
+    /// Whether each watched column differs between the old rows and the new rows. Absent columns count as different.
     pub(crate) changed: Map<String, Value>,
-    /// `None` stands for all rows of the table, which are gone.
+    /// `None` means all rows of the table, which were deleted.
     pub(crate) rows: Option<Vec<Map<String, Value>>>,
 }
 
-/// The error says what is wrong, and where.
+/// Returns an error that says what is wrong, and where.
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
-    let mut value: Value =
-        serde_json::from_str(payload).map_err(|error| format!("payload is not JSON: {error}"))?;
+    let mut value: Value = serde_json::from_str(payload)
+        .map_err(|error| format!("payload is not valid JSON: {error}"))?;
     match value.get("v").map(Value::as_u64) {
         Some(Some(VERSION)) => {}
         Some(Some(newer)) if newer > VERSION => {
             return Err(format!(
-                "payload has version {newer}, and this program knows up to {VERSION}: update it"
+                "payload has version {newer}, but this program supports up to {VERSION}: update the program"
             ));
         }
-        _ => return Err(format!("payload has no version: write `\"v\": {VERSION}`")),
+        _ => {
+            return Err(format!(
+                "payload does not have a version: write `\"v\": {VERSION}`"
+            ));
+        }
     }
     if value.get("table").is_some() {
         return decode_rows(&mut value).map(Payload::Rows);
     }
     let Some(Value::Array(purge)) = value.get("purge") else {
-        return Err("payload has no list `purge`".to_owned());
+        return Err("payload does not have a list `purge`".to_owned());
     };
     let mut targets = Vec::with_capacity(purge.len());
     let mut errors = Vec::new();
@@ -126,25 +129,25 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
 
 fn decode_rows(value: &mut Value) -> Result<Rows, String> {
     let Value::String(table) = value["table"].take() else {
-        return Err("`table` is no text".to_owned());
+        return Err("`table` is not a text".to_owned());
     };
     let mut rows = match value.get_mut("rows").map(Value::take) {
         Some(Value::Array(rows)) => Some(
             rows.into_iter()
                 .map(|row| match row {
                     Value::Object(row) => Ok(row),
-                    other => Err(format!("{other} in `rows` is no object")),
+                    other => Err(format!("{other} in `rows` is not an object")),
                 })
                 .collect::<Result<Vec<_>, _>>()?,
         ),
-        Some(_) => return Err("`rows` is no list".to_owned()),
+        Some(_) => return Err("`rows` is not a list".to_owned()),
         None => None,
     };
     let events = match value.get("event").and_then(Value::as_str) {
         Some("create") => Events::CREATE,
         Some("update") => Events::UPDATE,
         Some("delete") => Events::DELETE,
-        // A new row took the place of another, of which nothing else is told.
+        // The new row has replaced another row, which no other event reports.
         Some("replace") => Events::UPDATE.union(Events::DELETE),
         Some("truncate") => {
             rows = None;
@@ -152,15 +155,15 @@ fn decode_rows(value: &mut Value) -> Result<Rows, String> {
         }
         _ => {
             let known = "`create`, `update`, `delete`, `replace` or `truncate`";
-            return Err(format!("payload has no `event`: write {known}"));
+            return Err(format!("payload does not have an `event`: write {known}"));
         }
     };
     if rows.is_none() && value["event"] != "truncate" {
-        return Err("payload has no list `rows`".to_owned());
+        return Err("payload does not have a list `rows`".to_owned());
     }
     let changed = match value.get_mut("changed").map(Value::take) {
         Some(Value::Object(changed)) => changed,
-        Some(_) => return Err("`changed` is no object".to_owned()),
+        Some(_) => return Err("`changed` is not an object".to_owned()),
         None => Map::new(),
     };
     Ok(Rows {
@@ -171,7 +174,7 @@ fn decode_rows(value: &mut Value) -> Result<Rows, String> {
     })
 }
 
-/// What [`encode_target`] made, as the text of a column.
+/// Reads the text of a column that [`encode_target`] made.
 pub(crate) fn read_target(text: &str) -> Result<Target, String> {
     let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     decode_target(&value)
@@ -183,24 +186,24 @@ fn decode_target(value: &Value) -> Result<Target, String> {
         return Target::url(url).map_err(|error| error.to_string());
     }
     let Some(object) = value.as_object() else {
-        return Err(format!("{value} is neither a URL nor an object"));
+        return Err(format!("{value} is neither a text nor an object"));
     };
     if let Some(unknown) = object
         .keys()
         .find(|key| !["url", "tag", "site"].contains(&key.as_str()))
     {
         return Err(format!(
-            "unknown key {unknown:?}: there are `url`, `tag` and `site`"
+            "unknown key {unknown:?}: the keys are `url`, `tag` and `site`"
         ));
     }
     let target = match (object.get("url"), object.get("tag")) {
-        (Some(url), None) => Target::url(text(url).ok_or("`url` is no text")?),
-        (None, Some(tag)) => Target::tag(text(tag).ok_or("`tag` is no text")?),
-        _ => return Err("needs either `url` or `tag`".to_owned()),
+        (Some(url), None) => Target::url(text(url).ok_or("`url` is not a text")?),
+        (None, Some(tag)) => Target::tag(text(tag).ok_or("`tag` is not a text")?),
+        _ => return Err("needs one of `url` and `tag`".to_owned()),
     };
     let target = target.map_err(|error| error.to_string())?;
     match object.get("site") {
-        Some(site) => Ok(target.at_site(&text(site).ok_or("`site` is no text")?)),
+        Some(site) => Ok(target.at_site(&text(site).ok_or("`site` is not a text")?)),
         None => Ok(target),
     }
 }
@@ -227,32 +230,32 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_not_valid_is_told_why() {
+    fn the_error_of_an_invalid_payload_says_why() {
         for (payload, words) in [
-            ("", "is not JSON"),
-            ("{", "is not JSON"),
-            ("[]", "has no version"),
-            ("{}", "has no version"),
-            (r#"{"v":"1","purge":[]}"#, "has no version"),
-            (r#"{"v":0,"purge":[]}"#, "has no version"),
+            ("", "is not valid JSON"),
+            ("{", "is not valid JSON"),
+            ("[]", "does not have a version"),
+            ("{}", "does not have a version"),
+            (r#"{"v":"1","purge":[]}"#, "does not have a version"),
+            (r#"{"v":0,"purge":[]}"#, "does not have a version"),
             (r#"{"v":2,"purge":[]}"#, "version 2"),
-            (r#"{"v":1}"#, "no list `purge`"),
-            (r#"{"v":1,"purge":"/a"}"#, "no list `purge`"),
+            (r#"{"v":1}"#, "not have a list `purge`"),
+            (r#"{"v":1,"purge":"/a"}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
             (r#"{"v":1,"purge":[1]}"#, "purge[0]: 1 is neither"),
-            (r#"{"v":1,"purge":[{}]}"#, "either `url` or `tag`"),
+            (r#"{"v":1,"purge":[{}]}"#, "one of `url` and `tag`"),
             (
                 r#"{"v":1,"purge":[{"url":"/a","tag":"b"}]}"#,
-                "either `url` or `tag`",
+                "one of `url` and `tag`",
             ),
             (
                 r#"{"v":1,"purge":[{"url":"/a","cite":"b"}]}"#,
                 "unknown key \"cite\"",
             ),
-            (r#"{"v":1,"purge":[{"url":1}]}"#, "`url` is no text"),
+            (r#"{"v":1,"purge":[{"url":1}]}"#, "`url` is not a text"),
             (
                 r#"{"v":1,"purge":[{"url":"/a","site":1}]}"#,
-                "`site` is no text",
+                "`site` is not a text",
             ),
         ] {
             let error = match decode(payload) {
@@ -289,20 +292,26 @@ mod tests {
             Ok(Payload::Rows(Rows { rows: None, .. }))
         ));
         for (payload, words) in [
-            (r#"{"v":1,"table":1}"#, "`table` is no text"),
-            (r#"{"v":1,"table":"t","event":"x","rows":[]}"#, "no `event`"),
-            (r#"{"v":1,"table":"t","event":"create"}"#, "no list `rows`"),
+            (r#"{"v":1,"table":1}"#, "`table` is not a text"),
+            (
+                r#"{"v":1,"table":"t","event":"x","rows":[]}"#,
+                "not have an `event`",
+            ),
+            (
+                r#"{"v":1,"table":"t","event":"create"}"#,
+                "not have a list `rows`",
+            ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":1}"#,
-                "`rows` is no list",
+                "`rows` is not a list",
             ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":[1]}"#,
-                "is no object",
+                "is not an object",
             ),
             (
                 r#"{"v":1,"table":"t","event":"create","rows":[],"changed":1}"#,
-                "`changed` is no object",
+                "`changed` is not an object",
             ),
         ] {
             let error = decode(payload).unwrap_err();

@@ -1,4 +1,4 @@
-//! What a person asks of the outbox.
+//! Administrative requests to the outbox.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,24 +7,23 @@ use tokio::sync::oneshot;
 use super::OutboxError;
 use super::store::{DeadRow, Store};
 
-/// A purge that was given up, from [`OutboxHandle::dead`](crate::OutboxHandle::dead).
+/// A purge that Roan has given up, from [`OutboxHandle::dead`](crate::OutboxHandle::dead).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadPurge {
-    /// Names it to `requeue` and `discard`.
+    /// Its identifier, for `requeue` and `discard`.
     pub id: i64,
-    /// The name of the cache; empty when the purge went to none.
+    /// The name of the cache. Empty if the purge was not sent to any.
     pub cache: String,
-    /// The name of the node; empty when the purge went to none.
+    /// The name of the node. Empty if the purge was not sent to any.
     pub node: String,
-    /// What was to be purged, as it stands in the payload; the whole payload when it went to no
-    /// node.
+    /// The URL or tag, as the payload has it. The whole payload if the purge was not sent to any node.
     pub target: String,
-    /// Attempts at that node.
+    /// The number of attempts at that node.
     pub attempts: u32,
-    /// Since the write, or since it was queued again.
+    /// The time since the write, or since the purge was queued again.
     pub age: Duration,
-    /// Why the last attempt failed, or why there was none.
+    /// Why the last attempt failed, or why there was no attempt.
     pub error: String,
 }
 
@@ -69,8 +68,8 @@ pub(crate) enum Request {
     },
 }
 
-/// Hands on the answer, and the error of the connection to the caller of [`Request::serve`]. Whoever
-/// asked may have gone.
+/// Sends the answer, and returns an error of the connection to the caller of [`Request::serve`]. The requester may
+/// have gone.
 fn give<T>(reply: Reply<T>, result: Result<T, sqlx::Error>) -> Result<(), sqlx::Error> {
     match result {
         Ok(value) => {

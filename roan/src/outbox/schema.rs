@@ -1,24 +1,23 @@
-//! The tables, and how they come into the database.
+//! The tables and their migrations.
 
 use super::dialect::Dialect;
 
 /// The version that this crate needs.
 pub(super) const VERSION: i64 = 1;
 
-/// One step of the schema, for a migration tool: `sqlx migrate`, Diesel's and SeaORM's run `up` and
-/// `down` as they are.
+/// One migration of the tables, for a migration tool. Those of sqlx, Diesel and SeaORM run `up` and `down` as they are.
 ///
-/// The same text lies in the crate's `migrations/` folder, for the prefix `roan_`.
+/// The crate's folder `migrations/` has the same text, for the prefix `roan_`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Migration {
-    /// Counted from 1.
+    /// The version, counted from 1.
     pub version: i64,
-    /// A name for the file.
+    /// A name for the file, without extension.
     pub name: &'static str,
-    /// The statements that take the step.
+    /// The statements that apply the migration.
     pub up: String,
-    /// Those that take it back. What waits in the outbox is lost.
+    /// The statements that revert the migration. They delete all waiting purges.
     pub down: String,
 }
 
@@ -39,7 +38,7 @@ macro_rules! files {
     };
 }
 
-/// The steps of the schema, oldest first, for tables whose names begin with `prefix`.
+/// The migrations, oldest first, for tables whose names begin with `prefix`.
 pub(super) fn migrations(dialect: Dialect, prefix: &str) -> Vec<Migration> {
     let (up, down) = match dialect {
         Dialect::Postgres => files!("postgres"),

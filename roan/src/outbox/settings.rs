@@ -13,11 +13,11 @@ use super::trigger_settings::Triggers;
 use crate::base::cause::Cause;
 use crate::base::log::emit;
 
-/// Waiting longer than this for a statement means that the database is gone.
+/// A statement that takes longer than this means that the database is not reachable.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
 
-/// How many purges wait in an outbox. Both numbers are counted up to the limit that was asked for, or to a little
-/// more than the threshold of [`Outbox::on_backlog`].
+/// The number of purges that wait in an outbox. Both numbers are counted up to the requested limit, or to a little more
+/// than the threshold of [`Outbox::on_backlog`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Backlog {
@@ -31,16 +31,15 @@ pub struct Backlog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BacklogAlarm {
-    /// More purges wait than the threshold.
+    /// The number of waiting purges has exceeded the threshold.
     Raised(Backlog),
-    /// No more purges wait than the threshold.
+    /// The number of waiting purges is not above the threshold any more.
     Cleared(Backlog),
 }
 
 type Alarm = Arc<dyn Fn(BacklogAlarm) + Send + Sync>;
 
-/// An outbox in the program's own database: purges are rows, written by the transaction of the
-/// write itself, so that its COMMIT and ROLLBACK decide. Given to
+/// The settings of an outbox in the program's own database. Pass it to
 /// [`RoanBuilder::outbox`](crate::RoanBuilder::outbox).
 ///
 /// ```no_run
@@ -58,7 +57,7 @@ type Alarm = Arc<dyn Fn(BacklogAlarm) + Send + Sync>;
 /// # }
 /// ```
 #[derive(Clone)]
-#[must_use = "give it to `RoanBuilder::outbox`"]
+#[must_use = "pass it to `RoanBuilder::outbox`"]
 pub struct Outbox {
     pub(super) options: Options,
     pub(crate) prefix: String,
@@ -87,18 +86,17 @@ impl fmt::Debug for Outbox {
 }
 
 impl Outbox {
-    /// The outbox in the database at `url`: `postgres://...`, `mysql://...` (also for MariaDB) or
-    /// `sqlite://...`, each with the crate's feature of that name. It must be the very database that
-    /// the models are written to.
+    /// An outbox in the database at `url`: `postgres://...`, `mysql://...` (also for MariaDB) or `sqlite://...`. Each needs
+    /// the feature of that name. It must be the database of the models.
     ///
-    /// The relay keeps one connection to it.
+    /// The relay keeps one connection to the database.
     ///
     /// # Poolers
     ///
-    /// On PostgreSQL a URL of a pooler (PgBouncer, RDS Proxy, ...) is noticed, in whatever mode it pools. The relay
-    /// then leaves nothing on the pool's connections: it sets everything with `SET LOCAL`, prepares no statement, and
-    /// its locks end with their transaction. The URL of the server itself is cheaper, and [`notify`](Self::notify)
-    /// needs it; the program's own writes may go through the pooler all the same.
+    /// On PostgreSQL the relay detects a pooler (PgBouncer, RDS Proxy, ...) in each of its modes. It then leaves nothing
+    /// on the pool's connections: it sets everything with `SET LOCAL`, prepares no statements, and its locks end with
+    /// their transaction. The URL of the server itself costs less, and [`notify`](Self::notify) needs it. The program's
+    /// own writes may use the pooler also then.
     ///
     /// On MySQL the relay sets the isolation level, `autocommit` and `wait_timeout` of its session, and
     /// [`migrate`](Self::migrate) takes a lock by `GET_LOCK`. Behind a proxy that shares sessions between clients,
@@ -106,8 +104,8 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// When the URL cannot be read, is of another kind of database or of one whose feature is not
-    /// enabled, or of an SQLite database in memory, which nobody else can open.
+    /// If the URL is invalid, if it names another kind of database or one whose feature is not enabled, or if it is an
+    /// SQLite database in memory, which the relay cannot open.
     pub fn at(url: &str) -> Result<Self, OutboxError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         let unreadable = |problem: String| OutboxError::Url {
@@ -140,7 +138,7 @@ impl Outbox {
             other => {
                 let problem = match feature_of(other) {
                     Some(feature) => format!("needs the feature `{feature}` of the crate `roan`"),
-                    None => "begins with none of postgres://, mysql:// and sqlite://".to_owned(),
+                    None => "must begin with postgres://, mysql:// or sqlite://".to_owned(),
                 };
                 return Err(unreadable(problem));
             }
@@ -164,49 +162,49 @@ impl Outbox {
         })
     }
 
-    /// The kind of database.
+    /// Returns the kind of database.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.options.dialect()
     }
 
-    /// With what the names of the tables begin, in place of `roan_`: letters, digits and `_`, and
-    /// perhaps the name of a schema (`jobs.roan_`; on MySQL of a database) before them.
+    /// Sets the prefix of the table names: letters, digits and `_`, optionally after the name of a schema (`jobs.roan_`; on
+    /// MySQL of a database). Default: `roan_`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// How often the relay looks for rows that other programs have written. Default: 1 s.
+    /// Sets how often the relay looks for rows of other programs. Default: 1 s.
     ///
-    /// Rows of this program are found within milliseconds of their commit whatever this is.
+    /// The relay finds rows of this program within milliseconds of their commit, independent of this setting.
     pub fn poll(mut self, interval: Duration) -> Self {
         self.poll = interval;
         self
     }
 
-    /// After how long without a sign of life what a relay has taken is taken by another. Default:
-    /// 15 s. So long the purges wait that were under way when a program died.
+    /// Sets how long a relay may be silent before another takes over its rows. Default: 15 s. Purges that were in progress
+    /// when a program died wait for this time.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
     }
 
-    /// For how long done purges are kept, for `purge_since`. Default: 24 h.
+    /// Sets how long purges that are done are kept, for [`purge_since`](crate::OutboxHandle::purge_since). Default: 24 h.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.retention = retention;
         self
     }
 
-    /// After how many failed attempts at a node a purge is dead, if it is not too old before
-    /// ([`RoanBuilder::max_age`](crate::RoanBuilder::max_age)). Default: no limit.
+    /// Sets the number of failed attempts at a node after which a purge is dead. Default: no limit other than
+    /// [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
         self
     }
 
-    /// Calls `alarm` when more rows wait than `threshold`, and again when that is over. It is told on
-    /// the log, too. It runs on the dispatcher's thread, so it must not block.
+    /// Calls `alarm` when the number of waiting rows exceeds `threshold`, and again when it does not any more. Both are also
+    /// logged. `alarm` runs on the dispatcher's thread, so it must not block.
     pub fn on_backlog(
         mut self,
         threshold: u64,
@@ -216,34 +214,32 @@ impl Outbox {
         self
     }
 
-    /// PostgreSQL: each write sends a `NOTIFY`, so that relays of other programs wake at once. It
-    /// makes all commits of the database wait for each other, so it is off unless asked for. The relay needs a
-    /// connection to the server itself, without a pooler: the start refuses another.
+    /// Lets each write send a PostgreSQL `NOTIFY`, so that relays of other programs wake at once. Default: off, because
+    /// PostgreSQL serialises commits that send `NOTIFY`. The relay needs a
+    /// connection to the server itself: the start refuses this setting behind a pooler.
     pub fn notify(mut self) -> Self {
         self.notify = true;
         self
     }
 
-    /// Triggers write to the outbox, too: [`install_triggers`](Self::install_triggers) makes them, and
-    /// at the start they are compared with the rules of the program. See
-    /// [`roan::triggers`](crate::triggers).
+    /// Lets [triggers](crate::triggers) write to the outbox. [`install_triggers`](Self::install_triggers) creates them. At
+    /// the start, Roan compares those of the database with the rules of the program.
     pub fn triggers(mut self, triggers: Triggers) -> Self {
         self.triggers = Some(triggers);
         self
     }
 
-    /// The steps of the tables' schema, for your own migration tool.
+    /// Returns the migrations of the tables, for your own migration tool.
     #[must_use]
     pub fn migrations(&self) -> Vec<Migration> {
         migrations(self.dialect(), &self.prefix)
     }
 
-    /// Makes the tables, or brings them up to date. Does nothing when they are. Several programs may
-    /// do so at once.
+    /// Creates the tables, or brings them up to date. Several programs may do this at the same time.
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, the user may not make tables, or they are of a newer
+    /// If the database cannot be reached, if the user lacks the privilege to create tables, or if the tables have a newer
     /// version.
     pub async fn migrate(&self) -> Result<(), OutboxError> {
         self.check()?;
@@ -262,7 +258,7 @@ impl Outbox {
         Self::block_on(|| self.migrate())
     }
 
-    /// Runs it on a runtime and a thread of its own: this one may belong to a runtime.
+    /// Runs the work on its own runtime and thread, because this thread may belong to a runtime.
     pub(crate) fn block_on<F>(work: impl FnOnce() -> F + Send) -> Result<(), OutboxError>
     where
         F: Future<Output = Result<(), OutboxError>>,
@@ -278,7 +274,7 @@ impl Outbox {
         done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    /// Where to listen for the writes of other programs, if it is asked for, and under which name.
+    /// The connection and the name of the channel for `NOTIFY`, if it is enabled.
     #[cfg(feature = "postgres")]
     pub(crate) fn channel(&self) -> Option<(sqlx::PgPool, String)> {
         let options = match &self.options {
@@ -295,7 +291,7 @@ impl Outbox {
         Store::open(&self.options, &self.prefix, self.lease).await
     }
 
-    /// Whether each setting can be used.
+    /// Checks each setting.
     pub(crate) fn check(&self) -> Result<(), OutboxError> {
         let fault = |setting, problem: &str| {
             Err(OutboxError::Setting {
@@ -320,7 +316,7 @@ impl Outbox {
             return fault("max_attempts", "must be at least 1");
         }
         if self.notify && self.dialect() != Dialect::Postgres {
-            return fault("notify", "is for PostgreSQL alone");
+            return fault("notify", "is only available for PostgreSQL");
         }
         Ok(())
     }
@@ -350,9 +346,9 @@ impl Outbox {
     }
 }
 
-/// What the names of tables may begin with.
+/// The rule for prefixes of table names.
 pub(crate) const PREFIX: &str =
-    "takes up to 40 ASCII letters, digits and `_`, with `schema.` before them perhaps";
+    "must be up to 40 ASCII letters, digits and `_`, optionally after `schema.`";
 
 pub(crate) fn is_prefix(prefix: &str) -> bool {
     let (schema, prefix) = prefix.split_once('.').unwrap_or(("x", prefix));
@@ -375,7 +371,7 @@ fn feature_of(scheme: &str) -> Option<&'static str> {
     }
 }
 
-/// The relay asks all the time; its statements would fill the log.
+/// Disables statement logging: the relay's frequent statements would fill the log.
 fn quiet(options: Options) -> Options {
     use sqlx::ConnectOptions as _;
     match options {
@@ -388,7 +384,7 @@ fn quiet(options: Options) -> Options {
         #[cfg(feature = "sqlite")]
         Options::Sqlite(options) => Options::Sqlite(Box::new(
             options
-                // Enough where the database is in WAL mode; less could harm it.
+                // Sufficient in WAL mode. Less could corrupt the database.
                 .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
                 .disable_statement_logging(),
         )),

@@ -1,6 +1,6 @@
-//! What a program wants of the triggers that write to its outbox.
+//! The settings of the triggers that write to an outbox.
 
-/// Which triggers are made, and what a wrong one is at the start. Given to
+/// The settings of the triggers: which are created, and whether a difference is an error. Pass it to
 /// [`Outbox::triggers`](crate::outbox::Outbox::triggers).
 ///
 /// ```no_run
@@ -41,68 +41,68 @@ impl Triggers {
         Self::default()
     }
 
-    /// With what the names of the outbox's tables begin, as in
-    /// [`Outbox::prefix`](crate::outbox::Outbox::prefix). An outbox tells its triggers by itself.
+    /// Sets the prefix of the outbox's tables, for [`sql`](Self::sql). An [`Outbox`](crate::outbox::Outbox) sets its own
+    /// prefix. Default: `roan_`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// No triggers on this table, of which the hooks see every write; or which is no table.
+    /// Excludes a table: hooks already cover it, or it is not a table.
     pub fn without(mut self, table: impl Into<String>) -> Self {
         self.without.push(table.into());
         self
     }
 
-    /// Rules that cannot be said in SQL are for hooks alone, and no error: those with `when`, with
-    /// `urls`, with a method or a field of a field in the template, and with a column whose text in the
-    /// database may not be that of its `Display`.
+    /// Ignores rules that SQL cannot express, instead of returning an error. Only hooks fire them. These are rules with
+    /// `when`, `urls`, or a method or a field of a field in the template, and those with a column whose text in the
+    /// database may differ from that of its `Display`.
     pub fn leave_to_hooks(mut self) -> Self {
         self.leave_to_hooks = true;
         self
     }
 
-    /// At the start, triggers that are not those of this program's rules are an error; without this
-    /// they are a warning.
+    /// Makes it an error at the start if the triggers of the database differ from the rules of the program. Default: a
+    /// warning.
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 }
 
-/// Why triggers cannot be made or trusted.
+/// Why triggers cannot be created, or do not match the rules.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TriggerError {
     /// Rules that need a value of the model's type.
     #[error(
-        "these rules cannot be filled from columns; mend each, or leave them to hooks by `Triggers::leave_to_hooks`:{}",
+        "SQL cannot express these rules: change each, or leave them to hooks with `Triggers::leave_to_hooks`:{}",
         listed(.0)
     )]
     Rules(
-        /// Each with its place and what to do.
+        /// Each rule with its place, and what to write.
         Vec<String>,
     ),
-    /// A name that no statement can hold.
-    #[error("{name:?} cannot be named in a trigger: {problem}")]
+    /// The name of a table or column that cannot be part of a statement.
+    #[error("a trigger cannot use the name {name:?}: {problem}")]
     Name {
-        /// Of a table or a column.
+        /// The name of the table or column.
         name: String,
         /// What is wrong with it.
         problem: &'static str,
     },
     /// No model has a table.
     #[error(
-        "no model of this program has a table to watch: put `#[purge_on(...)]` on a struct; the models of a library crate that the program never names are left out by the linker: write `use models as _;`"
+        "this program does not have a model with a table: put `#[purge_on(...)]` on a struct; if the models are in a library crate that the program does not use, the linker omits it: write `use models as _;`"
     )]
     NoTables,
-    /// The database has other triggers than the rules of this program ask for.
+    /// The triggers of the database differ from the rules of this program.
     #[error(
-        "the database's triggers are not those of this program's rules: call `Outbox::install_triggers`, or run what `roan::triggers` prints:{}",
+        "the triggers of the database differ from the rules of this program: call `Outbox::install_triggers`, or run the SQL of `roan::triggers::sql`:{}",
         listed(.0)
     )]
     Drift(
-        /// What is missing, other or too much.
+        /// Each difference.
         Vec<String>,
     ),
 }

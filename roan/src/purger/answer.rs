@@ -29,18 +29,17 @@ impl Answer {
         Self::new(Outcome::Purged)
     }
 
-    /// The node says that it does not have the page.
+    /// The node answered that it does not have the page.
     pub fn not_cached() -> Self {
         Self::new(Outcome::NotCached)
     }
 
-    /// The node will not do it, however often it is asked. `why` says what to mend; it is logged, so it must hold no
-    /// secret.
+    /// The node refused, and would refuse again. `why` says what to change. It is logged, so it must not contain secrets.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Outcome::Refused(Refusal::Node(why.into())))
     }
 
-    /// The attempt failed; another may succeed.
+    /// The attempt failed; a retry may succeed.
     pub fn failed(why: Failure) -> Self {
         Self::new(Outcome::Failed(why))
     }

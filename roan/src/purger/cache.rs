@@ -21,18 +21,18 @@ pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>
 /// Ends with whether the node has shown how it is set up.
 pub(crate) type Checking<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
-/// A [`Purger`] of a type that is not known any more.
+/// A [`Purger`] whose type is erased.
 pub(crate) trait AnyPurger: Send + Sync {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a>;
 
     /// Looks without a purge of any page whether the node is set up so that purges reach its pages, and logs what is
-    /// wrong. `site` is the default site.
+    /// wrong, for the default site or a named one.
     fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(std::future::ready(true))
     }
 }
 
-/// One node, ready to be asked.
+/// One node, with its client.
 pub(crate) struct NodeClient {
     pub(crate) name: Arc<str>,
     pub(crate) purger: Box<dyn AnyPurger>,
@@ -40,13 +40,13 @@ pub(crate) struct NodeClient {
 
 type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
 
-/// A cache to purge, for [`RoanBuilder::cache`](crate::RoanBuilder::cache): made of [`Nginx`](crate::Nginx) and other
-/// kinds that Roan brings, or by [`Cache::new`] of your own [`Purger`]s.
-#[must_use = "give it to `RoanBuilder::cache`"]
+/// A cache to purge, for [`RoanBuilder::cache`](crate::RoanBuilder::cache): converted from [`Nginx`](crate::Nginx) or
+/// another cache of Roan, or created by [`Cache::new`] with your own [`Purger`]s.
+#[must_use = "pass it to `RoanBuilder::cache`"]
 pub struct Cache {
     pub(crate) name: Arc<str>,
     pub(crate) tags: bool,
-    /// Whether its nodes never store what was rendered before a purge, so that one purge does.
+    /// Whether its nodes never store a page that was rendered before a purge, so that one purge is enough.
     pub(crate) fenced: bool,
     pub(crate) connect: Connect,
 }
@@ -109,7 +109,7 @@ impl fmt::Debug for Cache {
     }
 }
 
-/// A purger that holds up nobody for longer than the timeout, and ends no task by a panic.
+/// Wraps a purger: it ends after the timeout, and turns a panic into a failure.
 struct Bounded<P> {
     purger: P,
     timeout: Duration,
@@ -128,7 +128,7 @@ impl<P: Purger> AnyPurger for Bounded<P> {
     }
 }
 
-/// Ends with the message of a panic in place of passing it on. What has panicked is not polled again.
+/// Returns the message of a panic instead of unwinding. A future that panicked is not polled again.
 async fn unwinding<F: Future>(begin: impl FnOnce() -> F) -> Result<F::Output, String> {
     let work = catch_unwind(AssertUnwindSafe(begin)).map_err(message)?;
     let mut work = pin!(work);

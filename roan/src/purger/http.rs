@@ -1,8 +1,10 @@
 //! The HTTP client that purgers share.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use http::HeaderMap;
+use http::header::RETRY_AFTER;
 use reqwest::{Client, Response, redirect};
 
 use crate::base::cause::Cause;
@@ -13,19 +15,19 @@ use crate::error::ConfigError;
 /// `keepalive_timeout` of 75 s would close them under a request.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// More of an answer's body than this is not read: its connection is closed instead.
+/// The longest body that is read. The connection of a longer answer is closed.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// What a cache needs to know to connect to its nodes.
+/// The settings that a cache needs to connect to its nodes.
 #[derive(Debug, Clone)]
 pub(crate) struct Connecting {
     pub(crate) connect_timeout: Duration,
     pub(crate) timeout: Duration,
-    /// Requests in flight at one node.
+    /// The maximum number of requests in flight at one node.
     pub(crate) concurrency: usize,
 }
 
-/// A client that follows no redirect, keeps its connections, and bounds each request in time.
+/// A client that does not follow redirects, keeps its connections, and has a timeout for each request.
 pub(crate) fn client(connecting: &Connecting, env_proxy: bool) -> Result<Client, ConfigError> {
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
@@ -55,6 +57,18 @@ pub(crate) async fn read_to_end(response: &mut Response) -> Result<(), reqwest::
     Ok(())
 }
 
+/// The pause that an answer asks for: `Retry-After` (RFC 9110, section 10.2.3), in seconds or as a date. A date
+/// in the past asks for none; what cannot be read is left out.
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a number has is as long as can be.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
 /// What a request that got no whole answer failed of.
 pub(crate) fn failure(error: reqwest::Error) -> Failure {
     let error = error.without_url();
@@ -67,12 +81,43 @@ pub(crate) fn failure(error: reqwest::Error) -> Failure {
     }
 }
 
-/// The innermost cause, which is the one that tells: "Connection refused", not "error sending
-/// request".
+/// The innermost cause, which is the useful one: "Connection refused", not "error sending request".
 fn chain(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_as_a_date() {
+        // Sun, 06 Nov 1994 08:49:37 GMT, the date of RFC 9110.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (text, pause) in [
+            ("0", seconds(0)),
+            ("120", seconds(120)),
+            (" 7 ", seconds(7)),
+            ("99999999999999999999999", seconds(u64::MAX)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", seconds(30)),
+            ("Sunday, 06-Nov-94 08:50:07 GMT", seconds(30)),
+            ("Sun Nov  6 08:50:07 1994", seconds(30)),
+            ("Sun, 06 Nov 1994 08:49:07 GMT", seconds(0)),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            ("1.5", None),
+            ("soon", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            assert_eq!(retry_after(&headers, now), pause, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! Purgers: the clients for each kind of cache, and what you implement for one of your own.
+//! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
 //! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
 //! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
@@ -54,21 +54,21 @@ use crate::base::target::Target;
 /// # Contract
 ///
 /// - [`Answer::purged`] and [`Answer::not_cached`] mean that the node has answered and will serve no older page from
-///   now on. Pages that it was fetching meanwhile are excepted: the dispatcher purges a second time for those.
-/// - [`Answer::failed`] means that another attempt may succeed. The dispatcher tries again, with growing pauses, for
-///   as long as [`RoanBuilder::max_age`](crate::RoanBuilder::max_age) says.
+///   now on. This does not include pages that it was fetching meanwhile: the dispatcher purges those a second time.
+/// - [`Answer::failed`] means that another attempt may succeed. The dispatcher retries with growing pauses, until
+///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
 /// - A purge may come more than once, and several may be in flight at a time (at most
 ///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
-/// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. When
+/// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. If
 ///   it takes longer than [`RoanBuilder::timeout`](crate::RoanBuilder::timeout) it is dropped, and the attempt
 ///   counts as failed; so does one that panics.
 pub trait Purger: Send + Sync + 'static {
-    /// Makes the request's target fresh at this node, and says how that went.
+    /// Makes the target of the request fresh at this node, and returns the result.
     fn purge(&self, request: PurgeRequest<'_>) -> impl Future<Output = Answer> + Send;
 }
 
-/// What a [`Purger`] is asked for.
+/// A request to a [`Purger`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PurgeRequest<'a> {
@@ -81,13 +81,13 @@ impl<'a> PurgeRequest<'a> {
         Self { target, site }
     }
 
-    /// The URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`].
+    /// Returns the URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`].
     #[must_use]
     pub fn target(&self) -> &'a Target {
         self.target
     }
 
-    /// The site that the page is cached under; `None` when no site is configured.
+    /// Returns the site under which the page is cached. `None` if no site is configured.
     #[must_use]
     pub fn site(&self) -> Option<&'a Site> {
         self.site

@@ -1,5 +1,5 @@
-//! The models of this binary. Each announces itself before `main` begins, in the way of a static
-//! constructor of C: by the address of a function in a section of the object file.
+//! The models of this binary. Each registers itself before `main` begins, as a static constructor of C does: by the
+//! address of a function in a section of the object file.
 
 pub(crate) mod run_time;
 #[cfg(feature = "_orm")]
@@ -15,7 +15,7 @@ use crate::model::{Model, Table};
 #[cfg(feature = "_orm")]
 pub(crate) use tables::TableEntry;
 
-/// What the registry holds of a model.
+/// A registered model.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Registered {
     pub(crate) rules: &'static [Rule],
@@ -32,10 +32,10 @@ pub(crate) fn models() -> MutexGuard<'static, Vec<Registered>> {
     MODELS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Every rule in this binary, in the order of file and line.
+/// Returns every rule in this binary, sorted by file and line.
 ///
-/// A linker leaves out a library crate that the binary never names, and its rules with it; one
-/// `use models as _;` keeps them.
+/// The linker omits a library crate that the binary never names, and its rules with it. `use models as _;` in the
+/// binary keeps them.
 ///
 /// ```
 /// # use roan::purge_on;
@@ -55,7 +55,7 @@ pub fn rules() -> Vec<&'static Rule> {
     rules
 }
 
-/// What runs before `main`, for each model. It is small, since each model has its own.
+/// Runs before `main`, for each model. It is small, because each model has its own copy.
 #[doc(hidden)]
 pub extern "C" fn announce<M: Model>() {
     add(Registered {

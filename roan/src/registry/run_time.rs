@@ -15,18 +15,17 @@ type Rules = HashMap<TypeId, Arc<Vec<(Events, Target)>>>;
 
 static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
-/// Spares the hooks the lock while there is no rule.
+/// Spares hooks the lock while there are none.
 static ANY: AtomicBool = AtomicBool::new(false);
 
 static REFUSED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Begins a rule at run time: which writes make `target` stale.
+/// Begins a rule at run time, for models without the attribute: call `on_save` and the other methods on it.
 ///
-/// The types need no attribute, and may be of another crate: hooks fire for a value of such a type
-/// when it is wrapped in [`External`](crate::External).
+/// The types may be of another crate. Wrap their values in [`External`](crate::External) for the hooks.
 ///
-/// A text that is no URL is reported at once, and makes
-/// [`RoanBuilder::install`](crate::RoanBuilder::install) fail.
+/// A text that is not a valid URL is logged at once, and [`RoanBuilder::install`](crate::RoanBuilder::install) then
+/// returns an error.
 ///
 /// ```
 /// struct Post;
@@ -51,14 +50,14 @@ where
     .and(target)
 }
 
-/// Targets whose stale-making writes are being told, by [`purge`].
+/// A run-time rule under construction, begun by [`purge`].
 #[derive(Debug, Clone)]
 pub struct Purge {
     targets: Vec<Target>,
 }
 
 impl Purge {
-    /// The same for another target.
+    /// Adds a target: the writes named from here on purge it, too.
     #[must_use = "a target without a write purges nothing: add `.on_save::<Post>()`"]
     pub fn and<T>(mut self, target: T) -> Self
     where
@@ -77,7 +76,7 @@ impl Purge {
         self
     }
 
-    /// Purges when a row of `M` is new.
+    /// Purges when a row of `M` is created.
     #[expect(
         clippy::must_use_candidate,
         clippy::return_self_not_must_use,
@@ -87,7 +86,7 @@ impl Purge {
         self.on::<M>(Events::CREATE)
     }
 
-    /// Purges when a row of `M` has changed.
+    /// Purges when a row of `M` is updated.
     #[expect(
         clippy::must_use_candidate,
         clippy::return_self_not_must_use,
@@ -97,7 +96,7 @@ impl Purge {
         self.on::<M>(Events::UPDATE)
     }
 
-    /// Purges when a row of `M` is new or has changed.
+    /// Purges when a row of `M` is created or updated.
     #[expect(
         clippy::must_use_candidate,
         clippy::return_self_not_must_use,
@@ -107,7 +106,7 @@ impl Purge {
         self.on::<M>(Events::SAVE)
     }
 
-    /// Purges when a row of `M` is gone.
+    /// Purges when a row of `M` is deleted.
     #[expect(
         clippy::must_use_candidate,
         clippy::return_self_not_must_use,
@@ -135,15 +134,14 @@ impl Purge {
     }
 }
 
-/// Yields what the rules made at run time yield for a write of `M`.
+/// Yields the targets of the run-time rules for a write of `M`.
 pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
     if !fire_for(M::type_key(), events, sink) && M::rules().is_empty() {
         warn_of_no_rule::<M>();
     }
 }
 
-/// Yields what the rules made at run time yield for a write of this type, and says whether there
-/// are any.
+/// Yields the targets of the run-time rules for a write of this type. Returns whether there are such rules.
 pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) -> bool {
     let of_model = of_model(model);
     let known = of_model.iter().flat_map(|of_model| of_model.iter());
@@ -161,7 +159,7 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
     rules.as_ref()?.get(&model).cloned()
 }
 
-/// The events on which rules made at run time fire for this type.
+/// The events on which run-time rules fire for this type.
 #[cfg(feature = "_sql")]
 pub(crate) fn events_of(model: TypeId) -> Events {
     let of_model = of_model(model).unwrap_or_default();
@@ -169,7 +167,7 @@ pub(crate) fn events_of(model: TypeId) -> Events {
     events.fold(Events::NONE, Events::union)
 }
 
-/// A hook that can purge nothing is a mistake: it is told once for each type.
+/// A hook that cannot purge anything is a mistake. It is logged once for each type.
 #[cold]
 fn warn_of_no_rule<M: Model>() {
     static TOLD: Mutex<Option<HashSet<TypeId>>> = Mutex::new(None);
@@ -180,14 +178,14 @@ fn warn_of_no_rule<M: Model>() {
     if is_first {
         let name = type_name::<M>();
         loudly(format_args!(
-            "a hook fired for {name}, for which there is no rule: make one with \
-             `roan::purge(\"/...\").on_save::<...>()` before; if the type carries `#[purge_on]`, \
+            "a hook fired for {name}, but no rule exists for this type: make one with \
+             `roan::purge(\"/...\").on_save::<...>()` first; if the type has `#[purge_on]`, \
              fire the hook on the value itself, without `External`"
         ));
     }
 }
 
-/// The targets of all rules made at run time.
+/// The targets of all run-time rules.
 pub(crate) fn targets() -> Vec<Target> {
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
     let of_models = rules.iter().flat_map(HashMap::values);
@@ -197,7 +195,7 @@ pub(crate) fn targets() -> Vec<Target> {
         .collect()
 }
 
-/// What was given to [`purge`] and cannot be purged.
+/// The errors of targets given to [`purge`].
 pub(crate) fn refused() -> Vec<String> {
     REFUSED
         .lock()

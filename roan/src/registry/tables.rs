@@ -11,14 +11,14 @@ use crate::model::Table;
 #[cfg(feature = "_sql")]
 use crate::model::{Column, RowPiece, RowRule, Targets};
 
-/// A table of this binary, and the rules of a model of it.
+/// A table of this binary, with the rules of one of its models.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TableEntry {
-    /// What the database calls it.
+    /// Its name in the database.
     pub(crate) table: &'static Table,
     /// The rules of its model.
     pub(crate) rules: &'static [Rule],
-    /// Tells the model from others.
+    /// Identifies the model.
     #[cfg(feature = "_sql")]
     pub(crate) model: fn() -> TypeId,
 }
@@ -33,8 +33,7 @@ impl TableEntry {
         })
     }
 
-    /// The tables of all models of this binary, in the order of their names, and of the places of
-    /// their models.
+    /// The tables of all models of this binary, sorted by name and by the source position of the model.
     pub(crate) fn all() -> Vec<Self> {
         let mut all: Vec<_> = models().iter().filter_map(Self::of).collect();
         all.sort_by_key(|entry| {
@@ -47,7 +46,7 @@ impl TableEntry {
         all
     }
 
-    /// The models of one table; mostly it is one.
+    /// The models of one table; usually one.
     #[cfg(feature = "_sql")]
     pub(crate) fn of_table(name: &str) -> Vec<Self> {
         let models = models();
@@ -66,7 +65,7 @@ impl TableEntry {
 
 #[cfg(feature = "_sql")]
 impl TableEntry {
-    /// The pieces of rule number `rule`, if columns of known types are all that it needs.
+    /// The pieces of rule number `rule`, if it needs only columns of known types.
     pub(crate) fn pieces(&self, rule: usize) -> Option<&'static [RowPiece]> {
         use crate::model::ColumnKind;
         let RowRule::Pieces(pieces) = self.table.rows[rule] else {
@@ -80,8 +79,8 @@ impl TableEntry {
         all_known.then_some(pieces)
     }
 
-    /// Hands over what rule number `rule` yields for the row with these texts, one for each column
-    /// of the table; by the writer that generated code uses for a value.
+    /// Yields the targets of rule number `rule` for the row with these texts, one for each column of the table. It uses
+    /// the writer that generated code uses for a value.
     pub(crate) fn targets(&self, rule: usize, texts: &[Option<String>], out: &mut Targets<'_>) {
         let RowRule::Pieces(pieces) = self.table.rows[rule] else {
             return;

@@ -1,4 +1,4 @@
-//! PostgreSQL's `NOTIFY`: wakes the relay when another program has committed a write.
+//! PostgreSQL's `NOTIFY`: wakes the relay after another program has committed a write.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use sqlx::postgres::{PgListener, PgPool};
 use crate::base::log::emit;
 use crate::outbox::link::Link;
 
-/// Between attempts to listen. Meanwhile the relay finds the rows when it looks by itself.
+/// The time between attempts to listen. Meanwhile the relay finds rows by polling.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Listens for as long as the runtime lives.
@@ -17,7 +17,7 @@ pub(crate) async fn listen(pool: PgPool, channel: String, link: Arc<Link>) {
     loop {
         let Err(error) = listen_once(&pool, &channel, &link).await;
         emit(
-            || tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs"),
+            || tracing::warn!(target: "roan", %error, "cannot listen for writes of other programs; polling continues"),
         );
         tokio::time::sleep(PAUSE).await;
     }
@@ -27,7 +27,7 @@ async fn listen_once(pool: &PgPool, channel: &str, link: &Link) -> Result<Infall
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(channel).await?;
     loop {
-        // What was committed before it listened is found now.
+        // Finds the rows that were committed before listening began.
         link.poke();
         listener.recv().await?;
     }

@@ -1,9 +1,8 @@
-//! The relay: takes committed purges out of the durable outbox, hands them to the dispatcher, and
-//! writes down what became of them. A task on the dispatcher's thread, with one connection.
+//! The relay: takes committed purges from the durable outbox, passes them to the dispatcher, and records the results. It
+//! is a task on the dispatcher's thread, with one connection.
 //!
-//! It goes by the state of rows, never by the highest id seen: a transaction may commit long after
-//! a later one. What it holds is the tickets of `dispatcher/tickets.rs`; the rows stay *taken* in
-//! the database until nothing is outstanding for them.
+//! It selects rows by their state, never by the highest id seen: a transaction may commit long after a later one. It
+//! holds tickets (`dispatcher/tickets.rs`); the rows stay *taken* in the database until all their answers are in.
 
 #[cfg(feature = "postgres")]
 mod listen;
@@ -18,11 +17,11 @@ use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly};
 use crate::dispatcher::tickets::Row;
-use crate::dispatcher::{Engine, Policy};
+use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::payload::{self, Payload};
-use crate::outbox::store::TakenPurge;
 use crate::outbox::store::{Store, Watch};
+use crate::outbox::store::{TakenPurge, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
 use crate::triggers::{self, apply};
@@ -31,47 +30,60 @@ pub(crate) use source::DurableOutbox;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// Rows are taken so many at a time.
+/// The number of rows taken at a time.
 const BATCH: usize = 1000;
 
-/// As many at one look: writes come thick and fast, and the next ones are taken together.
+/// This many rows at one look mean steady writes: the next rows are taken together.
 const MANY: usize = 8;
+
+/// Failed deliveries are taken before the next look when there is room for so many.
+const MANY_FAILED: usize = 128;
 
 /// Between attempts to reach a database that is gone.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// So many conflicts with other transactions in a row are a trouble like others.
+/// More conflicts with other transactions in a row are an error like others.
 const MOST_CONFLICTS: u32 = 20;
 
-/// Answers that may be outstanding for each second of the rebound delay, during which each row is
-/// held; and without one.
+/// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
+/// without a rebound.
 const HELD: usize = 32 * 1024;
 
-/// See the module.
+/// What a look for deliveries has found.
+#[derive(Debug, Default)]
+struct Found {
+    taken: usize,
+    /// As many as there was room for, so that more may wait.
+    more: bool,
+}
+
+/// The relay's state.
 pub(crate) struct Relay {
     engine: Arc<Engine>,
     link: Arc<Link>,
     outbox: Outbox,
     backoff: Backoff,
     max_age: Duration,
-    /// Answers that may be outstanding.
+    /// The number of answers that may be outstanding.
     window: usize,
     schedule: Schedule,
     watch: Watch,
-    /// Nodes that deliveries wait for, due or not: they have come back.
+    /// Nodes that have come back, and for which deliveries wait, due or not.
     back: Vec<(Arc<str>, Arc<str>)>,
+    /// Nodes that may take more deliveries before the next look.
+    take_more: Vec<(String, String)>,
     /// Whether the backlog was over the threshold when it was last counted.
     alarmed: bool,
     /// Whether the next look is for a write of this program.
     expects: bool,
-    /// Rows that are taken at a time.
+    /// The number of rows taken at a time.
     batch: usize,
-    /// Whether the last taking found as many purges as it could take.
+    /// Whether the last look found as many purges as it could take.
     more_purges: bool,
-    /// Whether it found so many that the next ones are worth waiting for.
+    /// Whether it found so many that waiting for the next ones pays off.
     many_purges: bool,
-    /// Under which it holds rows, over all connections.
+    /// The number under which it holds rows, across connections.
     id: i64,
     /// Conflicts with other transactions since the last turn that went well.
     conflicts: u32,
@@ -82,7 +94,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// When the database cannot be reached, or its tables cannot be used.
+    /// If the database cannot be reached, or its tables cannot be used.
     pub(crate) async fn open(outbox: &Outbox) -> std::result::Result<Store, OutboxError> {
         let mut store = outbox.open().await?;
         let mut checked = outbox.check_pooler(&store);
@@ -120,6 +132,7 @@ impl Relay {
             outbox,
             watch: Watch::default(),
             back: Vec::new(),
+            take_more: Vec::new(),
             alarmed: false,
             expects: false,
             batch: BATCH,
@@ -130,7 +143,7 @@ impl Relay {
         }
     }
 
-    /// Works until it is told to stop.
+    /// Runs until it receives the order to stop.
     pub(crate) async fn run(mut self, store: Store) {
         let mut store = Some(store);
         let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
@@ -167,8 +180,7 @@ impl Relay {
         self.link.end();
     }
 
-    /// Connects again. What was taken over the old connection is still held; what was lost with it
-    /// is given back.
+    /// Connects again. The relay still holds the rows of the old connection, and returns those whose answer was lost.
     async fn reopen(&self) -> std::result::Result<Store, OutboxError> {
         let mut store = self.outbox.open().await?;
         store.go_on_as(self.id);
@@ -180,13 +192,13 @@ impl Relay {
         }
     }
 
-    /// Lets wait again what stands as taken by this relay, though it holds no such row.
+    /// Returns rows to the queue that are marked as taken by this relay, but that it does not hold.
     async fn give_back_strangers(&self, store: &mut Store) -> Result<()> {
         let (purges, deliveries) = self.engine.tickets.held();
         let count = store.release_but(&purges, &deliveries).await?;
         if count > 0 {
             emit(
-                || tracing::warn!(target: "roan", count, "rows were taken and the answer lost: they wait again"),
+                || tracing::warn!(target: "roan", count, "rows were taken, but the answer was lost; they return to the queue"),
             );
         }
         Ok(())
@@ -198,7 +210,7 @@ impl Relay {
         }
     }
 
-    /// Works over one connection until that fails.
+    /// Uses one connection until it fails.
     async fn serve(
         &mut self,
         mut store: Store,
@@ -220,16 +232,16 @@ impl Relay {
                 Ok(Err(error)) => return Err(OutboxError::of(&error)),
                 Err(_) => {
                     return Err(OutboxError::Database(
-                        "no answer for a minute; connecting anew".to_owned(),
+                        "no answer for a minute; reconnecting".to_owned(),
                     ));
                 }
             }
             if *failures > 0 {
-                emit(|| tracing::info!(target: "roan", "the outbox's database is back"));
+                emit(|| tracing::info!(target: "roan", "the outbox's database is reachable again"));
                 *failures = 0;
             }
             if self.link.is_stopping() {
-                // Whatever fails now, the lease makes good.
+                // If this fails, the lease recovers the rows.
                 let _ = self.write_down(&mut store).await;
                 let _ = store.release_own().await;
                 store.close().await;
@@ -248,10 +260,10 @@ impl Relay {
     fn tell_trouble(&self, error: &OutboxError, failures: u32) {
         if failures == 1 {
             loudly(format_args!(
-                "the outbox cannot be read, so nothing of it is purged until it can: {error}"
+                "cannot read the outbox; its purges wait until it can be read: {error}"
             ));
         } else {
-            emit(|| tracing::warn!(target: "roan", %error, failures, "the outbox cannot be read"));
+            emit(|| tracing::warn!(target: "roan", %error, failures, "cannot read the outbox"));
         }
     }
 
@@ -270,7 +282,7 @@ impl Relay {
         if self.link.take_poked() {
             self.schedule.poke(now);
         }
-        // Until the look that this write is told of has begun, others need not wake the relay.
+        // Other writes need not wake the relay until the look for this write has begun.
         if !self.expects && self.link.is_expected() {
             self.expects = true;
             self.schedule.expect(now);
@@ -283,7 +295,10 @@ impl Relay {
         if self.schedule.is_due(Look::Purges, now) {
             self.take_purges(store).await?;
         }
-        if self.schedule.is_due(Look::Deliveries, now) || !self.back.is_empty() {
+        if self.schedule.is_due(Look::Deliveries, now)
+            || !self.back.is_empty()
+            || self.can_take_more()
+        {
             self.take_deliveries(store).await?;
         }
         if self.schedule.is_due(Look::Write, now) && self.engine.tickets.has_news() {
@@ -302,13 +317,13 @@ impl Relay {
         self.keep_house(store).await
     }
 
-    /// Rows may wait anywhere.
+    /// Rows of any kind may be waiting.
     fn hurry_all(&mut self, now: Instant) {
         self.schedule.hurry(Look::Purges, now);
         self.schedule.hurry(Look::Deliveries, now);
     }
 
-    /// As many answers as may be outstanding besides those that are.
+    /// The number of further answers that may be outstanding.
     fn room(&self) -> usize {
         self.window
             .saturating_sub(self.engine.tickets.outstanding())
@@ -333,7 +348,7 @@ impl Relay {
         }
         let room = self.room();
         if room < (BATCH / 4).min(self.window) {
-            // Not for a handful; answers will make room.
+            // A small number is not worth a look: answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
         }
@@ -356,11 +371,11 @@ impl Relay {
                 handed_over += 1;
             }
         }
-        self.engine.pump_all();
+        self.engine.handed_over();
         if given_back.is_empty() {
             self.batch = (2 * self.batch).min(BATCH);
         } else {
-            // A row of a trigger may hold hundreds of targets. The rest waits again.
+            // A row of a trigger may contain hundreds of targets. The rest returns to the queue.
             self.batch = handed_over.max(1);
             store.release_purges(&given_back).await?;
         }
@@ -388,7 +403,7 @@ impl Relay {
         };
         if let Some(error) = &unread {
             loudly(format_args!(
-                "row {} of the outbox is dead, in whole or in part: {error}",
+                "row {} of the outbox is dead, at least in part: {error}",
                 purge.id
             ));
         }
@@ -404,68 +419,103 @@ impl Relay {
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
+        self.take_more.clear();
         for (cache, node) in store.waiting_nodes().await? {
-            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
-            let has_come_back = self.back.iter().any(is_back);
-            let limit = match self.engine.is_down((&cache, &node)) {
-                None => {
-                    let count = store.end_deliveries(&cache, &node).await?;
-                    loudly(format_args!(
-                        "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
-                    ));
-                    continue;
-                }
-                // One, to see whether it is back.
-                Some(true) => usize::from(!self.engine.is_busy((&cache, &node))),
-                Some(false) => self.room().min(BATCH),
-            };
-            if limit == 0 {
+            let place = (&*cache, &*node);
+            let Some(room) = self.engine.room_at(place) else {
+                let count = store.end_deliveries(&cache, &node).await?;
+                loudly(format_args!(
+                    "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
+                ));
                 continue;
-            }
-            self.beat_if_due(store).await?;
-            let is_due_only = !has_come_back && self.engine.is_down((&cache, &node)) == Some(false);
-            let cap = i64::try_from(self.backoff.cap.as_millis()).unwrap_or(i64::MAX);
-            let taken = store
-                .take_deliveries((&cache, &node), is_due_only.then_some(cap), limit)
-                .await?;
-            if taken.len() == limit && limit > 1 {
-                more = true;
+            };
+            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
+            // What has failed waits until it is due, unless the node was down and is back.
+            let has_come_back = self.back.iter().any(is_back);
+            let due_within = (!has_come_back).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
+            let new = self.take_for(store, place, Which::New, room.new).await?;
+            // Of a node that is down one, to see whether it is back: best one that has not failed before.
+            let room_for_failed = if room.is_down && new.taken > 0 {
+                0
             } else {
-                self.back.retain(|known| !is_back(known));
+                room.failed
+            };
+            let failed = Which::Failed { due_within };
+            let failed = self.take_for(store, place, failed, room_for_failed).await?;
+            more |= new.more;
+            if failed.more || room.is_down && new.taken > 0 {
+                self.take_more.push((cache.clone(), node.clone()));
             }
-            let now = Instant::now();
-            for delivery in taken {
-                let row = Row::Delivery {
-                    id: delivery.id,
-                    purge: delivery.purge,
-                };
-                let target = delivery
-                    .target
-                    .and_then(|target| payload::read_target(&target));
-                let unread = target.as_ref().err().cloned();
-                let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
-                match target {
-                    Ok(target) => {
-                        let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
-                        let asked = since(delivery.age_ms, now);
-                        let place = (&*cache, &*node);
-                        self.engine
-                            .accept_at(place, &target, asked, (ticket, attempts), now);
-                    }
-                    Err(error) => loudly(format_args!(
-                        "delivery {} of the outbox is dead: {error}",
-                        delivery.id
-                    )),
-                }
-                self.engine.tickets.done(ticket);
+            if !new.more && !failed.more {
+                self.back.retain(|known| !is_back(known));
             }
         }
         if !more {
-            self.back.clear();
+            let take_more = &self.take_more;
+            self.back.retain(|(back_cache, back_node)| {
+                let is_back = |(cache, node): &(String, String)| {
+                    **back_cache == **cache && **back_node == **node
+                };
+                take_more.iter().any(is_back)
+            });
         }
-        self.engine.pump_all();
+        self.engine.handed_over();
         self.schedule.looked(Look::Deliveries, more, Instant::now());
         Ok(())
+    }
+
+    /// Takes deliveries to one node, and hands them over.
+    async fn take_for(
+        &mut self,
+        store: &mut Store,
+        place: (&str, &str),
+        which: Which,
+        room: usize,
+    ) -> Result<Found> {
+        let limit = self.room().min(BATCH).min(room);
+        if limit == 0 {
+            return Ok(Found::default());
+        }
+        self.beat_if_due(store).await?;
+        let taken = store.take_deliveries(place, which, limit).await?;
+        let found = Found {
+            taken: taken.len(),
+            more: taken.len() == limit && limit > 1,
+        };
+        let now = Instant::now();
+        for delivery in taken {
+            let row = Row::Delivery {
+                id: delivery.id,
+                purge: delivery.purge,
+            };
+            let target = delivery
+                .target
+                .and_then(|target| payload::read_target(&target));
+            let unread = target.as_ref().err().cloned();
+            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+            match target {
+                Ok(target) => {
+                    let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
+                    let asked = since(delivery.age_ms, now);
+                    self.engine
+                        .accept_at(place, &target, asked, (ticket, attempts), now);
+                }
+                Err(error) => loudly(format_args!(
+                    "delivery {} of the outbox is dead: {error}",
+                    delivery.id
+                )),
+            }
+            self.engine.tickets.done(ticket);
+        }
+        Ok(found)
+    }
+
+    /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
+    fn can_take_more(&self) -> bool {
+        self.take_more.iter().any(|(cache, node)| {
+            let room = self.engine.room_at((cache, node));
+            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
+        })
     }
 
     /// What need not be done soon.
@@ -479,7 +529,7 @@ impl Relay {
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
                 emit(
-                    || tracing::warn!(target: "roan", relay, "took over from a relay that gave no sign of life"),
+                    || tracing::warn!(target: "roan", relay, "took over the rows of a relay that was silent"),
                 );
                 self.hurry_all(now);
             }
@@ -515,7 +565,7 @@ impl Relay {
         self.alarmed = over;
         if over {
             emit(
-                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is over the threshold"),
+                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog exceeds the threshold"),
             );
         } else {
             emit(
@@ -531,14 +581,14 @@ impl Relay {
     }
 }
 
-/// What the relay does next.
+/// The relay's next step.
 enum Next {
     Serve(Store),
     Reopen,
     End,
 }
 
-/// The time that was so long ago.
+/// The time at that age.
 fn since(age_ms: i64, now: Instant) -> Instant {
     // A clock that was set back makes an age negative.
     let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));

@@ -1,33 +1,32 @@
-//! When the relay looks at what.
+//! The times at which the relay looks for work.
 
 use std::time::{Duration, Instant};
 
 use crate::outbox::Outbox;
 
-/// The first looks after a write of this program, whose commit is not seen, and the least time
+/// The delay of the first look after a write of this program, whose commit the relay does not see; also the least time
 /// between two looks.
 const QUICK: Duration = Duration::from_millis(2);
 
-/// The time between two looks while writes come thick and fast: each look costs the database more
-/// than a row more does.
+/// The time between two looks under steady writes: a look costs the database more than a further row.
 const THICK: Duration = Duration::from_millis(20);
 
-/// Finished rows are written down together.
+/// The delay after which finished rows are recorded together.
 const GATHER: Duration = Duration::from_millis(50);
 
-/// How often old rows are looked for, and the backlog is counted.
+/// How often the relay looks for old rows and counts the backlog.
 const CLEANING: Duration = Duration::from_secs(10);
 const COUNTING: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// The schedule of the relay.
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval: Duration,
     lease: Duration,
-    /// How many quick looks found nothing since the last write of this program.
+    /// The number of quick looks that found nothing since the last write of this program.
     in_vain: u32,
     purges: Instant,
-    /// No write of this program makes it look earlier.
+    /// Writes of this program do not make it look earlier than this.
     purges_from: Instant,
     deliveries: Instant,
     beat: Instant,
@@ -37,7 +36,7 @@ pub(super) struct Schedule {
     write: Instant,
 }
 
-/// What is looked at.
+/// The kinds of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Purges,
@@ -82,7 +81,7 @@ impl Schedule {
         }
     }
 
-    /// Takes note that it was looked at, and whether there is more to be seen at once.
+    /// Records a look, and whether there is more work at once.
     pub(super) fn looked(&mut self, look: Look, more: bool, now: Instant) {
         let (due, usual) = match look {
             Look::Purges => {
@@ -106,11 +105,11 @@ impl Schedule {
         (QUICK * (1 << doublings)).min(self.interval)
     }
 
-    /// A write of this program will commit soon, or rolls back.
+    /// A write of this program will soon commit or roll back.
     pub(super) fn expect(&mut self, now: Instant) {
         self.in_vain = 0;
         let soon = (now + QUICK).max(self.purges_from);
-        // What is due already has just been put off, or is about to be looked at.
+        // A look that is due already was just deferred, or begins soon.
         self.purges = if self.purges <= now {
             soon
         } else {
@@ -123,13 +122,13 @@ impl Schedule {
         self.purges = self.purges.min(now.max(self.purges_from));
     }
 
-    /// Many rows were found: more will come.
+    /// Many rows were found, so more are likely to come.
     pub(super) fn gather(&mut self, now: Instant) {
         self.purges_from = now + THICK;
         self.purges = self.purges.max(self.purges_from);
     }
 
-    /// Something is there to be seen.
+    /// There is work to look at.
     pub(super) fn hurry(&mut self, look: Look, now: Instant) {
         match look {
             Look::Purges => self.purges = now,
@@ -138,7 +137,7 @@ impl Schedule {
         }
     }
 
-    /// When to look again, if nothing happens before.
+    /// The time of the next look, if nothing happens before.
     pub(super) fn next(&self, holds_rows: bool, has_news: bool) -> Instant {
         let dues = [
             self.purges,

@@ -11,7 +11,7 @@ use crate::error::ConfigError;
 use crate::outbox::link::Link;
 use crate::outbox::{Outbox, Scribe};
 
-/// The relay may take so long to write down what is done when the dispatcher ends.
+/// The time that the relay has to record results when the dispatcher ends.
 const ENDING: Duration = Duration::from_secs(5);
 
 /// A durable outbox and the task that empties it.
@@ -67,7 +67,7 @@ impl Source for DurableOutbox {
             let task = self.task().take();
             if let Some(task) = task {
                 self.link.stop();
-                // If it cannot, the lease makes good.
+                // If this fails, the lease recovers the rows.
                 let _ = tokio::time::timeout(ENDING, task).await;
                 self.link.end();
             }

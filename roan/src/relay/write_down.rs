@@ -1,4 +1,4 @@
-//! From what the dispatcher has answered to what the tables say.
+//! Records the dispatcher's answers in the tables.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::dispatcher::tickets::{Deferred, News, Row, What, Why};
 use crate::outbox::payload;
 use crate::outbox::store::{Ended, NewDelivery, Store};
 
-/// A purge that is given up, for the reports.
+/// A purge that was given up, for the reports.
 struct Given {
     cache: String,
     node: String,
@@ -20,7 +20,7 @@ struct Given {
 }
 
 impl Relay {
-    /// Writes down all that is new.
+    /// Records all new answers.
     pub(super) async fn write_down(&mut self, store: &mut Store) -> Result<(), sqlx::Error> {
         let news = self.engine.tickets.take_news();
         match self.write(store, &news).await {
@@ -86,7 +86,7 @@ impl Relay {
     fn ended(&mut self, news: &[News]) -> (Ended, Vec<Given>) {
         let mut ended = Ended::default();
         let mut given_up = Vec::new();
-        // The same target deferred twice for one node is one delivery.
+        // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
         for News { row, age_ms, what } in news {
             let deferred = match (what, *row) {
@@ -129,7 +129,7 @@ impl Relay {
             if due_in_ms.is_some() && !is_new {
                 continue;
             }
-            if let (None, Why::Failed(failure)) = (due_in_ms, &deferred.why) {
+            if let (None, Why::Failed(failure, _)) = (due_in_ms, &deferred.why) {
                 given_up.push(Given {
                     cache: cache.to_string(),
                     node: node.to_string(),
@@ -155,25 +155,25 @@ impl Relay {
         (ended, given_up)
     }
 
-    /// In how many milliseconds it is tried again; `None` when it is dead.
+    /// Milliseconds until the retry. `None` if the purge is dead.
     fn due_in(&mut self, deferred: &Deferred, age_ms: i64) -> Option<i64> {
         match deferred.why {
             Why::Unsent => Some(0),
             Why::Refused(_) => None,
-            Why::Failed(_) => {
+            Why::Failed(_, pause) => {
                 let max_age = self.max_age.as_millis();
                 let is_too_old = u128::try_from(age_ms).is_ok_and(|age| age >= max_age);
                 let most = self.outbox.max_attempts.unwrap_or(u32::MAX);
                 if is_too_old || deferred.attempts >= most {
                     return None;
                 }
-                let pause = self.backoff.after(deferred.attempts);
+                let pause = self.backoff.after(deferred.attempts).max(pause);
                 Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
             }
         }
     }
 
-    /// Reports deliveries that have become too old while they waited.
+    /// Reports deliveries that became too old while they waited.
     pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
         for (cache, node, target) in expired {
             if let Ok(target) = payload::read_target(&target) {
@@ -187,7 +187,7 @@ impl Relay {
 fn reason(why: &Why) -> String {
     match why {
         Why::Unsent => "not sent".to_owned(),
-        Why::Failed(failure) => Outcome::Failed(failure.clone()).to_string(),
+        Why::Failed(failure, _) => Outcome::Failed(failure.clone()).to_string(),
         Why::Refused(refusal) => Outcome::Refused(refusal.clone()).to_string(),
     }
 }

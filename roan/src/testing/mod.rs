@@ -1,7 +1,8 @@
-//! For your tests: what does a piece of code purge?
+//! Tests of your app: check what a piece of code purges, without a cache.
 //!
-//! [`record`] and [`record_blocking`] catch the purges of one piece of code. Tests that run side by
-//! side do not disturb each other:
+//! A missing rule or hook shows only later, as a stale page. A test shows it at once. [`record`] and
+//! [`record_blocking`] catch the purges of one piece of code instead of sending them. Parallel tests do not affect each
+//! other:
 //!
 //! ```
 //! use roan::{assert_not_purged, assert_purged, purge_on};
@@ -16,8 +17,20 @@
 //! assert_not_purged!(purges, "/posts");
 //! ```
 //!
-//! A [`Recorder`] is a cache that only notes what it is asked to purge, for tests of a whole
-//! program: give it to [`RoanBuilder::cache`](crate::RoanBuilder::cache) in place of the real one.
+//! For tests of a whole program, use a [`Recorder`] in place of the real cache. It records every purge that the
+//! dispatcher sends:
+//!
+//! ```
+//! use std::time::Duration;
+//! use roan::{Roan, testing::Recorder};
+//!
+//! let recorder = Recorder::new();
+//! let roan = Roan::builder().cache(recorder.clone()).build()?; // or `install()`, for the global hooks
+//! roan.purge("/posts")?;
+//! roan.flush_blocking(Duration::from_secs(5));
+//! roan::assert_purged!(recorder.purges(), "/posts");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod recorder;
 
@@ -28,7 +41,7 @@ use std::fmt;
 use crate::base::target::{Target, TargetError};
 use crate::hooks::scope::Recording;
 
-/// Catches the purges of all hooks that fire in `work`. None is sent.
+/// Runs `work` and returns the purges of all hooks that fire in it. None of them is sent.
 pub async fn record<F: Future>(work: F) -> Purges {
     let recording = Recording::new();
     recording.run(work).await;
@@ -42,7 +55,7 @@ pub fn record_blocking<T>(work: impl FnOnce() -> T) -> Purges {
     Purges::new(recording.end())
 }
 
-/// What was asked to be purged.
+/// Recorded purges.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Purges {
     targets: Vec<Target>,
@@ -58,23 +71,23 @@ impl Purges {
         purges
     }
 
-    /// The targets, each once, in the order of site and text.
+    /// Returns the targets, each once, sorted by site and text.
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.targets
     }
 
-    /// Why rules could make no target of a row.
+    /// Returns the errors of rules that could not make a valid target from a row.
     #[must_use]
     pub fn refused(&self) -> &[TargetError] {
         &self.refused
     }
 
-    /// Whether `target` is among them.
+    /// Returns `true` if `target` was purged.
     ///
     /// # Panics
     ///
-    /// When `target` is a text that can be no URL: the question is a mistake then.
+    /// If `target` is a text that is not a valid URL.
     #[must_use]
     #[track_caller]
     #[expect(clippy::panic, reason = "an assertion of a test")]
@@ -89,7 +102,7 @@ impl Purges {
     }
 }
 
-/// One target a line.
+/// Writes one target per line.
 impl fmt::Display for Purges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.targets.is_empty() && self.refused.is_empty() {
@@ -111,14 +124,14 @@ impl fmt::Display for Purges {
 ///
 /// # Panics
 ///
-/// When it is not; the message lists what was purged.
+/// If it is not. The message lists the recorded purges.
 #[macro_export]
 macro_rules! assert_purged {
     ($purges:expr, $target:expr $(,)?) => {
         match (&$purges, $target) {
             (purges, target) => assert!(
                 purges.contains(target),
-                "{} was not purged; what was:\n{}",
+                "{} was not purged. Purged were:\n{}",
                 stringify!($target),
                 purges,
             ),
@@ -134,7 +147,7 @@ macro_rules! assert_not_purged {
         match (&$purges, $target) {
             (purges, target) => assert!(
                 !purges.contains(target),
-                "{} was purged, among:\n{}",
+                "{} was purged. Purged were:\n{}",
                 stringify!($target),
                 purges,
             ),

@@ -1,4 +1,4 @@
-//! A cache that notes what it is asked to purge.
+//! A cache that records purges.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,11 +6,10 @@ use super::Purges;
 use crate::base::target::Target;
 use crate::purger::{Answer, Cache, PurgeRequest, Purger};
 
-/// A cache of one node that notes each purge and answers that the page is gone. It knows tags.
-/// Clones share their notes.
+/// A cache with one node that records each purge and answers that the page is purged. It supports tags. Clones share
+/// their records.
 ///
-/// Wait with [`Roan::flush`](crate::Roan::flush) before you look at them. See [`Roan`](crate::Roan)
-/// for an example.
+/// Call [`Roan::flush`](crate::Roan::flush) before you read them. [`testing`](crate::testing) has an example.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {
     name: Option<Arc<str>>,
@@ -18,13 +17,13 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// With no notes.
+    /// Creates an empty recorder.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With no notes, and under a name of its own, for a test with several caches.
+    /// Creates an empty recorder with a name, for a test with several caches.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self {
@@ -33,7 +32,7 @@ impl Recorder {
         }
     }
 
-    /// The targets that were purged, each once.
+    /// Returns the targets that were purged, each once.
     #[must_use]
     pub fn purges(&self) -> Purges {
         let mut targets = self.requests();
@@ -42,7 +41,7 @@ impl Recorder {
         Purges::new((targets, Vec::new()))
     }
 
-    /// Every purge, in the order in which they came, rebounds included.
+    /// Returns every purge in the order of arrival, rebounds included.
     #[must_use]
     pub fn requests(&self) -> Vec<Target> {
         self.purged
@@ -51,7 +50,7 @@ impl Recorder {
             .clone()
     }
 
-    /// Forgets what was purged.
+    /// Deletes the records.
     pub fn clear(&self) {
         self.purged
             .lock()

@@ -1,5 +1,4 @@
-//! Rows that triggers of the database wrote, to targets: by the rules of this binary, and the writer
-//! that a hook's values go through.
+//! Makes targets from the rows that triggers wrote, by the rules of this binary and the writer that hooks use.
 
 use std::collections::HashSet;
 
@@ -12,14 +11,14 @@ use crate::outbox::payload::Rows;
 use crate::registry::TableEntry;
 use crate::registry::run_time;
 
-/// What a payload's rows yield.
+/// The targets of a payload's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Yielded {
     pub(crate) targets: Vec<Target>,
     known: HashSet<Target>,
-    /// As a hook would report them.
+    /// Invalid targets, as a hook reports them.
     pub(crate) refused: Vec<TargetError>,
-    /// Why there may be more to purge, which cannot be said.
+    /// Why there may be more targets, which are unknown.
     pub(crate) error: Option<String>,
 }
 
@@ -36,13 +35,13 @@ impl Sink for Yielded {
     }
 }
 
-/// What the rules of this binary yield for rows of a table.
+/// The targets that the rules of this binary yield for rows of a table.
 pub(crate) fn targets(rows: &Rows) -> Yielded {
     let mut yielded = Yielded::default();
     let entries = TableEntry::of_table(&rows.table);
     if entries.is_empty() {
         yielded.error = Some(format!(
-            "no model of this program has the table {:?}: drop its triggers, or say `table = {:?}` in the `#[purge_on(...)]` of its model",
+            "this program does not have a model with the table {:?}: drop its triggers, or write `table = {:?}` in the `#[purge_on(...)]` of its model",
             rows.table, rows.table
         ));
     }
@@ -54,7 +53,7 @@ pub(crate) fn targets(rows: &Rows) -> Yielded {
 
 fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
     for number in 0..entry.rules.len() {
-        // Others are for hooks.
+        // Hooks fire the other rules.
         let Some(pieces) = entry.pieces(number) else {
             continue;
         };
@@ -90,7 +89,7 @@ fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
                 Err(error) => {
                     out.error.get_or_insert_with(|| {
                         format!(
-                            "rule {} got a row of table {:?} it cannot read: {error}",
+                            "rule {} cannot read a row of table {:?}: {error}",
                             entry.rules[number], entry.table.name
                         )
                     });
@@ -110,17 +109,17 @@ fn fires(entry: &TableEntry, number: usize, rows: &Rows) -> bool {
         && (!updates_only || watched.peek().is_none() || watched.any(may_differ))
 }
 
-/// The text of a column, as the `Display` of its type shows it.
+/// The text of a column, in the form of the `Display` of its type.
 fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, String> {
     let name = column.name;
     let text = match row.get(name) {
         Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
-        Some(_) => return Err(format!("column {name:?} holds no text")),
+        Some(_) => return Err(format!("column {name:?} does not contain a text")),
         None => {
             return Err(format!(
-                "it has no column {name:?}: the triggers are those of another version of the program, so install them anew"
+                "it does not have the column {name:?}: the triggers belong to another version of the program; install them again"
             ));
         }
     };
@@ -132,7 +131,7 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
     };
     let unfit = || {
         format!(
-            "column {name:?} holds {:?}, which is no {:?}",
+            "column {name:?} contains {:?}, which is not a {:?}",
             row[name], column.kind
         )
     };
@@ -143,7 +142,7 @@ fn integer(text: &str) -> Option<String> {
     text.parse::<i128>().ok().map(|number| number.to_string())
 }
 
-/// With hyphens and in lower case, from any way to write its 32 digits.
+/// With hyphens and in lower case, from any notation of its 32 digits.
 fn uuid(text: &str) -> Option<String> {
     let is_digit = |letter: &char| letter.is_ascii_hexdigit();
     let digits = text.replace('-', "").to_ascii_lowercase();

@@ -1,5 +1,5 @@
-//! MySQL and MariaDB tell no trigger of the rows that go or change by a foreign key. So the triggers of
-//! the *parent* tell of its children, before they are gone.
+//! MySQL and MariaDB do not fire triggers for rows that a foreign key deletes or changes. So the triggers of the *parent*
+//! write its children to the outbox, before the change.
 
 use super::mysql::{differs, on_each_row, payload, row_of};
 use super::plan::Plan;
@@ -7,7 +7,7 @@ use super::script::{Script, Trigger, guard, quoted, quoted_name, split, stamped,
 use crate::outbox::Dialect;
 use crate::outbox::store::ForeignKey;
 
-/// The database goes no further either.
+/// The database does not go further either.
 const DEEPEST: usize = 15;
 
 pub(super) fn scripts(plans: &[Plan], prefix: &str, keys: &[ForeignKey]) -> Vec<Script> {
@@ -26,7 +26,7 @@ pub(super) fn scripts(plans: &[Plan], prefix: &str, keys: &[ForeignKey]) -> Vec<
     scripts
 }
 
-/// What is deleted in a parent, a parent of that, ...: the path begins at the rows that are told of.
+/// The path from the affected rows to the parent, the parent of that, and so on.
 fn paths<'a>(
     plan: &Plan,
     prefix: &str,
@@ -70,7 +70,7 @@ fn deleted(plan: &Plan, prefix: &str, path: &[&ForeignKey]) -> Option<Trigger> {
     Some(trigger(plan, prefix, path, "delete", &select))
 }
 
-/// The key of the parent has another value, and so its children.
+/// The key of the parent changes, and so its children.
 fn moved(plan: &Plan, prefix: &str, key: &ForeignKey) -> Option<Trigger> {
     let update = plan.update.as_ref()?;
     if !["CASCADE", "SET NULL"].contains(&&*key.on_update) {
@@ -96,7 +96,7 @@ fn moved(plan: &Plan, prefix: &str, key: &ForeignKey) -> Option<Trigger> {
     Some(trigger(plan, prefix, &[key], "update", &select))
 }
 
-/// Of the watched columns those of the key change, and no other.
+/// Of the watched columns, only those of the key change.
 fn changed(plan: &Plan, key: &ForeignKey) -> String {
     let watched = plan.update.iter().flat_map(|update| &update.watched);
     let pairs: Vec<_> = watched
@@ -124,7 +124,7 @@ fn joined(key: &ForeignKey, child: &str, parent: &str) -> String {
 }
 
 fn trigger(plan: &Plan, prefix: &str, path: &[&ForeignKey], event: &str, select: &str) -> Trigger {
-    // No plain name of a table, so that the number of all this is part of the name.
+    // Not a plain table name, so that a hash becomes part of the name.
     let keys: Vec<_> = path.iter().map(|key| &*key.name).collect();
     let told = format!("{} by {}", plan.table, keys.join(" by "));
     let name = trigger_name(split(prefix).1, &told, event);

@@ -1,4 +1,4 @@
-//! Whether the triggers of the database are those of this program's rules.
+//! Compares the triggers of the database with the rules of this program.
 
 use super::cascade;
 use super::plan::Plan;
@@ -34,7 +34,7 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
     Ok(())
 }
 
-/// What the database should have. The prefix is that of the outbox.
+/// The triggers that the database should have, with the prefix of the outbox.
 pub(super) async fn scripts(
     outbox: &Outbox,
     wanted: &Triggers,
@@ -54,12 +54,12 @@ pub(super) async fn scripts(
     Ok(scripts)
 }
 
-/// What the database has, and what it should have.
+/// The differences between the triggers that the database has and those that it should have.
 #[derive(Debug, Default)]
 pub(super) struct Drift {
-    /// In words.
+    /// The differences in words.
     pub(super) told: Vec<String>,
-    /// The statements that make it good.
+    /// The statements that correct the differences.
     pub(super) statements: Vec<String>,
 }
 
@@ -74,12 +74,12 @@ impl Drift {
                     .iter()
                     .find(|known| known.name == *name && known.is_on(table));
                 let told = match known {
-                    None => format!("table {table:?} has no trigger {name:?}"),
+                    None => format!("trigger {name:?} on table {table:?} is missing"),
                     Some(known) if !same(&trigger.body, &known.body) => {
-                        format!("trigger {name:?} of table {table:?} is another")
+                        format!("trigger {name:?} on table {table:?} differs from the rules")
                     }
                     Some(known) if !known.is_enabled => {
-                        format!("trigger {name:?} of table {table:?} is disabled")
+                        format!("trigger {name:?} on table {table:?} is disabled")
                     }
                     Some(_) => continue,
                 };
@@ -96,7 +96,7 @@ impl Drift {
         };
         for known in found.iter().filter(|known| !is_wanted(known)) {
             let (table, name) = (known.table(), &known.name);
-            let told = format!("trigger {name:?} of table {table:?} is of no rule any more");
+            let told = format!("trigger {name:?} on table {table:?} no longer belongs to any rule");
             drift.told.push(told);
             drift.statements.extend(known.drop.iter().cloned());
         }
@@ -106,7 +106,7 @@ impl Drift {
 
 /// Whether two texts are the same statement.
 fn same(one: &str, other: &str) -> bool {
-    // SQLite puts its own words before the name, and some clients change the white space.
+    // SQLite replaces the words before the name, and some clients change the white space.
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let (one, other) = (words(one), words(other));
     other.ends_with(&one)

@@ -1,4 +1,4 @@
-//! Triggers come into the database.
+//! Installs and drops triggers.
 
 use super::drift::{Drift, scripts};
 use super::script::Script;
@@ -6,18 +6,18 @@ use crate::outbox::store::Store;
 use crate::outbox::{Outbox, OutboxError};
 
 impl Outbox {
-    /// Makes the triggers that the rules of this program ask for, replaces those that are others,
-    /// leaves alone those that are right, and takes away those that write to this outbox for no rule. Several programs may do so at once. The tables must be there:
-    /// the models' own, and those of the outbox.
+    /// Creates the triggers for the rules of this program. It replaces those that differ, and drops those that write to
+    /// this outbox but do not belong to any rule. Several programs may do this at the same time. The tables of the models
+    /// and of the outbox must exist.
     ///
-    /// The user of the database needs the right to make triggers on the tables (on MySQL also to lock them,
-    /// and with a binary log `log_bin_trust_function_creators` or the right `SUPER`); those who write to
-    /// them afterwards need none on the outbox.
+    /// The database user needs the privilege to create triggers on the tables (on MySQL also to lock them and, with a
+    /// binary log, `log_bin_trust_function_creators` or the privilege `SUPER`). Users that write to the tables later do
+    /// not need privileges on the outbox.
     ///
     /// # Errors
     ///
-    /// As [`roan::triggers::sql`](crate::triggers::sql), and when the database cannot be reached or
-    /// refuses a statement: a table or a column is not there, or the user may not make triggers.
+    /// As [`roan::triggers::sql`](crate::triggers::sql), and if the database cannot be reached or refuses a statement: a
+    /// table or column is missing, or the user lacks a privilege.
     pub async fn install_triggers(&self) -> Result<(), OutboxError> {
         self.change_triggers(true).await
     }
@@ -31,9 +31,9 @@ impl Outbox {
         Self::block_on(|| self.install_triggers())
     }
 
-    /// Takes away all triggers that write to this outbox.
+    /// Drops all triggers that write to this outbox.
     ///
-    /// Do so before the outbox's tables are dropped, or no write of those tables succeeds any more.
+    /// Call this before you drop the tables of the outbox. Otherwise every write to the triggers' tables fails.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Outbox {
     }
 }
 
-/// Leaves the database with these triggers, and no other that writes to the outbox.
+/// Makes these the only triggers that write to the outbox.
 async fn change(store: &mut Store, scripts: &[Script]) -> Result<(), OutboxError> {
     store.begin_change().await?;
     let changed = match store.triggers().await {

@@ -1,41 +1,69 @@
-//! Triggers of the database, for writers that never heard of Roan: psql, another service, a nightly
-//! `UPDATE` over a million rows.
+//! Database triggers, for writers that do not call hooks: psql, another service, a nightly `UPDATE` over a million rows.
 //!
-//! They are made from the rules of the binary. A trigger writes the columns that the rules name to the
-//! outbox, in the transaction of the write, and the relay makes the URLs of them, by the code that
-//! makes those of a hook. So a template may change without new triggers, as long as it names no new
-//! column.
+//! Roan generates the triggers from the rules of the program. A trigger writes the columns that the rules name to the
+//! outbox, in the transaction of the write. The relay makes the URLs from them, by the code that hooks use. So you can
+//! change a template without new triggers, unless it names a new column.
+//!
+//! Tell Roan the table of each model, and install the triggers at the start:
 //!
 //! ```no_run
 //! use roan::outbox::Outbox;
 //! use roan::triggers::Triggers;
+//! use roan::{Nginx, Roan, purge_on};
+//!
+//! #[purge_on(save, delete, url = "/posts/{slug}", table = "posts")]
+//! struct Post { id: i64, slug: String }
 //!
 //! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 //! let outbox = Outbox::at("postgres://app@localhost/blog")?.triggers(Triggers::new());
 //! outbox.migrate().await?;
-//! outbox.install_triggers().await?;
+//! outbox.install_triggers().await?; // or run the SQL of `roan::triggers::sql(Dialect::Postgres)`
+//! Roan::builder().cache(Nginx::at("http://10.0.0.11/purge")?).outbox(outbox).install()?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! # What they do not see
+//! # Tables, columns and values
+//!
+//! The names are those of `table = "..."`, else those in the attributes of SeaORM, Diesel and sqlx. Without either, the
+//! table is the type's name in snake case with an `s`. [`Triggers::without`] excludes a type that is not a table.
+//!
+//! A template can contain texts, integers and, with the feature `uuid`, UUIDs. If the model has `table = ...`, any other
+//! field type is a compile error. Otherwise [`sql`] returns an error that lists, with file and line, every rule that SQL
+//! cannot express: `when`, `urls`, methods. [`Triggers::leave_to_hooks`] leaves those rules to hooks.
+//!
+//! An `update(title)` that does not change a title does not write anything.
+//!
+//! # At the start
+//!
+//! Roan compares the triggers of the database with the rules, and logs a warning if they differ. With
+//! [`Triggers::strict`] that is an error. [`install_triggers`](crate::outbox::Outbox::install_triggers) changes only the
+//! triggers that differ; several programs may call it at the same time.
+//!
+//! # Hooks and triggers together
+//!
+//! A hook beside a trigger costs a second row of the outbox. Equal purges that wait are sent once.
+//!
+//! Writers do not need privileges on the outbox: triggers run as the user who created them. Call
+//! [`drop_triggers`](crate::outbox::Outbox::drop_triggers) before you drop the tables of the outbox.
+//!
+//! # Limits
 //!
 //! | | PostgreSQL | MySQL, MariaDB | SQLite |
 //! |---|---|---|---|
-//! | many rows in one statement | one call, a row of the outbox for each 500 | a call and a row each | a call and a row each |
-//! | rows that go or change with others, by foreign keys | seen | told by triggers on the parent, which `install_triggers` makes | seen |
-//! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | there is none |
-//! | `REPLACE` | there is none | seen | the row of the same key is seen; one that goes for another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
-//! | writes to a partition by its own name | **not seen** | seen | there are none |
-//! | `session_replication_role = replica`, logical replication | **not seen** | depends on the format of the log | |
+//! | many rows in one statement | one call; one row of the outbox for each 500 | one call and one row each | one call and one row each |
+//! | rows that a foreign key deletes or changes | seen | seen by triggers on the parent, which `install_triggers` creates | seen |
+//! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | does not exist |
+//! | `REPLACE` | does not exist | seen | the row with the same key is seen; a row replaced because of another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
+//! | writes to a partition by its own name | **not seen** | seen | do not exist |
+//! | `session_replication_role = replica`, logical replication | **not seen** | depends on the binary log format | |
 //!
-//! The keys are those of the time when the triggers were made, and the check at the start tells of new
-//! ones. `triggers::sql` sees no database and cannot know of them; nor does a table that refers to itself
-//! tell of more than the rows next to the deleted one.
+//! On MySQL and MariaDB, the foreign keys are those that existed when the triggers were created. The check at the start
+//! reports new ones. [`sql`] does not connect to a database, so it does not know foreign keys. For a table that refers to
+//! itself, only the rows next to the deleted row are purged.
 //!
-//! A column that a trigger names must not be dropped or renamed before the triggers are made anew, or
-//! writes of its table fail. On SQLite every program that writes needs the JSON functions, which are
-//! part of it since 3.38.
+//! Recreate the triggers before you drop or rename a column that they name: otherwise writes to the table fail. On SQLite,
+//! every writing program needs the JSON functions, which are built in since 3.38.
 
 pub(crate) mod apply;
 mod cascade;
@@ -54,13 +82,13 @@ use self::plan::Plan;
 use self::script::Script;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 
-/// The SQL that makes the triggers for all tables of this program, for an outbox whose tables begin
-/// with `roan_`. It can be run again. Other wishes: [`Triggers::sql`].
+/// Returns the SQL that creates the triggers for all tables of this program, for an outbox with the prefix `roan_`. It
+/// can be run again. For other settings use [`Triggers::sql`].
 ///
 /// # Errors
 ///
-/// When a rule cannot be said in SQL, which lists all such rules; when a table or column has an
-/// unusual name; when there are no tables.
+/// If SQL cannot express a rule (the error lists all such rules), if a table or column has an unusual name, or if there
+/// are no tables.
 ///
 /// ```standalone_crate
 /// use roan::outbox::Dialect;
@@ -78,7 +106,7 @@ pub fn sql(dialect: Dialect) -> Result<String, TriggerError> {
 }
 
 impl Triggers {
-    /// The SQL that makes the triggers, for your own migration tool. It can be run again.
+    /// Returns the SQL that creates the triggers, for your own migration tool. It can be run again.
     ///
     /// # Errors
     ///
@@ -94,9 +122,9 @@ impl Triggers {
         Ok(joined(&statements))
     }
 
-    /// The SQL that makes the triggers on one connection of SQLite, as `TEMP` triggers: they see every
-    /// change of a row that comes through this connection, raw and of many rows, and are gone with it.
-    /// It changes nothing in the database's schema, and can be run again.
+    /// Returns the SQL that creates `TEMP` triggers on one connection of SQLite. They see every change of a row through
+    /// this connection, including raw statements, and end with it. The schema of the database does not change. The SQL can
+    /// be run again.
     ///
     /// # Errors
     ///
@@ -114,7 +142,7 @@ impl Triggers {
         Ok(joined(&statements))
     }
 
-    /// The SQL that takes the triggers away again.
+    /// Returns the SQL that drops the triggers.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! MySQL and MariaDB: a trigger for each row, of one statement, so that no client needs `DELIMITER`.
+//! MySQL and MariaDB: triggers for each row, with one statement, so that clients do not need `DELIMITER`.
 
 use super::plan::{Columns, Plan, Update};
 use super::script::{
@@ -40,14 +40,14 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
 fn trigger(plan: &Plan, prefix: &str, event: &str, payload: &str, condition: &str) -> Trigger {
     let outbox = quoted_name(Dialect::MySql, &format!("{prefix}outbox"));
     let name = trigger_name(split(prefix).1, plan.table, event);
-    // Its own client takes comments out, so that the version is no comment.
+    // MySQL's own client removes comments, so the version is not a comment.
     let body = stamped(&format!(
         "INSERT INTO {outbox} (payload)\n    SELECT {payload}\n    FROM DUAL WHERE '{{stamp}}' <> ''{condition}"
     ));
     on_each_row(plan.table, name, "AFTER", event, body)
 }
 
-/// A trigger is in the database of its table.
+/// A trigger belongs to the database of its table.
 pub(super) fn on_each_row(
     table: &str,
     name: String,
@@ -65,7 +65,7 @@ pub(super) fn on_each_row(
         table: table.to_owned(),
         drop: vec![drop.clone()],
         install: vec![
-            // No write goes unseen between the two.
+            // So that no write between the two is missed.
             format!("LOCK TABLES {quoted_table} WRITE"),
             drop,
             format!("CREATE TRIGGER {place} {time} {event} ON {quoted_table} FOR EACH ROW\n{body}"),
@@ -92,7 +92,7 @@ fn row(of: &str, columns: &Columns) -> String {
 pub(super) fn row_of(columns: &Columns, column: impl Fn(&str) -> String) -> String {
     let pairs = pairs(columns, |name, kind| {
         let column = column(name);
-        // One collation for all, or they could not be put together.
+        // One collation for all: otherwise they could not be concatenated.
         let text = |value: &str| format!("CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin");
         match kind {
             ColumnKind::Uuid => {
@@ -106,7 +106,7 @@ pub(super) fn row_of(columns: &Columns, column: impl Fn(&str) -> String) -> Stri
 }
 
 pub(super) fn differs(name: &str) -> String {
-    // By their bytes: to the collation of the column texts that differ may be the same.
+    // Compares bytes: the collation of the column may consider different texts equal.
     let name = quoted(Dialect::MySql, name);
     format!("NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY))")
 }

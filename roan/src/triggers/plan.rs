@@ -1,4 +1,4 @@
-//! What triggers a table needs, by the rules of this binary.
+//! The triggers that a table needs, by the rules of this binary.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,34 @@ use crate::model::{ColumnKind, RowRule};
 use crate::registry::TableEntry;
 use crate::registry::run_time;
 
-/// A table and what is told of its rows.
+/// A table and the columns that its triggers write.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) table: &'static str,
-    /// The columns of the primary key; none when they are not known.
+    /// The columns of the primary key; empty if they are not known.
     pub(super) key: Vec<&'static str>,
     pub(super) create: Option<Columns>,
     pub(super) update: Option<Update>,
     pub(super) delete: Option<Columns>,
-    /// Of `update` and of `delete`.
+    /// The columns for `update` and for `delete`.
     pub(super) replace: Option<Columns>,
-    /// Whether any rule of `delete` needs no column.
+    /// Whether there is a rule for `delete` without columns.
     pub(super) truncate: bool,
 }
 
-/// Columns and how they become texts.
+/// Columns, and how to turn them into texts.
 pub(super) type Columns = BTreeMap<&'static str, ColumnKind>;
 
 #[derive(Debug, Default)]
 pub(super) struct Update {
     pub(super) columns: Columns,
     pub(super) watched: Vec<&'static str>,
-    /// Whether there is nothing to tell while none of the watched columns changes.
+    /// Whether the trigger writes only if a watched column changes.
     pub(super) only_watched: bool,
 }
 
 impl Plan {
-    /// The tables of this binary, in the order of their names.
+    /// The tables of this binary, sorted by name.
     pub(super) fn all(triggers: &Triggers) -> Result<Vec<Self>, TriggerError> {
         let mut plans: BTreeMap<&'static str, Self> = BTreeMap::new();
         let mut refused = Vec::new();
@@ -140,12 +140,12 @@ fn merge(to: &mut Columns, columns: &Columns) {
     }
 }
 
-/// Nobody's statement ends in the middle of a name.
+/// Refuses names that would end a statement.
 fn check_name(name: &str) -> Result<(), TriggerError> {
     let problem = if name.is_empty() {
         "it is empty"
     } else if name.contains(['\\', '"', '`', '\'', '$', '\0']) || name.contains(char::is_control) {
-        "it has quotes, `$`, a backslash or control characters"
+        "it contains quotes, `$`, a backslash or control characters"
     } else {
         return Ok(());
     };
@@ -155,7 +155,7 @@ fn check_name(name: &str) -> Result<(), TriggerError> {
     })
 }
 
-/// The rule, its place, and what to do.
+/// The rule, its place, and what to write.
 fn refusal(entry: &TableEntry, number: usize) -> String {
     let rule = &entry.rules[number];
     match entry.table.rows[number] {
@@ -173,7 +173,7 @@ fn refusal(entry: &TableEntry, number: usize) -> String {
             let other = columns.find(|column| column.kind == ColumnKind::Other);
             let field = other.map_or("", |column| column.field);
             format!(
-                "{rule}: the database's text of `{field}` may not be that of its `Display`: name a column of texts, integers or (with roan's feature `uuid`) UUIDs"
+                "{rule}: the database's text of `{field}` may differ from that of its `Display`: name a column of texts, integers or (with roan's feature `uuid`) UUIDs"
             )
         }
     }

@@ -1,4 +1,4 @@
-//! PostgreSQL: a trigger for each statement, which sees all of its rows at once.
+//! PostgreSQL: triggers for each statement, which see all of its rows at once.
 
 use super::plan::{Columns, Plan, Update};
 use super::script::{
@@ -33,7 +33,7 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
             let select = format!("SELECT {o} AS r FROM o UNION ALL SELECT {n} FROM n");
             add("update", &both, many(plan, "update", "", &select));
         } else if plan.key.is_empty() {
-            // Nothing says which old row a new one was.
+            // PostgreSQL does not say which old row belongs to a new row.
             let row_of = |of| row(of, &update.columns);
             let condition = condition(update, "OLD", "NEW", " WHERE ");
             let changed = changed(update, "OLD", "NEW");
@@ -93,11 +93,11 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     Trigger {
         table: plan.table.to_owned(),
         install: vec![
-            // Who may write to the table need not be one who may write to the outbox.
+            // Users that may write to the table need not have privileges on the outbox.
             format!(
                 "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $roan${body}$roan$"
             ),
-            // Names mean what they mean here, and nothing that a writer has put before them.
+            // A writer's own `search_path` must not change the meaning of names.
             format!(
                 "DO $roan$ BEGIN EXECUTE (\n    SELECT format('ALTER FUNCTION {function}() SET search_path = pg_catalog, %I, pg_temp', n.nspname)\n    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace\n    WHERE c.oid = '{outbox}'::regclass\n); END $roan$"
             ),
@@ -115,7 +115,7 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     }
 }
 
-/// The rows that `select` gives as `r`, each once, as one payload for each [`ROWS`] of them.
+/// The rows of `select`, named `r`, each once, with one payload for each [`ROWS`] of them.
 fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
     let head = head(plan.table, event);
     let (told, part, list) = match changed {
@@ -136,14 +136,14 @@ fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
     )
 }
 
-/// The old rows and the new ones, and which watched columns differ between the two.
+/// The old rows and the new rows, and the watched columns that differ.
 fn paired(plan: &Plan, update: &Update) -> String {
     let key = plan.key.iter().map(|name| {
         let name = quoted(Dialect::Postgres, name);
         format!("o.{name} = n.{name}")
     });
     let key = key.collect::<Vec<_>>().join(" AND ");
-    // The key itself may have changed: then all has.
+    // If the key itself has changed, everything counts as changed.
     let has = |of: &str| {
         let first = quoted(Dialect::Postgres, plan.key[0]);
         format!("{of}.{first} IS NOT NULL")
@@ -175,12 +175,12 @@ fn paired(plan: &Plan, update: &Update) -> String {
     )
 }
 
-/// The row as a text of one collation, by which texts are the same only if their bytes are.
+/// The row as a text with a collation that compares bytes.
 fn row(of: &str, columns: &Columns) -> String {
     let pairs = pairs(columns, |name, kind| {
         let column = format!("{of}.{}", quoted(Dialect::Postgres, name));
         match kind {
-            // As it goes to a client: a cast would take the blanks at the end of a `char(n)`.
+            // As clients receive it: a cast would remove the blanks at the end of a `char(n)`.
             ColumnKind::Text => column,
             _ => format!("{column}::text"),
         }

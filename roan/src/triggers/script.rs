@@ -1,35 +1,35 @@
-//! The statements of a table's triggers, and what the dialects share.
+//! The statements of a table's triggers, and the parts that the dialects share.
 
 use super::plan::Columns;
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
 
-/// How many rows of a statement stand in one row of the outbox at most.
+/// The maximum number of rows of a statement in one row of the outbox.
 pub(super) const ROWS: usize = 500;
 
 /// One trigger.
 #[derive(Debug)]
 pub(super) struct Trigger {
-    /// As the rules name it.
+    /// The table, as the rules name it.
     pub(super) table: String,
     pub(super) name: String,
-    /// Makes it, or replaces another of its name.
+    /// Creates it, or replaces one of the same name.
     pub(super) install: Vec<String>,
-    /// Can be run whether or not it is there.
+    /// Drops it, if it exists.
     pub(super) drop: Vec<String>,
-    /// By which it is known again: what the catalog shows of it.
+    /// Its text in the catalog, to recognise it.
     pub(super) body: String,
 }
 
 /// The statements for one table.
 #[derive(Debug)]
 pub(super) struct Script {
-    /// Fails where a column is not there: a trigger that names it would make every write fail.
+    /// Fails if a column is missing: a trigger that names it would make every write fail.
     pub(super) guard: String,
     pub(super) triggers: Vec<Trigger>,
 }
 
-/// The name of a trigger, which is that of the table if that is a plain one.
+/// The name of a trigger: that of the table, if it is a plain name.
 pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
     let is_plain =
         |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
@@ -46,8 +46,7 @@ pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
     format!("{prefix}{plain}_{:08x}_{event}", hash(table))
 }
 
-/// Puts the version in for `{stamp}`: a number for the way in which Roan writes triggers, and one for
-/// this very text.
+/// Replaces `{stamp}` with a version: a number for the format of Roan's triggers, and a hash of this text.
 pub(super) fn stamped(text: &str) -> String {
     text.replace("{stamp}", &format!("roan triggers 1 {:08x}", hash(text)))
 }
@@ -59,7 +58,7 @@ fn hash(text: &str) -> u32 {
     })
 }
 
-/// The part of the prefix that is a schema, and the rest.
+/// Splits the prefix into the schema and the rest.
 pub(super) fn split(name: &str) -> (Option<&str>, &str) {
     match name.split_once('.') {
         Some((schema, name)) => (Some(schema), name),
@@ -89,12 +88,12 @@ pub(super) fn pairs(columns: &Columns, text: impl Fn(&str, ColumnKind) -> String
     pairs.collect::<Vec<_>>().join(", ")
 }
 
-/// Fails when the table or a column of it is not there.
+/// Fails if the table or one of its columns is missing.
 pub(super) fn guard(dialect: Dialect, table: &str, columns: &[&str]) -> String {
     let mut names: Vec<_> = columns
         .iter()
         .map(|name| {
-            // A name in quotes that is no column is a text to SQLite; with its table before it, it is not.
+            // SQLite reads a quoted name that is not a column as a text, unless the table precedes it.
             format!("t.{}", quoted(dialect, name))
         })
         .collect();
@@ -105,7 +104,7 @@ pub(super) fn guard(dialect: Dialect, table: &str, columns: &[&str]) -> String {
     format!("SELECT {} FROM {table} AS t LIMIT 0", names.join(", "))
 }
 
-/// What stands before the rows: `{"v":1,"table":"posts","event":"update",`
+/// The text before the rows: `{"v":1,"table":"posts","event":"update",`
 pub(super) fn head(table: &str, event: &str) -> String {
     format!(r#"{{"v":1,"table":"{table}","event":"{event}","#)
 }

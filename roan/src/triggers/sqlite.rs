@@ -1,4 +1,4 @@
-//! SQLite: a trigger for each row.
+//! SQLite: triggers for each row.
 
 use super::plan::{Columns, Plan, Update};
 use super::script::{Script, Trigger, guard, head, pairs, quoted, split, stamped, trigger_name};
@@ -32,7 +32,7 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         add("AFTER DELETE", "delete", "", format!("VALUES ({payload})"));
     }
     if let Some(columns) = plan.replace.as_ref().filter(|_| !plan.key.is_empty()) {
-        // REPLACE deletes rows without telling their triggers, unless the connection has the pragma
+        // REPLACE deletes rows without firing triggers, unless the connection has the pragma
         // `recursive_triggers`.
         let payload = payload(plan, "replace", "", &[row("t", columns)]);
         let table = quoted(Dialect::Sqlite, split(plan.table).1);
@@ -61,11 +61,11 @@ fn trigger(
     let (database, table) = split(plan.table);
     let database = database.map(|name| quoted(Dialect::Sqlite, name) + ".");
     let database = database.unwrap_or_default();
-    // A trigger writes to its own database, and cannot name it.
+    // A trigger can only write to its own database, and must not name it.
     let (_, prefix) = split(prefix);
     let name = trigger_name(prefix, plan.table, event);
     let quoted_table = quoted(Dialect::Sqlite, table);
-    // The catalog keeps the text but for the name of the database.
+    // The catalog keeps the text without the name of the database.
     let body = stamped(&format!(
         "\"{name}\" {when} ON {quoted_table} FOR EACH ROW{condition}\nBEGIN /* {{stamp}} */\n    INSERT INTO {prefix}outbox (payload)\n    {values};\nEND"
     ));
@@ -90,7 +90,7 @@ fn row(of: &str, columns: &Columns) -> String {
         let column = format!("{of}.{}", quoted(Dialect::Sqlite, name));
         let of_blob = match kind {
             ColumnKind::Uuid => format!("hex({column})"),
-            // No text; the relay says so. `json_object` itself would make the write fail.
+            // Not a text; the relay reports it. `json_object` itself would make the write fail.
             _ => "json_array()".to_owned(),
         };
         format!(
@@ -101,7 +101,7 @@ fn row(of: &str, columns: &Columns) -> String {
 }
 
 fn differs(name: &str) -> String {
-    // Not by the collation of the column, to which texts that differ may be the same.
+    // Not by the collation of the column, which may consider different texts equal.
     let name = quoted(Dialect::Sqlite, name);
     format!("OLD.{name} COLLATE BINARY IS NOT NEW.{name}")
 }

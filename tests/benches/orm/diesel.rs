@@ -2,7 +2,7 @@
 
 use diesel::connection::InstrumentationEvent;
 use diesel::prelude::*;
-use roan::orm::diesel::{PurgingDsl as _, Watch, delete, update};
+use roan::orm::diesel::{PurgeExt as _, TransactionTracker, delete, update};
 use roan_tests::Database;
 
 use crate::{Library, Write};
@@ -59,7 +59,7 @@ impl Library for Writer {
         // same: two server processes are not equally fast.
         if !self.durable {
             if with {
-                connection.set_instrumentation(Watch::new());
+                connection.set_instrumentation(TransactionTracker::new());
             } else {
                 connection.set_instrumentation(|_: InstrumentationEvent<'_>| {});
             }
@@ -106,20 +106,20 @@ fn purging(connection: &mut PgConnection, write: Write, id: i64) -> QueryResult<
                     posts::title.eq("A title"),
                     posts::views.eq(0),
                 ))
-                .execute_purging::<Post>(connection)?;
+                .execute_and_purge::<Post>(connection)?;
         }
         Write::UpdateSlug => {
             update(posts::table.find(id))
                 .set(posts::slug.eq(format!("moved-{id}")))
-                .execute_purging::<Post>(connection)?;
+                .execute_and_purge::<Post>(connection)?;
         }
         Write::UpdateViews => {
             update(posts::table.find(id))
                 .set(posts::views.eq(1))
-                .execute_purging::<Post>(connection)?;
+                .execute_and_purge::<Post>(connection)?;
         }
         Write::Delete => {
-            delete(posts::table.find(id)).execute_purging::<Post>(connection)?;
+            delete(posts::table.find(id)).execute_and_purge::<Post>(connection)?;
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What a write with hooks costs beside the same write without Roan, for each library:
+//! What a write with hooks costs, compared with the same write without Roan, for each library:
 //! `cargo bench -p roan-tests --bench orm`.
 //!
 //! One PostgreSQL that waits for the disk at each commit. Each write has a transaction of its own; the

@@ -1,6 +1,6 @@
 //! sqlx.
 
-use roan::orm::sqlx::PurgingRow as _;
+use roan::orm::sqlx::PurgeExt as _;
 use roan_tests::Database;
 use sqlx::{Connection as _, PgConnection};
 use tokio::runtime::Runtime;

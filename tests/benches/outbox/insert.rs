@@ -1,4 +1,4 @@
-//! What the outbox adds to one INSERT in a transaction, beside a plain second INSERT.
+//! What the outbox adds to one INSERT in a transaction, compared with a second plain INSERT.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ const ROUNDS: usize = 150;
 const BATCH: usize = 20;
 const LIMIT: f64 = 1.2;
 
-/// Sorts of transactions: each inserts a post, and perhaps more.
+/// Kinds of transactions: each inserts a post, and some insert more.
 const SORTS: usize = 4;
 const BUSY: usize = 3;
 

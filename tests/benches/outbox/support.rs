@@ -144,7 +144,7 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     values[((values.len() - 1) as f64 * share).round() as usize]
 }
 
-/// The figure beside its limit.
+/// The figure with its limit.
 pub(crate) fn held(figure: f64, limit: f64, is_upper: bool) -> &'static str {
     if (figure <= limit) == is_upper || figure == limit {
         "holds"

@@ -3,7 +3,7 @@
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::result::Error;
-use roan::orm::diesel::{PurgingDsl as _, PurgingRow as _, Watch, delete, update};
+use roan::orm::diesel::{PurgeExt as _, TransactionTracker, delete, update};
 use roan::outbox::Dialect;
 use roan::{Roan, purge_on};
 use roan_tests::Database;
@@ -59,9 +59,6 @@ pub(super) fn url(database: &Database) -> &str {
     }
 }
 
-/// The relay writes too.
-pub(super) const SQLITE_WAITS: &str = "PRAGMA busy_timeout = 30000";
-
 enum DieselWriter {
     Postgres(PgConnection),
     MySql(MysqlConnection),
@@ -72,17 +69,13 @@ impl Writer for DieselWriter {
     fn connect(database: &Database, roan: &Roan) -> Self {
         fn open<C: Connection>(database: &Database, roan: &Roan) -> C {
             let mut connection = C::establish(url(database)).expect("a connection");
-            connection.set_instrumentation(Watch::new().dispatcher(roan));
+            connection.set_instrumentation(TransactionTracker::new().dispatcher(roan));
             connection
         }
         match database.dialect() {
             Dialect::Postgres => Self::Postgres(open(database, roan)),
             Dialect::MySql => Self::MySql(open(database, roan)),
-            _ => {
-                let mut connection: SqliteConnection = open(database, roan);
-                connection.batch_execute(SQLITE_WAITS).expect("a setting");
-                Self::Sqlite(connection)
-            }
+            _ => Self::Sqlite(open(database, roan)),
         }
     }
 
@@ -126,21 +119,21 @@ macro_rules! steps {
                         let (slug, title) = (*slug, *title);
                         update(posts::table.find(id))
                             .set(Changes { slug, title })
-                            .get_result_purging::<Post>(conn)
+                            .get_result_and_purge::<Post>(conn)
                             .map(|_| ())
                     }
                     Step::UpdateMany { author_id, title } => {
                         update(posts::table.filter(posts::author_id.eq(author_id)))
                             .set(posts::title.eq(title))
-                            .execute_purging::<Post>(conn)
+                            .execute_and_purge::<Post>(conn)
                             .map(|_| ())
                     }
                     Step::Delete(id) => delete(posts::table.find(id))
-                        .get_result_purging::<Post>(conn)
+                        .get_result_and_purge::<Post>(conn)
                         .map(|_| ()),
                     Step::DeleteMany { author_id } => {
                         delete(posts::table.filter(posts::author_id.eq(author_id)))
-                            .execute_purging::<Post>(conn)
+                            .execute_and_purge::<Post>(conn)
                             .map(|_| ())
                     }
                     Step::Raw(sql) => conn.batch_execute(sql),
@@ -172,7 +165,7 @@ macro_rules! returning {
     ($conn:expr, $posts:expr) => {
         diesel::insert_into(posts::table)
             .values($posts)
-            .execute_purging::<Post>($conn)
+            .execute_and_purge::<Post>($conn)
             .map(|_| ())
     };
 }

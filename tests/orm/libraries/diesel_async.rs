@@ -10,12 +10,12 @@ use diesel_async::{
     SimpleAsyncConnection as _,
 };
 use roan::Roan;
-use roan::orm::diesel_async::{PurgingDsl as _, PurgingRow as _, Watch, delete, update};
+use roan::orm::diesel_async::{PurgeExt as _, TransactionTracker, delete, update};
 use roan::outbox::Dialect;
 use roan_tests::Database;
 use tokio::runtime::Runtime;
 
-use super::diesel::{Changes, Post, SQLITE_WAITS, posts, url};
+use super::diesel::{Changes, Post, posts, url};
 use crate::case::{End, Step};
 use crate::suite::{Stage, Writer};
 
@@ -34,19 +34,13 @@ impl AnyConnection {
     async fn open(database: &Database, roan: &Roan) -> Self {
         async fn open<C: AsyncConnection>(database: &Database, roan: &Roan) -> C {
             let mut connection = C::establish(url(database)).await.expect("a connection");
-            connection.set_instrumentation(Watch::new().dispatcher(roan));
+            connection.set_instrumentation(TransactionTracker::new().dispatcher(roan));
             connection
         }
         match database.dialect() {
             Dialect::Postgres => Self::Postgres(Box::new(open(database, roan).await)),
             Dialect::MySql => Self::MySql(open(database, roan).await),
-            _ => {
-                let mut connection: SyncConnectionWrapper<SqliteConnection> =
-                    open(database, roan).await;
-                let set = connection.batch_execute(SQLITE_WAITS).await;
-                set.expect("a setting");
-                Self::Sqlite(connection)
-            }
+            _ => Self::Sqlite(open(database, roan).await),
         }
     }
 }
@@ -117,24 +111,24 @@ macro_rules! steps {
                         let (slug, title) = (*slug, *title);
                         update(posts::table.find(id))
                             .set(Changes { slug, title })
-                            .get_result_purging::<Post>(conn)
+                            .get_result_and_purge::<Post>(conn)
                             .await
                             .map(|_| ())
                     }
                     Step::UpdateMany { author_id, title } => {
                         update(posts::table.filter(posts::author_id.eq(author_id)))
                             .set(posts::title.eq(title))
-                            .execute_purging::<Post>(conn)
+                            .execute_and_purge::<Post>(conn)
                             .await
                             .map(|_| ())
                     }
                     Step::Delete(id) => delete(posts::table.find(id))
-                        .get_result_purging::<Post>(conn)
+                        .get_result_and_purge::<Post>(conn)
                         .await
                         .map(|_| ()),
                     Step::DeleteMany { author_id } => {
                         delete(posts::table.filter(posts::author_id.eq(author_id)))
-                            .execute_purging::<Post>(conn)
+                            .execute_and_purge::<Post>(conn)
                             .await
                             .map(|_| ())
                     }
@@ -167,7 +161,7 @@ macro_rules! returning {
     ($conn:expr, $posts:expr) => {
         diesel::insert_into(posts::table)
             .values($posts)
-            .execute_purging::<Post>($conn)
+            .execute_and_purge::<Post>($conn)
             .await
             .map(|_| ())
     };
@@ -197,7 +191,7 @@ macro_rules! one_by_one {
             for post in posts {
                 diesel::insert_into(posts::table)
                     .values(post)
-                    .execute_purging::<Post>(conn)
+                    .execute_and_purge::<Post>(conn)
                     .await?;
             }
             Ok(())

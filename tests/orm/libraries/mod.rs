@@ -22,6 +22,11 @@ macro_rules! on_each_database {
         fn on_mariadb() {
             $crate::suite::run::<$writer>(roan::outbox::Dialect::MySql);
         }
+
+        #[test]
+        fn on_sqlite_no_save_fails_for_the_relay() {
+            $crate::suite::save_beside_the_relay::<$writer>();
+        }
     };
 }
 use on_each_database;

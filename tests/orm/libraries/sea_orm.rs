@@ -1,7 +1,7 @@
 //! SeaORM.
 
 use roan::Roan;
-use roan::orm::sea_orm::{ExecPurging as _, with_dispatcher};
+use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 use roan_tests::Database;
 use sea_orm::prelude::*;
 use sea_orm::{
@@ -111,19 +111,19 @@ where
         }
         Step::CreateMany(posts) => {
             let posts = posts.iter().copied().map(post::ActiveModel::from);
-            post::Entity::insert_many(posts).exec_purging(db).await?;
+            post::Entity::insert_many(posts).exec_and_purge(db).await?;
         }
         Step::UpdateMany { author_id, title } => {
             post::Entity::update_many()
                 .col_expr(post::Column::Title, Expr::value(*title))
                 .filter(post::Column::AuthorId.eq(*author_id))
-                .exec_purging(db)
+                .exec_and_purge(db)
                 .await?;
         }
         Step::DeleteMany { author_id } => {
             post::Entity::delete_many()
                 .filter(post::Column::AuthorId.eq(*author_id))
-                .exec_purging(db)
+                .exec_and_purge(db)
                 .await?;
         }
         Step::Raw(sql) => {

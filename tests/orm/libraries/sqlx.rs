@@ -1,6 +1,6 @@
 //! sqlx.
 
-use roan::orm::sqlx::Purging as _;
+use roan::orm::sqlx::PurgeConnection as _;
 use roan::{Roan, purge_on};
 use roan_tests::{Connection, Database};
 use sqlx::{AssertSqlSafe, Connection as _};
@@ -71,7 +71,7 @@ crate::libraries::on_each_database!(SqlxWriter);
 
 /// The steps on one kind of connection: sqlx's types differ for each.
 macro_rules! steps {
-    ($module:ident, $database:ident, $sql:expr) => {
+    ($module:ident, $database:ident, $sql:expr, $begin:expr) => {
         mod $module {
             use super::*;
 
@@ -100,7 +100,7 @@ macro_rules! steps {
                         let post = Post::from(*post);
                         insert(connection, &post).await?;
                         connection
-                            .purging(Some(roan), || roan::created(&post))
+                            .run_hooks(Some(roan), || roan::created(&post))
                             .await
                     }
                     Step::Update { id, slug, title } => {
@@ -115,7 +115,7 @@ macro_rules! steps {
                             .execute(&mut *connection)
                             .await?;
                         connection
-                            .purging(Some(roan), || roan::updated(&old, &new))
+                            .run_hooks(Some(roan), || roan::updated(&old, &new))
                             .await
                     }
                     Step::Delete(id) => {
@@ -125,7 +125,7 @@ macro_rules! steps {
                             .execute(&mut *connection)
                             .await?;
                         connection
-                            .purging(Some(roan), || roan::deleted(&post))
+                            .run_hooks(Some(roan), || roan::deleted(&post))
                             .await
                     }
                     Step::CreateMany(posts) => {
@@ -134,10 +134,10 @@ macro_rules! steps {
                             insert(connection, post).await?;
                         }
                         let hooks = || posts.iter().for_each(roan::created);
-                        connection.purging(Some(roan), hooks).await
+                        connection.run_hooks(Some(roan), hooks).await
                     }
                     Step::UpdateMany { author_id, title } => {
-                        let mut tx = connection.begin().await?;
+                        let mut tx = $begin(connection).await?;
                         let old = find(&mut tx, "author_id", *author_id).await?;
                         sqlx::query($sql("UPDATE posts SET title = ? WHERE author_id = ?"))
                             .bind(title)
@@ -150,18 +150,18 @@ macro_rules! steps {
                                 roan::updated(old, new);
                             }
                         };
-                        tx.purging(Some(roan), hooks).await?;
+                        tx.run_hooks(Some(roan), hooks).await?;
                         tx.commit().await
                     }
                     Step::DeleteMany { author_id } => {
-                        let mut tx = connection.begin().await?;
+                        let mut tx = $begin(connection).await?;
                         let old = find(&mut tx, "author_id", *author_id).await?;
                         sqlx::query($sql("DELETE FROM posts WHERE author_id = ?"))
                             .bind(author_id)
                             .execute(&mut *tx)
                             .await?;
                         let hooks = || old.iter().for_each(roan::deleted);
-                        tx.purging(Some(roan), hooks).await?;
+                        tx.run_hooks(Some(roan), hooks).await?;
                         tx.commit().await
                     }
                     Step::Raw(sql) => {
@@ -169,7 +169,7 @@ macro_rules! steps {
                         Ok(())
                     }
                     Step::Transaction(inner, end) => {
-                        let mut tx = connection.begin().await?;
+                        let mut tx = $begin(connection).await?;
                         steps(&mut tx, roan, inner, stage).await?;
                         match end {
                             End::Commit => tx.commit().await,
@@ -211,9 +211,20 @@ macro_rules! steps {
     };
 }
 
-steps!(postgres, Postgres, numbered);
-steps!(mysql, MySql, as_written);
-steps!(sqlite, Sqlite, as_written);
+steps!(postgres, Postgres, numbered, sqlx::Connection::begin);
+steps!(mysql, MySql, as_written, sqlx::Connection::begin);
+steps!(sqlite, Sqlite, as_written, begin_writing);
+
+/// SQLite: a transaction that begins by reading could not write beside the relay.
+async fn begin_writing(
+    connection: &mut sqlx::SqliteConnection,
+) -> Result<sqlx::Transaction<'_, sqlx::Sqlite>, sqlx::Error> {
+    if connection.is_in_transaction() {
+        connection.begin().await
+    } else {
+        connection.begin_with("BEGIN IMMEDIATE").await
+    }
+}
 
 fn as_written(sql: &str) -> AssertSqlSafe<String> {
     AssertSqlSafe(sql.to_owned())

@@ -1,6 +1,6 @@
 //! SeaORM: rows that show the one that is written.
 
-use roan::orm::sea_orm::{ExecPurging as _, with_dispatcher};
+use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 use roan::outbox::Dialect;
 use sea_orm::prelude::*;
 use sea_orm::{IntoActiveModel as _, Set};
@@ -168,7 +168,7 @@ async fn follow(site: &Site) -> Result<(), DbErr> {
 
     let all = book::Entity::update_many()
         .col_expr(book::Column::AuthorId, Expr::value(ann))
-        .exec_purging(db)
+        .exec_and_purge(db)
         .await?;
     assert_eq!(all.len(), 1);
     assert_eq!(

@@ -6,9 +6,10 @@ use std::time::Duration;
 use roan::outbox::Dialect;
 use roan_tests::wait;
 use sea_orm::prelude::*;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
 
-use roan::orm::sea_orm::{ExecPurging as _, watch, with_dispatcher};
+use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 
 use super::site::{LONG, Site};
 
@@ -196,7 +197,7 @@ fn the_builder_and_generated_keys_purge() {
         assert_eq!(site.purged().await, ["/articles/x"]);
         let many = ["y", "z"].map(article);
         let made = article::Entity::insert_many(many)
-            .exec_purging(&site.db)
+            .exec_and_purge(&site.db)
             .await?;
         assert_eq!(made.len(), 2);
         assert_eq!(site.purged().await, ["/articles/y", "/articles/z"]);
@@ -260,7 +261,7 @@ fn without_an_outbox_a_statement_for_many_rows_is_purged_once_after_its_commit()
     on_each_database(false, &async |site| {
         let many = ["y", "z"].map(article);
         article::Entity::insert_many(many)
-            .exec_purging(&site.db)
+            .exec_and_purge(&site.db)
             .await?;
         wait::for_purges(&site.roan).await;
         assert_eq!(site.recorder.requests().len(), 2);
@@ -303,50 +304,67 @@ fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
 }
 
 #[test]
-fn statements_that_go_past_the_hooks_are_told() {
+fn every_statement_of_an_entity_has_a_form_that_purges() {
     on_each_database(true, &async |site| {
-        let mut db = site.db.clone();
-        let watch = watch(&mut db);
-        let made = article("a").insert(&db).await?;
+        let db = &site.db;
+        let made = article::Entity::insert(article("a"))
+            .exec_and_purge(db)
+            .await?;
+        assert_eq!(made.slug, "a");
+        assert_eq!(site.purged().await, ["/articles/a"]);
+
         let mut changed = made.clone().into_active_model();
         changed.slug = Set("b".to_owned());
-        changed.update(&db).await?;
+        changed.title = Set("new".to_owned());
+        let updated = article::Entity::update(changed).exec_and_purge(db).await?;
+        assert_eq!(updated.slug, "b");
+        let title = format!("/titles/{}", made.id);
+        assert_eq!(site.purged().await, ["/articles/a", "/articles/b", &title]);
         // Sets nothing, so that no statement comes of it.
-        made.clone().into_active_model().update(&db).await?;
-        let tx = db.begin().await?;
-        let mut again = made.clone().into_active_model();
-        again.title = Set("new".to_owned());
-        again.update_without_returning(&tx).await?;
-        let many = ["y", "z"].map(article);
-        article::Entity::insert_many(many).exec_purging(&tx).await?;
-        article::Entity::update_many()
-            .col_expr(article::Column::Title, Expr::value("other"))
-            .exec_purging(&tx)
-            .await?;
-        made.delete(&tx).await?;
-        article::Entity::delete_many().exec_purging(&tx).await?;
-        tx.commit().await?;
-        watch.check()?;
-
-        let past = article::Entity::insert_many([article("x")]);
-        past.exec_without_returning(&db).await?;
-        let told = watch.check().unwrap_err().to_string();
+        let same = article::Entity::update(updated.clone().into_active_model());
+        assert_eq!(same.validate()?.exec_and_purge(db).await?, updated);
+        assert!(site.purged().await.is_empty());
+        let nobody = article::ActiveModel {
+            id: Unchanged(999),
+            title: Set("new".to_owned()),
+            ..Default::default()
+        };
         assert!(
-            told.contains("`articles`") && told.contains("INSERT"),
-            "{told}"
+            article::Entity::update(nobody)
+                .exec_and_purge(db)
+                .await
+                .is_err()
         );
-        assert!(told.contains(file!()), "{told}");
-        watch.check()?;
+        assert!(site.purged().await.is_empty());
 
-        let tx = db.begin().await?;
-        article::Entity::delete_many().exec(&tx).await?;
-        let raw = "UPDATE articles SET views = 1";
-        tx.execute_raw(Statement::from_string(db.get_database_backend(), raw))
+        let gone = article::Entity::delete(updated.clone().into_active_model());
+        assert_eq!(gone.exec_and_purge(db).await?, Some(updated));
+        assert_eq!(site.purged().await, ["/articles/b"]);
+
+        let made = article::Entity::insert(article("c"))
+            .exec_and_purge(db)
             .await?;
-        tx.commit().await?;
-        let told = watch.check().unwrap_err().to_string();
-        assert_eq!(told.lines().count(), 2, "{told}");
-        assert!(told.contains("DELETE") && told.contains(raw), "{told}");
+        site.purged().await;
+        let again = article::ActiveModel {
+            id: Set(made.id),
+            views: Set(1),
+            ..article("c")
+        };
+        let on_conflict = OnConflict::column(article::Column::Id)
+            .update_column(article::Column::Views)
+            .to_owned();
+        let upsert = article::Entity::insert(again).on_conflict(on_conflict);
+        upsert.exec_and_purge(db).await?;
+        let title = format!("/titles/{}", made.id);
+        assert_eq!(site.purged().await, ["/articles/c", &title]);
+        let stored = article::Model { views: 1, ..made };
+        for left in [Some(stored.clone()), None] {
+            let gone = article::Entity::delete_by_id(stored.id)
+                .exec_and_purge(db)
+                .await?;
+            assert_eq!(gone, left);
+        }
+        assert_eq!(site.purged().await, ["/articles/c"]);
         Ok(())
     });
 }

@@ -18,7 +18,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    /// With these tables; `{id}` stands for a column `id` whose values are generated.
+    /// With these tables; `{id}` becomes a column `id` with generated values.
     pub(super) async fn new(dialect: Dialect, tables: &[&str], is_durable: bool) -> Self {
         let database = Database::start(dialect);
         let id = match dialect {

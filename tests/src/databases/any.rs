@@ -78,7 +78,13 @@ impl Database {
     ///
     /// When there is none to be had.
     pub async fn connect(&self) -> Connection {
-        let opened = Connection::open(&self.url).await;
+        let mut opened = Connection::open(&self.url).await;
+        // The server is there: a busy machine may take longer than one attempt may.
+        for _ in 0..5 {
+            if matches!(opened, Err(sqlx::Error::PoolTimedOut)) {
+                opened = Connection::open(&self.url).await;
+            }
+        }
         opened.unwrap_or_else(|error| panic!("{}: {error}", self.url))
     }
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use roan::Roan;
-use roan::orm::sqlx::Purging;
+use roan::orm::sqlx::PurgeConnection;
 use roan::outbox::Dialect;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
@@ -14,7 +14,7 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 /// A server that was suspended or killed in the middle of a handshake would be waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// A connection to one of the databases.
 #[derive(Debug)]
 pub enum Connection {
     /// To PostgreSQL.
@@ -120,12 +120,21 @@ impl Connection {
         })
     }
 
+    /// Closes it, and waits for that: SQLite locks the file once more when it is closed.
+    ///
+    /// # Errors
+    ///
+    /// As the database says.
+    pub async fn close(self) -> Result<()> {
+        each_connection!(self, connection => connection.close().await)
+    }
+
     /// Writes what the hooks purge, as part of the transaction.
     ///
     /// # Errors
     ///
     /// What the database says.
     pub async fn purge(&mut self, roan: &Roan, hooks: impl FnOnce() + Send) -> Result<()> {
-        each_connection!(self, connection => connection.purging(Some(roan), hooks).await)
+        each_connection!(self, connection => connection.run_hooks(Some(roan), hooks).await)
     }
 }

@@ -9,6 +9,7 @@ pub const SITE_CONF: &str = include_str!("../../conf/site.conf");
 /// The changes; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
+    http_text: String,
     whole: Option<String>,
     server_text: String,
     keys_zone: Option<String>,
@@ -34,6 +35,13 @@ impl Options {
         self
     }
 
+    /// Puts more text before the `server` block, such as a `limit_req_zone`.
+    #[must_use]
+    pub fn http_text(mut self, text: &str) -> Self {
+        self.http_text.push_str(text);
+        self
+    }
+
     /// Sets the size of the keys zone, such as `128m`.
     #[must_use]
     pub fn keys_zone(mut self, size: &str) -> Self {
@@ -41,7 +49,7 @@ impl Options {
         self
     }
 
-    /// Puts this text in place of what stands in the purge location: `return 403;`,
+    /// Puts this text in place of the content of the purge location: `return 403;`,
     /// `return 302 /login;`, an `auth_basic`.
     #[must_use]
     pub fn purge_location(mut self, text: &str) -> Self {
@@ -108,11 +116,11 @@ impl Options {
         }
         let server_text = format!("{}\n    {opening}", self.server_text);
         replace(&mut conf, opening, &server_text);
-        conf
+        format!("{}\n{conf}", self.http_text)
     }
 }
 
-/// Replaces a word that must stand there once: else something other than the quoted text is tested.
+/// Replaces a word that must occur once: otherwise the test does not use the quoted text.
 fn replace(conf: &mut String, word: &str, with: &str) {
     let times = conf.matches(word).count();
     assert_eq!(times, 1, "tests/conf/site.conf must have {word:?} once");

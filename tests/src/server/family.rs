@@ -24,10 +24,10 @@ pub(super) fn lives(pid: Pid) -> bool {
     parent_of(pid).is_some()
 }
 
-/// `None` when there is no such process, or only the rest of a dead one.
+/// `None` if the process does not exist, or is a zombie.
 fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    // The name of the program stands in parentheses, and may itself have some.
+    // The name of the program is in parentheses, and may itself contain some.
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut words = rest.split(' ');
     match words.next()? {

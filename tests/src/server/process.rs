@@ -24,7 +24,7 @@ pub(crate) struct Process {
 
 /// A command for [`Process::spawn`].
 ///
-/// The shell becomes the program only when told to, and ends if we die before: so there is no
+/// The shell becomes the program only on command, and ends if we die before: so there is no
 /// moment at which a server runs that nobody watches.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new("sh");

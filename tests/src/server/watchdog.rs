@@ -13,7 +13,7 @@ read -r _
 kill -s STOP "$0"
 for stat in /proc/[0-9]*/stat; do
     read -r line <"$stat" || continue
-    # The name of the program stands in parentheses, and may itself have some.
+    # The name of the program is in parentheses, and may itself contain some.
     set -- ${line##*) }
     [ "$2" != "$0" ] || kill -s KILL "${line%% *}"
 done

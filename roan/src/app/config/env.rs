@@ -27,34 +27,34 @@ fn known() -> impl Iterator<Item = &'static str> {
 }
 
 impl RoanBuilder {
-    /// Begins a configuration with what the environment says: an nginx, and these variables, all of
-    /// which may be left out.
+    /// Creates a builder from the environment, for an nginx. All variables are optional:
     ///
     /// | variable | value | default |
     /// |---|---|---|
-    /// | `ROAN_PURGE_URL` | the purge URL of each node, with commas between them | `http://localhost/purge` |
-    /// | `ROAN_SITE` | the default site; further ones as `name=site`, with commas between them | the host of the purge URL |
+    /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas | `http://localhost/purge` |
+    /// | `ROAN_SITE` | the default site; further sites as `name=site`, separated by commas | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
     /// | `ROAN_PURGE_KEY` | the key of a page: see [`Nginx::key`](crate::Nginx::key) | any usual one |
-    /// | `ROAN_ENV_PROXY` | `1` to use `HTTP_PROXY` and its like | `0` |
+    /// | `ROAN_ENV_PROXY` | `1` to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` | `0` |
     /// | `ROAN_REBOUND` | the delay of the second purge, or `off` | `2s` |
-    /// | `ROAN_CONNECT_TIMEOUT` | how long a connection may take | `2s` |
-    /// | `ROAN_TIMEOUT` | how long a request may take | `10s` |
-    /// | `ROAN_MAX_AGE` | for how long a purge is tried again | `1day` |
-    /// | `ROAN_CONCURRENCY` | requests in flight at one node | `8` |
-    /// | `ROAN_MAX_WAITING` | targets that may wait | `1000000` |
+    /// | `ROAN_CONNECT_TIMEOUT` | the maximum time to connect | `2s` |
+    /// | `ROAN_TIMEOUT` | the maximum time for a request | `10s` |
+    /// | `ROAN_MAX_AGE` | how long a purge is retried | `1day` |
+    /// | `ROAN_CONCURRENCY` | the maximum number of requests in flight at one node | `8` |
+    /// | `ROAN_MAX_WAITING` | the maximum number of waiting targets | `1000000` |
+    /// | `ROAN_SPELLINGS` | `exact` for [`Spellings::Exact`](crate::Spellings::Exact) | `common` |
     /// | `ROAN_OUTBOX` | the database of the durable outbox, as a URL | purges wait in memory |
-    /// | `ROAN_OUTBOX_PREFIX` | with what the names of its tables begin | `roan_` |
+    /// | `ROAN_OUTBOX_PREFIX` | the prefix of its table names | `roan_` |
     ///
-    /// With `ROAN_OUTBOX`, call [`install`](Self::install) at the start: else the first hook would
-    /// connect to the database.
+    /// Durations have a unit: `2s`, `500ms`, `1h 30m`. With `ROAN_OUTBOX`, call [`install`](Self::install) at the start:
+    /// otherwise the first hook connects to the database.
     ///
     /// A variable that begins with `ROAN_` and is not one of these is logged as a warning.
     ///
     /// # Errors
     ///
-    /// When a variable has a value that cannot be used. The error names both, without secrets.
+    /// If a variable is invalid. The error names the variable and the value, without secrets.
     pub fn from_env() -> Result<Self, ConfigError> {
         let mut variables = Variables::new();
         for (name, value) in std::env::vars_os() {
@@ -100,7 +100,7 @@ fn unknown(variables: &Variables) -> impl Iterator<Item = String> {
 }
 
 fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
-    // An empty variable is one that a deployment left out.
+    // Deployments often set an omitted variable to the empty text.
     let get = |name: &str| {
         let value = variables.get(name)?.trim();
         (!value.is_empty()).then(|| value.to_owned())
@@ -234,7 +234,7 @@ mod tests {
             (
                 "ROAN_CONCURRENCY",
                 "0",
-                r#""0" is not between 1 and 1024: the default is 8"#,
+                r#""0" must be between 1 and 1024: the default is 8"#,
             ),
             (
                 "ROAN_CONCURRENCY",
@@ -244,7 +244,7 @@ mod tests {
             (
                 "ROAN_PURGE_URL",
                 "ftp://me:secret@host/purge",
-                r#""ftp://***@host/purge" is neither http"#,
+                r#""ftp://***@host/purge" must begin with"#,
             ),
             (
                 "ROAN_PURGE_URL",
@@ -338,11 +338,7 @@ mod tests {
                 "https://me:s=secret@a.example",
                 r#""https://***@a.example" has a user name"#,
             ),
-            (
-                "ROAN_OUTBOX",
-                "host=h password=secret",
-                "begins with none of",
-            ),
+            ("ROAN_OUTBOX", "host=h password=secret", "must begin with"),
             (
                 "ROAN_OUTBOX_PREFIX",
                 "x_",

@@ -1,4 +1,22 @@
-//! The configuration of a dispatcher as data: for a program's config file, and for the environment.
+//! The configuration of a dispatcher as data, for your program's own configuration file.
+//!
+//! Use it to keep Roan's settings beside the other settings of your program. Enable the feature `serde`, put a
+//! [`Config`] in your configuration type, and build the dispatcher from it:
+//!
+#![cfg_attr(feature = "serde", doc = "```no_run")]
+#![cfg_attr(not(feature = "serde"), doc = "```ignore")]
+//! #[derive(serde::Deserialize)]
+//! struct Settings {
+//!     listen: String,
+//!     roan: roan::config::Config,
+//! }
+//!
+//! let settings: Settings = toml::from_str(&std::fs::read_to_string("app.toml")?)?;
+//! let roan = settings.roan.builder()?.install()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! For environment variables there is [`RoanBuilder::from_env`].
 
 mod env;
 #[cfg(feature = "_sql")]
@@ -16,10 +34,10 @@ pub use crate::purger::NginxConfig;
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
-/// The settings of a dispatcher. What is left out has its default: see the method of the same name
-/// of [`RoanBuilder`]. Durations are written with a unit: `2s`, `500ms`, `1h 30m`.
+/// The settings of a dispatcher. Each has the meaning and the default of the [`RoanBuilder`] method of the same name.
+/// Durations have a unit: `2s`, `500ms`, `1h 30m`.
 ///
-/// With the feature `serde` it can be read from a program's config file; unknown fields are errors.
+/// With the feature `serde` it implements `Deserialize`. Unknown fields are errors.
 #[cfg_attr(feature = "serde", doc = "```")]
 #[cfg_attr(not(feature = "serde"), doc = "```ignore")]
 /// let config: roan::config::Config = toml::from_str(r#"
@@ -40,23 +58,25 @@ pub use outbox::OutboxConfig;
 pub struct Config {
     /// The caches, in the order of purging.
     pub caches: Vec<CacheConfig>,
-    /// The default site.
+    /// The default site, as `https://www.example.org`.
     pub site: Option<String>,
     /// Further sites by name.
     pub sites: BTreeMap<String, String>,
-    /// A duration, or `off`.
+    /// The delay of the second purge: a duration with a unit, or `off`.
     pub rebound: Option<String>,
-    /// A duration.
+    /// The maximum time to connect to a node: a duration with a unit.
     pub connect_timeout: Option<String>,
-    /// A duration.
+    /// The maximum time for a request: a duration with a unit.
     pub timeout: Option<String>,
-    /// A duration.
+    /// How long a purge is retried: a duration with a unit.
     pub max_age: Option<String>,
-    /// A number of requests.
+    /// The maximum number of requests in flight at one node.
     pub concurrency: Option<usize>,
-    /// A number of targets.
+    /// The maximum number of targets that wait for one node.
     pub max_waiting: Option<usize>,
-    /// Where purges wait that are written by the program's own transactions.
+    /// Which spellings of a page are purged: `common` or `exact`.
+    pub spellings: Option<String>,
+    /// The durable outbox. Without it purges wait in memory.
     #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
 }
@@ -93,11 +113,11 @@ impl fmt::Debug for Config {
 }
 
 impl Config {
-    /// A builder with these settings.
+    /// Returns a builder with these settings.
     ///
     /// # Errors
     ///
-    /// When a value cannot be read, or a purge URL cannot be used.
+    /// If a value or a purge URL is invalid.
     pub fn builder(&self) -> Result<RoanBuilder, ConfigError> {
         let mut builder = RoanBuilder::default();
         for cache in &self.caches {
@@ -124,7 +144,7 @@ impl Config {
         Ok(builder)
     }
 
-    fn settings(&self) -> [(&'static str, Option<String>); 6] {
+    fn settings(&self) -> [(&'static str, Option<String>); 7] {
         [
             ("rebound", self.rebound.clone()),
             ("connect_timeout", self.connect_timeout.clone()),
@@ -138,6 +158,7 @@ impl Config {
                 "max_waiting",
                 self.max_waiting.map(|number| number.to_string()),
             ),
+            ("spellings", self.spellings.clone()),
         ]
     }
 }
@@ -167,6 +188,7 @@ mod tests {
             max_age = "2days"
             concurrency = 4
             max_waiting = 1000
+            spellings = "exact"
             [sites]
             shop = "shop.example.org"
             [[caches]]
@@ -190,14 +212,17 @@ mod tests {
     #[test]
     fn a_file_may_name_an_outbox() {
         let text = |settings: &str| format!("[outbox]\nurl = 'sqlite://none/x.db'\n{settings}");
-        // The folder is not there: everything else is right.
+        // The folder does not exist; everything else is right.
         let all =
             "prefix = 'p_'\npoll = '1s'\nlease = '20s'\nretention = '2days'\nmax_attempts = 9";
         assert!(message(&text(all)).contains("cannot connect"));
         for (settings, words) in [
             ("poll = 'often'", "poll: \"often\" is not a duration"),
-            ("prefix = 'a b'", "outbox prefix: takes up to 40"),
-            ("notify = true", "outbox notify: is for PostgreSQL alone"),
+            ("prefix = 'a b'", "outbox prefix: must be up to 40"),
+            (
+                "notify = true",
+                "outbox notify: is only available for PostgreSQL",
+            ),
             ("prefx = 'x'", "unknown field `prefx`"),
         ] {
             let message = message(&text(settings));
@@ -215,11 +240,11 @@ mod tests {
             ("[sites]\nshop = 'a b'", "sites: \"***\" has no host name"),
             (
                 "concurrency = 0",
-                "concurrency: \"0\" is not between 1 and 1024",
+                "concurrency: \"0\" must be between 1 and 1024",
             ),
             ("max_age = '400days'", "is longer than a year"),
             ("[[caches]]\nkind = 'squid'", "unknown variant `squid`"),
-            ("[[caches]]\nkind = 'nginx'", "nodes: \"\" has no purge URL"),
+            ("[[caches]]\nkind = 'nginx'", "nodes: \"\" is empty"),
             (
                 "[[caches]]\nkind = 'nginx'\nnode = 'x'",
                 "unknown field `node`",

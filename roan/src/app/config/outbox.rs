@@ -6,7 +6,7 @@ use crate::dispatcher::duration;
 use crate::error::ConfigError;
 use crate::outbox::{Outbox, OutboxError};
 
-/// The settings of an [`Outbox`]. What is left out has its default: see the method of the same name.
+/// The settings of an [`Outbox`]. Each has the meaning and the default of the method of the same name.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
@@ -16,19 +16,19 @@ use crate::outbox::{Outbox, OutboxError};
 )]
 #[non_exhaustive]
 pub struct OutboxConfig {
-    /// The database: see [`Outbox::at`]. It must be given.
+    /// The URL of the database, as for [`Outbox::at`]. Required.
     pub url: String,
-    /// With what the names of the tables begin.
+    /// The prefix of the table names.
     pub prefix: Option<String>,
-    /// A duration.
+    /// How often the relay looks for rows of other programs: a duration with a unit.
     pub poll: Option<String>,
-    /// A duration.
+    /// How long a silent relay keeps its rows: a duration with a unit.
     pub lease: Option<String>,
-    /// A duration.
+    /// How long purges that are done are kept: a duration with a unit.
     pub retention: Option<String>,
-    /// A number of attempts.
+    /// The number of failed attempts after which a purge is dead.
     pub max_attempts: Option<u32>,
-    /// Whether each write sends a `NOTIFY`.
+    /// Whether each write sends a `NOTIFY` (PostgreSQL).
     pub notify: bool,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Debug for OutboxConfig {
 }
 
 impl OutboxConfig {
-    /// `named` gives a field the name under which the user knows it.
+    /// `named` returns the name by which the user knows a field.
     pub(super) fn outbox(&self, named: &dyn Fn(&str) -> String) -> Result<Outbox, ConfigError> {
         let mut outbox = Outbox::at(&self.url).map_err(|error| match error {
             OutboxError::Url { url, problem } => ConfigError::value(named("outbox"), url, problem),

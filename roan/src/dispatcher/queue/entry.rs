@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) sent: Option<Instant>,
     pub(super) attempts: u32,
     pub(super) rebound: bool,
+    /// Whether an attempt has failed since the target was last answered: then it waits behind others.
+    pub(super) failed: bool,
     /// Whether the next cache was asked since the newest ask.
     pub(super) passed_on: bool,
     pub(super) phase: Phase,
@@ -86,7 +88,7 @@ impl Entry {
         }
         let covered = self.covered as usize;
         match verdict {
-            Verdict::Failed => {
+            Verdict::Failed { .. } => {
                 let tickets = self.tickets.drain(..);
                 settled.served.extend(tickets.map(|held| held.ticket));
             }

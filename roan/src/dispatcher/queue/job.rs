@@ -1,8 +1,11 @@
 //! What goes into the queue, and what comes out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::super::blame::Blame;
 use super::super::tickets::Ticket;
+use super::LONGEST_RETRY_AFTER;
+use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 
 /// An ask for one target.
@@ -26,8 +29,9 @@ pub(in crate::dispatcher) enum Asked {
     Merged,
     /// As many targets wait as may.
     Full,
-    /// The node is down, and its one probe waits already. Only with a ticket: others wait here.
-    Down,
+    /// The node is down, and its one probe waits already; or it is slow, and enough waits. Only with a
+    /// ticket: others wait here.
+    Busy,
 }
 
 /// A request to make.
@@ -40,6 +44,8 @@ pub(in crate::dispatcher) struct Job {
     /// This one included.
     pub(in crate::dispatcher) attempts: u32,
     pub(in crate::dispatcher) rebound: bool,
+    /// Whether an attempt had failed before.
+    pub(super) is_retry: bool,
     /// Whether it was asked for without a ticket: with tickets alone it waits elsewhere.
     pub(in crate::dispatcher) plain: bool,
     /// Of a purge that was taken out.
@@ -62,6 +68,7 @@ impl Job {
             started: now,
             attempts: 0,
             rebound,
+            is_retry: false,
             plain: true,
             tickets: Vec::new(),
         }
@@ -75,8 +82,30 @@ pub(in crate::dispatcher) enum Verdict {
     Done,
     /// Asking again would not help.
     Refused,
-    /// Another attempt may help.
-    Failed,
+    /// Another attempt may help, after that pause at least.
+    Failed { blame: Blame, pause: Duration },
+}
+
+impl Verdict {
+    /// `retry_after` is what the node has asked for.
+    pub(in crate::dispatcher) fn of(outcome: &Outcome, retry_after: Option<Duration>) -> Self {
+        match outcome {
+            Outcome::Failed(failure) => Self::Failed {
+                blame: Blame::of(failure),
+                pause: retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER),
+            },
+            outcome if outcome.is_done() => Self::Done,
+            _ => Self::Refused,
+        }
+    }
+
+    /// The least time until another attempt.
+    pub(in crate::dispatcher) fn pause(self) -> Duration {
+        match self {
+            Self::Failed { pause, .. } => pause,
+            Self::Done | Self::Refused => Duration::ZERO,
+        }
+    }
 }
 
 /// The tickets that an answer is about.

@@ -1,6 +1,6 @@
-//! What waits for one node: which purge is next, when, and what becomes of its answer.
+//! The queue of one node: which purge is next, when, and what follows from its answer.
 //!
-//! No input or output, no clock of its own: each method is told the time.
+//! It has no I/O and no clock: each method takes the time.
 //!
 //! ```text
 //!            ask             next              answered
@@ -9,21 +9,28 @@
 //!                    |                  |   +-----------> Timed (back-off) --> Ready, or dead
 //!                    +------------------+ asked for again while in flight
 //! ```
+//!
+//! What is ready waits in one of two lanes: what has not failed, and what has. The second one takes little
+//! from the first, so that targets which fail for themselves hold up nobody else.
 
 mod entry;
 mod job;
+mod retries;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use slab::Slab;
 
 use self::entry::{Again, Entry, Held, Phase};
 pub(super) use self::job::{Ask, Asked, Job, Next, Settled, Verdict};
-use super::health::Health;
+use self::retries::Retries;
+use super::blame::Blame;
+use super::health::{Health, Turn};
+use super::pace::Pace;
 use super::policy::Policy;
 use crate::base::backoff::Backoff;
 use crate::base::target::Target;
@@ -32,7 +39,29 @@ use crate::base::target::Target;
 /// a hundred purges a second.
 pub(super) const REPEAT_GAP: Duration = Duration::from_millis(10);
 
-/// See the module.
+/// A node that asks for a longer pause (`Retry-After`) is asked again after this: the page is stale
+/// meanwhile.
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// So much of what waits in a database is held here for a node with a pace: what it takes in ten
+/// seconds, or a hundred.
+const SECONDS_HELD: f64 = 10.0;
+const FEWEST_HELD: usize = 100;
+
+/// So many targets are remembered that have failed and wait in a database.
+const MOST_SUSPECTS: usize = 10_000;
+
+/// What is to be taken from a database for one node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) is_down: bool,
+    /// For so many that have not failed before.
+    pub(crate) new: usize,
+    /// For so many that have.
+    pub(crate) failed: usize,
+}
+
+/// The queue of one node.
 pub(super) struct Queue {
     policy: Policy,
     backoff: Backoff,
@@ -40,9 +69,16 @@ pub(super) struct Queue {
     /// Finds the place in `entries` of a target.
     index: HashTable<u32>,
     entries: Slab<Entry>,
+    /// What has not failed since it was asked for.
     ready: VecDeque<u32>,
+    /// What has failed, and has waited for its back-off.
+    retries: Retries,
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
+    pace: Pace,
+    newest_next: bool,
+    /// The hashes of targets that have failed and went back to a database.
+    suspects: HashSet<u64>,
     in_flight: usize,
     /// Entries that are more than the rebound of a purge that was answered.
     fresh: usize,
@@ -54,13 +90,17 @@ impl Queue {
     pub(super) fn new(policy: Policy) -> Self {
         Self {
             backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
+            retries: Retries::new(policy.concurrency),
             policy,
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
             entries: Slab::new(),
             ready: VecDeque::new(),
             timers: BTreeSet::new(),
-            health: Health::default(),
+            health: Health::new(),
+            pace: Pace::FREE,
+            newest_next: false,
+            suspects: HashSet::new(),
             in_flight: 0,
             fresh: 0,
             sweep_at: None,
@@ -75,10 +115,18 @@ impl Queue {
             rebound,
             ticket,
         } = ask;
-        if ticket.is_some() && self.health.is_down() && !self.entries.is_empty() {
-            return Asked::Down;
-        }
         let hash = self.hasher.hash_one(target);
+        let failed = ticket.is_some_and(|(_, attempts)| {
+            attempts > 0 || !self.suspects.is_empty() && self.suspects.contains(&hash)
+        });
+        if ticket.is_some() && self.health.is_down() {
+            let Room {
+                new, failed: old, ..
+            } = self.room();
+            if (if failed { old } else { new }) == 0 {
+                return Asked::Busy;
+            }
+        }
         let entries = &self.entries;
         let found = self
             .index
@@ -86,6 +134,9 @@ impl Queue {
         if let Some(place) = found.copied() {
             self.ask_again(place, ask, now);
             return Asked::Merged;
+        }
+        if ticket.is_some() && self.room().new == 0 {
+            return Asked::Busy;
         }
         let mut evicted = None;
         if self.entries.len() >= self.policy.max_waiting {
@@ -111,6 +162,7 @@ impl Queue {
             sent: None,
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
+            failed,
             passed_on: self.health.is_down(),
             phase: Phase::Ready,
             plain: ticket.is_none(),
@@ -121,7 +173,7 @@ impl Queue {
         self.index
             .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
-        self.ready.push_back(place);
+        self.make_ready(place);
         self.sweep_at.get_or_insert(newest + self.policy.max_age);
         evicted.map_or(Asked::New, Asked::Instead)
     }
@@ -151,6 +203,10 @@ impl Queue {
             // A request to come serves this ask, too.
             Phase::Ready | Phase::Timed(_) if rebound => {}
             Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
+            // A target that fails waits for its turn, whoever asks for it.
+            Phase::Ready | Phase::Timed(_) if entry.failed => {
+                (entry.asked, entry.newest, entry.rebound) = (asked, asked, false);
+            }
             Phase::Ready => entry.renew(asked, false),
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
@@ -168,10 +224,17 @@ impl Queue {
         let entry = &mut self.entries[place as usize];
         match entry.sent.map(|sent| sent + REPEAT_GAP) {
             Some(due) if due > now => self.wait_until(place, due),
-            _ => {
-                entry.phase = Phase::Ready;
-                self.ready.push_back(place);
-            }
+            _ => self.make_ready(place),
+        }
+    }
+
+    fn make_ready(&mut self, place: u32) {
+        let entry = &mut self.entries[place as usize];
+        entry.phase = Phase::Ready;
+        if entry.failed {
+            self.retries.ready.push_back(place);
+        } else {
+            self.ready.push_back(place);
         }
     }
 
@@ -186,7 +249,23 @@ impl Queue {
         if self.in_flight >= self.health.allowed(self.policy.concurrency, now) {
             return None;
         }
-        let place = self.ready.pop_front()?;
+        let place = if self.health.is_down() {
+            // The newest one is the least likely to fail for the reason for which the others did.
+            self.ready.pop_back().or_else(|| self.retries.probe())?
+        } else if self.pace.next_at().is_some_and(|at| at > now) {
+            return None;
+        } else {
+            // Retries first, since they would wait for ever behind a storm; but one after another only if
+            // nothing else waits.
+            let retry = if self.retries.has_had_its_turn && !self.ready.is_empty() {
+                None
+            } else {
+                self.retries.next(now)
+            };
+            self.retries.has_had_its_turn = retry.is_some();
+            retry.or_else(|| self.next_new())?
+        };
+        self.pace.sent(now);
         let entry = &mut self.entries[place as usize];
         entry.phase = Phase::InFlight { again: None };
         entry.sent = Some(now);
@@ -200,9 +279,21 @@ impl Queue {
             started: now,
             attempts: entry.attempts,
             rebound: entry.rebound,
+            is_retry: entry.failed,
             plain: entry.plain,
             tickets: Vec::new(),
         })
+    }
+
+    /// Of what has not failed, the oldest; with a pace the newest in turns, so that many that are turned away
+    /// for themselves do not hold up what comes after them.
+    fn next_new(&mut self) -> Option<u32> {
+        self.newest_next = self.pace.rate().is_some() && !self.newest_next;
+        if self.newest_next {
+            self.ready.pop_back()
+        } else {
+            self.ready.pop_front()
+        }
     }
 
     /// Takes the answer to a request, and says what follows from it.
@@ -213,14 +304,7 @@ impl Queue {
         now: Instant,
     ) -> (Next, Settled) {
         self.in_flight -= 1;
-        let was_down = self.health.is_down();
-        match verdict {
-            Verdict::Done | Verdict::Refused => self.health.answered(),
-            Verdict::Failed => self.health.failed(job.started, now, &mut self.backoff),
-        }
-        if was_down && !self.health.is_down() {
-            self.hurry_retries();
-        }
+        self.learn(job, verdict, now);
         let place = job.place;
         let entry = &mut self.entries[place as usize];
         let was_fresh = entry.is_fresh();
@@ -228,12 +312,13 @@ impl Queue {
             debug_assert!(false, "an answer to a request that was not made");
             return (Next::Ended, Settled::default());
         };
+        entry.failed = matches!(verdict, Verdict::Failed { .. });
         let settled = entry.settle(verdict, job.started, now, self.policy.rebound);
         let too_old = now.saturating_duration_since(entry.newest) >= self.policy.max_age;
         let next = match verdict {
-            Verdict::Failed if !entry.plain => Next::Deferred,
-            Verdict::Failed if too_old => Next::Dead,
-            Verdict::Failed => Next::Retry,
+            Verdict::Failed { .. } if !entry.plain => Next::Deferred,
+            Verdict::Failed { .. } if too_old => Next::Dead,
+            Verdict::Failed { .. } => Next::Retry,
             Verdict::Done | Verdict::Refused => Next::Ended,
         };
         let last_rebound = entry
@@ -243,7 +328,7 @@ impl Queue {
             .max();
         match (next, again, self.policy.rebound, last_rebound) {
             (Next::Retry, ..) => {
-                let due = now + self.backoff.after(entry.attempts);
+                let due = now + self.backoff.after(entry.attempts).max(verdict.pause());
                 // An ask that came meanwhile is served by the retry.
                 entry.rebound &= again.is_none_or(|again| again.rebound);
                 self.wait_until(place, due);
@@ -262,7 +347,10 @@ impl Queue {
                 self.wait_until(place, due);
             }
             (Next::Ended | Next::Dead | Next::Deferred, ..) => {
-                self.remove(place);
+                let entry = self.remove(place);
+                if next == Next::Deferred && self.suspects.len() < MOST_SUSPECTS {
+                    self.suspects.insert(entry.hash);
+                }
                 self.fresh -= usize::from(was_fresh);
                 return (next, settled);
             }
@@ -270,6 +358,50 @@ impl Queue {
         let is_fresh = self.entries[place as usize].is_fresh();
         self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
         (next, settled)
+    }
+
+    /// Takes from an answer what it says about the node.
+    fn learn(&mut self, job: &Job, verdict: Verdict, now: Instant) {
+        if job.is_retry {
+            let failed = matches!(verdict, Verdict::Failed { .. });
+            self.retries.answered(failed, now);
+        }
+        let was_down = self.health.is_down();
+        let Verdict::Failed { blame, pause } = verdict else {
+            if !self.suspects.is_empty() {
+                let hash = self.hasher.hash_one(&job.target);
+                self.suspects.remove(&hash);
+            }
+            return self.node_answered(now);
+        };
+        // What has failed before may fail for itself again, whatever the node does.
+        let says_something = match blame {
+            Blame::Target => return self.node_answered(now),
+            Blame::Node => true,
+            Blame::NodeOrTarget => was_down || !job.is_retry,
+            Blame::Load if was_down => true,
+            Blame::Load if job.is_retry => false,
+            // A node that turns requests away is slow, and not down, unless it takes none at all.
+            Blame::Load => {
+                let pause = pause.min(self.policy.backoff_cap);
+                self.pace.turned_away(job.started, now, pause)
+            }
+        };
+        if says_something {
+            let pause = pause.min(self.policy.backoff_cap);
+            self.health
+                .failed(blame, job.started, now, pause, &mut self.backoff);
+        }
+    }
+
+    fn node_answered(&mut self, now: Instant) {
+        let was_down = self.health.is_down();
+        self.health.answered(now);
+        self.pace.answered();
+        if was_down {
+            self.pace.begin_anew();
+            self.hurry_retries();
+        }
     }
 
     /// Whether the next cache must be asked now, since no answer has come; from then on it was.
@@ -305,15 +437,14 @@ impl Queue {
     /// After an outage: what failed during it need not wait any longer.
     fn hurry_retries(&mut self) {
         let entries = &mut self.entries;
-        let ready = &mut self.ready;
+        let ready = &mut self.retries.ready;
         self.timers.retain(|(_, place)| {
             let entry = &mut entries[*place as usize];
-            let is_retry = entry.attempts > 0;
-            if is_retry {
+            if entry.failed {
                 entry.phase = Phase::Ready;
                 ready.push_back(*place);
             }
-            !is_retry
+            !entry.failed
         });
     }
 
@@ -324,20 +455,69 @@ impl Queue {
                 break;
             }
             self.timers.pop_first();
-            self.entries[place as usize].phase = Phase::Ready;
-            self.ready.push_back(place);
+            self.make_ready(place);
         }
     }
 
     /// When to look again, if nothing is asked and no answer comes before.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(due, _)| *due);
-        let probe = match self.health.probe_at() {
-            Some(probe_at) if self.in_flight == 0 && !self.ready.is_empty() => Some(probe_at),
-            _ => None,
-        };
         let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
-        [timer, probe, sweep].into_iter().flatten().min()
+        let tell = self.health.tell_at();
+        [timer, self.next_request_at(), sweep, tell]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When the next request may leave that only the time holds back.
+    fn next_request_at(&self) -> Option<Instant> {
+        if let Some(probe_at) = self.health.probe_at() {
+            let some_wait = !self.ready.is_empty() || !self.retries.ready.is_empty();
+            return (self.in_flight == 0 && some_wait).then_some(probe_at);
+        }
+        if self.in_flight >= self.policy.concurrency {
+            return None;
+        }
+        let retry_at = if self.ready.is_empty() {
+            self.retries.due()?
+        } else {
+            None
+        };
+        retry_at.max(self.pace.next_at())
+    }
+
+    /// What a person is to be told of the node now.
+    pub(super) fn tell(&mut self, now: Instant) -> Option<Turn> {
+        self.health.tell(now)
+    }
+
+    /// What to take from a database for this node.
+    pub(super) fn room(&self) -> Room {
+        let is_down = self.health.is_down();
+        let new = match self.pace.rate() {
+            _ if is_down => usize::from(self.wants_probe()),
+            None => usize::MAX,
+            Some(rate) => {
+                let held = (rate * SECONDS_HELD) as usize;
+                held.max(FEWEST_HELD).saturating_sub(self.entries.len())
+            }
+        };
+        let failed = if is_down {
+            usize::from(new > 0 && self.retries.ready.is_empty())
+        } else {
+            self.retries.room()
+        };
+        Room {
+            is_down,
+            new,
+            failed,
+        }
+    }
+
+    /// Whether nothing that has not failed waits to be the next probe.
+    fn wants_probe(&self) -> bool {
+        self.in_flight == 0 && self.ready.is_empty()
     }
 
     /// Takes out what is too old for another attempt.
@@ -363,6 +543,7 @@ impl Queue {
     /// Takes out everything, in flight or not. No answer may come after.
     pub(super) fn drain(&mut self, now: Instant) -> Vec<Job> {
         self.in_flight = 0;
+        self.retries.forget_in_flight();
         self.take_all_out(self.entries.iter().map(|(place, _)| place).collect(), now)
     }
 
@@ -406,11 +587,13 @@ impl Queue {
             .filter_map(|place| u32::try_from(place).ok());
         let taken = places.map(|place| self.take_out(place, now)).collect();
         let entries = &self.entries;
-        self.ready.retain(|place| entries.contains(*place as usize));
+        for lane in [&mut self.ready, &mut self.retries.ready] {
+            lane.retain(|place| entries.contains(*place as usize));
+        }
         taken
     }
 
-    /// Leaves the place of a ready entry in `ready`: the caller takes it from there.
+    /// Leaves the place of a ready entry in its lane: the caller takes it from there.
     fn take_out(&mut self, place: u32, now: Instant) -> Job {
         let mut entry = self.remove(place);
         if let Phase::Timed(due) = entry.phase {
@@ -423,6 +606,7 @@ impl Queue {
             started: now,
             attempts: entry.attempts,
             rebound: entry.rebound,
+            is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
             target: entry.target,

@@ -6,6 +6,20 @@ use proptest::prelude::*;
 use super::*;
 
 const MS: Duration = Duration::from_millis(1);
+/// Fails for its target.
+const FAILED: Verdict = failed(Blame::Target);
+/// Fails as it would at a node that does not answer.
+const NO_ANSWER: Verdict = failed(Blame::NodeOrTarget);
+const NO_CONNECTION: Verdict = failed(Blame::Node);
+const TURNED_AWAY: Verdict = failed(Blame::Load);
+
+const fn failed(blame: Blame) -> Verdict {
+    Verdict::Failed {
+        blame,
+        pause: Duration::ZERO,
+    }
+}
+
 const SECOND: Duration = Duration::from_secs(1);
 
 struct Bench {
@@ -43,7 +57,7 @@ impl Bench {
             Asked::Instead(_) => "instead",
             Asked::Merged => "merged",
             Asked::Full => "full",
-            Asked::Down => "down",
+            Asked::Busy => "busy",
         }
     }
 
@@ -153,12 +167,12 @@ fn a_failed_purge_is_retried_until_it_is_too_old() {
     for attempt in 1..=3 {
         let job = bench.sends("/a");
         assert_eq!(job.attempts, attempt);
-        assert_eq!(bench.answer(&job, Verdict::Failed), Next::Retry);
+        assert_eq!(bench.answer(&job, FAILED), Next::Retry);
         bench.wait(10 * SECOND);
     }
     let job = bench.sends("/a");
     bench.wait(30 * SECOND);
-    assert_eq!(bench.answer(&job, Verdict::Failed), Next::Dead);
+    assert_eq!(bench.answer(&job, FAILED), Next::Dead);
     assert_eq!(bench.queue.pending(), 0);
 }
 
@@ -170,7 +184,7 @@ fn what_waits_for_a_dead_node_dies_of_age_unless_asked_for_again() {
     }
     let jobs: Vec<_> = std::iter::from_fn(|| bench.next()).take(3).collect();
     for job in &jobs {
-        bench.answer(job, Verdict::Failed);
+        bench.answer(job, NO_ANSWER);
     }
     assert!(bench.queue.is_down());
     bench.wait(59 * SECOND);
@@ -190,31 +204,37 @@ fn what_waits_for_a_dead_node_dies_of_age_unless_asked_for_again() {
 
 #[test]
 fn a_node_that_fails_is_probed_by_one_request_at_a_time_and_then_hurried() {
-    let mut bench = Bench::new(|_| {});
-    for number in 0..20 {
-        bench.ask(&format!("/{number}"));
+    for failure in [NO_ANSWER, NO_CONNECTION] {
+        let mut bench = Bench::new(|_| {});
+        for number in 0..20 {
+            bench.ask(&format!("/{number}"));
+        }
+        let jobs: Vec<_> = std::iter::from_fn(|| bench.next()).collect();
+        assert_eq!(jobs.len(), 8);
+        for job in &jobs {
+            bench.answer(job, failure);
+        }
+        assert!(bench.queue.is_down());
+        bench.wait(SECOND);
+        for number in [19, 18] {
+            // The newest that has not failed, and never one that has.
+            let probe = bench.sends(&format!("/{number}"));
+            bench.sends_nothing();
+            bench.answer(&probe, failure);
+            bench.sends_nothing();
+            bench.wait(3 * SECOND);
+        }
+        let probe = bench.sends("/17");
+        bench.answer(&probe, Verdict::Done);
+        assert!(!bench.queue.is_down());
+        let mut sent = 0;
+        while let Some(job) = bench.next() {
+            bench.answer(&job, Verdict::Done);
+            sent += 1;
+        }
+        assert_eq!(sent, 19, "all others, those that had failed included");
+        assert_eq!(bench.queue.pending(), 0);
     }
-    let jobs: Vec<_> = std::iter::from_fn(|| bench.next()).collect();
-    assert_eq!(jobs.len(), 8);
-    for job in &jobs {
-        bench.answer(job, Verdict::Failed);
-    }
-    assert!(bench.queue.is_down());
-    bench.wait(SECOND);
-    let probe = bench.next().expect("a probe");
-    bench.sends_nothing();
-    bench.answer(&probe, Verdict::Failed);
-    bench.wait(30 * SECOND);
-    let probe = bench.next().expect("another probe");
-    bench.answer(&probe, Verdict::Done);
-    assert!(!bench.queue.is_down());
-    let mut sent = 0;
-    while let Some(job) = bench.next() {
-        bench.answer(&job, Verdict::Done);
-        sent += 1;
-    }
-    assert_eq!(sent, 19, "all others, those that had failed included");
-    assert_eq!(bench.queue.pending(), 0);
 }
 
 #[test]
@@ -280,11 +300,11 @@ fn a_target_is_passed_on_once_for_each_ask_that_gets_no_answer() {
     let mut bench = Bench::new(|_| {});
     bench.ask("/a");
     let job = bench.sends("/a");
-    bench.answer(&job, Verdict::Failed);
+    bench.answer(&job, FAILED);
     assert!(bench.queue.pass_on(&job));
     bench.wait(SECOND);
     let job = bench.sends("/a");
-    bench.answer(&job, Verdict::Failed);
+    bench.answer(&job, FAILED);
     assert!(!bench.queue.pass_on(&job));
     bench.ask("/a");
     bench.ask("/b");
@@ -325,9 +345,26 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..5u8, any::<bool>()).prop_map(|(target, rebound)| Step::Ask(target, rebound)),
         3 => Just(Step::Send),
-        3 => (any::<usize>(), 0..3u8).prop_map(|(which, how)| Step::Answer(which, how)),
+        3 => (any::<usize>(), 0..6u8).prop_map(|(which, how)| Step::Answer(which, how)),
         1 => (0..3000u16).prop_map(Step::Wait),
     ]
+}
+
+/// Each entry that is ready waits in one lane, once, by whether it has failed; and no other does.
+fn lanes_hold_what_is_ready(queue: &Queue) -> Result<(), TestCaseError> {
+    let mut waits = HashMap::new();
+    let lanes = [(&queue.ready, false), (&queue.retries.ready, true)];
+    for (lane, failed) in lanes {
+        for place in lane {
+            prop_assert!(waits.insert(*place as usize, failed).is_none());
+        }
+    }
+    for (place, entry) in &queue.entries {
+        let expected = (entry.phase == Phase::Ready).then_some(entry.failed);
+        prop_assert_eq!(waits.remove(&place), expected);
+    }
+    prop_assert!(waits.is_empty());
+    Ok(())
 }
 
 proptest! {
@@ -349,7 +386,7 @@ proptest! {
         let mut flying: Vec<(Job, u64)> = Vec::new();
         let mut land = |bench: &mut Bench, (job, start): (Job, u64), verdict| {
             bench.answer(&job, verdict);
-            if verdict != Verdict::Failed {
+            if matches!(verdict, Verdict::Done | Verdict::Refused) {
                 starts.insert(job.target.to_string(), start);
             }
         };
@@ -366,7 +403,9 @@ proptest! {
                 Step::Send => flying.extend(bench.next().map(|job| (job, clock))),
                 Step::Answer(which, how) if !flying.is_empty() => {
                     let flight = flying.swap_remove(which % flying.len());
-                    let verdict = [Verdict::Done, Verdict::Refused, Verdict::Failed][how as usize];
+                    let verdicts =
+                        [Verdict::Done, Verdict::Refused, FAILED, NO_ANSWER, NO_CONNECTION, TURNED_AWAY];
+                    let verdict = verdicts[how as usize];
                     // A refusal ends a purge for good, so it cannot stand for a late request.
                     land(&mut bench, flight, verdict);
                 }
@@ -375,6 +414,7 @@ proptest! {
             }
             let fresh = bench.queue.entries.iter().filter(|(_, entry)| entry.is_fresh()).count();
             prop_assert_eq!(fresh, bench.queue.pending());
+            lanes_hold_what_is_ready(&bench.queue)?;
         }
         for _ in 0..1000 {
             clock += 1;
@@ -395,10 +435,12 @@ proptest! {
         prop_assert_eq!(bench.queue.pending() + bench.queue.rebounds(), 0);
         prop_assert!(bench.queue.entries.is_empty() && bench.queue.timers.is_empty());
         prop_assert!(bench.queue.ready.is_empty() && bench.queue.index.is_empty());
+        prop_assert!(bench.queue.retries.ready.is_empty());
         for (url, ask) in asks {
             prop_assert!(starts.get(&url) > Some(&ask), "{} asked at {}", url, ask);
         }
     }
 }
 
+mod starvation;
 mod tickets;

@@ -1,7 +1,7 @@
-//! Which database a connection speaks to. Diesel's types for that come with the C libraries, which
-//! Roan does not link: so it goes by their names.
+//! Which database a connection speaks to.
 
-use std::any::type_name;
+use std::any::{TypeId, type_name};
+use std::sync::Once;
 
 use diesel::backend::Backend;
 
@@ -16,12 +16,28 @@ pub(in crate::orm) enum Kind {
 
 impl Kind {
     pub(in crate::orm) fn of<DB: Backend>() -> Self {
-        match type_name::<DB>().rsplit("::").next() {
-            Some("Pg") => Self::Postgres,
-            Some("Mysql") => Self::MySql,
-            Some("Sqlite") => Self::Sqlite,
-            _ => Self::Other,
+        static TOLD: Once = Once::new();
+        let backend = typeid::of::<DB>();
+        if backend == TypeId::of::<diesel::pg::Pg>() {
+            return Self::Postgres;
         }
+        if backend == TypeId::of::<diesel::mysql::Mysql>() {
+            return Self::MySql;
+        }
+        // Diesel has this type only with the C library, which the feature brings along.
+        #[cfg(feature = "sqlite")]
+        if backend == TypeId::of::<diesel::sqlite::Sqlite>() {
+            return Self::Sqlite;
+        }
+        TOLD.call_once(|| {
+            tracing::warn!(
+                target: "roan",
+                "Roan does not know Diesel's backend `{}`: it reads no rows by `RETURNING`, and locks \
+                 none. For SQLite, enable the feature `sqlite` of `roan`",
+                type_name::<DB>()
+            );
+        });
+        Self::Other
     }
 
     /// Whether `UPDATE` and `DELETE` can return the rows.

@@ -1,8 +1,12 @@
 //! What the transaction of a connection holds back, savepoint by savepoint.
 
-use std::mem;
-
-use super::script::Change;
+/// What Diesel does to a transaction. The depth of the transaction is 1, that of its first savepoint 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Begin(usize),
+    Commit(usize),
+    Rollback(usize),
+}
 
 /// How a statement went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,270 +18,188 @@ pub(super) enum Went {
     Unknown,
 }
 
-/// The savepoints of one connection, and what was held at each. It follows the database: a savepoint
-/// that was rolled back to is still there, and names may repeat.
+/// What was held at each depth. Empty when no transaction is open.
 #[derive(Debug)]
-pub(super) struct Frames<T> {
-    /// The first one is the transaction. Empty when there is none.
-    frames: Vec<Frame<T>>,
-    /// Held by a transaction that the database may have committed on its own: sent however it ends.
-    sure: Vec<T>,
-    /// Of a commit that failed, and may be tried again.
-    failed: Vec<T>,
-}
-
-#[derive(Debug)]
-struct Frame<T> {
-    /// None for the transaction.
-    savepoint: Option<String>,
-    held: Vec<T>,
-}
+pub(super) struct Frames<T>(Vec<Vec<T>>);
 
 impl<T> Default for Frames<T> {
     fn default() -> Self {
-        Self {
-            frames: Vec::new(),
-            sure: Vec::new(),
-            failed: Vec::new(),
-        }
+        Self(Vec::new())
     }
 }
 
-impl<T: Clone> Frames<T> {
+impl<T> Frames<T> {
     pub(super) fn is_in_transaction(&self) -> bool {
-        !self.frames.is_empty()
+        !self.0.is_empty()
     }
 
-    /// How many are open, the transaction included.
-    pub(super) fn depth(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// Holds this until the commit; gives it back when there is no transaction.
+    /// Holds this until the commit; gives it back when no transaction is open.
     pub(super) fn hold(&mut self, mut items: Vec<T>) -> Vec<T> {
-        match self.frames.last_mut() {
-            Some(frame) => {
-                frame.held.append(&mut items);
-                Vec::new()
-            }
-            None => items,
+        if let Some(frame) = self.0.last_mut() {
+            frame.append(&mut items);
         }
+        items
     }
 
     /// Follows a statement. What is returned can leave now.
     #[must_use]
-    pub(super) fn follow(&mut self, change: &Change, went: Went) -> Vec<T> {
-        match change {
-            Change::Begin => self.begin(went),
-            Change::Savepoint(name) if went != Went::Wrong => {
-                self.push(Some(name));
+    pub(super) fn follow(&mut self, change: Change, went: Went) -> Vec<T> {
+        match (change, went) {
+            (Change::Begin(depth), Went::Well | Went::Unknown) => {
+                // Diesel knows of no such transaction any more, so it ended in a way that Diesel
+                // does not report. It may have been committed.
+                let ended = self.leave(depth);
+                self.0.resize_with(depth, Vec::new);
+                ended
+            }
+            (Change::Commit(1), Went::Wrong) | (Change::Rollback(1), _) => {
+                // After a failed commit, too, Diesel rolls back.
+                self.0.clear();
                 Vec::new()
             }
-            Change::Release(name) if went != Went::Wrong => self.release(name),
-            Change::RollbackTo(name) if went == Went::Well => {
-                if let Some(number) = self.position(name) {
-                    self.frames.truncate(number + 1);
-                    self.frames[number].held.clear();
-                }
-                Vec::new()
-            }
-            Change::Commit => self.commit(went),
-            Change::Rollback => self.rollback(),
-            Change::CommitsByItself => {
-                self.held_is_sure();
-                Vec::new()
-            }
-            Change::Savepoint(_) | Change::Release(_) | Change::RollbackTo(_) => Vec::new(),
-        }
-    }
-
-    /// The connection is gone. What is returned may have been committed.
-    #[must_use]
-    pub(super) fn close(&mut self) -> Vec<T> {
-        self.frames.clear();
-        mem::take(&mut self.sure)
-    }
-
-    fn begin(&mut self, went: Went) -> Vec<T> {
-        if went == Went::Wrong {
-            return Vec::new();
-        }
-        self.failed.clear();
-        if self.is_in_transaction() {
-            // MySQL has committed the one before. PostgreSQL is still in it.
-            self.held_is_sure();
-        } else {
-            self.push(None);
-        }
-        Vec::new()
-    }
-
-    fn commit(&mut self, went: Went) -> Vec<T> {
-        let mut leaving = mem::take(&mut self.sure);
-        let frames = mem::take(&mut self.frames);
-        self.failed
-            .extend(frames.into_iter().flat_map(|frame| frame.held));
-        match went {
-            Went::Well => leaving.append(&mut self.failed),
-            // Too early, if the transaction is still open: then they leave again.
-            Went::Unknown => leaving.extend_from_slice(&self.failed),
-            Went::Wrong => {}
-        }
-        leaving
-    }
-
-    fn rollback(&mut self) -> Vec<T> {
-        // Whatever became of the statement: what is not committed now never will be.
-        self.frames.clear();
-        self.failed.clear();
-        mem::take(&mut self.sure)
-    }
-
-    fn release(&mut self, name: &str) -> Vec<T> {
-        match self.position(name) {
-            // SQLite's way of a commit.
-            Some(0) => self.commit(Went::Well),
-            Some(number) => {
-                let released: Vec<T> = self
-                    .frames
-                    .drain(number..)
-                    .flat_map(|frame| frame.held)
-                    .collect();
+            // Too early, if the transaction is still open: but it is not known to be.
+            (Change::Commit(depth), Went::Well | Went::Unknown)
+            | (Change::Rollback(depth), Went::Wrong | Went::Unknown) => {
+                let released = self.leave(depth);
                 self.hold(released)
             }
-            None => Vec::new(),
+            (Change::Rollback(depth), Went::Well) => {
+                drop(self.leave(depth));
+                Vec::new()
+            }
+            (Change::Begin(_) | Change::Commit(_), Went::Wrong) => Vec::new(),
         }
     }
 
-    fn held_is_sure(&mut self) {
-        for frame in &mut self.frames {
-            self.sure.append(&mut frame.held);
-        }
-    }
-
-    fn push(&mut self, savepoint: Option<&String>) {
-        self.frames.push(Frame {
-            savepoint: savepoint.cloned(),
-            held: Vec::new(),
-        });
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        self.frames
-            .iter()
-            .rposition(|frame| frame.savepoint.as_deref() == Some(name))
+    /// Ends this depth and all that are deeper.
+    fn leave(&mut self, depth: usize) -> Vec<T> {
+        let kept = depth.saturating_sub(1).min(self.0.len());
+        self.0.drain(kept..).flatten().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::Change::{Begin, Commit, Rollback};
+    use super::Went::{Unknown, Well, Wrong};
     use super::*;
 
-    fn named(name: &str) -> String {
-        name.to_owned()
+    enum Step {
+        Hold(&'static str),
+        Follow(Change, Went),
     }
+    use Step::{Follow, Hold};
 
-    /// What leaves, statement by statement; a letter in place of a statement is held.
-    fn left(steps: &[(&str, Went)]) -> Vec<String> {
+    /// What leaves, step by step. What is held at the end is rolled back with the connection.
+    fn left(steps: &[Step]) -> Vec<&'static str> {
         let mut frames = Frames::default();
         let mut left = Vec::new();
-        for (step, went) in steps {
-            let changes = super::super::script::changes(step);
-            if changes.is_empty() {
-                left.extend(frames.hold(vec![named(step)]));
-            }
-            for change in &changes {
-                left.extend(frames.follow(change, *went));
-            }
+        for step in steps {
+            left.extend(match step {
+                Hold(item) => frames.hold(vec![*item]),
+                Follow(change, went) => frames.follow(*change, *went),
+            });
         }
-        left.extend(frames.close());
         left
-    }
-
-    fn left_by(steps: &[&str]) -> Vec<String> {
-        let steps: Vec<_> = steps.iter().map(|step| (*step, Went::Well)).collect();
-        left(&steps)
     }
 
     #[test]
     fn what_is_held_follows_the_transaction() {
-        let cases: &[(&[&str], &[&str])] = &[
-            (&["a"], &["a"]),
-            (&["BEGIN", "a", "COMMIT", "b"], &["a", "b"]),
-            (&["BEGIN", "a", "ROLLBACK", "b"], &["b"]),
-            (&["BEGIN", "a"], &[]),
+        let well = |change| Follow(change, Well);
+        let cases: Vec<(Vec<Step>, &[&str])> = vec![
+            (vec![Hold("a")], &["a"]),
             (
-                &[
-                    "BEGIN",
-                    "a",
-                    "SAVEPOINT s",
-                    "b",
-                    "ROLLBACK TO s",
-                    "c",
-                    "END",
+                vec![well(Begin(1)), Hold("a"), well(Commit(1)), Hold("b")],
+                &["a", "b"],
+            ),
+            (
+                vec![well(Begin(1)), Hold("a"), well(Rollback(1)), Hold("b")],
+                &["b"],
+            ),
+            (vec![well(Begin(1)), Hold("a")], &[]),
+            (
+                vec![
+                    well(Begin(1)),
+                    Hold("a"),
+                    well(Begin(2)),
+                    Hold("b"),
+                    well(Rollback(2)),
+                    Hold("c"),
+                    well(Commit(1)),
                 ],
                 &["a", "c"],
             ),
             (
-                &["BEGIN", "SAVEPOINT s", "a", "RELEASE s", "b", "COMMIT"],
-                &["a", "b"],
-            ),
-            (&["BEGIN", "SAVEPOINT s", "a", "RELEASE s", "ROLLBACK"], &[]),
-            // A savepoint that was rolled back to is still there, and hides nothing outside of it.
-            (
-                &[
-                    "BEGIN",
-                    "SAVEPOINT s",
-                    "a",
-                    "ROLLBACK TO s",
-                    "SAVEPOINT s",
-                    "b",
-                    "RELEASE s",
-                    "ROLLBACK TO s",
-                    "c",
-                    "COMMIT",
-                ],
-                &["c"],
-            ),
-            // An inner one goes with the outer one.
-            (
-                &[
-                    "BEGIN",
-                    "SAVEPOINT s",
-                    "SAVEPOINT t",
-                    "a",
-                    "ROLLBACK TO s",
-                    "COMMIT",
+                vec![
+                    well(Begin(1)),
+                    well(Begin(2)),
+                    Hold("a"),
+                    well(Commit(2)),
+                    well(Rollback(1)),
                 ],
                 &[],
             ),
-            // SQLite's transaction without BEGIN.
-            (&["SAVEPOINT s", "a", "RELEASE s"], &["a"]),
-            // MySQL commits first, so a rollback comes too late.
             (
-                &["BEGIN", "a", "CREATE TABLE t (id int)", "b", "ROLLBACK"],
+                vec![
+                    well(Begin(1)),
+                    well(Begin(2)),
+                    well(Begin(3)),
+                    Hold("a"),
+                    well(Commit(3)),
+                    well(Commit(2)),
+                    Hold("b"),
+                    well(Commit(1)),
+                ],
+                &["a", "b"],
+            ),
+            // The tracker came in the middle of a transaction.
+            (
+                vec![
+                    well(Begin(3)),
+                    Hold("a"),
+                    well(Commit(3)),
+                    well(Commit(2)),
+                    well(Commit(1)),
+                ],
                 &["a"],
             ),
-            (&["BEGIN", "a", "BEGIN", "b", "ROLLBACK"], &["a"]),
-            (&["BEGIN", "a", "COMMIT AND CHAIN", "b", "ROLLBACK"], &["a"]),
         ];
-        for (steps, wanted) in cases {
-            assert_eq!(left_by(steps), *wanted, "{steps:?}");
+        for (number, (steps, wanted)) in cases.iter().enumerate() {
+            assert_eq!(left(steps), *wanted, "case {number}");
         }
     }
 
     #[test]
-    fn a_commit_that_fails_purges_nothing_but_where_nobody_knows() {
-        use Went::{Unknown, Well, Wrong};
-        let commit = |went| [("BEGIN", Well), ("a", Well), ("COMMIT", went)];
+    fn a_statement_that_fails_purges_too_much_rather_than_too_little() {
+        let commit = |went| vec![Follow(Begin(1), Well), Hold("a"), Follow(Commit(1), went)];
         assert!(left(&commit(Wrong)).is_empty());
         assert_eq!(left(&commit(Unknown)), ["a"]);
-        let then = |went, next| [&commit(went)[..], &[next]].concat();
-        assert_eq!(left(&then(Wrong, ("COMMIT", Well))), ["a"]);
-        assert!(left(&then(Wrong, ("ROLLBACK", Well))).is_empty());
         // The connection has no transaction any more.
-        assert_eq!(left(&then(Wrong, ("b", Well))), ["b"]);
-        let begin = [("BEGIN", Wrong), ("a", Well)];
-        assert_eq!(left(&begin), ["a"]);
+        let then = |went, next| {
+            let mut steps = commit(went);
+            steps.push(next);
+            left(&steps)
+        };
+        assert_eq!(then(Wrong, Hold("b")), ["b"]);
+        assert!(then(Wrong, Follow(Rollback(1), Well)).is_empty());
+        assert_eq!(left(&[Follow(Begin(1), Wrong), Hold("a")]), ["a"]);
+        // A savepoint that cannot be rolled back is a part of what is around it.
+        let steps = [
+            Follow(Begin(1), Well),
+            Follow(Begin(2), Well),
+            Hold("a"),
+            Follow(Rollback(2), Wrong),
+            Follow(Commit(1), Well),
+        ];
+        assert_eq!(left(&steps), ["a"]);
+        // A transaction that ended in a way that Diesel did not see.
+        let steps = [
+            Follow(Begin(1), Well),
+            Hold("a"),
+            Follow(Begin(1), Well),
+            Hold("b"),
+            Follow(Rollback(1), Well),
+        ];
+        assert_eq!(left(&steps), ["a"]);
     }
 }

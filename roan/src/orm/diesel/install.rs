@@ -1,4 +1,4 @@
-//! A watch on every new connection of the program.
+//! A tracker on every new connection of the program.
 
 use std::sync::OnceLock;
 
@@ -8,13 +8,13 @@ use diesel::connection::{
 };
 use diesel::result::Error;
 
-use super::watch::Watch;
+use super::tracker::TransactionTracker;
 
 type MakeInstrumentation = fn() -> Option<Box<dyn Instrumentation>>;
 
 static OF_USER: OnceLock<MakeInstrumentation> = OnceLock::new();
 
-/// Puts a [`Watch`] on every connection that is opened from now on, those of pools included. One line
+/// Puts a [`TransactionTracker`] on every connection that is opened from now on, those of pools included. One line
 /// at the start of the program; without a durable outbox, purges leave after the commit by it.
 ///
 /// # Errors
@@ -22,8 +22,8 @@ static OF_USER: OnceLock<MakeInstrumentation> = OnceLock::new();
 /// When the program has set a default instrumentation already: give it to [`install_with`].
 pub fn install() -> QueryResult<()> {
     match get_default_instrumentation() {
-        None => set_default_instrumentation(watched),
-        Some(installed) if installed.is::<Watch>() => Ok(()),
+        None => set_default_instrumentation(tracked),
+        Some(installed) if installed.is::<TransactionTracker>() => Ok(()),
         Some(_) => Err(refusal(
             "there is a default instrumentation: call `roan::orm::diesel::install_with` in place of `set_default_instrumentation`",
         )),
@@ -43,15 +43,15 @@ pub fn install_with(instrumentation: MakeInstrumentation) -> QueryResult<()> {
             "`roan::orm::diesel::install_with` was called before, with another instrumentation",
         ));
     }
-    set_default_instrumentation(watched)
+    set_default_instrumentation(tracked)
 }
 
-fn watched() -> Option<Box<dyn Instrumentation>> {
-    let mut watch = Watch::new();
+fn tracked() -> Option<Box<dyn Instrumentation>> {
+    let mut tracker = TransactionTracker::new();
     if let Some(user) = OF_USER.get().and_then(|make| make()) {
-        watch = watch.and(user);
+        tracker = tracker.and(user);
     }
-    Some(Box::new(watch))
+    Some(Box::new(tracker))
 }
 
 fn refusal(text: &'static str) -> Error {

@@ -1,12 +1,12 @@
 //! Hooks on the statements, rows and connections of Diesel 2.3.
 //!
-//! A statement that writes keeps its form; the method that runs it becomes its purging twin:
+//! A statement that writes keeps its form; the method that runs it ends in `_and_purge`:
 //!
 //! ```no_run
 //! # #[cfg(feature = "sqlite")]
 //! # mod app {
 //! use diesel::prelude::*;
-//! use roan::orm::diesel::{PurgingDsl, delete, update};
+//! use roan::orm::diesel::{PurgeExt, delete, update};
 //! use roan::purge_on;
 //!
 //! diesel::table! {
@@ -24,27 +24,38 @@
 //! fn example(conn: &mut SqliteConnection) -> QueryResult<()> {
 //!     let post: Post = diesel::insert_into(posts::table)
 //!         .values((posts::slug.eq("a"), posts::title.eq("A")))
-//!         .get_result_purging(conn)?;
+//!         .get_result_and_purge(conn)?;
 //!     // `update` and `delete` of Roan read the old rows too: /posts/a and /posts/b are purged.
-//!     let post: Post = update(&post).set(posts::slug.eq("b")).get_result_purging(conn)?;
-//!     delete(posts::table.filter(posts::id.le(post.id))).execute_purging::<Post>(conn)?;
+//!     let post: Post = update(&post).set(posts::slug.eq("b")).get_result_and_purge(conn)?;
+//!     delete(posts::table.filter(posts::id.le(post.id))).execute_and_purge::<Post>(conn)?;
 //!     Ok(())
 //! }
 //! # }
 //! ```
 //!
-//! - [`PurgingDsl`]: `get_result_purging`, `get_results_purging`, `execute_purging` on `INSERT`, on
-//!   [`update`] and on [`delete`], for one row and for many; [`SaveChangesPurgingDsl`] on changesets.
-//!   The statement and its purges belong together: one fails with the other.
-//! - [`PurgingRow`]: `post.created(conn)`, `post.updated(&old, conn)`, `post.deleted(conn)` for what
+//! - [`PurgeExt`] on statements: `get_result_and_purge`, `get_results_and_purge`, `execute_and_purge` on
+//!   `INSERT`, on [`update`] and on [`delete`], for one row and for many; `save_changes_and_purge` on
+//!   changesets. The statement and its purges belong together: one fails with the other.
+//! - [`PurgeExt`] on rows: `post.created(conn)`, `post.updated(&old, conn)`, `post.deleted(conn)` for what
 //!   was written in another way. MySQL returns no rows, so an `INSERT` there needs `created`.
-//! - [`Purging`]: any hooks, and any dispatcher, on any connection.
+//! - [`PurgeConnection`] on connections: any hooks, and any dispatcher. (It is a trait of its own: a
+//!   method of [`PurgeExt`] takes the connection's type from its argument.)
 //!
 //! With a durable outbox that is all. Without one, call [`install`] at the start of the program: the
 //! connection then holds its purges until its transaction has committed, and drops those that are
 //! rolled back. Diesel's `Instrumentation` carries that, and one of your own is still called
-//! ([`install_with`], [`Watch::and`]). It also tells once of each table with rules that is written
-//! past the purging calls; [`Purging::claimed`] makes that an error.
+//! ([`install_with`], [`TransactionTracker::and`]).
+//!
+//! A write that no method of Roan runs purges nothing: `diesel::update(..).execute(conn)` and SQL of
+//! your own. [Triggers](crate::triggers) see those, too. Or let clippy refuse what reads no old rows, in
+//! `clippy.toml`:
+//!
+//! ```toml
+//! disallowed-methods = [
+//!     { path = "diesel::update", reason = "purges nothing: use roan::orm::diesel::update" },
+//!     { path = "diesel::delete", reason = "purges nothing: use roan::orm::diesel::delete" },
+//! ]
+//! ```
 //!
 //! # What it costs
 //!
@@ -60,7 +71,19 @@
 //! - The old row of an upsert is not known: what it yields is not purged.
 //! - A commit whose connection breaks may or may not have arrived. Without an outbox its purges leave
 //!   in any case.
-//! - MySQL's `SET autocommit = 0` begins transactions that nothing shows: use a durable outbox.
+//! - Roan follows the transactions that Diesel begins, and reads no SQL. A transaction that your program
+//!   begins as text (`batch_execute("BEGIN")`, MySQL's `SET autocommit = 0`) is not seen, nor is the commit
+//!   that MySQL does by itself before it changes a schema. Without an outbox, what is purged there
+//!   leaves at once and again a second later; the same holds outside of transactions, since Roan
+//!   cannot tell one from the other. The `_and_purge` methods of a statement may begin a transaction of
+//!   Diesel, which does not go together with one that is begun as text.
+//!
+//! # SQLite
+//!
+//! SQLite has one writer at a time, and the relay of an outbox is one. Enable the feature `sqlite`. Roan's
+//! own transactions take the write lock first, as `BEGIN IMMEDIATE` does. Give every connection a busy
+//! timeout (`PRAGMA busy_timeout = 5000`), and begin a transaction that reads before it writes with
+//! `immediate_transaction`. Roan logs what mends it when SQLite refuses a write.
 
 pub(in crate::orm) mod backend;
 pub(in crate::orm) mod connection;
@@ -69,17 +92,13 @@ mod install;
 #[cfg(feature = "_sql")]
 pub(in crate::orm) mod payload;
 pub(in crate::orm) mod purges;
-mod row;
 pub(in crate::orm) mod rows;
-mod script;
 pub(in crate::orm) mod statement;
 pub(in crate::orm) mod target;
-mod unclaimed;
-pub(in crate::orm) mod watch;
+pub(in crate::orm) mod tracker;
 
-pub use connection::Purging;
+pub use connection::PurgeConnection;
 pub use install::{install, install_with};
-pub use row::PurgingRow;
-pub use statement::{PurgingDsl, SaveChangesPurgingDsl, Written};
+pub use statement::PurgeExt;
 pub use target::{Delete, Update, UpdateTo, delete, update};
-pub use watch::Watch;
+pub use tracker::TransactionTracker;

@@ -38,4 +38,4 @@ impl QueryId for InsertPayloads {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<C> RunQueryDsl<C> for InsertPayloads {}
+impl<C> RunQueryDsl<C> for &InsertPayloads {}

@@ -8,10 +8,8 @@ use diesel::result::Error;
 use super::backend::Kind;
 #[cfg(feature = "_sql")]
 use super::payload::InsertPayloads;
-use super::watch::Watch;
-use crate::app::Roan;
-#[cfg(feature = "_sql")]
-use crate::app::given_or_global;
+use super::tracker::TransactionTracker;
+use crate::app::{Roan, given_or_global};
 use crate::base::target::Target;
 use crate::hooks;
 use crate::orm::unseen;
@@ -45,55 +43,37 @@ impl Purges {
     }
 }
 
-/// Leaves targets with the watch of a connection, until its transaction has committed. Without a watch
-/// the commit of an open transaction is unseen.
+/// The dispatcher that is given, else that of the connection, else the global one.
+pub(in crate::orm) fn dispatcher(
+    given: Option<&Roan>,
+    tracker: Option<&mut TransactionTracker>,
+) -> Option<Roan> {
+    let of_connection = tracker.and_then(|tracker| tracker.roan());
+    given_or_global(given.or(of_connection)).cloned()
+}
+
+/// Leaves targets with the tracker of a connection, until its transaction has committed.
 pub(in crate::orm) fn hold(
-    watch: Option<&mut Watch>,
-    is_unseen: bool,
+    tracker: Option<&mut TransactionTracker>,
+    depth: u32,
     roan: &Roan,
     targets: Vec<Target>,
 ) {
     static TOLD: AtomicBool = AtomicBool::new(false);
-    match watch {
-        Some(watch) => watch.hold(roan, targets),
-        None if is_unseen => {
+    match tracker {
+        Some(tracker) if tracker.is_in_transaction() => tracker.hold(roan, targets),
+        _ if targets.is_empty() => {}
+        _ if depth > 0 => {
             let text = "a connection of Diesel purges inside of a transaction whose commit Roan cannot see (call `roan::orm::diesel::install()` before it is opened, or use a durable outbox or a `roan::scope`)";
             unseen::purge(roan, &targets, &TOLD, text);
         }
-        None => unseen::purge_now(roan, &targets),
+        // Committed by itself; or in a transaction that was begun by SQL of the program.
+        _ => unseen::purge_twice(roan, &targets),
     }
-}
-
-/// The row of the outbox is written: the relay looks when the transaction has committed.
-#[cfg(feature = "_sql")]
-pub(in crate::orm) fn expect(watch: Option<&mut Watch>, roan: &Roan) {
-    if let Some(watch) = watch {
-        watch.expect(roan);
-    }
-}
-
-/// See `Purging::claimed`.
-pub(in crate::orm) fn claimed(watch: Option<&mut Watch>) -> QueryResult<()> {
-    let told = match watch {
-        Some(watch) => watch.unclaimed(),
-        None => Some(
-            "Roan cannot see what this connection writes: call `roan::orm::diesel::install()` before it is opened"
-                .to_owned(),
-        ),
-    };
-    told.map_or(Ok(()), |told| Err(Error::QueryBuilderError(told.into())))
-}
-
-#[cfg(not(feature = "_sql"))]
-pub(in crate::orm) fn needs_transaction(_: Option<&mut Watch>) -> bool {
-    false
 }
 
 /// Whether a write needs a transaction, for its row of the outbox to belong to it. In memory, nothing
 /// can fail behind a statement.
-#[cfg(feature = "_sql")]
-pub(in crate::orm) fn needs_transaction(watch: Option<&mut Watch>) -> bool {
-    let of_watch = watch.and_then(|watch| watch.of().cloned());
-    let roan = given_or_global(of_watch.as_ref());
-    roan.is_some_and(|roan| roan.engine().is_durable())
+pub(in crate::orm) fn needs_transaction(tracker: Option<&mut TransactionTracker>) -> bool {
+    dispatcher(None, tracker).is_some_and(|roan| roan.engine().is_durable())
 }

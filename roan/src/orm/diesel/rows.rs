@@ -8,6 +8,7 @@ use diesel::expression::Expression;
 use diesel::query_builder::{
     AstPass, IntoUpdateTarget, Query, QueryFragment, QueryId, UpdateTarget,
 };
+use diesel::sql_types::Integer;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::backend::Kind;
@@ -169,7 +170,29 @@ impl<F> QueryId for TakeWriteLock<F> {
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl<F, C> RunQueryDsl<C> for TakeWriteLock<F> {}
+impl<F, C> RunQueryDsl<C> for &TakeWriteLock<F> {}
+
+/// The milliseconds that a connection to SQLite waits for other writers. (Not from `pragma_busy_timeout`:
+/// that would begin to read in the transaction.)
+pub(in crate::orm) struct BusyTimeout;
+
+impl<DB: Backend> QueryFragment<DB> for BusyTimeout {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        out.push_sql("PRAGMA busy_timeout");
+        Ok(())
+    }
+}
+
+impl QueryId for BusyTimeout {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for BusyTimeout {
+    type SqlType = Integer;
+}
+
+impl<C> RunQueryDsl<C> for BusyTimeout {}
 
 /// Fires the hooks of an update, row by row: each old row with the new row of its key.
 pub(in crate::orm) fn fire_updated<M>(old: &[M], new: &[M])

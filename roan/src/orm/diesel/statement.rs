@@ -1,42 +1,51 @@
-//! Statements that purge what they write.
+//! Statements and rows that purge what shows them.
 
-use std::any::type_name;
+use std::any::{TypeId, type_name};
 
 use diesel::associations::HasTable;
-use diesel::connection::Connection;
-use diesel::query_builder::{AsChangeset, DeleteStatement, InsertStatement, IntoUpdateTarget};
+use diesel::query_builder::{
+    AsChangeset, DeleteStatement, InsertStatement, IntoUpdateTarget, QueryFragment,
+    ReplaceStatement,
+};
 use diesel::query_dsl::LoadQuery;
 use diesel::result::Error;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
-use super::connection::{Purging, at_once};
-use super::target::{UpdateTo, update};
+use super::connection::{PurgeConnection, at_once};
+use super::target::{FromOf, UpdateTo, update};
 use crate::hooks;
 use crate::model::Model;
 
 /// A statement that can hand back the rows that it writes as `M`, and purge what shows them.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no statement that can purge what it writes",
+    message = "`{Self}` is not a statement that can purge what it writes",
     note = "an `INSERT` or `DELETE` needs a database that can return rows, and columns that fit `{M}`: add `.returning({M}::as_returning())`",
     note = "an `UPDATE` has to read the old rows first: write `roan::orm::diesel::update(...)` in place of `diesel::update(...)`",
     note = "on MySQL: `roan::orm::diesel::delete(...)`, and `.created(conn)` on a row that was inserted"
 )]
 pub trait Written<'query, C, M>: Sized {
     /// Runs the statement.
-    #[doc(hidden)]
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>>;
 }
 
-/// The methods of Diesel that run a statement, each with a twin that purges what the statement
-/// writes: the row and its purges in one transaction.
-pub trait PurgingDsl<C>: Sized {
+/// Diesel's methods that write, each in a form that purges, and hooks for rows that were written in
+/// another way.
+///
+/// - On a statement: `get_result_and_purge`, `get_results_and_purge`, `execute_and_purge`. `INSERT` is
+///   Diesel's; an update or delete begins with [`update`] or [`delete`](super::delete) of Roan, which
+///   read the old rows.
+/// - On a changeset: `save_changes_and_purge`.
+/// - On a row, which is any type with `#[purge_on]`: `created`, `updated`, `saved`, `deleted`.
+///
+/// The write and its purges are one transaction.
+pub trait PurgeExt<C>: Sized {
     /// As Diesel's `get_result`: one row.
     ///
     /// # Errors
     ///
-    /// As Diesel's, and when the purge cannot be written ([`Purging::purging`]); then the statement
-    /// is undone.
-    fn get_result_purging<'query, M>(self, conn: &mut C) -> QueryResult<M>
+    /// As Diesel's, and when the purge cannot be written ([`PurgeConnection::run_hooks`]); then the
+    /// statement is undone.
+    fn get_result_and_purge<'query, M>(self, conn: &mut C) -> QueryResult<M>
     where
         Self: Written<'query, C, M>,
     {
@@ -48,8 +57,8 @@ pub trait PurgingDsl<C>: Sized {
     ///
     /// # Errors
     ///
-    /// As [`get_result_purging`](Self::get_result_purging).
-    fn get_results_purging<'query, M>(self, conn: &mut C) -> QueryResult<Vec<M>>
+    /// As [`get_result_and_purge`](Self::get_result_and_purge).
+    fn get_results_and_purge<'query, M>(self, conn: &mut C) -> QueryResult<Vec<M>>
     where
         Self: Written<'query, C, M>,
     {
@@ -60,76 +69,138 @@ pub trait PurgingDsl<C>: Sized {
     ///
     /// # Errors
     ///
-    /// As [`get_result_purging`](Self::get_result_purging).
-    fn execute_purging<'query, M>(self, conn: &mut C) -> QueryResult<usize>
+    /// As [`get_result_and_purge`](Self::get_result_and_purge).
+    fn execute_and_purge<'query, M>(self, conn: &mut C) -> QueryResult<usize>
     where
         Self: Written<'query, C, M>,
     {
         self.write(conn).map(|rows| rows.len())
     }
-}
 
-impl<Q, C> PurgingDsl<C> for Q {}
-
-/// The twin of Diesel's `SaveChangesDsl`.
-pub trait SaveChangesPurgingDsl<C>: Sized {
     /// As Diesel's `save_changes`, on a changeset that is `Identifiable`: the row as it is now.
     ///
     /// # Errors
     ///
-    /// As [`PurgingDsl::get_result_purging`].
-    fn save_changes_purging<'query, M>(self, conn: &mut C) -> QueryResult<M>
+    /// As [`get_result_and_purge`](Self::get_result_and_purge).
+    fn save_changes_and_purge<'query, 'a, M>(&'a self, conn: &mut C) -> QueryResult<M>
     where
-        Self: IntoUpdateTarget + Copy,
-        UpdateTo<Self, Self>: Written<'query, C, M>,
+        &'a Self: AsChangeset<Target = <&'a Self as HasTable>::Table> + IntoUpdateTarget,
+        UpdateTo<&'a Self, &'a Self>: Written<'query, C, M>,
     {
-        update(self).set(self).get_result_purging(conn)
+        update(self).set(self).get_result_and_purge(conn)
+    }
+
+    /// After an insert. See [`crate::created`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn created(&self, conn: &mut C) -> QueryResult<()>
+    where
+        Self: Model,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::created(self))
+    }
+
+    /// After an update; `old` is the row as it was. See [`crate::updated`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn updated(&self, old: &Self, conn: &mut C) -> QueryResult<()>
+    where
+        Self: Model,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::updated(old, self))
+    }
+
+    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn saved(&self, conn: &mut C) -> QueryResult<()>
+    where
+        Self: Model,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::saved(self))
+    }
+
+    /// After a delete. See [`crate::deleted`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn deleted(&self, conn: &mut C) -> QueryResult<()>
+    where
+        Self: Model,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::deleted(self))
     }
 }
 
-impl<Q, C> SaveChangesPurgingDsl<C> for Q where
-    Q: Copy + AsChangeset<Target = <Q as HasTable>::Table> + IntoUpdateTarget
-{
-}
+impl<Q, C> PurgeExt<C> for Q {}
 
 impl<'query, T, U, Op, Ret, C, M> Written<'query, C, M> for InsertStatement<T, U, Op, Ret>
 where
-    T: QuerySource,
+    T: QuerySource + HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend>,
     Self: LoadQuery<'query, C, M>,
-    C: Connection + Purging,
+    C: PurgeConnection,
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        at_once(conn, |conn| {
+        at_once::<T, C, _>(conn, |conn| {
             let rows = self.get_results(conn)?;
-            conn.purging_table(M::TABLE, || fire_inserted::<Self, M>(&rows))?;
+            conn.run_hooks(None, || fire_inserted::<U, Op, M>(&rows))?;
             Ok(rows)
         })
     }
 }
 
-/// Fires the hooks for the rows of an `INSERT` of type `Q`.
-pub(in crate::orm) fn fire_inserted<Q, M: Model>(rows: &[M]) {
-    // `ON CONFLICT` and `REPLACE` may have changed a row in place of making one.
-    let statement = type_name::<Q>();
-    if statement.contains("OnConflict") || statement.contains("Replace") {
+/// Fires the hooks for the rows of an `INSERT` with these records and this verb.
+pub(in crate::orm) fn fire_inserted<U, Op, M: Model>(rows: &[M]) {
+    // It may have changed a row in place of making one.
+    if replaces::<Op>() || is_upsert::<U>() {
         rows.iter().for_each(hooks::saved);
     } else {
         rows.iter().for_each(hooks::created);
     }
 }
 
+fn replaces<Op>() -> bool {
+    trait Verb {
+        type Verb;
+    }
+    impl<T: QuerySource, U, Op, Ret> Verb for InsertStatement<T, U, Op, Ret> {
+        type Verb = Op;
+    }
+    diesel::table! { any (id) { id -> Integer, } }
+    typeid::of::<Op>() == TypeId::of::<<ReplaceStatement<any::table, ()> as Verb>::Verb>()
+}
+
+/// Whether the records have an `ON CONFLICT`. Diesel has a type for that, `OnConflictValues<...>`, but
+/// neither its path nor a trait of it is public: this is the only question left that can be asked.
+fn is_upsert<U>() -> bool {
+    type_name::<U>().contains("OnConflictValues<")
+}
+
 impl<'query, T, U, Ret, C, M> Written<'query, C, M> for DeleteStatement<T, U, Ret>
 where
-    T: QuerySource,
+    T: QuerySource + HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend>,
     Self: LoadQuery<'query, C, M>,
-    C: Connection + Purging,
+    C: PurgeConnection,
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        at_once(conn, |conn| {
+        at_once::<T, C, _>(conn, |conn| {
             let rows = self.get_results(conn)?;
-            conn.purging_table(M::TABLE, || rows.iter().for_each(hooks::deleted))?;
+            conn.run_hooks(None, || rows.iter().for_each(hooks::deleted))?;
             Ok(rows)
         })
     }

@@ -1,7 +1,6 @@
 //! Updates and deletes that read the old rows first.
 
 use diesel::associations::{HasTable, Identifiable};
-use diesel::connection::Connection;
 use diesel::dsl::AsSelect;
 use diesel::expression::{Selectable, SelectableHelper};
 use diesel::query_builder::{
@@ -12,8 +11,8 @@ use diesel::query_dsl::methods::ExecuteDsl;
 use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
 
 use super::backend::Kind;
-use super::connection::{Purging, together};
-use super::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
+use super::connection::{PurgeConnection, together};
+use super::rows::{Returning, Rows, again, fire_updated};
 use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
@@ -47,7 +46,7 @@ impl<T> Update<T> {
 
 /// From [`Update::set`].
 #[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is written before `execute_purging` or one of its kin"]
+#[must_use = "nothing is written before `execute_and_purge` or one of its kin"]
 pub struct UpdateTo<T, V> {
     pub(in crate::orm) target: T,
     pub(in crate::orm) changes: V,
@@ -55,7 +54,7 @@ pub struct UpdateTo<T, V> {
 
 /// From [`delete`].
 #[derive(Debug, Clone, Copy)]
-#[must_use = "nothing is written before `execute_purging` or one of its kin"]
+#[must_use = "nothing is written before `execute_and_purge` or one of its kin"]
 pub struct Delete<T> {
     pub(in crate::orm) target: T,
 }
@@ -67,7 +66,7 @@ pub(in crate::orm) type StatementOf<T, V> =
 
 impl<'query, T, V, C, M> Written<'query, C, M> for UpdateTo<T, V>
 where
-    C: Connection + Purging,
+    C: PurgeConnection,
     T: IntoUpdateTarget + Clone,
     T::Table: Table,
     V: AsChangeset<Target = T::Table>,
@@ -81,8 +80,7 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together(conn, |conn| {
-            take_write_lock::<T, C>(conn)?;
+        together::<T, C, _>(conn, |conn| {
             let target = self.target.clone().into_update_target();
             let old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
             let statement = diesel::update(self.target).set(self.changes);
@@ -101,7 +99,7 @@ where
                 }
                 new
             };
-            conn.purging_table(M::TABLE, || fire_updated(&old, &new))?;
+            conn.run_hooks(None, || fire_updated(&old, &new))?;
             Ok(new)
         })
     }
@@ -109,10 +107,11 @@ where
 
 impl<'query, T, C, M> Written<'query, C, M> for Delete<T>
 where
-    C: Connection + Purging,
+    C: PurgeConnection,
     T: IntoUpdateTarget + Clone,
     T::Table: Table,
     M: Model + Selectable<C::Backend>,
+    FromOf<T>: QueryFragment<C::Backend>,
     DeleteStatement<T::Table, WhereOf<T>>: ExecuteDsl<C>,
     WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
     for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
@@ -120,7 +119,7 @@ where
         LoadQuery<'query, C, M>,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together(conn, |conn| {
+        together::<T, C, _>(conn, |conn| {
             let selection = M::as_select();
             let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
                 let statement = diesel::delete(self.target);
@@ -135,21 +134,8 @@ where
                 diesel::delete(self.target).execute(conn)?;
                 old
             };
-            conn.purging_table(M::TABLE, || old.iter().for_each(hooks::deleted))?;
+            conn.run_hooks(None, || old.iter().for_each(hooks::deleted))?;
             Ok(old)
         })
     }
-}
-
-fn take_write_lock<T, C>(conn: &mut C) -> QueryResult<()>
-where
-    C: Connection,
-    T: HasTable,
-    T::Table: QuerySource,
-    FromOf<T>: QueryFragment<C::Backend>,
-{
-    if Kind::of::<C::Backend>() == Kind::Sqlite {
-        TakeWriteLock(T::table().from_clause()).execute(conn)?;
-    }
-    Ok(())
 }

@@ -2,59 +2,55 @@
 
 use std::num::NonZeroU32;
 
-use diesel::QueryResult;
+use diesel::associations::HasTable;
+use diesel::query_builder::QueryFragment;
 use diesel::result::Error;
 use diesel::serialize::ToSql;
-use diesel::sql_types::{HasSqlType, Text};
-use diesel_async::{AsyncConnection, TransactionManager};
+use diesel::sql_types::Text;
+use diesel::{QueryResult, QuerySource};
+use diesel_async::methods::LoadQuery;
+use diesel_async::{AsyncConnection, RunQueryDsl, TransactionManager};
 
-use crate::app::{Roan, given_or_global};
+use crate::app::Roan;
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
-use crate::model::Table;
 use crate::orm::diesel::backend::Kind;
 use crate::orm::diesel::purges::{self, Purges};
-use crate::orm::diesel::watch::{Claim, Watch};
+use crate::orm::diesel::rows::{BusyTimeout, TakeWriteLock};
+use crate::orm::diesel::target::FromOf;
+use crate::orm::diesel::tracker::TransactionTracker;
+use crate::orm::sqlite;
 
-/// Purges what a write makes stale, by the connection that it goes through.
+/// A connection that rows are written and purged through.
 ///
-/// As [`orm::diesel::Purging`](crate::orm::diesel::Purging), for every connection of diesel-async.
-pub trait Purging: Send {
-    /// Runs the hooks for the given dispatcher; for `None`, for that of the connection's [`Watch`],
-    /// else for the global one. One statement at most.
+/// As [`orm::diesel::PurgeConnection`](crate::orm::diesel::PurgeConnection), for every connection of
+/// diesel-async.
+pub trait PurgeConnection: AsyncConnection {
+    /// Runs these hooks and purges, in one statement at most, what they yield: for the given
+    /// dispatcher; for `None`, for that of the connection's
+    /// [`TransactionTracker`](super::TransactionTracker), else for the global one.
     ///
     /// # Errors
     ///
-    /// When the database refuses the row, or it is another than that of the outbox.
-    fn purging(
+    /// When the database refuses the row, or is not the database of the outbox.
+    fn run_hooks(
         &mut self,
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
-    /// As `purging` for the global dispatcher, where the hooks are for the rows of one table.
+    /// See `orm::diesel`.
     #[doc(hidden)]
-    fn purging_table(
+    fn take_write_lock<F: QueryFragment<Self::Backend> + Send>(
         &mut self,
-        table: Option<&'static Table>,
-        hooks: impl FnOnce() + Send,
+        table: impl Fn() -> F + Send,
     ) -> impl Future<Output = QueryResult<()>> + Send;
-
-    /// An error when a statement since the begin of the transaction wrote to a table with rules and no
-    /// purging call has followed. For a strict program: call it at the end of every transaction.
-    /// (The [`Watch`] of the connection knows it, and otherwise only says so: Diesel tells it of a
-    /// commit, but lets nobody refuse one.)
-    ///
-    /// # Errors
-    ///
-    /// See above; the message names the table, the rule and what to write.
-    fn claimed(&mut self) -> QueryResult<()>;
 
     /// Purges one target, without a model.
     ///
     /// # Errors
     ///
-    /// As [`purging`](Self::purging), and when a text is no URL that can be purged.
+    /// As [`run_hooks`](Self::run_hooks), and when a text is not a URL that can be purged.
     fn purge<T>(&mut self, target: T) -> impl Future<Output = QueryResult<()>> + Send
     where
         T: TryInto<Target, Error: Into<TargetError>> + Send,
@@ -62,76 +58,70 @@ pub trait Purging: Send {
         let target = target.try_into().map_err(Into::into);
         async {
             let target = target.map_err(|error| Error::QueryBuilderError(Box::new(error)))?;
-            self.purging(None, || hooks::purge(None, &target)).await
+            self.run_hooks(None, || hooks::purge(None, &target)).await
         }
     }
 }
 
-impl<C> Purging for C
+impl<C> PurgeConnection for C
 where
     C: AsyncConnection,
-    C::Backend: HasSqlType<Text>,
     str: ToSql<Text, C::Backend>,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
 {
-    async fn purging(
+    async fn run_hooks(
         &mut self,
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
     ) -> QueryResult<()> {
-        run(self, roan, Claim::All, hooks).await
+        let Some(roan) = purges::dispatcher(roan, tracker(self)) else {
+            // Logged already; and a save does not fail for it.
+            return Ok(());
+        };
+        match Purges::of(&roan, Kind::of::<C::Backend>(), hooks)? {
+            #[cfg(feature = "_sql")]
+            Purges::Row(row) => {
+                let mut done = RunQueryDsl::execute(&row, self).await;
+                if can_wait(self, &done).await? {
+                    done = RunQueryDsl::execute(&row, self).await;
+                }
+                done?;
+                if let Some(tracker) = tracker(self) {
+                    tracker.expect(&roan);
+                }
+            }
+            Purges::Held(targets) => {
+                let depth = depth(self)?;
+                purges::hold(tracker(self), depth, &roan, targets);
+            }
+        }
+        Ok(())
     }
 
-    async fn purging_table(
+    async fn take_write_lock<F: QueryFragment<C::Backend> + Send>(
         &mut self,
-        table: Option<&'static Table>,
-        hooks: impl FnOnce() + Send,
+        table: impl Fn() -> F + Send,
     ) -> QueryResult<()> {
-        run(self, None, Claim::Table(table), hooks).await
-    }
-
-    fn claimed(&mut self) -> QueryResult<()> {
-        purges::claimed(watch(self))
-    }
-}
-
-async fn run<C>(
-    conn: &mut C,
-    roan: Option<&Roan>,
-    claim: Claim,
-    hooks: impl FnOnce() + Send,
-) -> QueryResult<()>
-where
-    C: AsyncConnection,
-    C::Backend: HasSqlType<Text>,
-    str: ToSql<Text, C::Backend>,
-{
-    let of_watch = watch(conn).and_then(|watch| {
-        watch.claim(claim);
-        watch.of().cloned()
-    });
-    let Some(roan) = given_or_global(roan.or(of_watch.as_ref())) else {
-        // Told already; and a save does not fail for it.
-        return Ok(());
-    };
-    match Purges::of(roan, Kind::of::<C::Backend>(), hooks)? {
-        #[cfg(feature = "_sql")]
-        Purges::Row(row) => {
-            diesel_async::RunQueryDsl::execute(row, conn).await?;
-            purges::expect(watch(conn), roan);
+        if Kind::of::<C::Backend>() == Kind::Sqlite {
+            let mut done = RunQueryDsl::execute(TakeWriteLock(table()), self).await;
+            if can_wait(self, &done).await? {
+                done = RunQueryDsl::execute(TakeWriteLock(table()), self).await;
+            }
+            done?;
         }
-        Purges::Held(targets) if targets.is_empty() => {}
-        Purges::Held(targets) => {
-            let is_unseen = watch(conn).is_none() && depth(conn)? > 0;
-            purges::hold(watch(conn), is_unseen, roan, targets);
-        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// As [`begin`], for a write by one statement.
-pub(super) async fn begin_one<C: AsyncConnection>(conn: &mut C) -> QueryResult<bool> {
-    if purges::needs_transaction(watch(conn)) {
-        begin(conn).await
+pub(super) async fn begin_one<T, C>(conn: &mut C) -> QueryResult<bool>
+where
+    C: PurgeConnection,
+    T: HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend> + Send,
+{
+    if purges::needs_transaction(tracker(conn)) {
+        begin::<T, C>(conn).await
     } else {
         Ok(false)
     }
@@ -139,12 +129,39 @@ pub(super) async fn begin_one<C: AsyncConnection>(conn: &mut C) -> QueryResult<b
 
 /// Begins what [`end`] ends, so that a write and its purges belong together. `false` when an open
 /// transaction is enough: see `orm::diesel`.
-pub(super) async fn begin<C: AsyncConnection>(conn: &mut C) -> QueryResult<bool> {
-    let by_hand = watch(conn).is_some_and(|watch| watch.is_in_transaction_by_hand());
-    if by_hand || Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0 {
+pub(super) async fn begin<T, C>(conn: &mut C) -> QueryResult<bool>
+where
+    C: PurgeConnection,
+    T: HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend> + Send,
+{
+    if Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0 {
         return Ok(false);
     }
     C::TransactionManager::begin_transaction(conn).await?;
+    let locked = conn.take_write_lock(|| T::table().from_clause()).await;
+    end_if_wrong(conn, true, locked).await?;
+    Ok(true)
+}
+
+/// Whether a statement that SQLite refused would wait if it came again: see `orm::diesel`.
+async fn can_wait<C>(conn: &mut C, done: &QueryResult<usize>) -> QueryResult<bool>
+where
+    C: AsyncConnection,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
+{
+    let Err(error) = done else {
+        return Ok(false);
+    };
+    if Kind::of::<C::Backend>() != Kind::Sqlite || !sqlite::is_locked(error) {
+        return Ok(false);
+    }
+    if RunQueryDsl::get_result::<i32>(BusyTimeout, conn).await? > 0 {
+        sqlite::notice(error);
+        return Ok(false);
+    }
+    sqlite::has_set_timeout();
+    conn.batch_execute(sqlite::SET_TIMEOUT).await?;
     Ok(true)
 }
 
@@ -154,19 +171,25 @@ pub(super) async fn end<C: AsyncConnection, T>(
     has_begun: bool,
     result: QueryResult<T>,
 ) -> QueryResult<T> {
-    if !has_begun {
-        return result;
+    let value = end_if_wrong(conn, has_begun, result).await?;
+    if has_begun {
+        C::TransactionManager::commit_transaction(conn).await?;
     }
-    match result {
-        Ok(value) => {
-            C::TransactionManager::commit_transaction(conn).await?;
-            Ok(value)
+    Ok(value)
+}
+
+async fn end_if_wrong<C: AsyncConnection, T>(
+    conn: &mut C,
+    has_begun: bool,
+    result: QueryResult<T>,
+) -> QueryResult<T> {
+    if result.is_err() && has_begun {
+        match C::TransactionManager::rollback_transaction(conn).await {
+            Ok(()) | Err(Error::BrokenTransactionManager) => {}
+            Err(of_rollback) => return Err(of_rollback),
         }
-        Err(error) => match C::TransactionManager::rollback_transaction(conn).await {
-            Ok(()) | Err(Error::BrokenTransactionManager) => Err(error),
-            Err(of_rollback) => Err(of_rollback),
-        },
     }
+    result
 }
 
 /// How many transactions are open, savepoints included. Hidden from the docs of diesel-async, so
@@ -176,8 +199,8 @@ fn depth<C: AsyncConnection>(conn: &mut C) -> QueryResult<u32> {
     Ok(status.transaction_depth()?.map_or(0, NonZeroU32::get))
 }
 
-/// The watch of the connection, if it has one. The method is hidden from the docs of diesel-async, so
-/// nothing else calls it.
-fn watch<C: AsyncConnection>(conn: &mut C) -> Option<&mut Watch> {
+/// The tracker of the connection, if it has one. The method is hidden from the docs of diesel-async,
+/// so nothing else calls it.
+fn tracker<C: AsyncConnection>(conn: &mut C) -> Option<&mut TransactionTracker> {
     conn.instrumentation().downcast_mut()
 }

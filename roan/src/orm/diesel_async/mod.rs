@@ -7,7 +7,7 @@
 //! # mod app {
 //! use diesel::prelude::*;
 //! use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
-//! use roan::orm::diesel_async::{PurgingDsl, update};
+//! use roan::orm::diesel_async::{PurgeExt, update};
 //! use roan::purge_on;
 //!
 //! # diesel::table! { posts (id) { id -> Integer, slug -> Text, } }
@@ -20,7 +20,7 @@
 //!     id: i32,
 //!     slug: &str,
 //! ) -> QueryResult<Post> {
-//!     update(posts::table.find(id)).set(posts::slug.eq(slug)).get_result_purging(conn).await
+//!     update(posts::table.find(id)).set(posts::slug.eq(slug)).get_result_and_purge(conn).await
 //! }
 //! # }
 //! ```
@@ -30,11 +30,11 @@
 //! (`.values(vec![...])`), nor has this.
 
 mod connection;
-mod row;
 mod statement;
 mod target;
 
-pub use super::diesel::{Delete, Update, UpdateTo, Watch, delete, install, install_with, update};
-pub use connection::Purging;
-pub use row::PurgingRow;
-pub use statement::{PurgingDsl, SaveChangesPurgingDsl, Written};
+pub use super::diesel::{
+    Delete, TransactionTracker, Update, UpdateTo, delete, install, install_with, update,
+};
+pub use connection::PurgeConnection;
+pub use statement::PurgeExt;

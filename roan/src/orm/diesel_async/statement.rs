@@ -1,41 +1,44 @@
-//! Statements that purge what they write.
+//! Statements and rows that purge what shows them.
 
 use diesel::associations::HasTable;
-use diesel::query_builder::{AsChangeset, DeleteStatement, InsertStatement, IntoUpdateTarget};
+use diesel::query_builder::{
+    AsChangeset, DeleteStatement, InsertStatement, IntoUpdateTarget, QueryFragment,
+};
 use diesel::result::Error;
 use diesel::{QueryResult, QuerySource};
+use diesel_async::RunQueryDsl;
 use diesel_async::methods::LoadQuery;
-use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::connection::{Purging, begin_one, end};
+use super::connection::{PurgeConnection, begin_one, end};
 use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::statement::fire_inserted;
+use crate::orm::diesel::target::FromOf;
 use crate::orm::diesel::{UpdateTo, update};
 
 /// A statement that can hand back the rows that it writes as `M`, and purge what shows them.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no statement that can purge what it writes",
+    message = "`{Self}` is not a statement that can purge what it writes",
     note = "an `INSERT` or `DELETE` needs a database that can return rows, and columns that fit `{M}`: add `.returning({M}::as_returning())`",
     note = "an `UPDATE` has to read the old rows first: write `roan::orm::diesel_async::update(...)` in place of `diesel::update(...)`",
     note = "on MySQL: `roan::orm::diesel_async::delete(...)`, and `.created(conn)` on a row that was inserted"
 )]
 pub trait Written<'query, C, M>: Sized {
     /// Runs the statement.
-    #[doc(hidden)]
     fn write(self, conn: &mut C) -> impl Future<Output = QueryResult<Vec<M>>> + Send;
 }
 
-/// The methods of diesel-async that run a statement, each with a twin that purges what the statement
-/// writes: the row and its purges in one transaction.
-pub trait PurgingDsl<C>: Sized {
+/// As [`orm::diesel::PurgeExt`](crate::orm::diesel::PurgeExt), with `.await`: the methods of
+/// diesel-async that write, each in a form that purges, and hooks for rows that were written in another
+/// way.
+pub trait PurgeExt<C>: Sized {
     /// As `get_result`: one row.
     ///
     /// # Errors
     ///
-    /// As diesel-async's, and when the purge cannot be written ([`Purging::purging`]); then the
-    /// statement is undone.
-    fn get_result_purging<'query, M>(
+    /// As diesel-async's, and when the purge cannot be written ([`PurgeConnection::run_hooks`]); then
+    /// the statement is undone.
+    fn get_result_and_purge<'query, M>(
         self,
         conn: &mut C,
     ) -> impl Future<Output = QueryResult<M>> + Send
@@ -54,8 +57,8 @@ pub trait PurgingDsl<C>: Sized {
     ///
     /// # Errors
     ///
-    /// As [`get_result_purging`](Self::get_result_purging).
-    fn get_results_purging<'query, M>(
+    /// As [`get_result_and_purge`](Self::get_result_and_purge).
+    fn get_results_and_purge<'query, M>(
         self,
         conn: &mut C,
     ) -> impl Future<Output = QueryResult<Vec<M>>> + Send
@@ -69,8 +72,8 @@ pub trait PurgingDsl<C>: Sized {
     ///
     /// # Errors
     ///
-    /// As [`get_result_purging`](Self::get_result_purging).
-    fn execute_purging<'query, M>(
+    /// As [`get_result_and_purge`](Self::get_result_and_purge).
+    fn execute_and_purge<'query, M>(
         self,
         conn: &mut C,
     ) -> impl Future<Output = QueryResult<usize>> + Send
@@ -80,48 +83,93 @@ pub trait PurgingDsl<C>: Sized {
     {
         async { self.write(conn).await.map(|rows| rows.len()) }
     }
-}
 
-impl<Q, C> PurgingDsl<C> for Q {}
-
-/// The twin of diesel-async's `SaveChangesDsl`.
-pub trait SaveChangesPurgingDsl<C>: Sized {
     /// As `save_changes`, on a changeset that is `Identifiable`: the row as it is now.
     ///
     /// # Errors
     ///
-    /// As [`PurgingDsl::get_result_purging`].
-    fn save_changes_purging<'query, M>(
-        self,
+    /// As [`get_result_and_purge`](Self::get_result_and_purge).
+    fn save_changes_and_purge<'query, 'a, M>(
+        &'a self,
         conn: &mut C,
     ) -> impl Future<Output = QueryResult<M>> + Send
     where
-        Self: IntoUpdateTarget + Copy,
-        UpdateTo<Self, Self>: Written<'query, C, M> + Send,
+        &'a Self: AsChangeset<Target = <&'a Self as HasTable>::Table> + IntoUpdateTarget,
+        UpdateTo<&'a Self, &'a Self>: Written<'query, C, M> + Send,
         C: Send,
         M: Send,
     {
-        update(self).set(self).get_result_purging(conn)
+        update(self).set(self).get_result_and_purge(conn)
+    }
+
+    /// After an insert. See [`crate::created`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn created(&self, conn: &mut C) -> impl Future<Output = QueryResult<()>> + Send
+    where
+        Self: Model + Sync,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::created(self))
+    }
+
+    /// After an update; `old` is the row as it was. See [`crate::updated`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn updated(&self, old: &Self, conn: &mut C) -> impl Future<Output = QueryResult<()>> + Send
+    where
+        Self: Model + Sync,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::updated(old, self))
+    }
+
+    /// After an insert or update, where the old row is not at hand. See [`crate::saved`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn saved(&self, conn: &mut C) -> impl Future<Output = QueryResult<()>> + Send
+    where
+        Self: Model + Sync,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::saved(self))
+    }
+
+    /// After a delete. See [`crate::deleted`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PurgeConnection::run_hooks`].
+    fn deleted(&self, conn: &mut C) -> impl Future<Output = QueryResult<()>> + Send
+    where
+        Self: Model + Sync,
+        C: PurgeConnection,
+    {
+        conn.run_hooks(None, || hooks::deleted(self))
     }
 }
 
-impl<Q, C> SaveChangesPurgingDsl<C> for Q where
-    Q: Copy + AsChangeset<Target = <Q as HasTable>::Table> + IntoUpdateTarget
-{
-}
+impl<Q, C> PurgeExt<C> for Q {}
 
 impl<'query, T, U, Op, Ret, C, M> Written<'query, C, M> for InsertStatement<T, U, Op, Ret>
 where
-    T: QuerySource,
+    T: QuerySource + HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend> + Send,
     Self: LoadQuery<'query, C, M> + Send + 'query,
-    C: AsyncConnection + Purging,
+    C: PurgeConnection,
     M: Model + Send + Sync,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin_one(conn).await?;
+        let has_begun = begin_one::<T, C>(conn).await?;
         let written = async {
             let rows = RunQueryDsl::get_results(self, conn).await?;
-            conn.purging_table(M::TABLE, || fire_inserted::<Self, M>(&rows))
+            conn.run_hooks(None, || fire_inserted::<U, Op, M>(&rows))
                 .await?;
             Ok(rows)
         };
@@ -132,16 +180,17 @@ where
 
 impl<'query, T, U, Ret, C, M> Written<'query, C, M> for DeleteStatement<T, U, Ret>
 where
-    T: QuerySource,
+    T: QuerySource + HasTable<Table: QuerySource>,
+    FromOf<T>: QueryFragment<C::Backend> + Send,
     Self: LoadQuery<'query, C, M> + Send + 'query,
-    C: AsyncConnection + Purging,
+    C: PurgeConnection,
     M: Model + Send + Sync,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin_one(conn).await?;
+        let has_begun = begin_one::<T, C>(conn).await?;
         let written = async {
             let rows: Vec<M> = RunQueryDsl::get_results(self, conn).await?;
-            conn.purging_table(M::TABLE, || rows.iter().for_each(hooks::deleted))
+            conn.run_hooks(None, || rows.iter().for_each(hooks::deleted))
                 .await?;
             Ok(rows)
         };

@@ -6,22 +6,22 @@ use diesel::expression::{Selectable, SelectableHelper};
 use diesel::query_builder::{
     AsChangeset, AsQuery, DeleteStatement, IntoUpdateTarget, QueryFragment,
 };
-use diesel::{QueryResult, QuerySource, Table};
+use diesel::{QueryResult, Table};
+use diesel_async::RunQueryDsl;
 use diesel_async::methods::{ExecuteDsl, LoadQuery};
-use diesel_async::{AsyncConnection, RunQueryDsl};
 
-use super::connection::{Purging, begin, end};
+use super::connection::{PurgeConnection, begin, end};
 use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::rows::{Returning, Rows, TakeWriteLock, again, fire_updated};
+use crate::orm::diesel::rows::{Returning, Rows, again, fire_updated};
 use crate::orm::diesel::target::{FromOf, StatementOf, WhereOf};
 use crate::orm::diesel::{Delete, UpdateTo};
 
 impl<'query, T, V, C, M> Written<'query, C, M> for UpdateTo<T, V>
 where
-    C: AsyncConnection + Purging,
+    C: PurgeConnection,
     T: IntoUpdateTarget + Clone + Send + Sync,
     T::Table: Table,
     V: AsChangeset<Target = T::Table> + Send,
@@ -36,12 +36,8 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin(conn).await?;
+        let has_begun = begin::<T, C>(conn).await?;
         let written = async {
-            if Kind::of::<C::Backend>() == Kind::Sqlite {
-                let lock = TakeWriteLock(T::table().from_clause());
-                RunQueryDsl::execute(lock, conn).await?;
-            }
             let target = self.target.clone().into_update_target();
             let old = Rows::to_write(target, M::as_select());
             let old: Vec<M> = RunQueryDsl::get_results(old, conn).await?;
@@ -62,8 +58,7 @@ where
                 }
                 new
             };
-            conn.purging_table(M::TABLE, || fire_updated(&old, &new))
-                .await?;
+            conn.run_hooks(None, || fire_updated(&old, &new)).await?;
             Ok(new)
         };
         let written = written.await;
@@ -73,12 +68,12 @@ where
 
 impl<'query, T, C, M> Written<'query, C, M> for Delete<T>
 where
-    C: AsyncConnection + Purging,
+    C: PurgeConnection,
     T: IntoUpdateTarget + Clone + Send + Sync,
     T::Table: Table,
     M: Model + Selectable<C::Backend> + Send + Sync,
     WhereOf<T>: QueryFragment<C::Backend> + Send + 'query,
-    FromOf<T>: Send + 'query,
+    FromOf<T>: QueryFragment<C::Backend> + Send + 'query,
     AsSelect<M, C::Backend>: Send,
     DeleteStatement<T::Table, WhereOf<T>>: ExecuteDsl<C> + Send + 'query,
     for<'a> Rows<'a, C::Backend, FromOf<T>, AsSelect<M, C::Backend>>: LoadQuery<'a, C, M>,
@@ -86,7 +81,7 @@ where
         LoadQuery<'query, C, M> + 'query,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin(conn).await?;
+        let has_begun = begin::<T, C>(conn).await?;
         let written = async {
             let selection = M::as_select();
             let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
@@ -103,7 +98,7 @@ where
                 RunQueryDsl::execute(diesel::delete(self.target), conn).await?;
                 old
             };
-            conn.purging_table(M::TABLE, || old.iter().for_each(hooks::deleted))
+            conn.run_hooks(None, || old.iter().for_each(hooks::deleted))
                 .await?;
             Ok(old)
         };

@@ -6,7 +6,6 @@
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, TryIntoModel};
 
-use super::bypass;
 use super::current::dispatcher;
 use super::notes::{Notes, Place};
 use super::related::{Change, Relations, related};
@@ -39,7 +38,6 @@ where
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
-    bypass::expect_save(&row, insert);
     Ok(row)
 }
 
@@ -91,7 +89,6 @@ where
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;
         }
     }
-    bypass::expect::<A>();
     Ok(row)
 }
 

@@ -29,11 +29,29 @@
 //! the model, so COMMIT and ROLLBACK decide. A write outside of a transaction is committed before
 //! its purges are: use a transaction where a crash in between matters.
 //!
-//! Statements that go past the models (`Entity::update_many()` and its like) fire no hooks: run them
-//! with [`ExecPurging`]. [`watch`] tells of those that were not.
+//! A statement of an entity (`Entity::insert(..)`, `update_many()`, `delete_by_id(..)`) fires no hooks:
+//! run it by `exec_and_purge` of [`PurgeExt`] in place of `exec`. SQL of your own purges nothing;
+//! [triggers](crate::triggers) see that, too. Clippy can refuse what fires nothing, in `clippy.toml`:
+//!
+//! ```toml
+//! disallowed-methods = [
+//!     { path = "sea_orm::Insert::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::InsertMany::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::UpdateOne::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::UpdateMany::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::DeleteOne::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::DeleteMany::exec", reason = "purges nothing: use exec_and_purge" },
+//!     { path = "sea_orm::ValidatedDeleteOne::exec", reason = "purges nothing: use exec_and_purge" },
+//! ]
+//! ```
+//!
+//! # SQLite
+//!
+//! SQLite has one writer at a time, and the relay of an outbox is one. Roan's own transactions are
+//! `IMMEDIATE`. Begin one of yours that reads before it writes with `begin_with_options` and
+//! `SqliteTransactionMode::Immediate`.
 
 mod bulk;
-mod bypass;
 mod current;
 mod hooks;
 mod notes;
@@ -41,8 +59,7 @@ mod related;
 mod rows;
 mod write;
 
-pub use bulk::ExecPurging;
-pub use bypass::{Watch, watch, watch_with};
+pub use bulk::PurgeExt;
 pub use current::with_dispatcher;
 #[doc(hidden)]
 pub use hooks::{after_delete, after_save, before_delete, before_save};

@@ -1,6 +1,6 @@
 //! What the hook before a statement leaves for the one after it: SeaORM hands nothing on.
 
-use std::any::type_name;
+use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, ThreadId};
@@ -15,19 +15,19 @@ use crate::base::target::Target;
 pub(super) struct Place {
     writer: Writer,
     connection: usize,
-    entity: &'static str,
+    entity: TypeId,
     key: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Writer {
+enum Writer {
     Task(tokio::task::Id),
     /// A future that is no task of tokio stays on one thread, or is alone.
     Thread(ThreadId),
 }
 
 impl Writer {
-    pub(super) fn current() -> Self {
+    fn current() -> Self {
         match tokio::task::try_id() {
             Some(task) => Self::Task(task),
             None => Self::Thread(thread::current().id()),
@@ -40,7 +40,7 @@ impl Place {
         Self {
             writer: Writer::current(),
             connection: std::ptr::from_ref(db).addr(),
-            entity: type_name::<E>(),
+            entity: typeid::of::<E>(),
             key: format!("{key:?}"),
         }
     }

@@ -35,6 +35,8 @@ pub trait Relations: Model + ModelTrait + Sync {
 #[derive(Debug)]
 pub(super) enum Change<'a, M> {
     Created(&'a M),
+    /// By an upsert: which of the two, nobody knows.
+    Saved(&'a M),
     Updated(&'a M, &'a M),
     Deleted(&'a M),
 }
@@ -45,6 +47,7 @@ impl<'a, M: Model> Change<'a, M> {
         let fires_on = |events| M::RULES[rule].events().intersects(events);
         match *self {
             Self::Created(new) if fires_on(Events::CREATE) => vec![new],
+            Self::Saved(new) if fires_on(Events::SAVE) => vec![new],
             Self::Deleted(old) if fires_on(Events::DELETE) => vec![old],
             Self::Updated(old, new)
                 if fires_on(Events::UPDATE) && M::watched_changed(old, new, rule) =>

@@ -7,8 +7,8 @@ use sea_orm::{
     Select, TryIntoModel,
 };
 
-use super::bypass::purging;
 use crate::model::Model;
+use crate::orm::sqlite;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
 pub(super) type ModelOf<A> = <EntityOf<A> as EntityTrait>::Model;
@@ -48,7 +48,8 @@ where
         let nothing = E::update_many()
             .col_expr(key, key.into_expr())
             .filter(Expr::cust("0"));
-        purging(nothing.exec(db)).await?;
+        let done = nothing.exec(db).await;
+        done.inspect_err(sqlite::notice)?;
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Purges go through what the row goes through.
 
-use std::any::type_name;
+use std::any::TypeId;
 use std::sync::atomic::AtomicBool;
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
 
 use crate::app::Roan;
 use crate::base::target::Target;
-use crate::orm::unseen;
+use crate::orm::{sqlite, unseen};
 
 /// What is known of the transaction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +23,10 @@ pub(super) enum State {
 impl State {
     /// SeaORM has no question for it, but types of its own.
     pub(super) fn of<C>() -> Self {
-        let name = type_name::<C>();
-        if name.ends_with("::DatabaseTransaction") {
+        let connection = typeid::of::<C>();
+        if connection == TypeId::of::<DatabaseTransaction>() {
             Self::Transaction
-        } else if name.ends_with("::DatabaseConnection") {
+        } else if connection == TypeId::of::<DatabaseConnection>() {
             Self::Autocommit
         } else {
             Self::Unknown
@@ -96,7 +96,8 @@ async fn write_row<C: ConnectionTrait>(
     };
     let values = statement.params.into_iter().map(sea_orm::Value::from);
     let insert = Statement::from_sql_and_values(backend, &*statement.sql, values);
-    db.execute_raw(insert).await?;
+    let done = db.execute_raw(insert).await;
+    done.inspect_err(sqlite::notice)?;
     if State::of::<C>() == State::Autocommit {
         outbox.committed();
     }

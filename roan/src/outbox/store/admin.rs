@@ -1,17 +1,17 @@
-//! What is asked about the tables now and then: counts, dead purges, replay, cleaning up.
+//! Occasional statements: counts, dead purges, replay, cleaning up.
 
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
-/// So many rows are deleted, or given up, at a time.
+/// The number of rows that are deleted, or given up, at a time.
 const BATCH: usize = 1000;
 
-/// A dead purge as it stands in the tables.
+/// A dead purge, as stored.
 #[derive(Debug)]
 pub(crate) struct DeadRow {
-    /// Negative for a purge that went to no node.
+    /// Negative for a purge that was not sent to any node.
     pub(crate) id: i64,
     pub(crate) cache: String,
     pub(crate) node: String,
@@ -22,7 +22,7 @@ pub(crate) struct DeadRow {
 }
 
 impl Store {
-    /// How many purges and deliveries wait, each counted up to `limit`.
+    /// Counts waiting purges and deliveries, each up to `limit`.
     pub(crate) async fn backlog(&mut self, limit: usize) -> Result<Backlog> {
         let count = |table: &str| {
             format!(
@@ -81,7 +81,7 @@ impl Store {
         Ok(dead)
     }
 
-    /// Lets dead purges wait again as new ones, and says how many. `None` is all.
+    /// Queues dead purges again as new ones, and returns their number. `None` means all.
     pub(crate) async fn requeue(&mut self, ids: Option<&[i64]>) -> Result<u64> {
         let anew = "state = 0, created_ms = {now}, error = NULL";
         let count = self
@@ -95,7 +95,7 @@ impl Store {
         Ok(count + self.of_dead(ids, &sql, -1).await?)
     }
 
-    /// Forgets dead purges, and says how many. `None` is all.
+    /// Deletes dead purges, and returns their number. `None` means all.
     pub(crate) async fn discard(&mut self, ids: Option<&[i64]>) -> Result<u64> {
         let count = self.of_dead(ids, "DELETE FROM roan_delivery", 1).await?;
         Ok(count + self.of_dead(ids, "DELETE FROM roan_outbox", -1).await?)
@@ -111,7 +111,7 @@ impl Store {
         self.execute_durably(&sql, &[]).await
     }
 
-    /// What a person asked for is not to be lost.
+    /// A person has requested this, so it must not be lost in a crash.
     async fn execute_durably(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
         if self.dialect != Dialect::Postgres {
             return self.connection.execute(sql, values).await;
@@ -122,7 +122,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Writes again what was purged since, each payload once, and says how many rows that makes.
+    /// Inserts the payloads that were purged since then again, each once, and returns the number of rows.
     pub(crate) async fn purge_since(&mut self, unix_ms: i64) -> Result<u64> {
         let sql = self.sql(&format!(
             "INSERT INTO roan_outbox (payload) SELECT DISTINCT payload FROM roan_outbox \
@@ -131,7 +131,7 @@ impl Store {
         self.execute_durably(&sql, &[unix_ms.into()]).await
     }
 
-    /// Deletes some of what ended longer ago than that, and says whether there may be more.
+    /// Deletes some of the rows that ended longer ago, and returns whether there may be more.
     pub(crate) async fn clean_up(&mut self, retention_ms: i64) -> Result<bool> {
         let mut more = false;
         for which in [
@@ -159,7 +159,7 @@ impl Store {
         Ok(more)
     }
 
-    /// Gives up deliveries older than that, some at a time; returns cache, node and target of each.
+    /// Gives up some deliveries that are older, and returns cache, node and target of each.
     pub(crate) async fn expire(
         &mut self,
         max_age_ms: i64,
@@ -191,7 +191,7 @@ impl Store {
         Ok(expired)
     }
 
-    /// Ends the deliveries to a node that is not there any more, and says how many there were.
+    /// Discards the deliveries to a node that is no longer configured, and returns their number.
     pub(crate) async fn end_deliveries(&mut self, cache: &str, node: &str) -> Result<u64> {
         let sql = self.sql(&format!(
             "DELETE FROM roan_delivery WHERE state = {WAITING} AND cache = ? AND node = ?"

@@ -1,4 +1,4 @@
-//! The triggers of the database, as its catalog shows them.
+//! The triggers of the database, from its catalog.
 
 use super::{Result, Store};
 use crate::outbox::connection::Value;
@@ -9,19 +9,19 @@ use crate::outbox::error::OutboxError;
 #[derive(Debug)]
 pub(crate) struct FoundTrigger {
     schema: String,
-    /// Whether a table without a schema is of this one.
+    /// Whether this is the schema of tables that are named without one.
     is_current_schema: bool,
     table: String,
     pub(crate) name: String,
-    /// What tells one trigger from another of that name: its text, or that of its function.
+    /// The text of the trigger, or of its function. It distinguishes triggers of the same name.
     pub(crate) body: String,
     pub(crate) is_enabled: bool,
-    /// The statements that take it away.
+    /// The statements that drop it.
     pub(crate) drop: Vec<String>,
 }
 
 impl FoundTrigger {
-    /// Whether it is on this table, which may be named with its schema.
+    /// Whether it belongs to this table, whose name may include a schema.
     pub(crate) fn is_on(&self, table: &str) -> bool {
         match table.split_once('.') {
             Some((schema, table)) => schema == self.schema && table == self.table,
@@ -38,13 +38,13 @@ impl FoundTrigger {
     }
 }
 
-/// A foreign key by which the database itself changes rows. The tables are named as in rules.
+/// A foreign key by which the database itself changes rows. Tables have the names that rules use.
 #[derive(Debug)]
 pub(crate) struct ForeignKey {
     pub(crate) name: String,
     pub(crate) child: String,
     pub(crate) parent: String,
-    /// Of the child and of the parent.
+    /// The columns of the child and of the parent.
     pub(crate) columns: Vec<(String, String)>,
     /// `CASCADE`, `SET NULL`, ...
     pub(crate) on_delete: String,
@@ -52,7 +52,7 @@ pub(crate) struct ForeignKey {
 }
 
 impl Store {
-    /// Those of MySQL, whose triggers are not told of what foreign keys do.
+    /// The foreign keys of MySQL, which does not fire triggers for them.
     pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
         if self.dialect != Dialect::MySql {
             return Ok(Vec::new());
@@ -94,7 +94,7 @@ impl Store {
     pub(crate) async fn triggers(&mut self) -> Result<Vec<FoundTrigger>> {
         let outbox = format!("{}outbox", self.prefix);
         let sql = match self.dialect {
-            // The path of the function says in which schema it finds the outbox.
+            // The `search_path` of the function names the schema of the outbox.
             Dialect::Postgres => {
                 "SELECT n.nspname::text, pg_table_is_visible(c.oid)::int::bigint, c.relname::text, \
                      t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint, \

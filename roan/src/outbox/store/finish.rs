@@ -1,4 +1,4 @@
-//! What became of taken rows.
+//! The results of taken rows.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, code, list};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
-/// Rows are inserted so many at a time: SQLite allows 999 values in one statement.
+/// The number of rows inserted at a time: SQLite allows 999 values in one statement.
 const ROWS: usize = 90;
 
 /// A delivery to write.
@@ -19,21 +19,21 @@ pub(crate) struct NewDelivery {
     /// Milliseconds since the write.
     pub(crate) age_ms: i64,
     pub(crate) attempts: i64,
-    /// Milliseconds until the next attempt; `None` when there will be none.
+    /// Milliseconds until the next attempt. `None` if there is no next attempt.
     pub(crate) due_in_ms: Option<i64>,
     pub(crate) error: Option<String>,
 }
 
-/// Rows that the relay is through with, and what is left of them.
+/// The rows that the relay has finished, and the deliveries that remain.
 #[derive(Debug, Default)]
 pub(crate) struct Ended {
-    /// Purges that every node has answered.
+    /// Purges that every node answered.
     pub(crate) done: Vec<i64>,
-    /// Purges that live on in deliveries.
+    /// Purges that continue as deliveries.
     pub(crate) later: Vec<i64>,
-    /// Purges that nobody can make, and why.
+    /// Purges that cannot be sent, and why.
     pub(crate) dead: Vec<(i64, String)>,
-    /// Deliveries that nobody can make, and why.
+    /// Deliveries that cannot be sent, and why.
     pub(crate) dead_deliveries: Vec<(i64, String)>,
     /// Deliveries, answered or written anew, and their purges.
     pub(crate) deliveries: Vec<(i64, i64)>,
@@ -55,11 +55,11 @@ impl Ended {
 }
 
 impl Store {
-    /// Writes it all, or nothing. Rows that another relay has taken over meanwhile are left to it.
+    /// Writes everything in one transaction. Rows that another relay has taken over meanwhile are left to it.
     pub(crate) async fn finish(&mut self, ended: &Ended) -> Result<()> {
         let relay = self.relay;
-        // The number of a relay stands in taken rows alone. With `state` in it, too, PostgreSQL looks
-        // through all that are taken.
+        // Only taken rows contain the number of a relay. With `state` in the condition, too, PostgreSQL scans all taken
+        // rows.
         let mine = format!("relay = {relay}");
         if self.dialect == Dialect::Postgres && ended.is_done_only() {
             return self.finish_done(&ended.done).await;
@@ -115,7 +115,7 @@ impl Store {
         self.connection.batch(statements.join(";\n")).await
     }
 
-    /// Whether the database refuses what was to be written, so that the same statement would fail again: SQLSTATE
+    /// Whether the database refuses a value, so that the same statement would fail again: SQLSTATE
     /// class 22 or 23, MySQL's 1366 (incorrect string value), SQLite's TOOBIG, CONSTRAINT and MISMATCH.
     pub(crate) fn refuses_a_value(error: &sqlx::Error) -> bool {
         code(error).is_some_and(|code| {
@@ -129,18 +129,18 @@ impl Store {
         code(error).is_some_and(|code| code.len() == 5 && code.starts_with("40"))
     }
 
-    /// Ends a transaction of which a statement has failed.
+    /// Rolls back a transaction after a statement has failed.
     pub(crate) async fn roll_back(&mut self) -> Result<()> {
         let rolled_back = self.connection.roll_back().await;
-        // SQLite has mostly done so itself, and then there is nothing to end.
+        // SQLite has usually done so itself: then there is no transaction.
         rolled_back.or_else(|error| match self.dialect {
             Dialect::Sqlite => Ok(()),
             Dialect::Postgres | Dialect::MySql => Err(error),
         })
     }
 
-    /// What almost all writes come to. Prepared, with one parameter for all rows, it costs PostgreSQL
-    /// less than half of what a list in the text does.
+    /// The usual result of a write. As a prepared statement with one parameter for all rows, it costs PostgreSQL less than
+    /// half of a list in the text.
     async fn finish_done(&mut self, ids: &[i64]) -> Result<()> {
         let sql = self.sql(&format!(
             "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = (SELECT {{now}}) \

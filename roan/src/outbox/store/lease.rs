@@ -1,24 +1,24 @@
-//! Leases: a relay that dies gives back what it has taken.
+//! Leases: the rows of a relay that has died return to the others.
 //!
-//! Each relay has a row with a beat, which it moves while it holds rows. The others watch the beats
-//! by their own clocks: no time is compared between machines, so clocks may be wrong or be set.
+//! Each relay has a row with a beat, which it increases while it holds rows. The others observe the beats by their own
+//! clocks. Times of different machines are never compared, so clocks may be wrong or be changed.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::{Result, Store, TAKEN, WAITING, list};
 
-/// Rows are given back so many at a time.
+/// The number of rows returned at a time.
 const BATCH: usize = 1000;
 
-/// How long each relay's beat has stood still.
+/// How long each relay's beat has not changed.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     seen: HashMap<i64, (i64, Instant)>,
 }
 
 impl Watch {
-    /// Takes the beats of now, and says who has stood still for `lease`.
+    /// Records the current beats, and returns the relays whose beat has not changed for `lease`.
     pub(crate) fn look(&mut self, beats: &[(i64, i64)], lease: Duration, now: Instant) -> Vec<i64> {
         self.seen
             .retain(|id, _| beats.iter().any(|(known, _)| known == id));
@@ -41,17 +41,17 @@ impl Store {
         self.relay
     }
 
-    /// Takes rows, and ends those taken before, under a number of an earlier connection.
+    /// Keeps the number of an earlier connection, for new rows and for those taken before.
     pub(crate) fn go_on_as(&mut self, relay: i64) {
         self.relay = relay;
     }
 
-    /// Shows the others that this relay lives.
+    /// Increases the beat of this relay.
     pub(crate) async fn beat(&mut self) -> Result<()> {
         let relay = self.relay;
         let sql = self.sql("UPDATE roan_relay SET beat = beat % 1000000000 + 1 WHERE id = ?");
         if self.connection.execute(&sql, &[relay.into()]).await? == 0 {
-            // New, or thought dead: then what was taken as that one is not ours any more.
+            // New, or considered dead: then the rows taken under this number belong to others now.
             self.relay = fastrand::i64(1..);
             let sql = self.sql("INSERT INTO roan_relay (id, beat) VALUES (?, 0)");
             self.connection.execute(&sql, &[self.relay.into()]).await?;
@@ -59,8 +59,8 @@ impl Store {
         Ok(())
     }
 
-    /// The other relays and their beats, and those that hold rows and have none: a relay may take
-    /// rows in the moment when it is thought dead.
+    /// The other relays with their beats, and those that hold rows without a beat: a relay may take rows at the moment at
+    /// which it is considered dead.
     pub(crate) async fn others(&mut self) -> Result<Vec<(i64, i64)>> {
         let sql = self.sql(&format!(
             "SELECT id, beat FROM roan_relay \
@@ -78,7 +78,7 @@ impl Store {
             .collect())
     }
 
-    /// Makes what a relay has taken wait again, and forgets it.
+    /// Returns the rows of a relay to the queue, and deletes the relay.
     pub(crate) async fn release(&mut self, relay: i64) -> Result<()> {
         let statements = [
             format!(
@@ -93,11 +93,10 @@ impl Store {
         self.transaction(&statements).await
     }
 
-    /// Gives back what stands as taken by this relay and is among neither these purges nor these
-    /// deliveries, and says how much that is.
+    /// Returns the rows to the queue that this relay has taken according to the database, but that are not among these
+    /// purges and deliveries. Returns their number.
     ///
-    /// Such rows are there when an answer was lost with the connection, and when PostgreSQL has
-    /// crashed and forgotten what a relay had written last.
+    /// Such rows exist if an answer was lost with the connection, or if PostgreSQL crashed and lost the relay's last writes.
     pub(crate) async fn release_but(
         &mut self,
         purges: &HashSet<i64>,
@@ -120,7 +119,7 @@ impl Store {
         Ok(count)
     }
 
-    /// Lets these purges wait again.
+    /// Returns these purges to the queue.
     pub(crate) async fn release_purges(&mut self, purges: &[i64]) -> Result<()> {
         self.give_back("roan_outbox", purges).await
     }
@@ -138,7 +137,7 @@ impl Store {
         Ok(())
     }
 
-    /// Gives back all that this relay has taken.
+    /// Returns all rows that this relay has taken to the queue.
     pub(crate) async fn release_own(&mut self) -> Result<()> {
         self.release(self.relay).await
     }

@@ -1,5 +1,4 @@
-//! The outbox's tables, as the relay uses them. One connection, one statement at a time; what the
-//! statements mean together is in `relay/`.
+//! The outbox's tables, as the relay uses them: one connection, one statement at a time. The decisions are in `relay/`.
 
 mod admin;
 mod catalog;
@@ -19,27 +18,26 @@ pub(crate) use admin::DeadRow;
 pub(crate) use catalog::{ForeignKey, FoundTrigger};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
-pub(crate) use take::TakenPurge;
+pub(crate) use take::{TakenPurge, Which};
 
 /// `state` of a row that waits.
 const WAITING: i64 = 0;
 /// `state` of a row that a relay has taken.
 const TAKEN: i64 = 1;
-/// `state` of a purge that every node has answered.
+/// `state` of a purge that every node answered.
 const DONE: i64 = 2;
-/// `state` of what is given up.
+/// `state` of a dead row.
 const DEAD: i64 = 3;
-/// `state` of a purge that lives on in deliveries.
+/// `state` of a purge that continues as deliveries.
 const DELIVERED_LATER: i64 = 4;
 
-/// See the module. After an error it is dropped, and another is opened: a transaction may be under
-/// way.
+/// A connection to the tables. It is dropped after an error, because a transaction may be open, and another is opened.
 #[derive(Debug)]
 pub(crate) struct Store {
     connection: Connection,
     dialect: Dialect,
     prefix: String,
-    /// Under which this relay takes rows.
+    /// The number under which this relay takes rows.
     relay: i64,
 }
 
@@ -57,9 +55,8 @@ impl Store {
         prefix: &str,
         lease: Duration,
     ) -> std::result::Result<Self, OutboxError> {
-        // A relay that falls silent in the middle of a transaction, since its machine has lost its
-        // power or its network, must not keep the rows that it has locked for as long as the database
-        // would wait for it. One that lives asks for something five times in a lease.
+        // If the machine of a relay loses its power or its network in a transaction, the rows must not stay
+        // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
         let silence = lease.clamp(Duration::from_secs(1), LONGEST_SILENCE);
         let opened = Connection::open(options, silence).await;
         let connection = opened.map_err(|error| match OutboxError::of(&error) {
@@ -92,18 +89,18 @@ impl Store {
     fn begin(&self) -> &'static str {
         match self.dialect {
             Dialect::Postgres | Dialect::MySql => "BEGIN",
-            // A transaction that began by reading could not become a writing one.
+            // A transaction that began by reading could not start to write.
             Dialect::Sqlite => "BEGIN IMMEDIATE",
         }
     }
 
-    /// Statements without values, all or none of them.
+    /// Runs statements without values in one transaction.
     async fn transaction(&mut self, statements: &[String]) -> Result<()> {
         let sql = format!("{};\n{};\nCOMMIT", self.begin(), statements.join(";\n"));
         self.connection.batch(sql).await
     }
 
-    /// Whether the tables are there, of the right version, and may be used.
+    /// Checks that the tables exist, have the right version, and that the user has the privileges.
     pub(crate) async fn check(&mut self) -> std::result::Result<(), OutboxError> {
         let found = self.version().await;
         match found.map_err(|error| OutboxError::of(&error))? {
@@ -127,7 +124,7 @@ impl Store {
         Ok(version.filter(|version| *version > 0))
     }
 
-    /// The tables that are not there, `roan_schema` left out.
+    /// The missing tables, without `roan_schema`.
     async fn missing_tables(&mut self) -> Result<Vec<String>> {
         let mut missing = Vec::new();
         for table in ["roan_outbox", "roan_delivery", "roan_relay"] {
@@ -140,7 +137,7 @@ impl Store {
 
     async fn is_there(&mut self, table: &str) -> Result<bool> {
         let table = self.sql(table);
-        // PostgreSQL would end the transaction for a table that is not there.
+        // PostgreSQL would abort the transaction for a missing table.
         if self.dialect == Dialect::Postgres {
             let sql = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
             let rows = self.connection.rows(sql, &[Value::Text(&table)]).await?;
@@ -156,9 +153,9 @@ impl Store {
         }
     }
 
-    /// Does once what the relay does, and takes it back.
+    /// Runs the relay's statements once, and rolls back.
     async fn rehearse(&mut self) -> Result<()> {
-        // That of no row: another rehearsal may be under way.
+        // The id does not belong to a row. Another program may run the same check.
         let id = self.relay.to_string();
         let statements = [
             self.begin(),
@@ -179,7 +176,7 @@ impl Store {
         self.connection.batch(sql).await
     }
 
-    /// Makes the tables, or brings them up to date. Several programs may do so at once.
+    /// Creates the tables, or brings them up to date. Several programs may do this at the same time.
     pub(super) async fn migrate(&mut self) -> std::result::Result<(), OutboxError> {
         self.begin_change().await?;
         let migrated = self.migrate_locked().await;
@@ -271,12 +268,12 @@ impl Store {
                 known: schema::VERSION,
             });
         }
-        // A dump may have left out the tables or the version, and a person may have dropped a table.
+        // A dump may have omitted the tables or the version, or a person may have dropped a table.
         let missing = self.missing_tables().await.map_err(of)?;
         match (missing.len(), has_version && found > 0) {
             (0, true) => Ok(()),
             (0, false) => {
-                // Made by these steps, of which only the last has left no trace.
+                // The tables exist, and only the version is missing.
                 let create = if has_version {
                     ""
                 } else {
@@ -295,7 +292,7 @@ impl Store {
                     } else {
                         String::new()
                     };
-                    // MySQL has no transactions for tables: its steps can be taken again.
+                    // On MySQL table statements are not transactional: its steps can be run again.
                     let up = format!("{drop}{}", migration.up);
                     self.connection.batch(up).await.map_err(of)?;
                 }
@@ -313,7 +310,7 @@ fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
 /// `roan_outbox`, `roan_delivery` and `roan_relay`.
 const TABLES_BESIDE_THE_VERSION: usize = 3;
 
-/// `(1, 2, 3)`; of no number, a list that holds none.
+/// `(1, 2, 3)`. Without numbers, a list that does not match any.
 fn list(numbers: impl IntoIterator<Item = i64>) -> String {
     let numbers: Vec<String> = numbers
         .into_iter()

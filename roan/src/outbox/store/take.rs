@@ -1,4 +1,6 @@
-//! Taking rows: those that wait, oldest first, and that no other relay is about to take.
+//! Taking rows: waiting rows, oldest first, that no other relay is taking.
+
+use std::time::Duration;
 
 use super::{DEAD, Store, TAKEN, WAITING, list};
 use crate::base::log::loudly;
@@ -15,7 +17,7 @@ pub(crate) struct TakenPurge {
     pub(crate) age_ms: i64,
 }
 
-/// What one node has not answered yet.
+/// A purge that one node has not answered yet.
 #[derive(Debug)]
 pub(crate) struct TakenDelivery {
     pub(crate) id: i64,
@@ -26,8 +28,18 @@ pub(crate) struct TakenDelivery {
     pub(crate) age_ms: i64,
 }
 
+/// Which deliveries to take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Which {
+    /// Those that no attempt was made for.
+    New,
+    /// Those that have failed. With `due_within`, those that are due: none is due later than that from
+    /// now, so one that says so was written before the clock was set back.
+    Failed { due_within: Option<Duration> },
+}
+
 impl Store {
-    /// Whether a purge waits. Cheaper than to take one.
+    /// Whether a purge waits. This is cheaper than taking one.
     pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
         let sql = self.sql(&format!(
             "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 LIMIT 1"
@@ -39,7 +51,7 @@ impl Store {
         let payload = self.dialect.bytes("payload");
         let columns = format!("id, {payload}, (SELECT {{now}}), created_ms");
         let rows = self
-            .take("roan_outbox", &columns, "ended_ms = 0", &[], limit)
+            .take("roan_outbox", &columns, "ended_ms = 0", ("id", limit), &[])
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenPurge {
@@ -74,7 +86,7 @@ impl Store {
         Ok(nodes)
     }
 
-    /// No node has such a name, so these deliveries are dead.
+    /// Nodes cannot have such names, so these deliveries are dead.
     async fn end_unreadable_nodes(&mut self, cache: &str, node: &str) -> sqlx::Result<()> {
         let sql = self.sql(&format!(
             "SELECT id, {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
@@ -100,27 +112,44 @@ impl Store {
         Ok(())
     }
 
-    /// Takes deliveries to one node that are due, or whether or not they are.
-    ///
-    /// None is due later than `cap_ms` from now: one that says so was written before the clock was
-    /// set back, and need not wait.
+    /// Takes deliveries to one node.
     pub(crate) async fn take_deliveries(
         &mut self,
         (cache, node): (&str, &str),
-        due_only: Option<i64>,
+        which: Which,
         limit: usize,
     ) -> sqlx::Result<Vec<TakenDelivery>> {
-        let mut which = "cache = ? AND node = ?".to_owned();
-        if let Some(cap_ms) = due_only {
-            which.push_str(&format!(
+        let mut condition = "cache = ? AND node = ? AND ".to_owned();
+        condition += match which {
+            Which::New => "attempts <= 0",
+            Which::Failed { .. } => "attempts > 0",
+        };
+        if let Which::Failed {
+            due_within: Some(cap),
+        } = which
+        {
+            let cap_ms = cap.as_millis();
+            condition.push_str(&format!(
                 " AND NOT (due_ms > {{now}} AND due_ms <= {{now}} + {cap_ms})"
             ));
         }
         let target = self.dialect.bytes("target");
         let columns = format!("id, purge_id, {target}, attempts, (SELECT {{now}}), created_ms");
         let values = [Value::Text(cache), Value::Text(node)];
+        let order = match which {
+            // Of a node that is down: see `Queue::next`.
+            Which::New if limit == 1 => "attempts DESC, id DESC",
+            // What has failed often has had its turns.
+            Which::New | Which::Failed { .. } => "attempts, id",
+        };
         let rows = self
-            .take("roan_delivery", &columns, &which, &values, limit)
+            .take(
+                "roan_delivery",
+                &columns,
+                &condition,
+                (order, limit),
+                &values,
+            )
             .await?;
         let taken = rows.iter().map(|row| {
             Ok(TakenDelivery {
@@ -132,7 +161,7 @@ impl Store {
             })
         });
         let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
-        taken.sort_unstable_by_key(|taken| taken.id);
+        taken.sort_unstable_by_key(|taken| (taken.attempts, taken.id));
         Ok(taken)
     }
 
@@ -141,18 +170,18 @@ impl Store {
         table: &str,
         columns: &str,
         which: &str,
+        (order, limit): (&str, usize),
         values: &[Value<'_>],
-        limit: usize,
     ) -> sqlx::Result<Vec<Row>> {
         let of_waiting = format!(
-            "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY id LIMIT ? {{skip locked}}"
+            "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY {order} LIMIT ? {{skip locked}}"
         );
         let mut values = values.to_vec();
         values.push(Value::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
         let relay = self.relay;
         let taking = format!("UPDATE {table} SET state = {TAKEN}, relay = {relay} WHERE id");
         let sql = match self.dialect {
-            // As an array the rows are chosen once; a subquery may be run again for each row.
+            // An array selects the rows once. PostgreSQL may run a subquery for each row.
             Dialect::Postgres => {
                 format!("{taking} = ANY(ARRAY(SELECT id {of_waiting})) RETURNING {columns}")
             }

@@ -1,4 +1,4 @@
-//! The body of a response: from the cache, or from the app and on its way into the cache.
+//! The body of a response: from the cache, or from the app and copied into the cache.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 use super::filling::Filling;
 
 pin_project! {
-    /// The body of a response that has come through an [`Embedded`](super::Embedded) cache.
+    /// The body of a response from an [`Embedded`](super::Embedded) cache.
     ///
-    /// That of the app is handed on as it comes, and never held back.
+    /// It passes the body of the app on frame by frame, without delay.
     pub struct CacheBody<B> {
         #[pin]
         source: Source<B>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Embedded;
 use super::store::Store;
 
-/// Configures an [`Embedded`] cache: begun by [`Embedded::builder`].
+/// Configures an [`Embedded`] cache. Create it with [`Embedded::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "call `build()`"]
 pub struct EmbeddedBuilder {
@@ -16,7 +16,7 @@ pub struct EmbeddedBuilder {
     default_ttl: Option<Duration>,
 }
 
-/// What is asked of a response before it is stored.
+/// The conditions for storing a response.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) max_body_size: usize,
@@ -35,39 +35,38 @@ impl Default for EmbeddedBuilder {
 }
 
 impl EmbeddedBuilder {
-    /// How much memory the pages may take, in bytes, nearly. Default: 64 MiB.
+    /// Sets the approximate memory for pages, in bytes. Default: 64 MiB.
     ///
-    /// When it is full, pages that are asked for often stay, and those that are asked for seldom
-    /// go, or are not stored in the first place.
+    /// A full cache keeps pages that are requested often. It evicts the others, or does not store them.
     pub fn capacity(mut self, bytes: u64) -> Self {
         self.capacity = bytes;
         self
     }
 
-    /// The longest body that is stored, in bytes. Default: an eighth of the capacity. A longer one
-    /// goes to the visitor all the same.
+    /// Sets the longest body that is stored, in bytes. Default: an eighth of the capacity. The visitor receives longer
+    /// bodies, too.
     pub fn max_body_size(mut self, bytes: usize) -> Self {
         self.max_body_size = Some(bytes);
         self
     }
 
-    /// Also keeps each `200` that has neither `Cache-Control` nor `Expires` nor `Pragma`, for that
-    /// long, at most ten years: as `proxy_cache_valid 200 1y` does in nginx. Default: no.
+    /// Also stores each `200` without `Cache-Control`, `Expires` and `Pragma`, for this time (at most ten years), as
+    /// `proxy_cache_valid 200 1y` does in nginx. Default: such responses are not stored.
     ///
-    /// Then a page that is not the same for all visitors, as one that reads a session cookie, must
-    /// say `Cache-Control: private`.
+    /// A page that differs between visitors, such as one that reads a session cookie, must then send
+    /// `Cache-Control: private`.
     pub fn default_ttl(mut self, duration: Duration) -> Self {
         self.default_ttl = Some(duration);
         self
     }
 
-    /// Names the cache, for reports and counters. Default: `embedded`.
+    /// Sets the name of the cache in reports and counters. Default: `embedded`.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// Makes the cache, with no pages in it.
+    /// Creates the cache, without pages.
     #[must_use]
     pub fn build(self) -> Embedded {
         let eighth = usize::try_from(self.capacity / 8).unwrap_or(usize::MAX);

@@ -1,39 +1,38 @@
-//! The fence: what was rendered before a purge is not stored after it.
+//! The fence: a page whose rendering began before a purge is not stored after it.
 
 use std::collections::HashMap;
 
 use super::label::Label;
 
-/// Purges are counted, and those of late remembered for as long as a fill is under way that may
-/// have begun before them.
+/// Counts purges, and remembers recent ones while a fill is in progress that may have begun before them.
 #[derive(Debug, Default)]
 pub(super) struct Fence {
-    /// How many purges there were.
+    /// The number of purges so far.
     now: u64,
-    /// How many fills are under way.
+    /// The number of fills in progress.
     fills: usize,
     /// The number of the last purge of each label.
     purged: HashMap<Label, u64>,
-    /// The last purge that is not remembered.
+    /// The number of the last purge that was forgotten.
     forgotten: u64,
 }
 
-/// When a fill began.
+/// The time at which a fill began, as a number of purges.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Start(u64);
 
 impl Fence {
-    /// Purges to remember. Beyond it all are forgotten at once, and the fills that are under way
-    /// then are not stored: a page rendered once too often, and never a stale one.
+    /// The maximum number of purges to remember. Beyond it all are forgotten, and the fills in progress are not stored: that
+    /// costs a render, and never leaves a stale page.
     const REMEMBERED: usize = 10_000;
 
-    /// A fill begins: before the app is asked, so before it reads a row.
+    /// Begins a fill. Called before the request reaches the app, so before the app reads a row.
     pub(super) fn begin(&mut self) -> Start {
         self.fills += 1;
         Start(self.now)
     }
 
-    /// A fill has ended, in whatever way.
+    /// Ends a fill, successful or not.
     pub(super) fn end(&mut self) {
         self.fills -= 1;
         if self.fills == 0 {
@@ -58,7 +57,7 @@ impl Fence {
         self.fills == 0 && self.purged.is_empty()
     }
 
-    /// Whether none of these was purged since.
+    /// Whether none of these labels was purged since.
     pub(super) fn lets_pass(&self, start: Start, labels: &[Label]) -> bool {
         let is_older = |purge: &u64| *purge <= start.0;
         is_older(&self.forgotten)

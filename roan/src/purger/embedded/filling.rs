@@ -1,4 +1,4 @@
-//! The copy that is taken of a body on its way to the visitor, and stored when it is whole.
+//! Copies a body on its way to the visitor, and stores the copy when it is complete.
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
@@ -9,7 +9,7 @@ use super::freshness::Lifetime;
 use super::store::Fill;
 use super::variant::{Selection, Variant};
 
-/// What was copied until now. Dropped, it stores nothing: the visitor has gone, or the app failed.
+/// The copy so far. If it is dropped, nothing is stored: the visitor disconnected, or the app failed.
 pub(super) struct Filling {
     fill: Fill,
     request: HeaderMap,
@@ -19,7 +19,7 @@ pub(super) struct Filling {
     chunks: Vec<Bytes>,
     length: usize,
     max_length: usize,
-    /// The length that the app has promised.
+    /// The length that the app has announced.
     expected: Option<u64>,
 }
 
@@ -45,7 +45,7 @@ impl Filling {
         }
     }
 
-    /// `None` when there is nothing to copy: the body is empty or too long.
+    /// `None` if there is nothing to copy: the body is empty or too long.
     pub(super) fn begin<B: Body>(mut self, body: &B) -> Option<Self> {
         let promised = self.head.headers().get(CONTENT_LENGTH);
         let promised = promised.and_then(|length| length.to_str().ok()?.parse().ok());
@@ -54,17 +54,17 @@ impl Filling {
         if self.expected > Some(max_length) {
             return None;
         }
-        // An HTTP server does not ask an empty body for its frames.
+        // An HTTP server does not poll an empty body.
         if body.is_end_stream() {
             return self.end();
         }
         Some(self)
     }
 
-    /// Copies a frame. `None` when that was the last, or there is no use in going on. An HTTP
-    /// server may never ask for the end after it.
+    /// Copies a frame. Returns `None` after the last frame, or if the page will not be stored. An HTTP server may never poll
+    /// for the end after that.
     pub(super) fn take(mut self, frame: &Frame<Bytes>, is_last: bool) -> Option<Self> {
-        // Trailers are not stored, so nor is a page that has some.
+        // Trailers are not stored, so a page with trailers is not stored either.
         let data = frame.data_ref()?;
         self.length += data.len();
         if self.length > self.max_length {
@@ -77,10 +77,10 @@ impl Filling {
         Some(self)
     }
 
-    /// Stores the copy, if it is whole.
+    /// Stores the copy, if it is complete.
     pub(super) fn end(self) -> Option<Self> {
         if self.expected.is_none() || self.is_as_long_as_promised() {
-            // A copy of just that size: a chunk may be a small part of a large buffer.
+            // A copy of exactly this size: a chunk may be a small part of a large buffer.
             let body = Bytes::from(self.chunks.concat());
             let variant = Variant::new(&self.head, self.selection, self.lifetime, body);
             self.fill.store(self.head.headers(), &self.request, variant);

@@ -1,4 +1,4 @@
-//! Which responses are stored, and for how long they are fresh (RFC 9111, as a shared cache).
+//! Which responses are stored, and how long they are fresh (RFC 9111, as a shared cache).
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -6,10 +6,10 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, EXPIRES, PRAGMA, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_cache_semantics::{CacheOptions, CachePolicy};
 
-/// Longer than any program runs, and short enough to be added to any time.
+/// Longer than any program runs, and short enough to be added to any time without overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// How long a response is fresh, and for whom.
+/// How long a response is fresh, and for which requests.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifetime {
     pub(super) fresh_until: Instant,
@@ -18,8 +18,8 @@ pub(super) struct Lifetime {
 }
 
 impl Lifetime {
-    /// That of a response to a GET; `None` when it must not be stored. `by_default` is for a 200
-    /// that says nothing about caches.
+    /// The freshness of a response to a GET. `None` if it must not be stored. `by_default` applies to a 200 without caching
+    /// headers.
     pub(super) fn of(
         response: &Response<()>,
         request: &HeaderMap,
@@ -55,8 +55,8 @@ impl Lifetime {
     }
 }
 
-/// With `Cache-Control` in lower case, for the directives are alike in any case, and the policy knows
-/// them in lower case only. `None` when it has a line that is no text, which may well forbid to store.
+/// The headers with `Cache-Control` in lower case: directives are case-insensitive, but the policy reads lower case only.
+/// `None` if a line is not a text, because it may forbid storing.
 fn in_lower_case(response: &Response<()>) -> Option<Response<()>> {
     let mut response = response.clone();
     let lines = response.headers_mut().iter_mut();
@@ -66,13 +66,13 @@ fn in_lower_case(response: &Response<()>) -> Option<Response<()>> {
     Some(response)
 }
 
-/// The request's own `Cache-Control` is left out, as nginx does: visitors have no say in what the
-/// site keeps, or anybody could have every page rendered at each request.
+/// Omits the request's own `Cache-Control`, as nginx does: otherwise any visitor could force the app to render each page
+/// at each request.
 fn policy(request_headers: HeaderMap, response: &Response<()>, now: SystemTime) -> CachePolicy {
     let mut request = Request::new(());
     *request.headers_mut() = request_headers;
     let options = CacheOptions {
-        // A page without a lifetime of its own is not fresh for a tenth of its age.
+        // No heuristic freshness: a page without its own lifetime is not stored.
         cache_heuristic: 0.0,
         immutable_min_time_to_live: Duration::ZERO,
         ..CacheOptions::default()

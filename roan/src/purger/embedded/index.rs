@@ -5,17 +5,17 @@ use std::collections::hash_map::Entry;
 
 use super::label::Label;
 
-/// Tells a page from another one that was stored under the same key.
+/// Distinguishes pages that were stored under the same key.
 pub(super) type PageId = u64;
 
-/// A page that is in the cache, or was.
+/// A page that is or was in the cache.
 #[derive(Debug, Clone)]
 pub(super) struct Indexed {
     pub(super) key: Label,
     pub(super) id: PageId,
 }
 
-/// See the module.
+/// The index from labels to pages.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pages: HashMap<Label, HashMap<Label, PageId>>,
@@ -29,7 +29,7 @@ impl Index {
         }
     }
 
-    /// Forgets a page, but not one that took its place under the same key.
+    /// Removes a page, but not one that replaced it under the same key.
     pub(super) fn remove(&mut self, page: &Indexed, labels: &[Label]) {
         for label in labels {
             let Entry::Occupied(mut entry) = self.pages.entry(label.clone()) else {

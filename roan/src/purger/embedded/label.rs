@@ -1,14 +1,13 @@
-//! Labels: by what pages are found and purged, in one name space.
+//! Labels: the names by which pages are found and purged, in one namespace.
 
 use std::sync::Arc;
 
 use crate::base::target::{Target, TargetKind};
 
-/// A host and a URL, or a host and a tag; without the host it means all hosts.
+/// A host and a URL, or a host and a tag. Without a host it means all hosts.
 ///
-/// As text a URL begins with `/` and a tag with a space, and neither is in a host, so no label can
-/// be mistaken for another. With a host and a URL it is the key of a page, and has the form of
-/// nginx's `$host$request_uri`.
+/// A URL begins with `/` and a tag with a space, and a host contains neither, so labels are unambiguous. A label with a
+/// host and a URL is the key of a page, in the form of nginx's `$host$request_uri`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Label(Arc<str>);
 
@@ -16,7 +15,7 @@ impl Label {
     /// All hosts, in place of one.
     pub(super) const ANY_HOST: &'static str = "";
 
-    /// `url` is a path with a query perhaps.
+    /// `url` is a path with an optional query.
     pub(super) fn url(host: &str, url: &str) -> Self {
         Self([host, url].concat().into())
     }

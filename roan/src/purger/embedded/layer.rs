@@ -1,4 +1,4 @@
-//! The layer, and the service that it makes of an app.
+//! The layer, and the service that it wraps around an app.
 
 use std::fmt;
 use std::future::Future;
@@ -22,10 +22,10 @@ use super::lookup::{Asked, Lookup};
 use super::store::Fill;
 use super::variant::{Selection, Variant};
 
-/// The header that nginx's configuration in the README sets, too.
+/// The header that the nginx configuration of the README also sets.
 const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
 
-/// Puts an [`Embedded`] cache before a service: [`Embedded::layer`].
+/// A tower layer that puts an [`Embedded`] cache in front of a service. Create it with [`Embedded::layer`].
 #[derive(Debug, Clone)]
 pub struct CacheLayer {
     cache: Embedded,
@@ -87,7 +87,7 @@ impl Status {
 /// Where the answer to a request comes from.
 enum Plan {
     Stored(Arc<Variant>),
-    /// From the app, and into the cache if there is a fill.
+    /// From the app, and also into the cache if there is a fill.
     App(Option<Status>, Option<(Fill, HeaderMap)>),
 }
 
@@ -108,14 +108,14 @@ impl Embedded {
             Some(variant) => return Plan::Stored(Arc::clone(variant)),
             None => Status::Miss,
         };
-        // The answer to a HEAD is no page.
+        // The answer to a HEAD is not a page.
         let fills = *request.method() == Method::GET;
         let Lookup { host, url, key } = page;
         let fill = fills.then(|| (self.store.begin_fill(&host, url, key), headers.clone()));
         Plan::App(Some(status), fill)
     }
 
-    /// The response on its way to the visitor, and into the cache if it may be stored.
+    /// The response for the visitor. It is also copied into the cache if it may be stored.
     fn pass<B: Body<Data = Bytes>>(
         &self,
         response: Response<B>,
@@ -158,7 +158,7 @@ where
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
-        // The one that has said it is ready serves this request, or gives up its place.
+        // The clone that reported readiness serves this request.
         let next = self.app.clone();
         let mut app = std::mem::replace(&mut self.app, next);
         match self.cache.plan(&request) {

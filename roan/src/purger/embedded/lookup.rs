@@ -1,4 +1,4 @@
-//! What a request asks for: a page with a key, or something that the cache has no part in.
+//! The page that a request asks for, if the cache can serve it.
 
 use http::header::HOST;
 use http::uri::Authority;
@@ -31,7 +31,7 @@ impl<'a> Asked<'a> {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return Self::Other;
         }
-        // The answer may depend on the body, which the key does not.
+        // The answer may depend on the body, but the key does not.
         if !request.body().is_end_stream() {
             return Self::Unclear;
         }
@@ -47,7 +47,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The host of the URL if it has one, else of the only `Host` (RFC 9112, section 3.2.2).
+/// The host of the URL if it has one, else that of the only `Host` header (RFC 9112, section 3.2.2).
 fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let mut lines = headers.get_all(HOST).iter();
     let host = match (uri.authority(), lines.next(), lines.next()) {

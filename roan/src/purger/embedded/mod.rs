@@ -1,4 +1,24 @@
-//! A cache inside the program, as a tower layer: see [`Embedded`].
+//! A cache inside the program, as a tower layer, for sites without nginx.
+//!
+//! Use it if one program serves the site: it needs no other server, it supports tags, and one purge is always enough,
+//! because it never stores a page that was rendered before a purge. Wrap the router in the layer, and purge the cache like
+//! any other:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use roan::{Embedded, Roan};
+//!
+//! # fn start(app: axum::Router) -> Result<axum::Router, roan::ConfigError> {
+//! let pages = Embedded::builder()
+//!     .default_ttl(Duration::from_secs(365 * 24 * 60 * 60)) // for pages without `Cache-Control`
+//!     .build();
+//! let app = app.layer(pages.layer());
+//! Roan::builder().cache(pages).install()?;
+//! # Ok(app)
+//! # }
+//! ```
+//!
+//! [`Embedded`] documents which pages are stored, keys, variants and tags.
 
 mod body;
 mod builder;
@@ -29,11 +49,10 @@ use self::store::Store;
 use super::{Answer, Cache, PurgeRequest, Purger};
 use crate::base::site::Site;
 
-/// A cache that lives in the program and holds its pages in memory: for a site without nginx.
-/// Clones share the pages.
+/// A cache inside the program that keeps pages in memory. Clones share the pages.
 ///
-/// It is a [tower] layer, for axum and whatever else is made of tower services, and it is purged by
-/// the same rules as nginx, tags included.
+/// It is a [tower] layer, for axum and other frameworks built on tower services. The same rules purge it as nginx, tags
+/// included.
 ///
 /// ```no_run
 /// use axum::http::header::CACHE_CONTROL;
@@ -65,48 +84,46 @@ use crate::base::site::Site;
 ///
 /// # Which pages are stored
 ///
-/// Those that say so, to GET requests, as RFC 9111 has it for a shared cache: `s-maxage` before
-/// `max-age` before `Expires`. Never what says `private`, `no-store` or `no-cache`, sets a cookie,
-/// or varies by `*`. With [`EmbeddedBuilder::default_ttl`] also what says nothing.
+/// Responses to GET requests that RFC 9111 allows a shared cache to store: with `s-maxage`, else `max-age`, else
+/// `Expires`. Never responses with `private`, `no-store` or `no-cache`, with a cookie, or with `Vary: *`. With
+/// [`EmbeddedBuilder::default_ttl`] also responses without any of these headers.
 ///
-/// For a page that is to stay until it is purged, send `s-maxage=31536000, max-age=0`: the cache
-/// obeys the first, and a browser, which nobody can purge, the second. Any other shared cache
-/// between the program and the visitors obeys the first, too: where there is one that Roan does not
-/// purge, send no `Cache-Control` and use [`EmbeddedBuilder::default_ttl`].
+/// To keep a page until it is purged, send `s-maxage=31536000, max-age=0`. The cache obeys the first; a browser, which
+/// cannot be purged, obeys the second. Any other shared cache between the program and the visitors obeys the first, too.
+/// If Roan does not purge that cache, omit `Cache-Control` and use [`EmbeddedBuilder::default_ttl`].
 ///
 /// # What visitors see
 ///
-/// The response of the app as it was, with its `Cache-Control`, and without `Age`: to the outside
-/// the cache is a part of the app. `X-Cache-Status` tells about it in nginx's words:
+/// The response of the app, with its `Cache-Control` and without `Age`: to clients the cache is part of the app.
+/// `X-Cache-Status` describes the answer in nginx's words:
 ///
 /// | value | the answer is |
 /// |---|---|
 /// | `HIT` | from the cache |
-/// | `MISS` | from the app, and stored if it may be |
-/// | `EXPIRED` | the same; the stored one was too old |
-/// | `BYPASS` | from the app: the request has a body or no usable `Host`, or it has `Authorization` and the stored page is not for all (RFC 9111, section 3.5) |
+/// | `MISS` | from the app, and stored if allowed |
+/// | `EXPIRED` | the same; the stored page was too old |
+/// | `BYPASS` | from the app: the request has a body or no usable `Host`, or it has `Authorization` and the stored page does not allow that (RFC 9111, section 3.5) |
 /// | none | from the app: neither GET nor HEAD |
 ///
-/// A HEAD is answered from the page of the GET. The request's own `Cache-Control` is not heeded,
-/// nor by nginx: a visitor has no say in how often the app renders.
+/// The page of a GET also answers a HEAD. The cache ignores the request's own `Cache-Control`, as nginx does: visitors do
+/// not decide how often the app renders.
 ///
 /// # Keys, hosts and variants
 ///
-/// The key is the host of the request in lower case without its port, then the path and query byte
-/// for byte: nginx's `$host$request_uri`. So the layer goes around the whole router, where nothing
-/// has been cut off the URL yet. A purge with a site goes to the pages of its host; without one, to
-/// those of all hosts. A purge removes all variants (`Vary`) of a page; 16 of each are kept. Put a
-/// layer that compresses around this one, rather than into it.
+/// The key is the host of the request in lower case without its port, then the path and query byte for byte: nginx's
+/// `$host$request_uri`. So wrap the layer around the whole router, before a nested router shortens the URL. A purge with a
+/// site removes the pages of its host; without a site, those of all hosts. A purge removes all variants (`Vary`) of a
+/// page. The cache keeps 16 variants of each page. Put a layer that compresses around this one, not inside it.
 ///
 /// # Tags
 ///
-/// `Surrogate-Key` has the tags of a page, with spaces between them, as for Fastly. The header is
-/// left in the response, for a CDN further out.
+/// The response header `Surrogate-Key` lists the tags of a page, separated by spaces, as for Fastly. It stays in the
+/// response, for a CDN in front of the program.
 ///
 /// # No stale page
 ///
-/// A page whose rendering began before a purge is not stored after it. So one purge is enough, and
-/// there is no second one ([`Roan`](crate::Roan)'s rebound).
+/// A page that was still being rendered when its purge arrived is not stored, so one purge is enough. Roan does not send a
+/// second one ([`RoanBuilder::rebound`](crate::RoanBuilder::rebound)).
 ///
 /// [tower]: https://docs.rs/tower
 #[derive(Clone)]
@@ -117,13 +134,13 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// With 64 MiB for pages that say for how long they may be stored.
+    /// Creates a cache of 64 MiB, for pages with caching headers.
     #[must_use]
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// Begins a cache with other settings.
+    /// Returns a builder for a cache with other settings.
     ///
     /// ```
     /// use std::time::Duration;
@@ -137,7 +154,7 @@ impl Embedded {
         EmbeddedBuilder::default()
     }
 
-    /// The layer to put around the app: `router.layer(pages.layer())`.
+    /// Returns the layer for the app: `router.layer(pages.layer())`.
     #[must_use]
     pub fn layer(&self) -> CacheLayer {
         CacheLayer::new(self.clone())
@@ -167,7 +184,7 @@ impl Purger for Embedded {
             true => Answer::purged(),
             false => Answer::not_cached(),
         };
-        // There is no other key that it could have taken for this one.
+        // It cannot have confused the key with another one.
         answer.verified()
     }
 }

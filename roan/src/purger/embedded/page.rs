@@ -1,4 +1,4 @@
-//! Pages: all that is stored under one key.
+//! Pages: everything stored under one key.
 
 use std::sync::Arc;
 
@@ -8,22 +8,21 @@ use super::index::{Indexed, PageId};
 use super::label::Label;
 use super::variant::Variant;
 
-/// A page with its variants; never changed, only replaced.
+/// A page with its variants. It is never changed, only replaced.
 #[derive(Debug)]
 pub(super) struct Page {
     pub(super) id: PageId,
-    /// By what it is purged; its key is one of them.
+    /// The labels that purge it; its key is one of them.
     pub(super) labels: Arc<[Label]>,
     variants: Vec<Arc<Variant>>,
     weight: u32,
 }
 
 impl Page {
-    /// More variants of one page push out the oldest.
+    /// The maximum number of variants. Further variants replace the oldest.
     const VARIANTS: usize = 16;
 
-    /// A page with one variant, and those of the `former` page under the same key that answer
-    /// other requests.
+    /// A page with this variant, and those variants of the `former` page under the same key that answer other requests.
     pub(super) fn new(
         id: PageId,
         mut labels: Vec<Label>,
@@ -45,7 +44,7 @@ impl Page {
         variants.push(Arc::new(variant));
         labels.sort_unstable();
         labels.dedup();
-        // A label is in the index, too, where it may be the only one of its text.
+        // The index also contains the label, and may hold its only other copy.
         let labelled: usize = labels.iter().map(|label| 2 * label.len() + 128).sum();
         let bodies: usize = variants.iter().map(|variant| variant.weight()).sum();
         let weight = 256 + labelled + bodies;
@@ -64,7 +63,7 @@ impl Page {
             .find(|variant| variant.matches(request))
     }
 
-    /// Its bytes in memory, nearly.
+    /// Its approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> u32 {
         self.weight
     }

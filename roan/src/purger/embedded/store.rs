@@ -1,4 +1,4 @@
-//! The store: the pages, and what keeps purges, fills and evictions in step.
+//! The store: the pages, and the coordination of purges, fills and evictions.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,8 +10,8 @@ use super::label::Label;
 use super::page::Page;
 use super::variant::Variant;
 
-/// Readers look up pages without a lock. Whoever stores or purges has the lock of the books, so
-/// that no page can slip in between the question to the fence and the answer of the cache.
+/// Lookups do not take a lock. Storing and purging take the lock of the books, so that a page cannot be stored between the
+/// check of the fence and the purge of the cache.
 pub(super) struct Store {
     pages: moka::sync::Cache<Label, Arc<Page>>,
     books: Mutex<Books>,
@@ -25,12 +25,12 @@ struct Books {
     last_id: PageId,
 }
 
-/// A page that has left the cache and is to leave the index. The cache tells of it from whichever
-/// thread and call it likes, also under the lock of the books, so it waits here for their next use.
+/// A page that has left the cache and must leave the index. The cache reports it from any thread and call, also under the
+/// lock of the books, so it waits here for the next use of the books.
 type Gone = (Indexed, Arc<[Label]>);
 
 impl Store {
-    /// Holds pages of at most `capacity` bytes.
+    /// Creates a store for at most `capacity` bytes of pages.
     pub(super) fn new(capacity: u64) -> Self {
         let gone = Arc::<Mutex<Vec<Gone>>>::default();
         let told = Arc::clone(&gone);
@@ -53,8 +53,7 @@ impl Store {
         self.pages.get(key)
     }
 
-    /// Removes every page that carries `label`, and keeps out those that are being rendered.
-    /// Whether there was one.
+    /// Removes every page with `label`, and keeps out those that are being rendered. Returns whether there was one.
     pub(super) fn purge(&self, label: &Label) -> bool {
         let mut books = self.books();
         books.fence.purge(label);
@@ -66,7 +65,7 @@ impl Store {
         removed
     }
 
-    /// To be called before the app is asked for a page. The fill ends when it is dropped.
+    /// Begins a fill. Call it before the request reaches the app. The fill ends when it is dropped.
     pub(super) fn begin_fill(self: &Arc<Self>, host: &str, url: &str, key: Label) -> Fill {
         Fill {
             store: Arc::clone(self),
@@ -100,7 +99,7 @@ impl Store {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes out of the index what has left the cache.
+    /// Removes the pages that have left the cache from the index.
     fn tidy(&self, books: &mut Books) {
         let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
         for (page, labels) in gone {
@@ -108,13 +107,13 @@ impl Store {
         }
     }
 
-    /// Whether no fill is under way, so that no purge is remembered.
+    /// Whether no fill is in progress, so that no purge is remembered.
     #[cfg(test)]
     pub(super) fn is_at_rest(&self) -> bool {
         self.books().fence.is_at_rest()
     }
 
-    /// The pages, their bytes, and the labels in the index, when all that is due has been done.
+    /// The number of pages, their bytes, and the number of labels in the index, after all pending work.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (u64, u64, usize) {
         self.pages.run_pending_tasks();
@@ -135,8 +134,7 @@ pub(super) struct Fill {
 }
 
 impl Fill {
-    /// Stores what came of it, unless it was purged meanwhile. `head` is that of the response,
-    /// with its tags.
+    /// Stores the page, unless it was purged meanwhile. `head` is the head of the response, with its tags.
     pub(super) fn store(self, head: &HeaderMap, request: &HeaderMap, variant: Variant) -> bool {
         self.store.store(&self, head, request, variant)
     }

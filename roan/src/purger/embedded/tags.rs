@@ -1,8 +1,8 @@
-//! Tags: what a response says about the rows that it shows.
+//! Tags: the response header that names the rows on a page.
 
 use http::HeaderMap;
 
-/// The header of tags, with spaces between them, as Fastly reads it.
+/// The header of tags, separated by spaces, as Fastly defines it.
 pub(super) const SURROGATE_KEY: &str = "surrogate-key";
 
 /// The tags of a response.

@@ -1,4 +1,4 @@
-//! Variants: one stored response, and for which requests it is (`Vary`).
+//! Variants: a stored response, and the requests that it answers (`Vary`).
 
 use std::time::Instant;
 
@@ -25,7 +25,7 @@ const OF_ONE_ANSWER: [&str; 9] = [
 #[derive(Debug)]
 pub(super) struct Variant {
     pub(super) fresh_until: Instant,
-    /// Whether it may go to a request with `Authorization`.
+    /// Whether it may answer a request with `Authorization`.
     pub(super) authorized: bool,
     selection: Selection,
     status: StatusCode,
@@ -54,7 +54,7 @@ impl Variant {
         }
     }
 
-    /// Whether this is the answer to a request with these headers.
+    /// Whether this answers a request with these headers.
     pub(super) fn matches(&self, request: &HeaderMap) -> bool {
         self.selection.matches(request)
     }
@@ -77,7 +77,7 @@ impl Variant {
         response
     }
 
-    /// Its bytes in memory, nearly.
+    /// Its approximate size in memory, in bytes.
     pub(super) fn weight(&self) -> usize {
         const STRUCTS: usize = 512;
         let headers = self.headers.iter();
@@ -93,13 +93,13 @@ impl Variant {
 pub(super) struct Selection(Vec<(HeaderName, Vec<HeaderValue>)>);
 
 impl Selection {
-    /// `None` when no later request can be told to be alike: `Vary: *`, or names that are none.
+    /// `None` if later requests cannot be compared: `Vary: *`, or names that are not valid.
     pub(super) fn new(response: &HeaderMap, request: &HeaderMap) -> Option<Self> {
         let mut selection = Vec::new();
         for line in response.get_all(VARY) {
             let names = line.to_str().ok()?.split(',').map(str::trim);
             for name in names.filter(|name| !name.is_empty()) {
-                // A header name may have a `*` in it.
+                // A header name may contain a `*`.
                 if name == "*" {
                     return None;
                 }

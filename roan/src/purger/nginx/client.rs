@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
@@ -13,7 +14,7 @@ use super::setup::{CHECK_URL, Reply, Setup};
 use crate::base::log::warn_loudly;
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::purger::http::{failure, read_to_end};
+use crate::purger::http::{failure, read_to_end, retry_after};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
 /// The client of one nginx.
@@ -23,7 +24,7 @@ pub(super) struct NginxNode {
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) setup: Setup,
-    /// Whether it was said that no site is configured: once for all nodes.
+    /// Whether a missing site was logged: once for all nodes.
     pub(super) has_said_no_site: Arc<AtomicBool>,
 }
 
@@ -39,7 +40,7 @@ impl NginxNode {
         }
         headers.insert(HOST, site.header().clone());
         if let Some(scheme) = site.scheme() {
-            // For keys with a scheme: a map over this header gives the page's own.
+            // For keys with a scheme: a `map` over this header returns the scheme of the page.
             headers.insert(
                 "x-forwarded-proto",
                 HeaderValue::from_static(scheme_name(scheme)),
@@ -48,7 +49,7 @@ impl NginxNode {
         Some(request)
     }
 
-    /// Sends a request; without a whole reply, the answer says why.
+    /// Sends a request. Without a complete reply, the answer says why.
     async fn send(&self, request: Request) -> Result<Reply, Answer> {
         let mut response = self
             .http
@@ -58,6 +59,7 @@ impl NginxNode {
         let status = response.status();
         let key = response.headers_mut().remove(key::HEADER);
         let from = response.remote_addr();
+        let pause = retry_after(response.headers(), SystemTime::now());
         // The connection is only used again once the body was read; an answer that breaks off is no answer.
         read_to_end(&mut response)
             .await
@@ -66,6 +68,7 @@ impl NginxNode {
             status,
             key: key.map(|key| key.as_bytes().to_vec()),
             from,
+            pause,
         })
     }
 
@@ -76,8 +79,13 @@ impl NginxNode {
         match self.send(request).await {
             Ok(reply) => {
                 let (method, location) = (self.method.as_str(), &self.location);
-                self.setup
-                    .answer(&reply, method, location, site, target.as_str())
+                let answer = self
+                    .setup
+                    .answer(&reply, method, location, site, target.as_str());
+                match reply.pause {
+                    Some(pause) => answer.retry_after(pause),
+                    None => answer,
+                }
             }
             Err(answer) => answer,
         }
@@ -87,8 +95,8 @@ impl NginxNode {
         let own = self.location.own_site();
         if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
             warn_loudly(format_args!(
-                "no site is configured, so purges go to the pages of {}, the host of the purge URL: set `ROAN_SITE`, \
-                 or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
+                "no default site is configured, so rules without `site = ...` purge the pages of {}, the host of the \
+                 purge URL: set `ROAN_SITE`, or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
                 own.authority()
             ));
         }

@@ -1,4 +1,4 @@
-//! The settings of an [`Nginx`] as data: from a config file, or from the environment.
+//! The settings of an [`Nginx`] as data, from a configuration file or the environment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,18 +19,18 @@ pub struct NginxConfig {
     pub nodes: Vec<String>,
     /// The purge URLs of nodes with names of their own.
     pub named_nodes: BTreeMap<String, String>,
-    /// The method of a purge.
+    /// The HTTP method of a purge, by default `GET`.
     pub method: Option<String>,
-    /// Headers to send with each purge. Their values are secrets.
+    /// Headers to send with each purge. `Debug` does not show their values.
     pub headers: BTreeMap<String, String>,
-    /// Whether to use the proxies that the environment names.
+    /// Whether to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
     pub env_proxy: bool,
-    /// The key of a page: see [`Nginx::key`].
+    /// The key of a page, as for [`Nginx::key`].
     pub key: Option<String>,
 }
 
 impl NginxConfig {
-    /// Each field that the environment can set, and its variable.
+    /// The fields that the environment can set, with their variables.
     pub(crate) const VARIABLES: [(&str, &str); 5] = [
         ("nodes", "ROAN_PURGE_URL"),
         ("method", "ROAN_PURGE_METHOD"),
@@ -39,7 +39,7 @@ impl NginxConfig {
         ("key", "ROAN_PURGE_KEY"),
     ];
 
-    /// What the environment says; `get` gives the value of a variable that is set.
+    /// Reads the environment; `get` returns the value of a variable.
     pub(crate) fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Nginx, ConfigError> {
         let get = |field| get(&variable(field));
         let urls = get("nodes").unwrap_or_else(|| DEFAULT_PURGE_URL.to_owned());
@@ -55,7 +55,7 @@ impl NginxConfig {
             None | Some("0") => false,
             Some("1") => true,
             Some(other) => {
-                let problem = "is neither 0 nor 1: write `1` to use the proxies of the environment";
+                let problem = "must be 0 or 1: write `1` to use the proxies of the environment";
                 return Err(ConfigError::value(variable("env_proxy"), other, problem));
             }
         };
@@ -70,7 +70,7 @@ impl NginxConfig {
         config.nginx(&variable)
     }
 
-    /// The cache with these settings. `named` gives a field the name under which the user knows it.
+    /// Returns the cache with these settings. `named` returns the name by which the user knows a field.
     pub(crate) fn nginx(&self, named: &dyn Fn(&str) -> String) -> Result<Nginx, ConfigError> {
         let known_as = |field: &'static str| move |error: ConfigError| error.about(&named(field));
         let mut nginx = Nginx::new();
@@ -83,7 +83,7 @@ impl NginxConfig {
                 .map_err(known_as("named_nodes"))?;
         }
         if nginx.nodes.is_empty() {
-            let problem = format!("has no purge URL: write `{DEFAULT_PURGE_URL}`");
+            let problem = format!("is empty: write a purge URL, such as `{DEFAULT_PURGE_URL}`");
             return Err(ConfigError::value(named("nodes"), "", problem));
         }
         if let Some(name) = &self.name {
@@ -123,7 +123,7 @@ fn variable(field: &str) -> String {
     entry.map_or(field, |(_, variable)| *variable).to_owned()
 }
 
-/// A comma may be in a password too, so only one before another URL separates.
+/// A comma may be part of a password, so only a comma before another URL separates.
 fn listed_urls(value: &str) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     for part in value.split(',') {

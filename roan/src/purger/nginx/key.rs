@@ -1,6 +1,7 @@
-//! The key that a purge location says it has purged.
+//! The key that a purge location returns.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use super::pattern::KeyPattern;
 use crate::base::site::Site;
@@ -8,8 +9,8 @@ use crate::base::site::Site;
 /// The response header in which a purge location names the key that it was asked to purge.
 pub(super) const HEADER: &str = "x-roan-purge";
 
-/// The keys in use, where none is configured. Not those with `$uri`: a key that a purge location makes of `$1` by
-/// mistake, and so decodes, looks the same.
+/// The usual keys, used if none is configured. Not those with `$uri`: a purge location that decodes by mistake, with
+/// `$1`, returns the same key.
 const USUAL: [&str; 9] = [
     "$host$request_uri",
     "$http_host$request_uri",
@@ -22,24 +23,30 @@ const USUAL: [&str; 9] = [
     "$request_uri",
 ];
 
-/// What is known of the keys of one node: the configured pattern, else the usual ones that all its answers had.
+/// What is known of the keys of one node: the configured pattern, else for each site the usual ones that all its answers
+/// had. (Two servers of one nginx may have keys of two forms.)
 #[derive(Debug)]
 pub(super) struct Keys {
     patterns: Vec<KeyPattern>,
-    /// A bit for each pattern: whether it can be the one.
-    possible: AtomicU32,
-    /// Whether a query with an escape came through to the key.
-    whole: AtomicBool,
+    sites: Mutex<HashMap<String, Seen>>,
 }
 
-/// What a key is that a purge location named.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// A bit for each pattern: whether it can be the one.
+    possible: u32,
+    /// Whether a query with an escape came through to the key.
+    whole: bool,
+}
+
+/// The judgement of a key that a purge location returned.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// The key of the page.
     Right,
-    /// The same without some parameters of the query, which this nginx cuts out of its keys.
+    /// The same without some parameters of the query, which this nginx removes from its keys.
     Cut,
-    /// A form that is not known, with the host and the URL of the page in it.
+    /// An unknown form that contains the host and the URL of the page.
     Unknown,
     /// The key of another page, and why.
     Wrong(String),
@@ -53,18 +60,25 @@ impl Keys {
         };
         Self {
             patterns,
-            possible: AtomicU32::new(u32::MAX),
-            whole: AtomicBool::new(false),
+            sites: Mutex::default(),
         }
     }
 
-    /// Judges the key that was named for a purge of `url`. A right one shows which pattern is in use: from then on it
-    /// must be that.
+    /// Judges the key that was returned for a purge of `url`. A right key shows which pattern the node uses: later keys must
+    /// have the same.
     pub(super) fn judge(&self, found: &[u8], site: &Site, url: &str) -> Named {
         let bits = self.bits(|pattern| pattern.matches(found, site, url));
-        let before = self.possible.load(Ordering::Relaxed);
+        let Seen {
+            possible: before,
+            whole,
+        } = self.at(site, |seen| {
+            let before = *seen;
+            if bits & before.possible != 0 {
+                seen.possible &= bits;
+            }
+            before
+        });
         if bits & before != 0 {
-            self.possible.fetch_and(bits, Ordering::Relaxed);
             return Named::Right;
         }
         let shown = String::from_utf8_lossy(found);
@@ -75,15 +89,15 @@ impl Keys {
             .next()
             .unwrap_or_default();
         let problem =
-            format!("the purge location named the key {shown:?}, where {example:?} was expected");
+            format!("the purge location returned the key {shown:?} instead of {example:?}");
         if bits != 0 && self.patterns.len() > 1 {
             return Named::Wrong(format!(
-                "{problem}, as in the answers before: if its configuration has changed, restart this program, else \
-                 give all servers behind this purge URL the same"
+                "{problem}, which its earlier answers had: if its configuration has changed, restart this program; otherwise \
+                 give the same configuration to all servers behind this purge URL"
             ));
         }
         let is_cut = self.bits(|pattern| pattern.matches_cut(found, site, url)) & before != 0;
-        if is_cut && self.whole.load(Ordering::Relaxed) {
+        if is_cut && whole {
             return Named::Cut;
         }
         if self.patterns.len() > 1 && !is_cut && has_host_and_url(found, site, url) {
@@ -104,8 +118,16 @@ impl Keys {
     }
 
     /// Notes that a query with an escape came through to the key.
-    pub(super) fn are_whole(&self) {
-        self.whole.store(true, Ordering::Relaxed);
+    pub(super) fn are_whole(&self, site: &Site) {
+        self.at(site, |seen| seen.whole = true);
+    }
+
+    fn at<T>(&self, site: &Site, look: impl FnOnce(&mut Seen) -> T) -> T {
+        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        look(sites.entry(site.authority().to_owned()).or_insert(Seen {
+            possible: u32::MAX,
+            whole: false,
+        }))
     }
 
     fn bits(&self, is_so: impl Fn(&KeyPattern) -> bool) -> u32 {
@@ -116,8 +138,8 @@ impl Keys {
     }
 }
 
-/// Whether a key of an unknown form can be that of the page: it has the whole host and after it the whole URL, with
-/// nothing between them that belongs to another host or path.
+/// Whether a key of an unknown form can be that of the page: it contains the whole host and later the whole URL, without
+/// a part of another host or path in between.
 fn has_host_and_url(key: &[u8], site: &Site, url: &str) -> bool {
     let Ok(key) = std::str::from_utf8(key) else {
         return false;
@@ -202,17 +224,20 @@ mod tests {
     }
 
     #[test]
-    fn a_node_keeps_to_the_form_that_it_has_shown() {
+    fn a_node_keeps_to_the_form_that_it_has_shown_for_a_site() {
         let keys = Keys::new(None);
         assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
         let Named::Wrong(problem) = judged(&keys, "httpswww.example.org/a?b") else {
             panic!("another form was accepted");
         };
         assert!(
-            problem.contains(r#"where "www.example.org/a?b" was expected, as in"#),
+            problem.contains(r#"instead of "www.example.org/a?b", which its earlier"#),
             "{problem}"
         );
         assert_eq!(judged(&keys, "www.example.org/a?b"), Named::Right);
+        let other = "https://shop.example.org".parse().unwrap();
+        let key = b"httpsshop.example.org/a?b";
+        assert_eq!(keys.judge(key, &other, "/a?b"), Named::Right);
     }
 
     #[test]
@@ -233,7 +258,7 @@ mod tests {
         let keys = Keys::new(None);
         let key = "www.example.org/a";
         assert!(matches!(judged(&keys, key), Named::Wrong(_)));
-        keys.are_whole();
+        keys.are_whole(&site());
         assert_eq!(judged(&keys, key), Named::Cut);
     }
 }

@@ -14,10 +14,10 @@ use crate::error::ConfigError;
 /// A purge URL, parsed and split.
 #[derive(Clone)]
 pub(super) struct PurgeLocation {
-    /// Without credentials and without a trailing slash: a target is appended to it.
+    /// The URL without credentials and without a trailing slash. Targets are appended to it.
     prefix: String,
     authority: String,
-    /// The site whose `Host` is sent when none is configured.
+    /// The site whose `Host` is sent if none is configured.
     site: Site,
     authorization: Option<HeaderValue>,
 }
@@ -47,8 +47,7 @@ impl PurgeLocation {
         self.authorization.as_ref()
     }
 
-    /// The URL to request; `None` if the HTTP client would send another path than that of the
-    /// target, byte for byte.
+    /// The URL to request. `None` if the HTTP client would not send the path of the target byte for byte.
     pub(super) fn of(&self, target: &Target) -> Option<Url> {
         let mut url = String::with_capacity(self.prefix.len() + target.as_str().len());
         url.push_str(&self.prefix);
@@ -79,7 +78,9 @@ impl FromStr for PurgeLocation {
             return error("is not a URL: write `http://localhost/purge`");
         };
         if url.cannot_be_a_base() || !matches!(url.scheme(), "http" | "https") {
-            return error("is neither http nor https: write `http://localhost/purge`");
+            return error(
+                "must begin with `http://` or `https://`: write `http://localhost/purge`",
+            );
         }
         if url.scheme() == "https" && !cfg!(feature = "rustls") {
             return error("is https, which needs the feature `rustls` of the crate `roan`");
@@ -89,7 +90,7 @@ impl FromStr for PurgeLocation {
                 "has a query or fragment: write it without, as the URL of a page is appended to it",
             );
         }
-        // Or a part of the password would be taken for the path, and shown.
+        // Otherwise a part of the password would be treated as the path, and shown.
         if url.path().contains('@') {
             return error(
                 "has an `@` in its path: in a password write `/` as `%2F` and `\\` as `%5C`",
@@ -136,14 +137,14 @@ fn decoded(text: &str) -> String {
 /// The value of `Authorization` for basic authentication (RFC 7617).
 #[expect(
     clippy::expect_used,
-    reason = "base64 is made of characters that a header may have"
+    reason = "base64 contains only characters that a header may have"
 )]
 pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
     use base64::Engine;
     let credentials = format!("{user}:{password}");
     let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
     let mut value = HeaderValue::from_str(&format!("Basic {encoded}"))
-        .expect("base64 has only characters that a header may have");
+        .expect("base64 contains only characters that a header may have");
     value.set_sensitive(true);
     value
 }

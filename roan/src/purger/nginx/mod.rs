@@ -23,19 +23,18 @@ use super::http::Connecting;
 use super::{Cache, NodeClient};
 use crate::error::ConfigError;
 
-/// The purge URL when nothing is configured: that of roan 0.1.
+/// The default purge URL, as in roan 0.1.
 const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
 
-/// The cache when nothing is configured.
+/// The default cache.
 pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
     Ok(Nginx::at(DEFAULT_PURGE_URL)?.into())
 }
 
-/// One nginx, or several with the same pages, that are purged through a purge location
-/// (`proxy_cache_purge` of the [cache-purge module]).
+/// One nginx, or several with the same pages, with a purge location (`proxy_cache_purge` of the [cache-purge module]).
 ///
-/// The request is `GET {purge URL}{target}` with the `Host` of the site. The README has the
-/// configuration that the purge location needs.
+/// The request is `GET {purge URL}{target}` with the `Host` of the site. The guide has the
+/// [configuration](crate::guide::nginx) that nginx needs.
 ///
 /// ```
 /// use roan::{Nginx, Roan};
@@ -47,27 +46,27 @@ pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
 /// # Ok::<(), roan::ConfigError>(())
 /// ```
 ///
-/// # What is said of a wrong set-up
+/// # Checks of the configuration
 ///
-/// At the start, off the save path, each node is asked to purge one URL that nobody has
-/// (`/.well-known/roan%2Dcheck?roan=check`). What its answer shows is logged once, on standard error if no subscriber
-/// takes it; a node that is down is asked when it answers. It is not counted as a purge.
+/// At the start, off the save path, Roan asks each node to purge a URL that does not exist
+/// (`/.well-known/roan%2Dcheck?roan=check`). It logs once what the answer shows; without a `tracing` subscriber, to
+/// standard error. It checks a node that is down when the node answers again. The check does not count as a purge.
 ///
-/// | set-up | what is said | what mends it |
+/// | mistake | Roan logs | remedy |
 /// |---|---|---|
-/// | no purge location, a misspelt purge URL, or another server answers | the answer had no `X-Roan-Purge` | `location ^~ /purge/` with `proxy_cache_purge`, in the server of that host |
-/// | the purge location names no key | the same | `add_header X-Roan-Purge $roan_key always;` |
-/// | the purge URL has no path | the same | `http://localhost/purge` |
-/// | `localhost` is `[::1]`, where another server answers | the same | `listen [::]:80;`, or `127.0.0.1` in the purge URL |
-/// | a purge location that decodes (`location ~ /purge(/.*)` with `$1`) | the key that it named, and the one expected | a `map` of `$request_uri` |
-/// | `$scheme` in a key, and the purge comes over another one | the same | no `$scheme` in either key |
+/// | no purge location, a misspelt purge URL, or another server answers | the answer does not have `X-Roan-Purge` | `location ^~ /purge/` with `proxy_cache_purge`, in the server of that host |
+/// | the purge location does not return the key | the same | `add_header X-Roan-Purge $roan_key always;` |
+/// | the purge URL does not have a path | the same | `http://localhost/purge` |
+/// | `localhost` is `[::1]`, and another server answers there | the same | `listen [::]:80;`, or `127.0.0.1` in the purge URL |
+/// | a purge location that decodes (`location ~ /purge(/.*)` with `$1`) | the returned key and the expected key | a `map` of `$request_uri` |
+/// | `$scheme` in a key, and purges arrive over another scheme | the same | remove `$scheme` from both keys |
 /// | a key that Roan does not know | the key | [`Nginx::key`], or `ROAN_PURGE_KEY` |
 /// | the purge location refuses (401, 403, 405, a redirect) | the status | `allow`, the credentials, the method |
-/// | no site | the host of the purge URL is used | `ROAN_SITE`, or [`RoanBuilder::site`](crate::RoanBuilder::site) |
-/// | another zone, the site of another host, `$scheme` in the pages' key alone | 100 purges met no cached page | the zone, key and host of the pages |
+/// | no site | that it uses the host of the purge URL | `ROAN_SITE`, or [`RoanBuilder::site`](crate::RoanBuilder::site) |
+/// | another zone, the site of another host, `$scheme` in the pages' key alone | that 100 purges did not find a page | the zone, key and host of the pages |
 ///
-/// Nothing but the last can be seen of keys that differ in the pages' own location, for a purge does not show it: so
-/// use one variable for both keys, as the README does, or state the pages' key with [`Nginx::key`].
+/// If the keys differ in the pages' own location, only the last check can notice it, because a purge does not show that
+/// key. So use one variable for both keys, as the guide's configuration does, or set the key with [`Nginx::key`].
 ///
 /// [cache-purge module]: https://github.com/nginx-modules/ngx_cache_purge
 #[derive(Clone)]
@@ -87,20 +86,20 @@ impl Default for Nginx {
 }
 
 impl Nginx {
-    /// The nginx whose purge location is at `purge_url`, such as `http://localhost/purge`.
+    /// An nginx with its purge location at `purge_url`, such as `http://localhost/purge`.
     ///
     /// A user name and password in the URL are sent as basic authentication.
     ///
     /// # Errors
     ///
-    /// When the URL is not absolute, has a query or fragment, is neither `http` nor `https`, or is
+    /// If the URL is not absolute, has a query or fragment, is neither `http` nor `https`, or is
     /// `https` and the feature `rustls` is off.
     pub fn at(purge_url: &str) -> Result<Self, ConfigError> {
         Self::new().node(purge_url)
     }
 
-    /// Without any node yet: for nodes that all have names of their own. With a durable outbox a node
-    /// is known by its name, so one that may move to another address is better given one.
+    /// An nginx without nodes, for nodes that all have names. With a durable outbox a node is known by its name: name a node
+    /// that may move to another address.
     ///
     /// ```
     /// # use roan::{ConfigError, Nginx};
@@ -121,8 +120,7 @@ impl Nginx {
         }
     }
 
-    /// Adds another node: each keeps pages of its own, and each purge goes to all. It is named
-    /// after its host and port.
+    /// Adds another node, whose name is its host and port. Each node keeps its own pages, so each purge goes to all.
     ///
     /// # Errors
     ///
@@ -133,7 +131,7 @@ impl Nginx {
         Ok(self.with_node(name, location))
     }
 
-    /// Adds another node under a name of its own, for reports and counters.
+    /// Adds another node with a name, for reports and counters.
     ///
     /// # Errors
     ///
@@ -148,18 +146,18 @@ impl Nginx {
         self
     }
 
-    /// Names the cache, for reports and counters. Default: `nginx`.
+    /// Sets the name of the cache in reports and counters. Default: `nginx`.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// Sends another method than `GET`, for purge locations that ask for it.
+    /// Sets the method of a purge, for purge locations that require another one. Default: `GET`.
     ///
     /// # Errors
     ///
-    /// When `method` is not an HTTP method.
+    /// If `method` is not an HTTP method.
     pub fn method(mut self, method: &str) -> Result<Self, ConfigError> {
         self.method = Method::from_bytes(method.as_bytes()).map_err(|_| {
             let problem = "is not an HTTP method: write `GET` or `PURGE`";
@@ -168,11 +166,11 @@ impl Nginx {
         Ok(self)
     }
 
-    /// The key of a page, as the text after `proxy_cache_key`: what the purge location names in `X-Roan-Purge` must
-    /// be that, or the purge is refused. Without it, any usual key will do: `$host$request_uri`, with or without
-    /// `$scheme`, `$request_method` or a port.
+    /// Sets the key of a page, as the text after `proxy_cache_key`. The key that the purge location returns in `X-Roan-Purge`
+    /// must then be this one, or the purge is refused. By default Roan accepts any usual key: `$host$request_uri`, with or
+    /// without `$scheme`, `$request_method` or a port.
     ///
-    /// It may have `$scheme`, `$host`, `$http_host`, `$request_method` (that of visitors: `GET`), `$request_uri`,
+    /// It may contain `$scheme`, `$host`, `$http_host`, `$request_method` (that of visitors: `GET`), `$request_uri`,
     /// `$uri`, `$is_args`, `$args` and any text. See the
     /// [variables of nginx](https://nginx.org/en/docs/http/ngx_http_core_module.html#variables).
     ///
@@ -184,7 +182,7 @@ impl Nginx {
     ///
     /// # Errors
     ///
-    /// When it has another variable, or no URL in it.
+    /// If it contains another variable, or does not contain the URL.
     pub fn key(mut self, pattern: &str) -> Result<Self, ConfigError> {
         let parsed = pattern.parse();
         self.key = Some(
@@ -193,15 +191,14 @@ impl Nginx {
         Ok(self)
     }
 
-    /// Sends a header with each purge, for a protected purge location. Its value is a secret: it is
-    /// never shown.
+    /// Sends a header with each purge, for a protected purge location. Roan never shows its value.
     ///
     /// # Errors
     ///
-    /// When `name` or `value` cannot stand in a header, or the header is one that Roan sets itself
+    /// If `name` or `value` is not valid in a header, or if Roan sets the header itself
     /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        // A name that is none may be a secret in the wrong place.
+        // An invalid name may be a secret in the wrong place.
         let shown = if HeaderName::from_bytes(name.as_bytes()).is_ok() {
             name
         } else {
@@ -213,16 +210,16 @@ impl Nginx {
         })?;
         if ["host", "content-length", "transfer-encoding", "connection"].contains(&header.as_str())
         {
-            return Err(error("is set by Roan itself: for `Host`, name the site"));
+            return Err(error("is set by Roan itself: for `Host`, set the site"));
         }
         let mut value = HeaderValue::from_str(value)
-            .map_err(|_| error("has a value with characters that no header may have"))?;
+            .map_err(|_| error("has a value with characters that are not valid in a header"))?;
         value.set_sensitive(true);
         self.headers.insert(header, value);
         Ok(self)
     }
 
-    /// Sends basic authentication (RFC 7617) to every node whose URL brings none of its own.
+    /// Sends basic authentication (RFC 7617) to every node whose URL does not contain credentials.
     #[must_use]
     pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
         self.headers
@@ -230,8 +227,8 @@ impl Nginx {
         self
     }
 
-    /// Goes through the proxies that `HTTP_PROXY` and its like name. Without this they are not
-    /// used: a purge location is on a private network, and a proxy would answer in its place.
+    /// Uses the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Default: off, because a purge location is usually on a
+    /// private network, and a proxy would answer in its place.
     #[must_use]
     pub fn env_proxy(mut self) -> Self {
         self.env_proxy = true;
@@ -240,7 +237,7 @@ impl Nginx {
 
     fn connect(self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
         if self.nodes.is_empty() {
-            let problem = "has no node: add one with `Nginx::named_node`";
+            let problem = "does not have a node: add one with `Nginx::named_node`";
             return Err(ConfigError::value("Nginx::new", self.name, problem));
         }
         let http = crate::purger::http::client(connecting, self.env_proxy)?;

@@ -1,4 +1,4 @@
-//! How a key is written in the configuration of nginx.
+//! Keys as the configuration of nginx writes them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::base::site::Site;
 
-/// A key in nginx's own words: texts and variables.
+/// A key in nginx's syntax: texts and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyPattern {
     parts: Vec<Part>,
@@ -18,7 +18,7 @@ enum Part {
     Variable(Variable),
 }
 
-/// The variables of nginx of which Roan knows the value for a page.
+/// The variables of nginx whose value for a page Roan knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Variable {
     Scheme,
@@ -44,7 +44,7 @@ const NAMES: [(&str, Variable); 9] = [
 ];
 
 impl KeyPattern {
-    /// Whether `key` is this pattern's key of the page. Without a scheme in the site, both will do.
+    /// Whether `key` is the page's key by this pattern. If the site does not have a scheme, both are accepted.
     pub(super) fn matches(&self, key: &[u8], site: &Site, url: &str) -> bool {
         schemes(site).any(|scheme| self.expand(scheme, site, url) == key)
     }
@@ -86,13 +86,13 @@ impl KeyPattern {
                     Variable::Scheme => scheme.as_bytes(),
                     Variable::Host => site.host().as_bytes(),
                     Variable::HttpHost => site.authority().as_bytes(),
-                    // Of the visitors' requests, whatever that of the purge is.
+                    // That of visitors' requests, independent of that of the purge.
                     Variable::RequestMethod => b"GET",
                     Variable::RequestUri => url.as_bytes(),
                     Variable::Uri => {
                         let decoded = Cow::from(percent_encoding::percent_decode_str(path));
                         for byte in decoded.iter() {
-                            // As `merge_slashes`, which is on unless it is set off.
+                            // As `merge_slashes` does, which is on by default.
                             if *byte != b'/' || key.last() != Some(&b'/') {
                                 key.push(*byte);
                             }
@@ -143,7 +143,7 @@ impl FromStr for KeyPattern {
             let Some((_, variable)) = NAMES.iter().find(|(known, _)| *known == name) else {
                 let known: Vec<_> = NAMES.iter().map(|(known, _)| format!("${known}")).collect();
                 return Err(format!(
-                    "has the variable `${name}`, whose value only nginx knows: write what it is made of ({})",
+                    "has the variable `${name}`, whose value only nginx knows: write the variables of which it consists ({})",
                     known.join(", ")
                 ));
             };
@@ -157,7 +157,7 @@ impl FromStr for KeyPattern {
         }
         let names_the_page = [Variable::RequestUri, Variable::Uri].map(Part::Variable);
         if !parts.iter().any(|part| names_the_page.contains(part)) {
-            return Err("has no URL in it: write `$host$request_uri`".to_owned());
+            return Err("does not contain the URL: write `$host$request_uri`".to_owned());
         }
         Ok(Self { parts })
     }
@@ -214,8 +214,8 @@ mod tests {
     #[test]
     fn what_roan_cannot_make_a_key_of_is_refused() {
         for (text, words) in [
-            ("", "has no URL"),
-            ("$host", "has no URL"),
+            ("", "does not contain the URL"),
+            ("$host", "does not contain the URL"),
             ("$host$cookie_a$request_uri", "the variable `$cookie_a`"),
             ("$host$request_uri$", "the variable `$`"),
             ("$host${request_uri", "without its `}`"),

@@ -1,7 +1,8 @@
-//! Whether the set-up of a node lets purges reach pages, as far as its answers show.
+//! Checks whether the configuration of a node lets purges reach pages, as far as its answers show.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -14,24 +15,26 @@ use crate::base::outcome::Outcome;
 use crate::base::site::Site;
 use crate::purger::Answer;
 
-/// The URL of which a purge is asked at the start. Nobody has such a page. It is always the same, for nginx keeps each
-/// key that was ever purged until `inactive`; and it has an escape and a query, which a bad purge location loses.
+/// The URL of the purge at the start. Sites do not have such a page. It is always the same, because nginx keeps each purged
+/// key until `inactive`. It contains an escape and a query, which a wrong purge location loses.
 pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
 
-/// So many answers *not cached*, and not one *purged*, are odd.
+/// This many answers *not cached*, without a *purged* among them, are suspicious.
 const ODD: u32 = 100;
 
-/// What a node answered to a purge.
+/// The answer of a node to a purge.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: StatusCode,
-    /// The key that it named.
+    /// The key that it returned.
     pub(super) key: Option<Vec<u8>>,
-    /// Who answered.
+    /// The server that answered.
     pub(super) from: Option<SocketAddr>,
+    /// How long it asks to be left in peace.
+    pub(super) pause: Option<Duration>,
 }
 
-/// What one node has shown of its set-up. Each fault is logged once.
+/// The observed configuration of one node. Each fault is logged once.
 #[derive(Debug)]
 pub(super) struct Setup {
     /// Cache and node, for messages.
@@ -39,6 +42,7 @@ pub(super) struct Setup {
     keys: Keys,
     unnamed: AtomicBool,
     unknown: AtomicBool,
+    unusable: AtomicBool,
     /// Answers *not cached* without any *purged* before.
     not_cached: AtomicU32,
 }
@@ -50,11 +54,12 @@ impl Setup {
             keys: Keys::new(key),
             unnamed: AtomicBool::new(false),
             unknown: AtomicBool::new(false),
+            unusable: AtomicBool::new(false),
             not_cached: AtomicU32::new(0),
         }
     }
 
-    /// What a reply to a purge of `url` means.
+    /// The meaning of a reply to a purge of `url`.
     pub(super) fn answer(
         &self,
         reply: &Reply,
@@ -86,7 +91,7 @@ impl Setup {
         answer
     }
 
-    /// Logs what the reply to the purge of [`CHECK_URL`] shows, and says whether it shows anything.
+    /// Logs what the reply to the purge of [`CHECK_URL`] shows, and returns whether it shows anything.
     pub(super) fn check(
         &self,
         reply: &Reply,
@@ -94,24 +99,29 @@ impl Setup {
         location: &PurgeLocation,
         site: &Site,
     ) -> bool {
-        let who = &self.who;
-        match (classify(reply.status, method), &reply.key) {
+        let unusable = match (classify(reply.status, method), &reply.key) {
             (Outcome::Failed(_), _) => return false,
-            (Outcome::Refused(why), _) => {
-                loudly(format_args!(
-                    "{who}: its purge location cannot be used: {why}"
-                ));
+            (Outcome::Refused(why), _) => format!("its purge location cannot be used: {why}"),
+            (_, None) => {
+                self.names_no_key(reply, location, site);
+                return true;
             }
-            (_, None) => self.names_no_key(reply, location, site),
             (_, Some(key)) => match self.keys.judge(key, site, CHECK_URL) {
-                Named::Right => self.keys.are_whole(),
-                Named::Unknown => self.names_unknown_key(key),
-                // Nothing of this URL is noise.
-                Named::Cut => {}
-                Named::Wrong(why) => {
-                    loudly(format_args!("{who}: purges do not reach the pages: {why}"));
+                Named::Wrong(why) => format!("purges do not reach the pages: {why}"),
+                Named::Unknown => {
+                    self.names_unknown_key(key);
+                    return true;
                 }
+                Named::Right => {
+                    self.keys.are_whole(site);
+                    return true;
+                }
+                // Not of this URL, which has no noise.
+                Named::Cut => return true,
             },
+        };
+        if !self.unusable.swap(true, Ordering::Relaxed) {
+            loudly(format_args!("{}: {unusable}", self.who));
         }
         true
     }
@@ -137,17 +147,17 @@ impl Setup {
             return;
         }
         warn_loudly(format_args!(
-            "{}: nothing shows that purges reach the pages: the purge location named the key {:?}, and Roan does not \
+            "{}: nothing shows that purges reach the pages: the purge location returned the key {:?}, and Roan does not \
              know that form: set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after `proxy_cache_key`",
             self.who,
             String::from_utf8_lossy(key)
         ));
     }
 
-    /// Notices that purges never meet a page.
+    /// Notices that purges never find a page.
     fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site) {
         if *outcome == Outcome::Purged {
-            // From here on nothing is odd.
+            // From here on the node is not suspicious.
             self.not_cached.store(u32::MAX, Ordering::Relaxed);
             return;
         }
@@ -163,7 +173,7 @@ impl Setup {
             format!(", the last with the key {:?}", String::from_utf8_lossy(key))
         });
         warn_loudly(format_args!(
-            "{}: {ODD} purges met no cached page{key}. If visitors have seen those pages, they stay stale: compare \
+            "{}: {ODD} purges did not find a cached page{key}. If visitors have seen those pages, they stay stale: compare \
              `ROAN_SITE` ({}) with the host that visitors ask for, the key of `proxy_cache_purge` with \
              `proxy_cache_key` (`$scheme` in one alone?), and the zone of `proxy_cache_purge` with `proxy_cache`",
             self.who,
@@ -172,11 +182,11 @@ impl Setup {
     }
 }
 
-/// What to do about an answer without the name of a key.
+/// The advice about an answer without a key.
 fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
     let path = location.path();
     if path.is_empty() {
-        return "the purge URL has no path, so the app is asked for its pages: write that of the purge location, such \
+        return "the purge URL does not have a path, so the app receives the request: write the URL of the purge location, such \
                 as `http://localhost/purge`"
             .to_owned();
     }
@@ -207,6 +217,7 @@ mod tests {
                 status: StatusCode::NOT_FOUND,
                 key: None,
                 from: from.parse().ok(),
+                pause: None,
             };
             cure(&reply, &url.parse().unwrap(), &site)
         };

@@ -1,27 +1,25 @@
-//! What the status of an answer to a purge means.
+//! The meaning of the status of an answer to a purge.
 
 use http::StatusCode;
 
 use crate::base::outcome::{Failure, Outcome, Refusal};
 
-/// The outcome that `status` means, as the answer of nginx's cache-purge module and its forks to a purge by `method`
-/// (200, and 404 or 412 for a key that is not cached), or of whatever answered in their place.
+/// The outcome of `status`, as the answer of nginx's cache-purge module and its forks to a purge by `method` (200, and 404
+/// or 412 for a key that is not cached), or of another server in their place.
 pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
     let code = status.as_u16();
     let cure = match code {
         200 => return Outcome::Purged,
         404 | 412 => return Outcome::NotCached,
         408 | 425 | 429 | 500..=599 => return Outcome::Failed(Failure::Status(code)),
-        401 | 407 => "give the credentials of the purge location".to_owned(),
+        401 | 407 => "set the credentials of the purge location".to_owned(),
         403 => "`allow` this machine's address in the purge location".to_owned(),
-        405 => format!("the purge location takes another method than {method}"),
+        405 => format!("the purge location requires another method than {method}"),
         414 => "the request line is longer than nginx reads: write \
                 `large_client_header_buffers 4 32k;` into its `server` block"
             .to_owned(),
-        300..=399 => {
-            "a redirect: the purge URL must be that of the purge location itself".to_owned()
-        }
-        _ => "which no purge location answers: is the purge URL right?".to_owned(),
+        300..=399 => "a redirect: write the URL of the purge location itself".to_owned(),
+        _ => "which a purge location does not answer: check the purge URL".to_owned(),
     };
     let separator = match code {
         401 | 403 | 405 | 407 | 414 => ":",

@@ -4,7 +4,7 @@ use super::*;
 use crate::dispatcher::tickets::{Row, Ticket, Tickets};
 
 impl Bench {
-    fn ask_with(&mut self, url: &str, ticket: Ticket) -> Asked {
+    pub(super) fn ask_with(&mut self, url: &str, ticket: Ticket) -> Asked {
         let ask = Ask {
             target: &Target::url(url).unwrap(),
             asked: self.now,
@@ -83,7 +83,7 @@ fn a_failure_gives_all_tickets_back_and_keeps_nothing() {
     bench.ask_with("/a", a);
     let job = bench.sends("/a");
     bench.ask_with("/a", b);
-    assert_eq!(bench.settles(&job, Verdict::Failed), (vec![], vec![a, b]));
+    assert_eq!(bench.settles(&job, FAILED), (vec![], vec![a, b]));
     assert_eq!(bench.queue.pending(), 0);
     bench.wait(SECOND * 100);
     bench.sends_nothing();
@@ -96,7 +96,7 @@ fn whoever_asked_without_a_ticket_is_still_served_after_a_failure() {
     bench.ask_with("/a", a);
     bench.ask("/a");
     let job = bench.sends("/a");
-    let (next, settled) = bench.queue.answered(&job, Verdict::Failed, bench.now);
+    let (next, settled) = bench.queue.answered(&job, FAILED, bench.now);
     assert_eq!((next, settled.served), (Next::Retry, vec![a]));
     bench.wait(SECOND);
     bench.sends("/a");
@@ -125,7 +125,7 @@ fn a_node_that_is_down_holds_one_probe_and_no_more() {
     bench.ask_with("/d", b);
     let jobs = [bench.sends("/a"), bench.sends("/b"), bench.sends("/c")];
     for job in &jobs {
-        bench.settles(job, Verdict::Failed);
+        bench.settles(job, NO_ANSWER);
     }
     assert!(bench.queue.is_down());
     let deferred = bench.queue.defer_all();
@@ -133,8 +133,8 @@ fn a_node_that_is_down_holds_one_probe_and_no_more() {
     assert_eq!(deferred[0].tickets, vec![b]);
     assert_eq!(bench.queue.pending(), 0);
     assert!(matches!(bench.ask_with("/a", a), Asked::New));
-    assert!(matches!(bench.ask_with("/a", b), Asked::Down));
-    assert!(matches!(bench.ask_with("/b", c), Asked::Down));
+    assert!(matches!(bench.ask_with("/a", b), Asked::Busy));
+    assert!(matches!(bench.ask_with("/b", c), Asked::Busy));
     bench.wait(SECOND);
     let probe = bench.sends("/a");
     assert_eq!(bench.settles(&probe, Verdict::Done).0, vec![a]);

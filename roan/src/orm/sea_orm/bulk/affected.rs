@@ -24,7 +24,7 @@ where
     let backend = db.get_database_backend();
     let (statement, all) = (backend.build(statement), backend.build(all));
     let Some(conditions) = statement.sql.strip_prefix(&all.sql) else {
-        let told = "`exec_purging` cannot read the conditions of this statement: read the rows, run it with `exec`, and call `roan::updated` for each";
+        let told = "`exec_and_purge` cannot read the conditions of this statement: read the rows, run it with `exec`, and call `roan::updated` for each";
         return Err(DbErr::Custom(told.to_owned()));
     };
     let before = all.values.map_or(0, |values| values.0.len());

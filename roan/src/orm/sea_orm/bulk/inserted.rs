@@ -23,8 +23,8 @@ where
         Keys::Written(keys) => keys,
         Keys::Generated => generated(db, count).await?,
         Keys::Unknown => {
-            let told = "`exec_purging` cannot tell the keys of these rows: insert them one by one with `insert`";
-            return Err(DbErr::Custom(told.to_owned()));
+            let problem = "`exec_and_purge` cannot know the keys of these rows: insert them one by one with `insert`";
+            return Err(DbErr::Custom(problem.to_owned()));
         }
     };
     by_keys::<EntityOf<A>, C>(db, keys).await

@@ -1,29 +1,34 @@
-//! Statements for many rows, which fire no hooks of the models.
+//! Statements of an entity, which fire no hooks of the models.
 
 mod affected;
 mod inserted;
 
 use std::collections::HashMap;
+use std::slice;
 
-use sea_orm::sea_query::UpdateStatement;
+use sea_orm::sea_query::{InsertStatement, UpdateStatement};
 use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, EntityTrait, InsertMany,
-    IntoActiveModel, ModelTrait, QueryTrait, TransactionSession, TransactionTrait, UpdateMany,
+    ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, DeleteOne, EntityTrait,
+    Insert, InsertMany, IntoActiveModel, ModelTrait, QueryTrait, SqliteTransactionMode,
+    TransactionOptions, TransactionSession, TransactionTrait, UpdateMany, UpdateOne,
+    ValidatedDeleteOne, ValidatedUpdateOne,
 };
 
 use self::affected::affected;
 use self::inserted::insert;
-use super::bypass::purging;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
-use super::rows::{ModelOf, by_keys, key_of};
+use super::rows::{EntityOf, ModelOf, by_keys, key_of};
 use super::write::{is_durable, send, write};
 use crate::hooks;
 
-/// Runs a statement for many rows, and purges what shows them: `exec_purging` in place of `exec`.
+/// Runs a statement of an entity, and purges what shows its rows: `exec_and_purge` in place of `exec`,
+/// on every statement that SeaORM has.
 ///
 /// It opens a transaction, or inside of one a savepoint, for the statement, the reading of the rows
-/// and the row of the outbox.
+/// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`. After an
+/// upsert (`on_conflict`) the rules for `create` and for `update` fire, whatever fields they watch; the old
+/// row is not known, so its own URL is not purged where the upsert changes it.
 ///
 /// ```no_run
 /// # use sea_orm::entity::prelude::*;
@@ -38,80 +43,138 @@ use crate::hooks;
 /// #     #[roan::hooks]
 /// #     impl ActiveModelBehavior for ActiveModel {}
 /// # }
-/// use roan::orm::sea_orm::ExecPurging;
+/// use roan::orm::sea_orm::PurgeExt;
 ///
 /// # async fn rename(db: &DatabaseConnection) -> Result<(), DbErr> {
 /// let changed = post::Entity::update_many()
 ///     .col_expr(post::Column::Title, Expr::value("new"))
 ///     .filter(post::Column::Title.eq("old"))
-///     .exec_purging(db)
+///     .exec_and_purge(db)
 ///     .await?;
 /// println!("{} posts", changed.len());
+/// post::Entity::delete_by_id(7).exec_and_purge(db).await?;
 /// # Ok(())
 /// # }
 /// ```
-pub trait ExecPurging<M>: Sized {
-    /// Runs the statement. The rows are those that were inserted or deleted, and of an update the new
-    /// ones.
+pub trait PurgeExt: sealed::Sealed + Sized {
+    /// The row, or the rows: those that were inserted or deleted, and of an update the new ones.
+    type Rows;
+
+    /// Runs the statement, and purges.
     ///
     /// # Errors
     ///
     /// When the database refuses the statement, or the row of the outbox; nothing is written then.
-    /// On MySQL, which returns no rows, also when the keys of new rows cannot be told.
-    fn exec_purging<C>(self, db: &C) -> impl Future<Output = Result<Vec<M>, DbErr>> + Send
+    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known.
+    fn exec_and_purge<C>(self, db: &C) -> impl Future<Output = Result<Self::Rows, DbErr>> + Send
     where
         C: TransactionTrait + Send;
 }
 
-impl<A> ExecPurging<ModelOf<A>> for InsertMany<A>
+mod sealed {
+    use super::*;
+
+    pub trait Sealed {}
+    impl<A: ActiveModelTrait> Sealed for Insert<A> {}
+    impl<A: ActiveModelTrait> Sealed for InsertMany<A> {}
+    impl<A: ActiveModelTrait> Sealed for UpdateOne<A> {}
+    impl<A: ActiveModelTrait> Sealed for ValidatedUpdateOne<A> {}
+    impl<E: EntityTrait> Sealed for UpdateMany<E> {}
+    impl<E: EntityTrait> Sealed for DeleteOne<E> {}
+    impl<E: EntityTrait> Sealed for ValidatedDeleteOne<E> {}
+    impl<E: EntityTrait> Sealed for DeleteMany<E> {}
+}
+
+impl<A> PurgeExt for Insert<A>
 where
     A: ActiveModelTrait + Send,
     ModelOf<A>: Relations + IntoActiveModel<A>,
 {
-    async fn exec_purging<C>(self, db: &C) -> Result<Vec<ModelOf<A>>, DbErr>
+    type Rows = ModelOf<A>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<ModelOf<A>, DbErr>
     where
         C: TransactionTrait + Send,
     {
-        let tx = db.begin().await?;
+        let tx = begin(db).await?;
+        let change = change_of(&tx, self.as_query());
+        let model = self.exec_with_returning(&tx).await?;
+        commit::<C, _>(tx, vec![change(&model)]).await?;
+        Ok(model)
+    }
+}
+
+impl<A> PurgeExt for InsertMany<A>
+where
+    A: ActiveModelTrait + Send,
+    ModelOf<A>: Relations + IntoActiveModel<A>,
+{
+    type Rows = Vec<ModelOf<A>>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<Vec<ModelOf<A>>, DbErr>
+    where
+        C: TransactionTrait + Send,
+    {
+        let tx = begin(db).await?;
+        let change = change_of(&tx, self.as_query());
         let models = if tx.support_returning() {
-            purging(self.exec_with_returning(&tx)).await?
+            self.exec_with_returning(&tx).await?
         } else {
-            purging(insert(&tx, self)).await?
+            insert(&tx, self).await?
         };
-        commit::<C, _>(tx, models.iter().map(Change::Created).collect()).await?;
+        commit::<C, _>(tx, models.iter().map(change).collect()).await?;
         Ok(models)
     }
 }
 
-impl<E> ExecPurging<E::Model> for DeleteMany<E>
+impl<A> PurgeExt for UpdateOne<A>
 where
-    E: EntityTrait,
-    E::Model: Relations,
+    A: ActiveModelTrait + Send,
+    ModelOf<A>: Relations + IntoActiveModel<A>,
 {
-    async fn exec_purging<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
+    type Rows = ModelOf<A>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<ModelOf<A>, DbErr>
     where
         C: TransactionTrait + Send,
     {
-        let tx = db.begin().await?;
-        let models = if tx.support_returning() {
-            purging(self.exec_with_returning(&tx)).await?
-        } else {
-            let all = E::delete_many();
-            let models = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
-            purging(self.exec(&tx)).await?;
-            models
-        };
-        commit::<C, _>(tx, models.iter().map(Change::Deleted).collect()).await?;
-        Ok(models)
+        self.validate()?.exec_and_purge(db).await
     }
 }
 
-impl<E> ExecPurging<E::Model> for UpdateMany<E>
+impl<A> PurgeExt for ValidatedUpdateOne<A>
+where
+    A: ActiveModelTrait + Send,
+    ModelOf<A>: Relations + IntoActiveModel<A>,
+{
+    type Rows = ModelOf<A>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<ModelOf<A>, DbErr>
+    where
+        C: TransactionTrait + Send,
+    {
+        let tx = begin(db).await?;
+        let old = to_update::<EntityOf<A>, _>(&tx, self.as_query()).await?;
+        let new = self.exec(&tx).await?;
+        let new = slice::from_ref(&new);
+        let changes = if old.is_empty() {
+            Vec::new()
+        } else {
+            paired(&old, new)
+        };
+        commit::<C, _>(tx, changes).await?;
+        Ok(new[0].clone())
+    }
+}
+
+impl<E> PurgeExt for UpdateMany<E>
 where
     E: EntityTrait,
     E::Model: Relations,
 {
-    async fn exec_purging<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
+    type Rows = Vec<E::Model>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
     where
         C: TransactionTrait + Send,
     {
@@ -119,23 +182,110 @@ where
             // SeaORM makes no statement of it.
             return Ok(Vec::new());
         }
-        let tx = db.begin().await?;
-        let mut all = UpdateStatement::new();
-        all.table(E::default().table_ref());
-        for (column, value) in self.as_query().get_values() {
-            all.value(column.clone(), (**value).clone());
-        }
-        let old = affected::<E, _>(&tx, self.as_query(), &all).await?;
+        let tx = begin(db).await?;
+        let old = to_update::<E, _>(&tx, self.as_query()).await?;
         let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
-            purging(self.exec_with_returning(&tx)).await?
+            self.exec_with_returning(&tx).await?
         } else {
-            purging(self.exec(&tx)).await?;
+            self.exec(&tx).await?;
             let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
         commit::<C, _>(tx, paired(&old, &new)).await?;
         Ok(new)
     }
+}
+
+impl<E> PurgeExt for DeleteOne<E>
+where
+    E: EntityTrait,
+    E::Model: Relations,
+{
+    type Rows = Option<E::Model>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<Option<E::Model>, DbErr>
+    where
+        C: TransactionTrait + Send,
+    {
+        self.validate()?.exec_and_purge(db).await
+    }
+}
+
+/// The deletes return the rows, or read them first.
+macro_rules! delete {
+    ($statement:ident, $rows:ty, $from:expr) => {
+        impl<E> PurgeExt for $statement<E>
+        where
+            E: EntityTrait,
+            E::Model: Relations,
+        {
+            type Rows = $rows;
+
+            async fn exec_and_purge<C>(self, db: &C) -> Result<$rows, DbErr>
+            where
+                C: TransactionTrait + Send,
+            {
+                let tx = begin(db).await?;
+                let models = if tx.support_returning() {
+                    self.exec_with_returning(&tx).await?
+                } else {
+                    let all = E::delete_many();
+                    let rows = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
+                    self.exec(&tx).await?;
+                    $from(rows)
+                };
+                commit::<C, _>(tx, models.iter().map(Change::Deleted).collect()).await?;
+                Ok(models)
+            }
+        }
+    };
+}
+
+delete!(DeleteMany, Vec<E::Model>, |rows| rows);
+delete!(ValidatedDeleteOne, Option<E::Model>, |rows: Vec<_>| rows
+    .into_iter()
+    .next());
+
+/// A transaction that writes: one of SQLite that began by reading could not write after another
+/// connection has.
+async fn begin<C: TransactionTrait>(db: &C) -> Result<C::Transaction, DbErr> {
+    db.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    })
+    .await
+}
+
+/// What an insert does to its rows. SeaORM shows nobody whether it is an upsert, but in its text, where
+/// values are parameters.
+fn change_of<'a, C, M>(db: &C, statement: &InsertStatement) -> fn(&'a M) -> Change<'a, M>
+where
+    C: ConnectionTrait,
+{
+    let sql = db.get_database_backend().build(statement).sql;
+    let upserts = [" ON CONFLICT ", " ON DUPLICATE KEY UPDATE "];
+    if upserts.iter().any(|upsert| sql.contains(upsert)) {
+        Change::Saved
+    } else {
+        Change::Created
+    }
+}
+
+/// The rows that an update is about to change.
+async fn to_update<E, C>(tx: &C, statement: &UpdateStatement) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    if statement.get_values().is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut all = UpdateStatement::new();
+    all.table(E::default().table_ref());
+    for (column, value) in statement.get_values() {
+        all.value(column.clone(), (**value).clone());
+    }
+    affected::<E, _>(tx, statement, &all).await
 }
 
 /// Pairs the rows by their keys. One whose key has changed has no other half.
@@ -167,6 +317,7 @@ where
         for change in &changes {
             match *change {
                 Change::Created(new) => hooks::created(new),
+                Change::Saved(new) => hooks::saved(new),
                 Change::Updated(old, new) => hooks::updated(old, new),
                 Change::Deleted(old) => hooks::deleted(old),
             }

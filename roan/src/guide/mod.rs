@@ -1,0 +1,60 @@
+//! The guide: what each part is for, and how the parts work together.
+//!
+//! | read | to |
+//! |---|---|
+//! | [`axum`] | add Roan to an axum site, from nothing to a page that is purged |
+//! | [`nginx`] | understand the nginx configuration, and find out why a page is never purged |
+//! | [`rules`] | write `#[purge_on]` rules and URL templates |
+//! | [`hooks`] | call the hooks at the right time, and group them in scopes |
+//! | [`configuration`] | name sites, nodes and several caches |
+//! | [`libraries`] | connect sqlx, SeaORM or Diesel |
+//! | [`roan::outbox`][outbox] | store purges in the transaction of the write, so that they survive a crash |
+//! | [`roan::triggers`][triggers] | purge what other programs write |
+//! | [`roan::embedded`][embedded] | cache pages inside the program, without nginx |
+//! | [`failures`] | see what happens to a purge that does not succeed |
+//! | [`roan::testing`](crate::testing) | test what your code purges |
+//! | [`glossary`] | look up a word |
+//! | [`upgrading`] | move from roan 0.1, the Django app |
+//!
+#![cfg_attr(feature = "_sql", doc = "[outbox]: crate::outbox")]
+#![cfg_attr(
+    not(feature = "_sql"),
+    doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/"
+)]
+#![cfg_attr(feature = "_sql", doc = "[triggers]: crate::triggers")]
+#![cfg_attr(
+    not(feature = "_sql"),
+    doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/"
+)]
+#![cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
+#![cfg_attr(
+    not(feature = "embedded"),
+    doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/"
+)]
+
+/// Makes a module of each page. A link to a module leads to docs.rs if its feature is off.
+macro_rules! pages {
+    ($($name:ident: $($text:expr),+;)+) => {$(
+        $(#[doc = $text])+
+        #[doc = ""]
+        #[cfg_attr(feature = "_sql", doc = "[outbox]: crate::outbox")]
+        #[cfg_attr(not(feature = "_sql"), doc = "[outbox]: https://docs.rs/roan/latest/roan/outbox/")]
+        #[cfg_attr(feature = "_sql", doc = "[triggers]: crate::triggers")]
+        #[cfg_attr(not(feature = "_sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
+        #[cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
+        #[cfg_attr(not(feature = "embedded"), doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/")]
+        pub mod $name {}
+    )+};
+}
+
+pages! {
+    axum: include_str!("axum.md");
+    nginx: include_str!("nginx.md"), "```nginx", include_str!("site.conf"), "```";
+    rules: include_str!("rules.md");
+    hooks: include_str!("hooks.md");
+    configuration: include_str!("configuration.md");
+    libraries: include_str!("libraries.md");
+    failures: include_str!("failures.md");
+    glossary: include_str!("glossary.md");
+    upgrading: include_str!("upgrading.md");
+}
