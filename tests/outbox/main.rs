@@ -13,4 +13,5 @@ mod relays;
 mod rows;
 mod starting;
 mod support;
+mod versions;
 mod writes;

@@ -65,6 +65,7 @@ pub struct Outbox {
     pub(crate) lease: Duration,
     pub(crate) retention: Duration,
     pub(crate) max_attempts: Option<u32>,
+    pub(crate) grace: Duration,
     pub(crate) alarm: Option<(u64, Alarm)>,
     pub(crate) notify: bool,
     pub(crate) triggers: Option<Triggers>,
@@ -79,6 +80,7 @@ impl fmt::Debug for Outbox {
             .field("lease", &self.lease)
             .field("retention", &self.retention)
             .field("max_attempts", &self.max_attempts)
+            .field("grace_period", &self.grace)
             .field("notify", &self.notify)
             .field("triggers", &self.triggers)
             .finish_non_exhaustive()
@@ -156,6 +158,7 @@ impl Outbox {
             lease: Duration::from_secs(15),
             retention: Duration::from_secs(24 * 60 * 60),
             max_attempts: None,
+            grace: Duration::from_secs(10 * 60),
             alarm: None,
             notify: false,
             triggers: None,
@@ -200,6 +203,17 @@ impl Outbox {
     /// [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = Some(attempts);
+        self
+    }
+
+    /// Sets how long a purge waits for another version of the program. Default: 10 minutes.
+    ///
+    /// During a deploy, or after it is rolled back, a row may name what this version does not have: a site, a table, a
+    /// node, a version of the payload, or triggers made from other rules. This version purges what it can, and leaves the
+    /// row to one that has the rest. If none takes it for this long, the row is dead, with the reason; it is done if all
+    /// that it names was purged. Purges of a node that is not configured end after this time, too.
+    pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.grace = grace;
         self
     }
 
@@ -311,6 +325,9 @@ impl Outbox {
         }
         if self.retention > year * 10 {
             return fault("retention", "must be at most ten years");
+        }
+        if self.grace > year {
+            return fault("grace_period", "must be at most a year");
         }
         if self.max_attempts == Some(0) {
             return fault("max_attempts", "must be at least 1");

@@ -10,13 +10,15 @@ mod schedule;
 mod source;
 mod write_down;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly};
-use crate::dispatcher::tickets::Row;
+use crate::base::target::TargetKind;
+use crate::dispatcher::tickets::{Row, Unread};
 use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::payload::{self, Payload};
@@ -87,6 +89,12 @@ pub(crate) struct Relay {
     id: i64,
     /// Conflicts with other transactions since the last turn that went well.
     conflicts: u32,
+    /// See [`knowledge`].
+    knowledge: i64,
+    /// Nodes that deliveries wait for and this program does not have, and since when.
+    unknown: HashMap<(String, String), Instant>,
+    /// Reasons for which rows were left, as far as they were logged.
+    told: HashSet<String>,
 }
 
 impl Relay {
@@ -122,6 +130,7 @@ impl Relay {
     ) -> Self {
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
+        let knowledge = knowledge(&engine);
         Self {
             engine,
             link,
@@ -140,6 +149,9 @@ impl Relay {
             many_purges: false,
             id: store.relay(),
             conflicts: 0,
+            knowledge,
+            unknown: HashMap::new(),
+            told: HashSet::new(),
         }
     }
 
@@ -310,7 +322,8 @@ impl Relay {
             self.hurry_all(now);
         }
         if let Some(number) = wanted {
-            let Backlog { purges, deliveries } = store.backlog(BATCH).await?;
+            let unknown: Vec<_> = self.unknown.keys().cloned().collect();
+            let Backlog { purges, deliveries } = store.backlog(BATCH, &unknown).await?;
             self.link.looked(number, purges + deliveries);
             self.engine.wake();
         }
@@ -386,27 +399,57 @@ impl Relay {
         Ok(())
     }
 
-    /// Hands the targets of a row to the dispatcher. What of it cannot be read makes the row dead, once the rest of
-    /// it is purged.
-    fn hand_over(&self, purge: TakenPurge) {
+    /// Takes what other versions of the program have left, and what has waited for one long enough.
+    async fn take_left(&mut self, store: &mut Store) -> Result<()> {
+        let limit = self.room().min(BATCH);
+        if limit < BATCH / 4 {
+            return Ok(());
+        }
+        self.beat_if_due(store).await?;
+        let grace_ms = milliseconds(self.outbox.grace);
+        let taken = store.take_left(self.knowledge, grace_ms, limit).await?;
+        for purge in taken {
+            self.hand_over(purge);
+        }
+        self.engine.handed_over();
+        Ok(())
+    }
+
+    /// Hands the targets of a row to the dispatcher. If this program cannot purge all of it, the row is left to another
+    /// version of the program, or is dead, after the rest of it is purged.
+    fn hand_over(&mut self, purge: TakenPurge) {
         let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
-        let (targets, unread) = match decoded {
-            Ok(Payload::Targets(targets, unread)) => (targets, unread),
+        let (mut targets, mut unread) = match decoded {
+            Ok(Payload::Targets(targets, error)) => (targets, error.map(Unread::Invalid)),
             Ok(Payload::Rows(rows)) => {
                 let yielded = apply::targets(&rows);
                 for error in &yielded.refused {
                     self.engine.invalid(error);
                 }
-                (yielded.targets, yielded.error)
+                (yielded.targets, yielded.unread)
             }
-            Err(error) => (Vec::new(), Some(error)),
+            Ok(Payload::Newer(version)) => {
+                (Vec::new(), Some(Unread::Foreign(payload::newer(version))))
+            }
+            Err(error) => (Vec::new(), Some(Unread::Invalid(error))),
         };
-        if let Some(error) = &unread {
-            loudly(format_args!(
-                "row {} of the outbox is dead, at least in part: {error}",
-                purge.id
-            ));
+        if purge.is_overdue || self.outbox.grace.is_zero() {
+            unread = match unread {
+                Some(Unread::Foreign(why)) => Some(Unread::Invalid(why)),
+                Some(Unread::OtherRules(_)) => None,
+                other => other,
+            };
+        } else {
+            targets.retain(|target| {
+                let is_tag = target.kind() == TargetKind::Tag;
+                let refusal = self.engine.cannot_serve(is_tag, target.site());
+                if let Some(refusal) = &refusal {
+                    unread = Some(Unread::Foreign(refusal.to_string()));
+                }
+                refusal.is_none()
+            });
         }
+        self.tell_unread(purge.id, unread.as_ref());
         let tickets = &self.engine.tickets;
         let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
         let now = Instant::now();
@@ -417,12 +460,52 @@ impl Relay {
         tickets.done(ticket);
     }
 
+    fn tell_unread(&mut self, id: i64, unread: Option<&Unread>) {
+        match unread {
+            None => {}
+            Some(Unread::Invalid(error)) => loudly(format_args!(
+                "row {id} of the outbox is dead, at least in part: {error}"
+            )),
+            Some(Unread::Foreign(why) | Unread::OtherRules(why)) => {
+                // Once for each reason: during a deploy there are many such rows.
+                if self.told.len() < 100 && self.told.insert(why.clone()) {
+                    loudly(format_args!(
+                        "row {id} of the outbox waits up to {:?} for another version of the program: {why}",
+                        self.outbox.grace
+                    ));
+                }
+                emit(|| tracing::debug!(target: "roan", id, why, "left to another version"));
+            }
+        }
+    }
+
+    /// Whether a node has been unknown for so long that no version of the program knows it.
+    fn is_gone(&mut self, cache: &str, node: &str) -> bool {
+        let grace = self.outbox.grace;
+        let place = (cache.to_owned(), node.to_owned());
+        let since = self.unknown.entry(place).or_insert_with(|| {
+            if !grace.is_zero() {
+                loudly(format_args!(
+                    "purges wait for {cache} {node}, which is not configured here: they end after {grace:?}, unless \
+                     another version of the program has it"
+                ));
+            }
+            Instant::now()
+        });
+        since.elapsed() >= grace
+    }
+
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
-        for (cache, node) in store.waiting_nodes().await? {
+        let waiting = store.waiting_nodes().await?;
+        self.unknown.retain(|place, _| waiting.contains(place));
+        for (cache, node) in waiting {
             let place = (&*cache, &*node);
             let Some(room) = self.engine.room_at(place) else {
+                if !self.is_gone(&cache, &node) {
+                    continue;
+                }
                 let count = store.end_deliveries(&cache, &node).await?;
                 loudly(format_args!(
                     "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
@@ -491,7 +574,7 @@ impl Relay {
             let target = delivery
                 .target
                 .and_then(|target| payload::read_target(&target));
-            let unread = target.as_ref().err().cloned();
+            let unread = target.as_ref().err().cloned().map(Unread::Invalid);
             let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
             match target {
                 Ok(target) => {
@@ -533,6 +616,7 @@ impl Relay {
                 );
                 self.hurry_all(now);
             }
+            self.take_left(store).await?;
             self.schedule.looked(Look::Others, false, now);
         }
         if self.schedule.is_due(Look::Counting, now) {
@@ -556,7 +640,7 @@ impl Relay {
             return Ok(());
         };
         let limit = usize::try_from(threshold.saturating_add(1)).unwrap_or(usize::MAX);
-        let backlog = store.backlog(limit.min(1_000_000_000)).await?;
+        let backlog = store.backlog(limit.min(1_000_000_000), &[]).await?;
         let Backlog { purges, deliveries } = backlog;
         let over = purges + deliveries > *threshold;
         if over == self.alarmed {
@@ -586,6 +670,18 @@ enum Next {
     Serve(Store),
     Reopen,
     End,
+}
+
+/// A hash of what rows may name: sites, tables with their rules, and the version of the payload.
+fn knowledge(engine: &Engine) -> i64 {
+    let mut known = engine.site_names();
+    known.extend(triggers::fingerprints());
+    known.sort_unstable();
+    known.push(payload::newer(0));
+    // FNV-1a: the same in each version of Rust.
+    let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = known.join("\n").bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    i64::try_from(hash >> 1).unwrap_or_default()
 }
 
 /// The time at that age.

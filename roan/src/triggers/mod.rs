@@ -79,6 +79,7 @@ pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
 pub(crate) use self::drift::check;
 use self::plan::Plan;
+pub(crate) use self::plan::fingerprints;
 use self::script::Script;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 

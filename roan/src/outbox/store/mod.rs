@@ -30,6 +30,9 @@ const DONE: i64 = 2;
 const DEAD: i64 = 3;
 /// `state` of a purge that continues as deliveries.
 const DELIVERED_LATER: i64 = 4;
+/// `state` of a purge that waits for another version of the program. `relay` is the knowledge of the last one, and
+/// `ended_ms` the time when the first one left it.
+const LEFT: i64 = 5;
 
 /// A connection to the tables. It is dropped after an error, because a transaction may be open, and another is opened.
 #[derive(Debug)]

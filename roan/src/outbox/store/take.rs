@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DEAD, Store, TAKEN, WAITING, list};
+use super::{DEAD, LEFT, Store, TAKEN, WAITING, list};
 use crate::base::log::loudly;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
@@ -15,6 +15,8 @@ pub(crate) struct TakenPurge {
     pub(crate) payload: Result<String, String>,
     /// Milliseconds since the write, by the database's clock.
     pub(crate) age_ms: i64,
+    /// Whether it has waited long enough for another version of the program.
+    pub(crate) is_overdue: bool,
 }
 
 /// A purge that one node has not answered yet.
@@ -50,19 +52,40 @@ impl Store {
     pub(crate) async fn take_purges(&mut self, limit: usize) -> sqlx::Result<Vec<TakenPurge>> {
         let payload = self.dialect.bytes("payload");
         let columns = format!("id, {payload}, (SELECT {{now}}), created_ms");
+        let which = (WAITING, "ended_ms = 0");
         let rows = self
-            .take("roan_outbox", &columns, "ended_ms = 0", ("id", limit), &[])
+            .take("roan_outbox", &columns, which, ("id", limit), &[])
             .await?;
-        let taken = rows.iter().map(|row| {
-            Ok(TakenPurge {
-                id: row.int(0)?,
-                payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
-                age_ms: age(row.int(2)?, row.int(3)?),
-            })
-        });
-        let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
-        taken.sort_unstable_by_key(|taken| taken.id);
-        Ok(taken)
+        taken_purges(&rows, |_| Ok(false))
+    }
+
+    /// Takes purges that programs with other knowledge have left, and those that nobody has taken for `grace_ms`.
+    pub(crate) async fn take_left(
+        &mut self,
+        knowledge: i64,
+        grace_ms: i64,
+        limit: usize,
+    ) -> sqlx::Result<Vec<TakenPurge>> {
+        let which = "(relay <> ? OR ended_ms <= {now} - ?)";
+        let values = [Value::Int(knowledge), Value::Int(grace_ms)];
+        let sql = self.sql(&format!(
+            "SELECT id FROM roan_outbox WHERE state = {LEFT} AND {which} LIMIT 1"
+        ));
+        if self.connection.rows(&sql, &values).await?.is_empty() {
+            return Ok(Vec::new());
+        }
+        let payload = self.dialect.bytes("payload");
+        let columns = format!("id, {payload}, (SELECT {{now}}), created_ms, ended_ms");
+        let rows = self
+            .take(
+                "roan_outbox",
+                &columns,
+                (LEFT, which),
+                ("id", limit),
+                &values,
+            )
+            .await?;
+        taken_purges(&rows, |row| Ok(age(row.int(2)?, row.int(4)?) >= grace_ms))
     }
 
     /// The nodes that deliveries wait for, by cache and name.
@@ -146,7 +169,7 @@ impl Store {
             .take(
                 "roan_delivery",
                 &columns,
-                &condition,
+                (WAITING, &condition),
                 (order, limit),
                 &values,
             )
@@ -169,12 +192,12 @@ impl Store {
         &mut self,
         table: &str,
         columns: &str,
-        which: &str,
+        (state, which): (i64, &str),
         (order, limit): (&str, usize),
         values: &[Value<'_>],
     ) -> sqlx::Result<Vec<Row>> {
         let of_waiting = format!(
-            "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY {order} LIMIT ? {{skip locked}}"
+            "FROM {table} WHERE state = {state} AND {which} ORDER BY {order} LIMIT ? {{skip locked}}"
         );
         let mut values = values.to_vec();
         values.push(Value::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
@@ -201,6 +224,23 @@ impl Store {
         };
         self.connection.rows(&self.sql(&sql), &values).await
     }
+}
+
+fn taken_purges(
+    rows: &[Row],
+    is_overdue: impl Fn(&Row) -> sqlx::Result<bool>,
+) -> sqlx::Result<Vec<TakenPurge>> {
+    let taken = rows.iter().map(|row| {
+        Ok(TakenPurge {
+            id: row.int(0)?,
+            payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
+            age_ms: age(row.int(2)?, row.int(3)?),
+            is_overdue: is_overdue(row)?,
+        })
+    });
+    let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
+    taken.sort_unstable_by_key(|taken| taken.id);
+    Ok(taken)
 }
 
 /// Milliseconds between two readings of the database's clock. Neither a clock that was set back nor a number that is
