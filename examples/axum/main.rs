@@ -34,11 +34,11 @@
 //! write, and the first and the last line of `main`. Then:
 //!
 //! ```sh
-//! cargo run
+//! ROAN_SITE=http://localhost cargo run
 //! ```
 //!
-//! Roan is not configured here. By default it purges one nginx, at `http://localhost/purge`, and the pages of
-//! the host `localhost`.
+//! `ROAN_SITE` is the address that visitors see. Everything else has its default: Roan purges one nginx, at
+//! `http://localhost/purge`.
 //!
 //! # 3. A look
 //!
@@ -64,7 +64,7 @@
 //! # 4. The real host
 //!
 //! Replace `localhost` with the host in `/etc/nginx/sites-enabled/roan`, restart nginx, and give the program the same
-//! host. Without it, the purges go to the pages of `localhost`, and the visitors' pages stay old:
+//! host. With another one, the purges go to pages that nobody visits, and the visitors' pages stay old:
 //!
 //! ```sh
 //! ROAN_SITE=https://www.example.org cargo run --release

@@ -23,6 +23,7 @@ impl Site {
         let child = Command::new(env!("CARGO_BIN_EXE_site"))
             .env("LISTEN", nginx.app().to_string())
             .env("ROAN_PURGE_URL", purge_url)
+            .env("ROAN_SITE", "http://localhost")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn();

@@ -223,7 +223,7 @@ fn a_purge_location_of_nginx_that_refuses_is_named() {
     roan.purge("/a%20b").unwrap();
     let message = outcome(&mut reports).to_string();
     assert!(
-        message.contains(&format!("{HOST}/a%20b")) && message.contains("expected"),
+        message.contains(&format!("{HOST}/a%20b")) && message.contains("instead of"),
         "{message}"
     );
 }

@@ -208,10 +208,11 @@ fn long(length: usize) -> String {
 #[test]
 fn a_url_too_long_for_a_purge_is_refused_with_the_directive_to_set() {
     let longest = 8192 - "GET /purge HTTP/1.1\r\n".len();
-    let site = Site::start();
-    let purged = roan(&site.nginx);
+    let origin = Origin::start();
+    let nginx = Nginx::start(&origin, &Options::default().default_buffers());
+    let purged = roan(&nginx);
     let mut reports = purged.subscribe();
-    let browser = site.nginx.browser();
+    let browser = nginx.browser();
     let (last, first) = (long(longest), long(longest + 1));
     browser.warm(&last);
     browser.warm(&first);
@@ -224,11 +225,10 @@ fn a_url_too_long_for_a_purge_is_refused_with_the_directive_to_set() {
         "{refused}"
     );
 
-    let text = "large_client_header_buffers 4 32k;";
-    let nginx = Nginx::start(&site.origin, &Options::default().server_text(text));
-    let purged = roan(&nginx);
+    let site = Site::start();
+    let purged = roan(&site.nginx);
     let mut reports = purged.subscribe();
-    nginx.browser().warm(&first);
+    site.nginx.browser().warm(&first);
     purged.purge(&first).unwrap();
     assert_eq!(outcome(&mut reports), Outcome::Purged);
     purged.purge(long(Target::MAX_LEN)).unwrap();

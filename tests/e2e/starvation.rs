@@ -100,10 +100,7 @@ fn a_limit_of_nginx_is_kept_to() {
     let origin = Origin::start();
     let limited = Options::default()
         .http_text("limit_req_zone $binary_remote_addr zone=purges:1m rate=50r/s;")
-        .purge_location(
-            "limit_req zone=purges; proxy_cache_purge pages \"$host$roan_purge_uri\"; \
-             add_header X-Roan-Purge \"$host$roan_purge_uri\" always;",
-        );
+        .server_text("limit_req zone=purges;");
     let nginx = Nginx::start(&origin, &limited);
     let roan = builder(&[nginx.purge_url()])
         .backoff(Duration::from_millis(100), Duration::from_secs(30))

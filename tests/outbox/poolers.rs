@@ -188,7 +188,7 @@ async fn to_listen_through_a_pool_is_refused() {
         let (_pool, pooled) = pool(&direct, &transactions(2, ignored));
         let outbox = pooled.outbox().await.notify();
         let refused = builder(&Recorder::new()).outbox(outbox).build();
-        let error = refused.err().expect("it is refused").to_string();
+        let error = refused.expect_err("it is refused").to_string();
         assert!(error.contains("outbox notify"), "{error}");
         assert!(error.contains("pooler"), "{error}");
         assert!(error.contains("`Outbox::at`"), "{error}");

@@ -163,7 +163,7 @@ fn without_configuration_the_environment_decides_and_unserved_rules_are_told() {
         &[
             r#"tag = "row-{0}""#,
             "tests/process/main.rs:",
-            "add one that can",
+            "add a cache that can",
         ],
     );
     assert_says(&stderr, &[r#"site "shop" is not configured"#]);
@@ -194,7 +194,7 @@ fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
         &[
             "error: rule Row (save): tag = \"row-{0}\" at",
             "main.rs:",
-            "add one that can",
+            "add a cache that can",
         ],
     );
     let (stdout, _) = run("no such site", &[]);

@@ -153,6 +153,8 @@ pub(crate) fn builder(recorder: &Recorder) -> RoanBuilder {
         .cache(recorder.clone())
         .named_site("shop", "https://shop.example")
         .rebound(None)
+        // Hooks are compared with triggers by the URLs that both make.
+        .spellings(roan::Spellings::Exact)
         .backoff(short, 10 * short)
 }
 

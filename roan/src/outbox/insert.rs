@@ -6,9 +6,6 @@ use super::dialect::Dialect;
 use super::payload;
 use crate::base::target::Target;
 
-/// More targets than this make a second row, so that each row stays small enough to be taken.
-const TARGETS: usize = 500;
-
 /// One `INSERT` for the purges of a write. Run it in the transaction of the write itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -48,7 +45,10 @@ impl Scribe {
         if targets.is_empty() {
             return None;
         }
-        let params: Vec<String> = targets.chunks(TARGETS).map(payload::encode).collect();
+        let params: Vec<String> = targets
+            .chunks(payload::LONGEST)
+            .map(payload::encode)
+            .collect();
         let sql = match params.len() {
             1 => Arc::clone(&self.usual),
             rows => self.dialect.insert(&self.prefix, rows, self.notify),

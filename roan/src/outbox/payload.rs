@@ -14,6 +14,10 @@ use crate::base::target::{Target, TargetKind};
 /// The version that Roan writes, and the newest that it reads.
 const VERSION: u64 = 1;
 
+/// The maximum number of targets, or of rows, in one payload. More make a second one, so that each row of the outbox stays
+/// small enough to be taken.
+pub(crate) const LONGEST: usize = 500;
+
 /// What is wrong with a payload of a newer version.
 pub(crate) fn newer(version: u64) -> String {
     format!(

@@ -2,10 +2,11 @@
 
 use super::plan::{Columns, Plan, Update};
 use super::script::{
-    ROWS, Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
+    Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
 };
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
+use crate::outbox::payload::LONGEST;
 
 pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
     let mut triggers = Vec::new();
@@ -115,7 +116,7 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     }
 }
 
-/// The rows of `select`, named `r`, each once, with one payload for each [`ROWS`] of them.
+/// The rows of `select`, named `r`, each once, with one payload for each [`LONGEST`] of them.
 fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
     let head = head(plan, event);
     let (told, part, list) = match changed {
@@ -129,7 +130,7 @@ fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
     format!(
         "SELECT '{head}{told}\"rows\":[' || string_agg(r, ',') || ']}}'
     FROM (
-        SELECT *, (row_number() OVER ({part}) - 1) / {ROWS} AS part
+        SELECT *, (row_number() OVER ({part}) - 1) / {LONGEST} AS part
         FROM (SELECT DISTINCT * FROM ({select}) AS a) AS b
     ) AS c
     GROUP BY {list}part"

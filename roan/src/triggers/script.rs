@@ -4,9 +4,6 @@ use super::plan::{Columns, Plan};
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
 
-/// The maximum number of rows of a statement in one row of the outbox.
-pub(super) const ROWS: usize = 500;
-
 /// One trigger.
 #[derive(Debug)]
 pub(super) struct Trigger {

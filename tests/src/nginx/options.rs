@@ -16,6 +16,7 @@ pub struct Options {
     purge_location: Option<String>,
     scheme_in_key: bool,
     keeps_missing: bool,
+    default_buffers: bool,
     pub(super) one_worker: bool,
 }
 
@@ -79,6 +80,13 @@ impl Options {
         self
     }
 
+    /// Leaves the length of request lines at nginx's default.
+    #[must_use]
+    pub fn default_buffers(mut self) -> Self {
+        self.default_buffers = true;
+        self
+    }
+
     /// The quoted text for one nginx: only the addresses and the folder are replaced.
     pub(super) fn site_conf(&self, port: u16, origin: SocketAddr, cache: &Path) -> String {
         if let Some(text) = &self.whole {
@@ -101,6 +109,9 @@ impl Options {
 
         if let Some(size) = &self.keys_zone {
             replace(&mut conf, "pages:64m", &format!("pages:{size}"));
+        }
+        if self.default_buffers {
+            replace(&mut conf, "large_client_header_buffers 4 32k;", "");
         }
         if self.keeps_missing {
             replace(&mut conf, "valid 200 1y", "valid 200 404 1y");
