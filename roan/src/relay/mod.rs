@@ -8,6 +8,7 @@
 mod listen;
 mod schedule;
 mod source;
+mod versions;
 mod write_down;
 
 use std::collections::{HashMap, HashSet};
@@ -17,16 +18,14 @@ use std::time::{Duration, Instant};
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly};
-use crate::base::target::TargetKind;
 use crate::dispatcher::tickets::{Row, Unread};
 use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
 use crate::outbox::link::Link;
-use crate::outbox::payload::{self, Payload};
-use crate::outbox::store::{Store, Watch};
-use crate::outbox::store::{TakenPurge, Which};
+use crate::outbox::payload;
+use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
-use crate::triggers::{self, apply};
+use crate::triggers;
 
 pub(crate) use source::DurableOutbox;
 
@@ -89,7 +88,7 @@ pub(crate) struct Relay {
     id: i64,
     /// Conflicts with other transactions since the last turn that went well.
     conflicts: u32,
-    /// See [`knowledge`].
+    /// See [`versions::knowledge`].
     knowledge: i64,
     /// Nodes that deliveries wait for and this program does not have, and since when.
     unknown: HashMap<(String, String), Instant>,
@@ -130,7 +129,7 @@ impl Relay {
     ) -> Self {
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
-        let knowledge = knowledge(&engine);
+        let knowledge = versions::knowledge(&engine);
         Self {
             engine,
             link,
@@ -399,102 +398,6 @@ impl Relay {
         Ok(())
     }
 
-    /// Takes what other versions of the program have left, and what has waited for one long enough.
-    async fn take_left(&mut self, store: &mut Store) -> Result<()> {
-        let limit = self.room().min(BATCH);
-        if limit < BATCH / 4 {
-            return Ok(());
-        }
-        self.beat_if_due(store).await?;
-        let grace_ms = milliseconds(self.outbox.grace);
-        let taken = store.take_left(self.knowledge, grace_ms, limit).await?;
-        for purge in taken {
-            self.hand_over(purge);
-        }
-        self.engine.handed_over();
-        Ok(())
-    }
-
-    /// Hands the targets of a row to the dispatcher. If this program cannot purge all of it, the row is left to another
-    /// version of the program, or is dead, after the rest of it is purged.
-    fn hand_over(&mut self, purge: TakenPurge) {
-        let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
-        let (mut targets, mut unread) = match decoded {
-            Ok(Payload::Targets(targets, error)) => (targets, error.map(Unread::Invalid)),
-            Ok(Payload::Rows(rows)) => {
-                let yielded = apply::targets(&rows);
-                for error in &yielded.refused {
-                    self.engine.invalid(error);
-                }
-                (yielded.targets, yielded.unread)
-            }
-            Ok(Payload::Newer(version)) => {
-                (Vec::new(), Some(Unread::Foreign(payload::newer(version))))
-            }
-            Err(error) => (Vec::new(), Some(Unread::Invalid(error))),
-        };
-        if purge.is_overdue || self.outbox.grace.is_zero() {
-            unread = match unread {
-                Some(Unread::Foreign(why)) => Some(Unread::Invalid(why)),
-                Some(Unread::OtherRules(_)) => None,
-                other => other,
-            };
-        } else {
-            targets.retain(|target| {
-                let is_tag = target.kind() == TargetKind::Tag;
-                let refusal = self.engine.cannot_serve(is_tag, target.site());
-                if let Some(refusal) = &refusal {
-                    unread = Some(Unread::Foreign(refusal.to_string()));
-                }
-                refusal.is_none()
-            });
-        }
-        self.tell_unread(purge.id, unread.as_ref());
-        let tickets = &self.engine.tickets;
-        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
-        let now = Instant::now();
-        let asked = since(purge.age_ms, now);
-        for target in &targets {
-            self.engine.accept(target, asked, Some(ticket), now);
-        }
-        tickets.done(ticket);
-    }
-
-    fn tell_unread(&mut self, id: i64, unread: Option<&Unread>) {
-        match unread {
-            None => {}
-            Some(Unread::Invalid(error)) => loudly(format_args!(
-                "row {id} of the outbox is dead, at least in part: {error}"
-            )),
-            Some(Unread::Foreign(why) | Unread::OtherRules(why)) => {
-                // Once for each reason: during a deploy there are many such rows.
-                if self.told.len() < 100 && self.told.insert(why.clone()) {
-                    loudly(format_args!(
-                        "row {id} of the outbox waits up to {:?} for another version of the program: {why}",
-                        self.outbox.grace
-                    ));
-                }
-                emit(|| tracing::debug!(target: "roan", id, why, "left to another version"));
-            }
-        }
-    }
-
-    /// Whether a node has been unknown for so long that no version of the program knows it.
-    fn is_gone(&mut self, cache: &str, node: &str) -> bool {
-        let grace = self.outbox.grace;
-        let place = (cache.to_owned(), node.to_owned());
-        let since = self.unknown.entry(place).or_insert_with(|| {
-            if !grace.is_zero() {
-                loudly(format_args!(
-                    "purges wait for {cache} {node}, which is not configured here: they end after {grace:?}, unless \
-                     another version of the program has it"
-                ));
-            }
-            Instant::now()
-        });
-        since.elapsed() >= grace
-    }
-
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
@@ -670,18 +573,6 @@ enum Next {
     Serve(Store),
     Reopen,
     End,
-}
-
-/// A hash of what rows may name: sites, tables with their rules, and the version of the payload.
-fn knowledge(engine: &Engine) -> i64 {
-    let mut known = engine.site_names();
-    known.extend(triggers::fingerprints());
-    known.sort_unstable();
-    known.push(payload::newer(0));
-    // FNV-1a: the same in each version of Rust.
-    let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let hash = known.join("\n").bytes().fold(0xcbf2_9ce4_8422_2325, mix);
-    i64::try_from(hash >> 1).unwrap_or_default()
 }
 
 /// The time at that age.
