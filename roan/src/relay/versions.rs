@@ -16,11 +16,11 @@ impl Relay {
     /// Takes what other versions of the program have left, and what has waited for one long enough.
     pub(super) async fn take_left(&mut self, store: &mut Store) -> Result<()> {
         let limit = self.room().min(BATCH);
-        if limit < BATCH / 4 {
+        let grace_ms = milliseconds(self.outbox.grace);
+        if limit < (BATCH / 4).min(self.window) || !store.is_left(self.knowledge, grace_ms).await? {
             return Ok(());
         }
         self.beat_if_due(store).await?;
-        let grace_ms = milliseconds(self.outbox.grace);
         let taken = store.take_left(self.knowledge, grace_ms, limit).await?;
         for purge in taken {
             self.hand_over(purge);

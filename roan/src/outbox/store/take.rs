@@ -40,6 +40,9 @@ pub(crate) enum Which {
     Failed { due_within: Option<Duration> },
 }
 
+/// Of the purges that were left: those of programs with other knowledge, and those that have waited long enough.
+const FOR_US: &str = "(relay <> ? OR ended_ms <= {now} - ?)";
+
 impl Store {
     /// Whether a purge waits. This is cheaper than taking one.
     pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
@@ -59,6 +62,15 @@ impl Store {
         taken_purges(&rows, |_| Ok(false))
     }
 
+    /// Whether [`Store::take_left`] would take one. An idle relay does not write.
+    pub(crate) async fn is_left(&mut self, knowledge: i64, grace_ms: i64) -> sqlx::Result<bool> {
+        let sql = self.sql(&format!(
+            "SELECT id FROM roan_outbox WHERE state = {LEFT} AND {FOR_US} LIMIT 1"
+        ));
+        let values = [Value::Int(knowledge), Value::Int(grace_ms)];
+        Ok(!self.connection.rows(&sql, &values).await?.is_empty())
+    }
+
     /// Takes purges that programs with other knowledge have left, and those that nobody has taken for `grace_ms`.
     pub(crate) async fn take_left(
         &mut self,
@@ -66,21 +78,14 @@ impl Store {
         grace_ms: i64,
         limit: usize,
     ) -> sqlx::Result<Vec<TakenPurge>> {
-        let which = "(relay <> ? OR ended_ms <= {now} - ?)";
         let values = [Value::Int(knowledge), Value::Int(grace_ms)];
-        let sql = self.sql(&format!(
-            "SELECT id FROM roan_outbox WHERE state = {LEFT} AND {which} LIMIT 1"
-        ));
-        if self.connection.rows(&sql, &values).await?.is_empty() {
-            return Ok(Vec::new());
-        }
         let payload = self.dialect.bytes("payload");
         let columns = format!("id, {payload}, (SELECT {{now}}), created_ms, ended_ms");
         let rows = self
             .take(
                 "roan_outbox",
                 &columns,
-                (LEFT, which),
+                (LEFT, FOR_US),
                 ("id", limit),
                 &values,
             )
