@@ -156,7 +156,6 @@ async fn an_upsert(place: Place) {
 }
 
 async fn rules_made_at_run_time(place: Place) {
-    roan::purge("/bare").on_create::<crate::models::Bare>();
     let (watched, mut client) = place.start().await;
     let purged = watched
         .after(&mut client, "INSERT INTO bare VALUES (1)")

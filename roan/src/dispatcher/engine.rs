@@ -77,7 +77,7 @@ impl Engine {
     }
 
     /// Whether purges wait in a database.
-    #[cfg(feature = "sea-orm")]
+    #[cfg(any(feature = "sea-orm", feature = "diesel"))]
     pub(crate) fn is_durable(&self) -> bool {
         self.source.is_some()
     }

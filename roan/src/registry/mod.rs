@@ -2,7 +2,7 @@
 //! address of a function in a section of the object file.
 
 pub(crate) mod run_time;
-#[cfg(feature = "_orm")]
+#[cfg(feature = "_sql")]
 mod tables;
 
 #[cfg(feature = "_sql")]
@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::base::rule::Rule;
 use crate::model::{Model, Table};
 
-#[cfg(feature = "_orm")]
+#[cfg(feature = "_sql")]
 pub(crate) use tables::TableEntry;
 
 /// A registered model.

@@ -1,14 +1,11 @@
 //! The tables of the binary's models.
 
-#[cfg(feature = "_sql")]
 use std::any::TypeId;
 
 use super::{Registered, models};
 use crate::base::rule::Rule;
-#[cfg(feature = "_sql")]
 use crate::base::rule::RuleTarget;
 use crate::model::Table;
-#[cfg(feature = "_sql")]
 use crate::model::{Column, RowPiece, RowRule, Targets};
 
 /// A table of this binary, with the rules of one of its models.
@@ -19,7 +16,6 @@ pub(crate) struct TableEntry {
     /// The rules of its model.
     pub(crate) rules: &'static [Rule],
     /// Identifies the model.
-    #[cfg(feature = "_sql")]
     pub(crate) model: fn() -> TypeId,
 }
 
@@ -28,7 +24,6 @@ impl TableEntry {
         Some(Self {
             table: model.table?,
             rules: model.rules,
-            #[cfg(feature = "_sql")]
             model: model.model,
         })
     }
@@ -47,7 +42,6 @@ impl TableEntry {
     }
 
     /// The models of one table; usually one.
-    #[cfg(feature = "_sql")]
     pub(crate) fn of_table(name: &str) -> Vec<Self> {
         let models = models();
         let entries = models.iter().filter_map(Self::of);
@@ -55,7 +49,6 @@ impl TableEntry {
     }
 
     /// The columns that rule number `rule` watches.
-    #[cfg(feature = "_sql")]
     pub(crate) fn watched(&self, rule: usize) -> impl Iterator<Item = &'static Column> {
         let watched = self.rules[rule].watched();
         let columns = self.table.columns.iter();
@@ -63,7 +56,6 @@ impl TableEntry {
     }
 }
 
-#[cfg(feature = "_sql")]
 impl TableEntry {
     /// The pieces of rule number `rule`, if it needs only columns of known types.
     pub(crate) fn pieces(&self, rule: usize) -> Option<&'static [RowPiece]> {

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicBool;
 
 use diesel::QueryResult;
-use diesel::result::Error;
 
 use super::backend::Kind;
 #[cfg(feature = "_sql")]
@@ -32,7 +31,8 @@ impl Purges {
             let outbox = roan.outbox();
             if let Some(connection) = connection.dialect() {
                 let checked = outbox.check(connection);
-                checked.map_err(|error| Error::QueryBuilderError(Box::new(error)))?;
+                checked
+                    .map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)))?;
             }
             let row = outbox.statement(hooks).map(InsertPayloads);
             return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));

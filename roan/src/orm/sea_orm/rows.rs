@@ -8,7 +8,6 @@ use sea_orm::{
 };
 
 use crate::model::Model;
-use crate::orm::sqlite;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
 pub(super) type ModelOf<A> = <EntityOf<A> as EntityTrait>::Model;
@@ -49,7 +48,7 @@ where
             .col_expr(key, key.into_expr())
             .filter(Expr::cust("0"));
         let done = nothing.exec(db).await;
-        done.inspect_err(sqlite::notice)?;
+        done.inspect_err(crate::orm::sqlite::notice)?;
     }
     Ok(())
 }

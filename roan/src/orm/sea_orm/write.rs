@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
 
 use crate::app::Roan;
 use crate::base::target::Target;
-use crate::orm::{sqlite, unseen};
+use crate::orm::unseen;
 
 /// What is known of the transaction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ async fn write_row<C: ConnectionTrait>(
     let values = statement.params.into_iter().map(sea_orm::Value::from);
     let insert = Statement::from_sql_and_values(backend, &*statement.sql, values);
     let done = db.execute_raw(insert).await;
-    done.inspect_err(sqlite::notice)?;
+    done.inspect_err(crate::orm::sqlite::notice)?;
     if State::of::<C>() == State::Autocommit {
         outbox.committed();
     }
