@@ -10,7 +10,7 @@ use roan_tests::Connection;
 /// Longer than anything that is waited for: leases, pauses of a relay whose database was away.
 const DRAIN: Duration = Duration::from_secs(40);
 
-const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1)), \
+const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1, 5)), \
                           (SELECT count(*) FROM roan_delivery WHERE state IN (0, 1))";
 
 const DEAD: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state = 3), \
@@ -19,7 +19,7 @@ const DEAD: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state = 3), \
 /// For the message when it fails.
 const DUMP: [&str; 3] = [
     "SELECT concat_ws(' ', 'outbox: row', id, 'state', state, 'relay', relay, 'created', created_ms, \
-     'ended', ended_ms, payload, error) FROM roan_outbox WHERE state IN (0, 1, 3) ORDER BY id LIMIT 20",
+     'ended', ended_ms, payload, error) FROM roan_outbox WHERE state IN (0, 1, 3, 5) ORDER BY id LIMIT 20",
     "SELECT concat_ws(' ', 'delivery: row', id, 'of', purge_id, 'to', node, target, 'state', state, \
      'relay', relay, 'attempts', attempts, 'due', due_ms, error) FROM roan_delivery ORDER BY id LIMIT 20",
     "SELECT concat_ws(' ', 'relay', id, 'beat', beat) FROM roan_relay",

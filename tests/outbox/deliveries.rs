@@ -153,7 +153,7 @@ async fn the_purges_of_a_node_that_was_removed_end(database: Database) {
     client.save(&roan, "a").await;
     client.wait_for_count(NONE_LEFT, 2).await;
     let _ = roan.shutdown(Duration::ZERO).await;
-    let outbox = database.outbox().await;
+    let outbox = database.outbox().await.grace_period(Duration::ZERO);
     let nginx = roan::Nginx::at(&up.purge_url()).unwrap();
     let roan = Roan::builder().cache(nginx).outbox(outbox).build().unwrap();
     flush(&roan).await;
@@ -220,7 +220,7 @@ async fn a_refused_purge_is_dead_with_its_reason(database: Database) {
 async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database) {
     let recorder = Recorder::new();
     let roan = builder(&recorder)
-        .outbox(database.outbox().await)
+        .outbox(database.outbox().await.grace_period(Duration::ZERO))
         .build()
         .unwrap();
     let mut client = database.client().await;

@@ -8,8 +8,10 @@
 
 mod deliveries;
 mod memory;
+mod poolers;
 mod relays;
 mod rows;
 mod starting;
 mod support;
+mod versions;
 mod writes;

@@ -16,6 +16,7 @@ on_each_database!(
     a_write_of_this_program_is_found_though_looks_are_rare,
     a_commit_that_is_told_is_found_at_once,
     a_database_that_is_gone_is_found_again,
+    a_conflict_of_transactions_is_no_trouble,
 );
 
 fn refused(outbox: Outbox) -> OutboxError {
@@ -132,6 +133,47 @@ async fn a_database_that_is_gone_is_found_again(database: Database) {
     flush(&roan).await;
     assert!(urls(&recorder).contains(&"/posts/b".to_owned()));
     assert_eq!(roan.outbox().current_error(), None);
+}
+
+async fn a_conflict_of_transactions_is_no_trouble(database: Database) {
+    let fails = match database.dialect() {
+        // What rolls back takes back no number of a sequence.
+        Dialect::Postgres => {
+            "CREATE SEQUENCE {}tries; \
+             CREATE FUNCTION {}conflict() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF nextval('{}tries') < 5 THEN \
+                     RAISE 'try again' USING ERRCODE = 'serialization_failure'; \
+                 END IF; \
+                 RETURN NEW; \
+             END $$; \
+             CREATE TRIGGER {}conflict BEFORE UPDATE ON {}outbox \
+                 FOR EACH ROW EXECUTE FUNCTION {}conflict()"
+        }
+        Dialect::MySql => {
+            "CREATE TABLE {}tries (n int) ENGINE = MyISAM; INSERT INTO {}tries VALUES (0); \
+             CREATE TRIGGER {}conflict BEFORE UPDATE ON {}outbox FOR EACH ROW BEGIN \
+                 UPDATE {}tries SET n = n + 1; \
+                 IF (SELECT n FROM {}tries) < 5 THEN \
+                     SIGNAL SQLSTATE '40001' SET MESSAGE_TEXT = 'try again'; \
+                 END IF; \
+             END"
+        }
+        _ => return, // one writer at a time
+    };
+    let recorder = Recorder::new();
+    let outbox = database.outbox().await;
+    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let mut client = database.client().await;
+    client.run(fails).await;
+    client.save(&roan, "a").await;
+    let done = async {
+        while urls(&recorder).len() < 2 {
+            assert_eq!(roan.outbox().current_error(), None);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(LONG, done).await.expect("it is done");
+    flush(&roan).await;
 }
 
 #[test]

@@ -90,12 +90,17 @@ impl Database {
         connection.run(&sql).await.expect("a database");
         let (server, rest) = self.url.rsplit_once('/').expect("a path");
         let query = rest.find('?').map_or("", |at| &rest[at..]);
-        Some(Self {
+        Some(self.at(format!("{server}/{name}{query}")))
+    }
+
+    /// The same tables, at another URL.
+    pub(crate) fn at(&self, url: String) -> Self {
+        Self {
             dialect: self.dialect,
-            url: format!("{server}/{name}{query}"),
+            url,
             prefix: self.prefix.clone(),
             _file: None,
-        })
+        }
     }
 
     /// A server for one test alone, which may kill it.
@@ -112,12 +117,7 @@ impl Database {
             _ => return None,
         };
         Some(OwnServer {
-            database: Self {
-                dialect: self.dialect,
-                url,
-                prefix: self.prefix.clone(),
-                _file: None,
-            },
+            database: self.at(url),
             server,
         })
     }
@@ -224,6 +224,13 @@ impl Client {
         let sql = sql.replace("{}", &self.prefix);
         let rows = self.connection.numbers(&sql).await.expect("a number");
         rows[0][0]
+    }
+
+    /// The texts that a query yields.
+    pub(crate) async fn texts(&mut self, sql: &str) -> Vec<String> {
+        let sql = sql.replace("{}", &self.prefix);
+        let texts = self.connection.texts(&sql).await;
+        texts.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Waits until a query yields a number.

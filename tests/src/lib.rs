@@ -30,7 +30,8 @@ pub mod wait;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{
-    Connection, Database, MariaDb, MariaDbOptions, Postgres, PostgresOptions, SqliteFile,
+    Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,
+    PostgresOptions, SqliteFile,
 };
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;

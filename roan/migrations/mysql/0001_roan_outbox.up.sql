@@ -5,8 +5,8 @@ CREATE TABLE IF NOT EXISTS roan_outbox (
     id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
     created_ms bigint NOT NULL DEFAULT (CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)),
     payload mediumtext NOT NULL,
-    state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries
-    relay bigint NOT NULL DEFAULT 0,   -- who has taken it
+    state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries, 5 left to another version
+    relay bigint NOT NULL DEFAULT 0,   -- who has taken it, or what the one that left it knew
     ended_ms bigint NOT NULL DEFAULT 0,
     error text,
     KEY (state, ended_ms, id)

@@ -5,8 +5,8 @@ CREATE TABLE roan_outbox (
     id integer PRIMARY KEY,
     created_ms integer NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS integer)),
     payload text NOT NULL,
-    state integer NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries
-    relay integer NOT NULL DEFAULT 0, -- who has taken it
+    state integer NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries, 5 left to another version
+    relay integer NOT NULL DEFAULT 0, -- who has taken it, or what the one that left it knew
     ended_ms integer NOT NULL DEFAULT 0,
     error text
 );

@@ -142,6 +142,16 @@ impl Engine {
         }
     }
 
+    /// The names of the sites, and whether tags can be purged.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn site_names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.sites.named.keys().cloned().collect();
+        if self.cannot_serve(true, None).is_none() {
+            names.push("tags".to_owned());
+        }
+        names
+    }
+
     /// Why no cache can purge such a target, if so.
     pub(crate) fn cannot_serve(&self, needs_tags: bool, site: Option<&str>) -> Option<Refusal> {
         match site {

@@ -47,6 +47,17 @@ pub(crate) enum Why {
     Refused(Refusal),
 }
 
+/// Why a row is not done after all of its answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// No program can read it.
+    Invalid(String),
+    /// This program does not have something that the row names. Another version of it may have that.
+    Foreign(String),
+    /// This program has purged all that its rules yield. Those of another version may yield more.
+    OtherRules(String),
+}
+
 /// The results that the relay has to record.
 #[derive(Debug)]
 pub(crate) struct News {
@@ -63,8 +74,8 @@ pub(crate) enum What {
     /// The row is over.
     Over {
         deferred: bool,
-        /// The part of the row that cannot be read. The row is dead after the rest of it is purged.
-        unread: Option<String>,
+        /// What this program could not do of the row, after the rest of it is purged.
+        unread: Option<Unread>,
     },
 }
 
@@ -91,7 +102,7 @@ struct Open {
     age_ms: i64,
     outstanding: u32,
     deferred: bool,
-    unread: Option<String>,
+    unread: Option<Unread>,
 }
 
 impl Tickets {
@@ -101,7 +112,7 @@ impl Tickets {
     }
 
     /// Opens a row. It counts as one outstanding answer, which [`Tickets::done`] ends.
-    pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<String>) -> Ticket {
+    pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<Unread>) -> Ticket {
         let mut state = self.lock();
         state.outstanding += 1;
         let place = state.open.insert(Open {

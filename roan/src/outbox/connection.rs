@@ -5,6 +5,8 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use super::dialect::Dialect;
+#[cfg(feature = "postgres")]
+use super::pooled::Pooled;
 
 /// The database to connect to, with options.
 #[derive(Debug, Clone)]
@@ -36,8 +38,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection to one of the databases.
 #[derive(Debug)]
 pub(super) enum Connection {
+    /// To the server itself, whose session is ours alone.
     #[cfg(feature = "postgres")]
     Postgres(sqlx::PgConnection),
+    #[cfg(feature = "postgres")]
+    Pooled(Pooled),
     #[cfg(feature = "mysql")]
     MySql(sqlx::MySqlConnection),
     #[cfg(feature = "sqlite")]
@@ -78,12 +83,16 @@ pub(super) enum Row {
     Sqlite(sqlx::sqlite::SqliteRow),
 }
 
-/// Runs the same code with each driver.
+/// Runs the same code with each driver, except through a pooler.
 macro_rules! each {
-    ($kind:ident, $value:expr, $inner:ident => $body:expr) => {
+    ($kind:ident, $value:expr, $inner:ident => $body:expr $(, $pooled:ident => $other:expr)?) => {
         match $value {
             #[cfg(feature = "postgres")]
             $kind::Postgres($inner) => $body,
+            $(
+                #[cfg(feature = "postgres")]
+                $kind::Pooled($pooled) => $other,
+            )?
             #[cfg(feature = "mysql")]
             $kind::MySql($inner) => $body,
             #[cfg(feature = "sqlite")]
@@ -117,7 +126,14 @@ impl Row {
     /// A text as bytes: SQLite, and PostgreSQL with the encoding `SQL_ASCII`, store texts that are not UTF-8. PostgreSQL
     /// sends such a text only if the statement uses [`Dialect::bytes`].
     pub(super) fn text(&self, column: usize) -> Result<Text, sqlx::Error> {
-        let bytes: Option<Vec<u8>> = each!(Self, self, row => row.try_get_unchecked(column))?;
+        let bytes: Option<Vec<u8>> = match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(row) => postgres_bytes(row, column),
+            #[cfg(feature = "mysql")]
+            Self::MySql(row) => row.try_get_unchecked(column),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(row) => row.try_get_unchecked(column),
+        }?;
         Ok(String::from_utf8(bytes.unwrap_or_default()).map_err(|error| error.into_bytes()))
     }
 
@@ -128,24 +144,107 @@ impl Row {
     }
 }
 
+/// The bytes of a text or of a `bytea`. The answer to a simple query is in text, where sqlx takes every value for a
+/// `bytea` that it is asked the bytes of.
+#[cfg(feature = "postgres")]
+fn postgres_bytes(
+    row: &sqlx::postgres::PgRow,
+    column: usize,
+) -> Result<Option<Vec<u8>>, sqlx::Error> {
+    use sqlx::{TypeInfo as _, ValueRef as _};
+    let value = row.try_get_raw(column)?;
+    let is_text = value.format() == sqlx::postgres::PgValueFormat::Text;
+    if value.is_null() || !is_text || value.type_info().name() == "BYTEA" {
+        return row.try_get_unchecked(column);
+    }
+    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+    Ok(Some(bytes.to_vec()))
+}
+
 impl Connection {
-    pub(super) async fn open(options: &Options) -> Result<Self, sqlx::Error> {
-        use sqlx::ConnectOptions as _;
+    /// Connects, with the settings of the relay. The database ends a connection that is silent in a transaction for
+    /// longer than `silence`.
+    #[cfg_attr(
+        not(any(feature = "postgres", feature = "mysql")),
+        expect(unused_variables, reason = "a file has no session")
+    )]
+    pub(super) async fn open(options: &Options, silence: Duration) -> Result<Self, sqlx::Error> {
         let opening = async {
-            Ok(match options {
+            match options {
                 #[cfg(feature = "postgres")]
-                Options::Postgres(options) => Self::Postgres(options.connect().await?),
+                Options::Postgres(options) => Self::open_postgres(options, silence).await,
                 #[cfg(feature = "mysql")]
-                Options::MySql(options) => Self::MySql(options.connect().await?),
+                Options::MySql(options) => {
+                    use sqlx::ConnectOptions as _;
+                    let mut connection = options.connect().await?;
+                    // Stricter levels lock the gaps between rows, and so delay the program's own writes. A server may
+                    // have `autocommit` off: then the end of the connection would roll each statement back.
+                    let session = format!(
+                        "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
+                         SET SESSION autocommit = 1, SESSION wait_timeout = {}",
+                        silence.as_millis().div_ceil(1000)
+                    );
+                    let session = sqlx::raw_sql(AssertSqlSafe(session));
+                    session.execute(&mut connection).await?;
+                    Ok(Self::MySql(connection))
+                }
+                // The options contain it.
                 #[cfg(feature = "sqlite")]
-                Options::Sqlite(options) => Self::Sqlite(options.connect().await?),
-            })
+                Options::Sqlite(options) => {
+                    use sqlx::ConnectOptions as _;
+                    Ok(Self::Sqlite(options.connect().await?))
+                }
+            }
         };
         let opened = tokio::time::timeout(CONNECT_TIMEOUT, opening).await;
         opened.unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
     }
 
-    /// Runs one statement, which is prepared and kept, and returns the number of rows it changed.
+    /// The startup packet contains the settings of the session. A `SET` would stay on the backend, which a pooler gives to
+    /// other clients. A pooler refuses such a packet, or drops unknown settings; so a setting of our own shows whether the
+    /// server has started the backend for this connection.
+    #[cfg(feature = "postgres")]
+    async fn open_postgres(
+        options: &sqlx::postgres::PgConnectOptions,
+        silence: Duration,
+    ) -> Result<Self, sqlx::Error> {
+        use sqlx::ConnectOptions as _;
+        let mark = fastrand::u64(..).to_string();
+        let session = options.clone().options([
+            // A crash may lose the relay's writes: then it does them again.
+            ("synchronous_commit", "off"),
+            (
+                "idle_in_transaction_session_timeout",
+                &silence.as_millis().to_string(),
+            ),
+            // Under stricter levels a row that another relay takes is an error.
+            ("default_transaction_isolation", "read committed"),
+            ("roan.connection", &mark),
+        ]);
+        let mut connection = match session.connect().await {
+            Err(error) if may_be_of_a_pooler(&error) => {
+                return Ok(Self::Pooled(Pooled::new(options.connect().await?, silence)));
+            }
+            connected => connected?,
+        };
+        let sql = "SELECT coalesce(current_setting('roan.connection', true), '')";
+        let found: String = sqlx::raw_sql(sql)
+            .fetch_one(&mut connection)
+            .await?
+            .try_get(0)?;
+        Ok(if found == mark {
+            Self::Postgres(connection)
+        } else {
+            Self::Pooled(Pooled::new(connection, silence))
+        })
+    }
+
+    /// Whether others use the same session.
+    pub(super) fn is_pooled(&self) -> bool {
+        each!(Self, self, _session => false, _pooled => true)
+    }
+
+    /// Runs one statement, which is prepared and kept, and says how many rows it touched.
     pub(super) async fn execute(
         &mut self,
         sql: &str,
@@ -154,7 +253,7 @@ impl Connection {
         each!(Self, self, connection => {
             let done = bound!(sql, values).execute(connection).await?;
             Ok(done.rows_affected())
-        })
+        }, pooled => pooled.execute(sql, values).await)
     }
 
     /// Runs one statement and returns its rows.
@@ -167,6 +266,11 @@ impl Connection {
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => {
                 let rows = bound!(sql, values).fetch_all(connection).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+            #[cfg(feature = "postgres")]
+            Self::Pooled(pooled) => {
+                let rows = pooled.rows(sql, values).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
             #[cfg(feature = "mysql")]
@@ -185,17 +289,35 @@ impl Connection {
     /// Runs statements without values, in one round trip.
     pub(super) async fn batch(&mut self, sql: String) -> Result<(), sqlx::Error> {
         each!(Self, self, connection => {
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
-        });
-        Ok(())
+            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+            done.map(drop)
+        }, pooled => pooled.batch(&sql).await)
+    }
+
+    pub(super) async fn roll_back(&mut self) -> Result<(), sqlx::Error> {
+        each!(Self, self, connection => {
+            sqlx::raw_sql("ROLLBACK").execute(connection).await.map(drop)
+        }, pooled => pooled.roll_back().await)
     }
 
     /// Closes the connection. It does not wait for a database that does not answer.
     pub(super) async fn close(self) {
         let closing = async {
-            // The connection is not used any more, so an error does not matter.
-            each!(Self, self, connection => drop(connection.close().await));
+            // It is of no use any more, whatever it says.
+            each!(
+                Self, self,
+                connection => drop(connection.close().await),
+                pooled => drop(pooled.close().await)
+            );
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), closing).await;
     }
+}
+
+/// Whether a pooler may have refused the settings in the startup packet: PgBouncer says 08P01, RDS Proxy 0A000. It is
+/// another matter when the user (class 28), the database (3D), a free place (53) or the server (57) is missing.
+#[cfg(feature = "postgres")]
+fn may_be_of_a_pooler(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| !["28", "3D", "53", "57"].contains(&code.get(..2).unwrap_or_default()))
 }

@@ -6,6 +6,8 @@ mod error;
 mod insert;
 pub(crate) mod link;
 pub(crate) mod payload;
+#[cfg(feature = "postgres")]
+mod pooled;
 pub(crate) mod request;
 mod schema;
 mod settings;

@@ -18,6 +18,13 @@ const VERSION: u64 = 1;
 /// small enough to be taken.
 pub(crate) const LONGEST: usize = 500;
 
+/// What is wrong with a payload of a newer version.
+pub(crate) fn newer(version: u64) -> String {
+    format!(
+        "payload has version {version}, but this program supports up to {VERSION}: update the program"
+    )
+}
+
 pub(crate) fn encode(targets: &[Target]) -> String {
     let mut payload = String::with_capacity(32 + targets.len() * 48);
     payload.push_str(r#"{"purge":["#);
@@ -77,6 +84,8 @@ pub(crate) enum Payload {
     /// The valid targets, and the errors of the others.
     Targets(Vec<Target>, Option<String>),
     Rows(Rows),
+    /// A newer version of the format, which this program cannot read.
+    Newer(u64),
 }
 
 /// Rows that a statement has written, with the columns that the rules of their table name:
@@ -94,6 +103,8 @@ pub(crate) struct Rows {
     pub(crate) changed: Map<String, Value>,
     /// `None` means all rows of the table, which were deleted.
     pub(crate) rows: Option<Vec<Map<String, Value>>>,
+    /// A hash of the rules that the trigger was made from.
+    pub(crate) rules: Option<String>,
 }
 
 /// Returns an error that says what is wrong, and where.
@@ -102,11 +113,7 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
         .map_err(|error| format!("payload is not valid JSON: {error}"))?;
     match value.get("v").map(Value::as_u64) {
         Some(Some(VERSION)) => {}
-        Some(Some(newer)) if newer > VERSION => {
-            return Err(format!(
-                "payload has version {newer}, but this program supports up to {VERSION}: update the program"
-            ));
-        }
+        Some(Some(newer)) if newer > VERSION => return Ok(Payload::Newer(newer)),
         _ => {
             return Err(format!(
                 "payload does not have a version: write `\"v\": {VERSION}`"
@@ -170,7 +177,9 @@ fn decode_rows(value: &mut Value) -> Result<Rows, String> {
         Some(_) => return Err("`changed` is not an object".to_owned()),
         None => Map::new(),
     };
+    let rules = value.get("rules").and_then(Value::as_str);
     Ok(Rows {
+        rules: rules.map(str::to_owned),
         table,
         events,
         changed,
@@ -242,7 +251,6 @@ mod tests {
             ("{}", "does not have a version"),
             (r#"{"v":"1","purge":[]}"#, "does not have a version"),
             (r#"{"v":0,"purge":[]}"#, "does not have a version"),
-            (r#"{"v":2,"purge":[]}"#, "version 2"),
             (r#"{"v":1}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":"/a"}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
@@ -277,6 +285,7 @@ mod tests {
             error.contains("purge[0]") && error.contains("purge[2]"),
             "{error}"
         );
+        assert_eq!(decode(r#"{"v":2,"x":1}"#), Ok(Payload::Newer(2)));
         let empty = decode(r#"{"v":1,"purge":[]}"#);
         assert_eq!(empty, Ok(Payload::Targets(Vec::new(), None)));
     }

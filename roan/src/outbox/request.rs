@@ -100,7 +100,7 @@ impl Request {
                 let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
                 give(reply, store.purge_since(since).await)
             }
-            Self::Backlog { limit, reply } => give(reply, store.backlog(limit).await),
+            Self::Backlog { limit, reply } => give(reply, store.backlog(limit, &[]).await),
         }
     }
 

@@ -11,6 +11,7 @@ use super::schema::{Migration, migrations};
 use super::store::Store;
 use super::trigger_settings::Triggers;
 use crate::base::cause::Cause;
+use crate::base::log::emit;
 
 /// A statement that takes longer than this means that the database is not reachable.
 const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
@@ -64,6 +65,7 @@ pub struct Outbox {
     pub(crate) lease: Duration,
     pub(crate) retention: Duration,
     pub(crate) max_attempts: Option<u32>,
+    pub(crate) grace: Duration,
     pub(crate) alarm: Option<(u64, Alarm)>,
     pub(crate) notify: bool,
     pub(crate) triggers: Option<Triggers>,
@@ -78,6 +80,7 @@ impl fmt::Debug for Outbox {
             .field("lease", &self.lease)
             .field("retention", &self.retention)
             .field("max_attempts", &self.max_attempts)
+            .field("grace_period", &self.grace)
             .field("notify", &self.notify)
             .field("triggers", &self.triggers)
             .finish_non_exhaustive()
@@ -89,6 +92,17 @@ impl Outbox {
     /// the feature of that name. It must be the database of the models.
     ///
     /// The relay keeps one connection to the database.
+    ///
+    /// # Poolers
+    ///
+    /// On PostgreSQL the relay detects a pooler (PgBouncer, RDS Proxy, ...) in each of its modes. It then leaves nothing
+    /// on the pool's connections: it sets everything with `SET LOCAL`, prepares no statements, and its locks end with
+    /// their transaction. The URL of the server itself costs less, and [`notify`](Self::notify) needs it. The program's
+    /// own writes may use the pooler also then.
+    ///
+    /// On MySQL the relay sets the isolation level, `autocommit` and `wait_timeout` of its session, and
+    /// [`migrate`](Self::migrate) takes a lock by `GET_LOCK`. Behind a proxy that shares sessions between clients,
+    /// give the URL of the server itself.
     ///
     /// # Errors
     ///
@@ -102,9 +116,14 @@ impl Outbox {
         };
         let options = match scheme {
             #[cfg(feature = "postgres")]
-            "postgres" | "postgresql" => url
-                .parse::<sqlx::postgres::PgConnectOptions>()
-                .map(|options| Options::Postgres(Box::new(options.application_name("roan")))),
+            "postgres" | "postgresql" => {
+                url.parse::<sqlx::postgres::PgConnectOptions>()
+                    .map(|options| {
+                        // Not every pooler knows what sqlx asks of floats, and there are none here.
+                        let options = options.application_name("roan").extra_float_digits(None);
+                        Options::Postgres(Box::new(options))
+                    })
+            }
             #[cfg(feature = "mysql")]
             "mysql" | "mariadb" => url
                 .parse::<sqlx::mysql::MySqlConnectOptions>()
@@ -139,6 +158,7 @@ impl Outbox {
             lease: Duration::from_secs(15),
             retention: Duration::from_secs(24 * 60 * 60),
             max_attempts: None,
+            grace: Duration::from_secs(10 * 60),
             alarm: None,
             notify: false,
             triggers: None,
@@ -186,6 +206,17 @@ impl Outbox {
         self
     }
 
+    /// Sets how long a purge waits for another version of the program. Default: 10 minutes.
+    ///
+    /// During a deploy, or after it is rolled back, a row may name what this version does not have: a site, a table, a
+    /// node, a version of the payload, or triggers made from other rules. This version purges what it can, and leaves the
+    /// row to one that has the rest. If none takes it for this long, the row is dead, with the reason; it is done if all
+    /// that it names was purged. Purges of a node that is not configured end after this time, too.
+    pub fn grace_period(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
     /// Calls `alarm` when the number of waiting rows exceeds `threshold`, and again when it does not any more. Both are also
     /// logged. `alarm` runs on the dispatcher's thread, so it must not block.
     pub fn on_backlog(
@@ -198,7 +229,8 @@ impl Outbox {
     }
 
     /// Lets each write send a PostgreSQL `NOTIFY`, so that relays of other programs wake at once. Default: off, because
-    /// PostgreSQL serialises commits that send `NOTIFY`.
+    /// PostgreSQL serialises commits that send `NOTIFY`. The relay needs a
+    /// connection to the server itself: the start refuses this setting behind a pooler.
     pub fn notify(mut self) -> Self {
         self.notify = true;
         self
@@ -294,12 +326,35 @@ impl Outbox {
         if self.retention > year * 10 {
             return fault("retention", "must be at most ten years");
         }
+        if self.grace > year {
+            return fault("grace_period", "must be at most a year");
+        }
         if self.max_attempts == Some(0) {
             return fault("max_attempts", "must be at least 1");
         }
         if self.notify && self.dialect() != Dialect::Postgres {
             return fault("notify", "is only available for PostgreSQL");
         }
+        Ok(())
+    }
+
+    /// At the start: what is different behind a pooler.
+    pub(crate) fn check_pooler(&self, store: &Store) -> Result<(), OutboxError> {
+        if !store.is_pooled() {
+            return Ok(());
+        }
+        if self.notify {
+            return Err(OutboxError::Setting {
+                setting: "notify",
+                problem: "the database is reached through a pooler, where a LISTEN would be left to other clients: \
+                          give `Outbox::at` the URL of the server itself (writes may go through the pooler), or leave \
+                          `notify` out"
+                    .to_owned(),
+            });
+        }
+        emit(
+            || tracing::info!(target: "roan", "the outbox's database is reached through a pooler: the relay keeps nothing in its session, and prepares no statements; the URL of the server itself makes it cheaper"),
+        );
         Ok(())
     }
 

@@ -8,23 +8,24 @@
 mod listen;
 mod schedule;
 mod source;
+mod versions;
 mod write_down;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly};
-use crate::dispatcher::tickets::Row;
+use crate::dispatcher::tickets::{Row, Unread};
 use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
 use crate::outbox::link::Link;
-use crate::outbox::payload::{self, Payload};
-use crate::outbox::store::{Store, Watch};
-use crate::outbox::store::{TakenPurge, Which};
+use crate::outbox::payload;
+use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
-use crate::triggers::{self, apply};
+use crate::triggers;
 
 pub(crate) use source::DurableOutbox;
 
@@ -42,6 +43,9 @@ const MANY_FAILED: usize = 128;
 /// Between attempts to reach a database that is gone.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// More conflicts with other transactions in a row are an error like others.
+const MOST_CONFLICTS: u32 = 20;
 
 /// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
 /// without a rebound.
@@ -82,6 +86,14 @@ pub(crate) struct Relay {
     many_purges: bool,
     /// The number under which it holds rows, across connections.
     id: i64,
+    /// Conflicts with other transactions since the last turn that went well.
+    conflicts: u32,
+    /// See [`versions::knowledge`].
+    knowledge: i64,
+    /// Nodes that deliveries wait for and this program does not have, and since when.
+    unknown: HashMap<(String, String), Instant>,
+    /// Reasons for which rows were left, as far as they were logged.
+    told: HashSet<String>,
 }
 
 impl Relay {
@@ -92,7 +104,10 @@ impl Relay {
     /// If the database cannot be reached, or its tables cannot be used.
     pub(crate) async fn open(outbox: &Outbox) -> std::result::Result<Store, OutboxError> {
         let mut store = outbox.open().await?;
-        let mut checked = store.check().await;
+        let mut checked = outbox.check_pooler(&store);
+        if checked.is_ok() {
+            checked = store.check().await;
+        }
         if checked.is_ok() {
             checked = triggers::check(outbox, &mut store).await;
         }
@@ -114,6 +129,7 @@ impl Relay {
     ) -> Self {
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
+        let knowledge = versions::knowledge(&engine);
         Self {
             engine,
             link,
@@ -131,6 +147,10 @@ impl Relay {
             more_purges: false,
             many_purges: false,
             id: store.relay(),
+            conflicts: 0,
+            knowledge,
+            unknown: HashMap::new(),
+            told: HashSet::new(),
         }
     }
 
@@ -151,6 +171,8 @@ impl Relay {
                     store = Some(opened);
                     continue;
                 }
+                // What was under way is as after a connection that was lost.
+                Ok(Next::Reopen) => {}
                 Err(error) => {
                     failures += 1;
                     self.tell_trouble(&error, failures);
@@ -210,7 +232,14 @@ impl Relay {
                 tokio::time::timeout(Outbox::longest_statement(), self.turn(&mut store)).await;
             self.id = store.relay();
             match turn {
-                Ok(Ok(())) => {}
+                Ok(Ok(())) => self.conflicts = 0,
+                Ok(Err(error)) if self.is_passing(&error) => {
+                    emit(
+                        || tracing::debug!(target: "roan", %error, "the outbox's transaction is tried again"),
+                    );
+                    store.close().await;
+                    return Ok(Next::Reopen);
+                }
                 Ok(Err(error)) => return Err(OutboxError::of(&error)),
                 Err(_) => {
                     return Err(OutboxError::Database(
@@ -231,6 +260,12 @@ impl Relay {
             }
             self.wait().await;
         }
+    }
+
+    /// Whether it is a conflict with another transaction, which will be over when it is tried again.
+    fn is_passing(&mut self, error: &sqlx::Error) -> bool {
+        self.conflicts += 1;
+        Store::is_conflict(error) && self.conflicts < MOST_CONFLICTS
     }
 
     fn tell_trouble(&self, error: &OutboxError, failures: u32) {
@@ -286,7 +321,8 @@ impl Relay {
             self.hurry_all(now);
         }
         if let Some(number) = wanted {
-            let Backlog { purges, deliveries } = store.backlog(BATCH).await?;
+            let unknown: Vec<_> = self.unknown.keys().cloned().collect();
+            let Backlog { purges, deliveries } = store.backlog(BATCH, &unknown).await?;
             self.link.looked(number, purges + deliveries);
             self.engine.wake();
         }
@@ -362,43 +398,17 @@ impl Relay {
         Ok(())
     }
 
-    /// Hands the targets of a row to the dispatcher. What of it cannot be read makes the row dead, once the rest of
-    /// it is purged.
-    fn hand_over(&self, purge: TakenPurge) {
-        let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
-        let (targets, unread) = match decoded {
-            Ok(Payload::Targets(targets, unread)) => (targets, unread),
-            Ok(Payload::Rows(rows)) => {
-                let yielded = apply::targets(&rows);
-                for error in &yielded.refused {
-                    self.engine.invalid(error);
-                }
-                (yielded.targets, yielded.error)
-            }
-            Err(error) => (Vec::new(), Some(error)),
-        };
-        if let Some(error) = &unread {
-            loudly(format_args!(
-                "row {} of the outbox is dead, at least in part: {error}",
-                purge.id
-            ));
-        }
-        let tickets = &self.engine.tickets;
-        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
-        let now = Instant::now();
-        let asked = since(purge.age_ms, now);
-        for target in &targets {
-            self.engine.accept(target, asked, Some(ticket), now);
-        }
-        tickets.done(ticket);
-    }
-
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
-        for (cache, node) in store.waiting_nodes().await? {
+        let waiting = store.waiting_nodes().await?;
+        self.unknown.retain(|place, _| waiting.contains(place));
+        for (cache, node) in waiting {
             let place = (&*cache, &*node);
             let Some(room) = self.engine.room_at(place) else {
+                if !self.is_gone(&cache, &node) {
+                    continue;
+                }
                 let count = store.end_deliveries(&cache, &node).await?;
                 loudly(format_args!(
                     "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
@@ -467,7 +477,7 @@ impl Relay {
             let target = delivery
                 .target
                 .and_then(|target| payload::read_target(&target));
-            let unread = target.as_ref().err().cloned();
+            let unread = target.as_ref().err().cloned().map(Unread::Invalid);
             let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
             match target {
                 Ok(target) => {
@@ -509,6 +519,7 @@ impl Relay {
                 );
                 self.hurry_all(now);
             }
+            self.take_left(store).await?;
             self.schedule.looked(Look::Others, false, now);
         }
         if self.schedule.is_due(Look::Counting, now) {
@@ -532,7 +543,7 @@ impl Relay {
             return Ok(());
         };
         let limit = usize::try_from(threshold.saturating_add(1)).unwrap_or(usize::MAX);
-        let backlog = store.backlog(limit.min(1_000_000_000)).await?;
+        let backlog = store.backlog(limit.min(1_000_000_000), &[]).await?;
         let Backlog { purges, deliveries } = backlog;
         let over = purges + deliveries > *threshold;
         if over == self.alarmed {
@@ -560,6 +571,7 @@ impl Relay {
 /// The relay's next step.
 enum Next {
     Serve(Store),
+    Reopen,
     End,
 }
 

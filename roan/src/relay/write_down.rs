@@ -6,7 +6,7 @@ use super::Relay;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
-use crate::dispatcher::tickets::{Deferred, News, Row, What, Why};
+use crate::dispatcher::tickets::{Deferred, News, Row, Unread, What, Why};
 use crate::outbox::payload;
 use crate::outbox::store::{Ended, NewDelivery, Store};
 
@@ -64,7 +64,7 @@ impl Relay {
                     dead.dead_deliveries.push((id, why));
                 }
             }
-            store.finish(&dead).await?;
+            store.finish(&dead, self.knowledge).await?;
         }
         Ok(())
     }
@@ -74,7 +74,7 @@ impl Relay {
         if ended.is_empty() {
             return Ok(());
         }
-        store.finish(&ended).await?;
+        store.finish(&ended, self.knowledge).await?;
         for given in given_up {
             let place = (&*given.cache, &*given.node);
             self.engine
@@ -93,7 +93,10 @@ impl Relay {
                 (What::Deferred(deferred), _) => deferred,
                 (What::Over { deferred, unread }, Row::Purge(id)) => {
                     match (unread, deferred) {
-                        (Some(error), _) => ended.dead.push((id, error.clone())),
+                        (Some(Unread::Invalid(error)), _) => ended.dead.push((id, error.clone())),
+                        (Some(Unread::Foreign(why) | Unread::OtherRules(why)), _) => {
+                            ended.left.entry(why.clone()).or_default().push(id);
+                        }
                         (None, true) => ended.later.push(id),
                         (None, false) => ended.done.push(id),
                     }
@@ -101,7 +104,12 @@ impl Relay {
                 }
                 (
                     What::Over {
-                        unread: Some(error),
+                        unread:
+                            Some(
+                                Unread::Invalid(error)
+                                | Unread::Foreign(error)
+                                | Unread::OtherRules(error),
+                            ),
                         ..
                     },
                     Row::Delivery { id, .. },

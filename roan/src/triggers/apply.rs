@@ -6,10 +6,12 @@ use serde_json::{Map, Value};
 
 use crate::base::event::Events;
 use crate::base::target::{Target, TargetError, TargetRef};
+use crate::dispatcher::tickets::Unread;
 use crate::model::{Column, ColumnKind, Sink, Targets};
 use crate::outbox::payload::Rows;
 use crate::registry::TableEntry;
 use crate::registry::run_time;
+use crate::triggers::plan;
 
 /// The targets of a payload's rows.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub(crate) struct Yielded {
     /// Invalid targets, as a hook reports them.
     pub(crate) refused: Vec<TargetError>,
     /// Why there may be more targets, which are unknown.
-    pub(crate) error: Option<String>,
+    pub(crate) unread: Option<Unread>,
 }
 
 impl Sink for Yielded {
@@ -40,13 +42,24 @@ pub(crate) fn targets(rows: &Rows) -> Yielded {
     let mut yielded = Yielded::default();
     let entries = TableEntry::of_table(&rows.table);
     if entries.is_empty() {
-        yielded.error = Some(format!(
+        yielded.unread = Some(Unread::Foreign(format!(
             "this program does not have a model with the table {:?}: drop its triggers, or write `table = {:?}` in the `#[purge_on(...)]` of its model",
             rows.table, rows.table
-        ));
+        )));
+        return yielded;
     }
     for entry in &entries {
         apply(entry, rows, &mut yielded);
+    }
+    let rules = rows.rules.as_deref();
+    if rules.is_some_and(|rules| rules != plan::fingerprint(&rows.table)) {
+        yielded.unread = Some(match yielded.unread {
+            Some(Unread::Invalid(error)) => Unread::Foreign(error),
+            _ => Unread::OtherRules(format!(
+                "the triggers of the table {:?} were made from other rules than those of this program",
+                rows.table
+            )),
+        });
     }
     yielded
 }
@@ -87,11 +100,11 @@ fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
             match read {
                 Ok(()) => entry.targets(number, &texts, &mut Targets::new(out)),
                 Err(error) => {
-                    out.error.get_or_insert_with(|| {
-                        format!(
+                    out.unread.get_or_insert_with(|| {
+                        Unread::Invalid(format!(
                             "rule {} cannot read a row of table {:?}: {error}",
                             entry.rules[number], entry.table.name
-                        )
+                        ))
                     });
                 }
             }

@@ -60,16 +60,13 @@ impl Outbox {
 
 /// Makes these the only triggers that write to the outbox.
 async fn change(store: &mut Store, scripts: &[Script]) -> Result<(), OutboxError> {
-    store.lock_triggers(true).await?;
-    let found = store.triggers().await;
-    let found = found.map_err(|error| OutboxError::of(&error))?;
-    let statements = Drift::between(scripts, &found).statements;
-    let changed = if statements.is_empty() {
-        Ok(())
-    } else {
-        store.change_triggers(&statements).await
+    store.begin_change().await?;
+    let changed = match store.triggers().await {
+        Ok(found) => {
+            let statements = Drift::between(scripts, &found).statements;
+            store.change_triggers(&statements).await
+        }
+        Err(error) => Err(OutboxError::of(&error)),
     };
-    // The end of the connection releases it, too.
-    let _ = store.lock_triggers(false).await;
-    changed
+    store.end_change(changed).await
 }

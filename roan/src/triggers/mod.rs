@@ -1,8 +1,14 @@
 //! Database triggers, for writers that do not call hooks: psql, another service, a nightly `UPDATE` over a million rows.
 //!
 //! Roan generates the triggers from the rules of the program. A trigger writes the columns that the rules name to the
-//! outbox, in the transaction of the write. The relay makes the URLs from them, by the code that hooks use. So you can
-//! change a template without new triggers, unless it names a new column.
+//! outbox, in the transaction of the write. The relay makes the URLs from them, by the code that hooks use.
+//!
+//! Each row names the rules that its trigger was made from, by a hash. During a deploy a version with other rules purges
+//! what its own rules yield, and leaves the row to a version with those rules ([`Outbox::grace_period`]). So install the
+//! triggers in each deploy, also if only a template has changed; and again if you roll back. Rules made at run time are
+//! not part of the hash.
+//!
+//! [`Outbox::grace_period`]: crate::outbox::Outbox::grace_period
 //!
 //! Tell Roan the table of each model, and install the triggers at the start:
 //!
@@ -79,6 +85,7 @@ pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
 pub(crate) use self::drift::check;
 use self::plan::Plan;
+pub(crate) use self::plan::fingerprints;
 use self::script::Script;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 

@@ -77,7 +77,7 @@ pub(super) fn on_each_row(
 }
 
 pub(super) fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
-    let head = head(plan.table, event);
+    let head = head(plan, event);
     let rows = rows.join(", ',', ");
     format!("CONCAT('{head}{changed}\"rows\":[', {rows}, ']}}')")
 }

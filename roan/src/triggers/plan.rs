@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::script::hash;
 use super::{TriggerError, Triggers};
 use crate::base::event::{Event, Events};
 use crate::model::{ColumnKind, RowRule};
@@ -12,6 +13,8 @@ use crate::registry::run_time;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) table: &'static str,
+    /// See [`fingerprint`].
+    pub(super) rules: String,
     /// The columns of the primary key; empty if they are not known.
     pub(super) key: Vec<&'static str>,
     pub(super) create: Option<Columns>,
@@ -47,6 +50,7 @@ impl Plan {
             check_name(name)?;
             let plan = plans.entry(name).or_insert_with(|| Self {
                 table: name,
+                rules: fingerprint(name),
                 key: entry.table.key.to_vec(),
                 ..Self::default()
             });
@@ -131,6 +135,38 @@ impl Plan {
         names.dedup();
         names
     }
+}
+
+/// A hash of the rules of this binary that rows of a table fill. It is the same in each binary that has the same
+/// rules, wherever they are in its source.
+pub(crate) fn fingerprint(table: &str) -> String {
+    let mut rules = Vec::new();
+    for entry in TableEntry::of_table(table) {
+        for (number, rule) in entry.rules.iter().enumerate() {
+            if entry.pieces(number).is_some() {
+                rules.push(format!(
+                    "{} {} {:?} {:?}",
+                    rule.events(),
+                    rule.target(),
+                    rule.site(),
+                    rule.watched()
+                ));
+            }
+        }
+    }
+    rules.sort_unstable();
+    format!("{:08x}", hash(&rules.join("\n")))
+}
+
+/// The [`fingerprint`] of each table of this binary.
+pub(crate) fn fingerprints() -> Vec<String> {
+    let mut names: Vec<_> = TableEntry::all()
+        .iter()
+        .map(|entry| entry.table.name)
+        .collect();
+    names.dedup();
+    let of_table = |name| format!("{name} {}", fingerprint(name));
+    names.into_iter().map(of_table).collect()
 }
 
 fn merge(to: &mut Columns, columns: &Columns) {

@@ -38,7 +38,7 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
             let row_of = |of| row(of, &update.columns);
             let condition = condition(update, "OLD", "NEW", " WHERE ");
             let changed = changed(update, "OLD", "NEW");
-            let head = head(plan.table, "update");
+            let head = head(plan, "update");
             let insert = format!(
                 "SELECT '{head}\"changed\":' || {changed} || ',\"rows\":[' || {} || ',' || {} || ']}}'{condition}",
                 row_of("OLD"),
@@ -64,7 +64,7 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         );
     }
     if plan.truncate {
-        let payload = format!("{}\"rows\":[]}}", head(plan.table, "truncate"));
+        let payload = format!("{}\"rows\":[]}}", head(plan, "truncate"));
         add(
             "truncate",
             "FOR EACH STATEMENT",
@@ -118,7 +118,7 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
 
 /// The rows of `select`, named `r`, each once, with one payload for each [`LONGEST`] of them.
 fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
-    let head = head(plan.table, event);
+    let head = head(plan, event);
     let (told, part, list) = match changed {
         "" => (String::new(), String::new(), String::new()),
         changed => (

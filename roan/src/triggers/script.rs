@@ -1,6 +1,6 @@
 //! The statements of a table's triggers, and the parts that the dialects share.
 
-use super::plan::Columns;
+use super::plan::{Columns, Plan};
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
 
@@ -49,7 +49,7 @@ pub(super) fn stamped(text: &str) -> String {
 }
 
 /// FNV-1a: the same in each version of Rust.
-fn hash(text: &str) -> u32 {
+pub(super) fn hash(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
@@ -101,7 +101,8 @@ pub(super) fn guard(dialect: Dialect, table: &str, columns: &[&str]) -> String {
     format!("SELECT {} FROM {table} AS t LIMIT 0", names.join(", "))
 }
 
-/// The text before the rows: `{"v":1,"table":"posts","event":"update",`
-pub(super) fn head(table: &str, event: &str) -> String {
-    format!(r#"{{"v":1,"table":"{table}","event":"{event}","#)
+/// The text before the rows: `{"v":1,"rules":"0123abcd","table":"posts","event":"update",`
+pub(super) fn head(plan: &Plan, event: &str) -> String {
+    let Plan { table, rules, .. } = plan;
+    format!(r#"{{"v":1,"rules":"{rules}","table":"{table}","event":"{event}","#)
 }

@@ -80,7 +80,7 @@ fn trigger(
 }
 
 fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
-    let head = head(plan.table, event);
+    let head = head(plan, event);
     let rows = rows.join(" || ',' || ");
     format!("'{head}{changed}\"rows\":[' || {rows} || ']}}'")
 }

@@ -4,6 +4,7 @@
 mod any;
 mod connection;
 mod mariadb;
+mod pgbouncer;
 mod postgres;
 mod sqlite;
 mod template;
@@ -15,6 +16,7 @@ use std::process::Command;
 pub use any::Database;
 pub use connection::Connection;
 pub use mariadb::{MariaDb, MariaDbOptions};
+pub use pgbouncer::{PgBouncer, PgBouncerOptions};
 pub use postgres::{Postgres, PostgresOptions};
 pub use sqlite::SqliteFile;
 

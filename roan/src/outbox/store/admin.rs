@@ -23,18 +23,26 @@ pub(crate) struct DeadRow {
 
 impl Store {
     /// Counts waiting purges and deliveries, each up to `limit`.
-    pub(crate) async fn backlog(&mut self, limit: usize) -> Result<Backlog> {
-        let count = |table: &str| {
+    /// Deliveries to the nodes `except` are not counted.
+    pub(crate) async fn backlog(
+        &mut self,
+        limit: usize,
+        except: &[(String, String)],
+    ) -> Result<Backlog> {
+        let count = |table: &str, which: &str| {
             format!(
-                "(SELECT count(*) FROM (SELECT id FROM {table} WHERE state = {WAITING} LIMIT {limit}) counted)"
+                "(SELECT count(*) FROM (SELECT id FROM {table} WHERE state = {WAITING}{which} LIMIT {limit}) counted)"
             )
         };
+        let which = " AND NOT (cache = ? AND node = ?)".repeat(except.len());
+        let texts = except.iter().flat_map(|(cache, node)| [cache, node]);
+        let values: Vec<_> = texts.map(|text| Value::Text(text)).collect();
         let sql = format!(
             "SELECT {}, {}",
-            count("roan_outbox"),
-            count("roan_delivery")
+            count("roan_outbox", ""),
+            count("roan_delivery", &which)
         );
-        let rows = self.connection.rows(&self.sql(&sql), &[]).await?;
+        let rows = self.connection.rows(&self.sql(&sql), &values).await?;
         let Some(row) = rows.first() else {
             return Ok(Backlog::default());
         };
@@ -113,16 +121,12 @@ impl Store {
 
     /// A person has requested this, so it must not be lost in a crash.
     async fn execute_durably(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
-        let is_lazy = self.dialect == Dialect::Postgres;
-        if is_lazy {
-            let sql = "SET synchronous_commit = on";
-            self.connection.batch(sql.to_owned()).await?;
+        if self.dialect != Dialect::Postgres {
+            return self.connection.execute(sql, values).await;
         }
+        self.connection.batch("BEGIN".to_owned()).await?;
         let count = self.connection.execute(sql, values).await?;
-        if is_lazy {
-            let sql = "SET synchronous_commit = off";
-            self.connection.batch(sql.to_owned()).await?;
-        }
+        self.commit_durably().await?;
         Ok(count)
     }
 

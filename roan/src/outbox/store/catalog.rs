@@ -156,27 +156,15 @@ impl Store {
         found.collect()
     }
 
-    /// Runs all statements in one transaction. MySQL does not support that for triggers.
+    /// Runs the statements for all triggers, as part of a change of the schema.
     pub(crate) async fn change_triggers(
         &mut self,
         statements: &[String],
     ) -> std::result::Result<(), OutboxError> {
-        let of = |error| OutboxError::of(&error);
-        if self.dialect == Dialect::MySql {
-            for statement in statements {
-                self.connection.batch(statement.clone()).await.map_err(of)?;
-            }
-            return Ok(());
+        for statement in statements {
+            let changed = self.connection.batch(statement.clone()).await;
+            changed.map_err(|error| OutboxError::of(&error))?;
         }
-        self.transaction(statements).await.map_err(of)
-    }
-
-    /// Locks the triggers, so that one program at a time changes them.
-    pub(crate) async fn lock_triggers(
-        &mut self,
-        lock: bool,
-    ) -> std::result::Result<(), OutboxError> {
-        let locked = self.lock_migration(lock).await;
-        locked.map_err(|error| OutboxError::of(&error))
+        Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! The results of taken rows.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
+use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, WAITING, code, list};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
@@ -35,6 +36,8 @@ pub(crate) struct Ended {
     pub(crate) dead: Vec<(i64, String)>,
     /// Deliveries that cannot be sent, and why.
     pub(crate) dead_deliveries: Vec<(i64, String)>,
+    /// Purges that another version of the program is to make, by the reason.
+    pub(crate) left: BTreeMap<String, Vec<i64>>,
     /// Deliveries, answered or written anew, and their purges.
     pub(crate) deliveries: Vec<(i64, i64)>,
     pub(crate) new: Vec<NewDelivery>,
@@ -48,6 +51,7 @@ impl Ended {
     fn is_done_only(&self) -> bool {
         self.later.is_empty()
             && self.dead.is_empty()
+            && self.left.is_empty()
             && self.dead_deliveries.is_empty()
             && self.deliveries.is_empty()
             && self.new.is_empty()
@@ -56,7 +60,7 @@ impl Ended {
 
 impl Store {
     /// Writes everything in one transaction. Rows that another relay has taken over meanwhile are left to it.
-    pub(crate) async fn finish(&mut self, ended: &Ended) -> Result<()> {
+    pub(crate) async fn finish(&mut self, ended: &Ended, knowledge: i64) -> Result<()> {
         let relay = self.relay;
         // Only taken rows contain the number of a relay. With `state` in the condition, too, PostgreSQL scans all taken
         // rows.
@@ -86,7 +90,11 @@ impl Store {
                 list(purges)
             )));
         }
-        if ended.new.is_empty() && ended.dead.is_empty() && ended.dead_deliveries.is_empty() {
+        let has_texts = !(ended.new.is_empty()
+            && ended.dead.is_empty()
+            && ended.left.is_empty()
+            && ended.dead_deliveries.is_empty());
+        if !has_texts {
             return self.transaction(&statements).await;
         }
         self.connection.batch(self.begin().to_owned()).await?;
@@ -111,6 +119,15 @@ impl Store {
                 self.connection.execute(&sql, &values).await?;
             }
         }
+        for (why, ids) in &ended.left {
+            let sql = self.sql(&format!(
+                "UPDATE roan_outbox SET state = {LEFT}, relay = {knowledge}, error = ?, \
+                 ended_ms = CASE WHEN ended_ms = 0 THEN {{now}} ELSE ended_ms END WHERE id IN {} AND {mine}",
+                list(ids.iter().copied())
+            ));
+            let why = storable(why);
+            self.connection.execute(&sql, &[Value::Text(&why)]).await?;
+        }
         statements.push("COMMIT".to_owned());
         self.connection.batch(statements.join(";\n")).await
     }
@@ -118,16 +135,20 @@ impl Store {
     /// Whether the database refuses a value, so that the same statement would fail again: SQLSTATE
     /// class 22 or 23, MySQL's 1366 (incorrect string value), SQLite's TOOBIG, CONSTRAINT and MISMATCH.
     pub(crate) fn refuses_a_value(error: &sqlx::Error) -> bool {
-        let code = error.as_database_error().and_then(|error| error.code());
-        code.is_some_and(|code| {
+        code(error).is_some_and(|code| {
             code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
                 || matches!(&*code, "HY000" | "18" | "19" | "20" | "1299" | "275")
         })
     }
 
+    /// Whether the database asks to try again: SQLSTATE class 40, of transactions that got in each other's way.
+    pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| code.len() == 5 && code.starts_with("40"))
+    }
+
     /// Rolls back a transaction after a statement has failed.
     pub(crate) async fn roll_back(&mut self) -> Result<()> {
-        let rolled_back = self.connection.batch("ROLLBACK".to_owned()).await;
+        let rolled_back = self.connection.roll_back().await;
         // SQLite has usually done so itself: then there is no transaction.
         rolled_back.or_else(|error| match self.dialect {
             Dialect::Sqlite => Ok(()),

@@ -82,7 +82,7 @@ impl Store {
     pub(crate) async fn release(&mut self, relay: i64) -> Result<()> {
         let statements = [
             format!(
-                "UPDATE roan_outbox SET state = {WAITING}, relay = 0 WHERE state = {TAKEN} AND relay = {relay}"
+                "UPDATE roan_outbox SET state = {WAITING}, relay = 0, ended_ms = 0 WHERE state = {TAKEN} AND relay = {relay}"
             ),
             format!(
                 "UPDATE roan_delivery SET state = {WAITING}, relay = 0 WHERE state = {TAKEN} AND relay = {relay}"
@@ -126,9 +126,14 @@ impl Store {
 
     async fn give_back(&mut self, table: &str, ids: &[i64]) -> Result<()> {
         let relay = self.relay;
+        // A purge may have been left by another version of the program.
+        let anew = match table {
+            "roan_outbox" => ", ended_ms = 0",
+            _ => "",
+        };
         for ids in ids.chunks(BATCH) {
             let sql = self.sql(&format!(
-                "UPDATE {table} SET state = {WAITING}, relay = 0 \
+                "UPDATE {table} SET state = {WAITING}, relay = 0{anew} \
                  WHERE state = {TAKEN} AND relay = {relay} AND id IN {}",
                 list(ids.iter().copied())
             ));

@@ -30,6 +30,9 @@ const DONE: i64 = 2;
 const DEAD: i64 = 3;
 /// `state` of a purge that continues as deliveries.
 const DELIVERED_LATER: i64 = 4;
+/// `state` of a purge that waits for another version of the program. `relay` is the knowledge of the last one, and
+/// `ended_ms` the time when the first one left it.
+const LEFT: i64 = 5;
 
 /// A connection to the tables. It is dropped after an error, because a transaction may be open, and another is opened.
 #[derive(Debug)]
@@ -43,47 +46,39 @@ pub(crate) struct Store {
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
+/// More than this PostgreSQL does not take for a timeout: its milliseconds have 31 bits.
+const LONGEST_SILENCE: Duration = Duration::from_millis(i32::MAX.unsigned_abs() as u64);
+
+/// Another program may change the schema for so long, in seconds.
+const LONGEST_CHANGE: u32 = 60;
+
 impl Store {
     pub(super) async fn open(
         options: &Options,
         prefix: &str,
         lease: Duration,
     ) -> std::result::Result<Self, OutboxError> {
-        let opened = Connection::open(options).await;
+        // If the machine of a relay loses its power or its network in a transaction, the rows must not stay
+        // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
+        let silence = lease.clamp(Duration::from_secs(1), LONGEST_SILENCE);
+        let opened = Connection::open(options, silence).await;
         let connection = opened.map_err(|error| match OutboxError::of(&error) {
             OutboxError::Database(_) | OutboxError::Connect(_) => {
                 OutboxError::Connect(Cause::new(error))
             }
             other => other,
         })?;
-        let mut store = Self {
+        Ok(Self {
             connection,
             dialect: options.dialect(),
             prefix: prefix.to_owned(),
             relay: fastrand::i64(1..),
-        };
-        // If the machine of a relay loses its power or its network in a transaction, the rows must not stay
-        // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
-        let silence = lease.max(Duration::from_secs(1));
-        let session = match store.dialect {
-            // A crash may lose the relay's writes: then it does them again.
-            Dialect::Postgres => format!(
-                "SET synchronous_commit = off; SET idle_in_transaction_session_timeout = {}",
-                silence.as_millis().min(i32::MAX.unsigned_abs().into())
-            ),
-            // Stricter levels lock the gaps between rows, and so delay the program's own writes. A server may have
-            // `autocommit` off: then the end of the connection would roll each statement back.
-            Dialect::MySql => format!(
-                "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED; \
-                 SET SESSION autocommit = 1, SESSION wait_timeout = {}",
-                silence.as_millis().div_ceil(1000)
-            ),
-            // The options contain it.
-            Dialect::Sqlite => return Ok(store),
-        };
-        let set = store.connection.batch(session).await;
-        set.map_err(|error| OutboxError::of(&error))?;
-        Ok(store)
+        })
+    }
+
+    /// Whether the database is reached through a pooler.
+    pub(crate) fn is_pooled(&self) -> bool {
+        self.connection.is_pooled()
     }
 
     pub(crate) async fn close(self) {
@@ -136,38 +131,37 @@ impl Store {
     async fn missing_tables(&mut self) -> Result<Vec<String>> {
         let mut missing = Vec::new();
         for table in ["roan_outbox", "roan_delivery", "roan_relay"] {
-            let table = self.sql(table);
-            // PostgreSQL would abort the transaction for a missing table.
-            let is_there = match self.dialect {
-                Dialect::Postgres => {
-                    let sql = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
-                    let rows = self.connection.rows(sql, &[Value::Text(&table)]).await?;
-                    rows.first().map(|row| row.int(0)).transpose()? == Some(1)
-                }
-                Dialect::MySql | Dialect::Sqlite => {
-                    let sql = format!("SELECT 1 FROM {table} WHERE 1 = 0");
-                    match self.connection.rows(&sql, &[]).await {
-                        Ok(_) => true,
-                        Err(error) => match OutboxError::of(&error) {
-                            OutboxError::Missing(_) => false,
-                            _ => return Err(error),
-                        },
-                    }
-                }
-            };
-            if !is_there {
-                missing.push(table);
+            if !self.is_there(table).await? {
+                missing.push(self.sql(table));
             }
         }
         Ok(missing)
+    }
+
+    async fn is_there(&mut self, table: &str) -> Result<bool> {
+        let table = self.sql(table);
+        // PostgreSQL would abort the transaction for a missing table.
+        if self.dialect == Dialect::Postgres {
+            let sql = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
+            let rows = self.connection.rows(sql, &[Value::Text(&table)]).await?;
+            return Ok(rows.first().map(|row| row.int(0)).transpose()? == Some(1));
+        }
+        let sql = format!("SELECT 1 FROM {table} WHERE 1 = 0");
+        match self.connection.rows(&sql, &[]).await {
+            Ok(_) => Ok(true),
+            Err(error) => match OutboxError::of(&error) {
+                OutboxError::Missing(_) => Ok(false),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Runs the relay's statements once, and rolls back.
     async fn rehearse(&mut self) -> Result<()> {
         // The id does not belong to a row. Another program may run the same check.
         let id = self.relay.to_string();
-        self.connection.batch(self.begin().to_owned()).await?;
-        for sql in [
+        let statements = [
+            self.begin(),
             "INSERT INTO roan_outbox (payload) VALUES ('')",
             "INSERT INTO roan_delivery (purge_id, cache, node, target, created_ms) VALUES (0, '', '', '', 0)",
             "INSERT INTO roan_relay (id, beat) VALUES ({id}, 0)",
@@ -179,47 +173,97 @@ impl Store {
             "DELETE FROM roan_outbox WHERE id = {id}",
             "DELETE FROM roan_delivery WHERE id = {id}",
             "DELETE FROM roan_relay WHERE id = {id}",
-        ] {
-            let sql = self.sql(&sql.replace("{id}", &id));
-            self.connection.rows(&sql, &[]).await?;
-        }
-        self.connection.batch("ROLLBACK".to_owned()).await
+            "ROLLBACK",
+        ];
+        let sql = self.sql(&statements.join("; ").replace("{id}", &id));
+        self.connection.batch(sql).await
     }
 
     /// Creates the tables, or brings them up to date. Several programs may do this at the same time.
     pub(super) async fn migrate(&mut self) -> std::result::Result<(), OutboxError> {
-        self.lock_migration(true)
-            .await
-            .map_err(|error| OutboxError::of(&error))?;
+        self.begin_change().await?;
         let migrated = self.migrate_locked().await;
-        // Its end releases the lock, too.
-        let _ = self.lock_migration(false).await;
-        migrated
+        self.end_change(migrated).await
     }
 
-    pub(super) async fn lock_migration(&mut self, lock: bool) -> Result<()> {
-        let sql = match (self.dialect, lock) {
-            (Dialect::Postgres, true) => "SELECT pg_advisory_lock(7237954630)",
-            (Dialect::Postgres, false) => "SELECT pg_advisory_unlock(7237954630)",
-            (Dialect::MySql, true) => "SELECT GET_LOCK('roan_outbox', 60)",
-            (Dialect::MySql, false) => "SELECT RELEASE_LOCK('roan_outbox')",
-            (Dialect::Sqlite, _) => return Ok(()),
+    /// Begins a change of the schema: a transaction, but for MySQL, which has none for that. Others wait for its end.
+    pub(crate) async fn begin_change(&mut self) -> std::result::Result<(), OutboxError> {
+        let is_mine = match self.dialect {
+            // Of the transaction: a lock of the session would stay behind on the backend of a pooler.
+            Dialect::Postgres => {
+                let sql = format!(
+                    "BEGIN; SET LOCAL lock_timeout = '{LONGEST_CHANGE}s'; \
+                     SELECT pg_advisory_xact_lock(7237954630); SET LOCAL lock_timeout TO DEFAULT"
+                );
+                match self.connection.batch(sql).await {
+                    // lock_not_available
+                    Err(error) if code(&error).as_deref() == Some("55P03") => false,
+                    done => done
+                        .map(|()| true)
+                        .map_err(|error| OutboxError::of(&error))?,
+                }
+            }
+            Dialect::MySql => {
+                let sql = format!("SELECT GET_LOCK('roan_outbox', {LONGEST_CHANGE})");
+                let rows = self.connection.rows(&sql, &[]).await;
+                let locked = rows.and_then(|rows| rows.first().map(|row| row.int(0)).transpose());
+                locked.map_err(|error| OutboxError::of(&error))? == Some(1)
+            }
+            Dialect::Sqlite => {
+                let begun = self.connection.batch(self.begin().to_owned()).await;
+                return begun.map_err(|error| OutboxError::of(&error));
+            }
+        };
+        if is_mine {
+            return Ok(());
+        }
+        let who = match self.dialect {
+            Dialect::MySql => "SELECT IS_USED_LOCK('roan_outbox')",
+            _ => "SELECT pid FROM pg_locks WHERE locktype = 'advisory'",
+        };
+        Err(OutboxError::Database(format!(
+            "another program has been changing the outbox's schema or triggers for {LONGEST_CHANGE} s: wait for it, \
+             or find it by `{who}` and end it"
+        )))
+    }
+
+    /// Ends a change of the schema, for good or, after an error, so that none of it is left.
+    pub(crate) async fn end_change(
+        &mut self,
+        changed: std::result::Result<(), OutboxError>,
+    ) -> std::result::Result<(), OutboxError> {
+        let ended = match (self.dialect, &changed) {
+            // The end of the connection gives it back, too.
+            (Dialect::MySql, _) => {
+                let sql = "SELECT RELEASE_LOCK('roan_outbox')".to_owned();
+                let _ = self.connection.batch(sql).await;
+                Ok(())
+            }
+            (_, Ok(())) => self.commit_durably().await,
+            // The first error says more.
+            (_, Err(_)) => {
+                let _ = self.roll_back().await;
+                Ok(())
+            }
+        };
+        changed.and(ended.map_err(|error| OutboxError::of(&error)))
+    }
+
+    /// Ends a transaction that is not to be lost with a crash.
+    async fn commit_durably(&mut self) -> Result<()> {
+        let sql = match self.dialect {
+            Dialect::Postgres => "SET LOCAL synchronous_commit = on; COMMIT",
+            Dialect::MySql | Dialect::Sqlite => "COMMIT",
         };
         self.connection.batch(sql.to_owned()).await
     }
 
     async fn migrate_locked(&mut self) -> std::result::Result<(), OutboxError> {
         let of = |error| OutboxError::of(&error);
-        if self.dialect == Dialect::Sqlite {
-            self.connection
-                .batch("BEGIN EXCLUSIVE".to_owned())
-                .await
-                .map_err(of)?;
-        }
-        let (has_version, found) = match self.version().await.map_err(of) {
-            Ok(found) => (true, found.unwrap_or_default()),
-            Err(OutboxError::Missing(_)) => (false, 0),
-            Err(error) => return Err(error),
+        let has_version = self.is_there("roan_schema").await.map_err(of)?;
+        let found = match has_version {
+            true => self.version().await.map_err(of)?.unwrap_or_default(),
+            false => 0,
         };
         if found > schema::VERSION {
             return Err(OutboxError::Version {
@@ -230,7 +274,7 @@ impl Store {
         // A dump may have omitted the tables or the version, or a person may have dropped a table.
         let missing = self.missing_tables().await.map_err(of)?;
         match (missing.len(), has_version && found > 0) {
-            (0, true) => {}
+            (0, true) => Ok(()),
             (0, false) => {
                 // The tables exist, and only the version is missing.
                 let create = if has_version {
@@ -242,7 +286,7 @@ impl Store {
                     "{create}INSERT INTO roan_schema (version) VALUES ({})",
                     schema::VERSION
                 ));
-                self.connection.batch(sql).await.map_err(of)?;
+                self.connection.batch(sql).await.map_err(of)
             }
             (TABLES_BESIDE_THE_VERSION, _) => {
                 for migration in migrations(self.dialect, &self.prefix) {
@@ -251,21 +295,19 @@ impl Store {
                     } else {
                         String::new()
                     };
-                    // One transaction, except on MySQL, whose table statements are not transactional: its steps can be run again.
+                    // On MySQL table statements are not transactional: its steps can be run again.
                     let up = format!("{drop}{}", migration.up);
                     self.connection.batch(up).await.map_err(of)?;
                 }
+                Ok(())
             }
-            _ => return Err(OutboxError::Incomplete(missing.join(", "))),
+            _ => Err(OutboxError::Incomplete(missing.join(", "))),
         }
-        if self.dialect == Dialect::Sqlite {
-            self.connection
-                .batch("COMMIT".to_owned())
-                .await
-                .map_err(of)?;
-        }
-        Ok(())
     }
+}
+
+fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error().and_then(|error| error.code())
 }
 
 /// `roan_outbox`, `roan_delivery` and `roan_relay`.

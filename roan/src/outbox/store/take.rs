@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DEAD, Store, TAKEN, WAITING, list};
+use super::{DEAD, LEFT, Store, TAKEN, WAITING, list};
 use crate::base::log::loudly;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
@@ -15,6 +15,8 @@ pub(crate) struct TakenPurge {
     pub(crate) payload: Result<String, String>,
     /// Milliseconds since the write, by the database's clock.
     pub(crate) age_ms: i64,
+    /// Whether it has waited long enough for another version of the program.
+    pub(crate) is_overdue: bool,
 }
 
 /// A purge that one node has not answered yet.
@@ -38,6 +40,9 @@ pub(crate) enum Which {
     Failed { due_within: Option<Duration> },
 }
 
+/// Of the purges that were left: those of programs with other knowledge, and those that have waited long enough.
+const FOR_US: &str = "(relay <> ? OR ended_ms <= {now} - ?)";
+
 impl Store {
     /// Whether a purge waits. This is cheaper than taking one.
     pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
@@ -50,19 +55,42 @@ impl Store {
     pub(crate) async fn take_purges(&mut self, limit: usize) -> sqlx::Result<Vec<TakenPurge>> {
         let payload = self.dialect.bytes("payload");
         let columns = format!("id, {payload}, (SELECT {{now}}), created_ms");
+        let which = (WAITING, "ended_ms = 0");
         let rows = self
-            .take("roan_outbox", &columns, "ended_ms = 0", ("id", limit), &[])
+            .take("roan_outbox", &columns, which, ("id", limit), &[])
             .await?;
-        let taken = rows.iter().map(|row| {
-            Ok(TakenPurge {
-                id: row.int(0)?,
-                payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
-                age_ms: age(row.int(2)?, row.int(3)?),
-            })
-        });
-        let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
-        taken.sort_unstable_by_key(|taken| taken.id);
-        Ok(taken)
+        taken_purges(&rows, |_| Ok(false))
+    }
+
+    /// Whether [`Store::take_left`] would take one. An idle relay does not write.
+    pub(crate) async fn is_left(&mut self, knowledge: i64, grace_ms: i64) -> sqlx::Result<bool> {
+        let sql = self.sql(&format!(
+            "SELECT id FROM roan_outbox WHERE state = {LEFT} AND {FOR_US} LIMIT 1"
+        ));
+        let values = [Value::Int(knowledge), Value::Int(grace_ms)];
+        Ok(!self.connection.rows(&sql, &values).await?.is_empty())
+    }
+
+    /// Takes purges that programs with other knowledge have left, and those that nobody has taken for `grace_ms`.
+    pub(crate) async fn take_left(
+        &mut self,
+        knowledge: i64,
+        grace_ms: i64,
+        limit: usize,
+    ) -> sqlx::Result<Vec<TakenPurge>> {
+        let values = [Value::Int(knowledge), Value::Int(grace_ms)];
+        let payload = self.dialect.bytes("payload");
+        let columns = format!("id, {payload}, (SELECT {{now}}), created_ms, ended_ms");
+        let rows = self
+            .take(
+                "roan_outbox",
+                &columns,
+                (LEFT, FOR_US),
+                ("id", limit),
+                &values,
+            )
+            .await?;
+        taken_purges(&rows, |row| Ok(age(row.int(2)?, row.int(4)?) >= grace_ms))
     }
 
     /// The nodes that deliveries wait for, by cache and name.
@@ -146,7 +174,7 @@ impl Store {
             .take(
                 "roan_delivery",
                 &columns,
-                &condition,
+                (WAITING, &condition),
                 (order, limit),
                 &values,
             )
@@ -169,12 +197,12 @@ impl Store {
         &mut self,
         table: &str,
         columns: &str,
-        which: &str,
+        (state, which): (i64, &str),
         (order, limit): (&str, usize),
         values: &[Value<'_>],
     ) -> sqlx::Result<Vec<Row>> {
         let of_waiting = format!(
-            "FROM {table} WHERE state = {WAITING} AND {which} ORDER BY {order} LIMIT ? {{skip locked}}"
+            "FROM {table} WHERE state = {state} AND {which} ORDER BY {order} LIMIT ? {{skip locked}}"
         );
         let mut values = values.to_vec();
         values.push(Value::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
@@ -201,6 +229,23 @@ impl Store {
         };
         self.connection.rows(&self.sql(&sql), &values).await
     }
+}
+
+fn taken_purges(
+    rows: &[Row],
+    is_overdue: impl Fn(&Row) -> sqlx::Result<bool>,
+) -> sqlx::Result<Vec<TakenPurge>> {
+    let taken = rows.iter().map(|row| {
+        Ok(TakenPurge {
+            id: row.int(0)?,
+            payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
+            age_ms: age(row.int(2)?, row.int(3)?),
+            is_overdue: is_overdue(row)?,
+        })
+    });
+    let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
+    taken.sort_unstable_by_key(|taken| taken.id);
+    Ok(taken)
 }
 
 /// Milliseconds between two readings of the database's clock. Neither a clock that was set back nor a number that is

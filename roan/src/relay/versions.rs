@@ -1,0 +1,123 @@
+//! Rows that name what this version of the program may not have. During a deploy another version may have it: a row is
+//! left to that one, after this one has purged what it can.
+
+use std::time::Instant;
+
+use super::{BATCH, Relay, Result, milliseconds, since};
+use crate::base::log::{emit, loudly};
+use crate::base::target::TargetKind;
+use crate::dispatcher::Engine;
+use crate::dispatcher::tickets::{Row, Unread};
+use crate::outbox::payload::{self, Payload};
+use crate::outbox::store::{Store, TakenPurge};
+use crate::triggers::{self, apply};
+
+impl Relay {
+    /// Takes what other versions of the program have left, and what has waited for one long enough.
+    pub(super) async fn take_left(&mut self, store: &mut Store) -> Result<()> {
+        let limit = self.room().min(BATCH);
+        let grace_ms = milliseconds(self.outbox.grace);
+        if limit < (BATCH / 4).min(self.window) || !store.is_left(self.knowledge, grace_ms).await? {
+            return Ok(());
+        }
+        self.beat_if_due(store).await?;
+        let taken = store.take_left(self.knowledge, grace_ms, limit).await?;
+        for purge in taken {
+            self.hand_over(purge);
+        }
+        self.engine.handed_over();
+        Ok(())
+    }
+
+    /// Hands the targets of a row to the dispatcher. If this program cannot purge all of it, the row is left to another
+    /// version of the program, or is dead, after the rest of it is purged.
+    pub(super) fn hand_over(&mut self, purge: TakenPurge) {
+        let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
+        let (mut targets, mut unread) = match decoded {
+            Ok(Payload::Targets(targets, error)) => (targets, error.map(Unread::Invalid)),
+            Ok(Payload::Rows(rows)) => {
+                let yielded = apply::targets(&rows);
+                for error in &yielded.refused {
+                    self.engine.invalid(error);
+                }
+                (yielded.targets, yielded.unread)
+            }
+            Ok(Payload::Newer(version)) => {
+                (Vec::new(), Some(Unread::Foreign(payload::newer(version))))
+            }
+            Err(error) => (Vec::new(), Some(Unread::Invalid(error))),
+        };
+        if purge.is_overdue || self.outbox.grace.is_zero() {
+            unread = match unread {
+                Some(Unread::Foreign(why)) => Some(Unread::Invalid(why)),
+                Some(Unread::OtherRules(_)) => None,
+                other => other,
+            };
+        } else {
+            targets.retain(|target| {
+                let is_tag = target.kind() == TargetKind::Tag;
+                let refusal = self.engine.cannot_serve(is_tag, target.site());
+                if let Some(refusal) = &refusal {
+                    unread = Some(Unread::Foreign(refusal.to_string()));
+                }
+                refusal.is_none()
+            });
+        }
+        self.tell_unread(purge.id, unread.as_ref());
+        let tickets = &self.engine.tickets;
+        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
+        let now = Instant::now();
+        let asked = since(purge.age_ms, now);
+        for target in &targets {
+            self.engine.accept(target, asked, Some(ticket), now);
+        }
+        tickets.done(ticket);
+    }
+
+    fn tell_unread(&mut self, id: i64, unread: Option<&Unread>) {
+        match unread {
+            None => {}
+            Some(Unread::Invalid(error)) => loudly(format_args!(
+                "row {id} of the outbox is dead, at least in part: {error}"
+            )),
+            Some(Unread::Foreign(why) | Unread::OtherRules(why)) => {
+                // Once for each reason: during a deploy there are many such rows.
+                if self.told.len() < 100 && self.told.insert(why.clone()) {
+                    loudly(format_args!(
+                        "row {id} of the outbox waits up to {:?} for another version of the program: {why}",
+                        self.outbox.grace
+                    ));
+                }
+                emit(|| tracing::debug!(target: "roan", id, why, "left to another version"));
+            }
+        }
+    }
+
+    /// Whether a node has been unknown for so long that no version of the program knows it.
+    pub(super) fn is_gone(&mut self, cache: &str, node: &str) -> bool {
+        let grace = self.outbox.grace;
+        let place = (cache.to_owned(), node.to_owned());
+        let since = self.unknown.entry(place).or_insert_with(|| {
+            if !grace.is_zero() {
+                loudly(format_args!(
+                    "purges wait for {cache} {node}, which is not configured here: they end after {grace:?}, unless \
+                     another version of the program has it"
+                ));
+            }
+            Instant::now()
+        });
+        since.elapsed() >= grace
+    }
+}
+
+/// A hash of what rows may name: sites, tables with their rules, and the version of the payload.
+pub(super) fn knowledge(engine: &Engine) -> i64 {
+    let mut known = engine.site_names();
+    known.extend(triggers::fingerprints());
+    known.sort_unstable();
+    known.push(payload::newer(0));
+    // FNV-1a: the same in each version of Rust.
+    let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = known.join("\n").bytes().fold(0xcbf2_9ce4_8422_2325, mix);
+    i64::try_from(hash >> 1).unwrap_or_default()
+}
