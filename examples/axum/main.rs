@@ -57,7 +57,7 @@
 //! *rebound*, removes a page that was being rendered from the old row at the time of the first. Between the two,
 //! the page is a `HIT` with the new text.
 //!
-//! Ctrl-C ends the program. It waits for the purges that are left, up to ten seconds, and says `nothing is left`.
+//! Ctrl-C ends the program, and so does SIGTERM. It waits for the purges that are left, up to ten seconds, and says `nothing is left`.
 //!
 //! Does a page stay a `HIT` with its old text? The program says why on standard error.
 //!
@@ -81,6 +81,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use roan::purge_on;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// On the model: the pages that show it.
 #[purge_on(save, delete, url = "/posts")]
@@ -106,7 +107,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(address).await?;
     axum::serve(listener, app)
-        .with_graceful_shutdown(ctrl_c())
+        .with_graceful_shutdown(end())
         .await?;
 
     // Sends what is left, the second purges included.
@@ -114,10 +115,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Returns when somebody presses Ctrl-C.
-async fn ctrl_c() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        eprintln!("cannot wait for Ctrl-C: {error}");
+/// Returns when somebody presses Ctrl-C, or the system ends the program: systemd, Docker and Kubernetes send SIGTERM.
+async fn end() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(error) => eprintln!("cannot wait for SIGTERM: {error}"),
     }
 }
 

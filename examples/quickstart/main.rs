@@ -24,9 +24,9 @@ fn save(blog: &Blog, post: &Post) {
     roan::saved(post);
 }
 
-/// At the start: the cache, here nginx or the embedded one.
-fn start(cache: Cache) -> Result<Roan, ConfigError> {
-    Roan::builder().cache(cache).install()
+/// At the start: the cache, here nginx or the embedded one, and the address that visitors see.
+fn start(cache: Cache, address: &str) -> Result<Roan, ConfigError> {
+    Roan::builder().cache(cache).site(address).install()
 }
 
 // ---- The app, which does not know about caches --------------------------------------------------
@@ -38,6 +38,7 @@ mod story;
 
 use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use blog::Blog;
 use options::Options;
@@ -65,7 +66,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         ("roan", "A horse of two colours"),
     ]);
     let site = cache::serve(blog::app(blog), options.cache).await?;
-    let roan = start(site.cache)?;
+    let roan = start(site.cache, &format!("http://{}", site.address))?;
+    // At the end: sends what still waits, here the second purge of each page.
+    let _guard = roan.guard(Duration::from_secs(10));
     let visitor = Visitor::new(site.address)?;
 
     println!(

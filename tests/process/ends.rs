@@ -42,7 +42,7 @@ fn end(case: &str, behaviour: Behaviour) -> Ended {
 fn assert_loses_all(case: &str) {
     let ended = end(case, Behaviour::Hang);
     let words = [
-        " purges wait: they are lost",
+        " purges could be sent: they are lost",
         "`let _guard = roan::global()?.guard(Duration::from_secs(10));`",
     ];
     assert_says(&ended.stderr, &words);
@@ -52,7 +52,7 @@ fn assert_loses_all(case: &str) {
         "{}",
         ended.stderr
     );
-    let (_, count) = ended.stderr.split_once("ends while ").expect("it says so");
+    let (_, count) = ended.stderr.split_once("ends before ").expect("it says so");
     let count: u32 = count.split(' ').next().unwrap().parse().expect("a number");
     // One may be on its way from one place of waiting to the next, and is then seen at both.
     assert!((1000..=1001).contains(&count), "{}", ended.stderr);
@@ -87,7 +87,10 @@ fn rebounds_that_are_not_waited_for_are_named() {
         .output()
         .expect("the program can be run");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_says(&stderr, &["the program ends while 1 rebounds wait"]);
+    assert_says(
+        &stderr,
+        &["the program ends before 1 rebound could be sent"],
+    );
 }
 
 #[test]

@@ -251,7 +251,8 @@ fn a_hook_without_any_rule_is_told_once() {
 fn a_subscriber_gets_events_and_standard_error_nothing() {
     let endpoint = Faulty::start(Behaviour::Purged);
     let url = endpoint.purge_url();
-    let (stdout, stderr) = run("subscriber", &[("ROAN_PURGE_URL", &url)]);
+    let variables = [("ROAN_PURGE_URL", &*url), ("ROAN_REBOUND", "off")];
+    let (stdout, stderr) = run("subscriber", &variables);
     let node = endpoint.addr().to_string();
     let event = [
         "DEBUG roan: purge",

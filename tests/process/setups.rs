@@ -207,11 +207,7 @@ const CASES: &[Case] = &[
     Case {
         name: "no site",
         variables: &[],
-        says: &[
-            "no default site is configured",
-            "127.0.0.1",
-            "set `ROAN_SITE`",
-        ],
+        says: &["no default site is configured", "127.0.0.1", "`ROAN_SITE`"],
         ..WRONG
     },
     Case {
@@ -223,9 +219,9 @@ const CASES: &[Case] = &[
     Case {
         name: "the site of another host",
         variables: &[("ROAN_SITE", "www.site.test")],
-        purges: 100,
+        purges: 20,
         says: &[
-            "100 purges did not find a cached page",
+            "20 purges did not find a cached page",
             "compare `ROAN_SITE` (www.site.test) with the host",
         ],
         ..WRONG
@@ -233,9 +229,9 @@ const CASES: &[Case] = &[
     Case {
         name: "$scheme in the pages' key alone",
         key: "$scheme$host$request_uri",
-        purges: 100,
+        purges: 20,
         says: &[
-            "100 purges did not find a cached page",
+            "20 purges did not find a cached page",
             "with the key \"site.test/posts/",
             "(`$scheme` in one alone?)",
         ],
@@ -279,9 +275,9 @@ const CASES: &[Case] = &[
             proxy_cache_purge others "$host$purge_uri";
             add_header X-Roan-Purge "$host$purge_uri" always;
         }"#,
-        purges: 100,
+        purges: 20,
         says: &[
-            "100 purges did not find a cached page",
+            "20 purges did not find a cached page",
             "the zone of `proxy_cache_purge`",
         ],
         ..WRONG

@@ -23,7 +23,8 @@ impl Roan {
     /// ends at once. It logs an error for the purges that it could not send. It may run inside an asynchronous task, and
     /// blocks its thread.
     ///
-    /// [`std::process::exit`], an abort and a signal do not drop the guard, so the purges are lost.
+    /// [`std::process::exit`], an abort and a signal that ends the program do not drop the guard, so the purges are lost.
+    /// systemd, Docker and Kubernetes send SIGTERM: let `main` return then, as the guide's page about axum shows.
     ///
     /// ```no_run
     /// use std::time::Duration;

@@ -4,6 +4,7 @@ pub(crate) mod backoff;
 pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
+pub(crate) mod exit;
 mod legality;
 pub(crate) mod log;
 pub(crate) mod outcome;

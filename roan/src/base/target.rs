@@ -120,6 +120,11 @@ impl Target {
         }
     }
 
+    /// For a message, which a long value must not flood.
+    pub(crate) fn shown(&self) -> String {
+        shortened(&self.to_string())
+    }
+
     /// The URL or the tag.
     #[must_use]
     pub fn as_str(&self) -> &str {

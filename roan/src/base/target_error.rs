@@ -37,7 +37,10 @@ pub enum TargetError {
     },
     /// A segment `.` or `..`, in any spelling. Clients resolve it before they send a request, so no cached page has
     /// it in its URL.
-    #[error("URL {0:?} has a `.` or `..` segment, which clients resolve: write the resolved path")]
+    #[error(
+        "URL {0:?} has a `.` or `..` segment, which clients resolve before they send a request, so no page has this URL: write \
+         the resolved path"
+    )]
     DotSegment(String),
     /// A value, or the URL, has `..` and a separator in it, encoded in whatever way, and more of them than
     /// there are names before. A server that decodes them before it resolves them, as nginx does to

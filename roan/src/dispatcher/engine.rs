@@ -21,7 +21,7 @@ use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
-use crate::purger::{Answer, Cache, PurgeRequest};
+use crate::purger::{Answer, Cache, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
@@ -115,13 +115,17 @@ impl Engine {
     pub(crate) fn put(&self, target: TargetRef<'_>) {
         let (why, count) = match self.inbox.put(target) {
             Put::Waits => return,
-            Put::Closed(count) => ("the dispatcher was shut down", count),
+            Put::Closed(count) => (
+                "the dispatcher was shut down (a guard is kept by `let _guard = ...`; `let _ = ...` drops it)",
+                count,
+            ),
             Put::Full(count) => ("the queue is full (`RoanBuilder::max_waiting`)", count),
         };
         let target = target.to_target();
         if count.is_power_of_two() {
             loudly(format_args!(
-                "{target} is not purged (number {count}): {why}"
+                "{} is not purged (number {count}): {why}",
+                target.shown()
             ));
         } else {
             emit(|| tracing::error!(target: "roan", %target, why, "not purged"));
@@ -299,10 +303,11 @@ impl Engine {
                 Some(name) => self.sites.named.get(name),
                 None => self.sites.default.as_ref(),
             };
-            let answer = node
-                .purger
-                .purge(PurgeRequest::new(&job.target, site))
-                .await;
+            let request = PurgeRequest::new(&job.target, site);
+            // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
+            let answer = caught(|| node.purger.purge(request))
+                .await
+                .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)));
             self.answered(&node, &job, answer);
             let next = node.queue().next(Instant::now());
             self.pump(&node);

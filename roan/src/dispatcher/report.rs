@@ -44,7 +44,8 @@ impl Reporter {
         let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
             loudly(format_args!(
-                "{target} cannot be purged (number {count}): {refusal}"
+                "{} cannot be purged (number {count}): {refusal}",
+                target.shown()
             ));
         } else {
             emit(|| tracing::error!(target: "roan", %target, %refusal, "purge refused"));
@@ -172,7 +173,11 @@ impl Ended<'_> {
             Outcome::Failed(_) => event!(WARN),
             _ if self.first_of_a_run && !errors_are_heard() => {
                 let (target, cache, node) = (&self.job.target, &self.node.cache, &self.node.name);
-                loudly(format_args!("{target} at {cache} {node}: {}", self.outcome));
+                loudly(format_args!(
+                    "{} at {cache} {node}: {}",
+                    target.shown(),
+                    self.outcome
+                ));
             }
             _ if self.first_of_a_run => event!(ERROR),
             _ => event!(WARN),

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -109,7 +109,7 @@ impl fmt::Debug for Cache {
     }
 }
 
-/// Wraps a purger: it ends after the timeout, and turns a panic into a failure.
+/// Wraps a purger: it ends after the timeout.
 struct Bounded<P> {
     purger: P,
     timeout: Duration,
@@ -118,28 +118,30 @@ struct Bounded<P> {
 impl<P: Purger> AnyPurger for Bounded<P> {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         Box::pin(async move {
-            let answer = unwinding(|| self.purger.purge(request));
-            match tokio::time::timeout(self.timeout, answer).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(panic)) => Answer::failed(Failure::Panic(panic)),
-                Err(_) => Answer::failed(Failure::Timeout),
-            }
+            let answer = self.purger.purge(request);
+            let answer = tokio::time::timeout(self.timeout, answer).await;
+            answer.unwrap_or_else(|_| Answer::failed(Failure::Timeout))
         })
     }
 }
 
-/// Returns the message of a panic instead of unwinding. A future that panicked is not polled again.
-async fn unwinding<F: Future>(begin: impl FnOnce() -> F) -> Result<F::Output, String> {
-    let work = catch_unwind(AssertUnwindSafe(begin)).map_err(message)?;
-    let mut work = pin!(work);
-    poll_fn(
-        |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(message(panic))),
-        },
-    )
-    .await
+/// Asks a purger, and returns the message of a panic instead of unwinding, wherever the future panics: when it is made,
+/// polled or dropped. It is not polled again after that.
+pub(crate) async fn caught<'a>(begin: impl FnOnce() -> Answering<'a>) -> Result<Answer, String> {
+    let mut work = catch_unwind(AssertUnwindSafe(begin)).map_err(message)?;
+    let answer =
+        poll_fn(
+            |context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(answer)) => Poll::Ready(Ok(answer)),
+                Err(panic) => Poll::Ready(Err(message(panic))),
+            },
+        )
+        .await;
+    match catch_unwind(AssertUnwindSafe(|| drop(work))) {
+        Ok(()) => answer,
+        Err(panic) => Err(message(panic)),
+    }
 }
 
 fn message(panic: Box<dyn Any + Send>) -> String {
@@ -174,16 +176,33 @@ mod tests {
         }
     }
 
+    /// Its future panics when the timeout drops it.
+    struct PanicsInDrop;
+
+    impl Purger for PanicsInDrop {
+        async fn purge(&self, _: PurgeRequest<'_>) -> Answer {
+            struct Bomb;
+            impl Drop for Bomb {
+                fn drop(&mut self) {
+                    panic!("dropped");
+                }
+            }
+            let _bomb = Bomb;
+            std::future::pending().await
+        }
+    }
+
     async fn answer(purger: impl Purger) -> Outcome {
         let bounded = Bounded {
             purger,
             timeout: Duration::from_millis(10),
         };
         let target = Target::url("/a").unwrap();
-        bounded
-            .purge(PurgeRequest::new(&target, None))
-            .await
-            .outcome
+        let answer = caught(|| bounded.purge(PurgeRequest::new(&target, None))).await;
+        answer.map_or_else(
+            |panic| Outcome::Failed(Failure::Panic(panic)),
+            |answer| answer.outcome,
+        )
     }
 
     #[tokio::test]
@@ -191,5 +210,7 @@ mod tests {
         let panic = Failure::Panic("cannot purge /a".to_owned());
         assert_eq!(answer(Panics).await, Outcome::Failed(panic));
         assert_eq!(answer(Hangs).await, Outcome::Failed(Failure::Timeout));
+        let panic = Failure::Panic("dropped".to_owned());
+        assert_eq!(answer(PanicsInDrop).await, Outcome::Failed(panic));
     }
 }

@@ -43,7 +43,7 @@ pub use answer::Answer;
 pub use cache::Cache;
 pub use nginx::{Nginx, NginxConfig};
 
-pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient};
+pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
 pub(crate) use nginx::default_cache;
 
 use crate::base::site::Site;

@@ -9,6 +9,7 @@ mod tables;
 use std::any::TypeId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::base::exit;
 use crate::base::rule::Rule;
 use crate::model::{Model, Table};
 
@@ -58,6 +59,7 @@ pub fn rules() -> Vec<&'static Rule> {
 /// Runs before `main`, for each model. It is small, because each model has its own copy.
 #[doc(hidden)]
 pub extern "C" fn announce<M: Model>() {
+    exit::watch_main_thread();
     add(Registered {
         rules: M::RULES,
         table: M::TABLE,

@@ -96,7 +96,8 @@ impl NginxNode {
         if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
             warn_loudly(format_args!(
                 "no default site is configured, so rules without `site = ...` purge the pages of {}, the host of the \
-                 purge URL: set `ROAN_SITE`, or `RoanBuilder::site`, to the address that visitors see, such as `https://www.example.org`",
+                 purge URL: set `RoanBuilder::site`, or `ROAN_SITE` (which `roan::global` and `RoanBuilder::from_env` read), to \
+                 the address that visitors see, such as `https://www.example.org`",
                 own.authority()
             ));
         }

@@ -20,7 +20,7 @@ use crate::purger::Answer;
 pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
 
 /// This many answers *not cached*, without a *purged* among them, are suspicious.
-const ODD: u32 = 100;
+const ODD: u32 = 20;
 
 /// The answer of a node to a purge.
 #[derive(Debug)]

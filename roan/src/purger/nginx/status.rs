@@ -15,6 +15,8 @@ pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
         401 | 407 => "set the credentials of the purge location".to_owned(),
         403 => "`allow` this machine's address in the purge location".to_owned(),
         405 => format!("the purge location requires another method than {method}"),
+        400 => "nginx does not take this URL in a purge (a NUL in it, or `..` once it is decoded)"
+            .to_owned(),
         414 => "the request line is longer than nginx reads: write \
                 `large_client_header_buffers 4 32k;` into its `server` block"
             .to_owned(),
@@ -22,7 +24,7 @@ pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
         _ => "which a purge location does not answer: check the purge URL".to_owned(),
     };
     let separator = match code {
-        401 | 403 | 405 | 407 | 414 => ":",
+        400 | 401 | 403 | 405 | 407 | 414 => ":",
         _ => ",",
     };
     Outcome::Refused(Refusal::Node(format!("status {code}{separator} {cure}")))
