@@ -30,7 +30,7 @@ pub enum OutboxError {
     #[error(
         "the tables of the outbox are missing ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
     )]
-    Missing(String),
+    Missing(#[source] Cause),
     /// Some tables exist and others are missing.
     #[error(
         "the tables of the outbox are incomplete: {0} is missing; restore it, or drop all tables of the outbox (which loses their purges) and call `Outbox::migrate`"
@@ -51,12 +51,12 @@ pub enum OutboxError {
     #[error(
         "the database user lacks privileges the outbox needs (SELECT, INSERT, UPDATE and DELETE on its tables): {0}"
     )]
-    Rights(String),
+    Rights(#[source] Cause),
     /// The database does not support `SKIP LOCKED`.
     #[error(
         "the database does not support `FOR UPDATE SKIP LOCKED` (use PostgreSQL, MySQL 8.0 or MariaDB 10.6): {0}"
     )]
-    SkipLocked(String),
+    SkipLocked(#[source] Cause),
     /// The connection is to another kind of database than the outbox.
     #[error(
         "the outbox is in {outbox}, but this connection is to {connection}: both must be the same database"
@@ -72,35 +72,48 @@ pub enum OutboxError {
     Triggers(#[from] super::trigger_settings::TriggerError),
     /// The database refused a statement.
     #[error("the outbox's database: {0}")]
-    Database(String),
+    Database(#[source] Cause),
     /// The dispatcher has no durable outbox, or has ended.
     #[error("{0}")]
     Unavailable(&'static str),
 }
 
 impl OutboxError {
-    /// Classifies an error of the database.
-    pub(crate) fn of(error: &sqlx::Error) -> Self {
-        let text = error.to_string();
+    /// Classifies an error of the database, which becomes the source.
+    pub(crate) fn of(error: sqlx::Error) -> Self {
+        Self::kind(&error)(Cause::new(error))
+    }
+
+    /// The same for an error that is needed elsewhere, too: the source has only its words.
+    pub(crate) fn in_words(error: &sqlx::Error) -> Self {
+        Self::kind(error)(Cause::new(error.to_string()))
+    }
+
+    /// Whether a table does not exist.
+    pub(crate) fn is_missing(error: &sqlx::Error) -> bool {
+        matches!(Self::in_words(error), Self::Missing(_))
+    }
+
+    fn kind(error: &sqlx::Error) -> fn(Cause) -> Self {
         let Some(database) = error.as_database_error() else {
             return match error {
-                sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Connect(Cause::new(text)),
-                _ => Self::Database(text),
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Connect,
+                _ => Self::Database,
             };
         };
         let code = database.code();
         let message = database.message();
         match code.as_deref() {
             // PostgreSQL's undefined_table, and the SQLSTATE of MySQL.
-            Some("42P01" | "42S02") => Self::Missing(text),
-            _ if message.starts_with("no such table") => Self::Missing(text),
+            Some("42P01" | "42S02") => Self::Missing,
+            _ if message.starts_with("no such table") => Self::Missing,
             // insufficient_privilege; MySQL's access denied; SQLITE_READONLY and its kin.
-            Some("42000") if message.contains("denied") => Self::Rights(text),
-            Some("42501" | "8" | "1032" | "1544") => Self::Rights(text),
+            Some("42000") if message.contains("denied") => Self::Rights,
+            Some("42501" | "8" | "1032" | "1544") => Self::Rights,
             Some("42601" | "42000") if message.to_ascii_uppercase().contains("SKIP") => {
-                Self::SkipLocked(text)
+                Self::SkipLocked
             }
-            _ => Self::Database(text),
+            _ => Self::Database,
         }
     }
 }

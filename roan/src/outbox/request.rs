@@ -77,7 +77,7 @@ fn give<T>(reply: Reply<T>, result: Result<T, sqlx::Error>) -> Result<(), sqlx::
             Ok(())
         }
         Err(error) => {
-            let _ = reply.send(Err(OutboxError::of(&error)));
+            let _ = reply.send(Err(OutboxError::in_words(&error)));
             Err(error)
         }
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
+use crate::base::cause::Cause;
 use crate::base::log::{emit, loudly};
 use crate::dispatcher::tickets::{Row, Unread};
 use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
@@ -198,8 +199,8 @@ impl Relay {
         let giving_back = self.give_back_strangers(&mut store);
         match tokio::time::timeout(Outbox::longest_statement(), giving_back).await {
             Ok(Ok(())) => Ok(store),
-            Ok(Err(error)) => Err(OutboxError::of(&error)),
-            Err(_) => Err(OutboxError::Database("no answer for a minute".to_owned())),
+            Ok(Err(error)) => Err(OutboxError::of(error)),
+            Err(_) => Err(OutboxError::Database(Cause::new("no answer for a minute"))),
         }
     }
 
@@ -240,11 +241,11 @@ impl Relay {
                     store.close().await;
                     return Ok(Next::Reopen);
                 }
-                Ok(Err(error)) => return Err(OutboxError::of(&error)),
+                Ok(Err(error)) => return Err(OutboxError::of(error)),
                 Err(_) => {
-                    return Err(OutboxError::Database(
-                        "no answer for a minute; reconnecting".to_owned(),
-                    ));
+                    return Err(OutboxError::Database(Cause::new(
+                        "no answer for a minute; reconnecting",
+                    )));
                 }
             }
             if *failures > 0 {

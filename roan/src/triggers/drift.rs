@@ -19,7 +19,7 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
         Err(other) => return Err(other),
         Ok(scripts) => {
             let found = store.triggers().await;
-            let found = found.map_err(|error| OutboxError::of(&error))?;
+            let found = found.map_err(OutboxError::of)?;
             let drift = Drift::between(&scripts, &found);
             if drift.told.is_empty() {
                 return Ok(());
@@ -43,7 +43,7 @@ pub(super) async fn scripts(
     let wanted = wanted.clone().prefix(&outbox.prefix);
     let mut scripts = wanted.scripts(outbox.dialect())?;
     let keys = store.foreign_keys().await;
-    let keys = keys.map_err(|error| OutboxError::of(&error))?;
+    let keys = keys.map_err(OutboxError::of)?;
     if !keys.is_empty() {
         scripts.extend(cascade::scripts(
             &Plan::all(&wanted)?,

@@ -66,7 +66,7 @@ async fn change(store: &mut Store, scripts: &[Script]) -> Result<(), OutboxError
             let statements = Drift::between(scripts, &found).statements;
             store.change_triggers(&statements).await
         }
-        Err(error) => Err(OutboxError::of(&error)),
+        Err(error) => Err(OutboxError::of(error)),
     };
     store.end_change(changed).await
 }

@@ -62,10 +62,8 @@ impl Store {
         // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
         let silence = lease.clamp(Duration::from_secs(1), LONGEST_SILENCE);
         let opened = Connection::open(options, silence).await;
-        let connection = opened.map_err(|error| match OutboxError::of(&error) {
-            OutboxError::Database(_) | OutboxError::Connect(_) => {
-                OutboxError::Connect(Cause::new(error))
-            }
+        let connection = opened.map_err(|error| match OutboxError::of(error) {
+            OutboxError::Database(cause) => OutboxError::Connect(cause),
             other => other,
         })?;
         Ok(Self {
@@ -106,7 +104,7 @@ impl Store {
     /// Checks that the tables exist, have the right version, and that the user has the privileges.
     pub(crate) async fn check(&mut self) -> std::result::Result<(), OutboxError> {
         let found = self.version().await;
-        match found.map_err(|error| OutboxError::of(&error))? {
+        match found.map_err(OutboxError::of)? {
             Some(schema::VERSION) => {}
             found => {
                 return Err(OutboxError::Version {
@@ -115,9 +113,7 @@ impl Store {
                 });
             }
         }
-        self.rehearse()
-            .await
-            .map_err(|error| OutboxError::of(&error))
+        self.rehearse().await.map_err(OutboxError::of)
     }
 
     async fn version(&mut self) -> Result<Option<i64>> {
@@ -149,10 +145,8 @@ impl Store {
         let sql = format!("SELECT 1 FROM {table} WHERE 1 = 0");
         match self.connection.rows(&sql, &[]).await {
             Ok(_) => Ok(true),
-            Err(error) => match OutboxError::of(&error) {
-                OutboxError::Missing(_) => Ok(false),
-                _ => Err(error),
-            },
+            Err(error) if OutboxError::is_missing(&error) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -198,20 +192,18 @@ impl Store {
                 match self.connection.batch(sql).await {
                     // lock_not_available
                     Err(error) if code(&error).as_deref() == Some("55P03") => false,
-                    done => done
-                        .map(|()| true)
-                        .map_err(|error| OutboxError::of(&error))?,
+                    done => done.map(|()| true).map_err(OutboxError::of)?,
                 }
             }
             Dialect::MySql => {
                 let sql = format!("SELECT GET_LOCK('roan_outbox', {LONGEST_CHANGE})");
                 let rows = self.connection.rows(&sql, &[]).await;
                 let locked = rows.and_then(|rows| rows.first().map(|row| row.int(0)).transpose());
-                locked.map_err(|error| OutboxError::of(&error))? == Some(1)
+                locked.map_err(OutboxError::of)? == Some(1)
             }
             Dialect::Sqlite => {
                 let begun = self.connection.batch(self.begin().to_owned()).await;
-                return begun.map_err(|error| OutboxError::of(&error));
+                return begun.map_err(OutboxError::of);
             }
         };
         if is_mine {
@@ -221,10 +213,11 @@ impl Store {
             Dialect::MySql => "SELECT IS_USED_LOCK('roan_outbox')",
             _ => "SELECT pid FROM pg_locks WHERE locktype = 'advisory'",
         };
-        Err(OutboxError::Database(format!(
+        let busy = format!(
             "another program has been changing the outbox's schema or triggers for {LONGEST_CHANGE} s: wait for it, \
              or find it by `{who}` and end it"
-        )))
+        );
+        Err(OutboxError::Database(Cause::new(busy)))
     }
 
     /// Ends a change of the schema, for good or, after an error, so that none of it is left.
@@ -246,7 +239,7 @@ impl Store {
                 Ok(())
             }
         };
-        changed.and(ended.map_err(|error| OutboxError::of(&error)))
+        changed.and(ended.map_err(OutboxError::of))
     }
 
     /// Ends a transaction that is not to be lost with a crash.
@@ -259,7 +252,7 @@ impl Store {
     }
 
     async fn migrate_locked(&mut self) -> std::result::Result<(), OutboxError> {
-        let of = |error| OutboxError::of(&error);
+        let of = OutboxError::of;
         let has_version = self.is_there("roan_schema").await.map_err(of)?;
         let found = match has_version {
             true => self.version().await.map_err(of)?.unwrap_or_default(),
