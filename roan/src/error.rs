@@ -1,10 +1,12 @@
 //! Errors of configuration. (Those of targets are in `base/target_error.rs`, those of sites in `base/site.rs`.)
 
+use std::fmt;
+
 use crate::base::cause::Cause;
 use crate::base::site::SiteError;
 
 /// Why a dispatcher could not be built or installed. Messages do not show secrets.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A setting has an invalid value.
@@ -87,5 +89,12 @@ impl ConfigError {
             } => Self::value(name, value, problem),
             other => other,
         }
+    }
+}
+
+/// The message: a `main` that returns an error prints it so.
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

@@ -1,10 +1,12 @@
 //! Errors of the outbox.
 
+use std::fmt;
+
 use super::dialect::Dialect;
 use crate::base::cause::Cause;
 
 /// Why an outbox cannot be used. Messages do not show passwords.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OutboxError {
     /// The URL of the database is invalid.
@@ -115,5 +117,12 @@ impl OutboxError {
             }
             _ => Self::Database,
         }
+    }
+}
+
+/// The message: a `main` that returns an error prints it so.
+impl fmt::Debug for OutboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
