@@ -280,7 +280,7 @@ fn respanned(member: &Member, span: Span) -> TokenStream {
 }
 
 /// The name as an identifier; a keyword as a raw one. `gen` is a keyword of the edition in which this
-/// crate is written, perhaps not of the user's.
+/// crate is written, maybe not of the user's.
 pub(crate) fn ident(name: &str, span: Span) -> Ident {
     let is_plain = name != "gen" && syn::parse_str::<Ident>(name).is_ok();
     if is_plain || name == "self" {

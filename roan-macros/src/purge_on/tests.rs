@@ -10,7 +10,7 @@ use super::{Libraries, expand};
 /// Compares the expansion of an attribute and the item below it.
 fn check(arguments: TokenStream, item: TokenStream, expected: &Expect) {
     let file = syn::parse2(expand(arguments, item, Libraries::default()))
-        .expect("the expansion is no Rust");
+        .expect("the expansion is not Rust");
     expected.assert_eq(&prettyplease::unparse(&file));
 }
 

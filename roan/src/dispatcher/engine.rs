@@ -522,7 +522,7 @@ impl Engine {
 /// What the relay asks, besides [`Engine::accept`].
 #[cfg(feature = "_sql")]
 impl Engine {
-    /// Takes in what one node has not answered yet. `None`: there is no such node.
+    /// Takes in what one node has not answered yet. `None` if the node does not exist.
     pub(crate) fn accept_at(
         &self,
         place: (&str, &str),
@@ -552,7 +552,7 @@ impl Engine {
         nodes.find(|known| *known.cache == *cache && *known.name == *node)
     }
 
-    /// What to take from the database for a node; `None` when there is no such node.
+    /// What to take from the database for a node; `None` if the node does not exist.
     pub(crate) fn room_at(&self, place: (&str, &str)) -> Option<Room> {
         Some(self.node(place)?.queue().room())
     }

@@ -172,7 +172,7 @@ impl Health {
         }
     }
 
-    /// What a person is to be told now. Each turn is told once.
+    /// What to log for a person now. Each turn is logged once.
     pub(super) fn tell(&mut self, now: Instant) -> Option<Turn> {
         match self.state {
             State::Down { failures, .. } if !self.is_told => {

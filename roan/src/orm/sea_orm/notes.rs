@@ -22,7 +22,7 @@ pub(super) struct Place {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Writer {
     Task(tokio::task::Id),
-    /// A future that is no task of tokio stays on one thread, or is alone.
+    /// A future that is not a task of tokio stays on one thread, or is alone.
     Thread(ThreadId),
 }
 

@@ -60,7 +60,7 @@ impl NginxNode {
         let key = response.headers_mut().remove(key::HEADER);
         let from = response.remote_addr();
         let pause = retry_after(response.headers(), SystemTime::now());
-        // The connection is only used again once the body was read; an answer that breaks off is no answer.
+        // The connection is only used again once the body was read; an answer that breaks off does not count.
         read_to_end(&mut response)
             .await
             .map_err(|error| Answer::failed(failure(error)).status(status.as_u16()))?;

@@ -71,7 +71,7 @@ fn keys_in(statement: &Statement, key: &[String]) -> Keys {
     Keys::Written(keys.collect())
 }
 
-/// One statement takes keys in a row, of which the first is told (MySQL manual, "`AUTO_INCREMENT`
+/// One statement takes keys in a row, of which the database returns the first (MySQL manual, "`AUTO_INCREMENT`
 /// Handling in `InnoDB`").
 async fn generated<C: ConnectionTrait>(db: &C, count: u64) -> Result<Vec<Vec<Value>>, DbErr> {
     let sql = "SELECT CAST(LAST_INSERT_ID() AS SIGNED), CAST(@@auto_increment_increment AS SIGNED)";

@@ -329,7 +329,7 @@ where
         return tx.commit().await;
     }
     let done = tx.commit().await;
-    // A commit whose answer was lost has perhaps been done.
+    // A commit whose answer was lost may have been done.
     send::<C>(&roan, &targets);
     done
 }
