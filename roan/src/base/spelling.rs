@@ -33,47 +33,26 @@ struct Encoder {
 
 /// <https://url.spec.whatwg.org/#path-percent-encode-set>, without those that end a segment (`/`), are read as such
 /// (`\`), or begin an escape (`%`).
-const BROWSER_PATH: Encoder = Encoder {
-    literal: b"!$&'()*+,:;=@[]|",
-    is_form: false,
-};
+const BROWSER_PATH: Encoder = Encoder::new(b"!$&'()*+,:;=@[]|");
 
 /// Chromium encodes `|`, too.
-const CHROMIUM_PATH: Encoder = Encoder {
-    literal: b"!$&'()*+,:;=@[]",
-    is_form: false,
-};
+const CHROMIUM_PATH: Encoder = Encoder::new(b"!$&'()*+,:;=@[]");
 
 /// <https://tc39.es/ecma262/#sec-encodeuri-uri>
-const ENCODE_URI_PATH: Encoder = Encoder {
-    literal: b"!$&'()*+,:;=@",
-    is_form: false,
-};
+const ENCODE_URI_PATH: Encoder = Encoder::new(b"!$&'()*+,:;=@");
 
 /// <https://url.spec.whatwg.org/#special-query-percent-encode-set>, without those that end a value (`&`) or begin an
 /// escape (`%`).
-const BROWSER_QUERY: Encoder = Encoder {
-    literal: b"!$()*+,/:;=?@[\\]^`{|}",
-    is_form: false,
-};
+const BROWSER_QUERY: Encoder = Encoder::new(b"!$()*+,/:;=?@[\\]^`{|}");
 
 /// As in a path; the browser's parser then encodes `'`.
-const ENCODE_URI_QUERY: Encoder = Encoder {
-    literal: b"!$()*+,/:;=?@",
-    is_form: false,
-};
+const ENCODE_URI_QUERY: Encoder = Encoder::new(b"!$()*+,/:;=?@");
 
 /// <https://tc39.es/ecma262/#sec-encodeuricomponent-uricomponent>
-const ENCODE_URI_COMPONENT: Encoder = Encoder {
-    literal: b"!'()*",
-    is_form: false,
-};
+const ENCODE_URI_COMPONENT: Encoder = Encoder::new(b"!'()*");
 
 /// The same in a query: the browser's parser then encodes `'`.
-const ENCODE_URI_COMPONENT_QUERY: Encoder = Encoder {
-    literal: b"!()*",
-    is_form: false,
-};
+const ENCODE_URI_COMPONENT_QUERY: Encoder = Encoder::new(b"!()*");
 
 /// <https://url.spec.whatwg.org/#application-x-www-form-urlencoded-percent-encode-set>
 const FORM: Encoder = Encoder {
@@ -147,6 +126,13 @@ fn distinct(text: &str, encoders: &[Encoder]) -> Vec<String> {
 }
 
 impl Encoder {
+    const fn new(literal: &'static [u8]) -> Self {
+        Self {
+            literal,
+            is_form: false,
+        }
+    }
+
     /// The text, with its escapes as this encoder writes them.
     fn respell(&self, text: &str) -> String {
         let mut spelling = String::with_capacity(text.len());
