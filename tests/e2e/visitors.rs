@@ -101,6 +101,9 @@ fn a_page_that_varies_by_its_encoding_is_cached_for_all_and_purged_for_all() {
 #[test]
 fn a_request_with_authorization_neither_fills_the_cache_nor_reads_it() {
     let (origin, _nginx, browser) = setup();
+    // To nginx, a variable that is "0" is false.
+    let zero = browser.send("GET", "/zero", &[("Authorization", "0")]);
+    assert_eq!(zero.cache_status(), "BYPASS");
     let secret = [("Authorization", "Basic YTpi")];
     origin.set("/", "for alice");
     let hers = browser.send("GET", "/", &secret);
