@@ -22,7 +22,7 @@ use crate::outbox::link::Link;
 /// What waits in memory when the program ends is lost: end with [`shutdown`](Self::shutdown), or let
 /// a [`guard`](Self::guard) do so. When `main` returns, panics or calls [`std::process::exit`] before,
 /// standard error says how much was lost, where the platform runs the destructors of the main thread's
-/// thread-locals (Linux does) and that thread has made a dispatcher or fired a hook. After `exit` on
+/// thread-locals (Linux does), and the program has a model or that thread has made a dispatcher or fired a hook. After `exit` on
 /// another thread, an abort or a signal nothing is said.
 ///
 /// ```

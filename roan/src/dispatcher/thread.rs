@@ -235,7 +235,9 @@ fn answer_flushes(
                 flush.look = engine.want_look();
                 flush.looked = (now, is_idle);
             }
-            *due = (flush.looked.0 + LOOK_AGAIN).max(now).min(*due);
+            // The answer to a look wakes the thread; a database that does not answer must not keep it busy.
+            let since = if rows.is_some() { flush.looked.0 } else { now };
+            *due = (since + LOOK_AGAIN).min(*due);
         }
         waiting.push(flush);
     }

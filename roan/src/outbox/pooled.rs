@@ -13,7 +13,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::connection::Value;
 
-/// See the module.
+/// A connection through a pooler: nothing that it sets outlives a transaction.
 #[derive(Debug)]
 pub(super) struct Pooled {
     connection: PgConnection,
