@@ -34,7 +34,7 @@
 //! ```
 //!
 //! - [`PurgeExt`] on statements: `get_result_and_purge`, `get_results_and_purge`, `execute_and_purge` on
-//!   `INSERT`, on [`update`] and on [`delete`], for one row and for many; `save_changes_and_purge` on
+//!   `INSERT`, on [`update`], [`delete`] and [`upsert`], for one row and for many; `save_changes_and_purge` on
 //!   changesets. The statement and its purges belong together: one fails with the other.
 //! - [`PurgeExt`] on rows: `post.created(conn)`, `post.updated(&old, conn)`, `post.deleted(conn)` for what
 //!   was written in another way. MySQL returns no rows, so an `INSERT` there needs `created`.
@@ -68,7 +68,8 @@
 //! - `update` and `delete` need `#[derive(Queryable, Selectable, Identifiable)]` on the model.
 //! - On PostgreSQL in READ COMMITTED, a row that another transaction inserts between the two statements
 //!   of an update may be changed by it: its new page is purged, the one it had for that moment is not.
-//! - The old row of an upsert is not known: what it yields is not purged.
+//! - An upsert by Diesel's statement alone fires the rules for `create` and for `update`, whatever fields they watch,
+//!   and purges the pages of the new row. For those of the old row, name the rows that it may change: [`upsert`].
 //! - A commit whose connection breaks may or may not have arrived. Without an outbox its purges leave
 //!   in any case.
 //! - Roan follows the transactions that Diesel begins, and reads no SQL. A transaction that your program
@@ -96,9 +97,11 @@ pub(in crate::orm) mod rows;
 pub(in crate::orm) mod statement;
 pub(in crate::orm) mod target;
 pub(in crate::orm) mod tracker;
+mod upsert;
 
 pub use connection::PurgeConnection;
 pub use install::{install, install_with};
 pub use statement::PurgeExt;
 pub use target::{Delete, Update, UpdateTo, delete, update};
 pub use tracker::TransactionTracker;
+pub use upsert::{Upsert, upsert};

@@ -14,34 +14,42 @@ use crate::hooks;
 use crate::orm::unseen;
 
 pub(in crate::orm) enum Purges {
-    /// To be run in the transaction of the write.
+    /// To be run in the transaction of the write; an error when the connection is to another kind of database.
     #[cfg(feature = "_sql")]
-    Row(InsertPayloads),
+    Row(QueryResult<InsertPayloads>, Vec<Target>),
     Held(Vec<Target>),
 }
 
 impl Purges {
-    pub(in crate::orm) fn of(
-        roan: &Roan,
-        connection: Kind,
-        hooks: impl FnOnce(),
-    ) -> QueryResult<Self> {
+    pub(in crate::orm) fn of(roan: &Roan, connection: Kind, hooks: impl FnOnce()) -> Self {
+        let targets = hooks::recorded(roan, hooks);
         #[cfg(feature = "_sql")]
-        if roan.engine().is_durable() {
-            let outbox = roan.outbox();
-            if let Some(connection) = connection.dialect() {
-                let checked = outbox.check(connection);
-                checked
-                    .map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)))?;
-            }
-            let row = outbox.statement(hooks).map(InsertPayloads);
-            return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));
+        if let Some(statement) = roan.outbox().insert(&targets) {
+            let checked = match connection.dialect() {
+                Some(connection) => roan.outbox().check(connection),
+                None => Ok(()),
+            };
+            let row = checked
+                .map(|()| InsertPayloads(statement))
+                .map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)));
+            return Self::Row(row, targets);
         }
         #[cfg(not(feature = "_sql"))]
         let _ = connection;
-        Ok(Self::Held(hooks::recorded(roan, hooks)))
+        Self::Held(targets)
     }
 }
+
+/// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
+pub(in crate::orm) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
+pub(in crate::orm) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
+
+/// Purges that are to leave from memory when a transaction of Roan's own has ended.
+#[cfg(feature = "_sql")]
+pub(in crate::orm) type Later = Option<crate::orm::unstored::Unstored>;
+/// Without a durable outbox there are none.
+#[cfg(not(feature = "_sql"))]
+pub type Later = Option<std::convert::Infallible>;
 
 /// The dispatcher that is given, else that of the connection, else the global one.
 pub(in crate::orm) fn dispatcher(
