@@ -78,8 +78,14 @@ pub mod sea_orm {
     pub use core::result::Result;
     pub use sea_orm::prelude::async_trait;
     pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, Value};
+    use sea_orm::{ModelTrait, PrimaryKeyArity, PrimaryKeyTrait};
 
     pub type Targets = Vec<crate::base::target::Target>;
+
+    /// Whether the primary key of a model has one column.
+    pub const fn has_single_key<M: ModelTrait>() -> bool {
+        <<<M::Entity as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType as PrimaryKeyArity>::ARITY == 1
+    }
 
     /// Fails to compile for an active model without `#[roan::hooks]`.
     pub const fn assert_hooked<A: Hooked>() {}

@@ -32,6 +32,47 @@
 //! }
 //! ```
 
+//!
+//! # Upserts
+//!
+//! Read the row that an upsert may change, and lock it (`FOR UPDATE`, where the database has it). If it was there, call
+//! `new.updated(&old, ..)`. If not, another writer may have inserted it in between: call `new.saved(..)`, which fires the
+//! rules for `create` and for `update`. On MySQL, lock a row only after you have seen it: a lock on a row that does not
+//! exist makes other inserts wait.
+//!
+//! ```no_run
+//! # use roan::orm::sqlx::PurgeExt;
+//! # #[roan::purge_on(save, delete, url = "/posts/{slug}")]
+//! # #[derive(sqlx::FromRow)]
+//! # struct Post { id: i64, slug: String }
+//! # #[cfg(feature = "postgres")]
+//! async fn import(pool: &sqlx::PgPool, id: i64, slug: &str) -> Result<(), sqlx::Error> {
+//!     let mut tx = pool.begin().await?;
+//!     let old: Option<Post> = sqlx::query_as("SELECT * FROM posts WHERE id = $1 FOR UPDATE")
+//!         .bind(id)
+//!         .fetch_optional(&mut *tx)
+//!         .await?;
+//!     let new: Post = sqlx::query_as(
+//!         "INSERT INTO posts (id, slug) VALUES ($1, $2)
+//!          ON CONFLICT (id) DO UPDATE SET slug = excluded.slug RETURNING *",
+//!     )
+//!     .bind(id)
+//!     .bind(slug)
+//!     .fetch_one(&mut *tx)
+//!     .await?;
+//!     match &old {
+//!         Some(old) => new.updated(old, &mut tx).await?,
+//!         None => new.saved(&mut tx).await?,
+//!     }
+//!     tx.commit().await
+//! }
+//! ```
+//!
+//! # Related rows
+//!
+//! `related(...)` is for SeaORM: sqlx does not have models, so only your own SQL can read the related row. Read it, and
+//! fire its hooks in the same transaction: `author.saved(&mut tx).await?`.
+
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Database, Transaction};
 

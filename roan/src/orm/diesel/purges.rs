@@ -41,7 +41,9 @@ impl Purges {
 }
 
 /// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
+#[cfg(feature = "_sql")]
 pub(in crate::orm) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
+#[cfg(feature = "_sql")]
 pub(in crate::orm) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
 
 /// Purges that are to leave from memory when a transaction of Roan's own has ended.

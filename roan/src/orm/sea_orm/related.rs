@@ -1,6 +1,6 @@
 //! `related(author_id -> author::Model)`: rows that show the one that is written.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, Value};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ModelTrait, Value};
 
 use super::rows::by_keys;
 use crate::app::Roan;
@@ -74,7 +74,7 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
     ///
     /// # Errors
     ///
-    /// When the database refuses it, or the key of the related rows has several columns.
+    /// When the database refuses it.
     pub async fn follow<R>(&mut self, rule: usize) -> Result<(), DbErr>
     where
         R: Model + ModelTrait,
@@ -87,10 +87,6 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
         }
         if keys.is_empty() {
             return Ok(());
-        }
-        if <R::Entity as EntityTrait>::PrimaryKey::iter().count() != 1 {
-            let told = format!("{}: the related key has several columns", M::RULES[rule]);
-            return Err(DbErr::Custom(told));
         }
         let rows = by_keys::<R::Entity, C>(self.db, keys).await?;
         let hooks = || rows.iter().for_each(hooks::saved);
