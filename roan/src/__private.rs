@@ -83,6 +83,7 @@ pub mod sea_orm {
     pub type Targets = Vec<crate::base::target::Target>;
 
     /// Whether the primary key of a model has one column.
+    #[must_use]
     pub const fn has_single_key<M: ModelTrait>() -> bool {
         <<<M::Entity as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType as PrimaryKeyArity>::ARITY == 1
     }

@@ -10,7 +10,7 @@ use crate::base::target::Target;
 /// from memory when the database refuses the row, and when the future that waits for its answer is dropped.
 #[derive(Debug)]
 #[must_use = "the purges leave from memory when it is dropped"]
-pub struct Unstored {
+pub(super) struct Unstored {
     roan: Roan,
     targets: Vec<Target>,
 }

@@ -108,11 +108,11 @@ where
         {
             let Purges::Row(row, targets) = Purges::of(&roan, Kind::of::<C::Backend>(), hooks)
             else {
-                return Ok(None);
+                return Ok(Later::default());
             };
             self.batch_execute(purges::SAVEPOINT)?;
             let Err(error) = row.and_then(|row| store(self, &roan, &row)) else {
-                return Ok(None);
+                return Ok(Later::default());
             };
             // The error may have ended the whole transaction, and the write with it.
             if self.batch_execute(purges::ROLLBACK).is_err() {
@@ -120,9 +120,10 @@ where
             }
             let unstored = Unstored::new(&roan, targets);
             unstored.refused(&error);
-            return Ok(Some(unstored));
+            let unstored = Some(unstored);
+            return Ok(Later { unstored });
         }
-        self.run_hooks(None, hooks).map(|()| None)
+        self.run_hooks(None, hooks).map(|()| Later::default())
     }
 
     fn take_write_lock<F: QueryFragment<C::Backend>>(&mut self, table: F) -> QueryResult<()> {
@@ -194,7 +195,7 @@ where
         conn.run_hooks(None, || hooks(&written))?;
         return Ok(written);
     }
-    let mut later = None;
+    let mut later = Later::default();
     let done = conn.transaction(|conn| {
         conn.take_write_lock(T::table().from_clause())?;
         let written = write(conn)?;
@@ -205,7 +206,7 @@ where
         }
         Ok(written)
     });
-    drop(later);
+    later.send();
     done
 }
 

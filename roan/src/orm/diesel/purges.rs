@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+#[cfg(feature = "_sql")]
 use diesel::QueryResult;
 
 use super::backend::Kind;
@@ -12,6 +13,8 @@ use crate::app::{Roan, given_or_global};
 use crate::base::target::Target;
 use crate::hooks;
 use crate::orm::unseen;
+#[cfg(feature = "_sql")]
+use crate::orm::unstored::Unstored;
 
 pub(in crate::orm) enum Purges {
     /// To be run in the transaction of the write; an error when the connection is to another kind of database.
@@ -46,12 +49,19 @@ pub(in crate::orm) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
 #[cfg(feature = "_sql")]
 pub(in crate::orm) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
 
-/// Purges that are to leave from memory when a transaction of Roan's own has ended.
-#[cfg(feature = "_sql")]
-pub(in crate::orm) type Later = Option<crate::orm::unstored::Unstored>;
-/// Without a durable outbox there are none.
-#[cfg(not(feature = "_sql"))]
-pub type Later = Option<std::convert::Infallible>;
+/// Purges that leave from memory when a transaction of Roan's own has ended, and this is dropped.
+#[derive(Debug, Default)]
+pub struct Later {
+    #[cfg(feature = "_sql")]
+    pub(in crate::orm) unstored: Option<Unstored>,
+}
+
+impl Later {
+    pub(in crate::orm) fn send(self) {
+        #[cfg(feature = "_sql")]
+        drop(self.unstored);
+    }
+}
 
 /// The dispatcher that is given, else that of the connection, else the global one.
 pub(in crate::orm) fn dispatcher(

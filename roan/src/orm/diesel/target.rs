@@ -102,7 +102,7 @@ where
             Ok((old, new))
         };
         let written = together::<T, C, _>(conn, write, |(old, new)| {
-            fire_updated(old, new, hooks::saved)
+            fire_updated(old, new, hooks::saved);
         })?;
         Ok(written.1)
     }

@@ -119,11 +119,11 @@ where
         {
             let Purges::Row(row, targets) = Purges::of(&roan, Kind::of::<C::Backend>(), hooks)
             else {
-                return Ok(None);
+                return Ok(Later::default());
             };
             self.batch_execute(purges::SAVEPOINT).await?;
             let Err(error) = store(self, &roan, row).await else {
-                return Ok(None);
+                return Ok(Later::default());
             };
             // The error may have ended the whole transaction, and the write with it.
             if self.batch_execute(purges::ROLLBACK).await.is_err() {
@@ -131,9 +131,10 @@ where
             }
             let unstored = Unstored::new(&roan, targets);
             unstored.refused(&error);
-            return Ok(Some(unstored));
+            let unstored = Some(unstored);
+            return Ok(Later { unstored });
         }
-        self.run_hooks(None, hooks).await.map(|()| None)
+        self.run_hooks(None, hooks).await.map(|()| Later::default())
     }
 
     async fn take_write_lock<F: QueryFragment<C::Backend> + Send>(
@@ -245,14 +246,14 @@ pub(super) async fn end<C: PurgeConnection, T: Send + Sync>(
         conn.run_own_hooks(|| hooks(&written)).await
     } else {
         let purged = conn.run_hooks(None, || hooks(&written)).await;
-        purged.map(|()| None)
+        purged.map(|()| Later::default())
     };
     let later = end_if_wrong(conn, begun, purged).await?;
     let committed = match begun {
         Begun::Nothing => Ok(()),
         _ => C::TransactionManager::commit_transaction(conn).await,
     };
-    drop(later);
+    later.send();
     committed.map(|()| written)
 }
 

@@ -185,7 +185,7 @@ where
         let begun = begin_one::<T, C>(conn).await?;
         let written: QueryResult<Vec<M>> = RunQueryDsl::get_results(self, conn).await;
         end(conn, begun, written, |rows| {
-            rows.iter().for_each(hooks::deleted)
+            rows.iter().for_each(hooks::deleted);
         })
         .await
     }

@@ -62,7 +62,7 @@ where
         };
         let written = written.await;
         let written = end(conn, begun, written, |(old, new)| {
-            fire_updated(old, new, hooks::saved)
+            fire_updated(old, new, hooks::saved);
         })
         .await?;
         Ok(written.1)
@@ -105,7 +105,7 @@ where
         };
         let written: QueryResult<Vec<M>> = written.await;
         end(conn, begun, written, |old| {
-            old.iter().for_each(hooks::deleted)
+            old.iter().for_each(hooks::deleted);
         })
         .await
     }

@@ -52,45 +52,43 @@ pub(super) fn written(statement: &Statement) -> Option<Written<'_>> {
 /// The cells of the row that a text begins with, and what comes after it.
 fn row(text: &str) -> Option<(Vec<&str>, &str)> {
     let inside = text.strip_prefix('(')?;
-    let (mut cells, mut start, mut depth, mut quote) = (Vec::new(), 0, 0, None);
-    for (at, letter) in inside.char_indices() {
-        match (quote, letter) {
-            (Some(open), _) if open == letter => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"' | '`') => quote = Some(letter),
-            (None, '(') => depth += 1,
-            (None, ')') if depth > 0 => depth -= 1,
-            (None, ')') => {
+    let (mut cells, mut start, mut depth) = (Vec::new(), 0, 0);
+    for (at, letter) in outside_of_quotes(inside) {
+        match letter {
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            ')' => {
                 cells.push(inside[start..at].trim());
                 return Some((cells, &inside[at + 1..]));
             }
-            (None, ',') if depth == 0 => {
+            ',' if depth == 0 => {
                 cells.push(inside[start..at].trim());
                 start = at + 1;
             }
-            (None, _) => {}
+            _ => {}
         }
     }
     None
 }
 
-/// How many parameters a cell has. Those in quotes are text.
+/// How many parameters a cell has.
 fn parameters(cell: &str) -> usize {
+    let letters = outside_of_quotes(cell);
+    letters
+        .filter(|(_, letter)| matches!(letter, '?' | '$'))
+        .count()
+}
+
+fn outside_of_quotes(text: &str) -> impl Iterator<Item = (usize, char)> {
     let mut quote = None;
-    let is_parameter = |letter: char| match (quote, letter) {
-        (Some(open), _) => {
-            if open == letter {
-                quote = None;
-            }
-            false
+    text.char_indices().filter(move |(_, letter)| {
+        match quote {
+            Some(open) if open == *letter => quote = None,
+            None if matches!(letter, '\'' | '"' | '`') => quote = Some(*letter),
+            _ => return quote.is_none(),
         }
-        (None, '\'' | '"' | '`') => {
-            quote = Some(letter);
-            false
-        }
-        (None, _) => matches!(letter, '?' | '$'),
-    };
-    cell.chars().map(is_parameter).filter(|is| *is).count()
+        false
+    })
 }
 
 /// Whether a cell is a parameter as it is, or as the database's type: `$1`, `?`, `CAST($1 AS "mood")`.
