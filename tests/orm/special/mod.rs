@@ -1,6 +1,7 @@
 //! What only one library has.
 
-mod any;
+mod dropped;
 mod related;
 mod sea_orm;
 mod site;
+mod sqlx;
