@@ -43,8 +43,14 @@
 //! ```no_run
 //! # use roan::orm::sqlx::PurgeExt;
 //! # #[roan::purge_on(save, delete, url = "/posts/{slug}")]
-//! # #[derive(sqlx::FromRow)]
 //! # struct Post { id: i64, slug: String }
+//! # #[cfg(feature = "postgres")]
+//! # impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Post {
+//! #     fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+//! #         use sqlx::Row;
+//! #         Ok(Self { id: row.try_get("id")?, slug: row.try_get("slug")? })
+//! #     }
+//! # }
 //! # #[cfg(feature = "postgres")]
 //! async fn import(pool: &sqlx::PgPool, id: i64, slug: &str) -> Result<(), sqlx::Error> {
 //!     let mut tx = pool.begin().await?;
