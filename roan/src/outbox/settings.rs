@@ -298,7 +298,12 @@ impl Outbox {
         let pool = sqlx::postgres::PgPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(options);
-        Some((pool, format!("{}outbox", self.prefix)))
+        Some((pool, self.channel_name()?))
+    }
+
+    /// The name of the channel for `NOTIFY`, if it is enabled.
+    pub(crate) fn channel_name(&self) -> Option<String> {
+        self.notify.then(|| format!("{}outbox", self.prefix))
     }
 
     pub(crate) async fn open(&self) -> Result<Store, OutboxError> {

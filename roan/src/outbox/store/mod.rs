@@ -4,6 +4,7 @@ mod admin;
 mod catalog;
 mod finish;
 mod lease;
+mod place;
 mod take;
 
 use std::time::Duration;
