@@ -121,7 +121,10 @@ async fn what_was_left_before_all_versions_were_down_still_waits(database: Datab
     let _old = builder(&at_old).outbox(outbox.clone()).build().unwrap();
     // It has looked at the row, and left it, too.
     client
-        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state = 5 AND relay <> 7", 1)
+        .wait_for_count(
+            "SELECT count(*) FROM {}outbox WHERE state = 5 AND relay <> 7",
+            1,
+        )
         .await;
     let _new = new_version(&at_new).outbox(outbox).build().unwrap();
     client.wait_for_count(DONE, 1).await;

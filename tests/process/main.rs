@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod deploys;
 mod ends;
 mod setups;
 mod subscribers;
