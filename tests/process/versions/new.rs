@@ -17,7 +17,6 @@ struct Post {
 }
 
 #[purge_on(save, delete, url = "/notes/{slug}", table = "notes")]
-#[expect(dead_code, reason = "only triggers see its rows")]
 struct Note {
     slug: String,
 }
