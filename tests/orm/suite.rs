@@ -193,10 +193,7 @@ pub(crate) fn save_together<W: Writer>(dialect: Dialect) {
     let with = failures::<W>(dialect, Waiting::InTable);
     if !with.is_empty() {
         let without = failures::<W>(dialect, Waiting::InMemory);
-        assert!(
-            with.len() <= without.len(),
-            "{dialect}: with a relay {with:?}; without one {without:?}"
-        );
+        panic!("{dialect}: with a relay {with:?}; without one {without:?}");
     }
 }
 
@@ -238,6 +235,11 @@ fn failures<W: Writer>(dialect: Dialect, waiting: Waiting) -> Vec<String> {
         let mut writer = W::connect(&database, &roan);
         let (first, author_id) = (100 * (number + 1), 10 + number);
         let mut failed = Vec::new();
+        if dialect == Dialect::Sqlite {
+            // Without one, they would fail for each other.
+            let wait = [Step::Raw("PRAGMA busy_timeout = 10000")];
+            assert_eq!(writer.run(&wait, &stage), Ok(()));
+        }
         for round in 0..ROUNDS {
             let title = if round % 2 == 0 { "even" } else { "odd" };
             let steps = [

@@ -8,13 +8,13 @@ use std::thread::JoinHandle;
 use roan::outbox::Dialect;
 use roan_tests::{Behaviour, Connection, Database, Faulty, wait};
 
-const OLD: &str = env!("CARGO_BIN_EXE_roan-tests-old");
+pub(crate) const OLD: &str = env!("CARGO_BIN_EXE_roan-tests-old");
 const NEW: &str = env!("CARGO_BIN_EXE_roan-tests-new");
 
-const LONG_MS: u32 = 3_600_000;
+pub(crate) const LONG_MS: u32 = 3_600_000;
 
 /// A running version of the app.
-struct App {
+pub(crate) struct App {
     child: Child,
     commands: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -22,7 +22,7 @@ struct App {
 }
 
 impl App {
-    fn run(program: &str, site: &Site, grace_ms: u32, rebound_ms: u32) -> Self {
+    pub(crate) fn run(program: &str, site: &Site, grace_ms: u32, rebound_ms: u32) -> Self {
         let mut child = Command::new(program)
             .args([site.database.url(), &site.node.purge_url()])
             .args([grace_ms.to_string(), rebound_ms.to_string()])
@@ -47,7 +47,7 @@ impl App {
     }
 
     /// Gives a command, and waits until it is done.
-    fn tell(&mut self, command: &str) {
+    pub(crate) fn tell(&mut self, command: &str) {
         writeln!(self.commands, "{command}").expect("it reads");
         let mut answer = String::new();
         let _ = self.answers.read_line(&mut answer);
@@ -55,7 +55,7 @@ impl App {
     }
 
     /// As `kill -9`. Returns what it has logged.
-    fn kill(mut self) -> String {
+    pub(crate) fn kill(mut self) -> String {
         self.child.kill().expect("it runs");
         let _ended = self.child.wait();
         self.stderr.join().expect("it does not panic")
@@ -63,14 +63,14 @@ impl App {
 }
 
 /// What both versions share.
-struct Site {
+pub(crate) struct Site {
     database: Database,
     node: Faulty,
-    connection: Connection,
+    pub(crate) connection: Connection,
 }
 
 impl Site {
-    async fn start(dialect: Dialect) -> Self {
+    pub(crate) async fn start(dialect: Dialect) -> Self {
         let database = Database::start(dialect);
         let mut connection = database.connect().await;
         for table in ["posts", "notes"] {

@@ -9,6 +9,7 @@
 
 mod deploys;
 mod ends;
+mod schemas;
 mod setups;
 mod subscribers;
 

@@ -210,8 +210,9 @@ impl Outbox {
     ///
     /// During a deploy, or after it is rolled back, a row may name what this version does not have: a site, a table, a
     /// node, a version of the payload, or triggers made from other rules. This version purges what it can, and leaves the
-    /// row to one that has the rest. If none takes it for this long, the row is dead, with the reason; it is done if all
-    /// that it names was purged. Purges of a node that is not configured end after this time, too.
+    /// row to one that has the rest. If none takes it for this long, and this version has run for this long, the row is
+    /// dead, with the reason; it is done if all that it names was purged. Purges of a node that is not configured end after
+    /// this time, too.
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
