@@ -81,6 +81,11 @@ impl Horizon {
             self.is_full = true;
             return false;
         };
+        let is_emptied = top < self.passed;
+        if is_emptied {
+            // The rows there were deleted, and their ids may come again.
+            *self = Self::default();
+        }
         let known = self.stragglers.len();
         self.stragglers.retain(|id| running.contains(id));
         let has_ended = self.stragglers.len() < known && !self.is_full;
@@ -103,7 +108,7 @@ impl Horizon {
         }
         let mut waited_for = candidate.running.iter();
         self.is_ready = candidate.looks > 1 && waited_for.all(|id| stragglers.contains(id));
-        has_ended
+        has_ended || is_emptied
     }
 
     /// Ends a look, which has taken all rows above the bound that it saw: up to this id, if there may be more.
@@ -189,6 +194,11 @@ mod tests {
         horizon.look_at_all();
         assert_eq!(look(&mut horizon, "", 100), ALL);
         assert_eq!(horizon.bound(), 100);
+        // Somebody has emptied the table, and its ids begin again.
+        assert!(horizon.saw("1:999:", 1));
+        assert_eq!(horizon.bound(), ALL);
+        horizon.took(None);
+        assert_eq!(look(&mut horizon, "", 2), ALL);
         // Of what cannot be read, nothing is concluded.
         let _ = horizon.saw("?", 100);
         assert_eq!(horizon.bound(), ALL);
