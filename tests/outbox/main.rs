@@ -6,11 +6,14 @@
     reason = "these are tests"
 )]
 
+mod ages;
 mod deliveries;
 mod memory;
+mod places;
 mod poolers;
 mod relays;
 mod rows;
+mod snapshots;
 mod starting;
 mod support;
 mod versions;

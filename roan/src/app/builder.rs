@@ -92,7 +92,8 @@ impl RoanBuilder {
     /// 2 s. At most a year.
     ///
     /// A page that was being rendered from the old row during the purge is stored after it, and stays. So the delay must
-    /// be longer than the slowest render. Use `None` only if no page is ever rendered while its row is written. The
+    /// be longer than the slowest render. If pages read from a replica, a page that is rendered after the purge may show the
+    /// old row, too: add the longest lag of the replica. Use `None` only if no page is ever rendered while its row is written. The
     /// embedded cache does not store such pages, and is purged once.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound = delay.into();
@@ -138,6 +139,9 @@ impl RoanBuilder {
 
     /// Sets how long Roan retries a purge. Default: 24 h. After that it gives up and reports the purge as
     /// [`Dead`](crate::Outcome::Dead).
+    ///
+    /// With a durable outbox a purge may be older when the program starts, or when its database is back. Roan then retries
+    /// it for an hour at least (or for `age`, if that is shorter).
     pub fn max_age(mut self, age: Duration) -> Self {
         self.policy.max_age = age;
         self

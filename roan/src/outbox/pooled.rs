@@ -25,7 +25,8 @@ impl Pooled {
     pub(super) fn new(connection: PgConnection, silence: Duration) -> Self {
         let settings = format!(
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off; \
-             SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL bytea_output = hex; ",
+             SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL bytea_output = hex; \
+             SET LOCAL search_path TO DEFAULT; ",
             silence.as_millis()
         );
         Self {

@@ -210,8 +210,9 @@ impl Outbox {
     ///
     /// During a deploy, or after it is rolled back, a row may name what this version does not have: a site, a table, a
     /// node, a version of the payload, or triggers made from other rules. This version purges what it can, and leaves the
-    /// row to one that has the rest. If none takes it for this long, the row is dead, with the reason; it is done if all
-    /// that it names was purged. Purges of a node that is not configured end after this time, too.
+    /// row to one that has the rest. If none takes it for this long, and this version has run for this long, the row is
+    /// dead, with the reason; it is done if all that it names was purged. Purges of a node that is not configured end after
+    /// this time, too.
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
@@ -298,7 +299,12 @@ impl Outbox {
         let pool = sqlx::postgres::PgPoolOptions::new()
             .max_connections(1)
             .connect_lazy_with(options);
-        Some((pool, format!("{}outbox", self.prefix)))
+        Some((pool, self.channel_name()?))
+    }
+
+    /// The name of the channel for `NOTIFY`, if it is enabled.
+    pub(crate) fn channel_name(&self) -> Option<String> {
+        self.notify.then(|| format!("{}outbox", self.prefix))
     }
 
     pub(crate) async fn open(&self) -> Result<Store, OutboxError> {

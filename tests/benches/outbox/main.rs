@@ -1,5 +1,5 @@
 //! What the durable outbox costs and does: `cargo bench -p roan-tests --bench outbox`, or with the names of some
-//! tables: `cargo bench -p roan-tests --bench outbox -- insert latency commits backlog`.
+//! tables: `cargo bench -p roan-tests --bench outbox -- insert latency commits backlog snapshot`.
 //!
 //! Real databases that wait for the disk at each commit, real nginx nodes of one worker each, and
 //! each figure beside what it is compared with, in turns in the same run. Rebounds are off. The
@@ -15,6 +15,7 @@ mod backlog;
 mod commits;
 mod insert;
 mod latency;
+mod snapshot;
 mod support;
 
 use roan_tests::Origin;
@@ -50,6 +51,9 @@ fn main() {
         }
         if is_wanted("backlog") {
             backlog::table(&databases, &origin).await;
+        }
+        if is_wanted("snapshot") {
+            snapshot::table(&databases).await;
         }
     });
 }

@@ -37,7 +37,7 @@ impl RoanBuilder {
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
     /// | `ROAN_PURGE_KEY` | the key of a page: see [`Nginx::key`](crate::Nginx::key) | any usual one |
     /// | `ROAN_ENV_PROXY` | `1` to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` | `0` |
-    /// | `ROAN_REBOUND` | the delay of the second purge, or `off` | `2s` |
+    /// | `ROAN_REBOUND` | the delay of the second purge, longer than the slowest render and the lag of a replica together; or `off` | `2s` |
     /// | `ROAN_CONNECT_TIMEOUT` | the maximum time to connect | `2s` |
     /// | `ROAN_TIMEOUT` | the maximum time for a request | `10s` |
     /// | `ROAN_MAX_AGE` | how long a purge is retried | `1day` |

@@ -80,8 +80,8 @@ where
             self.from.walk_ast(out.reborrow())?;
             one.walk_ast(out.reborrow())?;
         }
-        if self.locked && Kind::of::<DB>().has_for_update() {
-            out.push_sql(" FOR UPDATE");
+        if self.locked {
+            out.push_sql(Kind::of::<DB>().lock());
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The rows before and after a statement.
 
-use sea_orm::sea_query::{Expr, Value};
+use sea_orm::sea_query::{Expr, LockType, Value};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
     EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect,
@@ -80,6 +80,8 @@ where
     match db.get_database_backend() {
         // It has one writer at a time, and no such lock.
         DbBackend::Sqlite => select,
+        // As an UPDATE does: a stronger lock would wait for inserts of rows that refer to this one.
+        DbBackend::Postgres => select.lock(LockType::NoKeyUpdate),
         _ => select.lock_exclusive(),
     }
 }

@@ -163,7 +163,7 @@ impl Store {
     ) -> std::result::Result<(), OutboxError> {
         for statement in statements {
             let changed = self.connection.batch(statement.clone()).await;
-            changed.map_err(OutboxError::of)?;
+            changed.map_err(|error| self.change_error(error))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod admin;
 mod catalog;
 mod finish;
 mod lease;
+mod place;
 mod take;
 
 use std::time::Duration;
@@ -51,6 +52,9 @@ const LONGEST_SILENCE: Duration = Duration::from_millis(i32::MAX.unsigned_abs() 
 
 /// Another program may change the schema for so long, in seconds.
 const LONGEST_CHANGE: u32 = 60;
+
+/// A change of the schema waits for so long for the lock of a table, in seconds: meanwhile writes to the table wait, too.
+const LONGEST_LOCK: u32 = 5;
 
 impl Store {
     pub(super) async fn open(
@@ -187,7 +191,7 @@ impl Store {
             Dialect::Postgres => {
                 let sql = format!(
                     "BEGIN; SET LOCAL lock_timeout = '{LONGEST_CHANGE}s'; \
-                     SELECT pg_advisory_xact_lock(7237954630); SET LOCAL lock_timeout TO DEFAULT"
+                     SELECT pg_advisory_xact_lock(7237954630); SET LOCAL lock_timeout = '{LONGEST_LOCK}s'"
                 );
                 match self.connection.batch(sql).await {
                     // lock_not_available
@@ -196,6 +200,9 @@ impl Store {
                 }
             }
             Dialect::MySql => {
+                let sql = format!("SET SESSION lock_wait_timeout = {LONGEST_LOCK}");
+                let limited = self.connection.batch(sql).await;
+                limited.map_err(OutboxError::of)?;
                 let sql = format!("SELECT GET_LOCK('roan_outbox', {LONGEST_CHANGE})");
                 let rows = self.connection.rows(&sql, &[]).await;
                 let locked = rows.and_then(|rows| rows.first().map(|row| row.int(0)).transpose());
@@ -240,6 +247,23 @@ impl Store {
             }
         };
         changed.and(ended.map_err(OutboxError::of))
+    }
+
+    /// The error of a change of the schema.
+    pub(super) fn change_error(&self, error: sqlx::Error) -> OutboxError {
+        if !Self::is_conflict(&error) || self.dialect == Dialect::Sqlite {
+            return OutboxError::of(error);
+        }
+        let who = match self.dialect {
+            Dialect::Postgres => {
+                "SELECT pid, query FROM pg_stat_activity WHERE state = 'idle in transaction'"
+            }
+            _ => "SELECT trx_mysql_thread_id, trx_query FROM information_schema.innodb_trx",
+        };
+        OutboxError::Database(Cause::new(format!(
+            "a transaction has locked a table for {LONGEST_LOCK} s ({error}), and writes to the table would wait, too: \
+             try again after its end, or find it by `{who}`"
+        )))
     }
 
     /// Ends a transaction that is not to be lost with a crash.

@@ -32,10 +32,12 @@ where
     let of_conditions = values.into_iter().skip(before).collect();
     let select = backend.build(&locked(E::find(), db).into_query());
     // What locks the rows comes last.
-    let (select, lock) = match select.sql.split_once(" FOR UPDATE") {
-        Some((select, _)) => (select.to_owned(), " FOR UPDATE"),
-        None => (select.sql, ""),
-    };
+    let locks = [" FOR UPDATE", " FOR NO KEY UPDATE"];
+    let mut locked = locks.iter().filter_map(|lock| {
+        let select = select.sql.strip_suffix(lock)?;
+        Some((select.to_owned(), *lock))
+    });
+    let (select, lock) = locked.next().unwrap_or((select.sql.clone(), ""));
     let conditions = numbered_from_one(conditions, before);
     let sql = format!("{select}{conditions}{lock}");
     let select = Statement {
