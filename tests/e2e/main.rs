@@ -16,6 +16,7 @@ mod harness;
 mod noise;
 mod purging;
 mod races;
+mod refresh;
 mod save_path;
 mod starvation;
 mod support;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use debian::DebianNginx;
-pub use options::{Options, SITE_CONF};
+pub use options::{Options, REFRESH_CONF, SECRET, SITE_CONF};
 
 use crate::browser::Browser;
 use crate::origin::Origin;
@@ -63,6 +63,18 @@ impl Nginx {
     #[must_use]
     pub fn purge_url(&self) -> String {
         format!("http://{}/purge", self.addr())
+    }
+
+    /// Its address as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr())
+    }
+
+    /// The folder of its cache.
+    #[must_use]
+    pub fn cache_folder(&self) -> PathBuf {
+        self.folder().join("cache")
     }
 
     /// A browser of [`HOST`](crate::HOST) before this nginx.
