@@ -520,7 +520,7 @@ fn a_set_up_in_which_a_refresh_does_not_reach_the_page_is_refused_with_its_cure(
         site.origin.set("/a%20b", "new");
         site.origin
             .headers("/a%20b", &[("cache-control", "private")]);
-        let host = if name == "another host" {
+        let host = if name == "no site of that host" {
             "other.test"
         } else {
             HOST

@@ -2,6 +2,8 @@
 
 mod client;
 mod config;
+#[cfg(all(unix, feature = "nginx-files"))]
+mod files;
 mod key;
 mod location;
 mod pattern;
@@ -17,6 +19,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use self::client::{Endpoint, NginxNode};
 pub use self::config::NginxConfig;
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use self::files::{NginxFiles, NginxFilesConfig};
 use self::location::PurgeLocation;
 use self::pattern::KeyPattern;
 use self::refresh::{RefreshNode, RefreshSetup};
