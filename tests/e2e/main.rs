@@ -12,6 +12,7 @@ mod databases;
 mod encoding;
 mod failures;
 mod faults;
+mod files;
 mod harness;
 mod noise;
 mod purging;

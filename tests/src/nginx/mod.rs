@@ -94,9 +94,13 @@ impl Kind for Conf {
         let site = self.options.site_conf(port, self.origin, &cache);
         let folder = folder.display();
         let user = user_line();
+        let module = match self.options.stock {
+            true => String::new(),
+            false => format!("load_module {MODULE};"),
+        };
         let workers = if self.options.one_worker { 1 } else { 2 };
         let conf = format!(
-            "load_module {MODULE};\n\
+            "{module}\n\
              {user}\n\
              daemon off;\n\
              master_process on;\n\

@@ -28,6 +28,7 @@ pub struct Options {
     keeps_missing: bool,
     default_buffers: bool,
     pub(super) one_worker: bool,
+    pub(super) stock: bool,
 }
 
 impl Options {
@@ -39,10 +40,11 @@ impl Options {
         self
     }
 
-    /// Takes the configuration for refreshes, with [`SECRET`].
+    /// Takes the configuration for refreshes, with [`SECRET`], and does not load the module.
     #[must_use]
     pub fn refresh(mut self) -> Self {
         self.refresh = true;
+        self.stock = true;
         self
     }
 
@@ -79,6 +81,17 @@ impl Options {
     #[must_use]
     pub fn purge_location(mut self, text: &str) -> Self {
         self.purge_location = Some(text.to_owned());
+        self
+    }
+
+    /// Does not load the module: for a configuration without a purge location.
+    #[must_use]
+    pub fn stock(mut self) -> Self {
+        self.stock = true;
+        self.edits.push((
+            "proxy_cache_purge pages $roan_key;".to_owned(),
+            "return 404;".to_owned(),
+        ));
         self
     }
 
