@@ -22,3 +22,4 @@ mod save_path;
 mod starvation;
 mod support;
 mod visitors;
+mod warm;

@@ -41,7 +41,7 @@ mod nginx;
 
 pub use answer::Answer;
 pub use cache::Cache;
-pub use nginx::{Nginx, NginxConfig};
+pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
 

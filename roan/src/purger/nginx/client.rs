@@ -49,6 +49,14 @@ impl Endpoint {
         Some(request)
     }
 
+    /// A request of the page itself, without what is for the purge location. `None` as above.
+    pub(super) fn visit(&self, target: &Target, site: &Site) -> Option<Request> {
+        let url = self.location.of_page(target)?;
+        let mut request = Request::new(Method::GET, url);
+        request.headers_mut().insert(HOST, site.header().clone());
+        Some(request)
+    }
+
     /// The site of a purge without one.
     pub(super) fn site_or_own<'a>(&'a self, site: Option<&'a Site>) -> &'a Site {
         site.unwrap_or_else(|| self.location.own_site())

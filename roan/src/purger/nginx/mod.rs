@@ -10,6 +10,7 @@ mod pattern;
 mod refresh;
 mod setup;
 mod status;
+mod warm;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,8 +26,9 @@ use self::location::PurgeLocation;
 use self::pattern::KeyPattern;
 use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
+pub use self::warm::Warmed;
 use super::http::Connecting;
-use super::{AnyPurger, Cache, NodeClient};
+use super::{Cache, NodeClient};
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
@@ -132,6 +134,19 @@ impl Nginx {
             refresh: None,
             refresh_missing: false,
         }
+    }
+
+    /// An nginx with the settings of the environment: see [`RoanBuilder::from_env`](crate::RoanBuilder::from_env).
+    ///
+    /// # Errors
+    ///
+    /// If a variable is invalid.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        NginxConfig::from_env(|name| {
+            let value = std::env::var(name).ok()?;
+            let value = value.trim();
+            (!value.is_empty()).then(|| value.to_owned())
+        })
     }
 
     /// Adds another node, whose name is its host and port. Each node keeps its own pages, so each purge goes to all.
@@ -323,38 +338,55 @@ impl Nginx {
         Ok(())
     }
 
-    fn connect(self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
+    /// The client of each node, with its name.
+    fn nodes(
+        &self,
+        connecting: &Connecting,
+    ) -> Result<impl Iterator<Item = (&str, Node)>, ConfigError> {
         self.checked()?;
         let http = crate::purger::http::client(connecting, self.env_proxy)?;
         let has_said_no_site = Arc::default();
-        let node = |(name, location): (String, PurgeLocation)| {
+        Ok(self.nodes.iter().map(move |(name, location)| {
             let endpoint = Endpoint {
                 http: http.clone(),
-                location,
+                location: location.clone(),
                 headers: self.headers.clone(),
                 has_said_no_site: Arc::clone(&has_said_no_site),
             };
             let key = self.key.clone();
-            let purger: Box<dyn AnyPurger> = match &self.refresh {
-                Some(secret) => Box::new(RefreshNode::new(
+            let node = match &self.refresh {
+                Some(secret) => Node::Refresh(RefreshNode::new(
                     endpoint,
                     secret.clone(),
                     self.refresh_missing,
-                    RefreshSetup::new(&self.name, &name, key),
+                    RefreshSetup::new(&self.name, name, key),
                 )),
-                None => Box::new(NginxNode {
+                None => Node::Purge(NginxNode {
                     endpoint,
                     method: self.method.clone(),
-                    setup: Setup::new(&self.name, &name, key),
+                    setup: Setup::new(&self.name, name, key),
                 }),
             };
-            NodeClient {
-                name: name.into(),
-                purger,
-            }
-        };
-        Ok(self.nodes.into_iter().map(node).collect())
+            (&**name, node)
+        }))
     }
+
+    fn connect(&self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
+        let nodes = self.nodes(connecting)?.map(|(name, node)| NodeClient {
+            name: name.into(),
+            purger: match node {
+                Node::Purge(node) => Box::new(node),
+                Node::Refresh(node) => Box::new(node),
+            },
+        });
+        Ok(nodes.collect())
+    }
+}
+
+/// The client of one node.
+enum Node {
+    Purge(NginxNode),
+    Refresh(RefreshNode),
 }
 
 impl From<Nginx> for Cache {

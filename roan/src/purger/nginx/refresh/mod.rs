@@ -14,7 +14,8 @@ use std::time::Duration;
 use http::{HeaderValue, Method, StatusCode};
 
 use self::page::Page;
-use self::reply::{Cached, Order, Reply};
+pub(super) use self::reply::Cached;
+use self::reply::{Order, Reply};
 pub(super) use self::setup::RefreshSetup;
 use super::client::{Endpoint, unsendable};
 use super::status::is_passing;
@@ -98,15 +99,7 @@ impl RefreshNode {
                 return Ok(reply.answer(Outcome::NotCached));
             }
         }
-        let rendered = self
-            .order(Order::Refresh, Method::GET, target, site)
-            .await?;
-        if rendered.cached != Cached::Bypassed {
-            return Err(setup::does_not_bypass(&rendered));
-        }
-        if is_passing(rendered.status) {
-            return Err(rendered.failed());
-        }
+        let rendered = self.render(target, site).await?;
         for is_last in [false, true] {
             let (page, _) = self.peek(Method::GET, target, site).await?;
             match page {
@@ -122,6 +115,31 @@ impl RefreshNode {
             }
         }
         Ok(rendered.answer(Outcome::Purged))
+    }
+
+    /// Fetches a page that is not cached, and returns the status of the app. `None` if it is cached.
+    pub(super) async fn fill(
+        &self,
+        target: &Target,
+        site: &Site,
+    ) -> Result<Option<StatusCode>, Answer> {
+        let (page, _) = self.peek(Method::HEAD, target, site).await?;
+        if page.is_some() {
+            return Ok(None);
+        }
+        let rendered = self.render(target, site).await?;
+        Ok(Some(rendered.status))
+    }
+
+    async fn render(&self, target: &Target, site: &Site) -> Result<Reply, Answer> {
+        let rendered = self
+            .order(Order::Refresh, Method::GET, target, site)
+            .await?;
+        match rendered.cached {
+            Cached::Bypassed if is_passing(rendered.status) => Err(rendered.failed()),
+            Cached::Bypassed => Ok(rendered),
+            _ => Err(setup::does_not_bypass(&rendered)),
+        }
     }
 
     /// Replaces a page that is not what the app renders.

@@ -40,7 +40,7 @@ impl Order {
 
 /// What `$upstream_cache_status` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cached {
+pub(in crate::purger::nginx) enum Cached {
     /// From the cache, fresh or not.
     Served,
     Missing,
@@ -49,6 +49,19 @@ pub(super) enum Cached {
     Bypassed,
     /// The location does not cache.
     Never,
+}
+
+impl Cached {
+    /// Reads the value of `$upstream_cache_status`.
+    pub(in crate::purger::nginx) fn named(status: &[u8]) -> Self {
+        match status {
+            b"HIT" | b"STALE" | b"UPDATING" | b"REVALIDATED" => Self::Served,
+            b"MISS" => Self::Missing,
+            b"EXPIRED" => Self::Expired,
+            b"BYPASS" => Self::Bypassed,
+            _ => Self::Never,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -127,13 +140,7 @@ fn read(result: &[u8]) -> (Cached, Option<Vec<u8>>) {
     let Some(end) = rest.windows(KEY.len()).position(|window| window == KEY) else {
         return (Cached::Never, None);
     };
-    let cached = match &rest[..end] {
-        b"HIT" | b"STALE" | b"UPDATING" | b"REVALIDATED" => Cached::Served,
-        b"MISS" => Cached::Missing,
-        b"EXPIRED" => Cached::Expired,
-        b"BYPASS" => Cached::Bypassed,
-        _ => Cached::Never,
-    };
+    let cached = Cached::named(&rest[..end]);
     (cached, Some(rest[end + KEY.len()..].to_vec()))
 }
 
