@@ -42,9 +42,10 @@ pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
     Ok(Nginx::at(DEFAULT_PURGE_URL)?.into())
 }
 
-/// One nginx, or several with the same pages, with a purge location (`proxy_cache_purge` of the [cache-purge module]).
+/// One nginx, or several with the same pages, with a purge location (`proxy_cache_purge` of the [cache-purge module]), or
+/// without the module: [`refresh`](Self::refresh).
 ///
-/// The request is `GET {purge URL}{target}` with the `Host` of the site. The guide has the
+/// The request of a purge is `GET {purge URL}{target}` with the `Host` of the site. The guide has the
 /// [configuration](crate::guide::nginx) that nginx needs.
 ///
 /// ```
@@ -268,7 +269,7 @@ impl Nginx {
     /// requests reaches the app.
     ///
     /// The URL of a node is then the address of nginx alone, such as `http://10.0.0.11`. `secret` is the one in nginx's
-    /// configuration; Roan never shows it. The guide has the [configuration](crate::guide::nginx#refresh).
+    /// configuration; Roan never shows it. The guide has the [configuration](crate::guide::refresh).
     ///
     /// For each page Roan asks nginx what it has. If the page is cached, Roan requests it through nginx, which fetches it
     /// from the app and replaces the old one. Then Roan looks at what nginx serves. A page that nginx could not store (a 404,
