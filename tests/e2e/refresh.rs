@@ -222,6 +222,24 @@ fn a_page_that_nobody_read_is_not_rendered_unless_that_is_wanted() {
 }
 
 #[test]
+fn pages_that_are_not_cached_push_no_others_out_of_the_keys_zone() {
+    let site = Site::with(&Options::default().keys_zone("32k"));
+    let pages: Vec<_> = (0..60).map(|number| format!("/page/{number}")).collect();
+    for page in &pages {
+        site.browser.warm(page);
+    }
+    let roan = site.roan();
+    for number in 0..300 {
+        roan.purge(format!("/none/{number}")).unwrap();
+    }
+    flush(&roan);
+    assert_eq!(roan.stats().nodes[0].not_cached, 300);
+    for page in &pages {
+        site.browser.assert_hit(page);
+    }
+}
+
+#[test]
 fn one_entry_serves_readers_with_and_without_compression() {
     let site = Site::start();
     let long = |word: &str| word.repeat(1_000);
