@@ -84,6 +84,8 @@ pub use hooks::{created, deleted, saved, updated};
 pub use model::{External, Model};
 #[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use purger::NginxFiles;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx};

@@ -41,7 +41,9 @@ mod nginx;
 
 pub use answer::Answer;
 pub use cache::Cache;
-pub use nginx::{Nginx, NginxConfig};
+pub use nginx::{Nginx, NginxConfig, Warmed};
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use nginx::{NginxFiles, NginxFilesConfig};
 
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
 pub(crate) use nginx::default_cache;
