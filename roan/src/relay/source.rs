@@ -45,13 +45,14 @@ impl DurableOutbox {
 impl Source for DurableOutbox {
     fn start<'a>(&'a self, engine: &'a Arc<Engine>) -> Working<'a, Result<(), ConfigError>> {
         Box::pin(async move {
-            let store = Relay::open(&self.outbox).await?;
+            let (store, triggers) = Relay::open(&self.outbox).await?;
             let relay = Relay::new(
                 Arc::clone(engine),
                 Arc::clone(&self.link),
                 self.outbox.clone(),
                 &self.policy,
                 &store,
+                triggers,
             );
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {

@@ -73,6 +73,8 @@
 
 pub(crate) mod apply;
 mod cascade;
+mod check;
+mod columns;
 mod drift;
 mod install;
 mod mysql;
@@ -83,10 +85,10 @@ mod sqlite;
 
 pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
-pub(crate) use self::drift::check;
+pub(crate) use self::check::TriggerCheck;
 use self::plan::Plan;
 pub(crate) use self::plan::fingerprints;
-use self::script::Script;
+use self::script::{Script, Trigger};
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 
 /// Returns the SQL that creates the triggers for all tables of this program, for an outbox with the prefix `roan_`. It
@@ -141,10 +143,11 @@ impl Triggers {
         let mut statements = Vec::new();
         for script in scripts {
             statements.push(script.guard);
-            let made = script.triggers.into_iter();
-            statements.extend(
-                made.map(|trigger| format!("CREATE TEMP TRIGGER IF NOT EXISTS {}", trigger.body)),
-            );
+            for Trigger { name, body, .. } in script.triggers {
+                // A table that was renamed has taken it along.
+                statements.push(format!("DROP TRIGGER IF EXISTS temp.\"{name}\""));
+                statements.push(format!("CREATE TEMP TRIGGER {body}"));
+            }
         }
         Ok(joined(&statements))
     }
