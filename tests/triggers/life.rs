@@ -338,3 +338,30 @@ async fn triggers_of_another_version_are_not_an_error_while_the_program_runs(pla
     assert!(!told.contains("no longer belongs"), "{told}");
     assert!(!told.contains(&name), "{told}");
 }
+
+/// Purges must not wait for a look, and a look not for a lock that a program or a migration holds on a table.
+async fn a_look_waits_for_no_lock(place: Place, lock: &str, drop: &str) {
+    let prefix = format!("lock_{}_", place.dialect).to_lowercase();
+    let (_, watched) = looking(&place, &prefix).await;
+    let (mut client, mut holder) = (place.connect().await, place.connect().await);
+    run(&mut holder, lock).await;
+    run(&mut client, &drop.replace("{prefix}", &prefix)).await;
+    found(&watched, "the loss", |told| told.contains("notes_update"));
+    let insert = "INSERT INTO bare VALUES (1)";
+    assert_eq!(watched.after(&mut client, insert).await, ["/bare"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_waits_for_no_lock_of_postgres() {
+    let place = Place::new(Dialect::Postgres).await;
+    let lock = "BEGIN; LOCK TABLE posts IN ACCESS EXCLUSIVE MODE; ALTER TABLE posts ADD x int";
+    let drop = "DROP TRIGGER {prefix}notes_update ON notes";
+    a_look_waits_for_no_lock(place, lock, drop).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_waits_for_no_lock_of_mariadb() {
+    let place = Place::new(Dialect::MySql).await;
+    let drop = "DROP TRIGGER {prefix}notes_update";
+    a_look_waits_for_no_lock(place, "LOCK TABLES posts WRITE", drop).await;
+}

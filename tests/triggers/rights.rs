@@ -145,6 +145,23 @@ async fn an_installer_without_a_right() {
     run(&mut client, "DROP USER weaker@'127.0.0.1'").await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trigger_that_fires_at_another_time() {
+    let place = Place::new(Dialect::MySql).await;
+    let outbox = place.triggered().await;
+    let mut client = place.connect().await;
+    let sql = place.wanted().sql(place.dialect).unwrap();
+    let create = "CREATE TRIGGER `roan_posts_insert` AFTER INSERT";
+    let create = sql.split(";\n\n").find(|sql| sql.starts_with(create));
+    let create = create.unwrap().replacen("AFTER", "BEFORE", 1);
+    run(&mut client, "DROP TRIGGER roan_posts_insert").await;
+    run(&mut client, &create).await;
+    let told = "differs from the rules: it was changed by hand";
+    assert_eq!(told_of_insert(&place, &outbox), told);
+    outbox.install_triggers().await.unwrap();
+    assert_eq!(drift(&place, &outbox), [""; 0]);
+}
+
 /// Each is told at the start, and mended by `install_triggers`.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_befalls_a_trigger_of_postgres() {

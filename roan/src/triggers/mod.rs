@@ -40,11 +40,30 @@
 //!
 //! An `update(title)` that does not change a title does not write anything.
 //!
-//! # At the start
+//! # At the start, and while the program runs
 //!
-//! Roan compares the triggers of the database with the rules, and logs a warning if they differ. With
+//! At the start Roan compares the triggers of the database with the rules, and logs a warning if they differ. With
 //! [`Triggers::strict`] that is an error. [`install_triggers`](crate::outbox::Outbox::install_triggers) changes only the
 //! triggers that differ; several programs may call it at the same time.
+//!
+//! The running program looks again every few minutes ([`Triggers::check_every`]). It logs each change once, with the
+//! remedy, and lists what is wrong in [`OutboxHandle::trigger_errors`](crate::OutboxHandle::trigger_errors). Triggers that
+//! another version of the program has made are not an error then: that is a deploy.
+//!
+//! # When a table changes
+//!
+//! | event | what happens | remedy |
+//! |---|---|---|
+//! | a table is rebuilt: `DROP`, `CREATE` | its triggers are gone, and writes purge nothing | `install_triggers` |
+//! | a copy takes the name: gh-ost, pt-online-schema-change, `RENAME` | the old table keeps the triggers | `install_triggers` moves them |
+//! | a column that a rule names is renamed or dropped | writes to the table fail; SQLite renames it in the triggers, too | change the model, then `install_triggers`; better before the column |
+//! | MySQL, MariaDB: the account that installed the triggers is dropped, or loses `INSERT` on the outbox, or `TRIGGER` or `SELECT` on the table | writes to the table fail | `install_triggers` |
+//! | PostgreSQL: the owner of a trigger's function loses `INSERT` on the outbox | writes to the table fail | `install_triggers` |
+//! | PostgreSQL: a trigger is disabled; a trigger or function is changed by hand | writes purge nothing, or something else | `install_triggers` |
+//!
+//! The check names each of them, with the rule and its source line if it is about a column. On MySQL and MariaDB, the user
+//! of the outbox needs the privilege `TRIGGER` on the tables, to see their triggers; and to see whether the account of
+//! another installer exists, `SELECT` on the database `mysql`.
 //!
 //! # Hooks and triggers together
 //!
@@ -62,14 +81,13 @@
 //! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | does not exist |
 //! | `REPLACE` | does not exist | seen | the row with the same key is seen; a row replaced because of another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
 //! | writes to a partition by its own name | **not seen** | seen | do not exist |
-//! | `session_replication_role = replica`, logical replication | **not seen** | depends on the binary log format | |
+//! | `session_replication_role = replica`, logical replication | **not seen**, unless you `ENABLE ALWAYS TRIGGER`; `install_triggers` keeps that | depends on the binary log format | |
 //!
 //! On MySQL and MariaDB, the foreign keys are those that existed when the triggers were created. The check at the start
 //! reports new ones. [`sql`] does not connect to a database, so it does not know foreign keys. For a table that refers to
 //! itself, only the rows next to the deleted row are purged.
 //!
-//! Recreate the triggers before you drop or rename a column that they name: otherwise writes to the table fail. On SQLite,
-//! every writing program needs the JSON functions, which are built in since 3.38.
+//! On SQLite, every writing program needs the JSON functions, which are built in since 3.38.
 
 pub(crate) mod apply;
 mod cascade;
