@@ -7,9 +7,12 @@
 )]
 
 mod installing;
+mod life;
+mod logged;
 mod mariadb;
 mod models;
 mod postgres;
+mod rights;
 mod same;
 mod sqlite;
 mod support;

@@ -238,7 +238,7 @@ impl Outbox {
     }
 
     /// Lets [triggers](crate::triggers) write to the outbox. [`install_triggers`](Self::install_triggers) creates them. At
-    /// the start, Roan compares those of the database with the rules of the program.
+    /// the start and every few minutes, Roan compares those of the database with the rules of the program.
     pub fn triggers(mut self, triggers: Triggers) -> Self {
         self.triggers = Some(triggers);
         self
@@ -337,6 +337,10 @@ impl Outbox {
         }
         if self.max_attempts == Some(0) {
             return fault("max_attempts", "must be at least 1");
+        }
+        let check_every = self.triggers.as_ref().and_then(|wanted| wanted.check_every);
+        if check_every.is_some_and(|every| every < least || every > year) {
+            return fault("check_every", "must be between 10 ms and a year, or `None`");
         }
         if self.notify && self.dialect() != Dialect::Postgres {
             return fault("notify", "is only available for PostgreSQL");

@@ -2,6 +2,7 @@
 
 mod admin;
 mod catalog;
+mod definer;
 mod finish;
 mod lease;
 mod place;
