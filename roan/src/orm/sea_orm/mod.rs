@@ -54,6 +54,7 @@
 mod bulk;
 mod current;
 mod hooks;
+mod links;
 mod notes;
 mod related;
 mod rows;
@@ -64,6 +65,8 @@ pub use current::with_dispatcher;
 #[doc(hidden)]
 pub use hooks::{after_delete, after_save, before_delete, before_save};
 
+#[doc(hidden)]
+pub use links::{Links, NoRules, WithRules, before_links, is_same};
 #[doc(hidden)]
 pub use related::{Found, Relations};
 
