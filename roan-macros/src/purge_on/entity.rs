@@ -45,7 +45,8 @@ pub(crate) fn links(item: &Item, krate: &TokenStream) -> Option<TokenStream> {
                     db: &C,
                 ) -> #orm::Result<#orm::DeleteResult, #orm::DbErr>
                 where
-                    J: #orm::EntityTrait #bounds,
+                    J: #orm::EntityTrait,
+                    #bounds,
                     C: #orm::ConnectionTrait,
                 {
                     use #orm::{NoRules as _, WithRules as _};
@@ -62,13 +63,13 @@ pub(crate) fn links(item: &Item, krate: &TokenStream) -> Option<TokenStream> {
     let of_other = method(
         "delete_links",
         &of_other,
-        quote!(+ #orm::Related<Entity>),
+        quote!(J: #orm::Related<Entity>),
         quote!(&[<J as #orm::Related<Entity>>::to()]),
     );
     let of_self = method(
         "delete_links_self",
         &of_self,
-        quote!(),
+        quote!(Entity: #orm::RelatedSelfVia<J>),
         quote!(&[
             <Entity as #orm::RelatedSelfVia<J>>::via().rev(),
             <Entity as #orm::RelatedSelfVia<J>>::to(),
