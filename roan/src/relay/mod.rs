@@ -112,6 +112,9 @@ impl Relay {
         if checked.is_ok() {
             checked = triggers::check(outbox, &mut store).await;
         }
+        if checked.is_ok() {
+            checked = triggers::check_cascades(outbox, &mut store).await;
+        }
         match checked {
             Ok(()) => Ok(store),
             Err(error) => {

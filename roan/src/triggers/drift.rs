@@ -6,7 +6,7 @@ use super::script::Script;
 use super::{TriggerError, Triggers};
 use crate::base::log::loudly;
 use crate::outbox::store::{FoundTrigger, Store};
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{Dialect, Outbox, OutboxError};
 
 /// At the start: an error in strict mode, else a warning.
 pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), OutboxError> {
@@ -42,9 +42,10 @@ pub(super) async fn scripts(
 ) -> Result<Vec<Script>, OutboxError> {
     let wanted = wanted.clone().prefix(&outbox.prefix);
     let mut scripts = wanted.scripts(outbox.dialect())?;
-    let keys = store.foreign_keys().await;
-    let keys = keys.map_err(OutboxError::of)?;
-    if !keys.is_empty() {
+    // The other databases fire triggers for the rows that a foreign key changes.
+    if outbox.dialect() == Dialect::MySql {
+        let keys = store.foreign_keys().await;
+        let keys = keys.map_err(OutboxError::of)?;
         scripts.extend(cascade::scripts(
             &Plan::all(&wanted)?,
             &wanted.prefix,

@@ -80,6 +80,7 @@ mod plan;
 mod postgres;
 mod script;
 mod sqlite;
+mod unseen;
 
 pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
@@ -87,6 +88,7 @@ pub(crate) use self::drift::check;
 use self::plan::Plan;
 pub(crate) use self::plan::fingerprints;
 use self::script::Script;
+pub(crate) use self::unseen::check as check_cascades;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 
 /// Returns the SQL that creates the triggers for all tables of this program, for an outbox with the prefix `roan_`. It

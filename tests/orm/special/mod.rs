@@ -1,5 +1,6 @@
 //! What only one library has.
 
+mod cascades;
 mod links;
 mod related;
 mod sea_orm;
