@@ -51,7 +51,7 @@ pub(super) struct Changes {
 }
 
 /// Diesel opens SQLite's files by their paths.
-pub(super) fn url(database: &Database) -> &str {
+pub(crate) fn url(database: &Database) -> &str {
     let url = database.url();
     match url.strip_prefix("sqlite://") {
         Some(path) => path.split('?').next().unwrap_or_default(),

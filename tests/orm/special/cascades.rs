@@ -27,7 +27,7 @@ struct Bud {
     id: i64,
 }
 
-const TABLES: [&str; 3] = [
+pub(super) const TABLES: [&str; 3] = [
     "CREATE TABLE trees (id bigint PRIMARY KEY)",
     "CREATE TABLE leaves (id bigint PRIMARY KEY, title varchar(100), tree_id bigint,
         FOREIGN KEY (tree_id) REFERENCES trees (id) ON DELETE CASCADE)",
@@ -62,7 +62,7 @@ async fn told_of(table: &str, outbox: Outbox) -> Vec<String> {
     LISTEN.call_once(|| tracing_subscriber::registry().with(Told).init());
     let builder = roan::Roan::builder().cache(Recorder::new());
     let roan = builder.outbox(outbox).build().expect("it starts");
-    roan.shutdown(super::site::LONG).await;
+    assert_eq!(roan.shutdown(super::site::LONG).await.pending(), 0);
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     let lines = told.iter().flat_map(|told| told.lines());
     let of_table = lines.filter(|line| line.contains(&format!("rows of {table:?}")));

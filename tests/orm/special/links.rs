@@ -7,7 +7,7 @@ use sea_orm::{IntoActiveModel as _, Set};
 
 use super::site::Site;
 
-mod post {
+pub(super) mod post {
     use sea_orm::entity::prelude::*;
 
     #[roan::purge_on(save, delete, url = "/posts/{id}")]
@@ -16,21 +16,21 @@ mod post {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "posts")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub(super) id: i32,
-        pub(super) title: String,
+        pub(crate) id: i32,
+        pub(crate) title: String,
         #[sea_orm(has_many, via = "post_tag")]
-        pub(super) tags: HasMany<super::tag::Entity>,
+        pub(crate) tags: HasMany<super::tag::Entity>,
         #[sea_orm(has_many)]
-        pub(super) comments: HasMany<super::comment::Entity>,
+        pub(crate) comments: HasMany<super::comment::Entity>,
     }
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod tag {
+pub(super) mod tag {
     use sea_orm::entity::prelude::*;
 
     // Below: SeaORM copies it to `ModelEx`, too.
@@ -38,66 +38,66 @@ mod tag {
     #[roan::purge_on(save, delete, url = "/tags/{name}")]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "tags")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub(super) id: i32,
+        pub(crate) id: i32,
         #[sea_orm(unique)]
-        pub(super) name: String,
+        pub(crate) name: String,
         #[sea_orm(has_many, via = "post_tag")]
-        pub(super) posts: HasMany<super::post::Entity>,
+        pub(crate) posts: HasMany<super::post::Entity>,
         #[sea_orm(self_ref, via = "synonym", from = "Tag", to = "Other")]
-        pub(super) synonyms: HasMany<Entity>,
+        pub(crate) synonyms: HasMany<Entity>,
     }
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod post_tag {
+pub(super) mod post_tag {
     use sea_orm::entity::prelude::*;
 
     #[roan::purge_on(create, delete, url = "/links/{post_id}/{tag_id}")]
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "post_tags")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) post_id: i32,
+        pub(crate) post_id: i32,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) tag_id: i32,
+        pub(crate) tag_id: i32,
         #[sea_orm(belongs_to, from = "post_id", to = "id")]
-        pub(super) post: HasOne<super::post::Entity>,
+        pub(crate) post: HasOne<super::post::Entity>,
         #[sea_orm(belongs_to, from = "tag_id", to = "id")]
-        pub(super) tag: HasOne<super::tag::Entity>,
+        pub(crate) tag: HasOne<super::tag::Entity>,
     }
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod synonym {
+pub(super) mod synonym {
     use sea_orm::entity::prelude::*;
 
     #[roan::purge_on(create, delete, url = "/synonyms/{tag_id}/{other_id}")]
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "synonyms")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) tag_id: i32,
+        pub(crate) tag_id: i32,
         #[sea_orm(primary_key, auto_increment = false)]
-        pub(super) other_id: i32,
+        pub(crate) other_id: i32,
         #[sea_orm(belongs_to, from = "tag_id", to = "id")]
-        pub(super) tag: HasOne<super::tag::Entity>,
+        pub(crate) tag: HasOne<super::tag::Entity>,
         #[sea_orm(belongs_to, relation_enum = "Other", from = "other_id", to = "id")]
-        pub(super) other: HasOne<super::tag::Entity>,
+        pub(crate) other: HasOne<super::tag::Entity>,
     }
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod comment {
+pub(super) mod comment {
     use sea_orm::entity::prelude::*;
 
     #[roan::purge_on(delete, url = "/comments/{id}")]
@@ -105,40 +105,40 @@ mod comment {
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "comments")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub(super) id: i32,
-        pub(super) post_id: i32,
+        pub(crate) id: i32,
+        pub(crate) post_id: i32,
         #[sea_orm(belongs_to, from = "post_id", to = "id", on_delete = "Cascade")]
-        pub(super) post: HasOne<super::post::Entity>,
+        pub(crate) post: HasOne<super::post::Entity>,
         #[sea_orm(has_many)]
-        pub(super) replies: HasMany<super::reply::Entity>,
+        pub(crate) replies: HasMany<super::reply::Entity>,
     }
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-mod reply {
+pub(super) mod reply {
     use sea_orm::entity::prelude::*;
 
     #[roan::purge_on(save, url = "/replies/{id}")]
     #[sea_orm::model]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "replies")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub(super) id: i32,
-        pub(super) comment_id: Option<i32>,
+        pub(crate) id: i32,
+        pub(crate) comment_id: Option<i32>,
         #[sea_orm(belongs_to, from = "comment_id", to = "id", on_delete = "SetNull")]
-        pub(super) comment: HasOne<super::comment::Entity>,
+        pub(crate) comment: HasOne<super::comment::Entity>,
     }
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-const TABLES: [&str; 6] = [
+pub(super) const TABLES: [&str; 6] = [
     "CREATE TABLE posts ({id}, title varchar(100) NOT NULL)",
     "CREATE TABLE tags ({id}, name varchar(100) NOT NULL)",
     "CREATE TABLE post_tags (post_id int, tag_id int, PRIMARY KEY (post_id, tag_id))",

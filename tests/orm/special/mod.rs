@@ -5,3 +5,4 @@ mod links;
 mod related;
 mod sea_orm;
 mod site;
+mod ways;
