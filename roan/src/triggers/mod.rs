@@ -68,6 +68,9 @@
 //! reports new ones. [`sql`] does not connect to a database, so it does not know foreign keys. For a table that refers to
 //! itself, only the rows next to the deleted row are purged.
 //!
+//! Without a trigger nobody sees the rows that a foreign key deletes or changes. The start of an outbox logs the rules that
+//! this leaves out: see [`Outbox::accept_cascades`](crate::outbox::Outbox::accept_cascades).
+//!
 //! Recreate the triggers before you drop or rename a column that they name: otherwise writes to the table fail. On SQLite,
 //! every writing program needs the JSON functions, which are built in since 3.38.
 

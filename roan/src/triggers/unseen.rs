@@ -30,11 +30,7 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
 
 /// The rules that one foreign key leaves out, in words.
 fn unseen(outbox: &Outbox, key: &ForeignKey) -> Option<String> {
-    if outbox
-        .known_cascades
-        .iter()
-        .any(|table| *table == key.child)
-    {
+    if outbox.known_cascades.contains(&key.child) {
         return None;
     }
     let mut parents = TableEntry::all().into_iter();

@@ -66,7 +66,8 @@ pub trait PurgeExt: sealed::Sealed + Sized {
     /// # Errors
     ///
     /// When the database refuses the statement, or the row of the outbox; nothing is written then.
-    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known.
+    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known: for an update, because a key is
+    /// made of a column that is set before it.
     fn exec_and_purge<C>(self, db: &C) -> impl Future<Output = Result<Self::Rows, DbErr>> + Send
     where
         C: TransactionTrait + Send;
