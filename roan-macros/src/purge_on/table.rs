@@ -20,7 +20,6 @@ pub(crate) struct Table<'a> {
     is_named: bool,
     key: Vec<String>,
     columns: Vec<Column<'a>>,
-    sees_whole_row: bool,
 }
 
 struct Column<'a> {
@@ -65,20 +64,11 @@ impl<'a> Table<'a> {
             is_named: named.is_some(),
             key: key(item, column),
             columns: columns.collect(),
-            sees_whole_row: rules.iter().any(|rule| {
-                let is_related = matches!(rule.target, Target::Related(_)) && rule.when.is_none();
-                !is_related && needs_value(rule).is_some()
-            }),
         })
     }
 
     pub(crate) fn tokens(&self, rules: &[Rule<'_>]) -> TokenStream {
-        let Self {
-            name,
-            key,
-            sees_whole_row,
-            ..
-        } = self;
+        let Self { name, key, .. } = self;
         let columns = self.columns.iter().map(|column| {
             let (field, name) = (&column.field.name, &column.name);
             let kind = self.kind(column);
@@ -90,7 +80,6 @@ impl<'a> Table<'a> {
                 name: #name,
                 key: &[#(#key),*],
                 columns: &[#(#columns),*],
-                sees_whole_row: #sees_whole_row,
                 rows: &[#(#rows),*],
             }
         }
@@ -144,6 +133,7 @@ fn needs_value(rule: &Rule<'_>) -> Option<String> {
     match &rule.target {
         Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
         Target::Related(related) => Some(format!("related({})", related.text())),
+        Target::Relation(model) => Some(format!("related({})", source::text(model))),
         Target::Url(template) | Target::Tag(template) => {
             let mut captures = template.captures();
             let capture = captures.find(|capture| plain_field(capture).is_none())?;
@@ -226,7 +216,7 @@ fn in_case(name: &str, case: Option<&str>) -> String {
 }
 
 /// The values of `key` in the attributes of the known libraries, as texts. `None` for a key without a value.
-fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
+pub(crate) fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
     let of_libraries = attributes.iter().filter(|attribute| {
         let path = attribute.path();
         ["sea_orm", "diesel", "sqlx"]

@@ -69,6 +69,7 @@ pub struct Outbox {
     pub(crate) alarm: Option<(u64, Alarm)>,
     pub(crate) notify: bool,
     pub(crate) triggers: Option<Triggers>,
+    pub(crate) known_cascades: Vec<String>,
 }
 
 impl fmt::Debug for Outbox {
@@ -162,6 +163,7 @@ impl Outbox {
             alarm: None,
             notify: false,
             triggers: None,
+            known_cascades: Vec::new(),
         })
     }
 
@@ -241,6 +243,14 @@ impl Outbox {
     /// the start and every few minutes, Roan compares those of the database with the rules of the program.
     pub fn triggers(mut self, triggers: Triggers) -> Self {
         self.triggers = Some(triggers);
+        self
+    }
+
+    /// Accepts that the database deletes or changes rows of this table by itself, by `ON DELETE CASCADE` for example, and
+    /// that no hook or trigger sees it. Use it if the program purges their pages in another way: it deletes those rows by
+    /// a statement of their own first. Otherwise each start logs an error that names the rules.
+    pub fn accept_cascades(mut self, table: impl Into<String>) -> Self {
+        self.known_cascades.push(table.into());
         self
     }
 

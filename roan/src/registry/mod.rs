@@ -24,6 +24,8 @@ pub(crate) struct Registered {
     pub(crate) table: Option<&'static Table>,
     #[cfg(feature = "_sql")]
     pub(crate) model: fn() -> TypeId,
+    #[cfg(feature = "_sql")]
+    pub(crate) deleted_with: fn() -> Vec<&'static Table>,
 }
 
 static MODELS: Mutex<Vec<Registered>> = Mutex::new(Vec::new());
@@ -65,6 +67,8 @@ pub extern "C" fn announce<M: Model>() {
         table: M::TABLE,
         #[cfg(feature = "_sql")]
         model: M::type_key,
+        #[cfg(feature = "_sql")]
+        deleted_with: M::deleted_with,
     });
 }
 

@@ -28,7 +28,7 @@ use crate::outbox::payload;
 use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
-use crate::triggers::TriggerCheck;
+use crate::triggers::{self, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
 
@@ -134,7 +134,9 @@ impl Relay {
     ) -> std::result::Result<Option<TriggerCheck>, OutboxError> {
         outbox.check_pooler(store)?;
         store.check().await?;
-        TriggerCheck::start(outbox, store).await
+        let triggers = TriggerCheck::start(outbox, store).await?;
+        triggers::check_cascades(outbox, store).await?;
+        Ok(triggers)
     }
 
     pub(crate) fn new(

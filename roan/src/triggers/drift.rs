@@ -17,9 +17,10 @@ pub(super) async fn scripts(
 ) -> Result<Vec<Script>, OutboxError> {
     let wanted = wanted.clone().prefix(&outbox.prefix);
     let mut scripts = wanted.scripts(outbox.dialect())?;
-    let keys = store.foreign_keys().await;
-    let keys = keys.map_err(OutboxError::of)?;
-    if !keys.is_empty() {
+    // The other databases fire triggers for the rows that a foreign key changes.
+    if outbox.dialect() == Dialect::MySql {
+        let keys = store.foreign_keys().await;
+        let keys = keys.map_err(OutboxError::of)?;
         scripts.extend(cascade::scripts(
             &Plan::all(&wanted)?,
             &wanted.prefix,

@@ -88,6 +88,9 @@
 //! itself, only the rows next to the deleted row are purged.
 //!
 //! On SQLite, every writing program needs the JSON functions, which are built in since 3.38.
+//!
+//! Without a trigger nobody sees the rows that a foreign key deletes or changes. The start of an outbox logs the rules that
+//! this leaves out: see [`Outbox::accept_cascades`](crate::outbox::Outbox::accept_cascades).
 
 pub(crate) mod apply;
 mod cascade;
@@ -100,6 +103,7 @@ mod plan;
 mod postgres;
 mod script;
 mod sqlite;
+mod unseen;
 
 pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
@@ -107,6 +111,7 @@ pub(crate) use self::check::TriggerCheck;
 use self::plan::Plan;
 pub(crate) use self::plan::fingerprints;
 use self::script::{Script, Trigger};
+pub(crate) use self::unseen::check as check_cascades;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 
 /// Returns the SQL that creates the triggers for all tables of this program, for an outbox with the prefix `roan_`. It

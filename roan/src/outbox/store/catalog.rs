@@ -68,26 +68,67 @@ pub(crate) struct ForeignKey {
 }
 
 impl Store {
-    /// The foreign keys of MySQL, which does not fire triggers for them.
+    /// The foreign keys.
     pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
-        if self.dialect != Dialect::MySql {
-            return Ok(Vec::new());
-        }
-        let table = |schema: &str, table: &str| {
-            format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+        let sql = match self.dialect {
+            Dialect::Postgres => {
+                let table = |name: &str| {
+                    format!(
+                        "CASE WHEN pg_table_is_visible({name}.oid) THEN {name}.relname::text \
+                         ELSE {name}n.nspname || '.' || {name}.relname END"
+                    )
+                };
+                let action = |column: &str| {
+                    format!(
+                        "CASE {column} WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' \
+                         WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END"
+                    )
+                };
+                format!(
+                    "SELECT f.conname::text, {}, {}, ca.attname::text, pa.attname::text, {}, {} \
+                     FROM pg_constraint AS f \
+                     JOIN pg_class AS c ON c.oid = f.conrelid \
+                     JOIN pg_namespace AS cn ON cn.oid = c.relnamespace \
+                     JOIN pg_class AS p ON p.oid = f.confrelid \
+                     JOIN pg_namespace AS pn ON pn.oid = p.relnamespace \
+                     CROSS JOIN LATERAL unnest(f.conkey, f.confkey) \
+                         WITH ORDINALITY AS k (child, parent, number) \
+                     JOIN pg_attribute AS ca ON ca.attrelid = c.oid AND ca.attnum = k.child \
+                     JOIN pg_attribute AS pa ON pa.attrelid = p.oid AND pa.attnum = k.parent \
+                     WHERE f.contype = 'f' AND f.conparentid = 0 \
+                     ORDER BY c.oid, f.conname, k.number",
+                    table("c"),
+                    table("p"),
+                    action("f.confdeltype"),
+                    action("f.confupdtype"),
+                )
+            }
+            Dialect::MySql => {
+                let table = |schema: &str, table: &str| {
+                    format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+                };
+                let child = table("k.table_schema", "k.table_name");
+                let parent = table("k.referenced_table_schema", "k.referenced_table_name");
+                format!(
+                    "SELECT k.constraint_name, {child}, {parent}, k.column_name, \
+                         k.referenced_column_name, r.delete_rule, r.update_rule \
+                     FROM information_schema.key_column_usage AS k \
+                     JOIN information_schema.referential_constraints AS r \
+                         ON r.constraint_schema = k.constraint_schema \
+                         AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
+                     WHERE k.referenced_table_name IS NOT NULL \
+                     ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
+                )
+            }
+            // A column of the parent that is not named is its primary key.
+            Dialect::Sqlite => {
+                "SELECT CAST(f.id AS text), c.name, f.\"table\", f.\"from\", f.\"to\", \
+                     f.on_delete, f.on_update \
+                 FROM sqlite_schema AS c JOIN pragma_foreign_key_list(c.name) AS f \
+                 WHERE c.type = 'table' ORDER BY c.name, f.id, f.seq"
+                    .to_owned()
+            }
         };
-        let child = table("k.table_schema", "k.table_name");
-        let parent = table("k.referenced_table_schema", "k.referenced_table_name");
-        let sql = format!(
-            "SELECT k.constraint_name, {child}, {parent}, k.column_name, k.referenced_column_name, \
-                 r.delete_rule, r.update_rule \
-             FROM information_schema.key_column_usage AS k \
-             JOIN information_schema.referential_constraints AS r \
-                 ON r.constraint_schema = k.constraint_schema \
-                 AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-             WHERE k.referenced_table_name IS NOT NULL \
-             ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
-        );
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.connection.rows(&sql, &[]).await? {
             let (name, child) = (row.shown(0)?, row.shown(1)?);
