@@ -7,7 +7,9 @@
 )]
 
 mod deliveries;
+mod fence;
 mod memory;
+mod pages;
 mod poolers;
 mod relays;
 mod rows;
