@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use roan::__private::index::{Found, Key, Resolving, SharedIndex, Store, open_store};
 use roan::Target;
@@ -19,6 +21,7 @@ on_each_database!(
     old_pages_leave_the_index_for_the_outbox,
     a_page_that_is_learned_at_this_moment_is_not_forgotten,
     two_that_forget_do_not_forget_more,
+    a_page_that_is_learned_while_it_is_forgotten_is_there_or_known_to_be_gone,
     what_was_learned_survives_a_crash,
 );
 
@@ -419,6 +422,46 @@ async fn two_that_forget_do_not_forget_more(database: Database) {
     assert_eq!(pages(&mut store, &tag("all")).await.len(), 100);
 }
 
+async fn a_page_that_is_learned_while_it_is_forgotten_is_there_or_known_to_be_gone(
+    database: Database,
+) {
+    let outbox = database.outbox().await;
+    let index = SharedIndex::open(&outbox).await.unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let forgetting = tokio::spawn({
+        let (stop, mut relay) = (Arc::clone(&stop), connect(&outbox).await);
+        async move {
+            let mut count = 0;
+            while !stop.load(Ordering::Acquire) {
+                count += relay.forget(0, 10).await.expect("it is forgotten");
+                tokio::time::sleep(Duration::from_micros(fastrand::u64(0..2000))).await;
+            }
+            count
+        }
+    });
+    let mut reader = connect(&outbox).await;
+    let mut there = 0;
+    for number in 0..200 {
+        let name = format!("key-{number}");
+        let known = index.forgets();
+        let learned = index.learn(url("/a"), keys(&[&name]).into()).await;
+        assert_eq!(learned, Ok(true));
+        // In the order of the check of a render, so that nothing comes between.
+        let found = pages(&mut reader, &tag(&name)).await;
+        let release = index.check(Arc::new([]), index.number()).await.unwrap();
+        if release.forgets == known {
+            assert_eq!(found, ["/a"], "it is taken for known");
+            there += 1;
+        }
+    }
+    stop.store(true, Ordering::Release);
+    let forgotten = forgetting.await.unwrap();
+    assert!(
+        there > 5 && forgotten > 5,
+        "{there} there, {forgotten} forgotten"
+    );
+}
+
 async fn what_was_learned_survives_a_crash(database: Database) {
     let Some(mut server) = database.own_server() else {
         return; // a file does not crash with its program
@@ -461,7 +504,7 @@ async fn what_was_learned_survives_a_crash(database: Database) {
                 marks
             }
         });
-        tokio::time::sleep(std::time::Duration::from_millis(100 + 37 * round)).await;
+        tokio::time::sleep(Duration::from_millis(100 + 37 * round)).await;
         server.kill();
         for task in tasks {
             learned.extend(task.await.unwrap());
