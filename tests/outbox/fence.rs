@@ -1,7 +1,7 @@
 //! The fence: no page that was rendered before a purge is released after it, unless the purge reaches it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use roan::__private::index::{Key, Resolving, SharedIndex, Store};
@@ -105,9 +105,10 @@ async fn numbers_are_in_the_order_of_commits(database: Database) {
     const MARKS: usize = 60;
     let outbox = database.outbox().await;
     connect(&outbox).await.use_index().await.unwrap();
-    let left = Arc::new(AtomicUsize::new(3));
-    let relays = (0..3).map(|relay| {
-        let (outbox, left) = (outbox.clone(), Arc::clone(&left));
+    // Many writers starve each other in SQLite, where each tries again after a while.
+    let count = if database.is_one_writer() { 2 } else { 3 };
+    let relays = (0..count).map(|relay| {
+        let outbox = outbox.clone();
         tokio::spawn(async move {
             let mut store = connect(&outbox).await;
             let mut keys = Vec::new();
@@ -120,18 +121,17 @@ async fn numbers_are_in_the_order_of_commits(database: Database) {
                 done.unwrap().expect("a number");
                 keys.push(key);
             }
-            left.fetch_sub(1, Ordering::AcqRel);
             keys
         })
     });
     let relays: Vec<_> = relays.collect();
     let mut reader = connect(&outbox).await;
-    let all: Vec<i64> = (0..3)
+    let all: Vec<i64> = (0..count)
         .flat_map(|relay| (0..MARKS).map(move |number| hash(&format!("{relay}-{number}"))))
         .collect();
     // What a reader saw at a number: which of the keys were purged.
     let mut looks = Vec::new();
-    while left.load(Ordering::Acquire) > 0 {
+    while relays.iter().any(|relay| !relay.is_finished()) {
         let checked = reader.purged_since(&all, 0).await.unwrap();
         let seen: Vec<bool> = all.iter().map(|key| checked.is_purged([*key], 0)).collect();
         looks.push((checked.epoch.number, seen));

@@ -221,6 +221,10 @@ impl Server {
             return served;
         }
         self.store = None;
+        jobs.retain(|job| !job.is_abandoned());
+        if jobs.is_empty() {
+            return served;
+        }
         self.serve_once(jobs).await
     }
 
