@@ -174,8 +174,11 @@ impl Connection {
     /// Connects, with the settings of the relay. The database ends a connection that is silent in a transaction for
     /// longer than `silence`.
     #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        expect(unused_variables, reason = "a file has no session")
+        not(any(feature = "postgres", all(feature = "mysql", feature = "sqlite"))),
+        expect(
+            unused_variables,
+            reason = "a file has no session, and MySQL's durability is a setting of the server"
+        )
     )]
     pub(super) async fn open(
         options: &Options,

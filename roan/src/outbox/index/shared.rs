@@ -186,9 +186,9 @@ impl Server {
         // MySQL ends a connection that is silent for a lease. The look also keeps `since` young in a quiet program.
         let quiet = (self.outbox.lease / 3).min(Duration::from_secs(5));
         loop {
-            match tokio::time::timeout(quiet, waiting.recv_many(&mut jobs, TOGETHER)).await {
-                Ok(0) => break,
-                Ok(_) | Err(_) => {}
+            let received = waiting.recv_many(&mut jobs, TOGETHER);
+            if tokio::time::timeout(quiet, received).await == Ok(0) {
+                break;
             }
             // Who does not wait any more does not need it: a stampede after an outage stays short.
             jobs.retain(|job| !job.is_abandoned());
