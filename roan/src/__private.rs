@@ -122,3 +122,10 @@ pub mod sea_orm {
 #[cfg(doctest)]
 #[derive(Debug)]
 pub struct OlderEdition;
+
+/// The shared index and the fence, for the tests of this repository.
+#[cfg(feature = "_sql")]
+pub mod index {
+    pub use crate::outbox::index::{Key, Release, SharedIndex, open_store};
+    pub use crate::outbox::store::{Checked, Epoch, Found, Resolving, Store};
+}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::Options;
+use super::connection::{Durability, Options};
 use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{Migration, migrations};
@@ -317,8 +317,18 @@ impl Outbox {
         self.notify.then(|| format!("{}outbox", self.prefix))
     }
 
+    /// A connection for the relay: what a crash loses of its writes, it does again.
     pub(crate) async fn open(&self) -> Result<Store, OutboxError> {
-        Store::open(&self.options, &self.prefix, self.lease).await
+        self.open_with(Durability::Relaxed).await
+    }
+
+    /// A connection whose commits a crash does not lose.
+    pub(crate) async fn open_durable(&self) -> Result<Store, OutboxError> {
+        self.open_with(Durability::Full).await
+    }
+
+    async fn open_with(&self, durability: Durability) -> Result<Store, OutboxError> {
+        Store::open(&self.options, &self.prefix, self.lease, durability).await
     }
 
     /// Checks each setting.
@@ -419,11 +429,6 @@ fn quiet(options: Options) -> Options {
         #[cfg(feature = "mysql")]
         Options::MySql(options) => Options::MySql(Box::new(options.disable_statement_logging())),
         #[cfg(feature = "sqlite")]
-        Options::Sqlite(options) => Options::Sqlite(Box::new(
-            options
-                // Sufficient in WAL mode. Less could corrupt the database.
-                .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
-                .disable_statement_logging(),
-        )),
+        Options::Sqlite(options) => Options::Sqlite(Box::new(options.disable_statement_logging())),
     }
 }
