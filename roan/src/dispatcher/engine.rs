@@ -1,5 +1,6 @@
 //! From the inbox to the nodes, and from their answers to the reports.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +22,8 @@ use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
+#[cfg(feature = "web")]
+use crate::pages::Pages;
 use crate::purger::{Answer, Cache, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -28,6 +31,9 @@ pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
+    /// What is known of the pages; `None` without the web layer.
+    #[cfg(feature = "web")]
+    pages: Option<Arc<Pages>>,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
     pub(super) sites: Sites,
@@ -63,6 +69,8 @@ impl Engine {
         Self {
             inbox: Inbox::new(policy.max_waiting),
             spellings: policy.spellings,
+            #[cfg(feature = "web")]
+            pages: None,
             nodes,
             tiers,
             sites,
@@ -74,6 +82,13 @@ impl Engine {
             sleeps_until: Mutex::new(Instant::now()),
             invalid: AtomicU64::new(0),
         }
+    }
+
+    /// With what the web layer knows of the pages.
+    #[cfg(feature = "web")]
+    pub(crate) fn knowing(mut self, pages: Option<Arc<Pages>>) -> Self {
+        self.pages = pages;
+        self
     }
 
     /// Whether purges wait in a database.
@@ -162,7 +177,7 @@ impl Engine {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if needs_tags && !self.tiers.contains(&true) => {
+            _ if needs_tags && !self.tiers.contains(&true) && !self.knows_pages() => {
                 Some(Refusal::NoCacheFor(TargetKind::Tag))
             }
             _ => None,
@@ -187,12 +202,59 @@ impl Engine {
             }
             None => {
                 let tickets = ticket.as_slice();
+                // First, so that no page that was rendered before enters a cache after its purge.
+                let known = self.known_urls(target);
                 self.ask_tier(0, target, asked, false, tickets, now);
-                for other in target.other_spellings(self.spellings) {
-                    self.ask_tier(0, &other, asked, false, tickets, now);
+                let mut others = target.other_spellings(self.spellings);
+                others.retain(|other| !known.contains(other));
+                for other in known.iter().chain(&others) {
+                    if other != target {
+                        self.ask_tier(0, other, asked, false, tickets, now);
+                    }
                 }
             }
         }
+    }
+
+    #[cfg(feature = "web")]
+    fn knows_pages(&self) -> bool {
+        self.pages.is_some()
+    }
+
+    #[cfg(not(feature = "web"))]
+    fn knows_pages(&self) -> bool {
+        false
+    }
+
+    /// The URLs under which caches may have what a target means: the spellings of a URL, and for caches without tags the
+    /// pages that carry a tag.
+    #[cfg(feature = "web")]
+    fn known_urls(&self, target: &Target) -> Vec<Target> {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        let Some(pages) = &self.pages else {
+            return Vec::new();
+        };
+        let urls = pages.purge(target);
+        if target.kind() == TargetKind::Url {
+            return urls;
+        }
+        let Some(tier) = self.tiers.iter().position(|tags| !tags) else {
+            return Vec::new();
+        };
+        if !pages.is_attached() && !TOLD.swap(true, Ordering::Relaxed) {
+            let cache = self.nodes.iter().find(|node| node.tier == tier);
+            let cache = cache.map_or("a cache", |node| &node.cache);
+            loudly(format_args!(
+                "{target} is purged, but {cache} does not know tags, and no app is in the web layer, which would know the \
+                 pages: write `router.layer(roan.web()?)`"
+            ));
+        }
+        urls
+    }
+
+    #[cfg(not(feature = "web"))]
+    fn known_urls(&self, _target: &Target) -> Vec<Target> {
+        Vec::new()
     }
 
     /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
@@ -303,7 +365,11 @@ impl Engine {
                 Some(name) => self.sites.named.get(name),
                 None => self.sites.default.as_ref(),
             };
-            let request = PurgeRequest::new(&job.target, site);
+            let target = match &node.tag_header {
+                Some(header) => header.target(&job.target),
+                None => Cow::Borrowed(&job.target),
+            };
+            let request = PurgeRequest::new(&target, site);
             // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
             let answer = caught(|| node.purger.purge(request))
                 .await
@@ -532,6 +598,10 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
+        #[cfg(feature = "web")]
+        if let Some(pages) = &self.pages {
+            pages.purge_again(target);
+        }
         let ask = Ask {
             target,
             asked,

@@ -14,6 +14,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) struct Policy {
     /// The delay after an answered purge at which the same target is purged once more.
     pub(crate) rebound: Option<Duration>,
+    /// Whether the user has chosen it.
+    pub(crate) rebound_is_set: bool,
     /// The maximum age of a purge for another attempt.
     pub(crate) max_age: Duration,
     /// The maximum number of requests in flight at one node.
@@ -32,6 +34,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             rebound: Some(Duration::from_secs(2)),
+            rebound_is_set: false,
             max_age: Duration::from_secs(24 * 60 * 60),
             concurrency: 8,
             max_waiting: 1_000_000,
@@ -149,6 +152,7 @@ impl Setting {
     ) -> Result<(), ConfigError> {
         match self.field {
             Field::Delay(field) => {
+                policy.rebound_is_set = true;
                 *field(policy) = match text {
                     "off" => None,
                     text => Some(duration(

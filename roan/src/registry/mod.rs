@@ -7,10 +7,12 @@ mod tables;
 
 #[cfg(feature = "_sql")]
 use std::any::TypeId;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::base::exit;
-use crate::base::rule::Rule;
+use crate::base::rule::{Rule, RuleTarget};
 use crate::model::{Model, Table};
 
 #[cfg(feature = "_sql")]
@@ -54,6 +56,41 @@ pub fn rules() -> Vec<&'static Rule> {
     drop(models);
     rules.sort_by_key(|rule| (rule.file, rule.line, rule.model));
     rules
+}
+
+/// Two rules whose tags differ by case alone, or by the names of fields, too. Some caches fold the case of tags.
+pub(crate) fn tags_that_differ_by_case() -> Option<(&'static Rule, &'static Rule)> {
+    let rules = rules();
+    let mut known: HashMap<String, (String, &Rule)> = HashMap::new();
+    for rule in rules {
+        let RuleTarget::Tag(template) = rule.target() else {
+            continue;
+        };
+        let shape = without_names(template);
+        match known.entry(shape.to_ascii_lowercase()) {
+            Entry::Vacant(vacant) => _ = vacant.insert((shape, rule)),
+            Entry::Occupied(other) if other.get().0 != shape => return Some((other.get().1, rule)),
+            Entry::Occupied(_) => {}
+        }
+    }
+    None
+}
+
+/// `author-{id}` as `author-{}`.
+fn without_names(template: &str) -> String {
+    let mut depth = false;
+    template
+        .chars()
+        .filter(|letter| {
+            let is_name = depth && *letter != '}';
+            depth = match letter {
+                '{' => true,
+                '}' => false,
+                _ => depth,
+            };
+            !is_name
+        })
+        .collect()
 }
 
 /// Runs before `main`, for each model. It is small, because each model has its own copy.

@@ -22,7 +22,6 @@
 
 mod body;
 mod builder;
-mod fence;
 mod filling;
 mod freshness;
 mod index;
@@ -192,9 +191,11 @@ impl Purger for Embedded {
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
         let name = Arc::clone(&cache.name);
-        Self::new(&name)
-            .purges_tags()
-            .without_rebound()
-            .node(&name, cache)
+        let own = Self::new(&name).purges_tags().without_rebound();
+        Self {
+            lifetime_header: None,
+            ..own
+        }
+        .node(&name, cache)
     }
 }

@@ -20,7 +20,7 @@ use self::location::PurgeLocation;
 use self::pattern::KeyPattern;
 use self::setup::Setup;
 use super::http::Connecting;
-use super::{Cache, NodeClient};
+use super::{Cache, LifetimeHeader, NodeClient};
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
@@ -264,6 +264,7 @@ impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
         Self {
             name: nginx.name.as_str().into(),
+            lifetime_header: Some(LifetimeHeader::XAccelExpires),
             connect: Box::new(move |connecting| nginx.connect(connecting)),
             ..Self::new("")
         }
