@@ -47,7 +47,12 @@ impl Site {
         let request = Request::get(url).body(Body::empty()).unwrap();
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let header = |name| parts.headers.get(name).map_or("", |it| it.to_str().unwrap());
+        let header = |name| {
+            parts
+                .headers
+                .get(name)
+                .map_or("", |it| it.to_str().unwrap())
+        };
         assert!(!parts.headers.contains_key("surrogate-key"));
         let body = to_bytes(body, 1000).await.unwrap();
         (

@@ -61,9 +61,10 @@ impl Database {
     }
 
     async fn wait(&self) {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let hold = held.clone();
-        drop(held);
+        let hold = {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            held.clone()
+        };
         if let Some(hold) = hold {
             hold.has_read.notify_one();
             hold.goes_on.notified().await;
@@ -120,11 +121,10 @@ impl Site {
     fn start(nodes: usize, web: Web) -> Self {
         let database = Database::default();
         let (wrap, wrapped) = tokio::sync::oneshot::channel::<Router>();
-        let (app_server, addr): (_, SocketAddr) =
-            Background::serve("app", |listener| async move {
-                let app = wrapped.await.expect("the layer is made");
-                axum::serve(listener, app).await.expect("the app serves");
-            });
+        let (app_server, addr): (_, SocketAddr) = Background::serve("app", |listener| async move {
+            let app = wrapped.await.expect("the layer is made");
+            axum::serve(listener, app).await.expect("the app serves");
+        });
         let nodes: Vec<_> = (0..nodes)
             .map(|_| Nginx::start_before(addr, &Options::default()))
             .collect();
@@ -177,7 +177,12 @@ fn visitors_see_no_tags_and_browsers_ask_each_time() {
         answer.header("Cache-Control"),
         Some("max-age=0, must-revalidate")
     );
-    for name in ["X-Accel-Expires", "Surrogate-Key", "Cache-Tag", "Cache-Groups"] {
+    for name in [
+        "X-Accel-Expires",
+        "Surrogate-Key",
+        "Cache-Tag",
+        "Cache-Groups",
+    ] {
         assert_eq!(answer.header(name), None, "{name}");
     }
 }

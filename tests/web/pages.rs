@@ -49,7 +49,8 @@ async fn beyond_the_limit_the_oldest_page_is_purged_and_forgotten() {
         assert!(site.get(&format!("/{number}")).await.is_shared());
     }
     assert_eq!(site.layer.known_urls(), 10);
-    site.roan.flush(Duration::from_secs(10)).await;
+    let left = site.roan.flush(Duration::from_secs(10)).await;
+    assert_eq!(left.pending(), 0);
     let purged = site.cache.purges();
     assert_eq!(purged.targets().len(), 90);
     for number in 90..100 {
@@ -62,7 +63,8 @@ async fn beyond_the_limit_the_oldest_page_is_purged_and_forgotten() {
 async fn without_a_dispatcher_that_works_no_page_is_forgotten_nor_learned() {
     let site = Site::with(answering(&[]), until_purged().max_pages(1));
     assert!(site.get("/a").await.is_shared());
-    site.roan.shutdown(Duration::from_secs(10)).await;
+    let left = site.roan.shutdown(Duration::from_secs(10)).await;
+    assert_eq!(left.pending(), 0);
     assert!(!site.get("/b").await.is_shared());
     assert!(site.get("/a").await.is_shared());
     assert_eq!(site.layer.known_urls(), 1);

@@ -171,6 +171,9 @@ async fn a_stream_is_shared_only_if_it_is_complete() {
     let site = Site::new(app);
     assert!(!site.get("/stream").await.is_shared());
     assert!(site.get("/complete").await.is_shared());
-    assert_eq!(site.get("/file").await.header("cache-control"), "max-age=60");
+    assert_eq!(
+        site.get("/file").await.header("cache-control"),
+        "max-age=60"
+    );
     assert!(!site.get("/rows").await.is_shared());
 }

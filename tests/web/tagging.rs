@@ -184,7 +184,7 @@ async fn a_cache_that_reads_tags_gets_them_as_it_purges_them() {
     let response = app.oneshot(request).await.unwrap();
     let carried = response.headers()["cache-groups"].to_str().unwrap();
     roan.purge(Target::tag(&long).unwrap()).unwrap();
-    roan.flush(Duration::from_secs(10)).await;
+    assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
     let purged = recorder.purges();
     let [purged] = purged.targets() else {
         panic!("{purged:?}")

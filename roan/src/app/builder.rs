@@ -22,10 +22,6 @@ use crate::relay::DurableOutbox;
 #[cfg(feature = "web")]
 use crate::web::{ReadHeaders, Web, WebLayer};
 
-/// A page that the fence let pass is at most on its way to the cache.
-#[cfg(feature = "web")]
-const FENCED_REBOUND: Duration = Duration::from_millis(50);
-
 /// Configures a dispatcher. Create it with [`Roan::builder`], from the environment with [`RoanBuilder::from_env`], or
 /// from a file with [`Config::builder`](crate::config::Config::builder).
 ///
@@ -218,8 +214,8 @@ impl RoanBuilder {
                 let is_alone = self.outbox.is_none();
                 #[cfg(not(feature = "_sql"))]
                 let is_alone = true;
-                if is_alone && !self.policy.rebound_is_set {
-                    self.policy.rebound = Some(FENCED_REBOUND);
+                if is_alone {
+                    self.policy.fenced();
                 }
                 let hosts = Hosts::new(self.sites.default.as_ref(), self.sites.named.iter());
                 let pages = Arc::new(Pages::new(hosts, web.limits.clone()));
@@ -248,9 +244,8 @@ impl RoanBuilder {
         let engine = Arc::new(engine);
         start(Arc::clone(&engine))?;
         #[cfg(feature = "web")]
-        let web = web.map(|(web, pages, headers)| {
-            WebLayer::new(Arc::clone(&engine), pages, web, headers)
-        });
+        let web = web
+            .map(|(web, pages, headers)| WebLayer::new(Arc::clone(&engine), pages, web, headers));
         Ok(Roan::new(
             engine,
             #[cfg(feature = "web")]

@@ -56,6 +56,14 @@ impl Policy {
         }
     }
 
+    /// Pages that were rendered before a purge are kept out of the caches: one that was not is at most on its way.
+    #[cfg(feature = "web")]
+    pub(crate) fn fenced(&mut self) {
+        if !self.rebound_is_set {
+            self.rebound = Some(Duration::from_millis(50));
+        }
+    }
+
     /// Checks the bounds of every setting.
     pub(crate) fn check(&mut self) -> Result<(), ConfigError> {
         SETTINGS
@@ -251,4 +259,26 @@ pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Dura
             format!("is not a duration: write a number and its unit, such as `{such_as}`");
         ConfigError::value(known_as, text, problem)
     })
+}
+
+#[cfg(all(test, feature = "web"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rebound_that_was_set_stays() {
+        let mut policy = Policy::default();
+        policy.fenced();
+        assert_eq!(policy.rebound, Some(Duration::from_millis(50)));
+        let setting = SETTINGS
+            .iter()
+            .find(|setting| setting.name == "rebound")
+            .unwrap();
+        for (text, set) in [("2s", Some(Duration::from_secs(2))), ("off", None)] {
+            let mut policy = Policy::default();
+            setting.read(&mut policy, "rebound", text).unwrap();
+            policy.fenced();
+            assert_eq!(policy.rebound, set);
+        }
+    }
 }

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use http::{HeaderName, HeaderValue};
+use http::HeaderName;
+#[cfg(feature = "web")]
+use http::HeaderValue;
 
 use crate::base::target::{Target, TargetKind};
 
@@ -133,11 +135,13 @@ impl TagHeader {
         }
     }
 
+    #[cfg(feature = "web")]
     pub(crate) fn name(&self) -> &HeaderName {
         &self.name
     }
 
     /// The values of the lines. `None` if the cache does not take so many tags.
+    #[cfg(feature = "web")]
     pub(crate) fn lines(&self, tags: &[Target]) -> Option<Vec<HeaderValue>> {
         let mut lines = vec![String::new()];
         let (mut count, mut total) = (0, 0);
@@ -171,6 +175,7 @@ impl TagHeader {
 }
 
 /// A string of RFC 9651, section 3.3.3. A tag is visible ASCII.
+#[cfg(feature = "web")]
 fn quoted(tag: &str) -> String {
     let mut quoted = String::with_capacity(tag.len() + 2);
     quoted.push('"');
@@ -201,7 +206,7 @@ fn hash(tag: &str) -> String {
     digits
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "web"))]
 mod tests {
     use proptest::prelude::*;
 

@@ -227,7 +227,10 @@ mod tests {
         for (before, after) in [
             ("public, max-age=60", "private, max-age=0, must-revalidate"),
             ("s-maxage=60", "private, max-age=0, must-revalidate"),
-            ("private=\"x\", max-age=60", "private, max-age=0, must-revalidate"),
+            (
+                "private=\"x\", max-age=60",
+                "private, max-age=0, must-revalidate",
+            ),
             ("Private, max-age=60", "Private, max-age=60"),
             ("no-store", "no-store"),
         ] {

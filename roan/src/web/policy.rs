@@ -178,12 +178,7 @@ mod tests {
                 "private, max-age=0, must-revalidate",
                 "no-store",
             ),
-            (
-                CachePolicy::no_store(),
-                "no-store",
-                "no-store",
-                "no-store",
-            ),
+            (CachePolicy::no_store(), "no-store", "no-store", "no-store"),
         ] {
             assert_eq!(policy.cache_control(false), browser);
             assert_eq!(policy.cache_control(true), for_all);

@@ -34,8 +34,11 @@ impl Reason {
     fn is_told(&self, wanted: bool) -> bool {
         match self {
             Self::Policy | Self::Status(_) | Self::Held(Held::Purged) => false,
-            Self::SetCookie | Self::Authorization | Self::Session(_) | Self::NoHost => wanted,
-            Self::Url(_) => wanted,
+            Self::SetCookie
+            | Self::Authorization
+            | Self::Session(_)
+            | Self::NoHost
+            | Self::Url(_) => wanted,
             Self::Streamed
             | Self::UnknownHost(_)
             | Self::Tag(_)

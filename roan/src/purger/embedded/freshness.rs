@@ -34,7 +34,10 @@ impl Lifetime {
         }
         match sharing {
             Some(Sharing::Never) => return None,
-            Some(Sharing::Allowed { lifetime: Some(lifetime), .. }) => {
+            Some(Sharing::Allowed {
+                lifetime: Some(lifetime),
+                ..
+            }) => {
                 return (!lifetime.is_zero()).then(|| Self {
                     fresh_until: Instant::now() + (*lifetime).min(LONGEST),
                     authorized: false,
