@@ -10,7 +10,7 @@ use crate::base::spelling::Spellings;
 use crate::base::target::Target;
 #[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
-use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
+use crate::dispatcher::{Engine, KnownPages, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
 #[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
@@ -238,10 +238,13 @@ impl RoanBuilder {
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
         #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
-        let engine = Engine::new(nodes, tiers, sites, &policy, source);
+        let known = KnownPages::default();
         #[cfg(feature = "web")]
-        let engine = engine.knowing(web.as_ref().map(|(_, pages, _)| Arc::clone(pages)));
-        let engine = Arc::new(engine);
+        let known = match &web {
+            Some((_, pages, _)) => KnownPages::new(Arc::clone(pages)),
+            None => known,
+        };
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source, known));
         start(Arc::clone(&engine))?;
         #[cfg(feature = "web")]
         let web = web

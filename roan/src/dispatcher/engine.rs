@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
+use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
 #[cfg(feature = "_sql")]
@@ -22,8 +23,6 @@ use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
-#[cfg(feature = "web")]
-use crate::pages::Pages;
 use crate::purger::{Answer, Cache, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -31,9 +30,7 @@ pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
-    /// What is known of the pages; `None` without the web layer.
-    #[cfg(feature = "web")]
-    pages: Option<Arc<Pages>>,
+    known: KnownPages,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
     pub(super) sites: Sites,
@@ -65,12 +62,12 @@ impl Engine {
         sites: Sites,
         policy: &Policy,
         source: Option<Arc<dyn Source>>,
+        known: KnownPages,
     ) -> Self {
         Self {
             inbox: Inbox::new(policy.max_waiting),
             spellings: policy.spellings,
-            #[cfg(feature = "web")]
-            pages: None,
+            known,
             nodes,
             tiers,
             sites,
@@ -82,13 +79,6 @@ impl Engine {
             sleeps_until: Mutex::new(Instant::now()),
             invalid: AtomicU64::new(0),
         }
-    }
-
-    /// With what the web layer knows of the pages.
-    #[cfg(feature = "web")]
-    pub(crate) fn knowing(mut self, pages: Option<Arc<Pages>>) -> Self {
-        self.pages = pages;
-        self
     }
 
     /// Whether purges wait in a database.
@@ -177,7 +167,7 @@ impl Engine {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if needs_tags && !self.tiers.contains(&true) && !self.knows_pages() => {
+            _ if needs_tags && !self.tiers.contains(&true) && !self.known.serve_tags() => {
                 Some(Refusal::NoCacheFor(TargetKind::Tag))
             }
             _ => None,
@@ -203,7 +193,7 @@ impl Engine {
             None => {
                 let tickets = ticket.as_slice();
                 // First, so that no page that was rendered before enters a cache after its purge.
-                let known = self.known_urls(target);
+                let known = self.known.urls(target, self.cache_without_tags());
                 self.ask_tier(0, target, asked, false, tickets, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
@@ -216,45 +206,13 @@ impl Engine {
         }
     }
 
-    #[cfg(feature = "web")]
-    fn knows_pages(&self) -> bool {
-        self.pages.is_some()
-    }
-
-    #[cfg(not(feature = "web"))]
-    fn knows_pages(&self) -> bool {
-        false
-    }
-
-    /// The URLs under which caches may have what a target means: the spellings of a URL, and for caches without tags the
-    /// pages that carry a tag.
-    #[cfg(feature = "web")]
-    fn known_urls(&self, target: &Target) -> Vec<Target> {
-        static TOLD: AtomicBool = AtomicBool::new(false);
-        let Some(pages) = &self.pages else {
-            return Vec::new();
-        };
-        let urls = pages.purge(target);
-        if target.kind() == TargetKind::Url {
-            return urls;
-        }
-        let Some(tier) = self.tiers.iter().position(|tags| !tags) else {
-            return Vec::new();
-        };
-        if !pages.is_attached() && !TOLD.swap(true, Ordering::Relaxed) {
-            let cache = self.nodes.iter().find(|node| node.tier == tier);
-            let cache = cache.map_or("a cache", |node| &node.cache);
-            loudly(format_args!(
-                "{target} is purged, but {cache} does not know tags, and no app is in the web layer, which would know the \
-                 pages: write `router.layer(roan.web()?)`"
-            ));
-        }
-        urls
-    }
-
-    #[cfg(not(feature = "web"))]
-    fn known_urls(&self, _target: &Target) -> Vec<Target> {
-        Vec::new()
+    /// The first cache that does not know tags.
+    fn cache_without_tags(&self) -> Option<&str> {
+        let tier = self.tiers.iter().position(|tags| !tags)?;
+        let mut nodes = self.nodes.iter();
+        nodes
+            .find(|node| node.tier == tier)
+            .map(|node| &*node.cache)
     }
 
     /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
@@ -598,10 +556,7 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
-        #[cfg(feature = "web")]
-        if let Some(pages) = &self.pages {
-            pages.purge_again(target);
-        }
+        self.known.sent_again(target);
         let ask = Ask {
             target,
             asked,

@@ -261,7 +261,8 @@ pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Dura
     })
 }
 
-#[cfg(all(test, feature = "web"))]
+#[cfg(test)]
+#[cfg(feature = "web")]
 mod tests {
     use super::*;
 

@@ -206,7 +206,8 @@ fn hash(tag: &str) -> String {
     digits
 }
 
-#[cfg(all(test, feature = "web"))]
+#[cfg(test)]
+#[cfg(feature = "web")]
 mod tests {
     use proptest::prelude::*;
 
