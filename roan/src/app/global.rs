@@ -189,7 +189,7 @@ fn unserved(engine: &Engine) -> Vec<ConfigError> {
         let rule = format!("`roan::purge` of {target}");
         error(&rule, needs_tags, target.site())
     });
-    let by_case = tags_that_differ_by_case().map(|(first, second)| ConfigError::Rule {
+    let by_case = tags_that_differ_by_case(rules()).map(|(first, second)| ConfigError::Rule {
         rule: second.to_string(),
         problem: format!(
             "its tag differs from that of rule {first} by case alone, and some caches do not tell them apart: write both \

@@ -59,8 +59,9 @@ pub fn rules() -> Vec<&'static Rule> {
 }
 
 /// Two rules whose tags differ by case alone, or by the names of fields, too. Some caches fold the case of tags.
-pub(crate) fn tags_that_differ_by_case() -> Option<(&'static Rule, &'static Rule)> {
-    let rules = rules();
+pub(crate) fn tags_that_differ_by_case<'r>(
+    rules: impl IntoIterator<Item = &'r Rule>,
+) -> Option<(&'r Rule, &'r Rule)> {
     let mut known: HashMap<String, (String, &Rule)> = HashMap::new();
     for rule in rules {
         let RuleTarget::Tag(template) = rule.target() else {
@@ -78,19 +79,14 @@ pub(crate) fn tags_that_differ_by_case() -> Option<(&'static Rule, &'static Rule
 
 /// `author-{id}` as `author-{}`.
 fn without_names(template: &str) -> String {
-    let mut depth = false;
-    template
-        .chars()
-        .filter(|letter| {
-            let is_name = depth && *letter != '}';
-            depth = match letter {
-                '{' => true,
-                '}' => false,
-                _ => depth,
-            };
-            !is_name
-        })
-        .collect()
+    let mut in_braces = false;
+    let mut shape = template.to_owned();
+    shape.retain(|letter| {
+        let is_name = in_braces && letter != '}';
+        in_braces = letter == '{' || in_braces && letter != '}';
+        !is_name
+    });
+    shape
 }
 
 /// Runs before `main`, for each model. It is small, because each model has its own copy.
@@ -108,4 +104,34 @@ pub extern "C" fn announce<M: Model>() {
 #[inline(never)]
 fn add(model: Registered) {
     models().push(model);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::event::Events;
+
+    fn differ(templates: [&'static str; 2]) -> bool {
+        let rules = templates.map(|template| Rule {
+            model: "Post",
+            module: "models",
+            events: Events::SAVE,
+            watched: &[],
+            target: RuleTarget::Tag(template),
+            condition: None,
+            site: None,
+            file: "models.rs",
+            line: 1,
+        });
+        tags_that_differ_by_case(&rules).is_some()
+    }
+
+    #[test]
+    fn tags_that_differ_by_case_alone_are_found() {
+        assert!(differ(["Posts", "posts"]));
+        assert!(differ(["post-{id}", "Post-{number}"]));
+        assert!(!differ(["post-{id}", "post-{Id}"]));
+        assert!(!differ(["posts", "post-{id}"]));
+        assert!(!differ(["{a}-x", "{b}-y"]));
+    }
 }
