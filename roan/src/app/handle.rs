@@ -90,7 +90,8 @@ impl Roan {
         RoanBuilder::default()
     }
 
-    /// Returns the [web layer](crate::web), for `router.layer(roan.web()?)`.
+    /// Returns the [web layer](crate::web), for `router.layer(roan.web()?)`. It does not keep the dispatcher alive: keep a
+    /// handle.
     ///
     /// # Errors
     ///

@@ -9,14 +9,11 @@ use crate::base::target::Target;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct InWebLayer;
 
-/// How a cache in the same program may share a response.
+/// How a cache in the same program may share a response. (One that it must not share says so in its headers.)
 #[derive(Debug, Clone)]
-pub(crate) enum Sharing {
-    Never,
-    Allowed {
-        /// `None`: the headers of the response say it.
-        lifetime: Option<Duration>,
-        /// Each with the host of its site; an empty one is every host.
-        tags: Arc<[(String, Target)]>,
-    },
+pub(crate) struct Sharing {
+    /// `None`: the headers of the response say it.
+    pub(crate) lifetime: Option<Duration>,
+    /// Each with the host of its site; an empty one is every host.
+    pub(crate) tags: Arc<[(String, Target)]>,
 }

@@ -49,9 +49,6 @@ impl WebLayer {
                     self.headers().share(response.headers_mut(), policy);
                 }
                 self.headers().hold(response.headers_mut());
-                if self.headers().in_program {
-                    response.extensions_mut().insert(Sharing::Never);
-                }
                 self.told().tell(visit.path(), &reason, wanted);
             }
         }
@@ -77,9 +74,7 @@ impl WebLayer {
             let host = |tag: &Target| hosts.host(tag.site()).unwrap_or_default().to_owned();
             let tags: Arc<[_]> = tags.into_iter().map(|tag| (host(&tag), tag)).collect();
             let lifetime = policy.as_ref().and_then(CachePolicy::lifetime);
-            response
-                .extensions_mut()
-                .insert(Sharing::Allowed { lifetime, tags });
+            response.extensions_mut().insert(Sharing { lifetime, tags });
         }
     }
 

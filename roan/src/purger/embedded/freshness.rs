@@ -32,18 +32,11 @@ impl Lifetime {
         if headers.contains_key(SET_COOKIE) || response.status() == StatusCode::PARTIAL_CONTENT {
             return None;
         }
-        match sharing {
-            Some(Sharing::Never) => return None,
-            Some(Sharing::Allowed {
-                lifetime: Some(lifetime),
-                ..
-            }) => {
-                return (!lifetime.is_zero()).then(|| Self {
-                    fresh_until: Instant::now() + (*lifetime).min(LONGEST),
-                    authorized: false,
-                });
-            }
-            _ => {}
+        if let Some(lifetime) = sharing.and_then(|sharing| sharing.lifetime) {
+            return Some(Self {
+                fresh_until: Instant::now() + lifetime.min(LONGEST),
+                authorized: false,
+            });
         }
         let says_nothing = [CACHE_CONTROL, EXPIRES, PRAGMA]
             .iter()

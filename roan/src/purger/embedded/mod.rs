@@ -117,7 +117,8 @@ use crate::base::site::Site;
 /// # Tags
 ///
 /// The response header `Surrogate-Key` lists the tags of a page, separated by spaces, as for Fastly. It stays in the
-/// response, for a CDN in front of the program.
+/// response, for a CDN in front of the program. The [web layer](crate::guide::web) tags pages by the rules of their rows,
+/// without a header.
 ///
 /// # No stale page
 ///

@@ -137,10 +137,7 @@ impl Fill {
             self.labels.push(Label::tag(Label::ANY_HOST, tag));
             self.labels.push(Label::tag(&self.host, tag));
         }
-        let Some(Sharing::Allowed { tags, .. }) = sharing else {
-            return;
-        };
-        for (host, tag) in tags.iter() {
+        for (host, tag) in sharing.into_iter().flat_map(|sharing| sharing.tags.iter()) {
             self.labels.push(Label::of(tag, Label::ANY_HOST));
             self.labels.push(Label::of(tag, host));
         }
