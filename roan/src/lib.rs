@@ -57,6 +57,8 @@ mod model;
 pub mod orm;
 #[cfg(feature = "_sql")]
 pub mod outbox;
+#[cfg(any(feature = "web", feature = "embedded"))]
+mod pages;
 pub mod purger;
 mod registry;
 #[cfg(feature = "_sql")]
@@ -64,6 +66,8 @@ mod relay;
 pub mod testing;
 #[cfg(feature = "_sql")]
 pub mod triggers;
+#[cfg(feature = "web")]
+pub mod web;
 
 #[cfg(feature = "_sql")]
 pub use app::OutboxHandle;

@@ -27,6 +27,7 @@ mod origin;
 mod server;
 pub mod wait;
 
+pub use background::Background;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{

@@ -68,7 +68,9 @@ pub enum Refusal {
     )]
     UnknownSite(String),
     /// No configured cache can purge targets of this kind.
-    #[error("no configured cache can purge a {0}: add a cache that can, or write a rule for URLs")]
+    #[error(
+        "no configured cache can purge a {0}: add a cache that can, the web layer (`RoanBuilder::web`), or write a rule for URLs"
+    )]
     NoCacheFor(TargetKind),
 }
 
