@@ -12,7 +12,7 @@ use crate::support::{Place, Watched, on_each_database};
 on_each_database!(hooks_and_triggers_yield_the_same);
 
 /// All of Unicode but NUL, which no database takes; and much of what URLs are made of.
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     let letter = prop_oneof![
         any::<char>().prop_filter("no NUL", |letter| *letter != '\0'),
         prop::sample::select(
@@ -103,7 +103,7 @@ fn hooked(hooks: impl FnOnce()) -> Vec<String> {
     targets
 }
 
-async fn agree_on(watched: &Watched, client: &mut Connection, hooks: impl FnOnce()) {
+pub(crate) async fn agree_on(watched: &Watched, client: &mut Connection, hooks: impl FnOnce()) {
     client.run("COMMIT").await.unwrap();
     assert_eq!(watched.purged().await, hooked(hooks));
 }

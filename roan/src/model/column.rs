@@ -24,6 +24,7 @@ pub enum ColumnKind {
     message = "`{Self}` in a template cannot be filled by a database trigger",
     label = "the database's text of this column may differ from that of its `Display`",
     note = "templates of a type with `table = \"...\"` take texts, integers and, with roan's feature `uuid`, `uuid::Uuid`",
+    note = "for values of any type that implements `serde::Deserialize`, write `from_row` beside `table`",
     note = "to leave the rule to hooks, name a method: `{{field.to_string()}}`"
 )]
 pub trait ColumnValue {

@@ -14,7 +14,7 @@ use crate::base::rule::Rule;
 use crate::model::{Model, Table};
 
 #[cfg(feature = "_sql")]
-pub(crate) use tables::TableEntry;
+pub(crate) use tables::{TableEntry, Way};
 
 /// A registered model.
 #[derive(Debug, Clone, Copy)]
