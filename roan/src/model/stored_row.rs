@@ -99,6 +99,9 @@ impl<'a> StoredRow<'a> {
                  so put the rules on a second struct for the same table, without the long columns",
             ));
         };
+        if value.is_null() {
+            return T::read(StoredValue::Json(value));
+        }
         let bytes = value.as_str().and_then(from_hex);
         let bytes = bytes.ok_or_else(|| serde_json::Error::custom("its bytes are not hexadecimal"));
         T::read(StoredValue::Bytes(&bytes?))

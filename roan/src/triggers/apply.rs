@@ -217,6 +217,9 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
         Some(_) => return Err(format!("column {name:?} does not contain a text")),
+        None if row.contains_key(&long_name(name)) => {
+            return Err(format!("column {name:?} is too long for a URL or a tag"));
+        }
         None => {
             return Err(format!(
                 "it does not have the column {name:?}: the triggers belong to another version of the program; install them again"
@@ -236,6 +239,11 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         )
     };
     fit.ok_or_else(unfit).map(Some)
+}
+
+/// The name under which a trigger mentions a text that is too long for a URL.
+pub(super) fn long_name(column: &str) -> String {
+    format!("long({column})")
 }
 
 fn integer(text: &str) -> Option<String> {

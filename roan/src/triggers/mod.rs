@@ -168,13 +168,16 @@ impl Triggers {
                 problem: PREFIX,
             });
         }
-        let plans = Plan::all(self)?;
+        Ok(self.scripts_of(&Plan::all(self)?, dialect))
+    }
+
+    fn scripts_of(&self, plans: &[Plan], dialect: Dialect) -> Vec<Script> {
         let script = |plan: &Plan| match dialect {
             Dialect::Postgres => postgres::script(plan, &self.prefix),
             Dialect::MySql => mysql::script(plan, &self.prefix),
             Dialect::Sqlite => sqlite::script(plan, &self.prefix),
         };
-        Ok(plans.iter().map(script).collect())
+        plans.iter().map(script).collect()
     }
 }
 

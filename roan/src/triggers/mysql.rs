@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: triggers for each row, with one statement, so that clients do not need `DELIMITER`.
 
-use super::plan::{Columns, Plan, Stored, Update};
+use super::apply::long_name;
+use super::plan::{Columns, Plan, TextOf, Update};
 use super::script::{
     Script, Trigger, bytes_key, guard, head, key, pairs, quoted, quoted_name, split, stamped,
     trigger_name,
@@ -88,13 +89,13 @@ pub(super) fn payload(
     rows: &[Row<'_>],
 ) -> String {
     let head = head(plan, event);
-    let payload = |columns: &Columns| {
-        let rows = rows.iter().map(|row| row_of(columns, row));
+    let payload = |columns: &Columns, long: bool| {
+        let rows = rows.iter().map(|row| row_of(columns, row, long));
         let rows = rows.collect::<Vec<_>>().join(", ',', ");
         format!("CONCAT('{head}{changed}\"rows\":[', {rows}, ']}}')")
     };
     if columns.values().all(|stored| stored.fills) {
-        return payload(columns);
+        return payload(columns, false);
     }
     // A payload that does not fit would make the write fail. Then the relay says that the other columns are missing. JSON
     // writes some characters with six bytes.
@@ -107,10 +108,13 @@ pub(super) fn payload(
     filling.retain(|_, stored| stored.fills);
     format!(
         "IF({lengths} > LEAST({LARGEST}, @@max_allowed_packet - 65536) / 6, {}, {})",
-        payload(&filling),
-        payload(columns)
+        payload(&filling, false),
+        payload(columns, true)
     )
 }
+
+/// More than a URL may have.
+const TOO_LONG: u32 = 60_000;
 
 /// The column `payload` is a `mediumtext`.
 const LARGEST: u32 = 16_000_000;
@@ -123,11 +127,12 @@ fn new(name: &str) -> String {
     format!("NEW.{}", quoted(Dialect::MySql, name))
 }
 
-/// The row with these expressions for its columns.
-fn row_of(columns: &Columns, column: Row<'_>) -> String {
-    let pairs = pairs(columns, |name, Stored { kind, .. }| {
-        let column = column(name);
-        let (name, bytes) = (key(name), bytes_key(name));
+/// The row with these expressions for its columns. Unless it may be `long`, the texts that are too long for a URL have
+/// another key, and are not stored.
+fn row_of(columns: &Columns, column: Row<'_>, long: bool) -> String {
+    let pairs = pairs(columns, |bare, stored| {
+        let (kind, column) = (stored.kind, column(bare));
+        let (name, bytes) = (key(bare), bytes_key(bare));
         // One collation for all: otherwise they could not be concatenated.
         let text = |value: &str| format!("CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin");
         match kind {
@@ -140,9 +145,22 @@ fn row_of(columns: &Columns, column: Row<'_>) -> String {
                 // Numbers and times have this character set, too, but are less coercible.
                 let is_bytes = format!("CHARSET({column}) = 'binary' AND COERCIBILITY({column}) = 2");
                 // MariaDB would insert the JSON of a column as such, and not as a text.
-                let of_text = format!("CONCAT(CONVERT({column} USING utf8mb4), '')");
-                let value = format!("IF({is_bytes}, HEX({column}), {of_text})");
+                let of_text = |value: &str| format!("CONCAT(CONVERT({value} USING utf8mb4), '')");
+                let value = match stored.text {
+                    TextOf::Value => format!("IF({is_bytes}, HEX({column}), {})", of_text(&column)),
+                    TextOf::Float => of_text(&format!("{column} + 0E0")),
+                    // The year 0 stays as it is: it is not a time.
+                    TextOf::Timestamp => format!(
+                        "IF(UNIX_TIMESTAMP({column}) = 0, {}, CONCAT('1970-01-01 00:00:00' + INTERVAL UNIX_TIMESTAMP({column}) SECOND, ''))",
+                        of_text(&column)
+                    ),
+                };
                 (format!("IF({is_bytes}, {bytes}, {name})"), text(&value))
+            }
+            ColumnKind::Text if !long => {
+                let is_long = format!("LENGTH({column}) > {TOO_LONG}");
+                let key = format!("IF({is_long}, {}, {name})", key(&long_name(bare)));
+                (key, text(&format!("IF({is_long}, '', {column})")))
             }
             _ => (name, text(&column)),
         }
@@ -151,9 +169,12 @@ fn row_of(columns: &Columns, column: Row<'_>) -> String {
 }
 
 pub(super) fn differs(name: &str) -> String {
-    // Compares bytes: the collation of the column may consider different texts equal.
+    // Compares bytes: the collation of the column may consider different texts equal. And values: the text of a `FLOAT` lacks
+    // digits.
     let name = quoted(Dialect::MySql, name);
-    format!("NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY))")
+    format!(
+        "NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY) AND OLD.{name} <=> NEW.{name})"
+    )
 }
 
 /// `"changed":{"title":true},`

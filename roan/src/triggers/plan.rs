@@ -6,6 +6,7 @@ use super::script::hash;
 use super::{TriggerError, Triggers};
 use crate::base::event::{Event, Events};
 use crate::model::{Column, ColumnKind, RowRule};
+use crate::outbox::store::FoundColumn;
 use crate::registry::{TableEntry, Way};
 use crate::registry::run_time;
 
@@ -35,6 +36,17 @@ pub(super) struct Stored {
     pub(super) kind: ColumnKind,
     /// Whether a template is filled from it. Else the relay makes a value of the model from it.
     pub(super) fills: bool,
+    pub(super) text: TextOf,
+}
+
+/// How MySQL makes a text of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextOf {
+    Value,
+    /// A `TIMESTAMP`, whose own text depends on the session's time zone.
+    Timestamp,
+    /// A `FLOAT`, whose own text has six digits.
+    Float,
 }
 
 #[derive(Debug, Default)]
@@ -90,7 +102,8 @@ impl Plan {
         for (number, rule) in entry.rules.iter().enumerate() {
             let stored = |column: &Column, fills| {
                 let kind = column.kind;
-                (column.name, Stored { kind, fills })
+                let text = TextOf::Value;
+                (column.name, Stored { kind, fills, text })
             };
             let columns: Columns = match entry.way(number) {
                 None => {
@@ -137,6 +150,22 @@ impl Plan {
             update.watched.extend(watched);
             update.watched.sort_unstable();
             update.watched.dedup();
+        }
+    }
+
+    /// Adopts what the catalog says of columns.
+    pub(super) fn learn(&mut self, found: &[FoundColumn]) {
+        let update = self.update.iter_mut().map(|update| &mut update.columns);
+        let events = [&mut self.create, &mut self.delete, &mut self.replace];
+        for columns in events.into_iter().flatten().chain(update) {
+            for found in found.iter().filter(|found| found.table == self.table) {
+                if let Some(stored) = columns.get_mut(&*found.name) {
+                    stored.text = match found.is_timestamp {
+                        true => TextOf::Timestamp,
+                        false => TextOf::Float,
+                    };
+                }
+            }
         }
     }
 
