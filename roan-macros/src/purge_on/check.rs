@@ -116,7 +116,10 @@ pub(crate) fn table_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostic
 
 /// `from_row` on an enum, a tuple struct or a generic type, or on one with fields that are more than a column.
 pub(crate) fn from_row_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostics) {
-    let words: Vec<_> = all.iter().filter_map(|args| args.from_row.as_ref()).collect();
+    let words: Vec<_> = all
+        .iter()
+        .filter_map(|args| args.from_row.as_ref())
+        .collect();
     let Some(first) = words.first() else {
         return;
     };

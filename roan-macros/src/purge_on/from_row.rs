@@ -106,12 +106,13 @@ fn is_json(field: &Field) -> bool {
 }
 
 fn names(ty: &Type, names: &[&str]) -> bool {
-    names.iter().any(|name| mentions(ty.to_token_stream(), name))
+    names
+        .iter()
+        .any(|name| mentions(ty.to_token_stream(), name))
 }
 
 fn says(field: &Field, library: &str, key: &str) -> bool {
     let mut attributes = field.attributes.iter();
-    attributes.any(|attribute| {
-        attribute.path().is_ident(library) && !said_by(attribute, key).is_empty()
-    })
+    attributes
+        .any(|attribute| attribute.path().is_ident(library) && !said_by(attribute, key).is_empty())
 }

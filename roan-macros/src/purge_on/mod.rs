@@ -22,9 +22,9 @@ use quote::{ToTokens, quote};
 
 use crate::diagnostics::Diagnostics;
 use args::Args;
-use from_row::Reading;
 pub(crate) use check::{stars_stand_in_path, url_is_fit};
 pub(crate) use emit::{ident, writer_calls};
+use from_row::Reading;
 use item::{Annotated, Item};
 use rule::Rule;
 pub(crate) use rule::Template;

@@ -116,7 +116,9 @@ impl<'a> StoredRow<'a> {
             let shown: String = text.chars().take(100).collect();
             let more = if shown.len() < text.len() { "..." } else { "" };
             let advice = "let the `Deserialize` of its type read what the database stores";
-            format!(" contains {shown}{more}, which the field `{field}` cannot be read from: {advice}")
+            format!(
+                " contains {shown}{more}, which the field `{field}` cannot be read from: {advice}"
+            )
         });
         RowError(format!("column {name:?}{contains}: {error}"))
     }
@@ -153,9 +155,16 @@ fn read_text<T: ReadColumn>(text: &str) -> Result<T, serde_json::Error> {
 /// Without the prefix that PostgreSQL writes; of a `BIT` maybe an odd number of digits.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits = text.strip_prefix("\\x").unwrap_or(text).as_bytes();
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let pairs = digits.rchunks(2).rev();
     pairs
-        .map(|pair| pair.iter().try_fold(0, |byte: u8, digit| Some(byte << 4 | value(*digit)?)))
+        .map(|pair| {
+            pair.iter()
+                .try_fold(0, |byte: u8, digit| Some(byte << 4 | value(*digit)?))
+        })
         .collect()
 }

@@ -36,6 +36,8 @@ impl StoredValue<'_> {
     fn document(self) -> Option<Value> {
         match self {
             Self::Text(text) if text.starts_with(['{', '[']) => serde_json::from_str(text).ok(),
+            // A database may consider JSON to be bytes.
+            Self::Bytes(bytes) if bytes.starts_with(b"{") => serde_json::from_slice(bytes).ok(),
             _ => None,
         }
     }
@@ -56,20 +58,38 @@ macro_rules! numbers {
     };
 }
 
-/// A map or a list, also from a text of JSON.
+/// A list of `bytes`, or a map or a list from JSON, which may be a text.
 macro_rules! documents {
-    ($($method:ident ($($argument:ident: $type:ty),*)),*) => {
+    ($bytes:ident: $($method:ident ($($argument:ident: $type:ty),*)),*) => {
         $(fn $method<V: Visitor<'de>>(self, $($argument: $type,)* visitor: V) -> Result<V::Value, Error> {
             match (self, self.document()) {
                 (Self::Json(value), _) => value.$method($($argument,)* visitor),
-                (_, Some(value)) => value.$method($($argument,)* visitor),
-                (Self::Bytes(bytes), _) => {
-                    SeqDeserializer::new(bytes.iter().copied()).deserialize_any(visitor)
-                }
+                (Self::Bytes(bytes), document) => $bytes(bytes, document, visitor),
+                (Self::Text(_), Some(value)) => value.$method($($argument,)* visitor),
                 (Self::Text(_), None) => self.deserialize_any(visitor),
             }
         })*
     };
+}
+
+/// Whatever the bytes are, also if they are JSON.
+fn list_of_bytes<'de, V: Visitor<'de>>(
+    bytes: &[u8],
+    _: Option<Value>,
+    visitor: V,
+) -> Result<V::Value, Error> {
+    SeqDeserializer::new(bytes.iter().copied()).deserialize_any(visitor)
+}
+
+fn map_of_bytes<'de, V: Visitor<'de>>(
+    bytes: &'de [u8],
+    document: Option<Value>,
+    visitor: V,
+) -> Result<V::Value, Error> {
+    match document {
+        Some(value) => value.deserialize_any(visitor),
+        None => visitor.visit_bytes(bytes),
+    }
 }
 
 impl<'de> Deserializer<'de> for StoredValue<'de> {
@@ -78,9 +98,9 @@ impl<'de> Deserializer<'de> for StoredValue<'de> {
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match (self, self.document()) {
             (Self::Json(value), _) => value.deserialize_any(visitor),
-            (_, Some(value)) => value.deserialize_any(visitor),
+            (Self::Text(_), Some(value)) => value.deserialize_any(visitor),
             (Self::Text(text), None) => visitor.visit_str(text),
-            (Self::Bytes(bytes), None) => visitor.visit_bytes(bytes),
+            (Self::Bytes(bytes), _) => visitor.visit_bytes(bytes),
         }
     }
 
@@ -100,8 +120,12 @@ impl<'de> Deserializer<'de> for StoredValue<'de> {
     }
 
     documents! {
-        deserialize_seq(), deserialize_map(), deserialize_tuple(len: usize),
-        deserialize_tuple_struct(name: &'static str, len: usize),
+        list_of_bytes: deserialize_seq(), deserialize_tuple(len: usize),
+        deserialize_tuple_struct(name: &'static str, len: usize)
+    }
+
+    documents! {
+        map_of_bytes: deserialize_map(),
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
     }
 
@@ -200,4 +224,97 @@ pub(super) fn spellings(text: &str) -> Vec<String> {
         ];
     }
     vec![written, format!("{date} {time}{fraction} {offset}:00")]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_core::de::DeserializeOwned;
+
+    use super::*;
+
+    fn read<T: DeserializeOwned>(value: StoredValue<'_>) -> Option<T> {
+        T::deserialize(value).ok()
+    }
+
+    #[test]
+    fn a_value_is_read_as_the_type_that_is_expected() {
+        for (text, value) in [
+            ("1", true),
+            ("0", false),
+            ("t", true),
+            ("false", false),
+            ("2", true),
+        ] {
+            assert_eq!(read::<bool>(StoredValue::Text(text)), Some(value), "{text}");
+        }
+        assert_eq!(read::<bool>(StoredValue::Text("yes")), None);
+        assert_eq!(read::<bool>(StoredValue::Bytes(&[1])), Some(true));
+        assert_eq!(read::<u8>(StoredValue::Text("0042")), Some(42));
+        assert_eq!(read::<u8>(StoredValue::Text("256")), None);
+        assert_eq!(read::<u8>(StoredValue::Text("1.0")), None);
+        assert_eq!(
+            read::<f32>(StoredValue::Text("0.10000000149011612")),
+            Some(0.1)
+        );
+        assert_eq!(
+            read::<String>(StoredValue::Text("[1]")).as_deref(),
+            Some("[1]")
+        );
+        assert_eq!(read::<String>(StoredValue::Json(&Value::from(1))), None);
+        assert_eq!(
+            read::<Vec<u8>>(StoredValue::Bytes(b"{}")),
+            Some(b"{}".to_vec())
+        );
+        assert_eq!(
+            read::<Vec<u8>>(StoredValue::Text("[1,2]")),
+            Some(vec![1, 2])
+        );
+        let map = read::<std::collections::HashMap<String, u8>>(StoredValue::Bytes(b"{\"a\":1}"));
+        assert_eq!(map.map(|map| map["a"]), Some(1));
+        assert_eq!(
+            read::<Option<u8>>(StoredValue::Json(&Value::Null)),
+            Some(None)
+        );
+        assert_eq!(
+            read::<Value>(StoredValue::Text("{}")),
+            Some(serde_json::json!({}))
+        );
+    }
+
+    /// The number of a variant in a database is not its place in the source.
+    #[test]
+    fn an_enum_is_read_by_name_only() {
+        type Either = Result<(), ()>;
+        assert_eq!(read::<Either>(StoredValue::Text("0")), None);
+        assert_eq!(read::<Either>(StoredValue::Json(&Value::from(0))), None);
+    }
+
+    #[test]
+    fn a_time_has_the_spellings_of_its_readers() {
+        assert_eq!(
+            spellings("2024-01-02 03:04:05.5"),
+            [
+                "2024-01-02T03:04:05.5",
+                "2024-01-02T03:04:05.5Z",
+                "2024-01-02 03:04:05.5",
+                "2024-01-02 03:04:05.5 +00:00:00"
+            ]
+        );
+        assert_eq!(
+            spellings("2024-01-02T03:04:05+05"),
+            [
+                "2024-01-02T03:04:05+05:00",
+                "2024-01-02 03:04:05.0 +05:00:00"
+            ]
+        );
+        for text in [
+            "",
+            "2024-01-02",
+            "not a date: at all",
+            "2024-01-02x03:04:05",
+            "äöüäöüäöüä",
+        ] {
+            assert_eq!(spellings(text), [""; 0], "{text}");
+        }
+    }
 }

@@ -71,7 +71,10 @@ impl TableEntry {
         let is_known = |column: usize| self.table.columns[column].kind != ColumnKind::Other;
         match self.table.rows[rule] {
             RowRule::Pieces(pieces)
-                if pieces.iter().filter_map(|piece| piece.column()).all(is_known) =>
+                if pieces
+                    .iter()
+                    .filter_map(|piece| piece.column())
+                    .all(is_known) =>
             {
                 Some(Way::Pieces(pieces))
             }

@@ -10,8 +10,8 @@ use crate::base::target::{Target, TargetError, TargetRef};
 use crate::dispatcher::tickets::Unread;
 use crate::model::{Column, ColumnKind, FromRow, RowPiece, Sink, StoredRow, Targets};
 use crate::outbox::payload::Rows;
-use crate::registry::{TableEntry, Way};
 use crate::registry::run_time;
+use crate::registry::{TableEntry, Way};
 use crate::triggers::plan;
 
 /// The targets of a payload's rows.
@@ -230,6 +230,7 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         ColumnKind::Text => Some(text),
         ColumnKind::Integer => integer(&text),
         ColumnKind::Uuid => uuid(&text),
+        ColumnKind::SimpleUuid => uuid(&text).map(|text| text.replace('-', "")),
         ColumnKind::Other => None,
     };
     let unfit = || {

@@ -1,7 +1,7 @@
 //! MySQL and MariaDB do not fire triggers for rows that a foreign key deletes or changes. So the triggers of the *parent*
 //! write its children to the outbox, before the change.
 
-use super::mysql::{differs, on_each_row, Row, payload};
+use super::mysql::{Row, differs, on_each_row, payload};
 use super::plan::Plan;
 use super::script::{Script, Trigger, guard, quoted, quoted_name, split, stamped, trigger_name};
 use crate::outbox::Dialect;

@@ -15,11 +15,7 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         triggers.push(trigger(plan, prefix, event, &payload, condition));
     };
     if let Some(columns) = &plan.create {
-        add(
-            "insert",
-            payload(plan, "create", "", columns, &[&new]),
-            "",
-        );
+        add("insert", payload(plan, "create", "", columns, &[&new]), "");
     }
     if let Some(update) = &plan.update {
         let (columns, changed) = (&update.columns, changed(update));
@@ -27,11 +23,7 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         add("update", payload, &condition(update));
     }
     if let Some(columns) = &plan.delete {
-        add(
-            "delete",
-            payload(plan, "delete", "", columns, &[&old]),
-            "",
-        );
+        add("delete", payload(plan, "delete", "", columns, &[&old]), "");
     }
     Script {
         guard: guard(Dialect::MySql, plan.table, &plan.columns()),
@@ -136,14 +128,15 @@ fn row_of(columns: &Columns, column: Row<'_>, long: bool) -> String {
         // One collation for all: otherwise they could not be concatenated.
         let text = |value: &str| format!("CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin");
         match kind {
-            ColumnKind::Uuid => {
+            ColumnKind::Uuid | ColumnKind::SimpleUuid => {
                 let hex = text(&format!("HEX({column})"));
                 let value = format!("IF(LENGTH({column}) = 16, {hex}, {})", text(&column));
                 (name, value)
             }
             ColumnKind::Other => {
                 // Numbers and times have this character set, too, but are less coercible.
-                let is_bytes = format!("CHARSET({column}) = 'binary' AND COERCIBILITY({column}) = 2");
+                let is_bytes =
+                    format!("CHARSET({column}) = 'binary' AND COERCIBILITY({column}) = 2");
                 // MariaDB would insert the JSON of a column as such, and not as a text.
                 let of_text = |value: &str| format!("CONCAT(CONVERT({value} USING utf8mb4), '')");
                 let value = match stored.text {

@@ -7,8 +7,8 @@ use super::{TriggerError, Triggers};
 use crate::base::event::{Event, Events};
 use crate::model::{Column, ColumnKind, RowRule};
 use crate::outbox::store::FoundColumn;
-use crate::registry::{TableEntry, Way};
 use crate::registry::run_time;
+use crate::registry::{TableEntry, Way};
 
 /// A table and the columns that its triggers write.
 #[derive(Debug, Default)]
@@ -95,7 +95,10 @@ impl Plan {
     }
 
     fn add(&mut self, entry: &TableEntry, refused: &mut Vec<String>) -> Result<(), TriggerError> {
-        let of_value = entry.table.from_row.map_or(&[][..], |from_row| from_row.columns);
+        let of_value = entry
+            .table
+            .from_row
+            .map_or(&[][..], |from_row| from_row.columns);
         for column in entry.table.columns.iter().chain(of_value) {
             check_name(column.name)?;
         }

@@ -199,7 +199,9 @@ fn row(of: &str, columns: &Columns) -> String {
             ColumnKind::Text => (name, column),
             // Times as JSON does, whatever the session's settings; numbers with all digits, and JSON in a text.
             ColumnKind::Other => (
-                format!("CASE pg_typeof({column}) WHEN 'bytea'::regtype THEN {bytes} ELSE {name} END"),
+                format!(
+                    "CASE pg_typeof({column}) WHEN 'bytea'::regtype THEN {bytes} ELSE {name} END"
+                ),
                 format!(
                     "CASE WHEN pg_typeof({column}) IN ('bytea'::regtype, 'json'::regtype, 'jsonb'::regtype) OR json_typeof(to_json({column})) = 'number' THEN to_json({column}::text) ELSE to_json({column}) END"
                 ),

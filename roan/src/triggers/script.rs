@@ -78,10 +78,7 @@ pub(super) fn quoted(dialect: Dialect, name: &str) -> String {
 }
 
 /// `'slug', OLD.slug, 'id', OLD.id`, by a function that returns the expressions of a column's key and value.
-pub(super) fn pairs(
-    columns: &Columns,
-    pair: impl Fn(&str, Stored) -> (String, String),
-) -> String {
+pub(super) fn pairs(columns: &Columns, pair: impl Fn(&str, Stored) -> (String, String)) -> String {
     let pairs = columns.iter().map(|(name, stored)| {
         let (key, value) = pair(name, *stored);
         format!("{key}, {value}")

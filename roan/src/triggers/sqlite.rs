@@ -92,7 +92,7 @@ fn row(of: &str, columns: &Columns) -> String {
         let column = format!("{of}.{}", quoted(Dialect::Sqlite, name));
         let (name, bytes) = (key(name), bytes_key(name));
         let (key, of_blob, of_real) = match kind {
-            ColumnKind::Uuid => (name, format!("hex({column})"), ""),
+            ColumnKind::Uuid | ColumnKind::SimpleUuid => (name, format!("hex({column})"), ""),
             ColumnKind::Other => (
                 format!("CASE typeof({column}) WHEN 'blob' THEN {bytes} ELSE {name} END"),
                 format!("hex({column})"),
