@@ -92,10 +92,8 @@ fn is_skipped(field: &Field) -> bool {
 /// A field that `#[sea_orm::model]`, below this attribute, is going to remove.
 fn is_relation(field: &Field, item: &Item) -> bool {
     let is_model = |attribute: &Attribute| {
-        let path = attribute.path();
-        path.segments.len() == 2
-            && path.segments[0].ident == "sea_orm"
-            && path.segments[1].ident == "model"
+        let last = attribute.path().segments.last();
+        last.is_some_and(|name| name.ident == "model")
     };
     item.attributes.iter().any(is_model) && names(&field.ty, &["HasOne", "HasMany", "BelongsTo"])
 }

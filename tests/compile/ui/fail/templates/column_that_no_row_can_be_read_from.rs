@@ -4,7 +4,6 @@ use roan::purge_on;
 #[purge_on(table = "posts", from_row)]
 struct Post {
     published: bool,
-    title: &'static str,
     status: Status,
 }
 
