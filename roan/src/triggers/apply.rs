@@ -291,6 +291,14 @@ mod tests {
             Some(hyphenated)
         );
         assert_eq!(uuid(hyphenated).as_deref(), Some(hyphenated));
+        let column = Column {
+            field: "id",
+            name: "id",
+            kind: ColumnKind::SimpleUuid,
+        };
+        let row = Map::from_iter([("id".to_owned(), Value::from(hyphenated))]);
+        let simple = "67e5504410b1426f9247bb680e5fe0c8";
+        assert_eq!(text(&column, &row), Ok(Some(simple.to_owned())));
         assert_eq!(uuid("67e55044"), None);
         assert_eq!(uuid("é7e55044-10b1-426f-9247-bb680e5fe0c"), None);
     }
