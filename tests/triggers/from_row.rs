@@ -477,6 +477,22 @@ async fn a_row_that_another_version_may_read_is_left_to_it(place: Place) {
     run(&mut client, "UPDATE articles SET status = 'gone'").await;
     let left = "SELECT count(*) FROM roan_outbox WHERE state = 5";
     wait_for_count(&mut client, left, 1).await;
+    // What triggers of other rules have stored, as those of the version before this one.
+    let other = "INSERT INTO roan_outbox (payload)
+        SELECT replace(payload, '\"rules\":\"', '\"rules\":\"x') FROM roan_outbox WHERE state = 2";
+    client.run(other).await.unwrap();
+    wait_for_count(&mut client, left, 2).await;
+    assert!(watched.roan.outbox().dead(10).await.unwrap().is_empty());
+    let _ = watched.roan.shutdown(LONG).await;
+    // Nobody comes who can read the one and knows the rules of the other.
+    let grace = Duration::from_millis(1);
+    let watched = Watched::start(place.triggered().await.grace_period(grace));
+    let errors = dead(&watched, 1).await;
+    assert!(
+        errors[0].contains(r#"column "status" contains "gone""#),
+        "{errors:?}"
+    );
+    wait_for_count(&mut client, left, 0).await;
     assert!(watched.roan.outbox().dead(10).await.unwrap().is_empty());
 }
 
