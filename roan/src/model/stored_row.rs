@@ -41,17 +41,10 @@ pub fn yield_targets<M: Model>(row: &M, rules: &[usize], out: &mut Targets<'_>) 
     note = "put `#[derive(serde::Deserialize)]` on `{Self}`, enable the feature `serde` of its crate, or remove `from_row`",
     note = "a struct with fewer fields may have the rules instead: several types can have the same `table`"
 )]
-pub trait ReadColumn: Sized {
-    #[doc(hidden)]
-    fn read(value: StoredValue<'_>) -> Result<Self, serde_json::Error>;
-}
+pub trait ReadColumn: DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
-impl<T: DeserializeOwned> ReadColumn for T {
-    fn read(value: StoredValue<'_>) -> Result<Self, serde_json::Error> {
-        T::deserialize(value)
-    }
-}
+impl<T: DeserializeOwned> ReadColumn for T {}
 
 /// A row that a trigger stored: each value as the database renders it.
 #[derive(Debug)]
@@ -72,7 +65,7 @@ impl<'a> StoredRow<'a> {
         match self.values.get(column.name) {
             Some(Value::String(text)) if is_document::<T>() => document(text),
             Some(Value::String(text)) => read_text(text),
-            Some(value) => T::read(StoredValue::Json(value)),
+            Some(value) => T::deserialize(StoredValue::Json(value)),
             None => self.read_bytes(column),
         }
         .map_err(|error| self.refusal(column, &error))
@@ -84,7 +77,7 @@ impl<'a> StoredRow<'a> {
         let column = &self.columns[number];
         match self.values.get(column.name) {
             Some(Value::String(text)) => document(text),
-            Some(value) => T::read(StoredValue::Json(value)),
+            Some(value) => T::deserialize(StoredValue::Json(value)),
             None => self.read_bytes(column),
         }
         .map_err(|error| self.refusal(column, &error))
@@ -100,11 +93,11 @@ impl<'a> StoredRow<'a> {
             ));
         };
         if value.is_null() {
-            return T::read(StoredValue::Json(value));
+            return T::deserialize(StoredValue::Json(value));
         }
         let bytes = value.as_str().and_then(from_hex);
         let bytes = bytes.ok_or_else(|| serde_json::Error::custom("its bytes are not hexadecimal"));
-        T::read(StoredValue::Bytes(&bytes?))
+        T::deserialize(StoredValue::Bytes(&bytes?))
     }
 
     fn refusal(&self, column: &Column, error: &serde_json::Error) -> RowError {
@@ -136,18 +129,18 @@ fn is_document<T>() -> bool {
 }
 
 fn document<T: ReadColumn>(text: &str) -> Result<T, serde_json::Error> {
-    T::read(StoredValue::Json(&serde_json::from_str(text)?))
+    T::deserialize(StoredValue::Json(&serde_json::from_str(text)?))
 }
 
 /// Types of time read one spelling each.
 fn read_text<T: ReadColumn>(text: &str) -> Result<T, serde_json::Error> {
-    let read = T::read(StoredValue::Text(text));
+    let read = T::deserialize(StoredValue::Text(text));
     if read.is_ok() {
         return read;
     }
     let others = spellings(text).into_iter();
     others
-        .filter_map(|other| T::read(StoredValue::Text(&other)).ok())
+        .filter_map(|other| T::deserialize(StoredValue::Text(&other)).ok())
         .next()
         .map_or(read, Ok)
 }

@@ -9,7 +9,7 @@ use serde_json::{Error, Value};
 
 /// A value of a column.
 #[derive(Debug, Clone, Copy)]
-pub enum StoredValue<'a> {
+pub(super) enum StoredValue<'a> {
     /// What PostgreSQL or another program has stored as JSON: not a text.
     Json(&'a Value),
     /// The text of whatever it is.
