@@ -27,6 +27,56 @@ on_each_database!(
     rows_of_other_programs,
 );
 
+/// Foreign keys fire no trigger there: those of the parent store the rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_go_with_others_in_mysql() {
+    let place = Place::new(Dialect::MySql).await;
+    let mut client = place.connect().await;
+    for sql in [
+        "CREATE TABLE blogs (id bigint PRIMARY KEY)",
+        "INSERT INTO blogs VALUES (1)",
+        "ALTER TABLE articles ADD blog bigint NULL DEFAULT 1,
+            ADD FOREIGN KEY (blog) REFERENCES blogs (id) ON DELETE CASCADE",
+    ] {
+        run(&mut client, sql).await;
+    }
+    let (watched, mut client) = place.start().await;
+    let article = some_article();
+    write(&mut client, INSERT, &article).await;
+    watched.purged().await;
+    agree_after(&watched, &mut client, "DELETE FROM blogs", || {
+        roan::deleted(&article)
+    })
+    .await;
+}
+
+/// A text of PostgreSQL has at most 1 GB, and the relay takes many payloads at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_long_rows_of_one_statement_are_many_payloads() {
+    let place = Place::new(Dialect::Postgres).await;
+    let (watched, mut client) = place.start().await;
+    write(&mut client, INSERT, &some_article()).await;
+    watched.purged().await;
+    let insert = "INSERT INTO articles (slug, status, level, published, views, rating, price, author, meta, note, written, day, id)
+        SELECT n::text, status, level, published, views, rating, price, author, meta,
+            repeat('x', 12000), written, day, gen_random_uuid()
+        FROM articles, generate_series(1, 450) AS n";
+    client.run(insert).await.unwrap();
+    let payloads =
+        "SELECT count(*), max(length(payload)) FROM roan_outbox WHERE length(payload) > 100000";
+    let counted = client.numbers(payloads).await.unwrap();
+    assert!(
+        counted[0][0] >= 2 && counted[0][1] < 5_000_000,
+        "{counted:?}"
+    );
+    let purged = watched.purged().await;
+    let live: Vec<_> = purged
+        .iter()
+        .filter(|page| page.starts_with("/now"))
+        .collect();
+    assert_eq!(live.len(), 450);
+}
+
 /// Whose text depends on the session, and lacks digits.
 #[tokio::test(flavor = "multi_thread")]
 async fn times_and_floats_of_mysql() {
@@ -106,7 +156,11 @@ impl Article {
     /// A page that names each field, byte for byte.
     fn everything(&self) -> [String; 1] {
         let text = format!("{self:?}");
-        let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let digit = |number: u8| char::from_digit(number.into(), 16).unwrap();
+        let digits = text
+            .bytes()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        let digits = String::from_iter(digits);
         [format!("/all/{digits}")]
     }
 }
