@@ -37,7 +37,7 @@ use proc_macro::TokenStream;
 ///
 /// EVENT    create | update | update(FIELD, ...) | delete | save
 /// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...) | related(MODEL, ...)
-/// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | crate = PATH
+/// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | from_row | crate = PATH
 /// ```
 ///
 /// An attribute has at least one event and one target. Each target makes one rule. Events and options apply to all
@@ -93,8 +93,12 @@ use proc_macro::TokenStream;
 ///   may be alone, `#[purge_on(table = "posts")]`. The default is the name in the attributes of SeaORM and Diesel, else the
 ///   type's name in snake case with an `s`. Columns have the names of the fields, or those of
 ///   `#[sea_orm(column_name = "...")]`, `#[diesel(column_name = ...)]` and `#[sqlx(rename = "...")]`. With `table`, each
-///   field in a template must be a text, an integer or, with the feature `uuid`, a `uuid::Uuid`; `{field.to_string()}`
-///   leaves a rule to hooks.
+///   field in a template must be a text, an integer or, with the feature `uuid`, a `uuid::Uuid`, unless there is `from_row`;
+///   `{field.to_string()}` leaves a rule to hooks.
+/// - `from_row`: the type can be made from a row of its table. Then triggers serve rules with `when`, `urls`, methods, fields
+///   of fields and values of any type, too: they store all columns of the type, and the relay makes the value and evaluates
+///   the rules as a hook does (`roan::triggers`). Each field's type must implement `serde::Deserialize`; the type itself need
+///   not. Write it once for a type; it may be alone, `#[purge_on(table = "posts", from_row)]`.
 /// - `crate = path`: the path of `roan`, if it is not `::roan`. Write it once for a type.
 ///
 /// # Templates
@@ -143,6 +147,7 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let libraries = purge_on::Libraries {
         tables: cfg!(feature = "tables"),
         sea_orm: cfg!(feature = "sea-orm"),
+        rows: cfg!(feature = "rows"),
     };
     purge_on::expand(arguments.into(), item.into(), libraries).into()
 }

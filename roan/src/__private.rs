@@ -6,9 +6,12 @@ pub use crate::model::{
     Column, ColumnKind, ColumnOf, ColumnValue, Model, NoColumnValue, OptionalUrlValue, RowPiece,
     RowRule, Table, Targets, UrlValue, Watched, differ, link, when,
 };
+#[cfg(feature = "_sql")]
+pub use crate::model::{FromRow, ReadColumn, RowError, StoredRow, yield_targets};
 pub use crate::registry::announce;
 pub use core::module_path;
 pub use core::option::Option::{self, None, Some};
+pub use core::result::Result;
 pub use roan_macros::url;
 
 use crate::base::event::Events;
@@ -50,6 +53,12 @@ macro_rules! __register {
             static REGISTER: extern "C" fn() = $crate::__private::announce::<$model>;
         };
     };
+}
+
+/// The value of a field that is not a column.
+#[must_use]
+pub fn default<T: Default>() -> T {
+    T::default()
 }
 
 /// For the tests of the attribute: the targets of rule number `rule` for a row.

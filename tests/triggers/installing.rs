@@ -257,7 +257,7 @@ async fn rules_that_are_left_to_hooks_yield_nothing(place: Place) {
     for (refusal, words) in refused.iter().zip([
         "`when = self.shown` needs a value of the type",
         "`urls = Self::pages` needs a value of the type",
-        "`{id()}` needs a value of the type: name a column",
+        "`{id()}` needs a value of the type: write `from_row` in a `#[purge_on(...)]` of `Draft`",
         "the database's text of `shown` may differ from that of its `Display`",
     ]) {
         assert!(refusal.contains(words), "{refusal}");

@@ -21,6 +21,8 @@ pub(crate) struct Args {
     pub(crate) site: Option<LitStr>,
     /// The table of the type. It belongs to the type, as `crate` does.
     pub(crate) table: Option<LitStr>,
+    /// `from_row`, which belongs to the type, too.
+    pub(crate) from_row: Option<Ident>,
     pub(crate) krate: Option<Path>,
     /// Whether a part could not be parsed. A missing part may then only be misspelt.
     pub(crate) is_broken: bool,
@@ -72,6 +74,7 @@ impl Args {
             when: None,
             site: None,
             table: None,
+            from_row: None,
             krate: None,
             is_broken: false,
         };
@@ -174,9 +177,20 @@ impl Args {
         all.parse2(content).map_err(|_| wrong_form())
     }
 
+    fn parse_from_row(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
+        if !input.is_empty() && !input.peek(Token![,]) {
+            let told = "`from_row` does not take a value: write `from_row` alone";
+            return Err(Error::new(word.span(), told));
+        }
+        let told = "`from_row` is given twice in this attribute: remove one";
+        once(&mut self.from_row, word.clone(), word, told)
+    }
+
     fn parse_key(&mut self, key: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {
-        if key == Key::Related {
-            return self.parse_related(word, input);
+        match key {
+            Key::Related => return self.parse_related(word, input),
+            Key::FromRow => return self.parse_from_row(word, input),
+            _ => {}
         }
         let wrong_form = || {
             let told = format!("`{word}` takes a value after `=`: write `{}`", key.usage());
@@ -193,8 +207,8 @@ impl Args {
             Key::Url => self.targets.push(TargetArg::Url(parse_text(key, input)?)),
             Key::Tag => self.targets.push(TargetArg::Tag(parse_text(key, input)?)),
             Key::Urls => self.targets.push(TargetArg::Urls(parse_function(input)?)),
-            // Parsed above: it does not have a `=`.
-            Key::Related => {}
+            // Parsed above: they do not have a `=`.
+            Key::Related | Key::FromRow => {}
             Key::When => {
                 let told = "`when` is given twice in this attribute: join the conditions with `&&`";
                 once(&mut self.when, parse_condition(input)?, word, told)?;
@@ -378,8 +392,12 @@ fn text_alone(text: &str) -> String {
     } else if let Some(event) = event() {
         format!("an event does not have quotes: write `{}`", event.name())
     } else if let Some(key) = key() {
+        let has_value = match key {
+            Key::FromRow => "",
+            _ => ", and it has a value",
+        };
         format!(
-            "a key does not have quotes, and it has a value: write `{}`",
+            "a key does not have quotes{has_value}: write `{}`",
             key.usage()
         )
     } else {

@@ -4,6 +4,7 @@ use quote::ToTokens;
 use syn::Type;
 
 use super::args::{Args, EventArg};
+use super::from_row;
 use super::item::{Field, Item, member_name};
 use super::key::Event;
 use super::literal;
@@ -16,8 +17,9 @@ use crate::legality::{self, Flaw};
 
 /// `#[purge_on]`, `#[purge_on(url = "/posts")]`, `#[purge_on(save)]`
 pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
-    // `#[purge_on(table = "posts")]` describes the type, and is not a rule.
-    let says_of_type = args.table.is_some() && args.events.is_empty() && args.targets.is_empty();
+    // `#[purge_on(table = "posts", from_row)]` describes the type, and is not a rule.
+    let describes = args.table.is_some() || args.from_row.is_some();
+    let says_of_type = describes && args.events.is_empty() && args.targets.is_empty();
     if args.is_broken || says_of_type {
         return;
     }
@@ -108,6 +110,36 @@ pub(crate) fn table_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostic
                 item.name()
             );
             diagnostics.report(table, told);
+        }
+    }
+}
+
+/// `from_row` on an enum, a tuple struct or a generic type, or on one with fields that are more than a column.
+pub(crate) fn from_row_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostics) {
+    let words: Vec<_> = all
+        .iter()
+        .filter_map(|args| args.from_row.as_ref())
+        .collect();
+    let Some(first) = words.first() else {
+        return;
+    };
+    if !item.can_be_table() {
+        for word in words {
+            let told = format!(
+                "`{}` cannot be read from a row: `from_row` needs a struct with named fields, without parameters and lifetimes",
+                item.name()
+            );
+            diagnostics.report(word, told);
+        }
+        return;
+    }
+    for field in &item.fields {
+        if let Some(attribute) = from_row::nested(field) {
+            let told = format!(
+                "`from_row` reads one column into each field, but `{}` is made of several (`{attribute}`): put the rules on a second struct for the same table, with a field for each column that they need",
+                field.name
+            );
+            diagnostics.report(first, told);
         }
     }
 }

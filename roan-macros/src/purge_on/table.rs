@@ -8,6 +8,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, Index, Lit, LitStr, Token};
 
+use super::from_row::{FromRow, Reading};
 use super::item::{Field, Item, member_name};
 use super::rule::{Rule, Target};
 use super::source;
@@ -20,6 +21,8 @@ pub(crate) struct Table<'a> {
     is_named: bool,
     key: Vec<String>,
     columns: Vec<Column<'a>>,
+    reading: Reading,
+    from_row: FromRow<'a>,
 }
 
 struct Column<'a> {
@@ -31,7 +34,12 @@ struct Column<'a> {
 
 impl<'a> Table<'a> {
     /// `None` for a type that cannot be a table.
-    pub(crate) fn of(item: &'a Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
+    pub(crate) fn of(
+        item: &'a Item,
+        rules: &[Rule<'_>],
+        named: Option<&LitStr>,
+        reading: Reading,
+    ) -> Option<Self> {
         if !item.can_be_table() {
             return None;
         }
@@ -63,6 +71,8 @@ impl<'a> Table<'a> {
             name: named.map_or_else(|| name(item), LitStr::value),
             is_named: named.is_some(),
             key: key(item, column),
+            reading,
+            from_row: FromRow::of(item, column),
             columns: columns.collect(),
         })
     }
@@ -75,12 +85,20 @@ impl<'a> Table<'a> {
             quote!(__roan::Column { field: #field, name: #name, kind: #kind })
         });
         let rows = rules.iter().map(|rule| self.row_rule(rule));
+        let from_row = self.reading.is_supported.then(|| {
+            let from_row = match self.reading.is_wanted {
+                true => self.from_row.tokens(),
+                false => quote!(__roan::None),
+            };
+            quote!(from_row: #from_row,)
+        });
         quote! {
             __roan::Table {
                 name: #name,
                 key: &[#(#key),*],
                 columns: &[#(#columns),*],
                 rows: &[#(#rows),*],
+                #from_row
             }
         }
     }
@@ -89,7 +107,7 @@ impl<'a> Table<'a> {
         let ty = &column.field.ty;
         if !column.is_filling {
             quote!(__roan::ColumnKind::Other)
-        } else if self.is_named {
+        } else if self.is_named && !self.reading.is_wanted {
             // `table = ...` requests triggers, so a type that they cannot store is a mistake.
             quote!(<#ty as __roan::ColumnValue>::KIND)
         } else {
@@ -99,6 +117,9 @@ impl<'a> Table<'a> {
 
     /// How the rule makes its target from the columns.
     fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
+        if matches!(rule.target, Target::Related(_)) {
+            return quote!(__roan::RowRule::Related);
+        }
         if let Some(what) = needs_value(rule) {
             return quote!(__roan::RowRule::Value(#what));
         }
@@ -226,7 +247,7 @@ pub(crate) fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = 
     of_libraries.flat_map(move |attribute| said_by(attribute, key))
 }
 
-fn said_by(attribute: &Attribute, key: &str) -> Vec<Option<String>> {
+pub(crate) fn said_by(attribute: &Attribute, key: &str) -> Vec<Option<String>> {
     let mut said = Vec::new();
     if let Ok(list) = attribute.meta.require_list() {
         // The library itself reports invalid attributes.
@@ -291,7 +312,7 @@ mod tests {
         let args = Args::parse(arguments, Span::call_site(), &mut diagnostics);
         let item = Annotated::parse(item, &mut diagnostics).item?;
         let rules = Rule::lower(&args, &mut diagnostics);
-        let table = Table::of(&item, &rules, args.table.as_ref())?;
+        let table = Table::of(&item, &rules, args.table.as_ref(), Reading::default())?;
         let column = |column: &Column<'_>| format!("{} = {}", column.field.name, column.name);
         let columns: Vec<_> = table.columns.iter().map(column).collect();
         Some((table.name, table.key.join(", "), columns.join(", ")))

@@ -16,7 +16,7 @@ use crate::base::rule::{Rule, RuleTarget};
 use crate::model::{Model, Table};
 
 #[cfg(feature = "_sql")]
-pub(crate) use tables::TableEntry;
+pub(crate) use tables::{TableEntry, Way};
 
 /// A registered model.
 #[derive(Debug, Clone, Copy)]

@@ -96,7 +96,7 @@ fn fired(outbox: &Outbox, key: &ForeignKey, entry: &TableEntry, event: Event) ->
             || watched.any(|column| key.has(column.name));
         rule.events().contains(event)
             && is_changed
-            && !(has_triggers && entry.pieces(*number).is_some())
+            && !(has_triggers && entry.way(*number).is_some())
     });
     let mut rules: Vec<_> = rules.map(|(_, rule)| rule.to_string()).collect();
     if !has_triggers && run_time::events_of((entry.model)()).contains(event) {

@@ -67,7 +67,34 @@ pub(crate) struct ForeignKey {
     pub(crate) on_update: String,
 }
 
+/// A column whose text in MySQL is not its value. The table has the name that rules use.
+#[derive(Debug)]
+pub(crate) struct FoundColumn {
+    pub(crate) table: String,
+    pub(crate) name: String,
+    pub(crate) is_timestamp: bool,
+}
+
 impl Store {
+    /// The columns of MySQL whose texts depend on the session's time zone (`TIMESTAMP`) or lack digits (`FLOAT`).
+    pub(crate) async fn column_types(&mut self) -> Result<Vec<FoundColumn>> {
+        if self.dialect != Dialect::MySql {
+            return Ok(Vec::new());
+        }
+        let sql = "SELECT IF(table_schema = DATABASE(), table_name, CONCAT(table_schema, '.', table_name)), \
+                 column_name, data_type = 'timestamp' \
+             FROM information_schema.columns WHERE data_type IN ('timestamp', 'float')";
+        let rows = self.connection.rows(sql, &[]).await?;
+        let found = rows.iter().map(|row| {
+            Ok(FoundColumn {
+                table: row.shown(0)?,
+                name: row.shown(1)?,
+                is_timestamp: row.int(2)? != 0,
+            })
+        });
+        found.collect()
+    }
+
     /// The foreign keys.
     pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
         let sql = match self.dialect {

@@ -19,7 +19,7 @@ use super::schema::{self, migrations};
 use crate::base::cause::Cause;
 
 pub(crate) use admin::DeadRow;
-pub(crate) use catalog::{ForeignKey, FoundTrigger};
+pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 pub use fence::{Checked, Epoch};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
