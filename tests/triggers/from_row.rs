@@ -45,7 +45,7 @@ async fn rows_that_go_with_others_in_mysql() {
     write(&mut client, INSERT, &article).await;
     watched.purged().await;
     agree_after(&watched, &mut client, "DELETE FROM blogs", || {
-        roan::deleted(&article)
+        roan::deleted(&article);
     })
     .await;
 }

@@ -172,10 +172,9 @@ impl FilesNode {
         let unlinked = blocking(move || {
             let mut all = Unlinked::Missing;
             for key in &keys {
-                match folder.unlink(key)? {
-                    Unlinked::Missing => {}
-                    one if all == Unlinked::OneVariant => drop(one),
-                    one => all = one,
+                let one = folder.unlink(key)?;
+                if one != Unlinked::Missing && all != Unlinked::OneVariant {
+                    all = one;
                 }
             }
             Ok(all)
