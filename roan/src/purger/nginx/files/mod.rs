@@ -170,15 +170,9 @@ impl FilesNode {
         let keys = self.key.keys(site, request.target().as_str());
         let folder = Arc::clone(&self.folder);
         let unlinked = blocking(move || {
-            let mut all = Unlinked::Missing;
-            for key in &keys {
-                match folder.unlink(key)? {
-                    Unlinked::Missing => {}
-                    one if all == Unlinked::OneVariant => drop(one),
-                    one => all = one,
-                }
-            }
-            Ok(all)
+            keys.iter().try_fold(Unlinked::Missing, |worst, key| {
+                folder.unlink(key).map(|one| worst.max(one))
+            })
         });
         let outcome = match unlinked.await {
             Ok(Unlinked::Yes) => Outcome::Purged,
