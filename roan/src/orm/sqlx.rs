@@ -35,7 +35,7 @@
 //!
 //! # Upserts
 //!
-//! Read the row that an upsert may change, and lock it (`FOR UPDATE`, where the database has it). If it was there, call
+//! Read the row that an upsert may change, and lock it (`FOR NO KEY UPDATE`; MySQL: `FOR UPDATE`). If it was there, call
 //! `new.updated(&old, ..)`. If not, another writer may have inserted it in between: call `new.saved(..)`, which fires the
 //! rules for `create` and for `update`. On MySQL, lock a row only after you have seen it: a lock on a row that does not
 //! exist makes other inserts wait.
@@ -54,7 +54,7 @@
 //! # #[cfg(feature = "postgres")]
 //! async fn import(pool: &sqlx::PgPool, id: i64, slug: &str) -> Result<(), sqlx::Error> {
 //!     let mut tx = pool.begin().await?;
-//!     let old: Option<Post> = sqlx::query_as("SELECT * FROM posts WHERE id = $1 FOR UPDATE")
+//!     let old: Option<Post> = sqlx::query_as("SELECT * FROM posts WHERE id = $1 FOR NO KEY UPDATE")
 //!         .bind(id)
 //!         .fetch_optional(&mut *tx)
 //!         .await?;

@@ -16,15 +16,16 @@ use sea_orm::{
     UpdateMany, UpdateOne, ValidatedDeleteOne, ValidatedUpdateOne,
 };
 
-use self::affected::affected;
+use self::affected::{affected, keys_after};
 use self::inserted::{UNKNOWN_KEYS, insert};
-use self::upsert::{Upsert, changes};
+use self::upsert::Upsert;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
 use super::rows::{EntityOf, ModelOf, by_keys, key_of};
 #[cfg(feature = "_sql")]
 use super::write::{State, write_own};
 use super::write::{is_durable, send, write};
+use crate::base::target::Target;
 use crate::hooks;
 
 /// Runs a statement of an entity, and purges what shows its rows: `exec_and_purge` in place of `exec`,
@@ -75,7 +76,8 @@ pub trait PurgeExt: sealed::Sealed + Sized {
     /// # Errors
     ///
     /// When the database refuses the statement, or the row of the outbox; nothing is written then.
-    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known.
+    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known: for an update, because a key is
+    /// made of a column that is set before it.
     fn exec_and_purge<C>(self, db: &C) -> impl Future<Output = Result<Self::Rows, DbErr>> + Send
     where
         C: TransactionTrait + Send;
@@ -117,8 +119,7 @@ where
             }
             _ => self.exec_with_returning(&tx).await?,
         };
-        let new = slice::from_ref(&model);
-        commit::<C, _>(tx, changes(upsert.as_ref(), new)).await?;
+        commit_inserted::<C, _>(tx, upsert, slice::from_ref(&model)).await?;
         Ok(model)
     }
 }
@@ -144,7 +145,7 @@ where
             }
             _ => insert(&tx, self).await?,
         };
-        commit::<C, _>(tx, changes(upsert.as_ref(), &models)).await?;
+        commit_inserted::<C, _>(tx, upsert, &models).await?;
         Ok(models)
     }
 }
@@ -177,7 +178,7 @@ where
             }
             _ => return Err(DbErr::Custom(UNKNOWN_KEYS.to_owned())),
         };
-        commit::<C, _>(tx, changes(upsert.as_ref(), &models)).await?;
+        commit_inserted::<C, _>(tx, upsert, &models).await?;
         Ok(models)
     }
 }
@@ -242,8 +243,9 @@ where
         let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
             self.exec_with_returning(&tx).await?
         } else {
+            let statement = self.as_query();
+            let keys = keys_after::<E, _>(&tx, statement, &of_all::<E>(statement)).await?;
             self.exec(&tx).await?;
-            let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
         commit::<C, _>(tx, paired(&old, &new)).await?;
@@ -281,15 +283,26 @@ macro_rules! delete {
                 C: TransactionTrait + Send,
             {
                 let tx = begin(db).await?;
-                let models = if tx.support_returning() {
+                let (returns, follows) = (tx.support_returning(), E::Model::FOLLOWS_RELATIONS);
+                let mut rows = Vec::new();
+                if follows || !returns {
+                    let all = E::delete_many();
+                    rows = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
+                }
+                // The database may delete those rows, too.
+                let related = if follows {
+                    of_related(&tx, &rows.iter().map(Change::Deleted).collect::<Vec<_>>()).await?
+                } else {
+                    Vec::new()
+                };
+                let models = if returns {
                     self.exec_with_returning(&tx).await?
                 } else {
-                    let all = E::delete_many();
-                    let rows = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
                     self.exec(&tx).await?;
                     $from(rows)
                 };
-                commit::<C, _>(tx, models.iter().map(Change::Deleted).collect()).await?;
+                let changes = models.iter().map(Change::Deleted).collect();
+                commit_with::<C, _>(tx, changes, related).await?;
                 Ok(models)
             }
         }
@@ -320,15 +333,20 @@ where
     if statement.get_values().is_empty() {
         return Ok(Vec::new());
     }
+    affected::<E, _>(tx, statement, &of_all::<E>(statement)).await
+}
+
+/// The update without its conditions.
+fn of_all<E: EntityTrait>(statement: &UpdateStatement) -> UpdateStatement {
     let mut all = UpdateStatement::new();
     all.table(E::default().table_ref());
     for (column, value) in statement.get_values() {
         all.value(column.clone(), (**value).clone());
     }
-    affected::<E, _>(tx, statement, &all).await
+    all
 }
 
-/// Pairs the rows by their keys. One whose key has changed has no other half.
+/// Pairs the rows by their keys. One whose key has changed has no other half, so any of its fields may have changed.
 fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
     let mut by_key: HashMap<String, &M> = old
         .iter()
@@ -337,15 +355,59 @@ fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
     let mut changes = Vec::with_capacity(new.len());
     for row in new {
         let old = by_key.remove(&format!("{:?}", key_of(row)));
-        changes.push(Change::Updated(old.unwrap_or(row), row));
+        changes.push(match old {
+            Some(old) => Change::Updated(old, row),
+            None => Change::Saved(row),
+        });
     }
-    let gone = by_key.into_values().map(|row| Change::Updated(row, row));
-    changes.extend(gone);
+    changes.extend(by_key.into_values().map(Change::Saved));
     changes
 }
 
-/// Ends the transaction of a statement, with the purges in it or after it.
+async fn of_related<C, M>(tx: &C, changes: &[Change<'_, M>]) -> Result<Vec<Target>, DbErr>
+where
+    C: ConnectionTrait,
+    M: Relations,
+{
+    match dispatcher() {
+        Some(roan) => related(&roan, changes, tx).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Ends the transaction of an insert, which has written these rows.
+async fn commit_inserted<C, E>(
+    tx: C::Transaction,
+    upsert: Option<Upsert<E>>,
+    new: &[E::Model],
+) -> Result<(), DbErr>
+where
+    C: TransactionTrait,
+    E: EntityTrait,
+    E::Model: Relations,
+{
+    let Some(mut upsert) = upsert else {
+        return commit::<C, _>(tx, new.iter().map(Change::Created).collect()).await;
+    };
+    upsert.drop_left_alone(&tx, new).await?;
+    let related = upsert.take_related();
+    commit_with::<C, _>(tx, upsert.changes(new), related).await
+}
+
 async fn commit<C, M>(tx: C::Transaction, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
+where
+    C: TransactionTrait,
+    M: Relations,
+{
+    commit_with::<C, M>(tx, changes, Vec::new()).await
+}
+
+/// Ends the transaction of a statement, with the purges in it or after it.
+async fn commit_with<C, M>(
+    tx: C::Transaction,
+    changes: Vec<Change<'_, M>>,
+    mut targets: Vec<Target>,
+) -> Result<(), DbErr>
 where
     C: TransactionTrait,
     M: Relations,
@@ -353,7 +415,7 @@ where
     let Some(roan) = dispatcher() else {
         return tx.commit().await;
     };
-    let mut targets = hooks::recorded(&roan, || {
+    targets.extend(hooks::recorded(&roan, || {
         for change in &changes {
             match *change {
                 Change::Created(new) => hooks::created(new),
@@ -362,7 +424,7 @@ where
                 Change::Deleted(old) => hooks::deleted(old),
             }
         }
-    });
+    }));
     targets.extend(related(&roan, &changes, &tx).await?);
     #[cfg(feature = "_sql")]
     if is_durable(&roan) && State::of::<C>() == State::Autocommit {

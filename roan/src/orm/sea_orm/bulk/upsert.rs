@@ -1,6 +1,7 @@
 //! The rows that an upsert may change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use sea_orm::sea_query::{InsertStatement, Value};
 use sea_orm::{
@@ -8,9 +9,11 @@ use sea_orm::{
     ModelTrait, PrimaryKeyToColumn, QueryFilter, Schema, Statement,
 };
 
-use super::super::related::Change;
+use super::super::related::{Change, Relations};
 use super::super::rows::{KEYS, begin_writing, by_keys, has_key, key_of, locked};
+use super::of_related;
 use super::values::{Written, written};
+use crate::base::target::Target;
 
 /// An `INSERT` that may change rows in place of making them.
 pub(super) struct Upsert<E: EntityTrait> {
@@ -18,9 +21,15 @@ pub(super) struct Upsert<E: EntityTrait> {
     same: Vec<Condition>,
     old: Vec<E::Model>,
     is_replace: bool,
+    /// What shows the rows that the database may delete together with those that are replaced.
+    related: Vec<Target>,
 }
 
-impl<E: EntityTrait> Upsert<E> {
+impl<E> Upsert<E>
+where
+    E: EntityTrait,
+    E::Model: Relations,
+{
     /// Reads the rows that the statement may change, and locks them; `None` for one that changes no row.
     ///
     /// SeaORM shows nobody the parts of a statement, but its text, where values are parameters.
@@ -37,10 +46,16 @@ impl<E: EntityTrait> Upsert<E> {
         }
         let same = same::<E>(&statement);
         let old = old::<E, C>(db, &same).await?;
+        let mut related = Vec::new();
+        if is_replace && E::Model::FOLLOWS_RELATIONS {
+            let deleted: Vec<_> = old.iter().map(Change::Deleted).collect();
+            related = of_related(db, &deleted).await?;
+        }
         Ok(Some(Self {
             same,
             old,
             is_replace,
+            related,
         }))
     }
 
@@ -69,9 +84,22 @@ impl<E: EntityTrait> Upsert<E> {
         self.old.iter().any(is_same)
     }
 
-    /// Pairs the rows by their keys. A new row without an old one may have been made by another writer in between.
-    fn changes<'a>(&'a self, new: &'a [E::Model]) -> Vec<Change<'a, E::Model>> {
-        let name = |row: &E::Model| format!("{:?}", key_of(row));
+    /// After the statement, which has written `new`: drops the old rows that are there still, but not written.
+    pub(super) async fn drop_left_alone<C>(&mut self, db: &C, new: &[E::Model]) -> Result<(), DbErr>
+    where
+        C: ConnectionTrait,
+    {
+        let written: HashSet<String> = new.iter().map(name).collect();
+        let others = self.old.iter().filter(|old| !written.contains(&name(*old)));
+        let there = by_keys::<E, C>(db, others.map(key_of).collect()).await?;
+        let there: HashSet<String> = there.iter().map(name).collect();
+        self.old.retain(|old| !there.contains(&name(old)));
+        Ok(())
+    }
+
+    /// Pairs the rows by their keys. A new row without an old one may have been made by another writer in between. An old
+    /// one without a new one has another key now.
+    pub(super) fn changes<'a>(&'a self, new: &'a [E::Model]) -> Vec<Change<'a, E::Model>> {
         let mut old: HashMap<String, &E::Model> =
             self.old.iter().map(|row| (name(row), row)).collect();
         let mut changes = Vec::with_capacity(new.len());
@@ -85,22 +113,20 @@ impl<E: EntityTrait> Upsert<E> {
             if self.is_replace {
                 Change::Deleted(row)
             } else {
-                Change::Updated(row, row)
+                Change::Saved(row)
             }
         }));
         changes
     }
+
+    /// What shows the rows that the database may have deleted together with those that were replaced.
+    pub(super) fn take_related(&mut self) -> Vec<Target> {
+        mem::take(&mut self.related)
+    }
 }
 
-/// What an insert has done to its rows.
-pub(super) fn changes<'a, E: EntityTrait>(
-    upsert: Option<&'a Upsert<E>>,
-    new: &'a [E::Model],
-) -> Vec<Change<'a, E::Model>> {
-    match upsert {
-        Some(upsert) => upsert.changes(new),
-        None => new.iter().map(Change::Created).collect(),
-    }
+fn name<M: ModelTrait>(row: &M) -> String {
+    format!("{:?}", key_of(row))
 }
 
 async fn old<E, C>(db: &C, same: &[Condition]) -> Result<Vec<E::Model>, DbErr>
