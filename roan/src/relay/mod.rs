@@ -26,7 +26,7 @@ use crate::outbox::payload;
 use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
-use crate::triggers::TriggerCheck;
+use crate::triggers::{Change, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
 
@@ -538,8 +538,8 @@ impl Relay {
             self.schedule.looked(Look::Counting, false, now);
         }
         if self.schedule.is_due(Look::Triggers, now) {
-            self.look_at_triggers(store).await?;
-            self.schedule.looked(Look::Triggers, false, now);
+            let again = self.look_at_triggers(store).await?;
+            self.schedule.looked(Look::Triggers, again, now);
         }
         if self.schedule.is_due(Look::Cleaning, now) {
             self.give_back_strangers(store).await?;
@@ -553,20 +553,21 @@ impl Relay {
         Ok(())
     }
 
-    async fn look_at_triggers(&mut self, store: &mut Store) -> Result<()> {
+    /// Returns whether to look again soon.
+    async fn look_at_triggers(&mut self, store: &mut Store) -> Result<bool> {
         let Some(triggers) = &mut self.triggers else {
-            return Ok(());
+            return Ok(false);
         };
         match triggers.look(store).await {
-            Ok(true) => self.link.set_trigger_errors(triggers.errors()),
-            Ok(false) => {}
+            Ok(Change::Confirmed) => self.link.set_trigger_errors(triggers.errors()),
+            Ok(change) => return Ok(change == Change::Unconfirmed),
             // It is about the catalog, and not about the outbox: purges go on.
             Err(error) if error.as_database_error().is_some() => {
                 emit(|| tracing::warn!(target: "roan", %error, "cannot look at the triggers"));
             }
             Err(error) => return Err(error),
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn watch_backlog(&mut self, store: &mut Store) -> Result<()> {
