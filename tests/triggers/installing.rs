@@ -19,6 +19,7 @@ on_each_database!(
     a_column_that_is_not_there_is_told_before_it_can_harm,
     rules_that_are_left_to_hooks_yield_nothing,
     two_outboxes_of_one_database,
+    a_table_that_a_transaction_holds_is_told,
 );
 
 pub(crate) const INSERT: &str = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')";
@@ -256,7 +257,7 @@ async fn rules_that_are_left_to_hooks_yield_nothing(place: Place) {
     for (refusal, words) in refused.iter().zip([
         "`when = self.shown` needs a value of the type",
         "`urls = Self::pages` needs a value of the type",
-        "`{id()}` needs a value of the type: name a column",
+        "`{id()}` needs a value of the type: write `from_row` in a `#[purge_on(...)]` of `Draft`",
         "the database's text of `shown` may differ from that of its `Display`",
     ]) {
         assert!(refusal.contains(words), "{refusal}");
@@ -289,4 +290,20 @@ async fn two_outboxes_of_one_database(place: Place) {
             pages.map(str::to_owned).to_vec()
         )
     );
+}
+
+async fn a_table_that_a_transaction_holds_is_told(place: Place) {
+    if place.dialect == Dialect::Sqlite {
+        return; // whose file has one lock
+    }
+    let outbox = place.outbox().await;
+    let mut holder = place.connect().await;
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, INSERT).await;
+    let error = outbox.install_triggers().await.unwrap_err().to_string();
+    for words in ["has locked a table for 5 s", "try again after its end"] {
+        assert!(error.contains(words), "{error}");
+    }
+    run(&mut holder, "ROLLBACK").await;
+    outbox.install_triggers().await.unwrap();
 }

@@ -6,6 +6,7 @@
     reason = "these are tests"
 )]
 
+mod from_row;
 mod installing;
 mod life;
 mod logged;

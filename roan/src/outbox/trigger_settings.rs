@@ -62,7 +62,8 @@ impl Triggers {
 
     /// Ignores rules that SQL cannot express, instead of returning an error. Only hooks fire them. These are rules with
     /// `when`, `urls`, or a method or a field of a field in the template, and those with a column whose text in the
-    /// database may differ from that of its `Display`.
+    /// database may differ from that of its `Display`, if the model does not have
+    /// [`from_row`](crate::triggers#models-from-rows); and rules with `related`.
     pub fn leave_to_hooks(mut self) -> Self {
         self.leave_to_hooks = true;
         self
@@ -93,7 +94,7 @@ impl Triggers {
 pub enum TriggerError {
     /// Rules that need a value of the model's type.
     #[error(
-        "SQL cannot express these rules: change each, or leave them to hooks with `Triggers::leave_to_hooks`:{}",
+        "SQL cannot express these rules: change each as it says, or leave them to hooks with `Triggers::leave_to_hooks`:{}",
         listed(.0)
     )]
     Rules(

@@ -7,7 +7,7 @@ use super::plan::Plan;
 use crate::base::rule::Rule;
 use crate::outbox::Dialect;
 use crate::outbox::store::Store;
-use crate::registry::TableEntry;
+use crate::registry::{TableEntry, Way};
 
 /// The columns that a table of SQLite has without listing them.
 const ROW_ID: [&str; 3] = ["rowid", "oid", "_rowid_"];
@@ -67,10 +67,15 @@ fn readers<'a>(
     let columns = entry.table.columns;
     let rules = entry.rules.iter().enumerate();
     rules.filter_map(move |(number, rule)| {
-        let pieces = entry.pieces(number)?;
-        let filling = pieces.iter().filter_map(|piece| piece.column());
-        let filling = filling.map(|column| &columns[column]);
-        let mut named = filling.chain(entry.watched(number));
+        let filling: Vec<_> = match entry.way(number)? {
+            Way::Pieces(pieces) => {
+                let filling = pieces.iter().filter_map(|piece| piece.column());
+                filling.map(|column| &columns[column]).collect()
+            }
+            // The value needs all of them.
+            Way::Value(row) => row.columns.iter().collect(),
+        };
+        let mut named = filling.into_iter().chain(entry.watched(number));
         let column = named.find(|column| column.name == name)?;
         Some((column.field, rule))
     })

@@ -16,15 +16,17 @@ pub(super) async fn scripts(
     store: &mut Store,
 ) -> Result<Vec<Script>, OutboxError> {
     let wanted = wanted.clone().prefix(&outbox.prefix);
-    let mut scripts = wanted.scripts(outbox.dialect())?;
-    let keys = store.foreign_keys().await;
-    let keys = keys.map_err(OutboxError::of)?;
-    if !keys.is_empty() {
-        scripts.extend(cascade::scripts(
-            &Plan::all(&wanted)?,
-            &wanted.prefix,
-            &keys,
-        ));
+    let mut plans = Plan::all(&wanted)?;
+    if plans.iter().any(Plan::stores_values) {
+        let types = store.column_types().await.map_err(OutboxError::of)?;
+        plans.iter_mut().for_each(|plan| plan.learn(&types));
+    }
+    let mut scripts = wanted.scripts_of(&plans, outbox.dialect());
+    // The other databases fire triggers for the rows that a foreign key changes.
+    if outbox.dialect() == Dialect::MySql {
+        let keys = store.foreign_keys().await;
+        let keys = keys.map_err(OutboxError::of)?;
+        scripts.extend(cascade::scripts(&plans, &wanted.prefix, &keys));
     }
     Ok(scripts)
 }

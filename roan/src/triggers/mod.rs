@@ -34,11 +34,79 @@
 //! The names are those of `table = "..."`, else those in the attributes of SeaORM, Diesel and sqlx. Without either, the
 //! table is the type's name in snake case with an `s`. [`Triggers::without`] excludes a type that is not a table.
 //!
-//! A template can contain texts, integers and, with the feature `uuid`, UUIDs. If the model has `table = ...`, any other
-//! field type is a compile error. Otherwise [`sql`] returns an error that lists, with file and line, every rule that SQL
-//! cannot express: `when`, `urls`, methods. [`Triggers::leave_to_hooks`] leaves those rules to hooks.
+//! A template of columns can contain texts, integers and, with the feature `uuid`, UUIDs. If the model has `table = ...`,
+//! any other field type is a compile error. Otherwise [`sql`] returns an error that lists, with file and line, every rule
+//! that SQL cannot express: `when`, `urls`, methods, other types. Let the relay evaluate these rules by
+//! [`from_row`](self#models-from-rows), or leave them to hooks by [`Triggers::leave_to_hooks`]. The table in the
+//! [guide](crate::guide::rules) shows hooks and triggers side by side.
 //!
 //! An `update(title)` that does not change a title does not write anything.
+//!
+//! # Models from rows
+//!
+//! With `from_row`, the triggers store all columns of the model where a rule needs a value of it. The relay makes the value
+//! from the stored row, the old one and the new one, and evaluates the rules as a hook does:
+//!
+//! ```
+//! use std::fmt;
+//!
+//! use roan::purge_on;
+//!
+//! #[purge_on(save, delete, url = "/{status}/{slug}")]
+//! #[purge_on(save, delete, url = "/authors/{author()}", when = self.rating > 0.0)]
+//! #[purge_on(table = "posts", from_row)]
+//! struct Post { id: i64, slug: String, status: Status, rating: f64 }
+//!
+//! impl Post {
+//!     fn author(&self) -> &str {
+//!         self.slug.split('-').next().unwrap_or_default()
+//!     }
+//! }
+//!
+//! #[derive(serde::Deserialize)]
+//! #[serde(rename_all = "lowercase")] // as in the database: 'draft', 'live'
+//! enum Status { Draft, Live }
+//!
+//! impl fmt::Display for Status {
+//!     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+//!         f.write_str(match self {
+//!             Self::Draft => "drafts",
+//!             Self::Live => "posts",
+//!         })
+//!     }
+//! }
+//! ```
+//!
+//! - **Types:** each field's type must implement `serde::Deserialize`. The model need not; columns have the names above. An
+//!   enum is read by the name of its variant, so let serde's names be those of the database. A type stored as a number,
+//!   such as SeaORM's enums with `num_value`, needs `#[serde(try_from = "i32")]`.
+//! - **Fields without a column** are those with `#[sqlx(skip)]` or `#[sea_orm(ignore)]`: they have their default value.
+//! - **A value that cannot be read,** such as a variant that this version does not have, and a panic of your code are errors
+//!   of the row. Its other rules are purged. Another version of the program may read it, for [`Outbox::grace_period`]; then
+//!   it is dead, with the model, the column and the reason.
+//! - **Cost:** each write stores the old row and the new row. Several types can have one table: a second struct with the
+//!   rules and without the long columns keeps the outbox small. On MySQL and MariaDB, a row longer than 2 MB, or than a
+//!   sixth of `max_allowed_packet`, is not stored: it is dead, and the write goes on.
+//! - **Your code runs in the relay,** on the dispatcher's thread: it must not block. Roan sees that the text of a rule has
+//!   changed between two versions of the program, but not that a method has.
+//! - **On MySQL and MariaDB,** a `TIMESTAMP` is read in UTC. The text of [`sql`], which does not know the types of columns,
+//!   stores it in the time zone of the writer's session, and a `FLOAT` with six digits; the check at the start reports
+//!   this. Use `install_triggers` for such tables.
+//!
+//! # What databases store
+//!
+//! | field | PostgreSQL | MySQL, MariaDB | SQLite |
+//! |---|---|---|---|
+//! | `Uuid` | `uuid` | `binary(16)` (sqlx, SeaORM), `char(36)`, `char(32)`, MariaDB's `uuid` | a blob of 16 bytes (sqlx, SeaORM), a text |
+//! | `Hyphenated`, `Simple` of `uuid::fmt` | `uuid` | `char(36)`, `char(32)` (sqlx) | a text (sqlx) |
+//! | an enum | an enum type, a text | `ENUM`, a text | a text |
+//! | `bool` | `boolean` | `tinyint(1)`, `bit(1)`: not 0 | an integer that is not 0 |
+//! | bytes | `bytea` | `binary`, `varbinary`, `blob` | a blob |
+//! | JSON | `json`, `jsonb` | `json`, a text | a text |
+//! | a time | `timestamptz`, `timestamp` | `timestamp`, `datetime`, in UTC for a type with an offset | a text, in UTC if without an offset |
+//!
+//! Each form of a UUID has the same text. The other types need `from_row`. An integer or real number for a time is not
+//! read.
 //!
 //! # At the start, and while the program runs
 //!
@@ -88,6 +156,9 @@
 //! itself, only the rows next to the deleted row are purged.
 //!
 //! On SQLite, every writing program needs the JSON functions, which are built in since 3.38.
+//!
+//! Without a trigger nobody sees the rows that a foreign key deletes or changes. The start of an outbox logs the rules that
+//! this leaves out: see [`Outbox::accept_cascades`](crate::outbox::Outbox::accept_cascades).
 
 pub(crate) mod apply;
 mod cascade;
@@ -100,6 +171,7 @@ mod plan;
 mod postgres;
 mod script;
 mod sqlite;
+mod unseen;
 
 pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
@@ -107,6 +179,7 @@ pub(crate) use self::check::{Change, TriggerCheck};
 use self::plan::Plan;
 pub(crate) use self::plan::fingerprints;
 use self::script::{Script, Trigger};
+pub(crate) use self::unseen::check as check_cascades;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 
 /// Returns the SQL that creates the triggers for all tables of this program, for an outbox with the prefix `roan_`. It
@@ -189,13 +262,16 @@ impl Triggers {
                 problem: PREFIX,
             });
         }
-        let plans = Plan::all(self)?;
+        Ok(self.scripts_of(&Plan::all(self)?, dialect))
+    }
+
+    fn scripts_of(&self, plans: &[Plan], dialect: Dialect) -> Vec<Script> {
         let script = |plan: &Plan| match dialect {
             Dialect::Postgres => postgres::script(plan, &self.prefix),
             Dialect::MySql => mysql::script(plan, &self.prefix),
             Dialect::Sqlite => sqlite::script(plan, &self.prefix),
         };
-        Ok(plans.iter().map(script).collect())
+        plans.iter().map(script).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The statements of a table's triggers, and the parts that the dialects share.
 
-use super::plan::{Columns, Plan};
-use crate::model::ColumnKind;
+use super::plan::{Columns, Plan, Stored};
+use crate::model::bytes_name;
 use crate::outbox::Dialect;
 
 /// One trigger.
@@ -92,12 +92,23 @@ pub(super) fn quoted(dialect: Dialect, name: &str) -> String {
     }
 }
 
-/// `'slug', OLD.slug, 'id', OLD.id`, with each column as a text.
-pub(super) fn pairs(columns: &Columns, text: impl Fn(&str, ColumnKind) -> String) -> String {
-    let pairs = columns
-        .iter()
-        .map(|(name, kind)| format!("'{name}', {}", text(name, *kind)));
+/// `'slug', OLD.slug, 'id', OLD.id`, by a function that returns the expressions of a column's key and value.
+pub(super) fn pairs(columns: &Columns, pair: impl Fn(&str, Stored) -> (String, String)) -> String {
+    let pairs = columns.iter().map(|(name, stored)| {
+        let (key, value) = pair(name, *stored);
+        format!("{key}, {value}")
+    });
     pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a column as a text of SQL.
+pub(super) fn key(name: &str) -> String {
+    format!("'{name}'")
+}
+
+/// The key of bytes that are not a text.
+pub(super) fn bytes_key(name: &str) -> String {
+    key(&bytes_name(name))
 }
 
 /// Fails if the table or one of its columns is missing.

@@ -66,6 +66,9 @@ pub(crate) struct ForeignKey {
     pub(crate) name: String,
     pub(crate) child: String,
     pub(crate) parent: String,
+    /// The tables with their schemas.
+    full_child: String,
+    full_parent: String,
     /// The columns of the child and of the parent.
     pub(crate) columns: Vec<(String, String)>,
     /// `CASCADE`, `SET NULL`, ...
@@ -73,27 +76,109 @@ pub(crate) struct ForeignKey {
     pub(crate) on_update: String,
 }
 
+impl ForeignKey {
+    /// Whether this name of a table, with or without its schema, is that of the child.
+    pub(crate) fn is_of(&self, table: &str) -> bool {
+        table == self.child || table == self.full_child
+    }
+
+    pub(crate) fn refers_to(&self, table: &str) -> bool {
+        table == self.parent || table == self.full_parent
+    }
+}
+
+/// A column whose text in MySQL is not its value. The table has the name that rules use.
+#[derive(Debug)]
+pub(crate) struct FoundColumn {
+    pub(crate) table: String,
+    pub(crate) name: String,
+    pub(crate) is_timestamp: bool,
+}
+
 impl Store {
-    /// The foreign keys of MySQL, which does not fire triggers for them.
-    pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+    /// The columns of MySQL whose texts depend on the session's time zone (`TIMESTAMP`) or lack digits (`FLOAT`).
+    pub(crate) async fn column_types(&mut self) -> Result<Vec<FoundColumn>> {
         if self.dialect != Dialect::MySql {
             return Ok(Vec::new());
         }
-        let table = |schema: &str, table: &str| {
-            format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+        let sql = "SELECT IF(table_schema = DATABASE(), table_name, CONCAT(table_schema, '.', table_name)), \
+                 column_name, data_type = 'timestamp' \
+             FROM information_schema.columns WHERE data_type IN ('timestamp', 'float')";
+        let rows = self.connection.rows(sql, &[]).await?;
+        let found = rows.iter().map(|row| {
+            Ok(FoundColumn {
+                table: row.shown(0)?,
+                name: row.shown(1)?,
+                is_timestamp: row.int(2)? != 0,
+            })
+        });
+        found.collect()
+    }
+
+    /// The foreign keys.
+    pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+        let sql = match self.dialect {
+            Dialect::Postgres => {
+                let table = |name: &str| {
+                    format!(
+                        "CASE WHEN pg_table_is_visible({name}.oid) THEN {name}.relname::text \
+                         ELSE {name}n.nspname || '.' || {name}.relname END"
+                    )
+                };
+                let action = |column: &str| {
+                    format!(
+                        "CASE {column} WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' \
+                         WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END"
+                    )
+                };
+                format!(
+                    "SELECT f.conname::text, {}, {}, ca.attname::text, pa.attname::text, {}, {}, \
+                         cn.nspname || '.' || c.relname, pn.nspname || '.' || p.relname \
+                     FROM pg_constraint AS f \
+                     JOIN pg_class AS c ON c.oid = f.conrelid \
+                     JOIN pg_namespace AS cn ON cn.oid = c.relnamespace \
+                     JOIN pg_class AS p ON p.oid = f.confrelid \
+                     JOIN pg_namespace AS pn ON pn.oid = p.relnamespace \
+                     CROSS JOIN LATERAL unnest(f.conkey, f.confkey) \
+                         WITH ORDINALITY AS k (child, parent, number) \
+                     JOIN pg_attribute AS ca ON ca.attrelid = c.oid AND ca.attnum = k.child \
+                     JOIN pg_attribute AS pa ON pa.attrelid = p.oid AND pa.attnum = k.parent \
+                     WHERE f.contype = 'f' AND f.conparentid = 0 \
+                     ORDER BY c.oid, f.conname, k.number",
+                    table("c"),
+                    table("p"),
+                    action("f.confdeltype"),
+                    action("f.confupdtype"),
+                )
+            }
+            Dialect::MySql => {
+                let table = |schema: &str, table: &str| {
+                    format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+                };
+                let child = table("k.table_schema", "k.table_name");
+                let parent = table("k.referenced_table_schema", "k.referenced_table_name");
+                format!(
+                    "SELECT k.constraint_name, {child}, {parent}, k.column_name, \
+                         k.referenced_column_name, r.delete_rule, r.update_rule, \
+                         CONCAT(k.table_schema, '.', k.table_name), \
+                         CONCAT(k.referenced_table_schema, '.', k.referenced_table_name) \
+                     FROM information_schema.key_column_usage AS k \
+                     JOIN information_schema.referential_constraints AS r \
+                         ON r.constraint_schema = k.constraint_schema \
+                         AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
+                     WHERE k.referenced_table_name IS NOT NULL \
+                     ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
+                )
+            }
+            // A column of the parent that is not named is its primary key.
+            Dialect::Sqlite => {
+                "SELECT CAST(f.id AS text), c.name, f.\"table\", f.\"from\", f.\"to\", \
+                     f.on_delete, f.on_update, 'main.' || c.name, 'main.' || f.\"table\" \
+                 FROM sqlite_schema AS c JOIN pragma_foreign_key_list(c.name) AS f \
+                 WHERE c.type = 'table' ORDER BY c.name, f.id, f.seq"
+                    .to_owned()
+            }
         };
-        let child = table("k.table_schema", "k.table_name");
-        let parent = table("k.referenced_table_schema", "k.referenced_table_name");
-        let sql = format!(
-            "SELECT k.constraint_name, {child}, {parent}, k.column_name, k.referenced_column_name, \
-                 r.delete_rule, r.update_rule \
-             FROM information_schema.key_column_usage AS k \
-             JOIN information_schema.referential_constraints AS r \
-                 ON r.constraint_schema = k.constraint_schema \
-                 AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-             WHERE k.referenced_table_name IS NOT NULL \
-             ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
-        );
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.connection.rows(&sql, &[]).await? {
             let (name, child) = (row.shown(0)?, row.shown(1)?);
@@ -107,6 +192,8 @@ impl Store {
                     columns: vec![columns],
                     on_delete: row.shown(5)?,
                     on_update: row.shown(6)?,
+                    full_child: row.shown(7)?,
+                    full_parent: row.shown(8)?,
                 }),
             }
         }
@@ -256,8 +343,8 @@ impl Store {
         for statement in statements {
             let changed = self.connection.batch(statement.clone()).await;
             changed.map_err(|error| {
-                if error.as_database_error().is_none() {
-                    return OutboxError::of(error);
+                if error.as_database_error().is_none() || Self::is_conflict(&error) {
+                    return self.change_error(error);
                 }
                 let statement = statement.lines().next().unwrap_or_default().to_owned();
                 let cause = Cause::new(error);
