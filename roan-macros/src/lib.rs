@@ -36,7 +36,7 @@ use proc_macro::TokenStream;
 /// #[purge_on( EVENT, ... TARGET, ... OPTION, ... )]        in any order
 ///
 /// EVENT    create | update | update(FIELD, ...) | delete | save
-/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...)
+/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...) | related(MODEL, ...)
 /// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | from_row | crate = PATH
 /// ```
 ///
@@ -79,6 +79,9 @@ use proc_macro::TokenStream;
 ///   SeaORM read the row by its key, with one query for each rule and write. If an update changes the field, they follow
 ///   both rows. Use `related(editor_id? -> author::Model)` for an `Option`. It needs a SeaORM entity's `Model`, and
 ///   follows one step. Other hooks do not follow it: `roan::saved(&post)` yields nothing for it.
+/// - `related(tag::Model)`, without a field: the pages of all rows of an entity that SeaORM relates to this one, also
+///   through the entity between the two (`impl Related<tag::Entity> for Entity`). When a row is deleted, its children fire
+///   their rules for `delete`, too, because the database may delete them (`ON DELETE CASCADE`).
 ///
 /// ## Options
 ///

@@ -27,6 +27,9 @@ pub const CREATE_DELETE: Events = CREATE.union(DELETE);
 pub const UPDATE_DELETE: Events = UPDATE.union(DELETE);
 pub const SAVE_DELETE: Events = SAVE.union(DELETE);
 
+/// Of [`Model::deleted_with`].
+pub type Tables = Vec<&'static Table>;
+
 /// Puts [`announce`] where the start of the program finds it. One static is what costs a user's compiler
 /// least: `inventory::submit!` was a third of all that `#[purge_on]` cost.
 ///
@@ -81,12 +84,16 @@ impl Sink for Yielded {
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm {
     pub use crate::orm::sea_orm::{
-        Found, Hooked, Relations, after_delete, after_save, before_delete, before_save,
+        Found, Hooked, Links, NoRules, Relations, WithRules, after_delete, after_save,
+        before_delete, before_links, before_save, is_same,
     };
     pub use core::clone::Clone;
     pub use core::result::Result;
     pub use sea_orm::prelude::async_trait;
-    pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, Value};
+    pub use sea_orm::{
+        ActiveModelTrait, ConnectionTrait, DbErr, DeleteResult, EntityTrait, Related,
+        RelatedSelfVia, Value,
+    };
 
     pub type Targets = Vec<crate::base::target::Target>;
 
@@ -124,3 +131,10 @@ pub mod sea_orm {
 #[cfg(doctest)]
 #[derive(Debug)]
 pub struct OlderEdition;
+
+/// The shared index and the fence, for the tests of this repository.
+#[cfg(feature = "_sql")]
+pub mod index {
+    pub use crate::outbox::index::{Key, Release, SharedIndex, open_store};
+    pub use crate::outbox::store::{Checked, Epoch, Found, Resolving, Store};
+}

@@ -53,7 +53,11 @@ impl Stage<'_> {
                 let (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
                 assert!(open.contains(gate), "nobody opened {gate:?}");
             }
-            Step::CutOff => block_on(self.cut_off()),
+            // The thread may be one of a runtime already.
+            Step::CutOff => thread::scope(|scope| {
+                let done = scope.spawn(|| block_on(self.cut_off())).join();
+                done.expect("the administrator does not panic");
+            }),
             other => panic!("{other:?} is for the library"),
         }
     }
@@ -184,6 +188,143 @@ pub(crate) fn save_beside_the_relay<W: Writer>() {
         let done = writer.run(&steps, &stage);
         assert_eq!(done, Ok(()), "round {round}");
     }
+    assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
+}
+
+/// The same load of several writers at once, with a relay at work and without one: no save fails with it that does
+/// not fail without.
+pub(crate) fn save_together<W: Writer>(dialect: Dialect) {
+    let with = failures::<W>(dialect, Waiting::InTable);
+    if !with.is_empty() {
+        let without = failures::<W>(dialect, Waiting::InMemory);
+        panic!("{dialect}: with a relay {with:?}; without one {without:?}");
+    }
+}
+
+const WRITERS: i64 = 4;
+const ROUNDS: i64 = 15;
+
+fn failures<W: Writer>(dialect: Dialect, waiting: Waiting) -> Vec<String> {
+    let database = Database::start(dialect);
+    // Its second purges and its records come all the time.
+    let roan = block_on(async {
+        let mut connection = database.connect().await;
+        make_tables(&mut connection).await;
+        for number in 0..WRITERS {
+            let sql = format!("INSERT INTO authors (id) VALUES ({})", 10 + number);
+            connection.run(&sql).await.expect("an author");
+        }
+        put_rows(connection).await;
+        let rebound = Duration::from_millis(20);
+        let mut builder = Roan::builder().cache(Recorder::new()).rebound(rebound);
+        if waiting == Waiting::InTable {
+            let outbox = Outbox::at(database.url()).expect("a URL");
+            let outbox = outbox.poll(Duration::from_millis(10));
+            outbox.migrate().await.expect("tables");
+            builder = builder.outbox(outbox);
+        }
+        builder.build().expect("a dispatcher")
+    });
+    let stage = Stage {
+        database: &database,
+        open: Mutex::default(),
+        opened: Condvar::new(),
+    };
+    let update = |id, title| Step::Update {
+        id,
+        slug: None,
+        title: Some(title),
+    };
+    let write = |number: i64| {
+        let mut writer = W::connect(&database, &roan);
+        let (first, author_id) = (100 * (number + 1), 10 + number);
+        let mut failed = Vec::new();
+        if dialect == Dialect::Sqlite {
+            // Without one, they would fail for each other.
+            let wait = [Step::Raw("PRAGMA busy_timeout = 10000")];
+            assert_eq!(writer.run(&wait, &stage), Ok(()));
+        }
+        for round in 0..ROUNDS {
+            let title = if round % 2 == 0 { "even" } else { "odd" };
+            let steps = [
+                Step::Create(post(first, "x", author_id)),
+                update(first, title),
+                Step::CreateMany(vec![post(first + 1, "y", author_id)]),
+                // The rows that all share, in one order. SQLite's lock comes with the first write.
+                Step::Transaction(
+                    vec![
+                        Step::Create(post(first + 2, "z", author_id)),
+                        update(1, title),
+                        update(2, title),
+                        update(3, title),
+                    ],
+                    End::Commit,
+                ),
+                Step::UpdateMany { author_id, title },
+                Step::Delete(first),
+                Step::DeleteMany { author_id },
+            ];
+            for step in steps {
+                failed.extend(writer.run(&[step], &stage).err());
+            }
+        }
+        failed
+    };
+    let failed = thread::scope(|scope| {
+        let write = &write;
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| scope.spawn(move || write(number)))
+            .collect();
+        let failed = writers
+            .into_iter()
+            .map(|writer| writer.join().expect("it does not panic"));
+        failed.flatten().collect()
+    });
+    assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
+    failed
+}
+
+/// On PostgreSQL an update waits for no insert of a row that refers to the one it changes: it has locked the row no more
+/// than the statement itself does.
+pub(crate) fn update_beside_a_reference<W: Writer>() {
+    let database = Database::start(Dialect::Postgres);
+    let (roan, child) = block_on(async {
+        let mut connection = database.connect().await;
+        make_tables(&mut connection).await;
+        for sql in [
+            "CREATE TABLE comments (post_id bigint NOT NULL REFERENCES posts (id))",
+            "ALTER DATABASE roan SET lock_timeout = '3s'",
+        ] {
+            connection.run(sql).await.expect("a table");
+        }
+        put_rows(connection).await;
+        let outbox = Outbox::at(database.url()).expect("a URL");
+        outbox.migrate().await.expect("tables");
+        let builder = Roan::builder().cache(Recorder::new()).rebound(None);
+        let mut child = database.connect().await;
+        let sql = "BEGIN; INSERT INTO comments (post_id) VALUES (1)";
+        child.run(sql).await.expect("a comment");
+        (builder.outbox(outbox).build().expect("a dispatcher"), child)
+    });
+    let stage = Stage {
+        database: &database,
+        open: Mutex::default(),
+        opened: Condvar::new(),
+    };
+    let steps = [
+        Step::Update {
+            id: 1,
+            slug: Some("other"),
+            title: Some("new"),
+        },
+        Step::UpdateMany {
+            author_id: 1,
+            title: "newer",
+        },
+    ];
+    let done = W::connect(&database, &roan).run(&steps, &stage);
+    assert_eq!(done, Ok(()));
+    drop(child);
     assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
 }
 

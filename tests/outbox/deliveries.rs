@@ -19,6 +19,7 @@ on_each_database!(
     a_payload_that_is_not_valid_is_dead_with_its_reason,
     done_purges_are_deleted_after_their_retention,
     what_was_purged_since_a_time_is_sent_again,
+    many_are_queued_again_and_discarded,
     a_backlog_is_told_when_it_begins_and_when_it_is_over,
     a_later_cache_is_purged_after_an_earlier_one_that_was_down,
 );
@@ -306,6 +307,34 @@ async fn what_was_purged_since_a_time_is_sent_again(database: Database) {
     assert_eq!(recorder.purges().targets().len(), 3);
     let tomorrow = SystemTime::now() + Duration::from_secs(86400);
     assert_eq!(roan.outbox().purge_since(tomorrow).await, Ok(0));
+}
+
+async fn many_are_queued_again_and_discarded(database: Database) {
+    const MANY: usize = 2500;
+    let recorder = Recorder::new();
+    let outbox = database.outbox().await;
+    let mut client = database.client().await;
+    let rows: Vec<_> = (0..MANY)
+        .map(|number| format!(r#"('{{"v":1,"purge":["/{number}"]}}', 3)"#))
+        .collect();
+    let sql = format!(
+        "INSERT INTO {{}}outbox (payload, state) VALUES {}",
+        rows.join(", ")
+    );
+    client.run(&sql).await;
+    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let outbox = roan.outbox();
+    assert_eq!(outbox.requeue_all().await, Ok(MANY as u64));
+    flush(&roan).await;
+    assert_eq!(recorder.purges().targets().len(), MANY);
+    let done = "SELECT count(*) FROM {}outbox WHERE state = 2";
+    client.wait_for_count(done, MANY as i64).await;
+    let long_ago = SystemTime::UNIX_EPOCH;
+    assert_eq!(outbox.purge_since(long_ago).await, Ok(MANY as u64));
+    client.wait_for_count(done, 2 * MANY as i64).await;
+    client.run("UPDATE {}outbox SET state = 3").await;
+    assert_eq!(outbox.discard_all().await, Ok(2 * MANY as u64));
+    assert_eq!(client.count("SELECT count(*) FROM {}outbox").await, 0);
 }
 
 async fn a_backlog_is_told_when_it_begins_and_when_it_is_over(database: Database) {

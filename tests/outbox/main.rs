@@ -6,11 +6,16 @@
     reason = "these are tests"
 )]
 
+mod ages;
 mod deliveries;
+mod fence;
 mod memory;
+mod pages;
+mod places;
 mod poolers;
 mod relays;
 mod rows;
+mod snapshots;
 mod starting;
 mod support;
 mod versions;

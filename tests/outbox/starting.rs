@@ -17,6 +17,7 @@ on_each_database!(
     a_commit_that_is_told_is_found_at_once,
     a_database_that_is_gone_is_found_again,
     a_conflict_of_transactions_is_no_trouble,
+    a_lock_that_is_held_for_long_is_no_trouble,
 );
 
 fn refused(outbox: Outbox) -> OutboxError {
@@ -174,6 +175,53 @@ async fn a_conflict_of_transactions_is_no_trouble(database: Database) {
     };
     tokio::time::timeout(LONG, done).await.expect("it is done");
     flush(&roan).await;
+}
+
+async fn a_lock_that_is_held_for_long_is_no_trouble(database: Database) {
+    let Some(server) = database.own_server() else {
+        return; // a file has no such setting
+    };
+    let database = &server.database;
+    let outbox = database.outbox().await;
+    let mut client = database.client().await;
+    let (limit, failed) = match database.dialect() {
+        Dialect::Postgres => (
+            "ALTER DATABASE roan SET lock_timeout = '100ms'",
+            "SELECT xact_rollback FROM pg_stat_database WHERE datname = 'roan'",
+        ),
+        _ => (
+            "SET GLOBAL innodb_lock_wait_timeout = 1",
+            "SELECT CAST(variable_value AS signed) FROM information_schema.global_status \
+             WHERE variable_name = 'Innodb_row_lock_waits'",
+        ),
+    };
+    client.run(limit).await;
+    let recorder = Recorder::new();
+    // Of longer than it takes to lock the row.
+    let rebound = Duration::from_millis(500);
+    let roan = builder(&recorder).rebound(rebound).outbox(outbox).build();
+    let roan = roan.unwrap();
+    let mut client = database.client().await;
+    client.save(&roan, "a").await;
+    client
+        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state = 1", 1)
+        .await;
+    let mut holder = database.client().await;
+    holder
+        .run("BEGIN; UPDATE {}outbox SET payload = payload")
+        .await;
+    let before = client.count(failed).await;
+    let start = std::time::Instant::now();
+    while client.count(failed).await < before + 3 {
+        assert_eq!(roan.outbox().current_error(), None);
+        assert!(start.elapsed() < LONG, "the relay waits for the lock");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    holder.run("COMMIT").await;
+    client
+        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state = 2", 1)
+        .await;
+    assert_eq!(roan.outbox().current_error(), None);
 }
 
 #[test]

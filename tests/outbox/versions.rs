@@ -15,6 +15,7 @@ on_each_database!(
     an_old_version_spoils_nothing_beside_a_new_one,
     what_no_version_understands_is_dead_after_the_grace_period,
     rows_of_other_rules_are_left_after_our_part,
+    what_was_left_before_all_versions_were_down_still_waits,
     the_deliveries_of_an_unknown_node_wait_for_another_version,
 );
 
@@ -104,6 +105,30 @@ async fn what_no_version_understands_is_dead_after_the_grace_period(database: Da
     }
     // When it is left, and when it is given up.
     assert_eq!(urls(&recorder), ["/b", "/b"]);
+}
+
+async fn what_was_left_before_all_versions_were_down_still_waits(database: Database) {
+    let (at_old, at_new) = (Recorder::new(), Recorder::new());
+    let outbox = database.outbox().await;
+    let mut client = database.client().await;
+    let payload = r#"{"v":1,"purge":[{"url":"/x","site":"shop"}]}"#;
+    client
+        .run(&format!(
+            "INSERT INTO {{}}outbox (payload, state, relay, created_ms, ended_ms) \
+             VALUES ('{payload}', 5, 7, 1000, 1000)"
+        ))
+        .await;
+    let _old = builder(&at_old).outbox(outbox.clone()).build().unwrap();
+    // It has looked at the row, and left it, too.
+    client
+        .wait_for_count(
+            "SELECT count(*) FROM {}outbox WHERE state = 5 AND relay <> 7",
+            1,
+        )
+        .await;
+    let _new = new_version(&at_new).outbox(outbox).build().unwrap();
+    client.wait_for_count(DONE, 1).await;
+    assert_eq!(urls(&at_new), ["/x at site shop"]);
 }
 
 /// The hash of this program's rules for posts, as its triggers write it.

@@ -7,7 +7,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod deploys;
 mod ends;
+mod schemas;
 mod setups;
 mod subscribers;
 

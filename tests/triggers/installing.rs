@@ -19,12 +19,13 @@ on_each_database!(
     a_column_that_is_not_there_is_told_before_it_can_harm,
     rules_that_are_left_to_hooks_yield_nothing,
     two_outboxes_of_one_database,
+    a_table_that_a_transaction_holds_is_told,
 );
 
-const INSERT: &str = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')";
+pub(crate) const INSERT: &str = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')";
 
 /// What a start in strict mode complains of.
-fn drift(place: &Place, outbox: &Outbox) -> Vec<String> {
+pub(crate) fn drift(place: &Place, outbox: &Outbox) -> Vec<String> {
     let outbox = outbox.clone().triggers(place.wanted().strict());
     let started = builder(&Recorder::new()).outbox(outbox).build();
     match started {
@@ -35,7 +36,7 @@ fn drift(place: &Place, outbox: &Outbox) -> Vec<String> {
 }
 
 /// Changes whenever a trigger is made.
-async fn identity(client: &mut Connection) -> Vec<String> {
+pub(crate) async fn identity(client: &mut Connection) -> Vec<String> {
     let sql = match client.dialect() {
         Dialect::Postgres => "SELECT oid::text || xmin FROM pg_trigger ORDER BY oid",
         Dialect::MySql => {
@@ -106,7 +107,7 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
     .await;
     let mut wanted = vec![
         "trigger \"roan_posts_insert\" on table \"posts\" is missing",
-        "trigger \"roan_posts_delete\" on table \"posts\" differs from the rules",
+        "trigger \"roan_posts_delete\" on table \"posts\" differs from the rules: it was changed by hand",
     ];
     match place.dialect {
         Dialect::Postgres => {
@@ -289,4 +290,20 @@ async fn two_outboxes_of_one_database(place: Place) {
             pages.map(str::to_owned).to_vec()
         )
     );
+}
+
+async fn a_table_that_a_transaction_holds_is_told(place: Place) {
+    if place.dialect == Dialect::Sqlite {
+        return; // whose file has one lock
+    }
+    let outbox = place.outbox().await;
+    let mut holder = place.connect().await;
+    run(&mut holder, "BEGIN").await;
+    run(&mut holder, INSERT).await;
+    let error = outbox.install_triggers().await.unwrap_err().to_string();
+    for words in ["has locked a table for 5 s", "try again after its end"] {
+        assert!(error.contains(words), "{error}");
+    }
+    run(&mut holder, "ROLLBACK").await;
+    outbox.install_triggers().await.unwrap();
 }

@@ -9,9 +9,12 @@
 mod article;
 mod from_row;
 mod installing;
+mod life;
+mod logged;
 mod mariadb;
 mod models;
 mod postgres;
+mod rights;
 mod same;
 mod sqlite;
 mod support;

@@ -42,6 +42,8 @@ pub(crate) enum TargetArg {
     Urls(TokenStream),
     Tag(LitStr),
     Related(RelatedArg),
+    /// The path of a model that SeaORM relates to this one, as written in `related(tag::Model)`.
+    Relation(TokenStream),
 }
 
 /// `author_id -> author::Model` inside of `related(...)`.
@@ -137,7 +139,7 @@ impl Args {
     fn parse_related(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
         let wrong_form = || {
             let told = format!(
-                "`related` takes a field and the model whose key it is: write `{}`",
+                "`related` takes a field and the model whose key it is, or a model that SeaORM relates to this one: write `{}`, or `related(tag::Model)`",
                 Key::Related.usage()
             );
             Error::new(word.span(), told)
@@ -153,6 +155,12 @@ impl Args {
         }
         let all = |input: ParseStream<'_>| {
             while !input.is_empty() {
+                if !names_field(input) {
+                    let model = parse_source::<Path>(input)?;
+                    self.targets.push(TargetArg::Relation(model));
+                    expect_comma(input)?;
+                    continue;
+                }
                 let field = input.parse()?;
                 let optional = input.parse::<Option<Token![?]>>()?.is_some();
                 input.parse::<Token![->]>()?;
@@ -227,6 +235,13 @@ fn once<T>(slot: &mut Option<T>, value: T, word: &Ident, told: &str) -> Result<(
         Some(_) => Err(Error::new(word.span(), told)),
         None => Ok(()),
     }
+}
+
+/// Whether `field ->` or `field? ->` comes next.
+fn names_field(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.parse::<Member>().is_ok()
+        && (ahead.peek(Token![->]) || ahead.peek(Token![?]) || ahead.peek(Token![=]))
 }
 
 fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<Vec<Member>> {

@@ -154,7 +154,7 @@ pub(crate) fn static_text_is_fit(rule: &Rule<'_>, item: &Item, diagnostics: &mut
         Target::Tag(template) => {
             text_is_fit("tag", template, legality::check_tag, diagnostics);
         }
-        Target::Urls(_) | Target::Related(_) => {}
+        Target::Urls(_) | Target::Related(_) | Target::Relation(_) => {}
     }
 }
 
@@ -196,7 +196,7 @@ pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostic
     match &rule.target {
         Target::Url(template) => stars_stand_in_path(template, diagnostics),
         Target::Tag(template) => no_star(&template.pieces, template, "a tag", diagnostics),
-        Target::Urls(_) | Target::Related(_) => {}
+        Target::Urls(_) | Target::Related(_) | Target::Relation(_) => {}
     }
 }
 
@@ -346,15 +346,20 @@ pub(crate) fn related_fields_fit(
     is_entity: bool,
     diagnostics: &mut Diagnostics,
 ) {
-    let Target::Related(related) = &rule.target else {
-        return;
+    let owner = item.name();
+    let not_entity = || {
+        format!(
+            "only the hooks of SeaORM follow `related`, but `{owner}` is not a SeaORM entity: load the row into a field, and write `{{field.slug}}` in a template"
+        )
+    };
+    let related = match &rule.target {
+        Target::Related(related) => related,
+        Target::Relation(model) if !is_entity => return diagnostics.report(model, not_entity()),
+        _ => return,
     };
     let name = member_name(&related.field);
-    let owner = item.name();
     let told = match item.field(&name) {
-        _ if !is_entity => format!(
-            "only the hooks of SeaORM follow `related`, but `{owner}` is not a SeaORM entity: load the row into a field, and write `{{field.slug}}` in a template"
-        ),
+        _ if !is_entity => not_entity(),
         None => no_such_field(item, &name, |name| name.to_owned()),
         Some(field) if is_option(&field.ty) && !related.optional => format!(
             "`{name}` of `{owner}` is an `Option`: write `{name}? ->`, and the rule yields nothing if it is `None`"
@@ -381,6 +386,7 @@ pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
             }
             Target::Urls(function) => diagnostics.report(function, told),
             Target::Related(related) => diagnostics.report(&related.field, told),
+            Target::Relation(model) => diagnostics.report(model, told),
         }
     }
 }
@@ -390,7 +396,10 @@ fn repeats(rule: &Rule<'_>, earlier: &Rule<'_>) -> bool {
         (Target::Url(one), Target::Url(other)) | (Target::Tag(one), Target::Tag(other)) => {
             one.pieces == other.pieces
         }
-        (Target::Urls(one), Target::Urls(other)) => source::text(one) == source::text(other),
+        (Target::Urls(one), Target::Urls(other))
+        | (Target::Relation(one), Target::Relation(other)) => {
+            source::text(one) == source::text(other)
+        }
         (Target::Related(one), Target::Related(other)) => one.text() == other.text(),
         _ => false,
     };

@@ -56,14 +56,17 @@ pub(crate) fn expand(
         item,
     } = Annotated::parse(annotated, &mut diagnostics);
     all.extend(siblings);
-    if libraries.sea_orm && item.as_ref().is_some_and(entity::is_model_ex) {
-        // `#[sea_orm::model]` has copied the attributes to it. Those of the model count.
-        return tokens;
-    }
+    let krate = all.iter().find_map(|args| args.krate.as_ref());
+    let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
     let Some(item) = item else {
         let errors = diagnostics.into_compile_errors();
         return quote!(#tokens #errors);
     };
+    if libraries.sea_orm && entity::is_model_ex(&item) {
+        // `#[sea_orm::model]` has copied the attributes to it. Those of the model count.
+        let links = entity::links(&item, &krate);
+        return quote!(#tokens #links);
+    }
 
     let rules: Vec<_> = all
         .iter()
@@ -72,8 +75,6 @@ pub(crate) fn expand(
     let is_entity = libraries.sea_orm && entity::is_model(&item);
     check_all(&all, &rules, &item, is_entity, &mut diagnostics);
 
-    let krate = all.iter().find_map(|args| args.krate.as_ref());
-    let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
     match diagnostics.into_compile_errors() {
         None => {
             let named = all.iter().find_map(|args| args.table.as_ref());

@@ -21,7 +21,6 @@ pub(crate) struct Table<'a> {
     is_named: bool,
     key: Vec<String>,
     columns: Vec<Column<'a>>,
-    sees_whole_row: bool,
     reading: Reading,
     from_row: FromRow<'a>,
 }
@@ -75,20 +74,11 @@ impl<'a> Table<'a> {
             reading,
             from_row: FromRow::of(item, column),
             columns: columns.collect(),
-            sees_whole_row: rules.iter().any(|rule| {
-                let is_related = matches!(rule.target, Target::Related(_)) && rule.when.is_none();
-                !is_related && needs_value(rule).is_some()
-            }),
         })
     }
 
     pub(crate) fn tokens(&self, rules: &[Rule<'_>]) -> TokenStream {
-        let Self {
-            name,
-            key,
-            sees_whole_row,
-            ..
-        } = self;
+        let Self { name, key, .. } = self;
         let columns = self.columns.iter().map(|column| {
             let (field, name) = (&column.field.name, &column.name);
             let kind = self.kind(column);
@@ -107,7 +97,6 @@ impl<'a> Table<'a> {
                 name: #name,
                 key: &[#(#key),*],
                 columns: &[#(#columns),*],
-                sees_whole_row: #sees_whole_row,
                 rows: &[#(#rows),*],
                 #from_row
             }
@@ -165,6 +154,7 @@ fn needs_value(rule: &Rule<'_>) -> Option<String> {
     match &rule.target {
         Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
         Target::Related(related) => Some(format!("related({})", related.text())),
+        Target::Relation(model) => Some(format!("related({})", source::text(model))),
         Target::Url(template) | Target::Tag(template) => {
             let mut captures = template.captures();
             let capture = captures.find(|capture| plain_field(capture).is_none())?;
@@ -247,7 +237,7 @@ fn in_case(name: &str, case: Option<&str>) -> String {
 }
 
 /// The values of `key` in the attributes of the known libraries, as texts. `None` for a key without a value.
-fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
+pub(crate) fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
     let of_libraries = attributes.iter().filter(|attribute| {
         let path = attribute.path();
         ["sea_orm", "diesel", "sqlx"]

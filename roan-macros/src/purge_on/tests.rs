@@ -277,7 +277,6 @@ fn a_table_named_by_the_attributes_of_a_library() {
                 name: "no",
                 kind: <__roan::ColumnOf<i64>>::KIND
             }],
-            sees_whole_row: false,
             rows: &[__roan::RowRule::Pieces(&[
                 __roan::RowPiece::Literal("/posts/"),
                 __roan::RowPiece::Value(0)

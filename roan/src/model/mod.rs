@@ -55,6 +55,13 @@ pub trait Model {
     #[doc(hidden)]
     const TABLE: Option<&'static Table> = None;
 
+    /// The tables whose rows rules follow that may be deleted together with this one.
+    #[doc(hidden)]
+    #[must_use]
+    fn deleted_with() -> Vec<&'static Table> {
+        Vec::new()
+    }
+
     /// [`RULES`](Self::RULES).
     #[doc(hidden)]
     #[must_use]

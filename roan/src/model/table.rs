@@ -12,8 +12,6 @@ pub struct Table {
     pub key: &'static [&'static str],
     /// The columns that templates and `update(...)` name.
     pub columns: &'static [Column],
-    /// Whether a rule reads more than these columns: by `when`, `urls`, a method or a field of a field.
-    pub sees_whole_row: bool,
     /// How each of the model's rules makes its target from the columns.
     pub rows: &'static [RowRule],
     /// How to make a value of the model from a row, for the rules that need one.

@@ -71,14 +71,18 @@ impl Dialect {
         }
     }
 
-    /// The statement that inserts `rows` payloads into the outbox.
-    pub(super) fn insert(self, prefix: &str, rows: usize, notify: bool) -> Arc<str> {
-        let mut sql = "INSERT INTO roan_outbox (payload) VALUES (?)".to_owned();
-        sql.push_str(&", (?)".repeat(rows.saturating_sub(1)));
-        if notify {
-            sql = format!("WITH put AS ({sql}) SELECT pg_notify('roan_outbox', '')");
+    /// The statement that inserts `rows` payloads into `table`, and notifies the channel.
+    pub(super) fn insert(self, table: &str, rows: usize, channel: Option<&str>) -> Arc<str> {
+        let place = |row: usize| match self {
+            Self::Postgres => format!("(${row})"),
+            Self::MySql | Self::Sqlite => "(?)".to_owned(),
+        };
+        let places: Vec<_> = (1..=rows).map(place).collect();
+        let mut sql = format!("INSERT INTO {table} (payload) VALUES {}", places.join(", "));
+        if let Some(channel) = channel {
+            sql = format!("WITH put AS ({sql}) SELECT pg_notify('{channel}', '')");
         }
-        self.statement(&sql, prefix).into()
+        sql.into()
     }
 
     pub(super) fn bigint(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! The `INSERT` of a program into the outbox, for any database library.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::dialect::Dialect;
 use super::payload;
@@ -20,20 +20,32 @@ pub struct Statement {
 #[derive(Debug)]
 pub(crate) struct Scribe {
     dialect: Dialect,
-    prefix: String,
-    notify: bool,
+    /// The channel for `NOTIFY`, if it is enabled.
+    channel: Option<String>,
+    place: OnceLock<Place>,
+}
+
+/// Where rows are inserted.
+#[derive(Debug)]
+struct Place {
+    table: String,
     /// The statement for one row.
     usual: Arc<str>,
 }
 
 impl Scribe {
-    pub(crate) fn new(dialect: Dialect, prefix: &str, notify: bool) -> Self {
+    pub(crate) fn new(dialect: Dialect, channel: Option<String>) -> Self {
         Self {
             dialect,
-            prefix: prefix.to_owned(),
-            notify,
-            usual: dialect.insert(prefix, 1, notify),
+            channel,
+            place: OnceLock::new(),
         }
+    }
+
+    /// At the start, before there are hooks: the table, as each connection to the database finds it.
+    pub(crate) fn insert_into(&self, table: String) {
+        let usual = self.dialect.insert(&table, 1, self.channel.as_deref());
+        let _ = self.place.set(Place { table, usual });
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
@@ -45,13 +57,17 @@ impl Scribe {
         if targets.is_empty() {
             return None;
         }
+        let place = self.place.get()?;
         let params: Vec<String> = targets
             .chunks(payload::LONGEST)
             .map(payload::encode)
             .collect();
         let sql = match params.len() {
-            1 => Arc::clone(&self.usual),
-            rows => self.dialect.insert(&self.prefix, rows, self.notify),
+            1 => Arc::clone(&place.usual),
+            rows => {
+                let channel = self.channel.as_deref();
+                self.dialect.insert(&place.table, rows, channel)
+            }
         };
         Some(Statement { sql, params })
     }

@@ -1,5 +1,9 @@
 //! The settings of the triggers that write to an outbox.
 
+use std::time::Duration;
+
+use crate::base::cause::Cause;
+
 /// The settings of the triggers: which are created, and whether a difference is an error. Pass it to
 /// [`Outbox::triggers`](crate::outbox::Outbox::triggers).
 ///
@@ -22,6 +26,7 @@ pub struct Triggers {
     pub(crate) without: Vec<String>,
     pub(crate) leave_to_hooks: bool,
     pub(crate) strict: bool,
+    pub(crate) check_every: Option<Duration>,
 }
 
 impl Default for Triggers {
@@ -31,6 +36,7 @@ impl Default for Triggers {
             without: Vec::new(),
             leave_to_hooks: false,
             strict: false,
+            check_every: Some(Duration::from_secs(5 * 60)),
         }
     }
 }
@@ -67,6 +73,16 @@ impl Triggers {
     /// warning.
     pub fn strict(mut self) -> Self {
         self.strict = true;
+        self
+    }
+
+    /// Sets how often the running program compares the triggers with the rules again, because a table that is rebuilt loses
+    /// its triggers. `None` compares them at the start only. Default: 5 minutes, give or take a quarter.
+    ///
+    /// A difference is logged once, and is in [`OutboxHandle::trigger_errors`](crate::OutboxHandle::trigger_errors) for as
+    /// long as it exists. A look costs a few queries of the database's catalog.
+    pub fn check_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.check_every = interval.into();
         self
     }
 }
@@ -106,6 +122,47 @@ pub enum TriggerError {
         /// Each difference.
         Vec<String>,
     ),
+    /// A table of a model, or a column that a rule names, does not exist.
+    #[error(
+        "the tables of the database do not fit the rules, and writes to a table fail while its triggers name a missing \
+         column: create what is missing, or change the rules or the names in the model (`table = \"...\"`, \
+         `#[sea_orm(column_name = \"...\")]`, `#[diesel(column_name = ...)]`, `#[sqlx(rename = \"...\")]`); then call \
+         `Outbox::install_triggers`:{}",
+        listed(.0)
+    )]
+    Tables(
+        /// Each missing table with its model, and each missing column with the rule that names it, and its place.
+        Vec<String>,
+    ),
+    /// PostgreSQL does not fire triggers for the user of the outbox.
+    #[error(
+        "the triggers do not fire for this database user, because its `session_replication_role` is `replica`: reset it \
+         where it is set (`ALTER ROLE`, `ALTER DATABASE` or postgresql.conf), or let them fire all the same \
+         (`ALTER TABLE ... ENABLE ALWAYS TRIGGER ...`)"
+    )]
+    Replica,
+    /// MySQL does not show the triggers of these tables to the user of the outbox.
+    #[error(
+        "the database user does not see the triggers of these tables, so they cannot be compared with the rules: grant it \
+         TRIGGER on them (`GRANT TRIGGER ON ... TO ...`):{}",
+        listed(.0)
+    )]
+    Hidden(
+        /// The tables.
+        Vec<String>,
+    ),
+    /// The database refused to create or drop a trigger.
+    #[error(
+        "the database refused `{statement}`: {cause} (the user of `install_triggers` must own the table and the triggers, \
+         or on MySQL have the privileges TRIGGER and LOCK TABLES)"
+    )]
+    Refused {
+        /// The first line of the statement.
+        statement: String,
+        /// The error of the database.
+        #[source]
+        cause: Cause,
+    },
 }
 
 fn listed(lines: &[String]) -> String {

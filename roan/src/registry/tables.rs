@@ -17,6 +17,8 @@ pub(crate) struct TableEntry {
     pub(crate) rules: &'static [Rule],
     /// Identifies the model.
     pub(crate) model: fn() -> TypeId,
+    /// The tables whose rows its rules follow when a row is deleted.
+    pub(crate) deleted_with: fn() -> Vec<&'static Table>,
 }
 
 impl TableEntry {
@@ -25,6 +27,7 @@ impl TableEntry {
             table: model.table?,
             rules: model.rules,
             model: model.model,
+            deleted_with: model.deleted_with,
         })
     }
 

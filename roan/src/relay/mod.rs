@@ -4,6 +4,7 @@
 //! It selects rows by their state, never by the highest id seen: a transaction may commit long after a later one. It
 //! holds tickets (`dispatcher/tickets.rs`); the rows stay *taken* in the database until all their answers are in.
 
+mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
 mod schedule;
@@ -15,6 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::horizon::Horizon;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
@@ -26,7 +28,7 @@ use crate::outbox::payload;
 use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
-use crate::triggers;
+use crate::triggers::{self, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
 
@@ -47,6 +49,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// More conflicts with other transactions in a row are an error like others.
 const MOST_CONFLICTS: u32 = 20;
+
+/// No purge is too old before the relay has worked for so long, or for the maximum age if that is shorter: while the
+/// program or its database was down, nobody tried.
+const LEAST_TRIED: Duration = Duration::from_secs(60 * 60);
 
 /// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
 /// without a rebound.
@@ -71,6 +77,9 @@ pub(crate) struct Relay {
     window: usize,
     schedule: Schedule,
     watch: Watch,
+    horizon: Horizon,
+    /// Numbers under which rows are taken that belong to no relay, when they were last looked for.
+    strays: Vec<(i64, i64)>,
     /// Nodes that have come back, and for which deliveries wait, due or not.
     back: Vec<(Arc<str>, Arc<str>)>,
     /// Nodes that may take more deliveries before the next look.
@@ -87,6 +96,8 @@ pub(crate) struct Relay {
     many_purges: bool,
     /// The number under which it holds rows, across connections.
     id: i64,
+    /// Since when it works without a failure of the database.
+    works_since: Instant,
     /// Conflicts with other transactions since the last turn that went well.
     conflicts: u32,
     /// See [`versions::knowledge`].
@@ -95,6 +106,7 @@ pub(crate) struct Relay {
     unknown: HashMap<(String, String), Instant>,
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
+    triggers: Option<TriggerCheck>,
 }
 
 impl Relay {
@@ -103,22 +115,28 @@ impl Relay {
     /// # Errors
     ///
     /// If the database cannot be reached, or its tables cannot be used.
-    pub(crate) async fn open(outbox: &Outbox) -> std::result::Result<Store, OutboxError> {
+    pub(crate) async fn open(
+        outbox: &Outbox,
+    ) -> std::result::Result<(Store, Option<TriggerCheck>), OutboxError> {
         let mut store = outbox.open().await?;
-        let mut checked = outbox.check_pooler(&store);
-        if checked.is_ok() {
-            checked = store.check().await;
-        }
-        if checked.is_ok() {
-            checked = triggers::check(outbox, &mut store).await;
-        }
-        match checked {
-            Ok(()) => Ok(store),
+        match Self::check(outbox, &mut store).await {
+            Ok(triggers) => Ok((store, triggers)),
             Err(error) => {
                 store.close().await;
                 Err(error)
             }
         }
+    }
+
+    async fn check(
+        outbox: &Outbox,
+        store: &mut Store,
+    ) -> std::result::Result<Option<TriggerCheck>, OutboxError> {
+        outbox.check_pooler(store)?;
+        store.check().await?;
+        let triggers = TriggerCheck::start(outbox, store).await?;
+        triggers::check_cascades(outbox, store).await?;
+        Ok(triggers)
     }
 
     pub(crate) fn new(
@@ -127,7 +145,11 @@ impl Relay {
         outbox: Outbox,
         policy: &Policy,
         store: &Store,
+        triggers: Option<TriggerCheck>,
     ) -> Self {
+        if let Some(triggers) = &triggers {
+            link.set_trigger_errors(triggers.errors());
+        }
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
         let knowledge = versions::knowledge(&engine);
@@ -140,6 +162,8 @@ impl Relay {
             schedule: Schedule::new(&outbox, Instant::now()),
             outbox,
             watch: Watch::default(),
+            horizon: Horizon::default(),
+            strays: Vec::new(),
             back: Vec::new(),
             take_more: Vec::new(),
             alarmed: false,
@@ -148,10 +172,12 @@ impl Relay {
             more_purges: false,
             many_purges: false,
             id: store.relay(),
+            works_since: Instant::now(),
             conflicts: 0,
             knowledge,
             unknown: HashMap::new(),
             told: HashSet::new(),
+            triggers,
         }
     }
 
@@ -228,6 +254,7 @@ impl Relay {
         mut store: Store,
         failures: &mut u32,
     ) -> std::result::Result<Next, OutboxError> {
+        self.horizon.look_at_all();
         loop {
             let turn =
                 tokio::time::timeout(Outbox::longest_statement(), self.turn(&mut store)).await;
@@ -251,6 +278,7 @@ impl Relay {
             if *failures > 0 {
                 emit(|| tracing::info!(target: "roan", "the outbox's database is reachable again"));
                 *failures = 0;
+                self.works_since = Instant::now();
             }
             if self.link.is_stopping() {
                 // If this fails, the lease recovers the rows.
@@ -265,8 +293,16 @@ impl Relay {
 
     /// Whether it is a conflict with another transaction, which will be over when it is tried again.
     fn is_passing(&mut self, error: &sqlx::Error) -> bool {
+        if !Store::is_conflict(error) {
+            return false;
+        }
         self.conflicts += 1;
-        Store::is_conflict(error) && self.conflicts < MOST_CONFLICTS
+        self.conflicts < MOST_CONFLICTS
+    }
+
+    /// Whether age alone may end a purge: see [`LEAST_TRIED`].
+    fn has_tried_long_enough(&self) -> bool {
+        self.works_since.elapsed() >= self.max_age.min(LEAST_TRIED)
     }
 
     fn tell_trouble(&self, error: &OutboxError, failures: u32) {
@@ -301,6 +337,7 @@ impl Relay {
         }
         let wanted = self.link.wanted_look();
         if wanted.is_some() {
+            self.horizon.look_at_all();
             self.hurry_all(now);
         }
         self.back.extend(self.engine.tickets.take_back());
@@ -319,6 +356,7 @@ impl Relay {
         }
         for request in self.link.take_requests() {
             request.serve(store).await?;
+            self.horizon.look_at_all();
             self.hurry_all(now);
         }
         if let Some(number) = wanted {
@@ -367,11 +405,13 @@ impl Relay {
         }
         let limit = room.min(self.batch);
         let mut taken = Vec::new();
-        if self.more_purges || self.many_purges || store.is_purge_waiting().await? {
+        if self.is_purge_waiting(store).await? {
             self.beat_if_due(store).await?;
-            taken = store.take_purges(limit).await?;
+            taken = store.take_purges(self.horizon.bound(), limit).await?;
         }
         self.more_purges = taken.len() == limit;
+        let last = taken.last().filter(|_| self.more_purges);
+        self.horizon.took(last.map(|purge| purge.id));
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
         let mut handed_over = 0;
@@ -391,12 +431,27 @@ impl Relay {
             // A row of a trigger may contain hundreds of targets. The rest returns to the queue.
             self.batch = handed_over.max(1);
             store.release_purges(&given_back).await?;
+            self.horizon.look_at_all();
         }
         self.schedule.looked(Look::Purges, more, Instant::now());
         if self.many_purges && !more {
             self.schedule.gather(Instant::now());
         }
         Ok(())
+    }
+
+    /// This is cheaper than taking one. Where rows have come lately, it is not worth a statement.
+    async fn is_purge_waiting(&mut self, store: &mut Store) -> Result<bool> {
+        let more_are_likely = self.more_purges || self.many_purges;
+        if !store.has_snapshots() {
+            return Ok(more_are_likely || store.is_purge_waiting().await?);
+        }
+        loop {
+            let seen = store.see_purges(self.horizon.bound()).await?;
+            if !self.horizon.saw(&seen.snapshot, seen.top) {
+                return Ok(more_are_likely || seen.is_one_waiting);
+            }
+        }
     }
 
     async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
@@ -512,9 +567,12 @@ impl Relay {
             self.beat_if_due(store).await?;
         }
         if self.schedule.is_due(Look::Others, now) {
-            let others = store.others().await?;
+            let mut others = store.others().await?;
+            others.extend(&self.strays);
             for relay in self.watch.look(&others, self.outbox.lease, now) {
                 store.release(relay).await?;
+                self.strays.retain(|(id, _)| *id != relay);
+                self.horizon.look_at_all();
                 emit(
                     || tracing::warn!(target: "roan", relay, "took over the rows of a relay that was silent"),
                 );
@@ -527,14 +585,39 @@ impl Relay {
             self.watch_backlog(store).await?;
             self.schedule.looked(Look::Counting, false, now);
         }
+        if self.schedule.is_due(Look::Triggers, now) {
+            self.look_at_triggers(store).await?;
+            self.schedule.looked(Look::Triggers, false, now);
+        }
         if self.schedule.is_due(Look::Cleaning, now) {
             self.give_back_strangers(store).await?;
+            self.strays = store.strays().await?;
+            self.horizon.look_at_all();
             let more = store.clean_up(milliseconds(self.outbox.retention)).await?;
-            let expired = store.expire(milliseconds(self.max_age)).await?;
+            let expired = match self.has_tried_long_enough() {
+                true => store.expire(milliseconds(self.max_age)).await?,
+                false => Vec::new(),
+            };
             let is_more_to_expire = expired.len() >= BATCH;
             self.tell_expired(expired);
             self.schedule
                 .looked(Look::Cleaning, more || is_more_to_expire, Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn look_at_triggers(&mut self, store: &mut Store) -> Result<()> {
+        let Some(triggers) = &mut self.triggers else {
+            return Ok(());
+        };
+        match triggers.look(store).await {
+            Ok(true) => self.link.set_trigger_errors(triggers.errors()),
+            Ok(false) => {}
+            // It is about the catalog, and not about the outbox: purges go on.
+            Err(error) if error.as_database_error().is_some() => {
+                emit(|| tracing::warn!(target: "roan", %error, "cannot look at the triggers"));
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::Relay;
 use crate::dispatcher::{Engine, Policy, Source, Working};
 use crate::error::ConfigError;
 use crate::outbox::link::Link;
-use crate::outbox::{Outbox, Scribe};
+use crate::outbox::{Outbox, OutboxError, Scribe};
 
 /// The time that the relay has to record results when the dispatcher ends.
 const ENDING: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ pub(crate) struct DurableOutbox {
 
 impl DurableOutbox {
     pub(crate) fn new(outbox: Outbox, policy: Policy) -> Self {
-        let scribe = Scribe::new(outbox.dialect(), &outbox.prefix, outbox.notify);
+        let scribe = Scribe::new(outbox.dialect(), outbox.channel_name());
         Self {
             link: Arc::new(Link::new(scribe)),
             outbox,
@@ -45,13 +45,18 @@ impl DurableOutbox {
 impl Source for DurableOutbox {
     fn start<'a>(&'a self, engine: &'a Arc<Engine>) -> Working<'a, Result<(), ConfigError>> {
         Box::pin(async move {
-            let store = Relay::open(&self.outbox).await?;
+            let (mut store, triggers) = Relay::open(&self.outbox).await?;
+            let table = store.find_table().await;
+            self.link
+                .scribe
+                .insert_into(table.map_err(OutboxError::of)?);
             let relay = Relay::new(
                 Arc::clone(engine),
                 Arc::clone(&self.link),
                 self.outbox.clone(),
                 &self.policy,
                 &store,
+                triggers,
             );
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {

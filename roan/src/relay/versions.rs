@@ -12,11 +12,20 @@ use crate::outbox::payload::{self, Payload};
 use crate::outbox::store::{Store, TakenPurge};
 use crate::triggers::{self, apply};
 
+/// In milliseconds. A database can subtract it from its time.
+const NEVER: i64 = i64::MAX / 2;
+
 impl Relay {
     /// Takes what other versions of the program have left, and what has waited for one long enough.
     pub(super) async fn take_left(&mut self, store: &mut Store) -> Result<()> {
         let limit = self.room().min(BATCH);
-        let grace_ms = milliseconds(self.outbox.grace);
+        // While no version of the program ran, none could take it.
+        let is_over = self.works_since.elapsed() >= self.outbox.grace;
+        let grace_ms = if is_over {
+            milliseconds(self.outbox.grace)
+        } else {
+            NEVER
+        };
         if limit < (BATCH / 4).min(self.window) || !store.is_left(self.knowledge, grace_ms).await? {
             return Ok(());
         }

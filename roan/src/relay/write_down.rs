@@ -170,7 +170,8 @@ impl Relay {
             Why::Refused(_) => None,
             Why::Failed(_, pause) => {
                 let max_age = self.max_age.as_millis();
-                let is_too_old = u128::try_from(age_ms).is_ok_and(|age| age >= max_age);
+                let is_too_old = self.has_tried_long_enough()
+                    && u128::try_from(age_ms).is_ok_and(|age| age >= max_age);
                 let most = self.outbox.max_attempts.unwrap_or(u32::MAX);
                 if is_too_old || deferred.attempts >= most {
                     return None;

@@ -108,11 +108,30 @@
 //! Each form of a UUID has the same text. The other types need `from_row`. An integer or real number for a time is not
 //! read.
 //!
-//! # At the start
+//! # At the start, and while the program runs
 //!
-//! Roan compares the triggers of the database with the rules, and logs a warning if they differ. With
+//! At the start Roan compares the triggers of the database with the rules, and logs a warning if they differ. With
 //! [`Triggers::strict`] that is an error. [`install_triggers`](crate::outbox::Outbox::install_triggers) changes only the
 //! triggers that differ; several programs may call it at the same time.
+//!
+//! The running program looks again every few minutes ([`Triggers::check_every`]). It logs each change once, with the
+//! remedy, and lists what is wrong in [`OutboxHandle::trigger_errors`](crate::OutboxHandle::trigger_errors). Triggers that
+//! another version of the program has made are not an error then: that is a deploy.
+//!
+//! # When a table changes
+//!
+//! | event | what happens | remedy |
+//! |---|---|---|
+//! | a table is rebuilt: `DROP`, `CREATE` | its triggers are gone, and writes purge nothing | `install_triggers` |
+//! | a copy takes the name: gh-ost, pt-online-schema-change, `RENAME` | the old table keeps the triggers | `install_triggers` moves them |
+//! | a column that a rule names is renamed or dropped | writes to the table fail; SQLite renames it in the triggers, too | change the model, then `install_triggers`; better before the column |
+//! | MySQL, MariaDB: the account that installed the triggers is dropped, or loses `INSERT` on the outbox, or `TRIGGER` or `SELECT` on the table | writes to the table fail | `install_triggers` |
+//! | PostgreSQL: the owner of a trigger's function loses `INSERT` on the outbox | writes to the table fail | `install_triggers` |
+//! | PostgreSQL: a trigger is disabled; a trigger or function is changed by hand | writes purge nothing, or something else | `install_triggers` |
+//!
+//! The check names each of them, with the rule and its source line if it is about a column. On MySQL and MariaDB, the user
+//! of the outbox needs the privilege `TRIGGER` on the tables, to see their triggers; and to see whether the account of
+//! another installer exists, `SELECT` on the database `mysql`.
 //!
 //! # Hooks and triggers together
 //!
@@ -130,17 +149,21 @@
 //! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | does not exist |
 //! | `REPLACE` | does not exist | seen | the row with the same key is seen; a row replaced because of another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
 //! | writes to a partition by its own name | **not seen** | seen | do not exist |
-//! | `session_replication_role = replica`, logical replication | **not seen** | depends on the binary log format | |
+//! | `session_replication_role = replica`, logical replication | **not seen**, unless you `ENABLE ALWAYS TRIGGER`; `install_triggers` keeps that | depends on the binary log format | |
 //!
 //! On MySQL and MariaDB, the foreign keys are those that existed when the triggers were created. The check at the start
 //! reports new ones. [`sql`] does not connect to a database, so it does not know foreign keys. For a table that refers to
 //! itself, only the rows next to the deleted row are purged.
 //!
-//! Recreate the triggers before you drop or rename a column that they name: otherwise writes to the table fail. On SQLite,
-//! every writing program needs the JSON functions, which are built in since 3.38.
+//! On SQLite, every writing program needs the JSON functions, which are built in since 3.38.
+//!
+//! Without a trigger nobody sees the rows that a foreign key deletes or changes. The start of an outbox logs the rules that
+//! this leaves out: see [`Outbox::accept_cascades`](crate::outbox::Outbox::accept_cascades).
 
 pub(crate) mod apply;
 mod cascade;
+mod check;
+mod columns;
 mod drift;
 mod install;
 mod mysql;
@@ -148,13 +171,15 @@ mod plan;
 mod postgres;
 mod script;
 mod sqlite;
+mod unseen;
 
 pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
-pub(crate) use self::drift::check;
+pub(crate) use self::check::TriggerCheck;
 use self::plan::Plan;
 pub(crate) use self::plan::fingerprints;
-use self::script::Script;
+use self::script::{Script, Trigger};
+pub(crate) use self::unseen::check as check_cascades;
 use crate::outbox::{Dialect, PREFIX, is_prefix};
 
 /// Returns the SQL that creates the triggers for all tables of this program, for an outbox with the prefix `roan_`. It
@@ -209,10 +234,11 @@ impl Triggers {
         let mut statements = Vec::new();
         for script in scripts {
             statements.push(script.guard);
-            let made = script.triggers.into_iter();
-            statements.extend(
-                made.map(|trigger| format!("CREATE TEMP TRIGGER IF NOT EXISTS {}", trigger.body)),
-            );
+            for Trigger { name, body, .. } in script.triggers {
+                // A table that was renamed has taken it along.
+                statements.push(format!("DROP TRIGGER IF EXISTS temp.\"{name}\""));
+                statements.push(format!("CREATE TEMP TRIGGER {body}"));
+            }
         }
         Ok(joined(&statements))
     }

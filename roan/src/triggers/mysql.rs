@@ -57,6 +57,7 @@ pub(super) fn on_each_row(
     let quoted_table = quoted_name(Dialect::MySql, table);
     Trigger {
         table: table.to_owned(),
+        fires: format!("{time} {event}"),
         drop: vec![drop.clone()],
         install: vec![
             // So that no write between the two is missed.

@@ -94,6 +94,7 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     let on = event.to_ascii_uppercase();
     Trigger {
         table: plan.table.to_owned(),
+        fires: format!("AFTER {on} {when}"),
         install: vec![
             // Users that may write to the table need not have privileges on the outbox. The texts of values must not depend
             // on the writer's settings.

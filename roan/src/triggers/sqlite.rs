@@ -74,6 +74,7 @@ fn trigger(
     let drop = format!("DROP TRIGGER IF EXISTS {database}\"{name}\"");
     Trigger {
         table: plan.table.to_owned(),
+        fires: String::new(),
         drop: vec![drop.clone()],
         install: vec![drop, format!("CREATE TRIGGER {database}{body}")],
         name,

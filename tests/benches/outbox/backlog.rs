@@ -130,7 +130,7 @@ async fn in_memory(origin: &Origin, purges: usize) -> f64 {
     purges as f64 / start.elapsed().as_secs_f64()
 }
 
-async fn fill(database: &Database, prefix: &str, purges: usize) {
+pub(crate) async fn fill(database: &Database, prefix: &str, purges: usize) {
     let mut client = database.connect().await;
     let (text, source) = match database.dialect() {
         Dialect::Postgres => (

@@ -1,6 +1,6 @@
 //! One file for each library.
 
-mod diesel;
+pub(crate) mod diesel;
 mod diesel_async;
 mod sea_orm;
 mod sqlx;
@@ -26,6 +26,26 @@ macro_rules! on_each_database {
         #[test]
         fn on_sqlite_no_save_fails_for_the_relay() {
             $crate::suite::save_beside_the_relay::<$writer>();
+        }
+
+        #[test]
+        fn together_on_sqlite() {
+            $crate::suite::save_together::<$writer>(roan::outbox::Dialect::Sqlite);
+        }
+
+        #[test]
+        fn together_on_postgres() {
+            $crate::suite::save_together::<$writer>(roan::outbox::Dialect::Postgres);
+        }
+
+        #[test]
+        fn together_on_mariadb() {
+            $crate::suite::save_together::<$writer>(roan::outbox::Dialect::MySql);
+        }
+
+        #[test]
+        fn beside_a_reference_on_postgres() {
+            $crate::suite::update_beside_a_reference::<$writer>();
         }
     };
 }

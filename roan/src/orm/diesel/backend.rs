@@ -45,9 +45,14 @@ impl Kind {
         matches!(self, Self::Postgres | Self::Sqlite)
     }
 
-    /// Whether a row that is read can be locked.
-    pub(in crate::orm) fn has_for_update(self) -> bool {
-        matches!(self, Self::Postgres | Self::MySql)
+    /// What locks a row that is read as an `UPDATE` locks it. A stronger lock of PostgreSQL would wait for inserts of rows
+    /// that refer to this one.
+    pub(in crate::orm) fn lock(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR NO KEY UPDATE",
+            Self::MySql => " FOR UPDATE",
+            Self::Sqlite | Self::Other => "",
+        }
     }
 
     #[cfg(feature = "_sql")]

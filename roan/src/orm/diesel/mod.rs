@@ -61,7 +61,7 @@
 //!
 //! With an outbox, one `INSERT` more for each statement, and a transaction around it where there is
 //! none (MySQL and SQLite: a savepoint, where there is one). An update reads the rows first, locked
-//! (`FOR UPDATE`); on MySQL it reads them again by their keys, a hundred in a statement.
+//! (`FOR NO KEY UPDATE`, on MySQL `FOR UPDATE`); on MySQL it reads them again by their keys, a hundred in a statement.
 //!
 //! # Limits
 //!

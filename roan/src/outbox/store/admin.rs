@@ -111,32 +111,61 @@ impl Store {
 
     /// `sign` picks the ids of one table.
     async fn of_dead(&mut self, ids: Option<&[i64]>, statement: &str, sign: i64) -> Result<u64> {
-        let of_ids = ids.map_or_else(String::new, |ids| {
-            let ids = ids.iter().filter(|id| id.signum() == sign);
-            format!(" AND id IN {}", list(ids.map(|id| id.abs())))
-        });
-        let sql = self.sql(&format!("{statement} WHERE state = {DEAD}{of_ids}"));
-        self.execute_durably(&sql, &[]).await
+        let ids = match ids {
+            Some(ids) => {
+                let of_table = ids.iter().filter(|id| id.signum() == sign);
+                of_table.map(|id| id.abs()).collect()
+            }
+            None => {
+                let table = match sign {
+                    1 => "roan_delivery",
+                    _ => "roan_outbox",
+                };
+                self.ids(&format!("SELECT id FROM {table} WHERE state = {DEAD}"), &[])
+                    .await?
+            }
+        };
+        let statement = format!("{statement} WHERE state = {DEAD} AND id IN");
+        self.in_batches(&statement, &ids).await
+    }
+
+    /// The ids that a query yields.
+    async fn ids(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<i64>> {
+        let rows = self.connection.rows(&self.sql(sql), values).await?;
+        rows.iter().map(|row| row.int(0)).collect()
+    }
+
+    /// Runs a statement with these ids, some at a time: a save of the program waits for the end of each on SQLite, and
+    /// for an `INSERT ... SELECT` on MySQL. Returns the number of rows.
+    async fn in_batches(&mut self, statement: &str, ids: &[i64]) -> Result<u64> {
+        let mut count = 0;
+        for ids in ids.chunks(BATCH) {
+            let sql = self.sql(&format!("{statement} {}", list(ids.iter().copied())));
+            count += self.execute_durably(&sql).await?;
+        }
+        Ok(count)
     }
 
     /// A person has requested this, so it must not be lost in a crash.
-    async fn execute_durably(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64> {
+    pub(super) async fn execute_durably(&mut self, sql: &str) -> Result<u64> {
         if self.dialect != Dialect::Postgres {
-            return self.connection.execute(sql, values).await;
+            return self.connection.execute(sql, &[]).await;
         }
         self.connection.batch("BEGIN".to_owned()).await?;
-        let count = self.connection.execute(sql, values).await?;
+        let count = self.connection.execute(sql, &[]).await?;
         self.commit_durably().await?;
         Ok(count)
     }
 
     /// Inserts the payloads that were purged since then again, each once, and returns the number of rows.
     pub(crate) async fn purge_since(&mut self, unix_ms: i64) -> Result<u64> {
-        let sql = self.sql(&format!(
-            "INSERT INTO roan_outbox (payload) SELECT DISTINCT payload FROM roan_outbox \
-             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ?"
-        ));
-        self.execute_durably(&sql, &[unix_ms.into()]).await
+        let sql = format!(
+            "SELECT min(id) FROM roan_outbox \
+             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ? GROUP BY payload"
+        );
+        let ids = self.ids(&sql, &[unix_ms.into()]).await?;
+        let again = "INSERT INTO roan_outbox (payload) SELECT payload FROM roan_outbox WHERE id IN";
+        self.in_batches(again, &ids).await
     }
 
     /// Deletes some of the rows that ended longer ago, and returns whether there may be more.
@@ -201,10 +230,12 @@ impl Store {
 
     /// Discards the deliveries to a node that is no longer configured, and returns their number.
     pub(crate) async fn end_deliveries(&mut self, cache: &str, node: &str) -> Result<u64> {
-        let sql = self.sql(&format!(
-            "DELETE FROM roan_delivery WHERE state = {WAITING} AND cache = ? AND node = ?"
-        ));
+        let sql = format!(
+            "SELECT id FROM roan_delivery WHERE state = {WAITING} AND cache = ? AND node = ?"
+        );
         let values = [Value::Text(cache), Value::Text(node)];
-        self.connection.execute(&sql, &values).await
+        let ids = self.ids(&sql, &values).await?;
+        let statement = format!("DELETE FROM roan_delivery WHERE state = {WAITING} AND id IN");
+        self.in_batches(&statement, &ids).await
     }
 }

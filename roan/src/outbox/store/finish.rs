@@ -135,15 +135,21 @@ impl Store {
     /// Whether the database refuses a value, so that the same statement would fail again: SQLSTATE
     /// class 22 or 23, MySQL's 1366 (incorrect string value), SQLite's TOOBIG, CONSTRAINT and MISMATCH.
     pub(crate) fn refuses_a_value(error: &sqlx::Error) -> bool {
-        code(error).is_some_and(|code| {
-            code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
-                || matches!(&*code, "HY000" | "18" | "19" | "20" | "1299" | "275")
-        })
+        mysql_number(error) == Some(1366)
+            || code(error).is_some_and(|code| {
+                code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))
+                    || matches!(&*code, "18" | "19" | "20" | "1299" | "275")
+            })
     }
 
-    /// Whether the database asks to try again: SQLSTATE class 40, of transactions that got in each other's way.
+    /// Whether another transaction is in the way, so that the same may go well later: SQLSTATE class 40 and 55P03
+    /// (`lock_timeout`), MySQL's 1205 (lock wait timeout), SQLite's BUSY (5, with 261 and 517) and LOCKED.
     pub(crate) fn is_conflict(error: &sqlx::Error) -> bool {
-        code(error).is_some_and(|code| code.len() == 5 && code.starts_with("40"))
+        mysql_number(error) == Some(1205)
+            || code(error).is_some_and(|code| {
+                code.len() == 5 && code.starts_with("40")
+                    || matches!(&*code, "55P03" | "5" | "261" | "517" | "6" | "262")
+            })
     }
 
     /// Rolls back a transaction after a statement has failed.
@@ -202,6 +208,19 @@ impl Store {
         self.connection.execute(&sql, &values).await?;
         Ok(())
     }
+}
+
+/// The number of an error of MySQL, whose SQLSTATE is `HY000` for most of them.
+#[cfg(feature = "mysql")]
+fn mysql_number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+#[cfg(not(feature = "mysql"))]
+fn mysql_number(_error: &sqlx::Error) -> Option<u16> {
+    None
 }
 
 /// The longest error that is kept, in bytes. The narrowest column, MySQL's `text`, holds 65,535.

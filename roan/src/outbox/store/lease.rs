@@ -59,17 +59,25 @@ impl Store {
         Ok(())
     }
 
-    /// The other relays with their beats, and those that hold rows without a beat: a relay may take rows at the moment at
-    /// which it is considered dead.
+    /// The other relays with their beats.
     pub(crate) async fn others(&mut self) -> Result<Vec<(i64, i64)>> {
-        let sql = self.sql(&format!(
-            "SELECT id, beat FROM roan_relay \
-             UNION SELECT DISTINCT relay, -1 FROM roan_outbox WHERE state = {TAKEN} \
+        self.beats("SELECT id, beat FROM roan_relay").await
+    }
+
+    /// Those that hold rows without a beat: a relay may take rows at the moment at which it is considered dead. On
+    /// PostgreSQL this passes the remains of finished rows: see `relay/horizon.rs`.
+    pub(crate) async fn strays(&mut self) -> Result<Vec<(i64, i64)>> {
+        let sql = format!(
+            "SELECT relay, -1 FROM roan_outbox WHERE state = {TAKEN} \
              AND relay NOT IN (SELECT id FROM roan_relay) \
-             UNION SELECT DISTINCT relay, -1 FROM roan_delivery WHERE state = {TAKEN} \
+             UNION SELECT relay, -1 FROM roan_delivery WHERE state = {TAKEN} \
              AND relay NOT IN (SELECT id FROM roan_relay)"
-        ));
-        let rows = self.connection.rows(&sql, &[]).await?;
+        );
+        self.beats(&sql).await
+    }
+
+    async fn beats(&mut self, sql: &str) -> Result<Vec<(i64, i64)>> {
+        let rows = self.connection.rows(&self.sql(sql), &[]).await?;
         let beats = rows.iter().map(|row| Ok((row.int(0)?, row.int(1)?)));
         let beats = beats.collect::<Result<Vec<_>>>()?;
         Ok(beats

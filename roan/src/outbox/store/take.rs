@@ -19,6 +19,16 @@ pub(crate) struct TakenPurge {
     pub(crate) is_overdue: bool,
 }
 
+/// What a look sees without taking anything.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// The transactions that run: `xmin:xmax:xip_list` of PostgreSQL.
+    pub(crate) snapshot: String,
+    /// The highest id.
+    pub(crate) top: i64,
+    pub(crate) is_one_waiting: bool,
+}
+
 /// A purge that one node has not answered yet.
 #[derive(Debug)]
 pub(crate) struct TakenDelivery {
@@ -52,12 +62,46 @@ impl Store {
         Ok(!self.connection.rows(&sql, &[]).await?.is_empty())
     }
 
-    pub(crate) async fn take_purges(&mut self, limit: usize) -> sqlx::Result<Vec<TakenPurge>> {
+    /// Whether [`Store::see_purges`] can be asked.
+    pub(crate) fn has_snapshots(&self) -> bool {
+        self.dialect == Dialect::Postgres
+    }
+
+    /// Whether a purge waits above this id, and what else there is to see in the same snapshot.
+    pub(crate) async fn see_purges(&mut self, above: i64) -> sqlx::Result<Seen> {
+        let sql = self.sql(&format!(
+            "SELECT txid_current_snapshot()::text, \
+                 coalesce((SELECT max(id) FROM roan_outbox WHERE id >= ?), 0), \
+                 EXISTS (SELECT FROM roan_outbox \
+                     WHERE state = {WAITING} AND ended_ms = 0 AND id > ?)::int::bigint"
+        ));
+        let values = [Value::Int(above), Value::Int(above)];
+        let rows = self.connection.rows(&sql, &values).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok(Seen {
+            snapshot: row.shown(0)?,
+            top: row.int(1)?,
+            is_one_waiting: row.int(2)? != 0,
+        })
+    }
+
+    /// Takes waiting purges above this id, the lowest ids first.
+    pub(crate) async fn take_purges(
+        &mut self,
+        above: i64,
+        limit: usize,
+    ) -> sqlx::Result<Vec<TakenPurge>> {
         let payload = self.dialect.bytes("payload");
         let columns = format!("id, {payload}, (SELECT {{now}}), created_ms");
-        let which = (WAITING, "ended_ms = 0");
+        let which = (WAITING, "ended_ms = 0 AND id > ?");
         let rows = self
-            .take("roan_outbox", &columns, which, ("id", limit), &[])
+            .take(
+                "roan_outbox",
+                &columns,
+                which,
+                ("id", limit),
+                &[Value::Int(above)],
+            )
             .await?;
         taken_purges(&rows, |_| Ok(false))
     }
