@@ -186,8 +186,8 @@ impl Race {
 }
 
 async fn pause(random: &mut fastrand::Rng) {
-    // From none to more than a commit takes, so that each order comes about.
-    let most = 1 << random.u32(0..14);
+    // From none to more than a commit takes on a busy machine, so that each order comes about.
+    let most = 1 << random.u32(0..18);
     tokio::time::sleep(Duration::from_micros(random.u64(0..most))).await;
 }
 
@@ -230,7 +230,9 @@ async fn a_render_that_ends_while_a_purge_begins_is_never_missed_by_both(databas
         all = [all[0] + counts[0], all[1] + counts[1]];
     }
     // Both orders came about, or this proves nothing.
-    assert!(all.iter().all(|count| *count > 5), "{all:?}");
+    let [released, missed] = all;
+    assert!(released > 0, "no page was released before its purge");
+    assert!(missed > 0, "no page was learned after its purge");
 }
 
 async fn what_was_swept_counts_as_purged(database: Database) {

@@ -14,7 +14,7 @@ pub(super) fn scripts(plans: &[Plan], prefix: &str, keys: &[ForeignKey]) -> Vec<
     let mut scripts = Vec::new();
     for plan in plans {
         let mut triggers = Vec::new();
-        for key in keys.iter().filter(|key| key.child == plan.table) {
+        for key in keys.iter().filter(|key| key.is_of(plan.table)) {
             paths(plan, prefix, keys, &mut vec![key], &mut triggers);
             triggers.extend(moved(plan, prefix, key));
         }

@@ -30,13 +30,14 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
 
 /// The rules that one foreign key leaves out, in words.
 fn unseen(outbox: &Outbox, key: &ForeignKey) -> Option<String> {
-    if outbox.known_cascades.contains(&key.child) {
+    let mut accepted = outbox.known_cascades.iter();
+    if accepted.any(|table| key.is_of(table)) {
         return None;
     }
     let mut parents = TableEntry::all().into_iter();
     let is_followed = parents.any(|parent| {
         let children = (parent.deleted_with)();
-        parent.table.name == key.parent && children.iter().any(|table| table.name == key.child)
+        key.refers_to(parent.table.name) && children.iter().any(|table| key.is_of(table.name))
     });
     let on_delete = match &*key.on_delete {
         "CASCADE" => Some(Event::Delete),
@@ -45,7 +46,8 @@ fn unseen(outbox: &Outbox, key: &ForeignKey) -> Option<String> {
     };
     let mut actions = Vec::new();
     let mut rules = Vec::new();
-    for entry in TableEntry::of_table(&key.child) {
+    let entries = TableEntry::all().into_iter();
+    for entry in entries.filter(|entry| key.is_of(entry.table.name)) {
         let is_named = entry
             .table
             .columns

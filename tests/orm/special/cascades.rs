@@ -20,6 +20,13 @@ struct Leaf {
     title: String,
 }
 
+/// By its whole name.
+#[purge_on(update, url = "/needles/{id}", table = "public.needles")]
+#[allow(dead_code, reason = "nobody reads it")]
+struct Needle {
+    id: i64,
+}
+
 /// Without a rule that the foreign key would have to fire.
 #[purge_on(create, url = "/buds/{id}", table = "buds")]
 #[allow(dead_code, reason = "nobody reads it")]
@@ -27,10 +34,12 @@ struct Bud {
     id: i64,
 }
 
-pub(super) const TABLES: [&str; 3] = [
+const TABLES: [&str; 4] = [
     "CREATE TABLE trees (id bigint PRIMARY KEY)",
     "CREATE TABLE leaves (id bigint PRIMARY KEY, title varchar(100), tree_id bigint,
         FOREIGN KEY (tree_id) REFERENCES trees (id) ON DELETE CASCADE)",
+    "CREATE TABLE needles (id bigint PRIMARY KEY, tree_id bigint,
+        FOREIGN KEY (tree_id) REFERENCES trees (id) ON DELETE SET NULL)",
     "CREATE TABLE buds (id bigint PRIMARY KEY, tree_id bigint,
         FOREIGN KEY (tree_id) REFERENCES trees (id) ON DELETE CASCADE)",
 ];
@@ -90,6 +99,9 @@ fn rows_that_the_database_deletes_are_told_at_the_start() {
             assert!(told[0].contains(wanted), "{dialect}: {told:?}");
             assert!(!told[0].contains("/titles"), "{told:?}");
             assert!(told_of("buds", outbox.clone()).await.is_empty());
+            let is_there = dialect == Dialect::Postgres;
+            let told = told_of("needles", outbox.clone()).await;
+            assert_eq!(told.len(), usize::from(is_there), "{dialect}: {told:?}");
 
             let accepted = outbox.clone().accept_cascades("leaves");
             assert!(told_of("leaves", accepted).await.is_empty());

@@ -60,11 +60,25 @@ pub(crate) struct ForeignKey {
     pub(crate) name: String,
     pub(crate) child: String,
     pub(crate) parent: String,
+    /// The tables with their schemas.
+    full_child: String,
+    full_parent: String,
     /// The columns of the child and of the parent.
     pub(crate) columns: Vec<(String, String)>,
     /// `CASCADE`, `SET NULL`, ...
     pub(crate) on_delete: String,
     pub(crate) on_update: String,
+}
+
+impl ForeignKey {
+    /// Whether this name of a table, with or without its schema, is that of the child.
+    pub(crate) fn is_of(&self, table: &str) -> bool {
+        table == self.child || table == self.full_child
+    }
+
+    pub(crate) fn refers_to(&self, table: &str) -> bool {
+        table == self.parent || table == self.full_parent
+    }
 }
 
 /// A column whose text in MySQL is not its value. The table has the name that rules use.
@@ -112,7 +126,8 @@ impl Store {
                     )
                 };
                 format!(
-                    "SELECT f.conname::text, {}, {}, ca.attname::text, pa.attname::text, {}, {} \
+                    "SELECT f.conname::text, {}, {}, ca.attname::text, pa.attname::text, {}, {}, \
+                         cn.nspname || '.' || c.relname, pn.nspname || '.' || p.relname \
                      FROM pg_constraint AS f \
                      JOIN pg_class AS c ON c.oid = f.conrelid \
                      JOIN pg_namespace AS cn ON cn.oid = c.relnamespace \
@@ -138,7 +153,9 @@ impl Store {
                 let parent = table("k.referenced_table_schema", "k.referenced_table_name");
                 format!(
                     "SELECT k.constraint_name, {child}, {parent}, k.column_name, \
-                         k.referenced_column_name, r.delete_rule, r.update_rule \
+                         k.referenced_column_name, r.delete_rule, r.update_rule, \
+                         CONCAT(k.table_schema, '.', k.table_name), \
+                         CONCAT(k.referenced_table_schema, '.', k.referenced_table_name) \
                      FROM information_schema.key_column_usage AS k \
                      JOIN information_schema.referential_constraints AS r \
                          ON r.constraint_schema = k.constraint_schema \
@@ -150,7 +167,7 @@ impl Store {
             // A column of the parent that is not named is its primary key.
             Dialect::Sqlite => {
                 "SELECT CAST(f.id AS text), c.name, f.\"table\", f.\"from\", f.\"to\", \
-                     f.on_delete, f.on_update \
+                     f.on_delete, f.on_update, 'main.' || c.name, 'main.' || f.\"table\" \
                  FROM sqlite_schema AS c JOIN pragma_foreign_key_list(c.name) AS f \
                  WHERE c.type = 'table' ORDER BY c.name, f.id, f.seq"
                     .to_owned()
@@ -169,6 +186,8 @@ impl Store {
                     columns: vec![columns],
                     on_delete: row.shown(5)?,
                     on_update: row.shown(6)?,
+                    full_child: row.shown(7)?,
+                    full_parent: row.shown(8)?,
                 }),
             }
         }
