@@ -1,4 +1,5 @@
 //! Examples of roan; run one with `cargo run --example NAME`. Here is what several of them use.
 
+pub mod episodes;
 pub mod nginx;
 pub mod visitor;

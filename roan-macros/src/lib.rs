@@ -36,8 +36,8 @@ use proc_macro::TokenStream;
 /// #[purge_on( EVENT, ... TARGET, ... OPTION, ... )]        in any order
 ///
 /// EVENT    create | update | update(FIELD, ...) | delete | save
-/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...)
-/// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | crate = PATH
+/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...) | related(MODEL, ...)
+/// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | from_row | crate = PATH
 /// ```
 ///
 /// An attribute has at least one event and one target. Each target makes one rule. Events and options apply to all
@@ -79,6 +79,9 @@ use proc_macro::TokenStream;
 ///   SeaORM read the row by its key, with one query for each rule and write. If an update changes the field, they follow
 ///   both rows. Use `related(editor_id? -> author::Model)` for an `Option`. It needs a SeaORM entity's `Model`, and
 ///   follows one step. Other hooks do not follow it: `roan::saved(&post)` yields nothing for it.
+/// - `related(tag::Model)`, without a field: the pages of all rows of an entity that SeaORM relates to this one, also
+///   through the entity between the two (`impl Related<tag::Entity> for Entity`). When a row is deleted, its children fire
+///   their rules for `delete`, too, because the database may delete them (`ON DELETE CASCADE`).
 ///
 /// ## Options
 ///
@@ -90,8 +93,12 @@ use proc_macro::TokenStream;
 ///   may be alone, `#[purge_on(table = "posts")]`. The default is the name in the attributes of SeaORM and Diesel, else the
 ///   type's name in snake case with an `s`. Columns have the names of the fields, or those of
 ///   `#[sea_orm(column_name = "...")]`, `#[diesel(column_name = ...)]` and `#[sqlx(rename = "...")]`. With `table`, each
-///   field in a template must be a text, an integer or, with the feature `uuid`, a `uuid::Uuid`; `{field.to_string()}`
-///   leaves a rule to hooks.
+///   field in a template must be a text, an integer or, with the feature `uuid`, a `uuid::Uuid`, unless there is `from_row`;
+///   `{field.to_string()}` leaves a rule to hooks.
+/// - `from_row`: the type can be made from a row of its table. Then triggers serve rules with `when`, `urls`, methods, fields
+///   of fields and values of any type, too: they store all columns of the type, and the relay makes the value and evaluates
+///   the rules as a hook does (`roan::triggers`). Each field's type must implement `serde::Deserialize`; the type itself need
+///   not. Write it once for a type; it may be alone, `#[purge_on(table = "posts", from_row)]`.
 /// - `crate = path`: the path of `roan`, if it is not `::roan`. Write it once for a type.
 ///
 /// # Templates
@@ -140,6 +147,7 @@ pub fn purge_on(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let libraries = purge_on::Libraries {
         tables: cfg!(feature = "tables"),
         sea_orm: cfg!(feature = "sea-orm"),
+        rows: cfg!(feature = "rows"),
     };
     purge_on::expand(arguments.into(), item.into(), libraries).into()
 }

@@ -6,9 +6,12 @@ pub use crate::model::{
     Column, ColumnKind, ColumnOf, ColumnValue, Model, NoColumnValue, OptionalUrlValue, RowPiece,
     RowRule, Table, Targets, UrlValue, Watched, differ, link, when,
 };
+#[cfg(feature = "_sql")]
+pub use crate::model::{FromRow, ReadColumn, RowError, StoredRow, yield_targets};
 pub use crate::registry::announce;
 pub use core::module_path;
 pub use core::option::Option::{self, None, Some};
+pub use core::result::Result;
 pub use roan_macros::url;
 
 use crate::base::event::Events;
@@ -23,6 +26,9 @@ pub const SAVE: Events = Events::SAVE;
 pub const CREATE_DELETE: Events = CREATE.union(DELETE);
 pub const UPDATE_DELETE: Events = UPDATE.union(DELETE);
 pub const SAVE_DELETE: Events = SAVE.union(DELETE);
+
+/// Of [`Model::deleted_with`].
+pub type Tables = Vec<&'static Table>;
 
 /// Puts [`announce`] where the start of the program finds it. One static is what costs a user's compiler
 /// least: `inventory::submit!` was a third of all that `#[purge_on]` cost.
@@ -49,6 +55,12 @@ macro_rules! __register {
     };
 }
 
+/// The value of a field that is not a column.
+#[must_use]
+pub fn default<T: Default>() -> T {
+    T::default()
+}
+
 /// For the tests of the attribute: the targets of rule number `rule` for a row.
 pub fn collect<M: Model>(row: &M, rule: usize) -> Vec<Result<Target, TargetError>> {
     let mut yielded = Yielded(Vec::new());
@@ -72,12 +84,16 @@ impl Sink for Yielded {
 #[cfg(feature = "sea-orm")]
 pub mod sea_orm {
     pub use crate::orm::sea_orm::{
-        Found, Hooked, Relations, after_delete, after_save, before_delete, before_save,
+        Found, Hooked, Links, NoRules, Relations, WithRules, after_delete, after_save,
+        before_delete, before_links, before_save, is_same,
     };
     pub use core::clone::Clone;
     pub use core::result::Result;
     pub use sea_orm::prelude::async_trait;
-    pub use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, Value};
+    pub use sea_orm::{
+        ActiveModelTrait, ConnectionTrait, DbErr, DeleteResult, EntityTrait, Related,
+        RelatedSelfVia, Value,
+    };
 
     pub type Targets = Vec<crate::base::target::Target>;
 
@@ -115,3 +131,10 @@ pub mod sea_orm {
 #[cfg(doctest)]
 #[derive(Debug)]
 pub struct OlderEdition;
+
+/// The shared index and the fence, for the tests of this repository.
+#[cfg(feature = "_sql")]
+pub mod index {
+    pub use crate::outbox::index::{Key, Release, SharedIndex, open_store};
+    pub use crate::outbox::store::{Checked, Epoch, Found, Resolving, Store};
+}

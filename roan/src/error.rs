@@ -50,6 +50,12 @@ pub enum ConfigError {
     #[cfg(feature = "_sql")]
     #[error(transparent)]
     Outbox(#[from] crate::outbox::OutboxError),
+    /// [`Roan::web`](crate::Roan::web) was called on a dispatcher without the web layer.
+    #[cfg(feature = "web")]
+    #[error(
+        "the dispatcher has no web layer: build it with `RoanBuilder::web(roan::web::Web::new())`"
+    )]
+    NoWebLayer,
     /// The HTTP client or the dispatcher's thread could not be created.
     #[error("cannot start the dispatcher: {0}")]
     Start(#[source] Cause),

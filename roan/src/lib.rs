@@ -57,6 +57,8 @@ mod model;
 pub mod orm;
 #[cfg(feature = "_sql")]
 pub mod outbox;
+#[cfg(any(feature = "web", feature = "embedded"))]
+mod pages;
 pub mod purger;
 mod registry;
 #[cfg(feature = "_sql")]
@@ -64,6 +66,8 @@ mod relay;
 pub mod testing;
 #[cfg(feature = "_sql")]
 pub mod triggers;
+#[cfg(feature = "web")]
+pub mod web;
 
 #[cfg(feature = "_sql")]
 pub use app::OutboxHandle;
@@ -84,6 +88,8 @@ pub use hooks::{created, deleted, saved, updated};
 pub use model::{External, Model};
 #[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use purger::NginxFiles;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx};

@@ -25,6 +25,17 @@ fn setup() -> (Origin, Nginx, Browser) {
     (origin, nginx, browser)
 }
 
+/// The same with a purge location, and with refreshes.
+fn setups() -> impl Iterator<Item = (Origin, Nginx, Browser)> {
+    let both = [Options::default(), Options::default().refresh()];
+    both.into_iter().map(|options| {
+        let origin = Origin::start();
+        let nginx = Nginx::start(&origin, &options);
+        let browser = nginx.browser();
+        (origin, nginx, browser)
+    })
+}
+
 /// Alice looks at a page that the app renders for her, then Bob at his. Says what Bob got.
 fn alice_then_bob(origin: &Origin, browser: &Browser, url: &str) -> Answer {
     origin.set(url, "for alice");
@@ -36,29 +47,30 @@ fn alice_then_bob(origin: &Origin, browser: &Browser, url: &str) -> Answer {
 
 #[test]
 fn a_page_that_varies_by_more_than_its_encoding_is_not_stored() {
-    let (origin, _nginx, browser) = setup();
-    let pages: [(&str, Headers); 10] = [
-        ("/cookie", &[("vary", "Cookie")]),
-        ("/language", &[("vary", "Accept-Language")]),
-        ("/star", &[("vary", "*")]),
-        ("/encoding-cookie", &[("vary", "Accept-Encoding, Cookie")]),
-        ("/cookie-encoding", &[("vary", "Cookie, Accept-Encoding")]),
-        ("/encoding,cookie", &[("vary", "accept-encoding,cookie")]),
-        (
-            "/two-lines",
-            &[("vary", "Cookie"), ("vary", "Accept-Encoding")],
-        ),
-        ("/set-cookie", &[("set-cookie", "user=alice")]),
-        ("/private", &[("cache-control", "private")]),
-        ("/no-store", &[("cache-control", "no-store")]),
-    ];
-    for (url, headers) in pages {
-        origin.headers(url, headers);
-        let his = alice_then_bob(&origin, &browser, url);
-        assert_eq!((his.cache_status(), &*his.text()), ("MISS", "for bob"));
-        // Not for him either, nor for one who sends nothing.
-        browser.assert_miss(url);
-        browser.assert_miss(url);
+    for (origin, _nginx, browser) in setups() {
+        let pages: [(&str, Headers); 10] = [
+            ("/cookie", &[("vary", "Cookie")]),
+            ("/language", &[("vary", "Accept-Language")]),
+            ("/star", &[("vary", "*")]),
+            ("/encoding-cookie", &[("vary", "Accept-Encoding, Cookie")]),
+            ("/cookie-encoding", &[("vary", "Cookie, Accept-Encoding")]),
+            ("/encoding,cookie", &[("vary", "accept-encoding,cookie")]),
+            (
+                "/two-lines",
+                &[("vary", "Cookie"), ("vary", "Accept-Encoding")],
+            ),
+            ("/set-cookie", &[("set-cookie", "user=alice")]),
+            ("/private", &[("cache-control", "private")]),
+            ("/no-store", &[("cache-control", "no-store")]),
+        ];
+        for (url, headers) in pages {
+            origin.headers(url, headers);
+            let his = alice_then_bob(&origin, &browser, url);
+            assert_eq!((his.cache_status(), &*his.text()), ("MISS", "for bob"));
+            // Not for him either, nor for one who sends nothing.
+            browser.assert_miss(url);
+            browser.assert_miss(url);
+        }
     }
 }
 
@@ -100,64 +112,67 @@ fn a_page_that_varies_by_its_encoding_is_cached_for_all_and_purged_for_all() {
 
 #[test]
 fn a_request_with_authorization_neither_fills_the_cache_nor_reads_it() {
-    let (origin, _nginx, browser) = setup();
-    // To nginx, a variable that is "0" is false.
-    let zero = browser.send("GET", "/zero", &[("Authorization", "0")]);
-    assert_eq!(zero.cache_status(), "BYPASS");
-    let secret = [("Authorization", "Basic YTpi")];
-    origin.set("/", "for alice");
-    let hers = browser.send("GET", "/", &secret);
-    assert_eq!(
-        (hers.cache_status(), &*hers.text()),
-        ("BYPASS", "for alice")
-    );
-    origin.set("/", "for all");
-    assert_eq!(browser.assert_miss("/").text(), "for all");
-    assert_eq!(browser.assert_hit("/").text(), "for all");
+    for (origin, _nginx, browser) in setups() {
+        // To nginx, a variable that is "0" is false.
+        let zero = browser.send("GET", "/zero", &[("Authorization", "0")]);
+        assert_eq!(zero.cache_status(), "BYPASS");
+        let secret = [("Authorization", "Basic YTpi")];
+        origin.set("/", "for alice");
+        let hers = browser.send("GET", "/", &secret);
+        assert_eq!(
+            (hers.cache_status(), &*hers.text()),
+            ("BYPASS", "for alice")
+        );
+        origin.set("/", "for all");
+        assert_eq!(browser.assert_miss("/").text(), "for all");
+        assert_eq!(browser.assert_hit("/").text(), "for all");
 
-    origin.set("/", "for alice");
-    let hers = browser.send("GET", "/", &secret);
-    assert_eq!(
-        (hers.cache_status(), &*hers.text()),
-        ("BYPASS", "for alice")
-    );
-    assert_eq!(browser.assert_hit("/").text(), "for all");
+        origin.set("/", "for alice");
+        let hers = browser.send("GET", "/", &secret);
+        assert_eq!(
+            (hers.cache_status(), &*hers.text()),
+            ("BYPASS", "for alice")
+        );
+        assert_eq!(browser.assert_hit("/").text(), "for all");
+    }
 }
 
 #[test]
 fn a_page_that_is_not_stored_is_not_served_one_visitor_at_a_time() {
-    let (origin, _nginx, browser) = setup();
-    origin.headers("/", &[("cache-control", "private")]);
-    let gate = origin.hold("/");
-    let visitors = [(); 4].map(|()| {
-        let browser = browser.clone();
-        thread::spawn(move || browser.get("/").status)
-    });
-    // The first renders as long as the gate is shut: the others wait half a second for it. Without
-    // `proxy_cache_lock_timeout` it is five.
-    wait::until(Duration::from_secs(4), "all to be rendered", || {
-        origin.renders("/") == 4
-    });
-    gate.open();
-    for visitor in visitors {
-        assert_eq!(visitor.join().unwrap(), 200);
+    for (origin, _nginx, browser) in setups() {
+        origin.headers("/", &[("cache-control", "private")]);
+        let gate = origin.hold("/");
+        let visitors = [(); 4].map(|()| {
+            let browser = browser.clone();
+            thread::spawn(move || browser.get("/").status)
+        });
+        // The first renders as long as the gate is shut: the others wait half a second for it. Without
+        // `proxy_cache_lock_timeout` it is five.
+        wait::until(Duration::from_secs(4), "all to be rendered", || {
+            origin.renders("/") == 4
+        });
+        gate.open();
+        for visitor in visitors {
+            assert_eq!(visitor.join().unwrap(), 200);
+        }
     }
 }
 
 #[test]
 fn after_a_purge_one_visitor_renders_the_page_for_all() {
-    let (origin, _nginx, browser) = setup();
-    let gate = origin.hold("/");
-    let visitors = [(); 4].map(|()| {
-        let browser = browser.clone();
-        thread::spawn(move || browser.get("/").text())
-    });
-    gate.wait_for(1);
-    gate.open();
-    for visitor in visitors {
-        visitor.join().unwrap();
+    for (origin, _nginx, browser) in setups() {
+        let gate = origin.hold("/");
+        let visitors = [(); 4].map(|()| {
+            let browser = browser.clone();
+            thread::spawn(move || browser.get("/").text())
+        });
+        gate.wait_for(1);
+        gate.open();
+        for visitor in visitors {
+            visitor.join().unwrap();
+        }
+        assert_eq!(origin.renders("/"), 1);
     }
-    assert_eq!(origin.renders("/"), 1);
 }
 
 #[test]

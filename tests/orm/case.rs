@@ -42,6 +42,17 @@ pub(crate) enum Step {
         slug: Option<&'static str>,
         title: Option<&'static str>,
     },
+    /// Reads the row, which is then changed by this SQL of another writer, and saves it for another author.
+    UpdateStale {
+        id: i64,
+        meanwhile: &'static str,
+        author_id: i64,
+    },
+    /// One statement for all posts of an author: another title, and keys that are higher by 100.
+    Rekey {
+        author_id: i64,
+        title: &'static str,
+    },
     /// Reads the row and deletes it.
     Delete(i64),
     /// One statement for all.

@@ -4,8 +4,8 @@ use roan::outbox::Dialect;
 
 use crate::case::End::{Commit, Panic, Rollback};
 use crate::case::Step::{
-    Await, Create, CreateMany, CutOff, Delete, DeleteMany, Open, Raw, Transaction, Update,
-    UpdateMany,
+    Await, Create, CreateMany, CutOff, Delete, DeleteMany, Open, Raw, Rekey, Transaction, Update,
+    UpdateMany, UpdateStale,
 };
 use crate::case::{Case, Post, Step, post};
 
@@ -76,6 +76,16 @@ fn single_rows() -> Vec<Case> {
             vec![retitle(1, "old")],
             &["/posts", "/posts/a"],
         ),
+        // What the model in memory has is neither the old row nor the new one.
+        case(
+            "an update of a model that is out of date",
+            vec![UpdateStale {
+                id: 1,
+                meanwhile: "UPDATE posts SET slug = 'theirs' WHERE id = 1",
+                author_id: 2,
+            }],
+            &["/posts", "/posts/theirs"],
+        ),
         case("a delete", vec![Delete(2)], &["/posts", "/posts/b"]),
         case(
             "a row with a slug that must be encoded",
@@ -125,6 +135,22 @@ fn many_rows() -> Vec<Case> {
                 title: "new",
             }],
             &[],
+        ),
+        case(
+            "an update of many rows that changes their keys",
+            vec![Rekey {
+                author_id: 1,
+                title: "new",
+            }],
+            &[
+                "/posts",
+                "/posts/a",
+                "/posts/b",
+                "/titles/1",
+                "/titles/101",
+                "/titles/102",
+                "/titles/2",
+            ],
         ),
         case(
             "a delete of many rows",

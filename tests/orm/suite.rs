@@ -53,7 +53,11 @@ impl Stage<'_> {
                 let (open, _) = waited.unwrap_or_else(PoisonError::into_inner);
                 assert!(open.contains(gate), "nobody opened {gate:?}");
             }
-            Step::CutOff => block_on(self.cut_off()),
+            // The thread may be one of a runtime already.
+            Step::CutOff => thread::scope(|scope| {
+                let done = scope.spawn(|| block_on(self.cut_off())).join();
+                done.expect("the administrator does not panic");
+            }),
             other => panic!("{other:?} is for the library"),
         }
     }

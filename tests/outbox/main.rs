@@ -8,7 +8,9 @@
 
 mod ages;
 mod deliveries;
+mod fence;
 mod memory;
+mod pages;
 mod places;
 mod poolers;
 mod relays;

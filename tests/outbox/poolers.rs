@@ -1,13 +1,16 @@
 //! Behind a pooler nothing of Roan's stays on a connection that others use, too.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use roan::__private::index::{Key, Resolving, SharedIndex, open_store};
 use roan::outbox::Dialect;
 use roan::purge_on;
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
 use roan_tests::{Behaviour, Faulty, PgBouncer, PgBouncerOptions};
 
+use crate::pages::{keys, url};
 use crate::support::{Client, Database, builder, flush, urls};
 
 /// With a table for triggers.
@@ -60,6 +63,26 @@ async fn assert_untouched(client: &mut Client) {
     }
 }
 
+/// Leaves on the connection what another program may have left there.
+async fn mark_as_of_another(other: &mut Client) {
+    other
+        .run(
+            "SET synchronous_commit = local; SET idle_in_transaction_session_timeout = '7min'; \
+             SET lock_timeout = '7s'; SET bytea_output = escape; \
+             SET default_transaction_isolation = 'repeatable read'",
+        )
+        .await;
+    for number in 1..=3 {
+        // By the names that sqlx would give.
+        other
+            .run(&format!(
+                "PREPARE sqlx_s_{number} AS SELECT 'mine {number}'"
+            ))
+            .await;
+    }
+    assert_untouched(other).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_relay_sets_ends_with_its_transaction() {
     for ignored in IGNORED {
@@ -72,22 +95,7 @@ async fn what_a_relay_sets_ends_with_its_transaction() {
         )
         .await;
         let mut other = pooled.client().await;
-        other
-            .run(
-                "SET synchronous_commit = local; SET idle_in_transaction_session_timeout = '7min'; \
-                 SET lock_timeout = '7s'; SET bytea_output = escape; \
-                 SET default_transaction_isolation = 'repeatable read'",
-            )
-            .await;
-        for number in 1..=3 {
-            // By the names that sqlx would give.
-            other
-                .run(&format!(
-                    "PREPARE sqlx_s_{number} AS SELECT 'mine {number}'"
-                ))
-                .await;
-        }
-        assert_untouched(&mut other).await;
+        mark_as_of_another(&mut other).await;
 
         let triggers = Triggers::new().without("posts").strict();
         let outbox = pooled.outbox().await.triggers(triggers);
@@ -136,6 +144,42 @@ async fn what_a_relay_sets_ends_with_its_transaction() {
         let _ = roan.shutdown(Duration::from_secs(5)).await;
         assert_untouched(&mut other).await;
         outbox.drop_triggers().await.expect("no triggers");
+        assert_untouched(&mut other).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_index_and_the_fence_leave_nothing_behind() {
+    for ignored in IGNORED {
+        let direct = Database::of(Dialect::Postgres);
+        let (_pool, pooled) = pool(&direct, &transactions(1, ignored));
+        let outbox = pooled.outbox().await;
+        let mut other = pooled.client().await;
+        mark_as_of_another(&mut other).await;
+
+        let index = SharedIndex::open(&outbox).await.unwrap();
+        let mut relay = open_store(&outbox).await.unwrap();
+        assert_untouched(&mut other).await;
+        let page = url("/it's?\\$1").at_site("d'or \\ $2");
+        let carried: Arc<[Key]> = keys(&["it's\\$1", "b"]).into();
+        let since = index.number();
+        let learned = index.learn(page.clone(), Arc::clone(&carried)).await;
+        assert_eq!(learned, Ok(true));
+        assert_untouched(&mut other).await;
+        let check = || index.check(Arc::clone(&carried), since);
+        assert!(!check().await.unwrap().is_purged);
+        assert!(relay.mark(&[carried[1].hash()]).await.unwrap().is_some());
+        assert!(check().await.unwrap().is_purged);
+        assert_untouched(&mut other).await;
+        let mut resolving = Resolving::new([carried[0].hash()]);
+        let found = relay.resolve(&mut resolving, 1).await.unwrap();
+        assert_eq!(found[0].page, page);
+        assert_eq!(
+            relay.tags_of(&page).await.unwrap().map(|tags| tags.len()),
+            Some(2)
+        );
+        assert!(!relay.sweep_but(-1).await.unwrap());
+        assert_eq!(relay.forget(0, 10).await.unwrap(), 1);
         assert_untouched(&mut other).await;
     }
 }

@@ -263,8 +263,9 @@ async fn tables_that_were_lost_in_part_are_named_and_others_are_made() {
         };
         assert!(missing.ends_with("outbox"), "{missing}");
 
-        client.run("DROP TABLE {}delivery").await;
-        client.run("DROP TABLE {}relay").await;
+        for table in ["delivery", "relay", "page", "page_key", "fence", "epoch"] {
+            client.run(&format!("DROP TABLE {{}}{table}")).await;
+        }
         assert_eq!(outbox.migrate().await, Ok(()), "{dialect}");
         assert_eq!(client.count("SELECT count(*) FROM {}schema").await, 1);
         builder(&Recorder::new()).outbox(outbox).build().unwrap();

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use roan::RoanBuilder;
-use roan_tests::{Nginx, Options, Origin, wait};
+use roan_tests::{HOST, Nginx, Options, Origin, SECRET, wait};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -53,9 +54,23 @@ struct Program {
 
 impl Program {
     fn start(program: &str, purges: usize, variables: &[(&str, &str)]) -> Self {
+        Self::start_as(None, program, purges, variables)
+    }
+
+    /// As another user, which root alone can.
+    fn start_as(
+        user: Option<u32>,
+        program: &str,
+        purges: usize,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| File::create(folder.path().join(name)).unwrap();
-        let child = Command::new(std::env::current_exe().unwrap())
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        if let Some(user) = user {
+            command.uid(user);
+        }
+        let child = command
             .args(["setups::program", "--exact", "--nocapture"])
             .env_clear()
             .env(PROGRAM, program)
@@ -446,4 +461,148 @@ fn an_error_reaches_standard_error_where_the_log_takes_only_the_app() {
         "{}",
         program.text("stdout")
     );
+}
+
+#[test]
+fn a_right_set_up_of_a_refresh_or_a_folder_is_introduced_and_nothing_else_is_said() {
+    for with_files in [false, true] {
+        let origin = Origin::start();
+        let options = match with_files {
+            true => Options::default().stock(),
+            false => Options::default().refresh(),
+        };
+        let nginx = Nginx::start(&origin, &options);
+        let browser = nginx.browser();
+        origin.set(PAGE, "old");
+        browser.warm(PAGE);
+        origin.set(PAGE, "new");
+        let (url, folder) = (nginx.url(), nginx.cache_folder());
+        let variables = match with_files {
+            true => vec![("ROAN_PURGE_FOLDER", folder.to_str().unwrap())],
+            false => vec![("ROAN_PURGE_URL", &*url), ("ROAN_REFRESH_SECRET", SECRET)],
+        };
+        let variables = [&*variables, &[("ROAN_SITE", HOST)]].concat();
+        let program = Program::start("with a log", 1, &variables);
+        program.says("stdout", &["DEBUG roan", "set-up checked"]);
+        let words = ["target=/posts/1", "outcome=purged", "verified=true"];
+        program.says("stdout", &words);
+        let log = program.text("stdout");
+        assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+        assert!(!log.contains(SECRET), "{log}");
+        assert_eq!(program.text("stderr"), "");
+        assert_eq!(browser.get(PAGE).text(), "new");
+    }
+}
+
+#[test]
+fn each_wrong_set_up_of_a_refresh_is_named_with_its_mend() {
+    const OTHER: &str = "another0secret0of0the0program000";
+    let cases: [(&str, &str, usize, &[&str]); 3] = [
+        (
+            OTHER,
+            HOST,
+            1,
+            &[
+                "pages cannot be refreshed: nginx did not take the order",
+                "ROAN_REFRESH_SECRET",
+            ],
+        ),
+        (
+            SECRET,
+            "www.site.test",
+            20,
+            &[
+                "20 refreshes did not find a cached page",
+                "compare `ROAN_SITE` (www.site.test)",
+            ],
+        ),
+        (
+            SECRET,
+            HOST,
+            0,
+            &["did not bypass the cache: add `$roan_bypass`"],
+        ),
+    ];
+    for (secret, site, purges, words) in cases {
+        let origin = Origin::start();
+        let mut options = Options::default().refresh();
+        if purges == 0 {
+            options = options.edit(" $roan_bypass;", ";");
+        }
+        let nginx = Nginx::start(&origin, &options);
+        nginx.browser().warm(PAGE);
+        let url = nginx.url();
+        let variables = [
+            ("ROAN_PURGE_URL", &*url),
+            ("ROAN_REFRESH_SECRET", secret),
+            ("ROAN_SITE", site),
+            ("ROAN_REBOUND", "off"),
+        ];
+        let program = Program::start("without a log", purges, &variables);
+        println!("{}", program.says("stderr", words));
+        assert!(!program.text("stderr").contains(secret));
+    }
+}
+
+#[test]
+fn each_wrong_set_up_of_a_folder_is_named_with_its_mend() {
+    let origin = Origin::start();
+    let nginx = Nginx::start(&origin, &Options::default().stock());
+    nginx.browser().warm(PAGE);
+    let folder = nginx.cache_folder();
+    let folder = folder.to_str().unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    let nobody = is_root.then_some(65_534);
+    type Case<'a> = (
+        &'a str,
+        &'a [(&'a str, &'a str)],
+        Option<u32>,
+        &'a [&'a str],
+    );
+    let cases: [Case<'_>; 4] = [
+        (
+            "/none",
+            &[SITE],
+            None,
+            &["pages cannot be purged: /none does not exist"],
+        ),
+        (
+            folder,
+            &[SITE, ("ROAN_PURGE_KEY", "$scheme$host$request_uri")],
+            None,
+            &[
+                "none of 1 files in",
+                "such as \"httpssite.test/\", and one has \"site.test/posts/1\"",
+            ],
+        ),
+        (
+            folder,
+            &[("ROAN_SITE", "www.site.test")],
+            None,
+            &["none of 1 files in", "the key of a page of www.site.test"],
+        ),
+        (
+            folder,
+            &[SITE],
+            nobody,
+            &[
+                "pages cannot be purged: ",
+                "cannot be entered",
+                "`User=www-data`",
+            ],
+        ),
+    ];
+    for (folder, variables, user, words) in cases {
+        let variables = [
+            variables,
+            &[("ROAN_PURGE_FOLDER", folder), ("ROAN_REBOUND", "off")],
+        ]
+        .concat();
+        if words[0].starts_with("pages cannot be purged: ") && folder != "/none" && user.is_none() {
+            continue;
+        }
+        let program = Program::start_as(user, "without a log", 1, &variables);
+        println!("{}", program.says("stderr", words));
+        nginx.browser().assert_hit(PAGE);
+    }
 }

@@ -7,14 +7,14 @@ use tokio::sync::oneshot;
 
 /// Runs a future until it is dropped; what the future owns is dropped then, too.
 #[derive(Debug)]
-pub(crate) struct Background {
+pub struct Background {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
 impl Background {
     /// Listens on a free port of 127.0.0.1 and hands the listener to `serve` on the new thread.
-    pub(crate) fn serve<F>(
+    pub fn serve<F>(
         name: &str,
         serve: impl FnOnce(TcpListener) -> F + Send + 'static,
     ) -> (Self, std::net::SocketAddr)

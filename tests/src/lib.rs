@@ -27,6 +27,7 @@ mod origin;
 mod server;
 pub mod wait;
 
+pub use background::Background;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{
@@ -36,7 +37,9 @@ pub use databases::{
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::Gate;
 pub use model::FromALibrary;
-pub use nginx::{DebianNginx, Nginx, Options, SITE_CONF, version as nginx_version};
+pub use nginx::{
+    DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
+};
 pub use origin::Origin;
 pub use server::Server;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::HOST;
@@ -40,6 +40,8 @@ struct Page {
     delay: Duration,
     held: Option<Passage>,
     headers: Option<Vec<(&'static str, &'static str)>>,
+    status: Option<u16>,
+    asked_with: Option<HeaderMap>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -105,6 +107,20 @@ impl Origin {
         self.page(url, |page| page.headers = Some(headers));
     }
 
+    /// Gives the page at `url` this status, whatever its row is; `None` that of its row.
+    pub fn status(&self, url: &str, status: Option<u16>) {
+        self.page(url, |page| page.status = status);
+    }
+
+    /// A header of the last request for the page at `url`.
+    #[must_use]
+    pub fn asked_with(&self, url: &str, name: &str) -> Option<String> {
+        self.page(url, |page| {
+            let value = page.asked_with.as_ref()?.get(name)?;
+            Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+    }
+
     /// Makes each render of the page at `url` take that long, after the row was read.
     pub fn delay(&self, url: &str, delay: Duration) {
         self.page(url, |page| page.delay = delay);
@@ -152,16 +168,18 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
     let url = request.uri().to_string();
     let unset = format!("{host}{url}");
 
-    let (row, delay, held, headers) = {
+    let (row, delay, held, headers, fixed) = {
         let mut pages = locked(&pages);
         pages.renders += 1;
         let page = pages.by_place.entry((host, url)).or_default();
         page.renders += 1;
+        page.asked_with = Some(request.headers().clone());
         (
             page.row.clone(),
             page.delay,
             page.held.clone(),
             page.headers.clone(),
+            page.status,
         )
     };
     if let Some(passage) = held {
@@ -176,6 +194,7 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
         Row::Text(text) => (StatusCode::OK, text),
         Row::Gone => (StatusCode::NOT_FOUND, "gone".to_owned()),
     };
+    let status = fixed.map_or(status, |code| StatusCode::from_u16(code).expect("a status"));
     let mut answer = (status, text).into_response();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     answer.headers_mut().insert(header::CONTENT_TYPE, html);

@@ -22,10 +22,10 @@ on_each_database!(
     a_table_that_a_transaction_holds_is_told,
 );
 
-const INSERT: &str = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')";
+pub(crate) const INSERT: &str = "INSERT INTO posts (id, slug, title) VALUES (1, 'a', 'A')";
 
 /// What a start in strict mode complains of.
-fn drift(place: &Place, outbox: &Outbox) -> Vec<String> {
+pub(crate) fn drift(place: &Place, outbox: &Outbox) -> Vec<String> {
     let outbox = outbox.clone().triggers(place.wanted().strict());
     let started = builder(&Recorder::new()).outbox(outbox).build();
     match started {
@@ -36,7 +36,7 @@ fn drift(place: &Place, outbox: &Outbox) -> Vec<String> {
 }
 
 /// Changes whenever a trigger is made.
-async fn identity(client: &mut Connection) -> Vec<String> {
+pub(crate) async fn identity(client: &mut Connection) -> Vec<String> {
     let sql = match client.dialect() {
         Dialect::Postgres => "SELECT oid::text || xmin FROM pg_trigger ORDER BY oid",
         Dialect::MySql => {
@@ -107,7 +107,7 @@ async fn what_is_missing_other_or_too_much_is_told_and_mended(place: Place) {
     .await;
     let mut wanted = vec![
         "trigger \"roan_posts_insert\" on table \"posts\" is missing",
-        "trigger \"roan_posts_delete\" on table \"posts\" differs from the rules",
+        "trigger \"roan_posts_delete\" on table \"posts\" differs from the rules: it was changed by hand",
     ];
     match place.dialect {
         Dialect::Postgres => {
@@ -257,7 +257,7 @@ async fn rules_that_are_left_to_hooks_yield_nothing(place: Place) {
     for (refusal, words) in refused.iter().zip([
         "`when = self.shown` needs a value of the type",
         "`urls = Self::pages` needs a value of the type",
-        "`{id()}` needs a value of the type: name a column",
+        "`{id()}` needs a value of the type: write `from_row` in a `#[purge_on(...)]` of `Draft`",
         "the database's text of `shown` may differ from that of its `Display`",
     ]) {
         assert!(refusal.contains(words), "{refusal}");

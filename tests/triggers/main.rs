@@ -6,10 +6,14 @@
     reason = "these are tests"
 )]
 
+mod from_row;
 mod installing;
+mod life;
+mod logged;
 mod mariadb;
 mod models;
 mod postgres;
+mod rights;
 mod same;
 mod sqlite;
 mod support;

@@ -106,22 +106,34 @@ pub(crate) fn tables(dialect: Dialect) -> String {
         );
         CREATE TABLE drafts (id bigint PRIMARY KEY, shown boolean);
         CREATE TABLE bare (id bigint PRIMARY KEY);
+        CREATE TABLE articles (
+            id {uuid} PRIMARY KEY, slug {text} NOT NULL, status {enum} NOT NULL, level smallint NOT NULL,
+            published boolean NOT NULL, views int NOT NULL, rating {double} NOT NULL, price {decimal} NOT NULL,
+            author {json} NOT NULL, meta {json} NOT NULL, cover {bytes}, note {text}, written {utc} NOT NULL,
+            day {naive} NOT NULL
+        );
         CREATE TABLE kinds (
             id bigint PRIMARY KEY, text {text} NOT NULL, path {text} NOT NULL, small smallint NOT NULL,
             number bigint NOT NULL, large {large} NOT NULL, uuid {uuid} NOT NULL, maybe int
         );
     "
     .to_owned();
-    let (text, large, uuid) = match dialect {
-        Dialect::Postgres => ("text", "numeric(20)", "uuid"),
-        Dialect::MySql => ("text", "bigint unsigned", "binary(16)"),
-        _ => ("text", "integer", "blob"),
+    let names = "text large uuid enum double decimal json bytes utc naive";
+    let types = match dialect {
+        Dialect::Postgres => {
+            "text|numeric(20)|uuid|status|float8|numeric(30,4)|json|bytea|timestamptz|timestamp"
+        }
+        Dialect::MySql => {
+            "text|bigint unsigned|binary(16)|enum('draft','live','gone')|double|decimal(30,4)|json|blob|datetime(6)|datetime(6)"
+        }
+        _ => "text|integer|blob|text|real|text|text|blob|text|text",
     };
-    for (name, value) in [("{text}", text), ("{large}", large), ("{uuid}", uuid)] {
-        sql = sql.replace(name, value);
+    for (name, value) in names.split(' ').zip(types.split('|')) {
+        sql = sql.replace(&format!("{{{name}}}"), value);
     }
     match dialect {
         Dialect::Postgres => {
+            sql.insert_str(0, "CREATE TYPE status AS ENUM ('draft', 'live', 'gone');");
             sql.push_str("CREATE SCHEMA blog; CREATE TABLE blog.pages (id bigint PRIMARY KEY);");
         }
         Dialect::MySql => sql = sql.replace('"', "`"),

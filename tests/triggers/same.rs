@@ -7,12 +7,15 @@ use roan_tests::Connection;
 use tokio::runtime::Handle;
 
 use crate::models::Kinds;
-use crate::support::{Place, Watched, on_each_database};
+use crate::support::{Place, Watched, on_each_database, run};
 
-on_each_database!(hooks_and_triggers_yield_the_same);
+on_each_database!(
+    hooks_and_triggers_yield_the_same,
+    each_form_of_a_uuid_and_of_an_enum_is_the_same,
+);
 
 /// All of Unicode but NUL, which no database takes; and much of what URLs are made of.
-fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     let letter = prop_oneof![
         any::<char>().prop_filter("no NUL", |letter| *letter != '\0'),
         prop::sample::select(
@@ -103,7 +106,7 @@ fn hooked(hooks: impl FnOnce()) -> Vec<String> {
     targets
 }
 
-async fn agree_on(watched: &Watched, client: &mut Connection, hooks: impl FnOnce()) {
+pub(crate) async fn agree_on(watched: &Watched, client: &mut Connection, hooks: impl FnOnce()) {
     client.run("COMMIT").await.unwrap();
     assert_eq!(watched.purged().await, hooked(hooks));
 }
@@ -167,4 +170,40 @@ async fn hooks_and_triggers_yield_the_same(place: Place) {
         })
     });
     outcome.unwrap_or_else(|error| panic!("{error}"));
+}
+
+async fn each_form_of_a_uuid_and_of_an_enum_is_the_same(place: Place) {
+    let (hyphenated, simple) = (
+        "'67E55044-10B1-426F-9247-BB680E5FE0C8'",
+        "'67e5504410b1426f9247bb680e5fe0c8'",
+    );
+    let bytes = "x'67e5504410b1426f9247bb680e5fe0c8'";
+    let text = "ALTER TABLE kinds ALTER text TYPE status USING text::status";
+    let forms = match place.dialect {
+        roan::outbox::Dialect::Postgres => vec![
+            (text, hyphenated),
+            ("ALTER TABLE kinds ALTER uuid TYPE text", hyphenated),
+            ("ALTER TABLE kinds ALTER uuid TYPE char(36)", simple),
+        ],
+        roan::outbox::Dialect::MySql => vec![
+            ("ALTER TABLE kinds MODIFY text enum('live', 'draft')", bytes),
+            ("ALTER TABLE kinds MODIFY uuid varbinary(36)", hyphenated),
+            ("ALTER TABLE kinds MODIFY uuid char(36)", hyphenated),
+            ("ALTER TABLE kinds MODIFY uuid char(32)", simple),
+            ("ALTER TABLE kinds MODIFY uuid uuid", hyphenated),
+        ],
+        _ => vec![("", bytes), ("", hyphenated), ("", simple)],
+    };
+    for (change, uuid) in forms {
+        let mut client = place.connect().await;
+        run(&mut client, "DELETE FROM kinds").await;
+        if !change.is_empty() {
+            run(&mut client, change).await;
+        }
+        let (watched, mut client) = place.start().await;
+        let insert = format!("INSERT INTO kinds VALUES (1, 'draft', 'b', 1, 2, 3, {uuid}, 1)");
+        let purged = watched.after(&mut client, &insert).await;
+        let page = "/kinds/draft/1/2/3/67e55044-10b1-426f-9247-bb680e5fe0c8";
+        assert!(purged.contains(&page.to_owned()), "{change}: {purged:?}");
+    }
 }

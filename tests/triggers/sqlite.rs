@@ -89,6 +89,24 @@ async fn a_connection_that_is_watched_purges_all_that_comes_through_it() {
     assert!(purged.contains(&"/posts/c".to_owned()), "{purged:?}");
     assert!(!purged.iter().any(of_one), "{purged:?}");
 
+    // A copy takes the table's name.
+    for sql in [
+        "CREATE TABLE posts_new (id bigint PRIMARY KEY, slug text, title text, body text)",
+        "ALTER TABLE posts RENAME TO posts_old",
+        "ALTER TABLE posts_new RENAME TO posts",
+    ] {
+        run(&mut client, sql).await;
+    }
+    let Connection::Sqlite(connection) = &mut client else {
+        panic!("another database");
+    };
+    roan::orm::sqlx::install_connection_triggers(connection, &place.wanted())
+        .await
+        .unwrap();
+    let insert = "INSERT INTO posts (id, slug, title) VALUES (7, 'a', 'A')";
+    let purged = watched.after(&mut client, insert).await;
+    assert_eq!(purged, ["/feed/7", "/posts", "/posts/a"]);
+
     // It is nobody else's.
     let by_other = watched.after(&mut other, "DELETE FROM posts").await;
     assert!(by_other.is_empty(), "{by_other:?}");

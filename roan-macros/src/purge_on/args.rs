@@ -21,6 +21,8 @@ pub(crate) struct Args {
     pub(crate) site: Option<LitStr>,
     /// The table of the type. It belongs to the type, as `crate` does.
     pub(crate) table: Option<LitStr>,
+    /// `from_row`, which belongs to the type, too.
+    pub(crate) from_row: Option<Ident>,
     pub(crate) krate: Option<Path>,
     /// Whether a part could not be parsed. A missing part may then only be misspelt.
     pub(crate) is_broken: bool,
@@ -40,6 +42,8 @@ pub(crate) enum TargetArg {
     Urls(TokenStream),
     Tag(LitStr),
     Related(RelatedArg),
+    /// The path of a model that SeaORM relates to this one, as written in `related(tag::Model)`.
+    Relation(TokenStream),
 }
 
 /// `author_id -> author::Model` inside of `related(...)`.
@@ -70,6 +74,7 @@ impl Args {
             when: None,
             site: None,
             table: None,
+            from_row: None,
             krate: None,
             is_broken: false,
         };
@@ -134,7 +139,7 @@ impl Args {
     fn parse_related(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
         let wrong_form = || {
             let told = format!(
-                "`related` takes a field and the model whose key it is: write `{}`",
+                "`related` takes a field and the model whose key it is, or a model that SeaORM relates to this one: write `{}`, or `related(tag::Model)`",
                 Key::Related.usage()
             );
             Error::new(word.span(), told)
@@ -150,6 +155,12 @@ impl Args {
         }
         let all = |input: ParseStream<'_>| {
             while !input.is_empty() {
+                if !names_field(input) {
+                    let model = parse_source::<Path>(input)?;
+                    self.targets.push(TargetArg::Relation(model));
+                    expect_comma(input)?;
+                    continue;
+                }
                 let field = input.parse()?;
                 let optional = input.parse::<Option<Token![?]>>()?.is_some();
                 input.parse::<Token![->]>()?;
@@ -166,9 +177,20 @@ impl Args {
         all.parse2(content).map_err(|_| wrong_form())
     }
 
+    fn parse_from_row(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
+        if !input.is_empty() && !input.peek(Token![,]) {
+            let told = "`from_row` does not take a value: write `from_row` alone";
+            return Err(Error::new(word.span(), told));
+        }
+        let told = "`from_row` is given twice in this attribute: remove one";
+        once(&mut self.from_row, word.clone(), word, told)
+    }
+
     fn parse_key(&mut self, key: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {
-        if key == Key::Related {
-            return self.parse_related(word, input);
+        match key {
+            Key::Related => return self.parse_related(word, input),
+            Key::FromRow => return self.parse_from_row(word, input),
+            _ => {}
         }
         let wrong_form = || {
             let told = format!("`{word}` takes a value after `=`: write `{}`", key.usage());
@@ -185,8 +207,8 @@ impl Args {
             Key::Url => self.targets.push(TargetArg::Url(parse_text(key, input)?)),
             Key::Tag => self.targets.push(TargetArg::Tag(parse_text(key, input)?)),
             Key::Urls => self.targets.push(TargetArg::Urls(parse_function(input)?)),
-            // Parsed above: it does not have a `=`.
-            Key::Related => {}
+            // Parsed above: they do not have a `=`.
+            Key::Related | Key::FromRow => {}
             Key::When => {
                 let told = "`when` is given twice in this attribute: join the conditions with `&&`";
                 once(&mut self.when, parse_condition(input)?, word, told)?;
@@ -213,6 +235,13 @@ fn once<T>(slot: &mut Option<T>, value: T, word: &Ident, told: &str) -> Result<(
         Some(_) => Err(Error::new(word.span(), told)),
         None => Ok(()),
     }
+}
+
+/// Whether `field ->` or `field? ->` comes next.
+fn names_field(input: ParseStream<'_>) -> bool {
+    let ahead = input.fork();
+    ahead.parse::<Member>().is_ok()
+        && (ahead.peek(Token![->]) || ahead.peek(Token![?]) || ahead.peek(Token![=]))
 }
 
 fn parse_watched(event: Event, word: &Ident, input: ParseStream<'_>) -> Result<Vec<Member>> {
@@ -363,8 +392,12 @@ fn text_alone(text: &str) -> String {
     } else if let Some(event) = event() {
         format!("an event does not have quotes: write `{}`", event.name())
     } else if let Some(key) = key() {
+        let has_value = match key {
+            Key::FromRow => "",
+            _ => ", and it has a value",
+        };
         format!(
-            "a key does not have quotes, and it has a value: write `{}`",
+            "a key does not have quotes{has_value}: write `{}`",
             key.usage()
         )
     } else {

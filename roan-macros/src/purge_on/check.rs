@@ -4,6 +4,7 @@ use quote::ToTokens;
 use syn::Type;
 
 use super::args::{Args, EventArg};
+use super::from_row;
 use super::item::{Field, Item, member_name};
 use super::key::Event;
 use super::literal;
@@ -16,8 +17,9 @@ use crate::legality::{self, Flaw};
 
 /// `#[purge_on]`, `#[purge_on(url = "/posts")]`, `#[purge_on(save)]`
 pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
-    // `#[purge_on(table = "posts")]` describes the type, and is not a rule.
-    let says_of_type = args.table.is_some() && args.events.is_empty() && args.targets.is_empty();
+    // `#[purge_on(table = "posts", from_row)]` describes the type, and is not a rule.
+    let describes = args.table.is_some() || args.from_row.is_some();
+    let says_of_type = describes && args.events.is_empty() && args.targets.is_empty();
     if args.is_broken || says_of_type {
         return;
     }
@@ -112,6 +114,36 @@ pub(crate) fn table_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostic
     }
 }
 
+/// `from_row` on an enum, a tuple struct or a generic type, or on one with fields that are more than a column.
+pub(crate) fn from_row_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnostics) {
+    let words: Vec<_> = all
+        .iter()
+        .filter_map(|args| args.from_row.as_ref())
+        .collect();
+    let Some(first) = words.first() else {
+        return;
+    };
+    if !item.can_be_table() {
+        for word in words {
+            let told = format!(
+                "`{}` cannot be read from a row: `from_row` needs a struct with named fields, without parameters and lifetimes",
+                item.name()
+            );
+            diagnostics.report(word, told);
+        }
+        return;
+    }
+    for field in &item.fields {
+        if let Some(attribute) = from_row::nested(field) {
+            let told = format!(
+                "`from_row` reads one column into each field, but `{}` is made of several (`{attribute}`): put the rules on a second struct for the same table, with a field for each column that they need",
+                field.name
+            );
+            diagnostics.report(first, told);
+        }
+    }
+}
+
 /// `url = "posts"`, `url = "/a b"`, `url = "/posts/:slug"`, `tag = "a,b"`
 pub(crate) fn static_text_is_fit(rule: &Rule<'_>, item: &Item, diagnostics: &mut Diagnostics) {
     match &rule.target {
@@ -122,7 +154,7 @@ pub(crate) fn static_text_is_fit(rule: &Rule<'_>, item: &Item, diagnostics: &mut
         Target::Tag(template) => {
             text_is_fit("tag", template, legality::check_tag, diagnostics);
         }
-        Target::Urls(_) | Target::Related(_) => {}
+        Target::Urls(_) | Target::Related(_) | Target::Relation(_) => {}
     }
 }
 
@@ -164,7 +196,7 @@ pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostic
     match &rule.target {
         Target::Url(template) => stars_stand_in_path(template, diagnostics),
         Target::Tag(template) => no_star(&template.pieces, template, "a tag", diagnostics),
-        Target::Urls(_) | Target::Related(_) => {}
+        Target::Urls(_) | Target::Related(_) | Target::Relation(_) => {}
     }
 }
 
@@ -314,15 +346,20 @@ pub(crate) fn related_fields_fit(
     is_entity: bool,
     diagnostics: &mut Diagnostics,
 ) {
-    let Target::Related(related) = &rule.target else {
-        return;
+    let owner = item.name();
+    let not_entity = || {
+        format!(
+            "only the hooks of SeaORM follow `related`, but `{owner}` is not a SeaORM entity: load the row into a field, and write `{{field.slug}}` in a template"
+        )
+    };
+    let related = match &rule.target {
+        Target::Related(related) => related,
+        Target::Relation(model) if !is_entity => return diagnostics.report(model, not_entity()),
+        _ => return,
     };
     let name = member_name(&related.field);
-    let owner = item.name();
     let told = match item.field(&name) {
-        _ if !is_entity => format!(
-            "only the hooks of SeaORM follow `related`, but `{owner}` is not a SeaORM entity: load the row into a field, and write `{{field.slug}}` in a template"
-        ),
+        _ if !is_entity => not_entity(),
         None => no_such_field(item, &name, |name| name.to_owned()),
         Some(field) if is_option(&field.ty) && !related.optional => format!(
             "`{name}` of `{owner}` is an `Option`: write `{name}? ->`, and the rule yields nothing if it is `None`"
@@ -349,6 +386,7 @@ pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
             }
             Target::Urls(function) => diagnostics.report(function, told),
             Target::Related(related) => diagnostics.report(&related.field, told),
+            Target::Relation(model) => diagnostics.report(model, told),
         }
     }
 }
@@ -358,7 +396,10 @@ fn repeats(rule: &Rule<'_>, earlier: &Rule<'_>) -> bool {
         (Target::Url(one), Target::Url(other)) | (Target::Tag(one), Target::Tag(other)) => {
             one.pieces == other.pieces
         }
-        (Target::Urls(one), Target::Urls(other)) => source::text(one) == source::text(other),
+        (Target::Urls(one), Target::Urls(other))
+        | (Target::Relation(one), Target::Relation(other)) => {
+            source::text(one) == source::text(other)
+        }
         (Target::Related(one), Target::Related(other)) => one.text() == other.text(),
         _ => false,
     };

@@ -51,6 +51,7 @@ pub(crate) fn model(
         .enumerate()
         .map(|(at, rule)| target_arm(at, rule, item, &out, krate));
     let watched_changed = watched_changed(rules, item, krate);
+    let deleted_with = deleted_with(rules, krate);
     let table = table.map(|table| {
         let table = table.tokens(rules);
         quote! {
@@ -78,8 +79,26 @@ pub(crate) fn model(
                 }
             }
             #watched_changed
+            #deleted_with
         }
     }
+}
+
+/// The tables whose rows a rule follows when a row is deleted.
+fn deleted_with(rules: &[Rule<'_>], krate: &TokenStream) -> Option<TokenStream> {
+    let models = rules.iter().filter_map(|rule| match &rule.target {
+        Target::Relation(model) if rule.fires_on(Event::Delete) => Some(model),
+        _ => None,
+    });
+    let models: Vec<_> = models.collect();
+    let roan = quote!(#krate::__private);
+    (!models.is_empty()).then(|| {
+        quote! {
+            fn deleted_with() -> #roan::Tables {
+                [#(<#models as #roan::Model>::TABLE),*].into_iter().flatten().collect()
+            }
+        }
+    })
 }
 
 /// The bounds that the type declares, and one for each named field whose type contains a parameter.
@@ -125,6 +144,10 @@ fn entry(rule: &Rule<'_>, model: &str) -> TokenStream {
         Target::Related(related) => {
             let related = related.text();
             quote!(Related(#related))
+        }
+        Target::Relation(model) => {
+            let model = source::text(model);
+            quote!(Related(#model))
         }
     };
     let watched = rule.watched_names();
@@ -202,9 +225,14 @@ fn target_arm(
         }
         Target::Urls(function) => quote!(#out #site.urls(self, #function)),
         // Other code reads its key.
-        Target::Related(_) => return TokenStream::new(),
+        Target::Related(_) | Target::Relation(_) => return TokenStream::new(),
     };
     match rule.when {
+        // A page carries a tag whatever the condition is: the row may change.
+        Some(condition) if matches!(rule.target, Target::Tag(_)) => {
+            let condition = seeing_self(condition.clone(), false);
+            quote!(#at => if #out.is_unconditional() || #krate::__private::when(#condition) { #yielded },)
+        }
         Some(condition) => {
             let condition = seeing_self(condition.clone(), false);
             quote!(#at => if #krate::__private::when(#condition) { #yielded },)

@@ -178,7 +178,12 @@ pub(crate) fn member_name(member: &Member) -> String {
     }
 }
 
-fn mentions(tokens: TokenStream, name: &Ident) -> bool {
+/// Whether `name` is among the tokens.
+pub(crate) fn mentions<N>(tokens: TokenStream, name: &N) -> bool
+where
+    N: ?Sized,
+    Ident: PartialEq<N>,
+{
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(ident) => ident == *name,
         proc_macro2::TokenTree::Group(group) => mentions(group.stream(), name),

@@ -40,7 +40,7 @@ impl Event {
     }
 }
 
-/// A word that takes a value: `key = value`, and `related(...)`.
+/// A word that is not an event: `key = value`, `related(...)` and `from_row`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
     Url,
@@ -50,11 +50,12 @@ pub(crate) enum Key {
     When,
     Site,
     Table,
+    FromRow,
     Crate,
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Url,
         Self::Urls,
         Self::Tag,
@@ -62,6 +63,7 @@ impl Key {
         Self::When,
         Self::Site,
         Self::Table,
+        Self::FromRow,
         Self::Crate,
     ];
 
@@ -74,6 +76,7 @@ impl Key {
             Self::When => "when",
             Self::Site => "site",
             Self::Table => "table",
+            Self::FromRow => "from_row",
             Self::Crate => "crate",
         }
     }
@@ -88,6 +91,7 @@ impl Key {
             Self::When => "when = self.published",
             Self::Site => "site = \"www\"",
             Self::Table => "table = \"posts\"",
+            Self::FromRow => "from_row",
             Self::Crate => "crate = path::to::roan",
         }
     }
@@ -103,6 +107,7 @@ impl Key {
             "if" | "condition" => Some(Self::When),
             "host" | "domain" => Some(Self::Site),
             "table_name" => Some(Self::Table),
+            "row" | "from_rows" | "deserialize" | "serde" => Some(Self::FromRow),
             "key" | "surrogate_key" => Some(Self::Tag),
             "relation" | "belongs_to" => Some(Self::Related),
             _ => nearest(name, Self::ALL.map(Self::name)).and_then(Self::named),

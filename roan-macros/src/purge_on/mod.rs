@@ -5,6 +5,7 @@ mod check;
 mod emit;
 mod entity;
 mod fallback;
+mod from_row;
 mod item;
 mod key;
 mod literal;
@@ -23,6 +24,7 @@ use crate::diagnostics::Diagnostics;
 use args::Args;
 pub(crate) use check::{stars_stand_in_path, url_is_fit};
 pub(crate) use emit::{ident, writer_calls};
+use from_row::Reading;
 use item::{Annotated, Item};
 use rule::Rule;
 pub(crate) use rule::Template;
@@ -36,6 +38,8 @@ pub(crate) struct Libraries {
     pub(crate) tables: bool,
     /// A check that the hooks of an entity are present.
     pub(crate) sea_orm: bool,
+    /// For `from_row`, the code that makes a model from a stored row.
+    pub(crate) rows: bool,
 }
 
 /// Expands the first `#[purge_on(...)]` of a type together with all others.
@@ -52,14 +56,17 @@ pub(crate) fn expand(
         item,
     } = Annotated::parse(annotated, &mut diagnostics);
     all.extend(siblings);
-    if libraries.sea_orm && item.as_ref().is_some_and(entity::is_model_ex) {
-        // `#[sea_orm::model]` has copied the attributes to it. Those of the model count.
-        return tokens;
-    }
+    let krate = all.iter().find_map(|args| args.krate.as_ref());
+    let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
     let Some(item) = item else {
         let errors = diagnostics.into_compile_errors();
         return quote!(#tokens #errors);
     };
+    if libraries.sea_orm && entity::is_model_ex(&item) {
+        // `#[sea_orm::model]` has copied the attributes to it. Those of the model count.
+        let links = entity::links(&item, &krate);
+        return quote!(#tokens #links);
+    }
 
     let rules: Vec<_> = all
         .iter()
@@ -68,13 +75,15 @@ pub(crate) fn expand(
     let is_entity = libraries.sea_orm && entity::is_model(&item);
     check_all(&all, &rules, &item, is_entity, &mut diagnostics);
 
-    let krate = all.iter().find_map(|args| args.krate.as_ref());
-    let krate = krate.map_or_else(|| quote!(::roan), ToTokens::to_token_stream);
     match diagnostics.into_compile_errors() {
         None => {
             let named = all.iter().find_map(|args| args.table.as_ref());
+            let reading = Reading {
+                is_wanted: all.iter().any(|args| args.from_row.is_some()),
+                is_supported: libraries.rows,
+            };
             let table = (libraries.tables || named.is_some())
-                .then(|| Table::of(&item, &rules, named))
+                .then(|| Table::of(&item, &rules, named, reading))
                 .flatten();
             let model = emit::model(&item, &rules, table.as_ref(), &krate);
             let wired = is_entity.then(|| entity::wiring(&item, &rules, &krate));
@@ -103,6 +112,7 @@ fn check_all(
     check::crates_agree(all, diagnostics);
     check::tables_agree(all, diagnostics);
     check::table_fits(all, item, diagnostics);
+    check::from_row_fits(all, item, diagnostics);
     for rule in rules {
         check::static_text_is_fit(rule, item, diagnostics);
         check::stars_stand_in_paths(rule, diagnostics);

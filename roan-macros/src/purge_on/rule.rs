@@ -26,6 +26,8 @@ pub(crate) enum Target<'a> {
     Urls(&'a TokenStream),
     /// The targets of a related row.
     Related(&'a RelatedArg),
+    /// The targets of the rows of a model that SeaORM relates to this one.
+    Relation(&'a TokenStream),
 }
 
 /// A template and its position.
@@ -68,6 +70,7 @@ impl<'a> Rule<'a> {
             let target = match target {
                 TargetArg::Urls(function) => Some(Target::Urls(function)),
                 TargetArg::Related(related) => Some(Target::Related(related)),
+                TargetArg::Relation(model) => Some(Target::Relation(model)),
                 TargetArg::Url(literal) => {
                     Template::read(literal, Begin::Row, diagnostics).map(Target::Url)
                 }
@@ -107,7 +110,7 @@ impl<'a> Rule<'a> {
     pub(crate) fn template(&self) -> Option<&Template<'a>> {
         match &self.target {
             Target::Url(template) | Target::Tag(template) => Some(template),
-            Target::Urls(_) | Target::Related(_) => None,
+            Target::Urls(_) | Target::Related(_) | Target::Relation(_) => None,
         }
     }
 }

@@ -8,6 +8,7 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, Ident, Index, Lit, LitStr, Token};
 
+use super::from_row::{FromRow, Reading};
 use super::item::{Field, Item, member_name};
 use super::rule::{Rule, Target};
 use super::source;
@@ -20,7 +21,8 @@ pub(crate) struct Table<'a> {
     is_named: bool,
     key: Vec<String>,
     columns: Vec<Column<'a>>,
-    sees_whole_row: bool,
+    reading: Reading,
+    from_row: FromRow<'a>,
 }
 
 struct Column<'a> {
@@ -32,7 +34,12 @@ struct Column<'a> {
 
 impl<'a> Table<'a> {
     /// `None` for a type that cannot be a table.
-    pub(crate) fn of(item: &'a Item, rules: &[Rule<'_>], named: Option<&LitStr>) -> Option<Self> {
+    pub(crate) fn of(
+        item: &'a Item,
+        rules: &[Rule<'_>],
+        named: Option<&LitStr>,
+        reading: Reading,
+    ) -> Option<Self> {
         if !item.can_be_table() {
             return None;
         }
@@ -64,34 +71,34 @@ impl<'a> Table<'a> {
             name: named.map_or_else(|| name(item), LitStr::value),
             is_named: named.is_some(),
             key: key(item, column),
+            reading,
+            from_row: FromRow::of(item, column),
             columns: columns.collect(),
-            sees_whole_row: rules.iter().any(|rule| {
-                let is_related = matches!(rule.target, Target::Related(_)) && rule.when.is_none();
-                !is_related && needs_value(rule).is_some()
-            }),
         })
     }
 
     pub(crate) fn tokens(&self, rules: &[Rule<'_>]) -> TokenStream {
-        let Self {
-            name,
-            key,
-            sees_whole_row,
-            ..
-        } = self;
+        let Self { name, key, .. } = self;
         let columns = self.columns.iter().map(|column| {
             let (field, name) = (&column.field.name, &column.name);
             let kind = self.kind(column);
             quote!(__roan::Column { field: #field, name: #name, kind: #kind })
         });
         let rows = rules.iter().map(|rule| self.row_rule(rule));
+        let from_row = self.reading.is_supported.then(|| {
+            let from_row = match self.reading.is_wanted {
+                true => self.from_row.tokens(),
+                false => quote!(__roan::None),
+            };
+            quote!(from_row: #from_row,)
+        });
         quote! {
             __roan::Table {
                 name: #name,
                 key: &[#(#key),*],
                 columns: &[#(#columns),*],
-                sees_whole_row: #sees_whole_row,
                 rows: &[#(#rows),*],
+                #from_row
             }
         }
     }
@@ -100,7 +107,7 @@ impl<'a> Table<'a> {
         let ty = &column.field.ty;
         if !column.is_filling {
             quote!(__roan::ColumnKind::Other)
-        } else if self.is_named {
+        } else if self.is_named && !self.reading.is_wanted {
             // `table = ...` requests triggers, so a type that they cannot store is a mistake.
             quote!(<#ty as __roan::ColumnValue>::KIND)
         } else {
@@ -110,6 +117,9 @@ impl<'a> Table<'a> {
 
     /// How the rule makes its target from the columns.
     fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
+        if matches!(rule.target, Target::Related(_)) {
+            return quote!(__roan::RowRule::Related);
+        }
         if let Some(what) = needs_value(rule) {
             return quote!(__roan::RowRule::Value(#what));
         }
@@ -144,6 +154,7 @@ fn needs_value(rule: &Rule<'_>) -> Option<String> {
     match &rule.target {
         Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
         Target::Related(related) => Some(format!("related({})", related.text())),
+        Target::Relation(model) => Some(format!("related({})", source::text(model))),
         Target::Url(template) | Target::Tag(template) => {
             let mut captures = template.captures();
             let capture = captures.find(|capture| plain_field(capture).is_none())?;
@@ -226,7 +237,7 @@ fn in_case(name: &str, case: Option<&str>) -> String {
 }
 
 /// The values of `key` in the attributes of the known libraries, as texts. `None` for a key without a value.
-fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
+pub(crate) fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<String>> {
     let of_libraries = attributes.iter().filter(|attribute| {
         let path = attribute.path();
         ["sea_orm", "diesel", "sqlx"]
@@ -236,7 +247,7 @@ fn said(attributes: &[Attribute], key: &str) -> impl Iterator<Item = Option<Stri
     of_libraries.flat_map(move |attribute| said_by(attribute, key))
 }
 
-fn said_by(attribute: &Attribute, key: &str) -> Vec<Option<String>> {
+pub(crate) fn said_by(attribute: &Attribute, key: &str) -> Vec<Option<String>> {
     let mut said = Vec::new();
     if let Ok(list) = attribute.meta.require_list() {
         // The library itself reports invalid attributes.
@@ -301,7 +312,7 @@ mod tests {
         let args = Args::parse(arguments, Span::call_site(), &mut diagnostics);
         let item = Annotated::parse(item, &mut diagnostics).item?;
         let rules = Rule::lower(&args, &mut diagnostics);
-        let table = Table::of(&item, &rules, args.table.as_ref())?;
+        let table = Table::of(&item, &rules, args.table.as_ref(), Reading::default())?;
         let column = |column: &Column<'_>| format!("{} = {}", column.field.name, column.name);
         let columns: Vec<_> = table.columns.iter().map(column).collect();
         Some((table.name, table.key.join(", "), columns.join(", ")))

@@ -277,7 +277,6 @@ fn a_table_named_by_the_attributes_of_a_library() {
                 name: "no",
                 kind: <__roan::ColumnOf<i64>>::KIND
             }],
-            sees_whole_row: false,
             rows: &[__roan::RowRule::Pieces(&[
                 __roan::RowPiece::Literal("/posts/"),
                 __roan::RowPiece::Value(0)
@@ -285,4 +284,65 @@ fn a_table_named_by_the_attributes_of_a_library() {
         }
     };
     assert!(expansion.contains(&table.to_string()), "{expansion}");
+}
+
+#[test]
+fn a_model_is_made_from_a_row() {
+    let libraries = Libraries {
+        tables: true,
+        rows: true,
+        ..Libraries::default()
+    };
+    let item = quote! {
+        #[sea_orm::model]
+        struct Post {
+            #[sqlx(rename = "no")]
+            r#type: i64,
+            #[sqlx(json)]
+            tags: Tags,
+            meta: Option<sea_orm::prelude::Json>,
+            #[sqlx(skip)]
+            cached: String,
+            comments: HasMany<super::comment::Entity>,
+        }
+    };
+    let arguments = quote!(save, url = "/posts", from_row);
+    let expansion = expand(arguments, item.clone(), libraries).to_string();
+    let read = quote! {
+        let model = Post {
+            r#type: row.column::<i64>(0usize)?,
+            tags: row.json::<Tags>(1usize)?,
+            meta: row.json::<Option<sea_orm::prelude::Json> >(2usize)?,
+            cached: __roan::default(),
+        };
+    };
+    assert!(expansion.contains(&read.to_string()), "{expansion}");
+    let column = quote!(__roan::Column {
+        field: "type",
+        name: "no",
+        kind: <__roan::ColumnOf<i64>>::KIND
+    });
+    assert!(expansion.contains(&column.to_string()), "{expansion}");
+    let without = expand(quote!(save, url = "/posts"), item, libraries).to_string();
+    let none = quote!(from_row: __roan::None);
+    assert!(without.contains(&none.to_string()), "{without}");
+}
+
+#[test]
+fn a_field_of_several_columns_is_not_read_from_a_row() {
+    for field in [
+        quote!(#[sqlx(flatten)] dates: Dates),
+        quote!(#[diesel(embed)] dates: Dates),
+        quote!(#[sea_orm(nested)] dates: Dates),
+    ] {
+        let item = quote!(struct Post { #field });
+        let shown = item.to_string();
+        let expansion = expand(
+            quote!(save, url = "/posts", from_row),
+            item,
+            Libraries::default(),
+        );
+        let told = "`from_row` reads one column into each field, but `dates` is made of several";
+        assert!(expansion.to_string().contains(told), "{shown}");
+    }
 }

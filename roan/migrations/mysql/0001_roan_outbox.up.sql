@@ -35,5 +35,39 @@ CREATE TABLE IF NOT EXISTS roan_relay (
     beat bigint NOT NULL
 ) ENGINE = InnoDB;
 
+-- The learned index: the pages that caches may have, under each URL that one was asked for.
+CREATE TABLE IF NOT EXISTS roan_page (
+    id bigint NOT NULL PRIMARY KEY, -- a hash of `target`
+    target text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, -- an element of a payload's list
+    seen_ms bigint NOT NULL, -- when it was learned, or learned again
+    KEY (seen_ms, id)
+) ENGINE = InnoDB;
+
+-- What a page carries: tags, and the URL that it is another spelling of.
+CREATE TABLE IF NOT EXISTS roan_page_key (
+    page_key bigint NOT NULL, -- a hash
+    page_id bigint NOT NULL,
+    tag text CHARACTER SET utf8mb4 COLLATE utf8mb4_bin, -- an element of a payload's list, or NULL if the key is not a tag
+    PRIMARY KEY (page_key, page_id),
+    KEY (page_id)
+) ENGINE = InnoDB;
+
+-- The fence: the last purge of a key.
+CREATE TABLE IF NOT EXISTS roan_fence (
+    page_key bigint NOT NULL PRIMARY KEY,
+    number bigint NOT NULL,
+    KEY (number)
+) ENGINE = InnoDB;
+
+-- One row. Each purge gets the next `number` in the order of the commits, which is no less than the time in ms.
+CREATE TABLE IF NOT EXISTS roan_epoch (
+    id bigint NOT NULL PRIMARY KEY,
+    number bigint NOT NULL,
+    forgets bigint NOT NULL, -- grows when pages leave the index
+    swept bigint NOT NULL,   -- purges up to this number are not in `roan_fence` any more
+    in_use smallint NOT NULL   -- whether a program has ever used index and fence
+) ENGINE = InnoDB;
+INSERT IGNORE INTO roan_epoch (id, number, forgets, swept, in_use) VALUES (1, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED), 0, 0, 0);
+
 CREATE TABLE IF NOT EXISTS roan_schema (version bigint NOT NULL) ENGINE = InnoDB;
 INSERT INTO roan_schema (version) VALUES (1);

@@ -35,5 +35,39 @@ CREATE TABLE roan_relay (
     beat bigint NOT NULL
 );
 
+-- The learned index: the pages that caches may have, under each URL that one was asked for.
+CREATE TABLE roan_page (
+    id bigint PRIMARY KEY, -- a hash of `target`
+    target text NOT NULL, -- an element of a payload's list
+    seen_ms bigint NOT NULL -- when it was learned, or learned again
+);
+CREATE INDEX ON roan_page (seen_ms, id);
+
+-- What a page carries: tags, and the URL that it is another spelling of.
+CREATE TABLE roan_page_key (
+    page_key bigint NOT NULL, -- a hash
+    page_id bigint NOT NULL,
+    tag text, -- an element of a payload's list, or NULL if the key is not a tag
+    PRIMARY KEY (page_key, page_id)
+);
+CREATE INDEX ON roan_page_key (page_id);
+
+-- The fence: the last purge of a key.
+CREATE TABLE roan_fence (
+    page_key bigint PRIMARY KEY,
+    number bigint NOT NULL
+);
+CREATE INDEX ON roan_fence (number);
+
+-- One row. Each purge gets the next `number` in the order of the commits, which is no less than the time in ms.
+CREATE TABLE roan_epoch (
+    id bigint PRIMARY KEY,
+    number bigint NOT NULL,
+    forgets bigint NOT NULL, -- grows when pages leave the index
+    swept bigint NOT NULL,   -- purges up to this number are not in `roan_fence` any more
+    in_use smallint NOT NULL   -- whether a program has ever used index and fence
+);
+INSERT INTO roan_epoch (id, number, forgets, swept, in_use) VALUES (1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 0, 0, 0);
+
 CREATE TABLE roan_schema (version bigint NOT NULL);
 INSERT INTO roan_schema (version) VALUES (1);

@@ -35,5 +35,39 @@ CREATE TABLE roan_relay (
     beat integer NOT NULL
 );
 
+-- The learned index: the pages that caches may have, under each URL that one was asked for.
+CREATE TABLE roan_page (
+    id integer PRIMARY KEY, -- a hash of `target`
+    target text NOT NULL, -- an element of a payload's list
+    seen_ms integer NOT NULL -- when it was learned, or learned again
+);
+CREATE INDEX roan_page_seen ON roan_page (seen_ms, id);
+
+-- What a page carries: tags, and the URL that it is another spelling of.
+CREATE TABLE roan_page_key (
+    page_key integer NOT NULL, -- a hash
+    page_id integer NOT NULL,
+    tag text, -- an element of a payload's list, or NULL if the key is not a tag
+    PRIMARY KEY (page_key, page_id)
+) WITHOUT ROWID;
+CREATE INDEX roan_page_key_page ON roan_page_key (page_id);
+
+-- The fence: the last purge of a key.
+CREATE TABLE roan_fence (
+    page_key integer PRIMARY KEY,
+    number integer NOT NULL
+);
+CREATE INDEX roan_fence_number ON roan_fence (number);
+
+-- One row. Each purge gets the next `number` in the order of the commits, which is no less than the time in ms.
+CREATE TABLE roan_epoch (
+    id integer PRIMARY KEY,
+    number integer NOT NULL,
+    forgets integer NOT NULL, -- grows when pages leave the index
+    swept integer NOT NULL,   -- purges up to this number are not in `roan_fence` any more
+    in_use integer NOT NULL   -- whether a program has ever used index and fence
+);
+INSERT INTO roan_epoch (id, number, forgets, swept, in_use) VALUES (1, CAST((julianday('now') - 2440587.5) * 86400000 AS integer), 0, 0, 0);
+
 CREATE TABLE roan_schema (version integer NOT NULL);
 INSERT INTO roan_schema (version) VALUES (1);

@@ -10,13 +10,17 @@ use crate::base::spelling::Spellings;
 use crate::base::target::Target;
 #[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
-use crate::dispatcher::{Engine, Policy, Sites, Source, connect, start};
+use crate::dispatcher::{Engine, KnownPages, Policy, Sites, Source, connect, start};
 use crate::error::ConfigError;
 #[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
+#[cfg(feature = "web")]
+use crate::pages::{Hosts, Pages};
 use crate::purger::Cache;
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
+#[cfg(feature = "web")]
+use crate::web::{ReadHeaders, Web, WebLayer};
 
 /// Configures a dispatcher. Create it with [`Roan::builder`], from the environment with [`RoanBuilder::from_env`], or
 /// from a file with [`Config::builder`](crate::config::Config::builder).
@@ -32,6 +36,8 @@ pub struct RoanBuilder {
     mistake: Option<ConfigError>,
     #[cfg(feature = "_sql")]
     outbox: Option<Outbox>,
+    #[cfg(feature = "web")]
+    web: Option<Web>,
 }
 
 impl RoanBuilder {
@@ -95,7 +101,11 @@ impl RoanBuilder {
     /// be longer than the slowest render. If pages read from a replica, a page that is rendered after the purge may show the
     /// old row, too: add the longest lag of the replica. Use `None` only if no page is ever rendered while its row is written. The
     /// embedded cache does not store such pages, and is purged once.
+    ///
+    /// With the [web layer](crate::guide::web) in one process (without an outbox), the default is 50 ms: the layer keeps
+    /// such pages out of the caches, however long they are rendered.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
+        self.policy.rebound_is_set = true;
         self.policy.rebound = delay.into();
         self
     }
@@ -170,6 +180,17 @@ impl RoanBuilder {
         self
     }
 
+    /// Sets up the [web layer](crate::web), which [`Roan::web`] returns. Caches without tags then serve rules with tags.
+    ///
+    /// [`build`](Self::build) and [`install`](Self::install) then return an error if a cache does not know tags and no
+    /// [`site`](Self::site) is set: the URLs of pages that carry a tag are purged with its host.
+    #[cfg(feature = "web")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "web")))]
+    pub fn web(mut self, web: Web) -> Self {
+        self.web = Some(web);
+        self
+    }
+
     /// Starts a dispatcher that is not the global one.
     ///
     /// # Errors
@@ -184,7 +205,28 @@ impl RoanBuilder {
         if caches.is_empty() {
             caches.push(crate::purger::default_cache()?);
         }
-        let tiers = caches.iter().map(|cache| cache.tags).collect();
+        let tiers: Vec<_> = caches.iter().map(|cache| cache.tags).collect();
+        #[cfg(feature = "web")]
+        let web = match self.web {
+            Some(web) => {
+                if self.sites.default.is_none() && tiers.contains(&false) {
+                    let problem = "is not set: with the web layer, name the site whose pages it serves, such as \
+                                   `https://www.example.org`";
+                    return Err(ConfigError::value("site", "", problem));
+                }
+                #[cfg(feature = "_sql")]
+                let is_alone = self.outbox.is_none();
+                #[cfg(not(feature = "_sql"))]
+                let is_alone = true;
+                if is_alone {
+                    self.policy.fenced();
+                }
+                let hosts = Hosts::new(self.sites.default.as_ref(), self.sites.named.iter());
+                let pages = Arc::new(Pages::new(hosts, web.limits.clone()));
+                Some((web, pages, ReadHeaders::of(&caches)))
+            }
+            None => None,
+        };
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
@@ -200,10 +242,21 @@ impl RoanBuilder {
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
         #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
-        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source));
+        let known = KnownPages::default();
+        #[cfg(feature = "web")]
+        let known = match &web {
+            Some((_, pages, _)) => KnownPages::new(Arc::clone(pages)),
+            None => known,
+        };
+        let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source, known));
         start(Arc::clone(&engine))?;
+        #[cfg(feature = "web")]
+        let web = web
+            .map(|(web, pages, headers)| WebLayer::new(Arc::clone(&engine), pages, web, headers));
         Ok(Roan::new(
             engine,
+            #[cfg(feature = "web")]
+            web,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

@@ -14,7 +14,7 @@ use crate::base::rule::RuleTarget;
 use crate::base::target::{TargetError, TargetKind, TargetRef};
 use crate::dispatcher::Engine;
 use crate::error::ConfigError;
-use crate::registry::{rules, run_time};
+use crate::registry::{rules, run_time, tags_that_differ_by_case};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
 
@@ -189,7 +189,14 @@ fn unserved(engine: &Engine) -> Vec<ConfigError> {
         let rule = format!("`roan::purge` of {target}");
         error(&rule, needs_tags, target.site())
     });
-    of_attributes.chain(of_run_time).collect()
+    let by_case = tags_that_differ_by_case(rules()).map(|(first, second)| ConfigError::Rule {
+        rule: second.to_string(),
+        problem: format!(
+            "its tag differs from that of rule {first} by case alone, and some caches do not tell them apart: write both \
+             in one case"
+        ),
+    });
+    of_attributes.chain(of_run_time).chain(by_case).collect()
 }
 
 #[cfg(test)]

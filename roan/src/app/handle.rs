@@ -11,6 +11,8 @@ use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
+#[cfg(feature = "web")]
+use crate::{error::ConfigError, web::WebLayer};
 
 /// A dispatcher: it sends purges to every node of every cache, and reports the results.
 ///
@@ -50,6 +52,8 @@ struct Handle {
     /// The relay's side of the durable outbox, if there is one.
     #[cfg(feature = "_sql")]
     link: Option<Arc<Link>>,
+    #[cfg(feature = "web")]
+    web: Option<WebLayer>,
 }
 
 impl Drop for Handle {
@@ -61,10 +65,13 @@ impl Drop for Handle {
 impl Roan {
     pub(super) fn new(
         engine: Arc<Engine>,
+        #[cfg(feature = "web")] web: Option<WebLayer>,
         #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
             engine,
+            #[cfg(feature = "web")]
+            web,
             #[cfg(feature = "_sql")]
             link,
         };
@@ -81,6 +88,18 @@ impl Roan {
     /// Returns a builder with the default settings.
     pub fn builder() -> RoanBuilder {
         RoanBuilder::default()
+    }
+
+    /// Returns the [web layer](crate::web), for `router.layer(roan.web()?)`. It does not keep the dispatcher alive: keep a
+    /// handle.
+    ///
+    /// # Errors
+    ///
+    /// If the dispatcher was built without [`RoanBuilder::web`].
+    #[cfg(feature = "web")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "web")))]
+    pub fn web(&self) -> Result<WebLayer, ConfigError> {
+        self.handle.web.clone().ok_or(ConfigError::NoWebLayer)
     }
 
     pub(crate) fn engine(&self) -> &Engine {

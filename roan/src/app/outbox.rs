@@ -9,6 +9,7 @@ use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::Dead;
 use crate::outbox::link::Link;
 use crate::outbox::request::Request;
+use crate::outbox::trigger_settings::TriggerError;
 use crate::outbox::{Backlog, DeadPurge, Dialect, OutboxError, Statement};
 
 type Result<T> = std::result::Result<T, OutboxError>;
@@ -187,6 +188,13 @@ impl OutboxHandle<'_> {
     #[must_use]
     pub fn current_error(&self) -> Option<OutboxError> {
         self.link()?.current_error()
+    }
+
+    /// Returns what the last look at the database's triggers has found: at the start, and then every
+    /// [`check_every`](crate::triggers::Triggers::check_every). Empty if they match the rules, or without triggers.
+    #[must_use]
+    pub fn trigger_errors(&self) -> Vec<TriggerError> {
+        self.link().map(Link::trigger_errors).unwrap_or_default()
     }
 }
 

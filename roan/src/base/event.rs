@@ -69,6 +69,12 @@ impl Events {
         self.0 & event.bit() != 0
     }
 
+    /// Whether `other` is a part of the set.
+    #[cfg(feature = "web")]
+    pub(crate) const fn covers(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Whether the two sets share an event.
     #[must_use]
     pub const fn intersects(self, other: Self) -> bool {

@@ -1,6 +1,8 @@
 //! The types that all other modules use. It imports none of them.
 
 pub(crate) mod backoff;
+#[cfg(feature = "web")]
+pub(crate) mod canonical;
 pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
@@ -16,3 +18,4 @@ pub(crate) mod spelling;
 pub(crate) mod target;
 mod target_error;
 mod url_syntax;
+pub(crate) mod within;

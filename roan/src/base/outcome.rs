@@ -8,7 +8,7 @@ use super::target::TargetKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The node had the page and dropped it.
+    /// The node had the page and dropped it, or replaced it (a [refresh](crate::Nginx::refresh)).
     Purged,
     /// The node answered that it does not have the page. That does not prove it: nginx answers the same if the key of
     /// the purge is not the key of the page, and while the page is being filled. It is proof together with
@@ -68,7 +68,9 @@ pub enum Refusal {
     )]
     UnknownSite(String),
     /// No configured cache can purge targets of this kind.
-    #[error("no configured cache can purge a {0}: add a cache that can, or write a rule for URLs")]
+    #[error(
+        "no configured cache can purge a {0}: add a cache that can, the web layer (`RoanBuilder::web`), or write a rule for URLs"
+    )]
     NoCacheFor(TargetKind),
 }
 

@@ -26,7 +26,7 @@ pub struct Report {
     /// Whether the node named the key that it was asked to purge (`X-Roan-Purge`), and that is the key of this URL at
     /// this site: as [`Nginx::key`](crate::Nginx::key) says, else in one of the usual forms, the same in all answers of
     /// the node for that site. It does not show that the pages are stored under such keys, or in that zone: for that, use one
-    /// variable for both keys. Without it, [`Outcome::NotCached`] proves nothing.
+    /// variable for both keys. After a [refresh](crate::Nginx::refresh) it does. Without it, [`Outcome::NotCached`] proves nothing.
     pub verified: bool,
     /// Whether this was the rebound: the second purge, against a page that was being rendered during the first.
     pub rebound: bool,

@@ -41,7 +41,8 @@ pub enum RuleTarget {
     Urls(&'static str),
     /// `tag = "author-{id}"`
     Tag(&'static str),
-    /// `related(author_id -> author::Model)`: the targets of a related row, as if it had been saved.
+    /// `related(author_id -> author::Model)`, `related(tag::Model)`: the targets of related rows, as if they had been
+    /// saved.
     Related(&'static str),
 }
 

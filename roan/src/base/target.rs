@@ -106,6 +106,13 @@ impl Target {
         TargetRef::new(self.kind, &text, end).to_target()
     }
 
+    /// The same target with another URL or tag, which is checked.
+    pub(crate) fn with_text(&self, text: &str) -> Self {
+        let site = self.site().unwrap_or_default();
+        let text = [site, text].concat();
+        TargetRef::new(self.kind, &text, site.len()).to_target()
+    }
+
     /// The same page under its other spellings.
     pub(crate) fn other_spellings(&self, spellings: Spellings) -> Vec<Self> {
         if self.kind != TargetKind::Url {

@@ -1,5 +1,6 @@
 //! From the inbox to the nodes, and from their answers to the reports.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
+use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
 #[cfg(feature = "_sql")]
@@ -28,6 +30,7 @@ pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
+    known: KnownPages,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
     pub(super) sites: Sites,
@@ -59,10 +62,12 @@ impl Engine {
         sites: Sites,
         policy: &Policy,
         source: Option<Arc<dyn Source>>,
+        known: KnownPages,
     ) -> Self {
         Self {
             inbox: Inbox::new(policy.max_waiting),
             spellings: policy.spellings,
+            known,
             nodes,
             tiers,
             sites,
@@ -162,7 +167,7 @@ impl Engine {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if needs_tags && !self.tiers.contains(&true) => {
+            _ if needs_tags && !self.tiers.contains(&true) && !self.known.serve_tags() => {
                 Some(Refusal::NoCacheFor(TargetKind::Tag))
             }
             _ => None,
@@ -187,12 +192,27 @@ impl Engine {
             }
             None => {
                 let tickets = ticket.as_slice();
+                // First, so that no page that was rendered before enters a cache after its purge.
+                let known = self.known.urls(target, self.cache_without_tags());
                 self.ask_tier(0, target, asked, false, tickets, now);
-                for other in target.other_spellings(self.spellings) {
-                    self.ask_tier(0, &other, asked, false, tickets, now);
+                let mut others = target.other_spellings(self.spellings);
+                others.retain(|other| !known.contains(other));
+                for other in known.iter().chain(&others) {
+                    if other != target {
+                        self.ask_tier(0, other, asked, false, tickets, now);
+                    }
                 }
             }
         }
+    }
+
+    /// The first cache that does not know tags.
+    fn cache_without_tags(&self) -> Option<&str> {
+        let tier = self.tiers.iter().position(|tags| !tags)?;
+        let mut nodes = self.nodes.iter();
+        nodes
+            .find(|node| node.tier == tier)
+            .map(|node| &*node.cache)
     }
 
     /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
@@ -303,7 +323,11 @@ impl Engine {
                 Some(name) => self.sites.named.get(name),
                 None => self.sites.default.as_ref(),
             };
-            let request = PurgeRequest::new(&job.target, site);
+            let target = match &node.tag_header {
+                Some(header) => header.target(&job.target),
+                None => Cow::Borrowed(&job.target),
+            };
+            let request = PurgeRequest::new(&target, site);
             // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
             let answer = caught(|| node.purger.purge(request))
                 .await
@@ -532,6 +556,7 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
+        self.known.sent_again(target);
         let ask = Ask {
             target,
             asked,

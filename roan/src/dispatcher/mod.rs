@@ -9,6 +9,7 @@ mod engine;
 mod exit;
 mod health;
 mod inbox;
+mod known;
 mod node;
 mod pace;
 mod policy;
@@ -32,6 +33,7 @@ pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
 pub(crate) use engine::{Engine, Sites};
+pub(crate) use known::KnownPages;
 #[cfg(feature = "_sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;

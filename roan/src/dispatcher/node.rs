@@ -11,7 +11,7 @@ use super::stats::NodeStats;
 use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
-use crate::purger::{AnyPurger, Cache, NodeClient};
+use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
 
 /// A purge that has failed so many times is worth a word.
 const SEVERAL: u32 = 3;
@@ -23,6 +23,8 @@ pub(crate) struct Node {
     /// The place of its cache in the order of purging.
     pub(super) tier: usize,
     pub(super) purger: Box<dyn AnyPurger>,
+    /// How its cache knows long tags.
+    pub(super) tag_header: Option<TagHeader>,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,
     pub(super) unanswered_checks: AtomicU32,
@@ -46,12 +48,19 @@ struct Counts {
 }
 
 impl Node {
-    pub(super) fn new(cache: Arc<str>, tier: usize, client: NodeClient, policy: &Policy) -> Self {
+    fn new(
+        cache: Arc<str>,
+        tag_header: Option<TagHeader>,
+        tier: usize,
+        client: NodeClient,
+        policy: &Policy,
+    ) -> Self {
         Self {
             cache,
             name: client.name,
             tier,
             purger: client.purger,
+            tag_header,
             checked: AtomicBool::new(false),
             unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(Queue::new(policy.clone())),
@@ -183,6 +192,7 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
             rebound: policy.rebound.filter(|_| !cache.fenced),
             ..policy.clone()
         };
+        let (name, tag_header) = (cache.name, cache.tag_header);
         for client in (cache.connect)(&connecting)? {
             if nodes
                 .iter()
@@ -194,7 +204,8 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                 });
             }
             nodes.push(Arc::new(Node::new(
-                Arc::clone(&cache.name),
+                Arc::clone(&name),
+                tag_header.clone(),
                 tier,
                 client,
                 &policy,

@@ -14,6 +14,8 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) struct Policy {
     /// The delay after an answered purge at which the same target is purged once more.
     pub(crate) rebound: Option<Duration>,
+    /// Whether the user has chosen it.
+    pub(crate) rebound_is_set: bool,
     /// The maximum age of a purge for another attempt.
     pub(crate) max_age: Duration,
     /// The maximum number of requests in flight at one node.
@@ -32,6 +34,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             rebound: Some(Duration::from_secs(2)),
+            rebound_is_set: false,
             max_age: Duration::from_secs(24 * 60 * 60),
             concurrency: 8,
             max_waiting: 1_000_000,
@@ -50,6 +53,14 @@ impl Policy {
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
             concurrency: self.concurrency,
+        }
+    }
+
+    /// Pages that were rendered before a purge are kept out of the caches: one that was not is at most on its way.
+    #[cfg(feature = "web")]
+    pub(crate) fn fenced(&mut self) {
+        if !self.rebound_is_set {
+            self.rebound = Some(Duration::from_millis(50));
         }
     }
 
@@ -149,6 +160,7 @@ impl Setting {
     ) -> Result<(), ConfigError> {
         match self.field {
             Field::Delay(field) => {
+                policy.rebound_is_set = true;
                 *field(policy) = match text {
                     "off" => None,
                     text => Some(duration(
@@ -247,4 +259,27 @@ pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Dura
             format!("is not a duration: write a number and its unit, such as `{such_as}`");
         ConfigError::value(known_as, text, problem)
     })
+}
+
+#[cfg(test)]
+#[cfg(feature = "web")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rebound_that_was_set_stays() {
+        let mut policy = Policy::default();
+        policy.fenced();
+        assert_eq!(policy.rebound, Some(Duration::from_millis(50)));
+        let setting = SETTINGS
+            .iter()
+            .find(|setting| setting.name == "rebound")
+            .unwrap();
+        for (text, set) in [("2s", Some(Duration::from_secs(2))), ("off", None)] {
+            let mut policy = Policy::default();
+            setting.read(&mut policy, "rebound", text).unwrap();
+            policy.fenced();
+            assert_eq!(policy.rebound, set);
+        }
+    }
 }

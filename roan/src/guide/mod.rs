@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`axum`] | add Roan to an axum site, from nothing to a page that is purged |
 //! | [`nginx`] | understand the nginx configuration, and find out why a page is never purged |
+//! | [`refresh`] | use an nginx without the module: refresh pages, or unlink their files |
 //! | [`rules`] | write `#[purge_on]` rules and URL templates |
 //! | [`hooks`] | call the hooks at the right time, and group them in scopes |
 //! | [`configuration`] | name sites, nodes and several caches |
@@ -11,6 +12,7 @@
 //! | [`roan::outbox`][outbox] | store purges in the transaction of the write, so that they survive a crash |
 //! | [`roan::triggers`][triggers] | purge what other programs write |
 //! | [`roan::embedded`][embedded] | cache pages inside the program, without nginx |
+//! | [`web`] | purge lists and other pages by tags, on nginx too, and keep stale pages out of the caches |
 //! | [`failures`] | see what happens to a purge that does not succeed |
 //! | [`roan::testing`](crate::testing) | test what your code purges |
 //! | [`glossary`] | look up a word |
@@ -43,6 +45,8 @@ macro_rules! pages {
         #[cfg_attr(not(feature = "_sql"), doc = "[triggers]: https://docs.rs/roan/latest/roan/triggers/")]
         #[cfg_attr(feature = "embedded", doc = "[embedded]: crate::embedded")]
         #[cfg_attr(not(feature = "embedded"), doc = "[embedded]: https://docs.rs/roan/latest/roan/embedded/")]
+        #[cfg_attr(feature = "web", doc = "[layer]: crate::web")]
+        #[cfg_attr(not(feature = "web"), doc = "[layer]: https://docs.rs/roan/latest/roan/web/")]
         pub mod $name {}
     )+};
 }
@@ -50,10 +54,12 @@ macro_rules! pages {
 pages! {
     axum: include_str!("axum.md");
     nginx: include_str!("nginx.md"), "```nginx", include_str!("site.conf"), "```";
+    refresh: include_str!("refresh.md"), "```nginx", include_str!("refresh.conf"), "```";
     rules: include_str!("rules.md");
     hooks: include_str!("hooks.md");
     configuration: include_str!("configuration.md");
     libraries: include_str!("libraries.md");
+    web: include_str!("web.md");
     failures: include_str!("failures.md");
     glossary: include_str!("glossary.md");
     upgrading: include_str!("upgrading.md");

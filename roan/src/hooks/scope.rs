@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 
-use super::current::{Within, current, enter};
+use super::current::{current, enter, within};
 use crate::app::{Destination, Roan};
 use crate::base::target::{Target, TargetError, TargetRef};
 
@@ -37,7 +37,7 @@ use crate::base::target::{Target, TargetError, TargetRef};
 /// ```
 pub async fn scope<F: Future>(work: F) -> F::Output {
     let scope = Over(Scope::inside(Scope::current(), Kind::Sending));
-    Within::new(&scope.0, work).await
+    within(&scope.0, work).await
 }
 
 /// As [`scope`], for work without a runtime.
@@ -80,7 +80,7 @@ pub fn in_scope<F: Future>(work: F) -> impl Future<Output = F::Output> + use<F> 
     let outer = Scope::current();
     async move {
         let scope = Over(Scope::inside(outer, Kind::Sending));
-        Within::new(&scope.0, work).await
+        within(&scope.0, work).await
     }
 }
 
@@ -238,7 +238,7 @@ impl Recording {
     }
 
     pub(crate) async fn run<F: Future>(&self, work: F) -> F::Output {
-        Within::new(&self.0, work).await
+        within(&self.0, work).await
     }
 
     pub(crate) fn run_blocking<T>(&self, work: impl FnOnce() -> T) -> T {

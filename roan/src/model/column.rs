@@ -16,14 +16,17 @@ pub enum ColumnKind {
     Integer,
     /// A UUID: lower case with hyphens, in any stored form.
     Uuid,
+    /// A UUID: lower case without hyphens, in any stored form.
+    SimpleUuid,
 }
 
 /// A type that a database trigger can store as the very text of its [`Display`](std::fmt::Display): texts, integers
-/// and, with the feature `uuid`, `uuid::Uuid`.
+/// and, with the feature `uuid`, `uuid::Uuid` and its forms `Hyphenated` and `Simple`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` in a template cannot be filled by a database trigger",
     label = "the database's text of this column may differ from that of its `Display`",
     note = "templates of a type with `table = \"...\"` take texts, integers and, with roan's feature `uuid`, `uuid::Uuid`",
+    note = "for values of any type that implements `serde::Deserialize`, write `from_row` beside `table`",
     note = "to leave the rule to hooks, name a method: `{{field.to_string()}}`"
 )]
 pub trait ColumnValue {
@@ -42,7 +45,9 @@ macro_rules! columns {
 columns!(Text: str, String);
 columns!(Integer: i8, i16, i32, i64, isize, u8, u16, u32, u64, usize);
 #[cfg(feature = "uuid")]
-columns!(Uuid: uuid::Uuid);
+columns!(Uuid: uuid::Uuid, uuid::fmt::Hyphenated);
+#[cfg(feature = "uuid")]
+columns!(SimpleUuid: uuid::fmt::Simple);
 
 macro_rules! holders {
     ($($holder:ty),*) => {

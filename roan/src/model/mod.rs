@@ -4,6 +4,10 @@ mod column;
 mod external;
 mod pointers;
 mod row;
+#[cfg(feature = "_sql")]
+mod stored_row;
+#[cfg(feature = "_sql")]
+mod stored_value;
 mod table;
 mod targets;
 mod value;
@@ -13,6 +17,10 @@ use std::any::TypeId;
 pub use column::{ColumnKind, ColumnOf, ColumnValue, NoColumnValue};
 pub use external::External;
 pub use row::{RowPiece, RowRule};
+#[cfg(feature = "_sql")]
+pub(crate) use stored_row::bytes_name;
+#[cfg(feature = "_sql")]
+pub use stored_row::{FromRow, ReadColumn, RowError, StoredRow, yield_targets};
 pub use table::{Column, Table};
 pub(crate) use targets::Sink;
 pub use targets::{Targets, link};
@@ -46,6 +54,13 @@ pub trait Model {
     /// The table of the model, if it is known.
     #[doc(hidden)]
     const TABLE: Option<&'static Table> = None;
+
+    /// The tables whose rows rules follow that may be deleted together with this one.
+    #[doc(hidden)]
+    #[must_use]
+    fn deleted_with() -> Vec<&'static Table> {
+        Vec::new()
+    }
 
     /// [`RULES`](Self::RULES).
     #[doc(hidden)]

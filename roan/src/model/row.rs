@@ -7,6 +7,8 @@ pub enum RowRule {
     Pieces(&'static [RowPiece]),
     /// It cannot: it needs a value of the type, for the named reason.
     Value(&'static str),
+    /// It cannot: it needs another row.
+    Related,
 }
 
 /// A piece of a template. The numbers are those of [`Table::columns`](super::Table::columns).

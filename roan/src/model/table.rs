@@ -4,7 +4,7 @@ use super::column::ColumnKind;
 use super::row::RowRule;
 
 /// The table of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Table {
     /// Its name, optionally with its schema: `blog.posts`.
     pub name: &'static str,
@@ -12,10 +12,11 @@ pub struct Table {
     pub key: &'static [&'static str],
     /// The columns that templates and `update(...)` name.
     pub columns: &'static [Column],
-    /// Whether a rule reads more than these columns: by `when`, `urls`, a method or a field of a field.
-    pub sees_whole_row: bool,
     /// How each of the model's rules makes its target from the columns.
     pub rows: &'static [RowRule],
+    /// How to make a value of the model from a row, for the rules that need one.
+    #[cfg(feature = "_sql")]
+    pub from_row: Option<super::FromRow>,
 }
 
 /// A column that a rule names.
@@ -25,6 +26,7 @@ pub struct Column {
     pub field: &'static str,
     /// Its name in the database.
     pub name: &'static str,
-    /// How a template is filled from it; [`ColumnKind::Other`] for a column that is only watched.
+    /// How a template is filled from it; [`ColumnKind::Other`] for a column that no template can be filled from, or that is
+    /// only watched.
     pub kind: ColumnKind,
 }

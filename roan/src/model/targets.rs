@@ -43,6 +43,8 @@ pub struct Targets<'a> {
     text: String,
     site_len: usize,
     state: State,
+    /// Whether rules yield targets whatever their conditions are.
+    unconditional: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +65,24 @@ impl<'a> Targets<'a> {
             text: String::new(),
             site_len: 0,
             state: State::Whole,
+            unconditional: false,
         }
+    }
+
+    /// Every target that the rules can yield for the row, whatever their conditions are.
+    #[cfg(feature = "web")]
+    pub(crate) fn all(sink: &'a mut dyn Sink) -> Self {
+        Self {
+            unconditional: true,
+            ..Self::new(sink)
+        }
+    }
+
+    /// Whether the condition of a rule does not matter.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_unconditional(&self) -> bool {
+        self.unconditional
     }
 
     /// Sets the site of the next rule only.

@@ -32,6 +32,15 @@ impl Options {
     }
 }
 
+/// What a commit is worth when the database's machine loses its power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// The last commits may be lost, where the database can be told so. They are as many as can be done again.
+    Relaxed,
+    /// None is lost. (On MySQL that is for the server's setting `innodb_flush_log_at_trx_commit` to say.)
+    Full,
+}
+
 /// A longer wait for a connection is a failure.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -165,14 +174,23 @@ impl Connection {
     /// Connects, with the settings of the relay. The database ends a connection that is silent in a transaction for
     /// longer than `silence`.
     #[cfg_attr(
-        not(any(feature = "postgres", feature = "mysql")),
-        expect(unused_variables, reason = "a file has no session")
+        not(any(feature = "postgres", all(feature = "mysql", feature = "sqlite"))),
+        expect(
+            unused_variables,
+            reason = "a file has no session, and MySQL's durability is a setting of the server"
+        )
     )]
-    pub(super) async fn open(options: &Options, silence: Duration) -> Result<Self, sqlx::Error> {
+    pub(super) async fn open(
+        options: &Options,
+        silence: Duration,
+        durability: Durability,
+    ) -> Result<Self, sqlx::Error> {
         let opening = async {
             match options {
                 #[cfg(feature = "postgres")]
-                Options::Postgres(options) => Self::open_postgres(options, silence).await,
+                Options::Postgres(options) => {
+                    Self::open_postgres(options, silence, durability).await
+                }
                 #[cfg(feature = "mysql")]
                 Options::MySql(options) => {
                     use sqlx::ConnectOptions as _;
@@ -192,6 +210,13 @@ impl Connection {
                 #[cfg(feature = "sqlite")]
                 Options::Sqlite(options) => {
                     use sqlx::ConnectOptions as _;
+                    let synchronous = match durability {
+                        // Sufficient in WAL mode. Less could corrupt the database.
+                        Durability::Relaxed => sqlx::sqlite::SqliteSynchronous::Normal,
+                        // In WAL mode the same as `Full`, which without WAL may lose the last commit.
+                        Durability::Full => sqlx::sqlite::SqliteSynchronous::Extra,
+                    };
+                    let options = (**options).clone().synchronous(synchronous);
                     Ok(Self::Sqlite(options.connect().await?))
                 }
             }
@@ -207,12 +232,16 @@ impl Connection {
     async fn open_postgres(
         options: &sqlx::postgres::PgConnectOptions,
         silence: Duration,
+        durability: Durability,
     ) -> Result<Self, sqlx::Error> {
         use sqlx::ConnectOptions as _;
+        let synchronous_commit = match durability {
+            Durability::Relaxed => "off",
+            Durability::Full => "on",
+        };
         let mark = fastrand::u64(..).to_string();
         let session = options.clone().options([
-            // A crash may lose the relay's writes: then it does them again.
-            ("synchronous_commit", "off"),
+            ("synchronous_commit", synchronous_commit),
             (
                 "idle_in_transaction_session_timeout",
                 &silence.as_millis().to_string(),
@@ -223,7 +252,12 @@ impl Connection {
         ]);
         let mut connection = match session.connect().await {
             Err(error) if may_be_of_a_pooler(&error) => {
-                return Ok(Self::Pooled(Pooled::new(options.connect().await?, silence)));
+                let connection = options.connect().await?;
+                return Ok(Self::Pooled(Pooled::new(
+                    connection,
+                    silence,
+                    synchronous_commit,
+                )));
             }
             connected => connected?,
         };
@@ -235,7 +269,7 @@ impl Connection {
         Ok(if found == mark {
             Self::Postgres(connection)
         } else {
-            Self::Pooled(Pooled::new(connection, silence))
+            Self::Pooled(Pooled::new(connection, silence, synchronous_commit))
         })
     }
 
@@ -281,6 +315,35 @@ impl Connection {
             #[cfg(feature = "sqlite")]
             Self::Sqlite(connection) => {
                 let rows = bound!(sql, values).fetch_all(connection).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+        })
+    }
+
+    /// Runs a statement whose text will not occur again, and returns its rows.
+    pub(super) async fn rows_once(&mut self, sql: String) -> Result<Vec<Row>, sqlx::Error> {
+        Ok(match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let rows = rows.fetch_all(connection).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+            #[cfg(feature = "postgres")]
+            Self::Pooled(pooled) => {
+                let rows = pooled.rows(&sql, &[]).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(connection) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let rows = rows.fetch_all(connection).await?;
+                rows.into_iter().map(Row::MySql).collect()
+            }
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(connection) => {
+                let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false);
+                let rows = rows.fetch_all(connection).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
         })

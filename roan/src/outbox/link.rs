@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use super::request::Request;
+use super::trigger_settings::TriggerError;
 use super::{OutboxError, Scribe};
 
 /// The state that is shared with the relay.
@@ -32,6 +33,8 @@ struct State {
     ended: bool,
     /// The error of the database, while it cannot be used.
     trouble: Option<OutboxError>,
+    /// What the last look at the triggers has found.
+    trigger_errors: Vec<TriggerError>,
 }
 
 impl Link {
@@ -134,6 +137,14 @@ impl Link {
 
     pub(crate) fn current_error(&self) -> Option<OutboxError> {
         self.lock().trouble.clone()
+    }
+
+    pub(crate) fn set_trigger_errors(&self, errors: &[TriggerError]) {
+        self.lock().trigger_errors = errors.to_vec();
+    }
+
+    pub(crate) fn trigger_errors(&self) -> Vec<TriggerError> {
+        self.lock().trigger_errors.clone()
     }
 
     /// Makes the relay record finished rows, return the others and end.

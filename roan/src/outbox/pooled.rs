@@ -22,9 +22,13 @@ pub(super) struct Pooled {
 }
 
 impl Pooled {
-    pub(super) fn new(connection: PgConnection, silence: Duration) -> Self {
+    pub(super) fn new(
+        connection: PgConnection,
+        silence: Duration,
+        synchronous_commit: &str,
+    ) -> Self {
         let settings = format!(
-            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off; \
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = {synchronous_commit}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL bytea_output = hex; \
              SET LOCAL search_path TO DEFAULT; ",
             silence.as_millis()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::Options;
+use super::connection::{Durability, Options};
 use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{Migration, migrations};
@@ -69,6 +69,7 @@ pub struct Outbox {
     pub(crate) alarm: Option<(u64, Alarm)>,
     pub(crate) notify: bool,
     pub(crate) triggers: Option<Triggers>,
+    pub(crate) known_cascades: Vec<String>,
 }
 
 impl fmt::Debug for Outbox {
@@ -162,6 +163,7 @@ impl Outbox {
             alarm: None,
             notify: false,
             triggers: None,
+            known_cascades: Vec::new(),
         })
     }
 
@@ -238,9 +240,17 @@ impl Outbox {
     }
 
     /// Lets [triggers](crate::triggers) write to the outbox. [`install_triggers`](Self::install_triggers) creates them. At
-    /// the start, Roan compares those of the database with the rules of the program.
+    /// the start and every few minutes, Roan compares those of the database with the rules of the program.
     pub fn triggers(mut self, triggers: Triggers) -> Self {
         self.triggers = Some(triggers);
+        self
+    }
+
+    /// Accepts that the database deletes or changes rows of this table by itself, by `ON DELETE CASCADE` for example, and
+    /// that no hook or trigger sees it. Use it if the program purges their pages in another way: it deletes those rows by
+    /// a statement of their own first. Otherwise each start logs an error that names the rules.
+    pub fn accept_cascades(mut self, table: impl Into<String>) -> Self {
+        self.known_cascades.push(table.into());
         self
     }
 
@@ -307,8 +317,18 @@ impl Outbox {
         self.notify.then(|| format!("{}outbox", self.prefix))
     }
 
+    /// A connection for the relay: what a crash loses of its writes, it does again.
     pub(crate) async fn open(&self) -> Result<Store, OutboxError> {
-        Store::open(&self.options, &self.prefix, self.lease).await
+        self.open_with(Durability::Relaxed).await
+    }
+
+    /// A connection whose commits a crash does not lose.
+    pub(crate) async fn open_durable(&self) -> Result<Store, OutboxError> {
+        self.open_with(Durability::Full).await
+    }
+
+    async fn open_with(&self, durability: Durability) -> Result<Store, OutboxError> {
+        Store::open(&self.options, &self.prefix, self.lease, durability).await
     }
 
     /// Checks each setting.
@@ -337,6 +357,10 @@ impl Outbox {
         }
         if self.max_attempts == Some(0) {
             return fault("max_attempts", "must be at least 1");
+        }
+        let check_every = self.triggers.as_ref().and_then(|wanted| wanted.check_every);
+        if check_every.is_some_and(|every| every < least || every > year) {
+            return fault("check_every", "must be between 10 ms and a year, or `None`");
         }
         if self.notify && self.dialect() != Dialect::Postgres {
             return fault("notify", "is only available for PostgreSQL");
@@ -405,11 +429,6 @@ fn quiet(options: Options) -> Options {
         #[cfg(feature = "mysql")]
         Options::MySql(options) => Options::MySql(Box::new(options.disable_statement_logging())),
         #[cfg(feature = "sqlite")]
-        Options::Sqlite(options) => Options::Sqlite(Box::new(
-            options
-                // Sufficient in WAL mode. Less could corrupt the database.
-                .synchronous(sqlx::sqlite::SqliteSynchronous::Normal)
-                .disable_statement_logging(),
-        )),
+        Options::Sqlite(options) => Options::Sqlite(Box::new(options.disable_statement_logging())),
     }
 }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::http::Connecting;
-use super::{Answer, PurgeRequest, Purger};
+use super::{Answer, LifetimeHeader, PurgeRequest, Purger, TagHeader};
 use crate::base::outcome::Failure;
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
@@ -48,6 +48,10 @@ pub struct Cache {
     pub(crate) tags: bool,
     /// Whether its nodes never store a page that was rendered before a purge, so that one purge is enough.
     pub(crate) fenced: bool,
+    /// Where its nodes read the tags of a page. `None` if the program that purges it does not write them.
+    pub(crate) tag_header: Option<TagHeader>,
+    /// Where its nodes read how long a page is kept. `None` if they are in this program.
+    pub(crate) lifetime_header: Option<LifetimeHeader>,
     pub(crate) connect: Connect,
 }
 
@@ -58,6 +62,8 @@ impl Cache {
             name: name.into(),
             tags: false,
             fenced: false,
+            tag_header: None,
+            lifetime_header: Some(LifetimeHeader::CacheControl),
             connect: Box::new(|_| Ok(Vec::new())),
         }
     }
@@ -83,6 +89,20 @@ impl Cache {
     /// The cache purges tags as well as URLs.
     pub fn purges_tags(mut self) -> Self {
         self.tags = true;
+        self
+    }
+
+    /// The cache purges tags, and reads those of a page in this response header, which the [web layer](crate::guide::web)
+    /// writes.
+    pub fn tag_header(mut self, header: TagHeader) -> Self {
+        self.tag_header = Some(header);
+        self.purges_tags()
+    }
+
+    /// The cache reads in this response header how long it may keep a page. Default: [`LifetimeHeader::CacheControl`].
+    /// The [web layer](crate::guide::web) writes it.
+    pub fn lifetime_header(mut self, header: LifetimeHeader) -> Self {
+        self.lifetime_header = Some(header);
         self
     }
 

@@ -37,11 +37,17 @@ mod cache;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod http;
+mod lifetime_header;
 mod nginx;
+mod tag_header;
 
 pub use answer::Answer;
 pub use cache::Cache;
-pub use nginx::{Nginx, NginxConfig};
+pub use lifetime_header::LifetimeHeader;
+pub use nginx::{Nginx, NginxConfig, Warmed};
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use nginx::{NginxFiles, NginxFilesConfig};
+pub use tag_header::TagHeader;
 
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
 pub(crate) use nginx::default_cache;
@@ -81,7 +87,8 @@ impl<'a> PurgeRequest<'a> {
         Self { target, site }
     }
 
-    /// Returns the URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`].
+    /// Returns the URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`]; with
+    /// [`Cache::tag_header`], in the form in which pages carry them.
     #[must_use]
     pub fn target(&self) -> &'a Target {
         self.target

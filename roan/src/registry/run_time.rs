@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::base::event::Events;
 use crate::base::log::loudly;
+#[cfg(feature = "web")]
+use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink};
 
@@ -157,6 +159,16 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
     }
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
     rules.as_ref()?.get(&model).cloned()
+}
+
+/// The tags of the run-time rules for this type, with the events on which they fire.
+#[cfg(feature = "web")]
+pub(crate) fn tags_of(model: TypeId) -> Vec<(Events, Target)> {
+    let of_model = of_model(model).unwrap_or_default();
+    let tags = of_model
+        .iter()
+        .filter(|(_, target)| target.kind() == TargetKind::Tag);
+    tags.cloned().collect()
 }
 
 /// The events on which run-time rules fire for this type.

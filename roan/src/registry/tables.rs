@@ -6,7 +6,7 @@ use super::{Registered, models};
 use crate::base::rule::Rule;
 use crate::base::rule::RuleTarget;
 use crate::model::Table;
-use crate::model::{Column, RowPiece, RowRule, Targets};
+use crate::model::{Column, ColumnKind, FromRow, RowPiece, RowRule, Targets};
 
 /// A table of this binary, with the rules of one of its models.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +17,8 @@ pub(crate) struct TableEntry {
     pub(crate) rules: &'static [Rule],
     /// Identifies the model.
     pub(crate) model: fn() -> TypeId,
+    /// The tables whose rows its rules follow when a row is deleted.
+    pub(crate) deleted_with: fn() -> Vec<&'static Table>,
 }
 
 impl TableEntry {
@@ -25,6 +27,7 @@ impl TableEntry {
             table: model.table?,
             rules: model.rules,
             model: model.model,
+            deleted_with: model.deleted_with,
         })
     }
 
@@ -56,19 +59,31 @@ impl TableEntry {
     }
 }
 
+/// How the relay makes the targets of a rule from a row that a trigger stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Way {
+    /// From the texts of columns.
+    Pieces(&'static [RowPiece]),
+    /// From a value of the model.
+    Value(FromRow),
+}
+
 impl TableEntry {
-    /// The pieces of rule number `rule`, if it needs only columns of known types.
-    pub(crate) fn pieces(&self, rule: usize) -> Option<&'static [RowPiece]> {
-        use crate::model::ColumnKind;
-        let RowRule::Pieces(pieces) = self.table.rows[rule] else {
-            return None;
-        };
+    /// How rule number `rule` is served. `None` if only hooks can.
+    pub(crate) fn way(&self, rule: usize) -> Option<Way> {
         let is_known = |column: usize| self.table.columns[column].kind != ColumnKind::Other;
-        let all_known = pieces
-            .iter()
-            .filter_map(|piece| piece.column())
-            .all(is_known);
-        all_known.then_some(pieces)
+        match self.table.rows[rule] {
+            RowRule::Pieces(pieces)
+                if pieces
+                    .iter()
+                    .filter_map(|piece| piece.column())
+                    .all(is_known) =>
+            {
+                Some(Way::Pieces(pieces))
+            }
+            RowRule::Pieces(_) | RowRule::Value(_) => self.table.from_row.map(Way::Value),
+            RowRule::Related => None,
+        }
     }
 
     /// Yields the targets of rule number `rule` for the row with these texts, one for each column of the table. It uses

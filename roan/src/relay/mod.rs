@@ -28,7 +28,7 @@ use crate::outbox::payload;
 use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
-use crate::triggers;
+use crate::triggers::{self, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
 
@@ -106,6 +106,7 @@ pub(crate) struct Relay {
     unknown: HashMap<(String, String), Instant>,
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
+    triggers: Option<TriggerCheck>,
 }
 
 impl Relay {
@@ -114,22 +115,28 @@ impl Relay {
     /// # Errors
     ///
     /// If the database cannot be reached, or its tables cannot be used.
-    pub(crate) async fn open(outbox: &Outbox) -> std::result::Result<Store, OutboxError> {
+    pub(crate) async fn open(
+        outbox: &Outbox,
+    ) -> std::result::Result<(Store, Option<TriggerCheck>), OutboxError> {
         let mut store = outbox.open().await?;
-        let mut checked = outbox.check_pooler(&store);
-        if checked.is_ok() {
-            checked = store.check().await;
-        }
-        if checked.is_ok() {
-            checked = triggers::check(outbox, &mut store).await;
-        }
-        match checked {
-            Ok(()) => Ok(store),
+        match Self::check(outbox, &mut store).await {
+            Ok(triggers) => Ok((store, triggers)),
             Err(error) => {
                 store.close().await;
                 Err(error)
             }
         }
+    }
+
+    async fn check(
+        outbox: &Outbox,
+        store: &mut Store,
+    ) -> std::result::Result<Option<TriggerCheck>, OutboxError> {
+        outbox.check_pooler(store)?;
+        store.check().await?;
+        let triggers = TriggerCheck::start(outbox, store).await?;
+        triggers::check_cascades(outbox, store).await?;
+        Ok(triggers)
     }
 
     pub(crate) fn new(
@@ -138,7 +145,11 @@ impl Relay {
         outbox: Outbox,
         policy: &Policy,
         store: &Store,
+        triggers: Option<TriggerCheck>,
     ) -> Self {
+        if let Some(triggers) = &triggers {
+            link.set_trigger_errors(triggers.errors());
+        }
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
         let knowledge = versions::knowledge(&engine);
@@ -166,6 +177,7 @@ impl Relay {
             knowledge,
             unknown: HashMap::new(),
             told: HashSet::new(),
+            triggers,
         }
     }
 
@@ -573,6 +585,10 @@ impl Relay {
             self.watch_backlog(store).await?;
             self.schedule.looked(Look::Counting, false, now);
         }
+        if self.schedule.is_due(Look::Triggers, now) {
+            self.look_at_triggers(store).await?;
+            self.schedule.looked(Look::Triggers, false, now);
+        }
         if self.schedule.is_due(Look::Cleaning, now) {
             self.give_back_strangers(store).await?;
             self.strays = store.strays().await?;
@@ -586,6 +602,22 @@ impl Relay {
             self.tell_expired(expired);
             self.schedule
                 .looked(Look::Cleaning, more || is_more_to_expire, Instant::now());
+        }
+        Ok(())
+    }
+
+    async fn look_at_triggers(&mut self, store: &mut Store) -> Result<()> {
+        let Some(triggers) = &mut self.triggers else {
+            return Ok(());
+        };
+        match triggers.look(store).await {
+            Ok(true) => self.link.set_trigger_errors(triggers.errors()),
+            Ok(false) => {}
+            // It is about the catalog, and not about the outbox: purges go on.
+            Err(error) if error.as_database_error().is_some() => {
+                emit(|| tracing::warn!(target: "roan", %error, "cannot look at the triggers"));
+            }
+            Err(error) => return Err(error),
         }
         Ok(())
     }

@@ -34,6 +34,9 @@ pub(super) struct Schedule {
     cleaning: Instant,
     counting: Instant,
     write: Instant,
+    /// `None` if the program does not look at its triggers.
+    triggers: Option<Instant>,
+    between_triggers: Option<Duration>,
 }
 
 /// The kinds of work.
@@ -46,11 +49,17 @@ pub(super) enum Look {
     Cleaning,
     Counting,
     Write,
+    Triggers,
 }
 
 impl Schedule {
     pub(super) fn new(outbox: &Outbox, now: Instant) -> Self {
+        let triggers = outbox.triggers.as_ref();
+        let between_triggers = triggers.and_then(|triggers| triggers.check_every);
         Self {
+            // The start has just looked.
+            triggers: between_triggers.map(|pause| now + jittered(pause)),
+            between_triggers,
             interval: outbox.poll,
             lease: outbox.lease,
             in_vain: u32::MAX,
@@ -66,11 +75,11 @@ impl Schedule {
     }
 
     pub(super) fn is_due(&self, look: Look, now: Instant) -> bool {
-        self.of(look) <= now
+        self.of(look).is_some_and(|due| due <= now)
     }
 
-    fn of(&self, look: Look) -> Instant {
-        match look {
+    fn of(&self, look: Look) -> Option<Instant> {
+        Some(match look {
             Look::Purges => self.purges,
             Look::Deliveries => self.deliveries,
             Look::Beat => self.beat,
@@ -78,7 +87,8 @@ impl Schedule {
             Look::Cleaning => self.cleaning,
             Look::Counting => self.counting,
             Look::Write => self.write,
-        }
+            Look::Triggers => return self.triggers,
+        })
     }
 
     /// Records a look, and whether there is more work at once.
@@ -95,6 +105,10 @@ impl Schedule {
             Look::Cleaning => (&mut self.cleaning, CLEANING),
             Look::Counting => (&mut self.counting, COUNTING),
             Look::Write => (&mut self.write, GATHER),
+            Look::Triggers => {
+                self.triggers = self.between_triggers.map(|pause| now + jittered(pause));
+                return;
+            }
         };
         *due = if more { now } else { now + usual };
     }
@@ -149,8 +163,14 @@ impl Schedule {
         let beat = holds_rows.then_some(self.beat);
         let write = has_news.then_some(self.write);
         let dues = dues.into_iter().chain(beat).chain(write);
+        let dues = dues.chain(self.triggers);
         dues.min().unwrap_or(self.purges)
     }
+}
+
+/// Give or take a quarter, so that instances that start together do not look together.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 
 #[cfg(test)]

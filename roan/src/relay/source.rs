@@ -45,7 +45,7 @@ impl DurableOutbox {
 impl Source for DurableOutbox {
     fn start<'a>(&'a self, engine: &'a Arc<Engine>) -> Working<'a, Result<(), ConfigError>> {
         Box::pin(async move {
-            let mut store = Relay::open(&self.outbox).await?;
+            let (mut store, triggers) = Relay::open(&self.outbox).await?;
             let table = store.find_table().await;
             self.link
                 .scribe
@@ -56,6 +56,7 @@ impl Source for DurableOutbox {
                 self.outbox.clone(),
                 &self.policy,
                 &store,
+                triggers,
             );
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {

@@ -1,16 +1,17 @@
 //! Makes targets from the rows that triggers wrote, by the rules of this binary and the writer that hooks use.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Map, Value};
 
 use crate::base::event::Events;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::dispatcher::tickets::Unread;
-use crate::model::{Column, ColumnKind, Sink, Targets};
+use crate::model::{Column, ColumnKind, FromRow, RowPiece, Sink, StoredRow, Targets};
 use crate::outbox::payload::Rows;
-use crate::registry::TableEntry;
 use crate::registry::run_time;
+use crate::registry::{TableEntry, Way};
 use crate::triggers::plan;
 
 /// The targets of a payload's rows.
@@ -54,7 +55,7 @@ pub(crate) fn targets(rows: &Rows) -> Yielded {
     let rules = rows.rules.as_deref();
     if rules.is_some_and(|rules| rules != plan::fingerprint(&rows.table)) {
         yielded.unread = Some(match yielded.unread {
-            Some(Unread::Invalid(error)) => Unread::Foreign(error),
+            Some(Unread::Invalid(error) | Unread::Foreign(error)) => Unread::Foreign(error),
             _ => Unread::OtherRules(format!(
                 "the triggers of the table {:?} were made from other rules than those of this program",
                 rows.table
@@ -65,52 +66,138 @@ pub(crate) fn targets(rows: &Rows) -> Yielded {
 }
 
 fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
+    let mut of_value = Vec::new();
+    let mut from_row = None;
     for number in 0..entry.rules.len() {
-        // Hooks fire the other rules.
-        let Some(pieces) = entry.pieces(number) else {
-            continue;
-        };
         if !fires(entry, number, rows) {
             continue;
         }
-        let mut columns: Vec<usize> = pieces.iter().filter_map(|piece| piece.column()).collect();
-        columns.dedup();
-        let Some(rows) = &rows.rows else {
-            if columns.is_empty() {
-                entry.targets(number, &[], &mut Targets::new(out));
+        match entry.way(number) {
+            Some(Way::Pieces(pieces)) => apply_pieces(entry, number, pieces, rows, out),
+            Some(Way::Value(way)) => {
+                from_row = Some(way);
+                of_value.push(number);
             }
-            continue;
-        };
-        let mut texts = vec![None; entry.table.columns.len()];
-        for row in rows {
-            let mut read = Ok(());
-            for column in &columns {
-                match text(&entry.table.columns[*column], row) {
-                    Ok(text) => texts[*column] = text,
-                    Err(error) => read = Err(error),
-                }
+            // Hooks fire the other rules.
+            None => {}
+        }
+    }
+    if let Some(from_row) = from_row {
+        apply_value(entry, &of_value, from_row, rows, out);
+    }
+    run_time::fire_for((entry.model)(), rows.events, out);
+}
+
+fn apply_pieces(
+    entry: &TableEntry,
+    number: usize,
+    pieces: &[RowPiece],
+    rows: &Rows,
+    out: &mut Yielded,
+) {
+    let mut columns: Vec<usize> = pieces.iter().filter_map(|piece| piece.column()).collect();
+    columns.dedup();
+    let Some(rows) = &rows.rows else {
+        if columns.is_empty() {
+            entry.targets(number, &[], &mut Targets::new(out));
+        }
+        return;
+    };
+    let mut texts = vec![None; entry.table.columns.len()];
+    for row in rows {
+        let mut read = Ok(());
+        for column in &columns {
+            match text(&entry.table.columns[*column], row) {
+                Ok(text) => texts[*column] = text,
+                Err(error) => read = Err(error),
             }
-            let is_null = |column: usize| texts[column].is_none();
-            for piece in pieces.iter().filter(|piece| !piece.is_optional()) {
-                if let Some(column) = piece.column().filter(|column| is_null(*column)) {
-                    let name = entry.table.columns[column].name;
-                    read = read.and(Err(format!("column {name:?} is NULL")));
-                }
+        }
+        let is_null = |column: usize| texts[column].is_none();
+        for piece in pieces.iter().filter(|piece| !piece.is_optional()) {
+            if let Some(column) = piece.column().filter(|column| is_null(*column)) {
+                let name = entry.table.columns[column].name;
+                read = read.and(Err(format!("column {name:?} is NULL")));
             }
-            match read {
-                Ok(()) => entry.targets(number, &texts, &mut Targets::new(out)),
-                Err(error) => {
-                    out.unread.get_or_insert_with(|| {
-                        Unread::Invalid(format!(
-                            "rule {} cannot read a row of table {:?}: {error}",
-                            entry.rules[number], entry.table.name
-                        ))
-                    });
-                }
+        }
+        match read {
+            Ok(()) => entry.targets(number, &texts, &mut Targets::new(out)),
+            Err(error) => {
+                let unread = Unread::Invalid(unread(entry, number, &error));
+                out.unread.get_or_insert(unread);
             }
         }
     }
-    run_time::fire_for((entry.model)(), rows.events, out);
+}
+
+/// Makes a value of the model from each row, and evaluates these rules as a hook does.
+///
+/// A value that this program cannot read may be one of another version, such as a new variant of an enum.
+fn apply_value(
+    entry: &TableEntry,
+    numbers: &[usize],
+    from_row: FromRow,
+    rows: &Rows,
+    out: &mut Yielded,
+) {
+    let empty = [Map::new()];
+    let rows = match &rows.rows {
+        Some(rows) => rows.as_slice(),
+        // All rows of a table are gone. Those of a model without columns are equal.
+        None if from_row.columns.is_empty() => &empty,
+        None => return,
+    };
+    for row in rows {
+        let row = StoredRow::new(from_row.columns, row);
+        let all = targets_of(from_row, &row, numbers, out);
+        let failed = match all {
+            Ok(()) => continue,
+            Err(Failed::Read(error)) => Some((numbers[0], error)),
+            // The others are evaluated all the same.
+            Err(Failed::Panicked(_)) => numbers.iter().fold(None, |failed, number| {
+                let one = targets_of(from_row, &row, &[*number], out);
+                let error = match one {
+                    Ok(()) => return failed,
+                    Err(Failed::Read(error) | Failed::Panicked(error)) => error,
+                };
+                failed.or(Some((*number, error)))
+            }),
+        };
+        if let Some((number, error)) = failed {
+            let unread = Unread::Foreign(unread(entry, number, &error));
+            out.unread.get_or_insert(unread);
+        }
+    }
+}
+
+enum Failed {
+    Read(String),
+    Panicked(String),
+}
+
+/// Runs code of the user's: a panic in it must not end the relay.
+fn targets_of(
+    from_row: FromRow,
+    row: &StoredRow<'_>,
+    numbers: &[usize],
+    out: &mut Yielded,
+) -> Result<(), Failed> {
+    let targets = || (from_row.targets)(row, numbers, &mut Targets::new(out));
+    match catch_unwind(AssertUnwindSafe(targets)) {
+        Ok(read) => read.map_err(|error| Failed::Read(error.to_string())),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            let text = text.unwrap_or("without a message");
+            Err(Failed::Panicked(format!("its code panicked: {text}")))
+        }
+    }
+}
+
+fn unread(entry: &TableEntry, number: usize, error: &str) -> String {
+    format!(
+        "rule {} cannot read a row of table {:?}: {error}",
+        entry.rules[number], entry.table.name
+    )
 }
 
 fn fires(entry: &TableEntry, number: usize, rows: &Rows) -> bool {
@@ -130,6 +217,9 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         Some(Value::String(text)) => text.clone(),
         Some(Value::Number(number)) => number.to_string(),
         Some(_) => return Err(format!("column {name:?} does not contain a text")),
+        None if row.contains_key(&long_name(name)) => {
+            return Err(format!("column {name:?} is too long for a URL or a tag"));
+        }
         None => {
             return Err(format!(
                 "it does not have the column {name:?}: the triggers belong to another version of the program; install them again"
@@ -140,6 +230,7 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         ColumnKind::Text => Some(text),
         ColumnKind::Integer => integer(&text),
         ColumnKind::Uuid => uuid(&text),
+        ColumnKind::SimpleUuid => uuid(&text).map(|text| text.replace('-', "")),
         ColumnKind::Other => None,
     };
     let unfit = || {
@@ -149,6 +240,11 @@ fn text(column: &Column, row: &Map<String, Value>) -> Result<Option<String>, Str
         )
     };
     fit.ok_or_else(unfit).map(Some)
+}
+
+/// The name under which a trigger mentions a text that is too long for a URL.
+pub(super) fn long_name(column: &str) -> String {
+    format!("long({column})")
 }
 
 fn integer(text: &str) -> Option<String> {
@@ -195,6 +291,14 @@ mod tests {
             Some(hyphenated)
         );
         assert_eq!(uuid(hyphenated).as_deref(), Some(hyphenated));
+        let column = Column {
+            field: "id",
+            name: "id",
+            kind: ColumnKind::SimpleUuid,
+        };
+        let row = Map::from_iter([("id".to_owned(), Value::from(hyphenated))]);
+        let simple = "67e5504410b1426f9247bb680e5fe0c8";
+        assert_eq!(text(&column, &row), Ok(Some(simple.to_owned())));
         assert_eq!(uuid("67e55044"), None);
         assert_eq!(uuid("é7e55044-10b1-426f-9247-bb680e5fe0c"), None);
     }

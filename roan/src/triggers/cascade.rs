@@ -1,7 +1,7 @@
 //! MySQL and MariaDB do not fire triggers for rows that a foreign key deletes or changes. So the triggers of the *parent*
 //! write its children to the outbox, before the change.
 
-use super::mysql::{differs, on_each_row, payload, row_of};
+use super::mysql::{Row, differs, on_each_row, payload};
 use super::plan::Plan;
 use super::script::{Script, Trigger, guard, quoted, quoted_name, split, stamped, trigger_name};
 use crate::outbox::Dialect;
@@ -48,12 +48,12 @@ fn paths<'a>(
 }
 
 fn deleted(plan: &Plan, prefix: &str, path: &[&ForeignKey]) -> Option<Trigger> {
-    let column = |name: &str| format!("c0.{}", quoted(Dialect::MySql, name));
+    let row: Row<'_> = &|name| format!("c0.{}", quoted(Dialect::MySql, name));
     let payload = match (&*path[0].on_delete, &plan.delete, &plan.update) {
-        ("CASCADE", Some(columns), _) => payload(plan, "delete", "", &[row_of(columns, column)]),
+        ("CASCADE", Some(columns), _) => payload(plan, "delete", "", columns, &[row]),
         ("SET NULL", _, Some(update)) => {
             let changed = changed(plan, path[0]);
-            payload(plan, "update", &changed, &[row_of(&update.columns, column)])
+            payload(plan, "update", &changed, &update.columns, &[row])
         }
         _ => return None,
     };
@@ -85,8 +85,8 @@ fn moved(plan: &Plan, prefix: &str, key: &ForeignKey) -> Option<Trigger> {
             None => old(name),
         }
     };
-    let rows = [row_of(&update.columns, old), row_of(&update.columns, new)];
-    let payload = payload(plan, "update", &changed(plan, key), &rows);
+    let changed = changed(plan, key);
+    let payload = payload(plan, "update", &changed, &update.columns, &[&old, &new]);
     let table = quoted_name(Dialect::MySql, plan.table);
     let same = joined(key, "c0", "OLD");
     let differ = key.columns.iter().map(|(_, parent)| differs(parent));

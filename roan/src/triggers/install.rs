@@ -1,14 +1,17 @@
 //! Installs and drops triggers.
 
 use super::drift::{Drift, scripts};
+use super::plan::Plan;
 use super::script::Script;
+use super::{TriggerError, Triggers, columns};
 use crate::outbox::store::Store;
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{Dialect, Outbox, OutboxError};
 
 impl Outbox {
-    /// Creates the triggers for the rules of this program. It replaces those that differ, and drops those that write to
-    /// this outbox but do not belong to any rule. Several programs may do this at the same time. The tables of the models
-    /// and of the outbox must exist.
+    /// Creates the triggers for the rules of this program. It replaces those that differ or cannot work, and drops those
+    /// that write to this outbox but do not belong to any rule: also those that a table has taken along when it was renamed
+    /// and a copy took its name. Several programs may do this at the same time. The tables of the models and of the outbox
+    /// must exist. It does not change anything if a column is missing.
     ///
     /// The database user needs the privilege to create triggers on the tables (on MySQL also to lock them and, with a
     /// binary log, `log_bin_trust_function_creators` or the privilege `SUPER`). Users that write to the tables later do
@@ -16,8 +19,9 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// As [`roan::triggers::sql`](crate::triggers::sql), and if the database cannot be reached or refuses a statement: a
-    /// table or column is missing, or the user lacks a privilege.
+    /// As [`roan::triggers::sql`](crate::triggers::sql), and if the database cannot be reached or refuses a statement, if a
+    /// table or column is missing, or if the user lacks a privilege: to create or drop the triggers, or to write to the
+    /// outbox.
     pub async fn install_triggers(&self) -> Result<(), OutboxError> {
         self.change_triggers(true).await
     }
@@ -47,25 +51,38 @@ impl Outbox {
         let wanted = self.triggers.clone().unwrap_or_default();
         let mut store = self.open().await?;
         let changed = match install {
-            true => match scripts(self, &wanted, &mut store).await {
-                Ok(scripts) => change(&mut store, &scripts).await,
-                Err(error) => Err(error),
-            },
-            false => change(&mut store, &[]).await,
+            true => self.install(&wanted, &mut store).await,
+            false => change(self.dialect(), &mut store, &[]).await,
         };
         store.close().await;
         changed
     }
+
+    async fn install(&self, wanted: &Triggers, store: &mut Store) -> Result<(), OutboxError> {
+        let scripts = scripts(self, wanted, store).await?;
+        let missing = columns::missing(store, self.dialect(), &Plan::all(wanted)?).await;
+        let missing = missing.map_err(OutboxError::of)?;
+        if !missing.is_empty() {
+            return Err(TriggerError::Tables(missing).into());
+        }
+        // Not every database asks for the outbox when a trigger is created: it would fail the program's writes.
+        store.check_insert().await?;
+        change(self.dialect(), store, &scripts).await
+    }
 }
 
 /// Makes these the only triggers that write to the outbox.
-async fn change(store: &mut Store, scripts: &[Script]) -> Result<(), OutboxError> {
+async fn change(
+    dialect: Dialect,
+    store: &mut Store,
+    scripts: &[Script],
+) -> Result<(), OutboxError> {
     store.begin_change().await?;
     let changed = match store.triggers().await {
-        Ok(found) => {
-            let statements = Drift::between(scripts, &found).statements;
-            store.change_triggers(&statements).await
-        }
+        Ok(found) => match Drift::between(dialect, scripts, &found) {
+            Ok(drift) => store.change_triggers(&drift.statements).await,
+            Err(error) => Err(error.into()),
+        },
         Err(error) => Err(OutboxError::of(error)),
     };
     store.end_change(changed).await

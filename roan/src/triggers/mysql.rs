@@ -1,8 +1,10 @@
 //! MySQL and MariaDB: triggers for each row, with one statement, so that clients do not need `DELIMITER`.
 
-use super::plan::{Columns, Plan, Update};
+use super::apply::long_name;
+use super::plan::{Columns, Plan, TextOf, Update};
 use super::script::{
-    Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
+    Script, Trigger, bytes_key, guard, head, key, pairs, quoted, quoted_name, split, stamped,
+    trigger_name,
 };
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
@@ -13,23 +15,15 @@ pub(super) fn script(plan: &Plan, prefix: &str) -> Script {
         triggers.push(trigger(plan, prefix, event, &payload, condition));
     };
     if let Some(columns) = &plan.create {
-        add(
-            "insert",
-            payload(plan, "create", "", &[row("NEW", columns)]),
-            "",
-        );
+        add("insert", payload(plan, "create", "", columns, &[&new]), "");
     }
     if let Some(update) = &plan.update {
-        let rows = [row("OLD", &update.columns), row("NEW", &update.columns)];
-        let payload = payload(plan, "update", &changed(update), &rows);
+        let (columns, changed) = (&update.columns, changed(update));
+        let payload = payload(plan, "update", &changed, columns, &[&old, &new]);
         add("update", payload, &condition(update));
     }
     if let Some(columns) = &plan.delete {
-        add(
-            "delete",
-            payload(plan, "delete", "", &[row("OLD", columns)]),
-            "",
-        );
+        add("delete", payload(plan, "delete", "", columns, &[&old]), "");
     }
     Script {
         guard: guard(Dialect::MySql, plan.table, &plan.columns()),
@@ -63,6 +57,7 @@ pub(super) fn on_each_row(
     let quoted_table = quoted_name(Dialect::MySql, table);
     Trigger {
         table: table.to_owned(),
+        fires: format!("{time} {event}"),
         drop: vec![drop.clone()],
         install: vec![
             // So that no write between the two is missed.
@@ -76,39 +71,104 @@ pub(super) fn on_each_row(
     }
 }
 
-pub(super) fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
+/// The expressions of a row's columns, by their names.
+pub(super) type Row<'a> = &'a dyn Fn(&str) -> String;
+
+pub(super) fn payload(
+    plan: &Plan,
+    event: &str,
+    changed: &str,
+    columns: &Columns,
+    rows: &[Row<'_>],
+) -> String {
     let head = head(plan, event);
-    let rows = rows.join(", ',', ");
-    format!("CONCAT('{head}{changed}\"rows\":[', {rows}, ']}}')")
+    let payload = |columns: &Columns, long: bool| {
+        let rows = rows.iter().map(|row| row_of(columns, row, long));
+        let rows = rows.collect::<Vec<_>>().join(", ',', ");
+        format!("CONCAT('{head}{changed}\"rows\":[', {rows}, ']}}')")
+    };
+    if columns.values().all(|stored| stored.fills) {
+        return payload(columns, false);
+    }
+    // A payload that does not fit would make the write fail. Then the relay says that the other columns are missing. JSON
+    // writes some characters with six bytes.
+    let lengths = rows.iter().flat_map(|row| {
+        let names = columns.keys();
+        names.map(move |name| format!("IFNULL(LENGTH({}), 0)", row(name)))
+    });
+    let lengths = lengths.collect::<Vec<_>>().join(" + ");
+    let mut filling = columns.clone();
+    filling.retain(|_, stored| stored.fills);
+    format!(
+        "IF({lengths} > LEAST({LARGEST}, @@max_allowed_packet - 65536) / 6, {}, {})",
+        payload(&filling, false),
+        payload(columns, true)
+    )
 }
 
-fn row(of: &str, columns: &Columns) -> String {
-    row_of(columns, |name| {
-        format!("{of}.{}", quoted(Dialect::MySql, name))
-    })
+/// More than a URL may have.
+const TOO_LONG: u32 = 60_000;
+
+/// The column `payload` is a `mediumtext`.
+const LARGEST: u32 = 16_000_000;
+
+fn old(name: &str) -> String {
+    format!("OLD.{}", quoted(Dialect::MySql, name))
 }
 
-/// The row with these expressions for its columns.
-pub(super) fn row_of(columns: &Columns, column: impl Fn(&str) -> String) -> String {
-    let pairs = pairs(columns, |name, kind| {
-        let column = column(name);
+fn new(name: &str) -> String {
+    format!("NEW.{}", quoted(Dialect::MySql, name))
+}
+
+/// The row with these expressions for its columns. Unless it may be `long`, the texts that are too long for a URL have
+/// another key, and are not stored.
+fn row_of(columns: &Columns, column: Row<'_>, long: bool) -> String {
+    let pairs = pairs(columns, |bare, stored| {
+        let (kind, column) = (stored.kind, column(bare));
+        let (name, bytes) = (key(bare), bytes_key(bare));
         // One collation for all: otherwise they could not be concatenated.
         let text = |value: &str| format!("CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin");
         match kind {
-            ColumnKind::Uuid => {
+            ColumnKind::Uuid | ColumnKind::SimpleUuid => {
                 let hex = text(&format!("HEX({column})"));
-                format!("IF(LENGTH({column}) = 16, {hex}, {})", text(&column))
+                let value = format!("IF(LENGTH({column}) = 16, {hex}, {})", text(&column));
+                (name, value)
             }
-            _ => text(&column),
+            ColumnKind::Other => {
+                // Numbers and times have this character set, too, but are less coercible.
+                let is_bytes =
+                    format!("CHARSET({column}) = 'binary' AND COERCIBILITY({column}) = 2");
+                // MariaDB would insert the JSON of a column as such, and not as a text.
+                let of_text = |value: &str| format!("CONCAT(CONVERT({value} USING utf8mb4), '')");
+                let value = match stored.text {
+                    TextOf::Value => format!("IF({is_bytes}, HEX({column}), {})", of_text(&column)),
+                    TextOf::Float => of_text(&format!("{column} + 0E0")),
+                    // The year 0 stays as it is: it is not a time.
+                    TextOf::Timestamp => format!(
+                        "IF(UNIX_TIMESTAMP({column}) = 0, {}, CONCAT('1970-01-01 00:00:00' + INTERVAL UNIX_TIMESTAMP({column}) SECOND, ''))",
+                        of_text(&column)
+                    ),
+                };
+                (format!("IF({is_bytes}, {bytes}, {name})"), text(&value))
+            }
+            ColumnKind::Text if !long => {
+                let is_long = format!("LENGTH({column}) > {TOO_LONG}");
+                let key = format!("IF({is_long}, {}, {name})", key(&long_name(bare)));
+                (key, text(&format!("IF({is_long}, '', {column})")))
+            }
+            _ => (name, text(&column)),
         }
     });
     format!("JSON_OBJECT({pairs})")
 }
 
 pub(super) fn differs(name: &str) -> String {
-    // Compares bytes: the collation of the column may consider different texts equal.
+    // Compares bytes: the collation of the column may consider different texts equal. And values: the text of a `FLOAT` lacks
+    // digits.
     let name = quoted(Dialect::MySql, name);
-    format!("NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY))")
+    format!(
+        "NOT (CAST(OLD.{name} AS BINARY) <=> CAST(NEW.{name} AS BINARY) AND OLD.{name} <=> NEW.{name})"
+    )
 }
 
 /// `"changed":{"title":true},`

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::script::hash;
 use super::{TriggerError, Triggers};
 use crate::base::event::{Event, Events};
-use crate::model::{ColumnKind, RowRule};
-use crate::registry::TableEntry;
+use crate::model::{Column, ColumnKind, RowRule};
+use crate::outbox::store::FoundColumn;
 use crate::registry::run_time;
+use crate::registry::{TableEntry, Way};
 
 /// A table and the columns that its triggers write.
 #[derive(Debug, Default)]
@@ -26,8 +27,27 @@ pub(super) struct Plan {
     pub(super) truncate: bool,
 }
 
-/// Columns, and how to turn them into texts.
-pub(super) type Columns = BTreeMap<&'static str, ColumnKind>;
+/// Columns, and how to store them.
+pub(super) type Columns = BTreeMap<&'static str, Stored>;
+
+/// How to store a column.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    pub(super) kind: ColumnKind,
+    /// Whether a template is filled from it. Else the relay makes a value of the model from it.
+    pub(super) fills: bool,
+    pub(super) text: TextOf,
+}
+
+/// How MySQL makes a text of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TextOf {
+    Value,
+    /// A `TIMESTAMP`, whose own text depends on the session's time zone.
+    Timestamp,
+    /// A `FLOAT`, whose own text has six digits.
+    Float,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Update {
@@ -75,19 +95,34 @@ impl Plan {
     }
 
     fn add(&mut self, entry: &TableEntry, refused: &mut Vec<String>) -> Result<(), TriggerError> {
-        for column in entry.table.columns {
+        let of_value = entry
+            .table
+            .from_row
+            .map_or(&[][..], |from_row| from_row.columns);
+        for column in entry.table.columns.iter().chain(of_value) {
             check_name(column.name)?;
         }
         for (number, rule) in entry.rules.iter().enumerate() {
-            let Some(pieces) = entry.pieces(number) else {
-                refused.push(refusal(entry, number));
-                continue;
+            let stored = |column: &Column, fills| {
+                let kind = column.kind;
+                let text = TextOf::Value;
+                (column.name, Stored { kind, fills, text })
             };
-            let columns = pieces.iter().filter_map(|piece| piece.column());
-            let columns: Columns = columns
-                .map(|column| &entry.table.columns[column])
-                .map(|column| (column.name, column.kind))
-                .collect();
+            let columns: Columns = match entry.way(number) {
+                None => {
+                    refused.push(refusal(entry, number));
+                    continue;
+                }
+                Some(Way::Pieces(pieces)) => pieces
+                    .iter()
+                    .filter_map(|piece| piece.column())
+                    .map(|column| stored(&entry.table.columns[column], true))
+                    .collect(),
+                Some(Way::Value(from_row)) => {
+                    let columns = from_row.columns.iter();
+                    columns.map(|column| stored(column, false)).collect()
+                }
+            };
             let watched = entry.watched(number).map(|column| column.name).collect();
             self.add_rule(rule.events(), &columns, watched);
         }
@@ -121,6 +156,29 @@ impl Plan {
         }
     }
 
+    /// Adopts what the catalog says of columns.
+    pub(super) fn learn(&mut self, found: &[FoundColumn]) {
+        let update = self.update.iter_mut().map(|update| &mut update.columns);
+        let events = [&mut self.create, &mut self.delete, &mut self.replace];
+        for columns in events.into_iter().flatten().chain(update) {
+            for found in found.iter().filter(|found| found.table == self.table) {
+                if let Some(stored) = columns.get_mut(&*found.name) {
+                    stored.text = match found.is_timestamp {
+                        true => TextOf::Timestamp,
+                        false => TextOf::Float,
+                    };
+                }
+            }
+        }
+    }
+
+    /// Whether the triggers store rows for values of a model.
+    pub(super) fn stores_values(&self) -> bool {
+        let update = self.update.iter().map(|update| &update.columns);
+        let all = self.create.iter().chain(&self.delete).chain(update);
+        all.flat_map(BTreeMap::values).any(|stored| !stored.fills)
+    }
+
     /// All columns that the triggers name.
     pub(super) fn columns(&self) -> Vec<&'static str> {
         let update = self.update.iter();
@@ -143,15 +201,22 @@ pub(crate) fn fingerprint(table: &str) -> String {
     let mut rules = Vec::new();
     for entry in TableEntry::of_table(table) {
         for (number, rule) in entry.rules.iter().enumerate() {
-            if entry.pieces(number).is_some() {
-                rules.push(format!(
-                    "{} {} {:?} {:?}",
-                    rule.events(),
-                    rule.target(),
-                    rule.site(),
-                    rule.watched()
-                ));
+            let Some(way) = entry.way(number) else {
+                continue;
+            };
+            let mut text = format!(
+                "{} {} {:?} {:?}",
+                rule.events(),
+                rule.target(),
+                rule.site(),
+                rule.watched()
+            );
+            if let Way::Value(from_row) = way {
+                let columns = from_row.columns.iter();
+                let columns: Vec<_> = columns.map(|column| (column.name, column.kind)).collect();
+                text.push_str(&format!(" {:?} {columns:?}", rule.condition()));
             }
+            rules.push(text);
         }
     }
     rules.sort_unstable();
@@ -170,9 +235,10 @@ pub(crate) fn fingerprints() -> Vec<String> {
 }
 
 fn merge(to: &mut Columns, columns: &Columns) {
-    for (name, kind) in columns {
-        let known = to.entry(name).or_insert(*kind);
-        *known = (*known).max(*kind);
+    for (name, stored) in columns {
+        let known = to.entry(name).or_insert(*stored);
+        known.kind = known.kind.max(stored.kind);
+        known.fills |= stored.fills;
     }
 }
 
@@ -194,14 +260,21 @@ fn check_name(name: &str) -> Result<(), TriggerError> {
 /// The rule, its place, and what to write.
 fn refusal(entry: &TableEntry, number: usize) -> String {
     let rule = &entry.rules[number];
+    let model = rule.model();
+    let read_row = format!(
+        "write `from_row` in a `#[purge_on(...)]` of `{model}`, so that the relay makes a `{model}` from the stored row"
+    );
     match entry.table.rows[number] {
+        RowRule::Related => format!(
+            "{rule}: only the hooks of SeaORM read the related row: give the model of that row a rule of its own, or put the page's URL in a column"
+        ),
         RowRule::Value(what) => {
             let instead = if what.starts_with('{') {
                 "name a column of the table"
             } else {
                 "write a template of columns, `url = \"/posts/{slug}\"`, without it"
             };
-            format!("{rule}: `{what}` needs a value of the type: {instead}")
+            format!("{rule}: `{what}` needs a value of the type: {read_row}; or {instead}")
         }
         RowRule::Pieces(pieces) => {
             let columns = pieces.iter().filter_map(|piece| piece.column());
@@ -209,7 +282,7 @@ fn refusal(entry: &TableEntry, number: usize) -> String {
             let other = columns.find(|column| column.kind == ColumnKind::Other);
             let field = other.map_or("", |column| column.field);
             format!(
-                "{rule}: the database's text of `{field}` may differ from that of its `Display`: name a column of texts, integers or (with roan's feature `uuid`) UUIDs"
+                "{rule}: the database's text of `{field}` may differ from that of its `Display`: {read_row}; or name a column of texts, integers or (with roan's feature `uuid`) UUIDs"
             )
         }
     }

@@ -1,8 +1,9 @@
 //! PostgreSQL: triggers for each statement, which see all of its rows at once.
 
-use super::plan::{Columns, Plan, Update};
+use super::plan::{Columns, Plan, Stored, Update};
 use super::script::{
-    Script, Trigger, guard, head, pairs, quoted, quoted_name, split, stamped, trigger_name,
+    Script, Trigger, bytes_key, guard, head, key, pairs, quoted, quoted_name, split, stamped,
+    trigger_name,
 };
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
@@ -93,10 +94,12 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     let on = event.to_ascii_uppercase();
     Trigger {
         table: plan.table.to_owned(),
+        fires: format!("AFTER {on} {when}"),
         install: vec![
-            // Users that may write to the table need not have privileges on the outbox.
+            // Users that may write to the table need not have privileges on the outbox. The texts of values must not depend
+            // on the writer's settings.
             format!(
-                "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $roan${body}$roan$"
+                "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER\n    SET bytea_output = hex SET extra_float_digits = 1\n    AS $roan${body}$roan$"
             ),
             // A writer's own `search_path` must not change the meaning of names.
             format!(
@@ -116,6 +119,9 @@ fn trigger(plan: &Plan, prefix: &str, (event, when): (&str, &str), insert: &str)
     }
 }
 
+/// About so many bytes of rows go into one payload, beside [`LONGEST`].
+const LARGEST: u32 = 4_000_000;
+
 /// The rows of `select`, named `r`, each once, with one payload for each [`LONGEST`] of them.
 fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
     let head = head(plan, event);
@@ -127,13 +133,21 @@ fn many(plan: &Plan, event: &str, changed: &str, select: &str) -> String {
             format!("{changed}, "),
         ),
     };
+    // Rows of all columns may be long.
+    let (size, by_size) = match plan.stores_values() {
+        true => {
+            let before = format!("sum(octet_length(r)) OVER ({part} ROWS UNBOUNDED PRECEDING)");
+            (format!(", {before} / {LARGEST} AS size"), ", size")
+        }
+        false => (String::new(), ""),
+    };
     format!(
         "SELECT '{head}{told}\"rows\":[' || string_agg(r, ',') || ']}}'
     FROM (
-        SELECT *, (row_number() OVER ({part}) - 1) / {LONGEST} AS part
+        SELECT *, (row_number() OVER ({part}) - 1) / {LONGEST} AS part{size}
         FROM (SELECT DISTINCT * FROM ({select}) AS a) AS b
     ) AS c
-    GROUP BY {list}part"
+    GROUP BY {list}part{by_size}"
     )
 }
 
@@ -178,12 +192,22 @@ fn paired(plan: &Plan, update: &Update) -> String {
 
 /// The row as a text with a collation that compares bytes.
 fn row(of: &str, columns: &Columns) -> String {
-    let pairs = pairs(columns, |name, kind| {
+    let pairs = pairs(columns, |name, Stored { kind, .. }| {
         let column = format!("{of}.{}", quoted(Dialect::Postgres, name));
+        let (name, bytes) = (key(name), bytes_key(name));
         match kind {
             // As clients receive it: a cast would remove the blanks at the end of a `char(n)`.
-            ColumnKind::Text => column,
-            _ => format!("{column}::text"),
+            ColumnKind::Text => (name, column),
+            // Times as JSON does, whatever the session's settings; numbers with all digits, and JSON in a text.
+            ColumnKind::Other => (
+                format!(
+                    "CASE pg_typeof({column}) WHEN 'bytea'::regtype THEN {bytes} ELSE {name} END"
+                ),
+                format!(
+                    "CASE WHEN pg_typeof({column}) IN ('bytea'::regtype, 'json'::regtype, 'jsonb'::regtype) OR json_typeof(to_json({column})) = 'number' THEN to_json({column}::text) ELSE to_json({column}) END"
+                ),
+            ),
+            _ => (name, format!("{column}::text")),
         }
     });
     format!("json_build_object({pairs})::text COLLATE \"C\"")

@@ -1,7 +1,7 @@
 //! The statements of a table's triggers, and the parts that the dialects share.
 
-use super::plan::{Columns, Plan};
-use crate::model::ColumnKind;
+use super::plan::{Columns, Plan, Stored};
+use crate::model::bytes_name;
 use crate::outbox::Dialect;
 
 /// One trigger.
@@ -14,6 +14,8 @@ pub(super) struct Trigger {
     pub(super) install: Vec<String>,
     /// Drops it, if it exists.
     pub(super) drop: Vec<String>,
+    /// When it fires, as the catalog has it. Empty if the body contains it.
+    pub(super) fires: String,
     /// Its text in the catalog, to recognise it.
     pub(super) body: String,
 }
@@ -21,7 +23,7 @@ pub(super) struct Trigger {
 /// The statements for one table.
 #[derive(Debug)]
 pub(super) struct Script {
-    /// Fails if a column is missing: a trigger that names it would make every write fail.
+    /// For a text without a check: fails if a column is missing, with which a trigger would make every write fail.
     pub(super) guard: String,
     pub(super) triggers: Vec<Trigger>,
 }
@@ -46,6 +48,19 @@ pub(super) fn trigger_name(prefix: &str, table: &str, event: &str) -> String {
 /// Replaces `{stamp}` with a version: a number for the format of Roan's triggers, and a hash of this text.
 pub(super) fn stamped(text: &str) -> String {
     text.replace("{stamp}", &format!("roan triggers 1 {:08x}", hash(text)))
+}
+
+/// Whether a text is as [`stamped`] has made it.
+pub(super) fn is_unchanged(text: &str) -> bool {
+    const MARK: &str = "roan triggers 1 ";
+    // Before the name, SQLite has the words of the statement.
+    let text = text.strip_prefix("CREATE TRIGGER ").unwrap_or(text);
+    let hash_at = text.find(MARK).map(|start| start + MARK.len());
+    let hash = hash_at.and_then(|start| text.get(start..start + 8));
+    hash.is_some_and(|hash| {
+        let stamp = format!("{MARK}{hash}");
+        stamped(&text.replacen(&stamp, "{stamp}", 1)) == text
+    })
 }
 
 /// FNV-1a: the same in each version of Rust.
@@ -77,12 +92,23 @@ pub(super) fn quoted(dialect: Dialect, name: &str) -> String {
     }
 }
 
-/// `'slug', OLD.slug, 'id', OLD.id`, with each column as a text.
-pub(super) fn pairs(columns: &Columns, text: impl Fn(&str, ColumnKind) -> String) -> String {
-    let pairs = columns
-        .iter()
-        .map(|(name, kind)| format!("'{name}', {}", text(name, *kind)));
+/// `'slug', OLD.slug, 'id', OLD.id`, by a function that returns the expressions of a column's key and value.
+pub(super) fn pairs(columns: &Columns, pair: impl Fn(&str, Stored) -> (String, String)) -> String {
+    let pairs = columns.iter().map(|(name, stored)| {
+        let (key, value) = pair(name, *stored);
+        format!("{key}, {value}")
+    });
     pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// The name of a column as a text of SQL.
+pub(super) fn key(name: &str) -> String {
+    format!("'{name}'")
+}
+
+/// The key of bytes that are not a text.
+pub(super) fn bytes_key(name: &str) -> String {
+    key(&bytes_name(name))
 }
 
 /// Fails if the table or one of its columns is missing.
@@ -105,4 +131,19 @@ pub(super) fn guard(dialect: Dialect, table: &str, columns: &[&str]) -> String {
 pub(super) fn head(plan: &Plan, event: &str) -> String {
     let Plan { table, rules, .. } = plan;
     format!(r#"{{"v":1,"rules":"{rules}","table":"{table}","event":"{event}","#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_text_is_recognised() {
+        let text = stamped("\"roan_posts_insert\" ... /* {stamp} */ SELECT 1");
+        assert!(is_unchanged(&text), "{text}");
+        assert!(is_unchanged(&format!("CREATE TRIGGER {text}")));
+        assert!(!is_unchanged(&text.replace('1', "2")));
+        assert!(!is_unchanged("SELECT 1"));
+        assert!(!is_unchanged("roan triggers 1 é"));
+    }
 }

@@ -1,7 +1,9 @@
 //! SQLite: triggers for each row.
 
-use super::plan::{Columns, Plan, Update};
-use super::script::{Script, Trigger, guard, head, pairs, quoted, split, stamped, trigger_name};
+use super::plan::{Columns, Plan, Stored, Update};
+use super::script::{
+    Script, Trigger, bytes_key, guard, head, key, pairs, quoted, split, stamped, trigger_name,
+};
 use crate::model::ColumnKind;
 use crate::outbox::Dialect;
 
@@ -72,6 +74,7 @@ fn trigger(
     let drop = format!("DROP TRIGGER IF EXISTS {database}\"{name}\"");
     Trigger {
         table: plan.table.to_owned(),
+        fires: String::new(),
         drop: vec![drop.clone()],
         install: vec![drop, format!("CREATE TRIGGER {database}{body}")],
         name,
@@ -86,16 +89,25 @@ fn payload(plan: &Plan, event: &str, changed: &str, rows: &[String]) -> String {
 }
 
 fn row(of: &str, columns: &Columns) -> String {
-    let pairs = pairs(columns, |name, kind| {
+    let pairs = pairs(columns, |name, Stored { kind, .. }| {
         let column = format!("{of}.{}", quoted(Dialect::Sqlite, name));
-        let of_blob = match kind {
-            ColumnKind::Uuid => format!("hex({column})"),
+        let (name, bytes) = (key(name), bytes_key(name));
+        let (key, of_blob, of_real) = match kind {
+            ColumnKind::Uuid | ColumnKind::SimpleUuid => (name, format!("hex({column})"), ""),
+            ColumnKind::Other => (
+                format!("CASE typeof({column}) WHEN 'blob' THEN {bytes} ELSE {name} END"),
+                format!("hex({column})"),
+                // All digits: a cast writes 15.
+                "WHEN 'real' THEN printf('%!.17g', {column}) ",
+            ),
             // Not a text; the relay reports it. `json_object` itself would make the write fail.
-            _ => "json_array()".to_owned(),
+            _ => (name, "json_array()".to_owned(), ""),
         };
-        format!(
-            "CASE typeof({column}) WHEN 'null' THEN NULL WHEN 'blob' THEN {of_blob} ELSE CAST({column} AS text) END"
-        )
+        let of_real = of_real.replace("{column}", &column);
+        let value = format!(
+            "CASE typeof({column}) WHEN 'null' THEN NULL WHEN 'blob' THEN {of_blob} {of_real}ELSE CAST({column} AS text) END"
+        );
+        (key, value)
     });
     format!("json_object({pairs})")
 }

@@ -1,5 +1,5 @@
 //! What the durable outbox costs and does: `cargo bench -p roan-tests --bench outbox`, or with the names of some
-//! tables: `cargo bench -p roan-tests --bench outbox -- insert latency commits backlog snapshot`.
+//! tables: `cargo bench -p roan-tests --bench outbox -- insert index latency commits backlog snapshot`.
 //!
 //! Real databases that wait for the disk at each commit, real nginx nodes of one worker each, and
 //! each figure beside what it is compared with, in turns in the same run. Rebounds are off. The
@@ -13,6 +13,7 @@
 
 mod backlog;
 mod commits;
+mod index;
 mod insert;
 mod latency;
 mod snapshot;
@@ -42,6 +43,9 @@ fn main() {
     runtime.block_on(async {
         if is_wanted("insert") {
             insert::table(&databases).await;
+        }
+        if is_wanted("index") {
+            index::table(&databases).await;
         }
         if is_wanted("latency") {
             latency::table(&databases, &origin).await;

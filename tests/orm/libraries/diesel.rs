@@ -26,10 +26,10 @@ diesel::table! {
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Identifiable)]
 #[diesel(table_name = posts)]
 pub(super) struct Post {
-    id: i64,
+    pub(super) id: i64,
     slug: String,
     title: String,
-    author_id: i64,
+    pub(super) author_id: i64,
 }
 
 impl From<case::Post> for Post {
@@ -51,7 +51,7 @@ pub(super) struct Changes {
 }
 
 /// Diesel opens SQLite's files by their paths.
-pub(super) fn url(database: &Database) -> &str {
+pub(crate) fn url(database: &Database) -> &str {
     let url = database.url();
     match url.strip_prefix("sqlite://") {
         Some(path) => path.split('?').next().unwrap_or_default(),
@@ -94,7 +94,7 @@ crate::libraries::in_memory_on_each_database!(DieselWriter);
 
 /// The steps on one kind of connection: Diesel's statements are typed by it.
 macro_rules! steps {
-    ($module:ident, $connection:ty, $insert:ident) => {
+    ($module:ident, $connection:ty, $insert:ident, $rekey:ident) => {
         mod $module {
             use super::*;
 
@@ -128,6 +128,20 @@ macro_rules! steps {
                             .execute_and_purge::<Post>(conn)
                             .map(|_| ())
                     }
+                    Step::UpdateStale {
+                        id,
+                        meanwhile,
+                        author_id,
+                    } => {
+                        let mut post: Post = posts::table.find(id).first(conn)?;
+                        conn.batch_execute(meanwhile)?;
+                        post.author_id = *author_id;
+                        update(posts::table.find(post.id))
+                            .set(posts::author_id.eq(post.author_id))
+                            .execute_and_purge::<Post>(conn)
+                            .map(|_| ())
+                    }
+                    Step::Rekey { author_id, title } => $rekey!(conn, *author_id, *title),
                     Step::Delete(id) => delete(posts::table.find(id))
                         .get_result_and_purge::<Post>(conn)
                         .map(|_| ()),
@@ -183,6 +197,34 @@ macro_rules! known {
     }};
 }
 
-steps!(postgres, PgConnection, returning);
-steps!(mysql, MysqlConnection, known);
-steps!(sqlite, SqliteConnection, returning);
+macro_rules! rekey {
+    ($conn:expr, $author_id:expr, $title:expr) => {
+        update(posts::table.filter(posts::author_id.eq($author_id)))
+            .set((posts::title.eq($title), posts::id.eq(posts::id + 100)))
+            .execute_and_purge::<Post>($conn)
+            .map(|_| ())
+    };
+}
+
+/// MySQL does not return rows, so the update is refused before it is committed. What the error says to write.
+macro_rules! rekey_by_hand {
+    ($conn:expr, $author_id:expr, $title:expr) => {{
+        let of_author = posts::table.filter(posts::author_id.eq($author_id));
+        let refused = rekey!($conn, $author_id, $title);
+        let told = refused.expect_err("its new rows are unknown").to_string();
+        assert!(told.contains("this update changes keys"), "{told}");
+        $conn.transaction(|conn| {
+            let old: Vec<Post> = of_author.order(posts::id).for_update().load(conn)?;
+            diesel::update(of_author)
+                .set((posts::title.eq($title), posts::id.eq(posts::id + 100)))
+                .execute(conn)?;
+            let new: Vec<Post> = of_author.order(posts::id).load(conn)?;
+            let mut rows = old.iter().zip(&new);
+            rows.try_for_each(|(old, new)| new.updated(old, conn))
+        })
+    }};
+}
+
+steps!(postgres, PgConnection, returning, rekey);
+steps!(mysql, MysqlConnection, known, rekey_by_hand);
+steps!(sqlite, SqliteConnection, returning, rekey);

@@ -81,7 +81,7 @@ type Done<'a> = Pin<Box<dyn Future<Output = QueryResult<()>> + Send + 'a>>;
 
 /// The steps on one kind of connection: Diesel's statements are typed by it.
 macro_rules! steps {
-    ($module:ident, $connection:ty, $insert:ident) => {
+    ($module:ident, $connection:ty, $insert:ident, $rekey:ident) => {
         mod $module {
             use super::*;
 
@@ -122,6 +122,22 @@ macro_rules! steps {
                             .await
                             .map(|_| ())
                     }
+                    Step::UpdateStale {
+                        id,
+                        meanwhile,
+                        author_id,
+                    } => {
+                        let mut post: Post =
+                            RunQueryDsl::first(posts::table.find(id), conn).await?;
+                        conn.batch_execute(meanwhile).await?;
+                        post.author_id = *author_id;
+                        update(posts::table.find(post.id))
+                            .set(posts::author_id.eq(post.author_id))
+                            .execute_and_purge::<Post>(conn)
+                            .await
+                            .map(|_| ())
+                    }
+                    Step::Rekey { author_id, title } => $rekey!(conn, *author_id, *title),
                     Step::Delete(id) => delete(posts::table.find(id))
                         .get_result_and_purge::<Post>(conn)
                         .await
@@ -200,6 +216,44 @@ macro_rules! one_by_one {
     }};
 }
 
-steps!(postgres, AsyncPgConnection, returning);
-steps!(mysql, AsyncMysqlConnection, known);
-steps!(sqlite, SyncConnectionWrapper<SqliteConnection>, one_by_one);
+macro_rules! rekey {
+    ($conn:expr, $author_id:expr, $title:expr) => {
+        update(posts::table.filter(posts::author_id.eq($author_id)))
+            .set((posts::title.eq($title), posts::id.eq(posts::id + 100)))
+            .execute_and_purge::<Post>($conn)
+            .await
+            .map(|_| ())
+    };
+}
+
+/// As for Diesel.
+macro_rules! rekey_by_hand {
+    ($conn:expr, $author_id:expr, $title:expr) => {{
+        let of_author = posts::table.filter(posts::author_id.eq($author_id));
+        let refused = rekey!($conn, $author_id, $title);
+        let told = refused.expect_err("its new rows are unknown").to_string();
+        assert!(told.contains("this update changes keys"), "{told}");
+        let done = $conn.transaction(async |conn| {
+            let locked = of_author.order(posts::id).for_update();
+            let old: Vec<Post> = RunQueryDsl::load(locked, conn).await?;
+            let update = diesel::update(of_author)
+                .set((posts::title.eq($title), posts::id.eq(posts::id + 100)));
+            RunQueryDsl::execute(update, conn).await?;
+            let new: Vec<Post> = RunQueryDsl::load(of_author.order(posts::id), conn).await?;
+            for (old, new) in old.iter().zip(&new) {
+                new.updated(old, conn).await?;
+            }
+            Ok(())
+        });
+        done.await
+    }};
+}
+
+steps!(postgres, AsyncPgConnection, returning, rekey);
+steps!(mysql, AsyncMysqlConnection, known, rekey_by_hand);
+steps!(
+    sqlite,
+    SyncConnectionWrapper<SqliteConnection>,
+    one_by_one,
+    rekey
+);

@@ -1,6 +1,6 @@
 //! One file for each library.
 
-mod diesel;
+pub(crate) mod diesel;
 mod diesel_async;
 mod sea_orm;
 mod sqlx;

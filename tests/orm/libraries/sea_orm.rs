@@ -5,8 +5,8 @@ use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 use roan_tests::Database;
 use sea_orm::prelude::*;
 use sea_orm::{
-    ConnectOptions, DatabaseConnection, IntoActiveModel as _, Set, TransactionSession,
-    TransactionTrait,
+    ConnectOptions, DatabaseConnection, ExprTrait as _, IntoActiveModel as _, Set,
+    TransactionSession, TransactionTrait,
 };
 use tokio::runtime::Runtime;
 
@@ -105,6 +105,25 @@ where
                 post.title = Set((*title).to_owned());
             }
             post.update(db).await?;
+        }
+        Step::UpdateStale {
+            id,
+            meanwhile,
+            author_id,
+        } => {
+            let mut post = find(db, *id).await?.into_active_model();
+            db.execute_unprepared(meanwhile).await?;
+            post.author_id = Set(*author_id);
+            post.update(db).await?;
+        }
+        Step::Rekey { author_id, title } => {
+            let changed = post::Entity::update_many()
+                .col_expr(post::Column::Title, Expr::value(*title))
+                .col_expr(post::Column::Id, Expr::col(post::Column::Id).add(100))
+                .filter(post::Column::AuthorId.eq(*author_id))
+                .exec_and_purge(db)
+                .await?;
+            assert!(changed.iter().all(|post| post.id > 100), "{changed:?}");
         }
         Step::Delete(id) => {
             find(db, *id).await?.delete(db).await?;

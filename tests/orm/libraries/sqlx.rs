@@ -118,6 +118,43 @@ macro_rules! steps {
                             .run_hooks(Some(roan), || roan::updated(&old, &new))
                             .await
                     }
+                    Step::UpdateStale {
+                        id,
+                        meanwhile,
+                        author_id,
+                    } => {
+                        let known = find(connection, "id", *id).await?.remove(0);
+                        sqlx::raw_sql(*meanwhile).execute(&mut *connection).await?;
+                        let mut tx = $begin(connection).await?;
+                        let old = find(&mut tx, "id", known.id).await?.remove(0);
+                        sqlx::query($sql("UPDATE posts SET author_id = ? WHERE id = ?"))
+                            .bind(author_id)
+                            .bind(id)
+                            .execute(&mut *tx)
+                            .await?;
+                        let new = find(&mut tx, "id", *id).await?.remove(0);
+                        let hooks = || roan::updated(&old, &new);
+                        tx.run_hooks(Some(roan), hooks).await?;
+                        tx.commit().await
+                    }
+                    Step::Rekey { author_id, title } => {
+                        let mut tx = $begin(connection).await?;
+                        let old = find(&mut tx, "author_id", *author_id).await?;
+                        let sql = "UPDATE posts SET title = ?, id = id + 100 WHERE author_id = ?";
+                        sqlx::query($sql(sql))
+                            .bind(title)
+                            .bind(author_id)
+                            .execute(&mut *tx)
+                            .await?;
+                        let new = find(&mut tx, "author_id", *author_id).await?;
+                        let hooks = || {
+                            for (old, new) in old.iter().zip(&new) {
+                                roan::updated(old, new);
+                            }
+                        };
+                        tx.run_hooks(Some(roan), hooks).await?;
+                        tx.commit().await
+                    }
                     Step::Delete(id) => {
                         let post = find(connection, "id", *id).await?.remove(0);
                         sqlx::query($sql("DELETE FROM posts WHERE id = ?"))

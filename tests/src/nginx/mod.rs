@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub use debian::DebianNginx;
-pub use options::{Options, SITE_CONF};
+pub use options::{Options, REFRESH_CONF, SECRET, SITE_CONF};
 
 use crate::browser::Browser;
 use crate::origin::Origin;
@@ -65,6 +65,18 @@ impl Nginx {
         format!("http://{}/purge", self.addr())
     }
 
+    /// Its address as a URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr())
+    }
+
+    /// The folder of its cache.
+    #[must_use]
+    pub fn cache_folder(&self) -> PathBuf {
+        self.folder().join("cache")
+    }
+
     /// A browser of [`HOST`](crate::HOST) before this nginx.
     #[must_use]
     pub fn browser(&self) -> Browser {
@@ -82,9 +94,13 @@ impl Kind for Conf {
         let site = self.options.site_conf(port, self.origin, &cache);
         let folder = folder.display();
         let user = user_line();
+        let module = match self.options.stock {
+            true => String::new(),
+            false => format!("load_module {MODULE};"),
+        };
         let workers = if self.options.one_worker { 1 } else { 2 };
         let conf = format!(
-            "load_module {MODULE};\n\
+            "{module}\n\
              {user}\n\
              daemon off;\n\
              master_process on;\n\

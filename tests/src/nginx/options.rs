@@ -3,14 +3,24 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::server::port;
+
 /// The `http` part of the configuration, the one that the README shows.
 pub const SITE_CONF: &str = include_str!("../../conf/site.conf");
+
+/// The same for refreshes, the one that the guide shows.
+pub const REFRESH_CONF: &str = include_str!("../../conf/refresh.conf");
+
+/// The secret of an nginx of [`Options::refresh`]: as long as can be.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdefABCDEFGHIJKLMN";
 
 /// The changes; none by default.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     http_text: String,
     whole: Option<String>,
+    refresh: bool,
+    edits: Vec<(String, String)>,
     server_text: String,
     keys_zone: Option<String>,
     purge_location: Option<String>,
@@ -18,6 +28,7 @@ pub struct Options {
     keeps_missing: bool,
     default_buffers: bool,
     pub(super) one_worker: bool,
+    pub(super) stock: bool,
 }
 
 impl Options {
@@ -26,6 +37,21 @@ impl Options {
     #[must_use]
     pub fn whole(mut self, text: &str) -> Self {
         self.whole = Some(text.to_owned());
+        self
+    }
+
+    /// Takes the configuration for refreshes, with [`SECRET`], and does not load the module.
+    #[must_use]
+    pub fn refresh(mut self) -> Self {
+        self.refresh = true;
+        self.stock = true;
+        self
+    }
+
+    /// Replaces a text that occurs once in the configuration.
+    #[must_use]
+    pub fn edit(mut self, text: &str, with: &str) -> Self {
+        self.edits.push((text.to_owned(), with.to_owned()));
         self
     }
 
@@ -55,6 +81,17 @@ impl Options {
     #[must_use]
     pub fn purge_location(mut self, text: &str) -> Self {
         self.purge_location = Some(text.to_owned());
+        self
+    }
+
+    /// Does not load the module: for a configuration without a purge location.
+    #[must_use]
+    pub fn stock(mut self) -> Self {
+        self.stock = true;
+        self.edits.push((
+            "proxy_cache_purge pages $roan_key;".to_owned(),
+            "return 404;".to_owned(),
+        ));
         self
     }
 
@@ -95,7 +132,13 @@ impl Options {
                 .replace("APP", &origin.to_string())
                 .replace("FOLDER", &cache.display().to_string());
         }
-        let mut conf = SITE_CONF.to_owned();
+        let mut conf = match self.refresh {
+            true => REFRESH_CONF.replace("127.0.0.1:8079", &format!("127.0.0.1:{}", port::free())),
+            false => SITE_CONF.to_owned(),
+        };
+        for (text, with) in &self.edits {
+            replace(&mut conf, text, with);
+        }
         replace(
             &mut conf,
             "listen 80;",
@@ -119,7 +162,13 @@ impl Options {
         if self.scheme_in_key {
             replace(&mut conf, "\"$host$roan_uri", "\"$scheme$host$roan_uri");
         }
-        let opening = "location ^~ /purge/ {";
+        let opening = match self.refresh {
+            true => "location / {",
+            false => "location ^~ /purge/ {",
+        };
+        if self.refresh {
+            conf = conf.replace("CHANGE-ME", SECRET);
+        }
         if let Some(text) = &self.purge_location {
             let start = conf.find(opening).expect("the purge location") + opening.len();
             let length = conf[start..].find('}').expect("the end of the location");
@@ -134,6 +183,9 @@ impl Options {
 /// Replaces a word that must occur once: otherwise the test does not use the quoted text.
 fn replace(conf: &mut String, word: &str, with: &str) {
     let times = conf.matches(word).count();
-    assert_eq!(times, 1, "tests/conf/site.conf must have {word:?} once");
+    assert_eq!(
+        times, 1,
+        "the configuration in tests/conf must have {word:?} once"
+    );
     *conf = conf.replace(word, with);
 }

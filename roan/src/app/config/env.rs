@@ -7,10 +7,11 @@ use crate::base::log::warn_loudly;
 use crate::base::redact::redacted_site;
 use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
-use crate::purger::NginxConfig;
+use crate::purger::{Cache, NginxConfig};
 
 /// The variables of this file.
 const SITE: &str = "ROAN_SITE";
+const FOLDER: &str = "ROAN_PURGE_FOLDER";
 const OUTBOX: &str = "ROAN_OUTBOX";
 const PREFIX: &str = "ROAN_OUTBOX_PREFIX";
 
@@ -20,7 +21,7 @@ const BEGINNING: &str = "ROAN_";
 fn known() -> impl Iterator<Item = &'static str> {
     let of_nginx = NginxConfig::VARIABLES.iter().map(|(_, variable)| *variable);
     let of_all = SETTINGS.iter().filter_map(|setting| setting.variable);
-    [SITE, OUTBOX, PREFIX]
+    [SITE, FOLDER, OUTBOX, PREFIX]
         .into_iter()
         .chain(of_nginx)
         .chain(of_all)
@@ -36,6 +37,9 @@ impl RoanBuilder {
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
     /// | `ROAN_PURGE_KEY` | the key of a page: see [`Nginx::key`](crate::Nginx::key) | any usual one |
+    /// | `ROAN_REFRESH_SECRET` | the secret of [`Nginx::refresh`](crate::Nginx::refresh); `ROAN_PURGE_URL` then has the address of each nginx, by default `http://localhost` | pages are purged |
+    /// | `ROAN_REFRESH_MISSING` | `1` to refresh pages that are not cached, too | `0` |
+    /// | `ROAN_PURGE_FOLDER` | the folder of an nginx on this machine, for `roan::NginxFiles`, in place of `ROAN_PURGE_URL` | none |
     /// | `ROAN_ENV_PROXY` | `1` to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` | `0` |
     /// | `ROAN_REBOUND` | the delay of the second purge, longer than the slowest render and the lag of a replica together; or `off` | `2s` |
     /// | `ROAN_CONNECT_TIMEOUT` | the maximum time to connect | `2s` |
@@ -105,7 +109,7 @@ fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
         let value = variables.get(name)?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     };
-    let mut builder = RoanBuilder::default().cache(NginxConfig::from_env(get)?);
+    let mut builder = RoanBuilder::default().cache(cache(&get)?);
     for setting in &SETTINGS {
         let Some(variable) = setting.variable else {
             continue;
@@ -142,6 +146,44 @@ fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
         }
         (None, None) => Ok(builder),
     }
+}
+
+fn cache(get: &dyn Fn(&str) -> Option<String>) -> Result<Cache, ConfigError> {
+    if let Some(folder) = get(FOLDER) {
+        return files(folder, get);
+    }
+    Ok(NginxConfig::from_env(get)?.into())
+}
+
+#[cfg(all(unix, feature = "nginx-files"))]
+fn files(folder: String, get: &dyn Fn(&str) -> Option<String>) -> Result<Cache, ConfigError> {
+    let variables = NginxConfig::VARIABLES.iter().map(|(_, variable)| *variable);
+    let mut over_http = variables.filter(|variable| *variable != NginxConfig::KEY);
+    if let Some(variable) = over_http.find(|variable| get(variable).is_some()) {
+        let problem =
+            format!("cannot be set beside {variable}, which is for purges over HTTP: remove one");
+        return Err(ConfigError::value(FOLDER, folder, problem));
+    }
+    let config = super::NginxFilesConfig {
+        folder,
+        key: get(NginxConfig::KEY),
+        ..super::NginxFilesConfig::default()
+    };
+    let named = |field: &str| {
+        if field == "key" {
+            NginxConfig::KEY
+        } else {
+            FOLDER
+        }
+        .to_owned()
+    };
+    Ok(config.files(&named)?.into())
+}
+
+#[cfg(not(all(unix, feature = "nginx-files")))]
+fn files(folder: String, _: &dyn Fn(&str) -> Option<String>) -> Result<Cache, ConfigError> {
+    let problem = "needs the feature `nginx-files` of the crate `roan`, and a Unix system";
+    Err(ConfigError::value(FOLDER, folder, problem))
 }
 
 #[cfg(feature = "_sql")]
@@ -313,6 +355,26 @@ mod tests {
             ),
             ("ROAN_PURGE_KEY", "$host$roan_uri", "`$roan_uri`"),
             (
+                "ROAN_REFRESH_SECRET",
+                "secret",
+                "(value not shown) must be 16 to 46 letters",
+            ),
+            (
+                "ROAN_REFRESH_MISSING",
+                "1",
+                "has no effect without ROAN_REFRESH_SECRET",
+            ),
+            ("ROAN_REFRESH_MISSING", "yes", "must be 0 or 1"),
+            (
+                "ROAN_PURGE_FOLDER",
+                "cache",
+                if cfg!(feature = "nginx-files") {
+                    r#""cache" is not an absolute path"#
+                } else {
+                    "needs the feature `nginx-files`"
+                },
+            ),
+            (
                 "ROAN_SITE",
                 "a.example, b.example",
                 r#""b.example" is a second default site: write `name=site`"#,
@@ -356,6 +418,28 @@ mod tests {
             let message = built(&[(variable, value)]).expect_err(value).to_string();
             assert!(message.contains(words), "{variable}={value}: {message}");
             assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn pages_may_be_refreshed_or_unlinked() {
+        let secret = ("ROAN_REFRESH_SECRET", "0123456789abcdef");
+        assert_eq!(
+            nodes(&[secret, ("ROAN_REFRESH_MISSING", "1")]),
+            ["localhost"]
+        );
+        let purge_url = ("ROAN_PURGE_URL", "http://10.0.0.11/purge");
+        let message = built(&[secret, purge_url]).unwrap_err().to_string();
+        let words = r#"ROAN_REFRESH_SECRET: "http://10.0.0.11/purge" has a path"#;
+        assert!(message.contains(words), "{message}");
+        let folder = ("ROAN_PURGE_FOLDER", "/none");
+        if cfg!(feature = "nginx-files") {
+            assert_eq!(nodes(&[folder, ("ROAN_PURGE_KEY", "$host$uri")]), ["/none"]);
+            let message = built(&[folder, purge_url]).unwrap_err().to_string();
+            assert!(
+                message.contains("cannot be set beside ROAN_PURGE_URL"),
+                "{message}"
+            );
         }
     }
 

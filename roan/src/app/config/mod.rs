@@ -31,6 +31,8 @@ use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
 
 pub use crate::purger::NginxConfig;
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use crate::purger::NginxFilesConfig;
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
@@ -89,6 +91,10 @@ pub struct Config {
 pub enum CacheConfig {
     /// See [`Nginx`](crate::Nginx).
     Nginx(NginxConfig),
+    /// See [`NginxFiles`](crate::NginxFiles). In a file, `kind = "nginx-files"`.
+    #[cfg(all(unix, feature = "nginx-files"))]
+    #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
+    NginxFiles(NginxFilesConfig),
 }
 
 impl fmt::Debug for Config {
@@ -123,6 +129,8 @@ impl Config {
         for cache in &self.caches {
             builder = match cache {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
+                #[cfg(all(unix, feature = "nginx-files"))]
+                CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
             };
         }
         if let Some(site) = &self.site {
@@ -208,6 +216,45 @@ mod tests {
         assert!(shown.contains(r#"node: "b""#), "{shown}");
     }
 
+    #[test]
+    fn a_file_may_have_pages_refreshed() {
+        let shown = message(
+            r#"
+            [[caches]]
+            kind = "nginx"
+            nodes = ["http://10.0.0.11"]
+            refresh = "0123456789abcdef"
+            refresh_missing = true
+            "#,
+        );
+        assert!(shown.contains(r#"node: "10.0.0.11""#), "{shown}");
+    }
+
+    #[cfg(all(unix, feature = "nginx-files"))]
+    #[test]
+    fn a_file_may_name_the_folder_of_a_cache() {
+        let text = |settings: &str| format!("[[caches]]\nkind = 'nginx-files'\n{settings}");
+        let all =
+            "folder = '/none'\nname = 'tier'\nkey = '$scheme$host$request_uri'\nlevels = '1:2'";
+        let shown = message(&text(all));
+        assert!(shown.contains(r#"cache: "tier", node: "/none""#), "{shown}");
+        for (settings, words) in [
+            ("", "folder: \"\" is not an absolute path"),
+            ("folder = 'a'", "folder: \"a\" is not an absolute path"),
+            (
+                "folder = '/a'\nkey = '$host'",
+                "key: \"$host\" does not contain the URL",
+            ),
+            (
+                "folder = '/a'\nlevels = '3'",
+                "levels: \"3\" is not up to three numbers",
+            ),
+        ] {
+            let message = message(&text(settings));
+            assert!(message.contains(words), "{settings}: {message}");
+        }
+    }
+
     #[cfg(feature = "sqlite")]
     #[test]
     fn a_file_may_name_an_outbox() {
@@ -253,6 +300,18 @@ mod tests {
                 "[[caches]]\nkind = 'nginx'\nnodes = ['x']",
                 "nodes: \"***\" is not a URL",
             ),
+            (
+                "[[caches]]\nkind = 'nginx'\nnodes = ['http://x']\nrefresh = 'short'",
+                "refresh: \"\" (value not shown) must be 16",
+            ),
+            (
+                "[[caches]]\nkind = 'nginx'\nnodes = ['http://x/purge']\nrefresh = '0123456789abcdef'",
+                "refresh: \"http://x/purge\" has a path",
+            ),
+            (
+                "[[caches]]\nkind = 'nginx'\nnodes = ['http://x']\nrefresh_missing = true",
+                "refresh_missing: \"\" has no effect without refresh",
+            ),
         ] {
             let message = message(text);
             assert!(message.contains(words), "{text}: {message}");
@@ -261,8 +320,7 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        let text =
-            "[[caches]]\nkind = 'nginx'\nnodes = ['http://me:pw@x/']\nheaders = { X = 'pw' }";
+        let text = "[[caches]]\nkind = 'nginx'\nnodes = ['http://me:pw@x/']\nheaders = { X = 'pw' }\nrefresh = 'pw'";
         let config: Config = toml::from_str(text).unwrap();
         assert!(!format!("{config:?}").contains("pw"), "{config:?}");
     }

@@ -8,6 +8,7 @@ use diesel::expression::Expression;
 use diesel::query_builder::{
     AstPass, IntoUpdateTarget, Query, QueryFragment, QueryId, UpdateTarget,
 };
+use diesel::result::Error;
 use diesel::sql_types::Integer;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
@@ -116,6 +117,15 @@ where
             Rows::each(keys, selection())
         })
         .collect()
+}
+
+/// Refuses an update that has changed keys, where the database returns no rows: the new ones cannot be found.
+pub(in crate::orm) fn all_found<M>(old: &[M], new: &[M]) -> QueryResult<()> {
+    if new.len() == old.len() {
+        return Ok(());
+    }
+    let told = "this update changes keys, and the database returns no rows, so the new rows cannot be purged: run it as Diesel's own statement, read the rows before and after it, and call `new.updated(&old, conn)` for each";
+    Err(Error::QueryBuilderError(told.into()))
 }
 
 /// A statement with `RETURNING`. Asked for only where [`Kind::has_returning`].

@@ -34,6 +34,8 @@ pub trait Written<'query, C, M>: Sized {
 /// - On a statement: `get_result_and_purge`, `get_results_and_purge`, `execute_and_purge`. `INSERT` is
 ///   Diesel's; an update or delete begins with [`update`] or [`delete`](super::delete) of Roan, which
 ///   read the old rows.
+///   An update that changes keys is refused on a database that returns no rows (MySQL), since the new rows cannot be
+///   found: run Diesel's own, and call `updated` on each row.
 /// - On a changeset: `save_changes_and_purge`.
 /// - On a row, which is any type with `#[purge_on]`: `created`, `updated`, `saved`, `deleted`.
 ///

@@ -12,7 +12,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
 
 use super::backend::Kind;
 use super::connection::{PurgeConnection, together};
-use super::rows::{Returning, Rows, again, fire_updated};
+use super::rows::{Returning, Rows, again, all_found, fire_updated};
 use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
@@ -97,6 +97,7 @@ where
                 for rows in again(&old, M::as_select) {
                     new.append(&mut rows.get_results(conn)?);
                 }
+                all_found(&old, &new)?;
                 new
             };
             conn.run_hooks(None, || fire_updated(&old, &new))?;

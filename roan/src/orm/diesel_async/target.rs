@@ -15,7 +15,7 @@ use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::rows::{Returning, Rows, again, fire_updated};
+use crate::orm::diesel::rows::{Returning, Rows, again, all_found, fire_updated};
 use crate::orm::diesel::target::{FromOf, StatementOf, WhereOf};
 use crate::orm::diesel::{Delete, UpdateTo};
 
@@ -56,6 +56,7 @@ where
                     let mut rows: Vec<M> = RunQueryDsl::get_results(rows, conn).await?;
                     new.append(&mut rows);
                 }
+                all_found(&old, &new)?;
                 new
             };
             conn.run_hooks(None, || fire_updated(&old, &new)).await?;

@@ -4,7 +4,7 @@
 //! both are committed together, and `update_without_returning` has no hook after it. Elsewhere it
 //! must be written after the statement, or a purge could leave before the write is there.
 
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, TryIntoModel};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr};
 
 use super::current::dispatcher;
 use super::notes::{Notes, Place};
@@ -25,14 +25,17 @@ static NOTES: Notes = Notes::new();
 /// When the database refuses to read the old row, or to take the row of the outbox.
 pub async fn before_save<A, C>(row: A, db: &C, insert: bool) -> Result<A, DbErr>
 where
-    A: ActiveModelTrait + TryIntoModel<ModelOf<A>>,
+    A: ActiveModelTrait,
     ModelOf<A>: Relations,
     C: ConnectionTrait,
 {
     let key = (!insert).then(|| rows::key(&row)).flatten();
     if let (Some(key), Some(roan)) = (key, dispatcher()) {
         let in_transaction = State::of::<C>() != State::Autocommit;
-        if let Some((old, new)) = rows::of_update(&row, db, &key, in_transaction).await? {
+        // What is at hand may be old: another writer may have changed the row since it was read.
+        let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
+        if let Some(old) = old {
+            let new = rows::changed(old.clone(), &row)?;
             let mut targets = hooks::recorded(&roan, || hooks::updated(&old, &new));
             targets.extend(related(&roan, &[Change::Updated(&old, &new)], db).await?);
             before(&roan, db, Place::of::<EntityOf<A>, C>(db, &key), targets).await?;

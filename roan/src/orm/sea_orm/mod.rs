@@ -29,6 +29,14 @@
 //! the model, so COMMIT and ROLLBACK decide. A write outside of a transaction is committed before
 //! its purges are: use a transaction where a crash in between matters.
 //!
+//! The old row of an update or a delete is read from the database, by its key, and in a transaction locked: the model in
+//! memory may be out of date. Outside of a transaction another write of the row can come between that and the update.
+//!
+//! Rules with [`related`](crate::purge_on) follow keys and the relations of SeaORM, for pages of other rows (many-to-many
+//! included), and for rows that the database deletes along. The links that `ModelEx::delete` removes are purged, too, if
+//! the model that is deleted has `#[purge_on]`. [The guide](crate::guide::libraries) lists every way to write, and which
+//! of them purge.
+//!
 //! A statement of an entity (`Entity::insert(..)`, `update_many()`, `delete_by_id(..)`) fires no hooks:
 //! run it by `exec_and_purge` of [`PurgeExt`] in place of `exec`. SQL of your own purges nothing;
 //! [triggers](crate::triggers) see that, too. Clippy can refuse what fires nothing, in `clippy.toml`:
@@ -54,6 +62,7 @@
 mod bulk;
 mod current;
 mod hooks;
+mod links;
 mod notes;
 mod related;
 mod rows;
@@ -64,6 +73,8 @@ pub use current::with_dispatcher;
 #[doc(hidden)]
 pub use hooks::{after_delete, after_save, before_delete, before_save};
 
+#[doc(hidden)]
+pub use links::{Links, NoRules, WithRules, before_links, is_same};
 #[doc(hidden)]
 pub use related::{Found, Relations};
 

@@ -1,8 +1,10 @@
-//! `related(author_id -> author::Model)`: rows that show the one that is written.
+//! `related(author_id -> author::Model)`, `related(tag::Model)`: rows that show the one that is written, or go with it.
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, Value};
+use std::pin::Pin;
 
-use super::rows::by_keys;
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, Related, Value};
+
+use super::rows::{by_keys, key_of, select_by_keys};
 use crate::app::Roan;
 use crate::base::event::Events;
 use crate::base::target::Target;
@@ -17,6 +19,14 @@ use crate::model::Model;
     note = "put `#[purge_on(save, delete, url = \"/...\")]` on the entity's model, or take `#[roan::hooks]` off"
 )]
 pub trait Relations: Model + ModelTrait + Sync {
+    /// Whether a rule follows a relation of SeaORM.
+    const FOLLOWS_RELATIONS: bool = false;
+
+    /// Whether the condition of this rule, which follows a relation, holds.
+    fn relates(&self, _rule: usize) -> bool {
+        true
+    }
+
     /// The key of the row that this rule follows.
     fn related_key(&self, _rule: usize) -> Option<Value> {
         None
@@ -67,7 +77,12 @@ pub struct Found<'a, M, C> {
     changes: &'a [Change<'a, M>],
     db: &'a C,
     targets: Vec<Target>,
+    /// How many relations led here.
+    depth: u32,
 }
+
+/// A database does not delete through more foreign keys either.
+const DEEPEST: u32 = 15;
 
 impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
     /// Reads the rows that rule number `rule` names, each once, in one query.
@@ -98,6 +113,55 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
         Ok(())
     }
 
+    /// Reads the rows of another model that SeaORM relates to these rows, in one query. The database may delete them
+    /// together with these, and then what they relate to.
+    ///
+    /// # Errors
+    ///
+    /// When the database refuses it.
+    pub async fn follow_relation<R>(&mut self, rule: usize) -> Result<(), DbErr>
+    where
+        R: Relations,
+        R::Entity: EntityTrait<Model = R>,
+        M::Entity: EntityTrait + Related<R::Entity>,
+    {
+        let rows = self.changes.iter().flat_map(|change| change.rows(rule));
+        let mut keys: Vec<_> = rows.filter(|row| row.relates(rule)).map(key_of).collect();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let rows = select_by_keys::<M::Entity, R::Entity, C>(self.db, keys, || {
+            <M::Entity as Related<R::Entity>>::find_related()
+        });
+        let rows = rows.await?;
+        let is_deleted = |change: &Change<'_, M>| matches!(change, Change::Deleted(_));
+        let go_along = self.changes.iter().any(is_deleted)
+            && <M::Entity as Related<R::Entity>>::via().is_none()
+            && <M::Entity as Related<R::Entity>>::to().is_owner;
+        let hooks = || {
+            for row in &rows {
+                hooks::saved(row);
+                if go_along {
+                    hooks::deleted(row);
+                }
+            }
+        };
+        self.targets.extend(hooks::recorded(self.roan, hooks));
+        if go_along && !rows.is_empty() && self.depth < DEEPEST {
+            let changes: Vec<_> = rows.iter().map(Change::Deleted).collect();
+            let deeper: Pin<Box<dyn Future<Output = _> + Send>> = Box::pin(R::related(Found {
+                roan: self.roan,
+                changes: &changes,
+                db: self.db,
+                targets: Vec::new(),
+                depth: self.depth + 1,
+            }));
+            self.targets.extend(deeper.await?);
+        }
+        Ok(())
+    }
+
     /// What was found.
     #[must_use]
     pub fn targets(self) -> Vec<Target> {
@@ -116,6 +180,7 @@ pub(super) async fn related<M: Relations, C: ConnectionTrait>(
         changes,
         db,
         targets: Vec::new(),
+        depth: 0,
     };
     M::related(found).await
 }

@@ -3,11 +3,8 @@
 use sea_orm::sea_query::{Expr, LockType, Value};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
-    EntityTrait, IdenStatic, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect,
-    Select, TryIntoModel,
+    EntityTrait, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect, Select,
 };
-
-use crate::model::Model;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
 pub(super) type ModelOf<A> = <EntityOf<A> as EntityTrait>::Model;
@@ -92,6 +89,20 @@ where
     E: EntityTrait,
     C: ConnectionTrait,
 {
+    select_by_keys::<E, E, C>(db, keys, E::find).await
+}
+
+/// What this selects for the rows of `E` with these keys.
+pub(super) async fn select_by_keys<E, R, C>(
+    db: &C,
+    keys: Vec<Vec<Value>>,
+    select: impl Fn() -> Select<R> + Send,
+) -> Result<Vec<R::Model>, DbErr>
+where
+    E: EntityTrait,
+    R: EntityTrait,
+    C: ConnectionTrait,
+{
     /// So many keys at a time: a database takes only so many parameters.
     const KEYS: usize = 500;
     let mut rows = Vec::with_capacity(keys.len());
@@ -100,25 +111,9 @@ where
         for key in keys {
             any = any.add(has_key::<E>(key));
         }
-        rows.extend(E::find().filter(any).all(db).await?);
+        rows.extend(select().filter(any).all(db).await?);
     }
     Ok(rows)
-}
-
-/// Whether a column is set that a rule reads.
-pub(super) fn sets_what_rules_read<A>(row: &A) -> bool
-where
-    A: ActiveModelTrait,
-    ModelOf<A>: Model,
-{
-    let is_read = |name: &str| match <ModelOf<A> as Model>::TABLE {
-        Some(table) if !table.sees_whole_row => {
-            table.columns.iter().any(|column| column.name == name)
-        }
-        _ => true,
-    };
-    <EntityOf<A> as EntityTrait>::Column::iter()
-        .any(|column| matches!(row.get(column), ActiveValue::Set(_)) && is_read(column.as_str()))
 }
 
 /// The row with the values that are set in the other.
@@ -132,29 +127,4 @@ pub(super) fn changed<A: ActiveModelTrait>(
         }
     }
     Ok(stored)
-}
-
-/// The old row and the one that is expected, of an update; `None` when there is no such row. The old
-/// one is read only when that is needed.
-pub(super) async fn of_update<A, C>(
-    row: &A,
-    db: &C,
-    key: &[Value],
-    in_transaction: bool,
-) -> Result<Option<(ModelOf<A>, ModelOf<A>)>, DbErr>
-where
-    A: ActiveModelTrait + TryIntoModel<ModelOf<A>>,
-    ModelOf<A>: Model,
-    C: ConnectionTrait,
-{
-    if !sets_what_rules_read(row)
-        && let Ok(whole) = row.clone().try_into_model()
-    {
-        return Ok(Some((whole.clone(), whole)));
-    }
-    let Some(old) = stored::<EntityOf<A>, C>(db, key, in_transaction).await? else {
-        return Ok(None);
-    };
-    let new = changed(old.clone(), row)?;
-    Ok(Some((old, new)))
 }

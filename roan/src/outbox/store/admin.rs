@@ -147,7 +147,7 @@ impl Store {
     }
 
     /// A person has requested this, so it must not be lost in a crash.
-    async fn execute_durably(&mut self, sql: &str) -> Result<u64> {
+    pub(super) async fn execute_durably(&mut self, sql: &str) -> Result<u64> {
         if self.dialect != Dialect::Postgres {
             return self.connection.execute(sql, &[]).await;
         }

@@ -1,11 +1,16 @@
 //! The triggers of the database, from its catalog.
 
+use std::collections::HashMap;
+
+use super::definer::{Account, quoted};
 use super::{Result, Store};
+use crate::base::cause::Cause;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::error::OutboxError;
+use crate::outbox::trigger_settings::TriggerError;
 
-/// A trigger that writes to this outbox.
+/// A trigger that writes to this outbox, or that has a name as those do.
 #[derive(Debug)]
 pub(crate) struct FoundTrigger {
     schema: String,
@@ -13,11 +18,22 @@ pub(crate) struct FoundTrigger {
     is_current_schema: bool,
     table: String,
     pub(crate) name: String,
+    /// When it fires: `AFTER INSERT ...`. Empty if the body contains it.
+    pub(crate) fires: String,
     /// The text of the trigger, or of its function. It distinguishes triggers of the same name.
     pub(crate) body: String,
-    pub(crate) is_enabled: bool,
-    /// The statements that drop it.
-    pub(crate) drop: Vec<String>,
+    /// Whether it has Roan's mark and writes to this outbox.
+    pub(crate) is_own: bool,
+    /// What makes it, or every write to its table, fail.
+    pub(crate) fault: Option<String>,
+    /// The account whose rights it has, if this user cannot see whether it exists.
+    pub(crate) unseen_definer: Option<String>,
+    /// The statement that drops it.
+    pub(crate) drop: String,
+    /// The statement that drops its function.
+    pub(crate) drop_function: Option<String>,
+    /// The statement by which somebody lets it fire on a replica, too. One that replaces it begins without.
+    pub(crate) fire_always: Option<String>,
 }
 
 impl FoundTrigger {
@@ -51,27 +67,95 @@ pub(crate) struct ForeignKey {
     pub(crate) on_update: String,
 }
 
+/// A column whose text in MySQL is not its value. The table has the name that rules use.
+#[derive(Debug)]
+pub(crate) struct FoundColumn {
+    pub(crate) table: String,
+    pub(crate) name: String,
+    pub(crate) is_timestamp: bool,
+}
+
 impl Store {
-    /// The foreign keys of MySQL, which does not fire triggers for them.
-    pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+    /// The columns of MySQL whose texts depend on the session's time zone (`TIMESTAMP`) or lack digits (`FLOAT`).
+    pub(crate) async fn column_types(&mut self) -> Result<Vec<FoundColumn>> {
         if self.dialect != Dialect::MySql {
             return Ok(Vec::new());
         }
-        let table = |schema: &str, table: &str| {
-            format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+        let sql = "SELECT IF(table_schema = DATABASE(), table_name, CONCAT(table_schema, '.', table_name)), \
+                 column_name, data_type = 'timestamp' \
+             FROM information_schema.columns WHERE data_type IN ('timestamp', 'float')";
+        let rows = self.connection.rows(sql, &[]).await?;
+        let found = rows.iter().map(|row| {
+            Ok(FoundColumn {
+                table: row.shown(0)?,
+                name: row.shown(1)?,
+                is_timestamp: row.int(2)? != 0,
+            })
+        });
+        found.collect()
+    }
+
+    /// The foreign keys.
+    pub(crate) async fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+        let sql = match self.dialect {
+            Dialect::Postgres => {
+                let table = |name: &str| {
+                    format!(
+                        "CASE WHEN pg_table_is_visible({name}.oid) THEN {name}.relname::text \
+                         ELSE {name}n.nspname || '.' || {name}.relname END"
+                    )
+                };
+                let action = |column: &str| {
+                    format!(
+                        "CASE {column} WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' \
+                         WHEN 'd' THEN 'SET DEFAULT' ELSE 'NO ACTION' END"
+                    )
+                };
+                format!(
+                    "SELECT f.conname::text, {}, {}, ca.attname::text, pa.attname::text, {}, {} \
+                     FROM pg_constraint AS f \
+                     JOIN pg_class AS c ON c.oid = f.conrelid \
+                     JOIN pg_namespace AS cn ON cn.oid = c.relnamespace \
+                     JOIN pg_class AS p ON p.oid = f.confrelid \
+                     JOIN pg_namespace AS pn ON pn.oid = p.relnamespace \
+                     CROSS JOIN LATERAL unnest(f.conkey, f.confkey) \
+                         WITH ORDINALITY AS k (child, parent, number) \
+                     JOIN pg_attribute AS ca ON ca.attrelid = c.oid AND ca.attnum = k.child \
+                     JOIN pg_attribute AS pa ON pa.attrelid = p.oid AND pa.attnum = k.parent \
+                     WHERE f.contype = 'f' AND f.conparentid = 0 \
+                     ORDER BY c.oid, f.conname, k.number",
+                    table("c"),
+                    table("p"),
+                    action("f.confdeltype"),
+                    action("f.confupdtype"),
+                )
+            }
+            Dialect::MySql => {
+                let table = |schema: &str, table: &str| {
+                    format!("IF({schema} = DATABASE(), {table}, CONCAT({schema}, '.', {table}))")
+                };
+                let child = table("k.table_schema", "k.table_name");
+                let parent = table("k.referenced_table_schema", "k.referenced_table_name");
+                format!(
+                    "SELECT k.constraint_name, {child}, {parent}, k.column_name, \
+                         k.referenced_column_name, r.delete_rule, r.update_rule \
+                     FROM information_schema.key_column_usage AS k \
+                     JOIN information_schema.referential_constraints AS r \
+                         ON r.constraint_schema = k.constraint_schema \
+                         AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
+                     WHERE k.referenced_table_name IS NOT NULL \
+                     ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
+                )
+            }
+            // A column of the parent that is not named is its primary key.
+            Dialect::Sqlite => {
+                "SELECT CAST(f.id AS text), c.name, f.\"table\", f.\"from\", f.\"to\", \
+                     f.on_delete, f.on_update \
+                 FROM sqlite_schema AS c JOIN pragma_foreign_key_list(c.name) AS f \
+                 WHERE c.type = 'table' ORDER BY c.name, f.id, f.seq"
+                    .to_owned()
+            }
         };
-        let child = table("k.table_schema", "k.table_name");
-        let parent = table("k.referenced_table_schema", "k.referenced_table_name");
-        let sql = format!(
-            "SELECT k.constraint_name, {child}, {parent}, k.column_name, k.referenced_column_name, \
-                 r.delete_rule, r.update_rule \
-             FROM information_schema.key_column_usage AS k \
-             JOIN information_schema.referential_constraints AS r \
-                 ON r.constraint_schema = k.constraint_schema \
-                 AND r.constraint_name = k.constraint_name AND r.table_name = k.table_name \
-             WHERE k.referenced_table_name IS NOT NULL \
-             ORDER BY k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
-        );
         let mut keys: Vec<ForeignKey> = Vec::new();
         for row in self.connection.rows(&sql, &[]).await? {
             let (name, child) = (row.shown(0)?, row.shown(1)?);
@@ -91,69 +175,139 @@ impl Store {
         Ok(keys)
     }
 
+    /// The triggers that write to this outbox, and others whose names begin with its prefix.
     pub(crate) async fn triggers(&mut self) -> Result<Vec<FoundTrigger>> {
         let outbox = format!("{}outbox", self.prefix);
+        let (schema, bare) = match outbox.split_once('.') {
+            Some((schema, bare)) => (Some(schema), bare),
+            None => (None, &*outbox),
+        };
+        let begins = |name: &str| {
+            let prefix = &bare[..bare.len() - "outbox".len()];
+            format!("substr({name}, 1, {}) = '{prefix}'", prefix.len())
+        };
         let sql = match self.dialect {
             // The `search_path` of the function names the schema of the outbox.
-            Dialect::Postgres => {
-                "SELECT n.nspname::text, pg_table_is_visible(c.oid)::int::bigint, c.relname::text, \
-                     t.tgname::text, p.prosrc, (t.tgenabled <> 'D')::int::bigint, \
-                     format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname), \
-                     format('DROP FUNCTION %s', p.oid::regprocedure) \
-                 FROM pg_trigger AS t \
-                 JOIN pg_class AS c ON c.oid = t.tgrelid \
-                 JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-                 JOIN pg_proc AS p ON p.oid = t.tgfoid \
-                 JOIN pg_class AS o ON o.oid = to_regclass($1) \
-                 JOIN pg_namespace AS s ON s.oid = o.relnamespace \
-                 WHERE NOT t.tgisinternal AND t.tgparentid = 0 \
-                     AND p.prosrc LIKE '%/* roan triggers %INTO \"' || o.relname || '\" %' \
-                     AND 'search_path=pg_catalog, ' || quote_ident(s.nspname) || ', pg_temp' \
-                         = ANY(p.proconfig)"
-            }
+            Dialect::Postgres => POSTGRES.replace("{named}", &begins("t.tgname::text")),
             Dialect::MySql => {
-                "SELECT event_object_schema, event_object_schema = DATABASE(), event_object_table, \
-                     trigger_name, action_statement, 1, \
-                     CONCAT('DROP TRIGGER `', event_object_schema, '`.`', trigger_name, '`'), NULL \
-                 FROM information_schema.triggers \
-                 WHERE action_statement LIKE '%roan triggers %' \
-                     AND INSTR(action_statement, ?) > 0 \
-                     AND (? OR event_object_schema = DATABASE())"
+                let of_schema = match schema {
+                    Some(_) => "",
+                    // A constant: the server need not open the tables of other schemas.
+                    None => " AND event_object_schema = DATABASE()",
+                };
+                MYSQL.replace("{named}", &begins("trigger_name")) + of_schema
             }
-            Dialect::Sqlite => {
-                "SELECT 'main', 1, tbl_name, name, sql, 1, 'DROP TRIGGER \"' || name || '\"', NULL \
-                 FROM sqlite_schema \
-                 WHERE type = 'trigger' AND sql LIKE '%/* roan triggers %' AND instr(sql, ?) > 0"
-            }
+            Dialect::Sqlite => SQLITE.replace("{named}", &begins("name")),
         };
-        let marked = match (self.dialect, outbox.split_once('.')) {
+        let marked = match (self.dialect, schema) {
             (Dialect::Postgres, _) => outbox.clone(),
-            (Dialect::Sqlite, Some((_, outbox))) => format!("INTO {outbox} "),
-            (Dialect::Sqlite, None) => format!("INTO {outbox} "),
-            (Dialect::MySql, Some((schema, outbox))) => format!("INTO `{schema}`.`{outbox}` "),
-            (Dialect::MySql, None) => format!("INTO `{outbox}` "),
+            (Dialect::Sqlite, _) => format!("INTO {bare} "),
+            (Dialect::MySql, Some(schema)) => format!("INTO `{schema}`.`{bare}` "),
+            (Dialect::MySql, None) => format!("INTO `{bare}` "),
         };
-        let has_schema = i64::from(outbox.contains('.'));
-        let mut values = vec![Value::Text(&marked)];
-        if self.dialect == Dialect::MySql {
-            values.push(Value::Int(has_schema));
-        }
-        let rows = self.connection.rows(sql, &values).await?;
-        let found = rows.iter().map(|row| {
-            Ok(FoundTrigger {
+        let rows = self.connection.rows(&sql, &[Value::Text(&marked)]).await?;
+        let some = |text: String| Some(text).filter(|text| !text.is_empty());
+        let mut found = Vec::new();
+        let mut accounts = HashMap::new();
+        for row in &rows {
+            let definer = row.shown(9)?;
+            let mut trigger = FoundTrigger {
                 schema: row.shown(0)?,
                 is_current_schema: row.int(1)? != 0,
                 table: row.shown(2)?,
                 name: row.shown(3)?,
-                body: row.shown(4)?,
-                is_enabled: row.int(5)? != 0,
-                drop: [row.shown(6)?, row.shown(7)?]
-                    .into_iter()
-                    .filter(|statement| !statement.is_empty())
-                    .collect(),
-            })
-        });
-        found.collect()
+                fires: row.shown(4)?,
+                body: row.shown(5)?,
+                is_own: row.int(6)? != 0,
+                fault: some(row.shown(7)?),
+                unseen_definer: None,
+                drop: row.shown(8)?,
+                drop_function: None,
+                fire_always: some(row.shown(10)?),
+            };
+            match self.dialect {
+                Dialect::Postgres => trigger.drop_function = some(definer),
+                Dialect::MySql if trigger.is_own => {
+                    if !accounts.contains_key(&definer) {
+                        let account = self.account(&definer).await?;
+                        accounts.insert(definer.clone(), account);
+                    }
+                    let account = &accounts[&definer];
+                    let outbox = (schema.unwrap_or(&trigger.schema), bare);
+                    let table = (&*trigger.schema, &*trigger.table);
+                    trigger.fault = account.fault(&definer, table, outbox);
+                    if matches!(account, Account::Unseen) {
+                        trigger.unseen_definer = Some(quoted(&definer));
+                    }
+                }
+                Dialect::MySql | Dialect::Sqlite => {}
+            }
+            found.push(trigger);
+        }
+        Ok(found)
+    }
+
+    /// Whether PostgreSQL fires only those triggers for this user that fire always.
+    pub(crate) async fn is_replica_session(&mut self) -> Result<bool> {
+        if self.dialect != Dialect::Postgres {
+            return Ok(false);
+        }
+        let sql = "SELECT (current_setting('session_replication_role') = 'replica')::int::bigint";
+        let rows = self.connection.rows(sql, &[]).await?;
+        Ok(rows.first().map(|row| row.int(0)).transpose()? == Some(1))
+    }
+
+    /// The columns of these tables, each with the name of its table as given. A table without columns does not exist.
+    pub(crate) async fn columns(&mut self, tables: &[&str]) -> Result<Vec<(String, String)>> {
+        let mut columns = Vec::new();
+        for tables in tables.chunks(100) {
+            let selects: Vec<_> = tables.iter().map(|table| self.columns_of(table)).collect();
+            let sql = selects.join(" UNION ALL ");
+            for row in self.connection.rows(&sql, &[]).await? {
+                columns.push((row.shown(0)?, row.shown(1)?));
+            }
+        }
+        Ok(columns)
+    }
+
+    /// The names of tables do not contain quotes or backslashes.
+    fn columns_of(&self, name: &str) -> String {
+        let (schema, table) = match name.split_once('.') {
+            Some((schema, table)) => (Some(schema), table),
+            None => (None, name),
+        };
+        match self.dialect {
+            Dialect::Postgres => {
+                let schema = schema.map_or_else(String::new, |schema| format!("\"{schema}\"."));
+                format!(
+                    "SELECT '{name}', attname::text FROM pg_attribute \
+                     WHERE attrelid = to_regclass('{schema}\"{table}\"') AND NOT attisdropped"
+                )
+            }
+            Dialect::MySql => {
+                let schema =
+                    schema.map_or_else(|| "DATABASE()".to_owned(), |schema| format!("'{schema}'"));
+                format!(
+                    "SELECT '{name}', column_name FROM information_schema.columns \
+                     WHERE table_schema = {schema} AND table_name = '{table}'"
+                )
+            }
+            Dialect::Sqlite => {
+                let schema = schema.map_or_else(String::new, |schema| format!(", '{schema}'"));
+                format!("SELECT '{name}', name FROM pragma_table_xinfo('{table}'{schema})")
+            }
+        }
+    }
+
+    /// Checks that this user may write to the outbox, as the triggers that it creates will do.
+    pub(crate) async fn check_insert(&mut self) -> std::result::Result<(), OutboxError> {
+        let statements = [
+            self.begin(),
+            "INSERT INTO roan_outbox (payload) VALUES ('')",
+            "ROLLBACK",
+        ];
+        let sql = self.sql(&statements.join("; "));
+        self.connection.batch(sql).await.map_err(OutboxError::of)
     }
 
     /// Runs the statements for all triggers, as part of a change of the schema.
@@ -163,8 +317,69 @@ impl Store {
     ) -> std::result::Result<(), OutboxError> {
         for statement in statements {
             let changed = self.connection.batch(statement.clone()).await;
-            changed.map_err(|error| self.change_error(error))?;
+            changed.map_err(|error| {
+                if error.as_database_error().is_none() || Self::is_conflict(&error) {
+                    return self.change_error(error);
+                }
+                let statement = statement.lines().next().unwrap_or_default().to_owned();
+                let cause = Cause::new(error);
+                OutboxError::Triggers(TriggerError::Refused { statement, cause })
+            })?;
         }
         Ok(())
     }
 }
+
+// Each with the columns: schema, whether it is the current one, table, name, when it fires, text, whether it is Roan's,
+// what is wrong with it, the statement that drops it, (PostgreSQL) the one for its function or (MySQL) its definer, and
+// the one by which it fires always.
+
+const POSTGRES: &str = "
+    SELECT n.nspname::text, pg_table_is_visible(c.oid)::int::bigint, c.relname::text, t.tgname::text,
+        coalesce(substring(d.text FROM '^CREATE TRIGGER .* (AFTER [A-Z]+) ON ') || ' '
+            || substring(d.text FROM ' ((REFERENCING [^()]*)?FOR EACH [A-Z]+) EXECUTE '), d.text),
+        p.prosrc, i.is_own::int::bigint,
+        CASE WHEN NOT i.is_own THEN ''
+            WHEN t.tgenabled = 'D' THEN 'is disabled'
+            WHEN t.tgenabled = 'R' THEN 'fires only for a replica (`ENABLE REPLICA TRIGGER`)'
+            WHEN NOT p.prosecdef
+                THEN 'runs with the privileges of each writer (its function is not `SECURITY DEFINER`)'
+            WHEN NOT has_schema_privilege(p.proowner, s.oid, 'USAGE')
+                THEN format('fails, and every write with it: its owner lacks a privilege (`GRANT USAGE ON SCHEMA %I TO %I`)',
+                    s.nspname, pg_get_userbyid(p.proowner))
+            WHEN NOT has_table_privilege(p.proowner, o.oid, 'INSERT')
+                AND NOT has_column_privilege(p.proowner, o.oid, 'payload', 'INSERT')
+                THEN format('fails, and every write with it: its owner lacks a privilege (`GRANT INSERT ON %I.%I TO %I`)',
+                    s.nspname, o.relname, pg_get_userbyid(p.proowner))
+            ELSE '' END,
+        format('DROP TRIGGER %I ON %I.%I', t.tgname, n.nspname, c.relname),
+        format('DROP FUNCTION %s', p.oid::regprocedure),
+        CASE t.tgenabled WHEN 'A'
+            THEN format('ALTER TABLE %I.%I ENABLE ALWAYS TRIGGER %I', n.nspname, c.relname, t.tgname) ELSE '' END
+    FROM pg_trigger AS t
+    JOIN pg_class AS c ON c.oid = t.tgrelid
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_proc AS p ON p.oid = t.tgfoid
+    JOIN pg_class AS o ON o.oid = to_regclass($1)
+    JOIN pg_namespace AS s ON s.oid = o.relnamespace
+    CROSS JOIN LATERAL (SELECT pg_get_triggerdef(t.oid)) AS d (text)
+    CROSS JOIN LATERAL (SELECT coalesce(
+        p.prosrc LIKE '%/* roan triggers %INTO \"' || o.relname || '\" %'
+        AND 'search_path=pg_catalog, ' || quote_ident(s.nspname) || ', pg_temp' = ANY(p.proconfig), false
+    )) AS i (is_own)
+    WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND (i.is_own OR {named})";
+
+const MYSQL: &str = "
+    SELECT event_object_schema, event_object_schema = DATABASE(), event_object_table, trigger_name,
+        CONCAT(action_timing, ' ', event_manipulation), action_statement,
+        action_statement LIKE '%roan triggers %' AND INSTR(action_statement, ?) > 0 AS is_own, '',
+        CONCAT('DROP TRIGGER `', event_object_schema, '`.`', REPLACE(trigger_name, '`', '``'), '`'), definer, ''
+    FROM information_schema.triggers
+    WHERE (action_statement LIKE '%roan triggers %' OR {named})";
+
+const SQLITE: &str = "
+    SELECT 'main', 1, tbl_name, name, '', sql,
+        sql LIKE '%/* roan triggers %' AND instr(sql, ?) > 0, '',
+        'DROP TRIGGER \"' || replace(name, '\"', '\"\"') || '\"', '', ''
+    FROM sqlite_schema
+    WHERE type = 'trigger' AND (sql LIKE '%/* roan triggers %' OR {named})";

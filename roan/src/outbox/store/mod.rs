@@ -2,23 +2,28 @@
 
 mod admin;
 mod catalog;
+mod definer;
+mod fence;
 mod finish;
 mod lease;
+mod pages;
 mod place;
 mod take;
 
 use std::time::Duration;
 
-use super::connection::{Connection, Options, Value};
+use super::connection::{Connection, Durability, Options, Value};
 use super::dialect::Dialect;
 use super::error::OutboxError;
 use super::schema::{self, migrations};
 use crate::base::cause::Cause;
 
 pub(crate) use admin::DeadRow;
-pub(crate) use catalog::{ForeignKey, FoundTrigger};
+pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
+pub use fence::{Checked, Epoch};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
+pub use pages::{Found, Resolving};
 pub(crate) use take::{TakenPurge, Which};
 
 /// `state` of a row that waits.
@@ -37,12 +42,14 @@ const LEFT: i64 = 5;
 
 /// A connection to the tables. It is dropped after an error, because a transaction may be open, and another is opened.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub struct Store {
     connection: Connection,
     dialect: Dialect,
     prefix: String,
     /// The number under which this relay takes rows.
     relay: i64,
+    /// Whether a program has ever used index and fence, as far as this connection has seen.
+    is_index_in_use: bool,
 }
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -61,11 +68,12 @@ impl Store {
         options: &Options,
         prefix: &str,
         lease: Duration,
+        durability: Durability,
     ) -> std::result::Result<Self, OutboxError> {
         // If the machine of a relay loses its power or its network in a transaction, the rows must not stay
         // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
         let silence = lease.clamp(Duration::from_secs(1), LONGEST_SILENCE);
-        let opened = Connection::open(options, silence).await;
+        let opened = Connection::open(options, silence, durability).await;
         let connection = opened.map_err(|error| match OutboxError::of(error) {
             OutboxError::Database(cause) => OutboxError::Connect(cause),
             other => other,
@@ -75,6 +83,7 @@ impl Store {
             dialect: options.dialect(),
             prefix: prefix.to_owned(),
             relay: fastrand::i64(1..),
+            is_index_in_use: false,
         })
     }
 
@@ -130,7 +139,7 @@ impl Store {
     /// The missing tables, without `roan_schema`.
     async fn missing_tables(&mut self) -> Result<Vec<String>> {
         let mut missing = Vec::new();
-        for table in ["roan_outbox", "roan_delivery", "roan_relay"] {
+        for table in TABLES {
             if !self.is_there(table).await? {
                 missing.push(self.sql(table));
             }
@@ -171,6 +180,17 @@ impl Store {
             "DELETE FROM roan_outbox WHERE id = {id}",
             "DELETE FROM roan_delivery WHERE id = {id}",
             "DELETE FROM roan_relay WHERE id = {id}",
+            "INSERT INTO roan_page (id, target, seen_ms) VALUES ({id}, '', 0)",
+            "INSERT INTO roan_page_key (page_key, page_id) VALUES ({id}, {id})",
+            "INSERT INTO roan_fence (page_key, number) VALUES ({id}, 0)",
+            "INSERT INTO roan_epoch (id, number, forgets, swept, in_use) VALUES ({id}, 0, 0, 0, 0)",
+            "SELECT id FROM roan_page WHERE id = {id} {skip locked}",
+            "UPDATE roan_page SET seen_ms = 0 WHERE id = {id}",
+            "UPDATE roan_fence SET number = 0 WHERE page_key = {id}",
+            "UPDATE roan_epoch SET number = 0 WHERE id = {id}",
+            "DELETE FROM roan_page WHERE id = {id}",
+            "DELETE FROM roan_page_key WHERE page_id = {id}",
+            "DELETE FROM roan_fence WHERE page_key = {id}",
             "ROLLBACK",
         ];
         let sql = self.sql(&statements.join("; ").replace("{id}", &id));
@@ -305,7 +325,7 @@ impl Store {
                 ));
                 self.connection.batch(sql).await.map_err(of)
             }
-            (TABLES_BESIDE_THE_VERSION, _) => {
+            (missing, _) if missing == TABLES.len() => {
                 for migration in migrations(self.dialect, &self.prefix) {
                     let drop = if has_version {
                         self.sql("DROP TABLE roan_schema; ")
@@ -327,8 +347,16 @@ fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
     error.as_database_error().and_then(|error| error.code())
 }
 
-/// `roan_outbox`, `roan_delivery` and `roan_relay`.
-const TABLES_BESIDE_THE_VERSION: usize = 3;
+/// All but `roan_schema`.
+const TABLES: [&str; 7] = [
+    "roan_outbox",
+    "roan_delivery",
+    "roan_relay",
+    "roan_page",
+    "roan_page_key",
+    "roan_fence",
+    "roan_epoch",
+];
 
 /// `(1, 2, 3)`. Without numbers, a list that does not match any.
 fn list(numbers: impl IntoIterator<Item = i64>) -> String {

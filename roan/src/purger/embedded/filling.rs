@@ -83,7 +83,7 @@ impl Filling {
             // A copy of exactly this size: a chunk may be a small part of a large buffer.
             let body = Bytes::from(self.chunks.concat());
             let variant = Variant::new(&self.head, self.selection, self.lifetime, body);
-            self.fill.store(self.head.headers(), &self.request, variant);
+            self.fill.store(&self.request, variant);
         }
         None
     }

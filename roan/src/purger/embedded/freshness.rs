@@ -6,6 +6,8 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, EXPIRES, PRAGMA, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_cache_semantics::{CacheOptions, CachePolicy};
 
+use crate::pages::Sharing;
+
 /// Longer than any program runs, and short enough to be added to any time without overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -19,15 +21,22 @@ pub(super) struct Lifetime {
 
 impl Lifetime {
     /// The freshness of a response to a GET. `None` if it must not be stored. `by_default` applies to a 200 without caching
-    /// headers.
+    /// headers, `sharing` before the headers.
     pub(super) fn of(
         response: &Response<()>,
         request: &HeaderMap,
         by_default: Option<Duration>,
+        sharing: Option<&Sharing>,
     ) -> Option<Self> {
         let headers = response.headers();
         if headers.contains_key(SET_COOKIE) || response.status() == StatusCode::PARTIAL_CONTENT {
             return None;
+        }
+        if let Some(lifetime) = sharing.and_then(|sharing| sharing.lifetime) {
+            return Some(Self {
+                fresh_until: Instant::now() + lifetime.min(LONGEST),
+                authorized: false,
+            });
         }
         let says_nothing = [CACHE_CONTROL, EXPIRES, PRAGMA]
             .iter()
@@ -111,7 +120,7 @@ mod tests {
         let mut response = Response::new(());
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
         *response.headers_mut() = map(lines);
-        Lifetime::of(&response, &map(request), Some(YEAR))
+        Lifetime::of(&response, &map(request), Some(YEAR), None)
     }
 
     fn cache_control(value: &'static str) -> Option<u64> {
@@ -186,7 +195,7 @@ mod tests {
         for status in [206, 500] {
             assert_eq!(seconds(status, &[("cache-control", "s-maxage=60")]), None);
         }
-        assert!(Lifetime::of(&Response::new(()), &HeaderMap::new(), None).is_none());
+        assert!(Lifetime::of(&Response::new(()), &HeaderMap::new(), None, None).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ use super::freshness::Lifetime;
 use super::lookup::{Asked, Lookup};
 use super::store::Fill;
 use super::variant::{Selection, Variant};
+use crate::base::log::loudly;
+use crate::pages::InWebLayer;
 
 /// The header that the nginx configuration of the README also sets.
 const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
@@ -121,12 +124,15 @@ impl Embedded {
         response: Response<B>,
         fill: Option<(Fill, HeaderMap)>,
     ) -> Response<CacheBody<B>> {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        let sharing = parts.extensions.remove();
         let mut head = Response::new(());
         *head.status_mut() = parts.status;
-        let filling = fill.and_then(|(fill, request)| {
+        let filling = fill.and_then(|(mut fill, request)| {
             *head.headers_mut() = parts.headers.clone();
-            let lifetime = Lifetime::of(&head, &request, self.settings.default_ttl)?;
+            let by_default = self.settings.default_ttl;
+            let lifetime = Lifetime::of(&head, &request, by_default, sharing.as_ref())?;
+            fill.carries(head.headers(), sharing.as_ref());
             let selection = Selection::new(head.headers(), &request)?;
             let longest = self.settings.max_body_size;
             Some(Filling::new(
@@ -161,6 +167,7 @@ where
         // The clone that reported readiness serves this request.
         let next = self.app.clone();
         let mut app = std::mem::replace(&mut self.app, next);
+        warn_if_inside(&request);
         match self.cache.plan(&request) {
             Plan::Stored(variant) => {
                 let is_head = *request.method() == Method::HEAD;
@@ -178,6 +185,18 @@ where
                 })
             }
         }
+    }
+}
+
+/// Tags of the web layer come too late for a cache that is inside of it.
+fn warn_if_inside<B>(request: &Request<B>) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    let is_inside = request.extensions().get::<InWebLayer>().is_some();
+    if is_inside && !TOLD.swap(true, Ordering::Relaxed) {
+        loudly(format_args!(
+            "the embedded cache is inside the layer of `Roan::web`, so it does not see the tags of pages: write \
+             `.layer(roan.web()?).layer(pages.layer())`"
+        ));
     }
 }
 

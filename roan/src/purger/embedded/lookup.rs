@@ -1,10 +1,9 @@
 //! The page that a request asks for, if the cache can serve it.
 
-use http::header::HOST;
-use http::uri::Authority;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{Method, Request};
 
 use super::label::Label;
+use crate::pages::host;
 
 /// The page that a GET or HEAD asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -47,24 +46,10 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// The host of the URL if it has one, else that of the only `Host` header (RFC 9112, section 3.2.2).
-fn host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
-    let mut lines = headers.get_all(HOST).iter();
-    let host = match (uri.authority(), lines.next(), lines.next()) {
-        (Some(authority), ..) => authority.host().to_ascii_lowercase(),
-        (None, Some(line), None) => {
-            let authority: Authority = line.to_str().ok()?.parse().ok()?;
-            authority.host().to_ascii_lowercase()
-        }
-        _ => return None,
-    };
-    let host = host.strip_suffix('.').unwrap_or(&host);
-    (!host.is_empty()).then(|| host.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::HOST;
     use http_body_util::{Empty, Full};
 
     fn key(uri: &str, hosts: &[&str]) -> Option<Label> {

@@ -22,7 +22,6 @@
 
 mod body;
 mod builder;
-mod fence;
 mod filling;
 mod freshness;
 mod index;
@@ -118,7 +117,8 @@ use crate::base::site::Site;
 /// # Tags
 ///
 /// The response header `Surrogate-Key` lists the tags of a page, separated by spaces, as for Fastly. It stays in the
-/// response, for a CDN in front of the program.
+/// response, for a CDN in front of the program. The [web layer](crate::guide::web) tags pages by the rules of their rows,
+/// without a header.
 ///
 /// # No stale page
 ///
@@ -192,9 +192,11 @@ impl Purger for Embedded {
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
         let name = Arc::clone(&cache.name);
-        Self::new(&name)
-            .purges_tags()
-            .without_rebound()
-            .node(&name, cache)
+        let own = Self::new(&name).purges_tags().without_rebound();
+        Self {
+            lifetime_header: None,
+            ..own
+        }
+        .node(&name, cache)
     }
 }

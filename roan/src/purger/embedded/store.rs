@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::HeaderMap;
 
-use super::fence::{Fence, Start};
 use super::index::{Index, Indexed, PageId};
 use super::label::Label;
 use super::page::Page;
 use super::variant::Variant;
+use crate::pages::{Fence, Sharing, Start};
 
 /// Lookups do not take a lock. Storing and purging take the lock of the books, so that a page cannot be stored between the
 /// check of the fence and the purge of the cache.
@@ -21,7 +21,7 @@ pub(super) struct Store {
 #[derive(Debug, Default)]
 struct Books {
     index: Index,
-    fence: Fence,
+    fence: Fence<Label>,
     last_id: PageId,
 }
 
@@ -71,17 +71,13 @@ impl Store {
             store: Arc::clone(self),
             start: self.books().fence.begin(),
             host: host.into(),
-            any_host: Label::url(Label::ANY_HOST, url),
+            labels: vec![key.clone(), Label::url(Label::ANY_HOST, url)],
             key,
         }
     }
 
-    fn store(&self, fill: &Fill, tags: &HeaderMap, request: &HeaderMap, variant: Variant) -> bool {
-        let mut labels = vec![fill.key.clone(), fill.any_host.clone()];
-        for tag in super::tags::tags(tags) {
-            labels.push(Label::tag(Label::ANY_HOST, tag));
-            labels.push(Label::tag(&fill.host, tag));
-        }
+    fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
+        let labels = fill.labels.clone();
         let mut books = self.books();
         if !books.fence.lets_pass(fill.start, &labels) {
             return false;
@@ -130,13 +126,26 @@ pub(super) struct Fill {
     start: Start,
     host: Box<str>,
     key: Label,
-    any_host: Label,
+    /// What purges the page.
+    labels: Vec<Label>,
 }
 
 impl Fill {
-    /// Stores the page, unless it was purged meanwhile. `head` is the head of the response, with its tags.
-    pub(super) fn store(self, head: &HeaderMap, request: &HeaderMap, variant: Variant) -> bool {
-        self.store.store(&self, head, request, variant)
+    /// Notes the tags of the response.
+    pub(super) fn carries(&mut self, head: &HeaderMap, sharing: Option<&Sharing>) {
+        for tag in super::tags::tags(head) {
+            self.labels.push(Label::tag(Label::ANY_HOST, tag));
+            self.labels.push(Label::tag(&self.host, tag));
+        }
+        for (host, tag) in sharing.into_iter().flat_map(|sharing| sharing.tags.iter()) {
+            self.labels.push(Label::of(tag, Label::ANY_HOST));
+            self.labels.push(Label::of(tag, host));
+        }
+    }
+
+    /// Stores the page, unless it was purged meanwhile.
+    pub(super) fn store(self, request: &HeaderMap, variant: Variant) -> bool {
+        self.store.store(&self, request, variant)
     }
 }
 

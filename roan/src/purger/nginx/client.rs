@@ -17,20 +17,20 @@ use crate::base::target::Target;
 use crate::purger::http::{failure, read_to_end, retry_after};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
-/// The client of one nginx.
-pub(super) struct NginxNode {
+/// An nginx as the HTTP client sees it.
+#[derive(Clone)]
+pub(super) struct Endpoint {
     pub(super) http: Client,
     pub(super) location: PurgeLocation,
-    pub(super) method: Method,
     pub(super) headers: HeaderMap,
-    pub(super) setup: Setup,
     /// Whether a missing site was logged: once for all nodes.
     pub(super) has_said_no_site: Arc<AtomicBool>,
 }
 
-impl NginxNode {
-    fn request(&self, target: &Target, site: &Site) -> Option<Request> {
-        let mut request = Request::new(self.method.clone(), self.location.of(target)?);
+impl Endpoint {
+    /// A request of the page's URL below the purge URL. `None` if the HTTP client would not send that URL byte for byte.
+    pub(super) fn request(&self, method: Method, target: &Target, site: &Site) -> Option<Request> {
+        let mut request = Request::new(method, self.location.of(target)?);
         let headers = request.headers_mut();
         for (name, value) in &self.headers {
             headers.insert(name, value.clone());
@@ -49,9 +49,55 @@ impl NginxNode {
         Some(request)
     }
 
+    /// A request of the page itself, without what is for the purge location. `None` as above.
+    pub(super) fn visit(&self, target: &Target, site: &Site) -> Option<Request> {
+        let url = self.location.of_page(target)?;
+        let mut request = Request::new(Method::GET, url);
+        request.headers_mut().insert(HOST, site.header().clone());
+        Some(request)
+    }
+
+    /// The site of a purge without one.
+    pub(super) fn site_or_own<'a>(&'a self, site: Option<&'a Site>) -> &'a Site {
+        site.unwrap_or_else(|| self.location.own_site())
+    }
+
+    /// The same, with a warning for the first purge without a site.
+    pub(super) fn site_or_warn<'a>(&'a self, site: Option<&'a Site>) -> &'a Site {
+        let own = self.location.own_site();
+        if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!(
+                "no default site is configured, so rules without `site = ...` purge the pages of {}, the host of the \
+                 purge URL: set `RoanBuilder::site`, or `ROAN_SITE` (which `roan::global` and `RoanBuilder::from_env` read), to \
+                 the address that visitors see, such as `https://www.example.org`",
+                own.authority()
+            ));
+        }
+        site.unwrap_or(own)
+    }
+}
+
+/// What a target that the HTTP client would change is answered.
+pub(super) fn unsendable() -> Answer {
+    Answer::refused("the HTTP client would send another URL than the page has")
+}
+
+/// The client of one nginx with a purge location.
+pub(super) struct NginxNode {
+    pub(super) endpoint: Endpoint,
+    pub(super) method: Method,
+    pub(super) setup: Setup,
+}
+
+impl NginxNode {
+    fn request(&self, target: &Target, site: &Site) -> Option<Request> {
+        self.endpoint.request(self.method.clone(), target, site)
+    }
+
     /// Sends a request. Without a complete reply, the answer says why.
     async fn send(&self, request: Request) -> Result<Reply, Answer> {
         let mut response = self
+            .endpoint
             .http
             .execute(request)
             .await
@@ -74,11 +120,11 @@ impl NginxNode {
 
     async fn purge(&self, target: &Target, site: &Site) -> Answer {
         let Some(request) = self.request(target, site) else {
-            return Answer::refused("the HTTP client would send another URL than the page has");
+            return unsendable();
         };
         match self.send(request).await {
             Ok(reply) => {
-                let (method, location) = (self.method.as_str(), &self.location);
+                let (method, location) = (self.method.as_str(), &self.endpoint.location);
                 let answer = self
                     .setup
                     .answer(&reply, method, location, site, target.as_str());
@@ -92,24 +138,16 @@ impl NginxNode {
     }
 
     async fn check(&self, site: Option<&Site>) -> bool {
-        let own = self.location.own_site();
-        if site.is_none() && !self.has_said_no_site.swap(true, Ordering::Relaxed) {
-            warn_loudly(format_args!(
-                "no default site is configured, so rules without `site = ...` purge the pages of {}, the host of the \
-                 purge URL: set `RoanBuilder::site`, or `ROAN_SITE` (which `roan::global` and `RoanBuilder::from_env` read), to \
-                 the address that visitors see, such as `https://www.example.org`",
-                own.authority()
-            ));
-        }
-        let site = site.unwrap_or(own);
+        let site = self.endpoint.site_or_warn(site);
         let request = Target::url(CHECK_URL)
             .ok()
             .and_then(|target| self.request(&target, site));
         let Some(request) = request else { return true };
         match self.send(request).await {
-            Ok(reply) => self
-                .setup
-                .check(&reply, self.method.as_str(), &self.location, site),
+            Ok(reply) => {
+                self.setup
+                    .check(&reply, self.method.as_str(), &self.endpoint.location, site)
+            }
             Err(_) => false,
         }
     }
@@ -121,7 +159,7 @@ fn scheme_name(scheme: &str) -> &'static str {
 
 impl AnyPurger for NginxNode {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
-        let site = request.site().unwrap_or_else(|| self.location.own_site());
+        let site = self.endpoint.site_or_own(request.site());
         Box::pin(self.purge(request.target(), site))
     }
 

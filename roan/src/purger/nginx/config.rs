@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{DEFAULT_PURGE_URL, Nginx};
+use super::{DEFAULT_ADDRESS, DEFAULT_PURGE_URL, Nginx};
 use crate::base::redact::redacted;
 use crate::error::ConfigError;
 
@@ -15,7 +15,7 @@ use crate::error::ConfigError;
 pub struct NginxConfig {
     /// Its name in reports.
     pub name: Option<String>,
-    /// The purge URL of each node.
+    /// The purge URL of each node; with `refresh`, the address of each nginx.
     pub nodes: Vec<String>,
     /// The purge URLs of nodes with names of their own.
     pub named_nodes: BTreeMap<String, String>,
@@ -27,22 +27,44 @@ pub struct NginxConfig {
     pub env_proxy: bool,
     /// The key of a page, as for [`Nginx::key`].
     pub key: Option<String>,
+    /// The secret with which pages are refreshed instead of purged, as for [`Nginx::refresh`]. `Debug` does not show it.
+    pub refresh: Option<String>,
+    /// Whether to refresh pages that are not cached, too, as for [`Nginx::refresh_missing`].
+    pub refresh_missing: bool,
 }
 
 impl NginxConfig {
+    /// The variable of the key.
+    pub(crate) const KEY: &str = "ROAN_PURGE_KEY";
+
     /// The fields that the environment can set, with their variables.
-    pub(crate) const VARIABLES: [(&str, &str); 5] = [
+    pub(crate) const VARIABLES: [(&str, &str); 7] = [
         ("nodes", "ROAN_PURGE_URL"),
         ("method", "ROAN_PURGE_METHOD"),
         ("headers", "ROAN_PURGE_HEADER"),
         ("env_proxy", "ROAN_ENV_PROXY"),
-        ("key", "ROAN_PURGE_KEY"),
+        ("key", Self::KEY),
+        ("refresh", "ROAN_REFRESH_SECRET"),
+        ("refresh_missing", "ROAN_REFRESH_MISSING"),
     ];
 
     /// Reads the environment; `get` returns the value of a variable.
     pub(crate) fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Nginx, ConfigError> {
-        let get = |field| get(&variable(field));
-        let urls = get("nodes").unwrap_or_else(|| DEFAULT_PURGE_URL.to_owned());
+        let get = |field: &str| get(&variable(field));
+        let refresh = get("refresh");
+        let default = match refresh {
+            Some(_) => DEFAULT_ADDRESS,
+            None => DEFAULT_PURGE_URL,
+        };
+        let urls = get("nodes").unwrap_or_else(|| default.to_owned());
+        let flag = |field: &str, purpose: &str| match get(field).as_deref() {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(other) => {
+                let problem = format!("must be 0 or 1: write `1` to {purpose}");
+                Err(ConfigError::value(variable(field), other, problem))
+            }
+        };
         let mut headers = BTreeMap::new();
         if let Some(header) = get("headers") {
             let Some((name, value)) = header.split_once(':') else {
@@ -51,20 +73,16 @@ impl NginxConfig {
             };
             headers.insert(name.trim().to_owned(), value.trim().to_owned());
         }
-        let env_proxy = match get("env_proxy").as_deref() {
-            None | Some("0") => false,
-            Some("1") => true,
-            Some(other) => {
-                let problem = "must be 0 or 1: write `1` to use the proxies of the environment";
-                return Err(ConfigError::value(variable("env_proxy"), other, problem));
-            }
-        };
+        let env_proxy = flag("env_proxy", "use the proxies of the environment")?;
+        let refresh_missing = flag("refresh_missing", "refresh pages that are not cached")?;
         let config = Self {
             nodes: listed_urls(&urls),
             method: get("method"),
             headers,
             env_proxy,
             key: get("key"),
+            refresh,
+            refresh_missing,
             ..Self::default()
         };
         config.nginx(&variable)
@@ -99,6 +117,16 @@ impl NginxConfig {
             nginx = nginx.header(name, value).map_err(known_as("headers"))?;
         }
         nginx.env_proxy = self.env_proxy;
+        match &self.refresh {
+            Some(secret) => nginx = nginx.refresh(secret).map_err(known_as("refresh"))?,
+            None if self.refresh_missing => {
+                let problem = format!("has no effect without {}: set that, too", named("refresh"));
+                return Err(ConfigError::value(named("refresh_missing"), "", problem));
+            }
+            None => {}
+        }
+        nginx.refresh_missing = self.refresh_missing;
+        nginx.checked().map_err(known_as("refresh"))?;
         Ok(nginx)
     }
 }
@@ -113,6 +141,8 @@ impl fmt::Debug for NginxConfig {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .field("env_proxy", &self.env_proxy)
             .field("key", &self.key)
+            .field("refresh", &self.refresh.is_some())
+            .field("refresh_missing", &self.refresh_missing)
             .finish_non_exhaustive()
     }
 }

@@ -88,8 +88,7 @@ impl Keys {
             .map(|(_, pattern)| pattern.example(site, url))
             .next()
             .unwrap_or_default();
-        let problem =
-            format!("the purge location returned the key {shown:?} instead of {example:?}");
+        let problem = format!("nginx returned the key {shown:?} instead of {example:?}");
         if bits != 0 && self.patterns.len() > 1 {
             return Named::Wrong(format!(
                 "{problem}, which its earlier answers had: if its configuration has changed, restart this program; otherwise \

@@ -49,12 +49,22 @@ impl PurgeLocation {
 
     /// The URL to request. `None` if the HTTP client would not send the path of the target byte for byte.
     pub(super) fn of(&self, target: &Target) -> Option<Url> {
-        let mut url = String::with_capacity(self.prefix.len() + target.as_str().len());
-        url.push_str(&self.prefix);
-        url.push_str(target.as_str());
-        let parsed = Url::parse(&url).ok()?;
-        (parsed.as_str() == url).then_some(parsed)
+        joined(&self.prefix, target)
     }
+
+    /// The URL of the page itself at this nginx.
+    pub(super) fn of_page(&self, target: &Target) -> Option<Url> {
+        joined(
+            &self.prefix[..self.prefix.len() - self.path().len()],
+            target,
+        )
+    }
+}
+
+fn joined(prefix: &str, target: &Target) -> Option<Url> {
+    let url = format!("{prefix}{}", target.as_str());
+    let parsed = Url::parse(&url).ok()?;
+    (parsed.as_str() == url).then_some(parsed)
 }
 
 const SEVERAL: &str =

@@ -1,12 +1,16 @@
-//! nginx with the cache-purge module: one GET to the purge location for each URL.
+//! nginx: one GET to the purge location for each URL, or a refresh.
 
 mod client;
 mod config;
+#[cfg(all(unix, feature = "nginx-files"))]
+mod files;
 mod key;
 mod location;
 mod pattern;
+mod refresh;
 mod setup;
 mod status;
+mod warm;
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,26 +18,34 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use self::client::NginxNode;
+use self::client::{Endpoint, NginxNode};
 pub use self::config::NginxConfig;
+#[cfg(all(unix, feature = "nginx-files"))]
+pub use self::files::{NginxFiles, NginxFilesConfig};
 use self::location::PurgeLocation;
 use self::pattern::KeyPattern;
+use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
+pub use self::warm::Warmed;
 use super::http::Connecting;
-use super::{Cache, NodeClient};
+use super::{Cache, LifetimeHeader, NodeClient};
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
 const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
+
+/// The default address for a refresh.
+const DEFAULT_ADDRESS: &str = "http://localhost";
 
 /// The default cache.
 pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
     Ok(Nginx::at(DEFAULT_PURGE_URL)?.into())
 }
 
-/// One nginx, or several with the same pages, with a purge location (`proxy_cache_purge` of the [cache-purge module]).
+/// One nginx, or several with the same pages, with a purge location (`proxy_cache_purge` of the [cache-purge module]), or
+/// without the module: [`refresh`](Self::refresh).
 ///
-/// The request is `GET {purge URL}{target}` with the `Host` of the site. The guide has the
+/// The request of a purge is `GET {purge URL}{target}` with the `Host` of the site. The guide has the
 /// [configuration](crate::guide::nginx) that nginx needs.
 ///
 /// ```
@@ -77,6 +89,9 @@ pub struct Nginx {
     headers: HeaderMap,
     env_proxy: bool,
     key: Option<KeyPattern>,
+    /// The secret, if pages are refreshed.
+    refresh: Option<HeaderValue>,
+    refresh_missing: bool,
 }
 
 impl Default for Nginx {
@@ -117,7 +132,22 @@ impl Nginx {
             headers: HeaderMap::new(),
             env_proxy: false,
             key: None,
+            refresh: None,
+            refresh_missing: false,
         }
+    }
+
+    /// An nginx with the settings of the environment: see [`RoanBuilder::from_env`](crate::RoanBuilder::from_env).
+    ///
+    /// # Errors
+    ///
+    /// If a variable is invalid.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        NginxConfig::from_env(|name| {
+            let value = std::env::var(name).ok()?;
+            let value = value.trim();
+            (!value.is_empty()).then(|| value.to_owned())
+        })
     }
 
     /// Adds another node, whose name is its host and port. Each node keeps its own pages, so each purge goes to all.
@@ -235,35 +265,136 @@ impl Nginx {
         self
     }
 
-    fn connect(self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
+    /// Refreshes pages instead of purging them. nginx needs no module, no visitor waits for a render, and no crowd of
+    /// requests reaches the app.
+    ///
+    /// The URL of a node is then the address of nginx alone, such as `http://10.0.0.11`. `secret` is the one in nginx's
+    /// configuration; Roan never shows it. The guide has the [configuration](crate::guide::refresh).
+    ///
+    /// For each page Roan asks nginx what it has. If the page is cached, Roan requests it through nginx, which fetches it
+    /// from the app and replaces the old one. Then Roan looks at what nginx serves. A page that nginx could not store (a 404,
+    /// a redirect, `Cache-Control: private`) would leave the old one in the cache, so Roan replaces it by an entry that has
+    /// expired. If the app fails (5xx, 408, 425, 429), visitors keep getting the old page, and Roan retries. A page that is
+    /// not cached is not requested, unless [`refresh_missing`](Self::refresh_missing) says so.
+    ///
+    /// ```
+    /// # use roan::{ConfigError, Nginx};
+    /// # let secret = "0123456789abcdef0123456789abcdef";
+    /// let nginx = Nginx::at("http://10.0.0.11")?.node("http://10.0.0.12")?.refresh(secret)?;
+    /// # Ok::<(), ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the secret is not 16 to 46 ASCII letters and digits: nginx's `map` cannot hold others without further settings.
+    pub fn refresh(mut self, secret: &str) -> Result<Self, ConfigError> {
+        let is_valid = (16..=46).contains(&secret.len())
+            && secret.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let value = HeaderValue::from_str(secret).ok().filter(|_| is_valid);
+        let mut value = value.ok_or_else(|| {
+            let problem = "(value not shown) must be 16 to 46 letters and digits: make one by \
+                           `openssl rand -hex 16`";
+            ConfigError::value("Nginx::refresh", "", problem)
+        })?;
+        value.set_sensitive(true);
+        self.refresh = Some(value);
+        Ok(self)
+    }
+
+    /// Refreshes pages that are not cached, too, so that the first visitor does not wait for a render. It costs a render for
+    /// each page that a write names, whether anybody reads it or not. Without [`refresh`](Self::refresh) it has no effect.
+    #[must_use]
+    pub fn refresh_missing(mut self) -> Self {
+        self.refresh_missing = true;
+        self
+    }
+
+    /// What does not go together.
+    fn checked(&self) -> Result<(), ConfigError> {
         if self.nodes.is_empty() {
             let problem = "does not have a node: add one with `Nginx::named_node`";
-            return Err(ConfigError::value("Nginx::new", self.name, problem));
+            return Err(ConfigError::value("Nginx::new", &self.name, problem));
         }
+        if self.refresh.is_none() {
+            return Ok(());
+        }
+        let error =
+            |value: String, problem| Err(ConfigError::value("Nginx::refresh", value, problem));
+        for (_, location) in &self.nodes {
+            if !location.path().is_empty() {
+                let problem = "has a path: a refresh asks for the page itself, so write the address of nginx alone, \
+                               such as `http://localhost`";
+                return error(location.to_string(), problem);
+            }
+            if location.authorization().is_some() || self.headers.contains_key(AUTHORIZATION) {
+                let problem = "cannot have a user name or password, because nginx does not store an answer to a \
+                               request with `Authorization`: remove them";
+                return error(location.to_string(), problem);
+            }
+        }
+        if self.method != Method::GET {
+            let problem = "cannot be the method of a refresh: remove it";
+            return error(self.method.to_string(), problem);
+        }
+        Ok(())
+    }
+
+    /// The client of each node, with its name.
+    fn nodes(
+        &self,
+        connecting: &Connecting,
+    ) -> Result<impl Iterator<Item = (&str, Node)>, ConfigError> {
+        self.checked()?;
         let http = crate::purger::http::client(connecting, self.env_proxy)?;
         let has_said_no_site = Arc::default();
-        let node = |(name, location): (String, PurgeLocation)| {
-            let purger = NginxNode {
+        Ok(self.nodes.iter().map(move |(name, location)| {
+            let endpoint = Endpoint {
                 http: http.clone(),
-                location,
-                method: self.method.clone(),
+                location: location.clone(),
                 headers: self.headers.clone(),
-                setup: Setup::new(&self.name, &name, self.key.clone()),
                 has_said_no_site: Arc::clone(&has_said_no_site),
             };
-            NodeClient {
-                name: name.into(),
-                purger: Box::new(purger),
-            }
-        };
-        Ok(self.nodes.into_iter().map(node).collect())
+            let key = self.key.clone();
+            let node = match &self.refresh {
+                Some(secret) => Node::Refresh(RefreshNode::new(
+                    endpoint,
+                    secret.clone(),
+                    self.refresh_missing,
+                    RefreshSetup::new(&self.name, name, key),
+                )),
+                None => Node::Purge(NginxNode {
+                    endpoint,
+                    method: self.method.clone(),
+                    setup: Setup::new(&self.name, name, key),
+                }),
+            };
+            (&**name, node)
+        }))
     }
+
+    fn connect(&self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
+        let nodes = self.nodes(connecting)?.map(|(name, node)| NodeClient {
+            name: name.into(),
+            purger: match node {
+                Node::Purge(node) => Box::new(node),
+                Node::Refresh(node) => Box::new(node),
+            },
+        });
+        Ok(nodes.collect())
+    }
+}
+
+/// The client of one node.
+enum Node {
+    Purge(NginxNode),
+    Refresh(RefreshNode),
 }
 
 impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
         Self {
             name: nginx.name.as_str().into(),
+            lifetime_header: Some(LifetimeHeader::XAccelExpires),
             connect: Box::new(move |connecting| nginx.connect(connecting)),
             ..Self::new("")
         }
@@ -276,6 +407,7 @@ impl fmt::Debug for Nginx {
             .field("name", &self.name)
             .field("nodes", &self.nodes)
             .field("method", &self.method)
+            .field("refresh", &self.refresh.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -283,6 +415,37 @@ impl fmt::Debug for Nginx {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refresh_asks_for_the_page_itself_and_as_a_visitor() {
+        let secret = "0123456789abcdef";
+        for (url, method, words) in [
+            ("http://localhost", "GET", None),
+            ("http://localhost/", "GET", None),
+            ("http://localhost/purge", "GET", Some("has a path: ")),
+            (
+                "http://me:pw@localhost",
+                "GET",
+                Some("user name or password"),
+            ),
+            (
+                "http://localhost",
+                "PURGE",
+                Some("\"PURGE\" cannot be the method"),
+            ),
+        ] {
+            let nginx = Nginx::at(url).and_then(|nginx| nginx.method(method)?.refresh(secret));
+            let built = crate::Roan::builder().cache(nginx.unwrap()).build();
+            let message = built.err().map(|error| error.to_string());
+            match words {
+                None => assert_eq!(message, None, "{url}"),
+                Some(words) => assert!(
+                    message.as_ref().is_some_and(|text| text.contains(words)),
+                    "{message:?}"
+                ),
+            }
+        }
+    }
 
     #[test]
     fn bad_settings_are_named_and_secrets_are_not() {
@@ -298,9 +461,26 @@ mod tests {
         assert!(nginx().header("host", "x").is_err());
         assert!(nginx().header("a b", "x").is_err());
         assert!(nginx().method("GE T").is_err());
+        for secret in [
+            "",
+            "CHANGE-ME",
+            "secret",
+            "secret secret secret",
+            &"secret".repeat(8),
+            "~secretsecretsec",
+        ] {
+            let message = nginx().refresh(secret).unwrap_err().to_string();
+            assert!(
+                !message.contains("secret") && message.contains("openssl rand"),
+                "{message}"
+            );
+        }
         let shown = format!(
             "{:?}",
-            nginx().basic_auth("me", "secret").node("http://u:pw@x/p")
+            nginx()
+                .basic_auth("me", "secret")
+                .refresh("secretsecretsecret")
+                .and_then(|nginx| nginx.node("http://u:pw@x/p"))
         );
         assert!(
             !shown.contains("secret") && !shown.contains("pw"),

@@ -76,6 +76,36 @@ impl KeyPattern {
         String::from_utf8_lossy(&self.expand(scheme, site, url)).into_owned()
     }
 
+    /// The keys of a page: one for each scheme that it may have.
+    #[cfg(all(unix, feature = "nginx-files"))]
+    pub(super) fn keys(&self, site: &Site, url: &str) -> Vec<Vec<u8>> {
+        let mut keys: Vec<_> = schemes(site)
+            .map(|scheme| self.expand(scheme, site, url))
+            .collect();
+        keys.dedup();
+        keys
+    }
+
+    /// What the keys of all pages of a site begin with.
+    #[cfg(all(unix, feature = "nginx-files"))]
+    pub(super) fn beginnings(&self, site: &Site) -> Vec<Vec<u8>> {
+        let names_the_page = |part: &Part| {
+            [Variable::RequestUri, Variable::Uri]
+                .map(Part::Variable)
+                .contains(part)
+        };
+        let parts = self.parts.iter().take_while(|part| !names_the_page(part));
+        let before = Self {
+            parts: parts.cloned().collect(),
+        };
+        let mut beginnings = before.keys(site, "");
+        for beginning in &mut beginnings {
+            // No page of another host that begins alike.
+            beginning.push(b'/');
+        }
+        beginnings
+    }
+
     fn expand(&self, scheme: &str, site: &Site, url: &str) -> Vec<u8> {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let mut key = Vec::with_capacity(url.len() + 64);

@@ -20,7 +20,7 @@ use crate::purger::Answer;
 pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
 
 /// This many answers *not cached*, without a *purged* among them, are suspicious.
-const ODD: u32 = 20;
+pub(super) const ODD: u32 = 20;
 
 /// The answer of a node to a purge.
 #[derive(Debug)]
@@ -34,6 +34,27 @@ pub(super) struct Reply {
     pub(super) pause: Option<Duration>,
 }
 
+/// The answers *not cached* of a node, without any *purged* before.
+#[derive(Debug, Default)]
+pub(super) struct NeverFound(AtomicU32);
+
+impl NeverFound {
+    /// Notes an answer, and returns whether this is the one that makes the node suspicious.
+    pub(super) fn is_odd(&self, outcome: &Outcome) -> bool {
+        if *outcome == Outcome::Purged {
+            // From here on the node is not suspicious.
+            self.0.store(u32::MAX, Ordering::Relaxed);
+            return false;
+        }
+        let before = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                count.checked_add(1)
+            });
+        before == Ok(ODD - 1)
+    }
+}
+
 /// The observed configuration of one node. Each fault is logged once.
 #[derive(Debug)]
 pub(super) struct Setup {
@@ -43,8 +64,7 @@ pub(super) struct Setup {
     unnamed: AtomicBool,
     unknown: AtomicBool,
     unusable: AtomicBool,
-    /// Answers *not cached* without any *purged* before.
-    not_cached: AtomicU32,
+    never_found: NeverFound,
 }
 
 impl Setup {
@@ -55,7 +75,7 @@ impl Setup {
             unnamed: AtomicBool::new(false),
             unknown: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
-            not_cached: AtomicU32::new(0),
+            never_found: NeverFound::default(),
         }
     }
 
@@ -156,17 +176,7 @@ impl Setup {
 
     /// Notices that purges never find a page.
     fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site) {
-        if *outcome == Outcome::Purged {
-            // From here on the node is not suspicious.
-            self.not_cached.store(u32::MAX, Ordering::Relaxed);
-            return;
-        }
-        let before = self
-            .not_cached
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                count.checked_add(1)
-            });
-        if before != Ok(ODD - 1) {
+        if !self.never_found.is_odd(outcome) {
             return;
         }
         let key = reply.key.as_deref().map_or_else(String::new, |key| {
@@ -190,18 +200,22 @@ fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
                 as `http://localhost/purge`"
             .to_owned();
     }
-    let is_v6 = reply.from.is_some_and(|from| from.is_ipv6());
-    let localhost = if location.is_localhost() && is_v6 {
-        "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
-    } else {
-        ""
-    };
+    let localhost = localhost_hint(location, reply.from);
     format!(
         "check that the purge URL ({location}) is right, and that nginx's server for {} has `location ^~ {path}/` with \
          `proxy_cache_purge`, and add to that location `add_header X-Roan-Purge $roan_key always;`, with the same \
          key{localhost}",
         site.host()
     )
+}
+
+/// What to look at where `localhost` has two addresses.
+pub(super) fn localhost_hint(location: &PurgeLocation, from: Option<SocketAddr>) -> &'static str {
+    if location.is_localhost() && from.is_some_and(|from| from.is_ipv6()) {
+        "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
+    } else {
+        ""
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,11 @@ use http::StatusCode;
 
 use crate::base::outcome::{Failure, Outcome, Refusal};
 
+/// Whether a later attempt may succeed.
+pub(super) fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
+}
+
 /// The outcome of `status`, as the answer of nginx's cache-purge module and its forks to a purge by `method` (200, and 404
 /// or 412 for a key that is not cached), or of another server in their place.
 pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
@@ -11,7 +16,7 @@ pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
     let cure = match code {
         200 => return Outcome::Purged,
         404 | 412 => return Outcome::NotCached,
-        408 | 425 | 429 | 500..=599 => return Outcome::Failed(Failure::Status(code)),
+        _ if is_passing(status) => return Outcome::Failed(Failure::Status(code)),
         401 | 407 => "set the credentials of the purge location".to_owned(),
         403 => "`allow` this machine's address in the purge location".to_owned(),
         405 => format!("the purge location requires another method than {method}"),

@@ -29,6 +29,47 @@ mod above {
     }
 }
 
+/// Relations are not columns of the row that the model is made from.
+mod from_rows {
+    pub mod above {
+        use sea_orm::entity::prelude::*;
+
+        #[roan::purge_on(save, delete, url = "/posts/{slug}", when = self.id > 0, from_row)]
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "posts")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            pub slug: String,
+            #[sea_orm(has_many)]
+            pub comments: HasMany<super::below::Entity>,
+        }
+
+        #[roan::hooks]
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    pub mod below {
+        use sea_orm::entity::prelude::*;
+
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "comments")]
+        #[roan::purge_on(save, delete, url = "/comments/{id}", when = self.id > 0, from_row)]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            pub post_id: i64,
+            #[sea_orm(belongs_to, from = "post_id", to = "id")]
+            pub post: BelongsTo<super::above::Entity>,
+        }
+
+        #[roan::hooks]
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+}
+
 mod below {
     use sea_orm::entity::prelude::*;
 
@@ -67,5 +108,5 @@ mod plain {
 
 fn main() {
     let rules = roan::rules();
-    assert_eq!(rules.len(), 3);
+    assert_eq!(rules.len(), 5);
 }

@@ -1,11 +1,12 @@
 //! Which rows a statement is about to change.
 
-use sea_orm::sea_query::Values;
+use sea_orm::sea_query::{Query, UpdateStatement, Value, Values};
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryTrait, Statement, StatementBuilder,
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable, PrimaryKeyToColumn,
+    QuerySelect, QueryTrait, Select, Statement, StatementBuilder,
 };
 
-use super::super::rows::{begin_writing, locked};
+use super::super::rows::{begin_writing, key_of, locked};
 
 /// The rows that a statement is about to change, locked as it will lock them.
 ///
@@ -13,6 +14,64 @@ use super::super::rows::{begin_writing, locked};
 /// that of one for `all` rows.
 pub(super) async fn affected<E, C>(
     db: &C,
+    statement: &impl StatementBuilder,
+    all: &impl StatementBuilder,
+) -> Result<Vec<E::Model>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    select_affected(db, E::find(), statement, all).await
+}
+
+/// The keys that those rows will have. The database returns no rows, so it is asked beforehand what the statement
+/// makes of them.
+pub(super) async fn keys_after<E, C>(
+    db: &C,
+    statement: &UpdateStatement,
+    all: &UpdateStatement,
+) -> Result<Vec<Vec<Value>>, DbErr>
+where
+    E: EntityTrait,
+    C: ConnectionTrait,
+{
+    let mut select = E::find().select_only();
+    for column in E::Column::iter() {
+        let is_key = E::PrimaryKey::iter().any(|key| key.into_column().as_str() == column.as_str());
+        let values = statement.get_values();
+        let at = values
+            .iter()
+            .position(|(name, _)| name.inner() == column.as_str());
+        select = match at.filter(|_| is_key) {
+            Some(at) => {
+                let value = (*values[at].1).clone();
+                let sql = db
+                    .get_database_backend()
+                    .build(Query::select().expr(value.clone()))
+                    .sql;
+                // MySQL assigns from left to right: the value would be made from new ones.
+                if values[..at]
+                    .iter()
+                    .any(|(name, _)| sql.contains(&*name.inner()))
+                {
+                    let name = column.as_str();
+                    let told = format!(
+                        "`exec_and_purge` cannot know the new keys: set `{name}`, which is a part of the key, before the columns that its value is made of"
+                    );
+                    return Err(DbErr::Custom(told));
+                }
+                select.expr_as(value, column.as_str())
+            }
+            None => select.column(column),
+        };
+    }
+    let rows = select_affected::<E, C>(db, select, statement, all).await?;
+    Ok(rows.iter().map(key_of).collect())
+}
+
+async fn select_affected<E, C>(
+    db: &C,
+    select: Select<E>,
     statement: &impl StatementBuilder,
     all: &impl StatementBuilder,
 ) -> Result<Vec<E::Model>, DbErr>
@@ -29,8 +88,9 @@ where
     };
     let before = all.values.map_or(0, |values| values.0.len());
     let values = statement.values.map_or_else(Vec::new, |values| values.0);
-    let of_conditions = values.into_iter().skip(before).collect();
-    let select = backend.build(&locked(E::find(), db).into_query());
+    let select = backend.build(&locked(select, db).into_query());
+    let mut of_select = select.values.map_or_else(Vec::new, |values| values.0);
+    of_select.extend(values.into_iter().skip(before));
     // What locks the rows comes last.
     let locks = [" FOR UPDATE", " FOR NO KEY UPDATE"];
     let mut locked = locks.iter().filter_map(|lock| {
@@ -42,7 +102,7 @@ where
     let sql = format!("{select}{conditions}{lock}");
     let select = Statement {
         sql,
-        values: Some(Values(of_conditions)),
+        values: Some(Values(of_select)),
         db_backend: backend,
     };
     let rows = db.query_all_raw(select).await?;

@@ -14,12 +14,13 @@ use sea_orm::{
     ValidatedDeleteOne, ValidatedUpdateOne,
 };
 
-use self::affected::affected;
+use self::affected::{affected, keys_after};
 use self::inserted::insert;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
 use super::rows::{EntityOf, ModelOf, by_keys, key_of};
 use super::write::{is_durable, send, write};
+use crate::base::target::Target;
 use crate::hooks;
 
 /// Runs a statement of an entity, and purges what shows its rows: `exec_and_purge` in place of `exec`,
@@ -65,7 +66,8 @@ pub trait PurgeExt: sealed::Sealed + Sized {
     /// # Errors
     ///
     /// When the database refuses the statement, or the row of the outbox; nothing is written then.
-    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known.
+    /// On MySQL, which returns no rows, also when the keys of new rows cannot be known: for an update, because a key is
+    /// made of a column that is set before it.
     fn exec_and_purge<C>(self, db: &C) -> impl Future<Output = Result<Self::Rows, DbErr>> + Send
     where
         C: TransactionTrait + Send;
@@ -187,8 +189,9 @@ where
         let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
             self.exec_with_returning(&tx).await?
         } else {
+            let statement = self.as_query();
+            let keys = keys_after::<E, _>(&tx, statement, &of_all::<E>(statement)).await?;
             self.exec(&tx).await?;
-            let keys = old.iter().map(key_of).collect();
             by_keys::<E, _>(&tx, keys).await?
         };
         commit::<C, _>(tx, paired(&old, &new)).await?;
@@ -226,15 +229,26 @@ macro_rules! delete {
                 C: TransactionTrait + Send,
             {
                 let tx = begin(db).await?;
-                let models = if tx.support_returning() {
+                let (returns, follows) = (tx.support_returning(), E::Model::FOLLOWS_RELATIONS);
+                let mut rows = Vec::new();
+                if follows || !returns {
+                    let all = E::delete_many();
+                    rows = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
+                }
+                // The database may delete those rows, too.
+                let related = if follows {
+                    of_related(&tx, &rows.iter().map(Change::Deleted).collect::<Vec<_>>()).await?
+                } else {
+                    Vec::new()
+                };
+                let models = if returns {
                     self.exec_with_returning(&tx).await?
                 } else {
-                    let all = E::delete_many();
-                    let rows = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
                     self.exec(&tx).await?;
                     $from(rows)
                 };
-                commit::<C, _>(tx, models.iter().map(Change::Deleted).collect()).await?;
+                let changes = models.iter().map(Change::Deleted).collect();
+                commit_with::<C, _>(tx, changes, related).await?;
                 Ok(models)
             }
         }
@@ -280,15 +294,20 @@ where
     if statement.get_values().is_empty() {
         return Ok(Vec::new());
     }
+    affected::<E, _>(tx, statement, &of_all::<E>(statement)).await
+}
+
+/// The update without its conditions.
+fn of_all<E: EntityTrait>(statement: &UpdateStatement) -> UpdateStatement {
     let mut all = UpdateStatement::new();
     all.table(E::default().table_ref());
     for (column, value) in statement.get_values() {
         all.value(column.clone(), (**value).clone());
     }
-    affected::<E, _>(tx, statement, &all).await
+    all
 }
 
-/// Pairs the rows by their keys. One whose key has changed has no other half.
+/// Pairs the rows by their keys. One whose key has changed has no other half, so any of its fields may have changed.
 fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
     let mut by_key: HashMap<String, &M> = old
         .iter()
@@ -297,15 +316,40 @@ fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
     let mut changes = Vec::with_capacity(new.len());
     for row in new {
         let old = by_key.remove(&format!("{:?}", key_of(row)));
-        changes.push(Change::Updated(old.unwrap_or(row), row));
+        changes.push(match old {
+            Some(old) => Change::Updated(old, row),
+            None => Change::Saved(row),
+        });
     }
-    let gone = by_key.into_values().map(|row| Change::Updated(row, row));
-    changes.extend(gone);
+    changes.extend(by_key.into_values().map(Change::Saved));
     changes
 }
 
-/// Ends the transaction of a statement, with the purges in it or after it.
+async fn of_related<C, M>(tx: &C, changes: &[Change<'_, M>]) -> Result<Vec<Target>, DbErr>
+where
+    C: ConnectionTrait,
+    M: Relations,
+{
+    match dispatcher() {
+        Some(roan) => related(&roan, changes, tx).await,
+        None => Ok(Vec::new()),
+    }
+}
+
 async fn commit<C, M>(tx: C::Transaction, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
+where
+    C: TransactionTrait,
+    M: Relations,
+{
+    commit_with::<C, M>(tx, changes, Vec::new()).await
+}
+
+/// Ends the transaction of a statement, with the purges in it or after it.
+async fn commit_with<C, M>(
+    tx: C::Transaction,
+    changes: Vec<Change<'_, M>>,
+    mut targets: Vec<Target>,
+) -> Result<(), DbErr>
 where
     C: TransactionTrait,
     M: Relations,
@@ -313,7 +357,7 @@ where
     let Some(roan) = dispatcher() else {
         return tx.commit().await;
     };
-    let mut targets = hooks::recorded(&roan, || {
+    targets.extend(hooks::recorded(&roan, || {
         for change in &changes {
             match *change {
                 Change::Created(new) => hooks::created(new),
@@ -322,7 +366,7 @@ where
                 Change::Deleted(old) => hooks::deleted(old),
             }
         }
-    });
+    }));
     targets.extend(related(&roan, &changes, &tx).await?);
     if is_durable(&roan) {
         write(&roan, &tx, &targets).await?;

@@ -5,6 +5,11 @@ struct Post {
     author_id: i64,
 }
 
+#[purge_on(save, delete, related(entity::Model))]
+struct Author {
+    id: i64,
+}
+
 mod entity {
     use roan::purge_on;
     use sea_orm::entity::prelude::*;

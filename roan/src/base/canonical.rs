@@ -1,0 +1,136 @@
+//! The page behind a spelling: `/posts/a/`, `//posts/a` and `/posts/a?utm_source=x` show what `/posts/a` shows.
+//!
+//! Spellings of one page must not be taken for two pages: a purge of one would leave the other. Two pages that are taken
+//! for one cost only a purge too many.
+
+use std::fmt::Write;
+
+/// Parameters that change no page: those that the nginx configuration of the guide cuts.
+const NOISE: [&str; 3] = ["fbclid", "gclid", "msclkid"];
+
+/// The path in one spelling: without empty segments, with only the unreserved characters of RFC 3986 unencoded.
+pub(crate) fn path(url: &str) -> String {
+    let path = url.split('?').next().unwrap_or_default();
+    let mut canonical = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        canonical.push('/');
+        respell(segment, false, &mut canonical);
+    }
+    if canonical.is_empty() {
+        canonical.push('/');
+    }
+    canonical
+}
+
+/// The parameters of the query in one spelling and order, without those that change no page.
+pub(crate) fn parameters(url: &str) -> Vec<String> {
+    let Some((_, query)) = url.split_once('?') else {
+        return Vec::new();
+    };
+    let respelled = query.split('&').map(|parameter| {
+        let (name, value) = match parameter.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (parameter, None),
+        };
+        let mut canonical = String::with_capacity(parameter.len());
+        respell(name, true, &mut canonical);
+        if let Some(value) = value {
+            canonical.push('=');
+            respell(value, true, &mut canonical);
+        }
+        canonical
+    });
+    let mut parameters: Vec<_> = respelled
+        .filter(|parameter| !parameter.is_empty() && !is_noise(parameter))
+        .collect();
+    parameters.sort_unstable();
+    parameters
+}
+
+fn is_noise(parameter: &str) -> bool {
+    let name = parameter.split('=').next().unwrap_or_default();
+    let is_utm = name
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("utm_"));
+    is_utm || NOISE.iter().any(|noise| name.eq_ignore_ascii_case(noise))
+}
+
+fn respell(text: &str, in_query: bool, out: &mut String) {
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
+    let mut rest = text.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let mut byte = *byte;
+        if byte == b'%'
+            && let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1)))
+        {
+            byte = u8::try_from(high * 16 + low).unwrap_or(byte);
+            rest = &after[2..];
+        }
+        // Some encoders write a plus for a space, others leave a plus as it is.
+        if byte == b'+' && in_query {
+            byte = b' ';
+        }
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a text does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::spelling::Spellings;
+    use crate::base::target::Target;
+
+    #[test]
+    fn spellings_of_one_page_have_one_path() {
+        for (spelling, page) in [
+            ("/", "/"),
+            ("//", "/"),
+            ("/posts/a/", "/posts/a"),
+            ("//posts//a", "/posts/a"),
+            ("/posts/a?utm_source=x", "/posts/a"),
+            ("/wiki/C++", "/wiki/C%2B%2B"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/%61", "/a"),
+            ("/a%2Fb", "/a%2Fb"),
+            ("/100%25", "/100%25"),
+        ] {
+            assert_eq!(path(spelling), page, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn parameters_have_one_spelling_and_order() {
+        assert_eq!(parameters("/a?b=2&a=x+y"), ["a=x%20y", "b=2"]);
+        assert_eq!(parameters("/a?a=x%20y&b=%32"), ["a=x%20y", "b=2"]);
+        let noise = "/a?utm_x=1&UTM_y&fbclid=2&GCLID=3&&msclkid";
+        assert!(parameters(noise).is_empty());
+        assert_eq!(parameters("/a?q=%2B"), parameters("/a?q=+"));
+        assert_eq!(parameters("/a?q"), ["q"]);
+        assert_eq!(parameters("/a?q=%26x"), ["q=%26x"]);
+    }
+
+    proptest! {
+        #[test]
+        fn each_spelling_that_roan_knows_is_of_the_same_page(value in "[ -~\u{a0}-\u{17f}]{1,12}") {
+            use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+            const UNRESERVED: &AsciiSet =
+                &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+            let value = utf8_percent_encode(&value, UNRESERVED);
+            let url = format!("/a/x{value}?q=x{value}");
+            for spelling in Spellings::Common.others(&url) {
+                prop_assert_eq!(path(&spelling), path(&url));
+                prop_assert_eq!(parameters(&spelling), parameters(&url));
+            }
+            prop_assert_eq!(path(&path(&url)), path(&url));
+            prop_assert!(Target::url(path(&url)).is_ok());
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! The index: which pages carry a key, and under which URLs each page has been asked for.
+//!
+//! It may never be behind the caches: a URL that a cache may have is in here, or its purge is on its way.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use slab::Slab;
+
+use crate::base::canonical;
+use crate::base::target::{Target, TargetKind, TargetRef};
+
+/// The bounds of what is remembered.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// URLs in all. Beyond it the one that was not rendered for the longest time is purged and forgotten.
+    pub(crate) pages: usize,
+    /// URLs with the same path.
+    pub(crate) spellings: usize,
+    /// Keys of one URL.
+    pub(crate) keys: usize,
+    /// URLs with the same key: more are reported.
+    pub(crate) pages_of_a_key: usize,
+}
+
+/// Why a page cannot be learned, so that no cache may store it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Full {
+    Spellings(usize),
+    Keys(usize),
+    /// The purge of an older page cannot be queued.
+    Queue,
+}
+
+/// A URL as it was asked for, and the page that it shows.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The bytes of the request.
+    pub(super) url: Target,
+    /// The path in one spelling.
+    pub(super) place: Target,
+    parameters: Box<[String]>,
+}
+
+impl Asked {
+    pub(super) fn new(url: Target) -> Self {
+        let place = place(&url);
+        let parameters = canonical::parameters(url.as_str()).into();
+        Self {
+            url,
+            place,
+            parameters,
+        }
+    }
+}
+
+/// What all spellings of a URL have in common.
+fn place(url: &Target) -> Target {
+    let path = canonical::path(url.as_str());
+    // A key of maps, which is not sent.
+    let place = TargetRef::new(TargetKind::Url, &path, 0).to_target();
+    match url.site() {
+        Some(site) => place.at_site(site),
+        None => place,
+    }
+}
+
+/// A URL that a cache may have.
+#[derive(Debug)]
+struct Page {
+    url: Target,
+    place: Target,
+    parameters: Box<[String]>,
+    keys: Vec<Target>,
+    /// The number of its last render.
+    rendered: u64,
+    /// Whether it was purged since.
+    purged: bool,
+}
+
+/// The pages that carry one key.
+#[derive(Debug, Default)]
+struct Carriers {
+    pages: HashSet<usize>,
+    told: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Index {
+    limits: Limits,
+    pages: Slab<Page>,
+    by_url: HashMap<Target, usize>,
+    by_place: HashMap<Target, Vec<usize>>,
+    by_key: HashMap<Target, Carriers>,
+    by_age: BTreeMap<u64, usize>,
+    renders: u64,
+}
+
+impl Index {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            pages: Slab::new(),
+            by_url: HashMap::new(),
+            by_place: HashMap::new(),
+            by_key: HashMap::new(),
+            by_age: BTreeMap::new(),
+            renders: 0,
+        }
+    }
+
+    /// Notes that a cache may store this page from now on. `purge` queues the purge of a page that is forgotten for it, and
+    /// says whether it could. Returns a key that is on too many pages now.
+    pub(super) fn learn(
+        &mut self,
+        asked: &Asked,
+        keys: &[Target],
+        mut purge: impl FnMut(&Target) -> bool,
+    ) -> Result<Option<Target>, Full> {
+        let id = match self.by_url.get(&asked.url) {
+            Some(id) => *id,
+            None => self.make_room(asked, &mut purge)?,
+        };
+        let page = &mut self.pages[id];
+        // Other copies, at other nodes, may still carry what this page carried before.
+        let former = if page.purged {
+            std::mem::take(&mut page.keys)
+        } else {
+            Vec::new()
+        };
+        let added: Vec<_> = match page.keys == keys {
+            // The usual case, and cheap for a page with many keys.
+            true => Vec::new(),
+            false => {
+                let new = keys.iter().filter(|key| !page.keys.contains(key));
+                new.cloned().collect()
+            }
+        };
+        if page.keys.len() + added.len() > self.limits.keys {
+            page.keys.extend(former);
+            return Err(Full::Keys(self.limits.keys));
+        }
+        page.keys.extend(added.iter().cloned());
+        page.purged = false;
+        self.by_age.remove(&page.rendered);
+        self.renders += 1;
+        page.rendered = self.renders;
+        self.by_age.insert(self.renders, id);
+        let mut too_often = None;
+        for key in added {
+            let carriers = self.by_key.entry(key.clone()).or_default();
+            carriers.pages.insert(id);
+            if carriers.pages.len() > self.limits.pages_of_a_key && !carriers.told {
+                carriers.told = true;
+                too_often = Some(key);
+            }
+        }
+        for key in former {
+            if !self.pages[id].keys.contains(&key) {
+                self.drop_key(&key, id);
+            }
+        }
+        Ok(too_often)
+    }
+
+    fn make_room(
+        &mut self,
+        asked: &Asked,
+        purge: &mut dyn FnMut(&Target) -> bool,
+    ) -> Result<usize, Full> {
+        let spellings = self.by_place.get(&asked.place).map_or(&[][..], |ids| ids);
+        if spellings.len() >= self.limits.spellings {
+            // No cache has what was purged and not rendered again, so it may be forgotten.
+            let gone = spellings.iter().find(|id| self.pages[**id].purged);
+            let gone = *gone.ok_or(Full::Spellings(self.limits.spellings))?;
+            self.forget(gone);
+        }
+        while self.pages.len() >= self.limits.pages {
+            let Some((_, oldest)) = self.by_age.first_key_value() else {
+                break;
+            };
+            let oldest = *oldest;
+            let page = &self.pages[oldest];
+            if !page.purged && !purge(&page.url) {
+                return Err(Full::Queue);
+            }
+            self.forget(oldest);
+        }
+        self.renders += 1;
+        let id = self.pages.insert(Page {
+            url: asked.url.clone(),
+            place: asked.place.clone(),
+            parameters: asked.parameters.clone(),
+            keys: Vec::new(),
+            rendered: self.renders,
+            purged: true,
+        });
+        self.by_age.insert(self.renders, id);
+        self.by_url.insert(asked.url.clone(), id);
+        self.by_place
+            .entry(asked.place.clone())
+            .or_default()
+            .push(id);
+        Ok(id)
+    }
+
+    fn forget(&mut self, id: usize) {
+        let page = self.pages.remove(id);
+        self.by_url.remove(&page.url);
+        self.by_age.remove(&page.rendered);
+        if let Some(spellings) = self.by_place.get_mut(&page.place) {
+            spellings.retain(|other| *other != id);
+            if spellings.is_empty() {
+                self.by_place.remove(&page.place);
+            }
+        }
+        for key in &page.keys {
+            self.drop_key(key, id);
+        }
+    }
+
+    fn drop_key(&mut self, key: &Target, id: usize) {
+        if let Some(carriers) = self.by_key.get_mut(key) {
+            carriers.pages.remove(&id);
+            if carriers.pages.is_empty() {
+                self.by_key.remove(key);
+            }
+        }
+    }
+
+    /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
+    pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
+        let ids = self.by_place.get(&asked.place).cloned().unwrap_or_default();
+        let has_all = |page: &Page| {
+            let mut wanted = asked.parameters.iter();
+            wanted.all(|parameter| page.parameters.contains(parameter))
+        };
+        ids.into_iter()
+            .filter_map(|id| {
+                let page = &mut self.pages[id];
+                has_all(page).then(|| {
+                    page.purged = true;
+                    page.url.clone()
+                })
+            })
+            .collect()
+    }
+
+    /// The URLs that carry a key. They are purged.
+    pub(super) fn purge_key(&mut self, key: &Target) -> Vec<Target> {
+        let carriers = self.by_key.get(key);
+        let ids = carriers.map_or_else(Vec::new, |carriers| {
+            carriers.pages.iter().copied().collect()
+        });
+        ids.into_iter()
+            .map(|id| {
+                let page = &mut self.pages[id];
+                page.purged = true;
+                page.url.clone()
+            })
+            .collect()
+    }
+
+    pub(super) fn of_key(&self, key: &Target) -> Vec<Target> {
+        let pages = self.by_key.get(key).map(|carriers| &carriers.pages);
+        let urls = pages
+            .into_iter()
+            .flatten()
+            .map(|id| self.pages[*id].url.clone());
+        urls.collect()
+    }
+
+    /// The keys of a page under all of its URLs.
+    pub(super) fn keys_of(&self, asked: &Asked) -> Vec<Target> {
+        let ids = self.by_place.get(&asked.place).into_iter().flatten();
+        let keys = ids.flat_map(|id| self.pages[*id].keys.iter().cloned());
+        let mut keys: Vec<_> = keys.collect::<HashSet<_>>().into_iter().collect();
+        keys.sort_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
+        keys
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pages.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(pages: usize, spellings: usize) -> Index {
+        Index::new(Limits {
+            pages,
+            spellings,
+            keys: 3,
+            pages_of_a_key: 2,
+        })
+    }
+
+    fn asked(url: &str) -> Asked {
+        Asked::new(Target::url(url).unwrap())
+    }
+
+    fn tags(names: &[&str]) -> Vec<Target> {
+        names
+            .iter()
+            .map(|name| Target::tag(name).unwrap())
+            .collect()
+    }
+
+    fn learn(index: &mut Index, url: &str, names: &[&str]) {
+        learn_with(index, url, names).unwrap();
+    }
+
+    fn learn_with(index: &mut Index, url: &str, names: &[&str]) -> Result<Option<Target>, Full> {
+        index.learn(&asked(url), &tags(names), |_| {
+            panic!("nothing is forgotten")
+        })
+    }
+
+    fn shown(targets: &[Target]) -> Vec<String> {
+        let mut shown: Vec<_> = targets.iter().map(ToString::to_string).collect();
+        shown.sort();
+        shown
+    }
+
+    /// Nothing is left of a page that was forgotten.
+    fn assert_consistent(index: &Index) {
+        let count = index.pages.len();
+        assert_eq!(index.by_url.len(), count);
+        assert_eq!(index.by_age.len(), count);
+        assert_eq!(index.by_place.values().map(Vec::len).sum::<usize>(), count);
+        let carried: usize = index.pages.iter().map(|(_, page)| page.keys.len()).sum();
+        let carriers = index.by_key.values().map(|carriers| carriers.pages.len());
+        assert_eq!(carriers.sum::<usize>(), carried);
+        assert!(
+            index
+                .by_key
+                .values()
+                .all(|carriers| !carriers.pages.is_empty())
+        );
+    }
+
+    #[test]
+    fn a_key_finds_the_pages_that_carry_it() {
+        let mut index = index(10, 10);
+        learn(&mut index, "/a", &["x", "y"]);
+        learn(&mut index, "/b", &["y"]);
+        assert_eq!(shown(&index.of_key(&tags(&["y"])[0])), ["/a", "/b"]);
+        assert_eq!(shown(&index.purge_key(&tags(&["x"])[0])), ["/a"]);
+        assert!(index.purge_key(&tags(&["z"])[0]).is_empty());
+        assert_eq!(shown(&index.keys_of(&asked("/a/"))), ["tag x", "tag y"]);
+        assert_consistent(&index);
+    }
+
+    #[test]
+    fn a_url_finds_the_spellings_that_were_asked_for() {
+        let mut index = index(10, 10);
+        for url in ["/a", "/a/", "//a?utm_source=x", "/a?q=1&p=2", "/a?q=2"] {
+            learn(&mut index, url, &[]);
+        }
+        learn(&mut index, "/b", &[]);
+        assert_eq!(index.purge_spellings(&asked("/a")).len(), 5);
+        assert_eq!(
+            shown(&index.purge_spellings(&asked("/a?q=1"))),
+            ["/a?q=1&p=2"]
+        );
+        assert!(index.purge_spellings(&asked("/c")).is_empty());
+    }
+
+    #[test]
+    fn a_page_keeps_what_its_former_copies_carry_until_it_is_purged() {
+        let mut index = index(10, 10);
+        learn(&mut index, "/a", &["x"]);
+        learn(&mut index, "/a", &["y"]);
+        assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
+        index.purge_spellings(&asked("/a"));
+        learn(&mut index, "/a", &["y"]);
+        assert!(index.of_key(&tags(&["x"])[0]).is_empty());
+        assert_eq!(shown(&index.of_key(&tags(&["y"])[0])), ["/a"]);
+        assert_consistent(&index);
+    }
+
+    #[test]
+    fn beyond_the_limit_the_oldest_is_purged_and_then_forgotten() {
+        let mut index = index(2, 10);
+        learn(&mut index, "/a", &["x"]);
+        learn(&mut index, "/b", &["x"]);
+        learn(&mut index, "/a", &["x"]);
+        let mut purged = Vec::new();
+        let learned = index.learn(&asked("/c"), &[], |url| {
+            purged.push(url.clone());
+            true
+        });
+        assert_eq!((learned, shown(&purged)), (Ok(None), vec!["/b".to_owned()]));
+        assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
+        assert_consistent(&index);
+        // A purge that cannot be queued leaves the page where it is.
+        let refused = index.learn(&asked("/d"), &[], |_| false);
+        assert_eq!(refused, Err(Full::Queue));
+        assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
+        assert_eq!(index.len(), 2);
+        assert_consistent(&index);
+    }
+
+    #[test]
+    fn a_flood_of_spellings_is_not_learned_and_a_purge_makes_room() {
+        let mut index = index(100, 2);
+        learn(&mut index, "/a", &[]);
+        learn(&mut index, "/a?x=1", &[]);
+        assert_eq!(
+            learn_with(&mut index, "/a?x=2", &[]),
+            Err(Full::Spellings(2))
+        );
+        learn(&mut index, "/a?x=1", &[]);
+        index.purge_spellings(&asked("/a"));
+        learn(&mut index, "/a", &[]);
+        learn(&mut index, "/a?x=2", &[]);
+        assert_eq!(
+            learn_with(&mut index, "/a?x=1", &[]),
+            Err(Full::Spellings(2))
+        );
+        assert_consistent(&index);
+    }
+
+    #[test]
+    fn a_key_on_too_many_pages_is_told_once() {
+        let mut index = index(10, 10);
+        learn(&mut index, "/1", &["x"]);
+        learn(&mut index, "/2", &["x"]);
+        assert_eq!(
+            learn_with(&mut index, "/3", &["x"]),
+            Ok(Some(tags(&["x"])[0].clone()))
+        );
+        assert_eq!(learn_with(&mut index, "/4", &["x"]), Ok(None));
+    }
+
+    #[test]
+    fn a_page_with_too_many_keys_is_not_learned() {
+        let mut index = index(10, 10);
+        learn(&mut index, "/a", &["1", "2", "3"]);
+        assert_eq!(learn_with(&mut index, "/a", &["4"]), Err(Full::Keys(3)));
+        let many = learn_with(&mut index, "/b", &["1", "2", "3", "4"]);
+        assert_eq!(many, Err(Full::Keys(3)));
+        assert_eq!(shown(&index.of_key(&tags(&["1"])[0])), ["/a"]);
+        assert_consistent(&index);
+    }
+}

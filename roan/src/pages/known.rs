@@ -1,0 +1,234 @@
+//! The pages of a dispatcher: what is being rendered, what was purged meanwhile, and what caches may have.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::fence::{Fence, Start};
+use super::index::{Asked, Full, Index, Limits};
+use super::sites::Hosts;
+use crate::base::target::{Target, TargetError, TargetKind};
+
+/// Shared by the layer, which renders, and the dispatcher, which purges.
+pub(crate) struct Pages {
+    pub(crate) hosts: Hosts,
+    state: Mutex<State>,
+    /// Whether a service was wrapped in the layer.
+    pub(crate) attached: AtomicBool,
+}
+
+struct State {
+    fence: Fence<Target>,
+    index: Index,
+}
+
+/// Why a page must not enter a cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// It or one of its keys was purged after its render began.
+    Purged,
+    Full(Full),
+}
+
+impl Pages {
+    pub(crate) fn new(hosts: Hosts, limits: Limits) -> Self {
+        Self {
+            hosts,
+            state: Mutex::new(State {
+                fence: Fence::default(),
+                index: Index::new(limits),
+            }),
+            attached: AtomicBool::new(false),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Code under the lock does not panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a render. Call it before the request reaches the app. It ends with the drop.
+    pub(crate) fn begin(self: &Arc<Self>) -> Render {
+        Render {
+            start: self.lock().fence.begin(),
+            pages: Arc::clone(self),
+        }
+    }
+
+    /// Keeps out the renders that are under way of what is purged from now on, and returns the URLs that show it, as far
+    /// as they were asked for: the spellings of a URL, or the pages that carry a tag. Call it before the purge is sent.
+    pub(crate) fn purge(&self, target: &Target) -> Vec<Target> {
+        let target = self.hosts.canonical(target);
+        let mut state = self.lock();
+        match target.kind() {
+            TargetKind::Url => {
+                let asked = Asked::new(target.into_owned());
+                state.fence.purge(&asked.place);
+                state.index.purge_spellings(&asked)
+            }
+            TargetKind::Tag => {
+                state.fence.purge(&target);
+                state.index.purge_key(&target)
+            }
+        }
+    }
+
+    /// Keeps out the renders that are under way of what is sent to one node again.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn purge_again(&self, target: &Target) {
+        let target = self.hosts.canonical(target);
+        let target = target.into_owned();
+        let key = match target.kind() {
+            TargetKind::Url => Asked::new(target).place,
+            TargetKind::Tag => target,
+        };
+        self.lock().fence.purge(&key);
+    }
+
+    /// The page of a URL that was asked for at a site.
+    ///
+    /// # Errors
+    ///
+    /// If it is a URL that cannot be purged.
+    pub(crate) fn asked(url: &str, site: Option<&str>) -> Result<Asked, TargetError> {
+        let url = Target::url(url)?;
+        Ok(Asked::new(match site {
+            Some(site) => url.at_site(site),
+            None => url,
+        }))
+    }
+
+    /// The URLs that carry a tag.
+    pub(crate) fn of_tag(&self, tag: &Target) -> Vec<Target> {
+        self.lock().index.of_key(&self.hosts.canonical(tag))
+    }
+
+    /// The tags of a page, under whatever spelling it carries them.
+    pub(crate) fn tags_of(&self, url: &Target) -> Vec<Target> {
+        let url = self.hosts.canonical(url).into_owned();
+        self.lock().index.keys_of(&Asked::new(url))
+    }
+
+    /// The number of URLs in the index.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().index.len()
+    }
+
+    pub(crate) fn is_attached(&self) -> bool {
+        self.attached.load(Ordering::Relaxed)
+    }
+}
+
+/// A page that is being rendered.
+pub(crate) struct Render {
+    pages: Arc<Pages>,
+    start: Start,
+}
+
+impl Render {
+    /// Notes that caches may store the page from now on, with these keys. `purge` queues the purge of a page that is
+    /// forgotten for it. Returns a key that is on too many pages now.
+    ///
+    /// It waits until what is noted would survive the program, as far as that is wanted. (Nothing waits yet: the index is
+    /// in memory.) The fence is asked after that, so that nothing can be purged between the two.
+    ///
+    /// # Errors
+    ///
+    /// Why no cache may store the page.
+    #[expect(
+        clippy::unused_async,
+        reason = "an index in a database is waited for here"
+    )]
+    pub(crate) async fn release(
+        &self,
+        asked: &Asked,
+        keys: &[Target],
+        purge: impl FnMut(&Target) -> bool,
+    ) -> Result<Option<Target>, Held> {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| self.pages.hosts.canonical(key).into_owned())
+            .collect();
+        let mut state = self.pages.lock();
+        let all = keys.iter().chain([&asked.place]);
+        if !state.fence.lets_pass(self.start, all) {
+            return Err(Held::Purged);
+        }
+        state.index.learn(asked, &keys, purge).map_err(Held::Full)
+    }
+}
+
+impl Drop for Render {
+    fn drop(&mut self) {
+        self.pages.lock().fence.end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pages() -> Arc<Pages> {
+        let default = "www.example.org".parse().unwrap();
+        let shop = ("shop".to_owned(), "shop.example.org".parse().unwrap());
+        let hosts = Hosts::new(Some(&default), [(&shop.0, &shop.1)].into_iter());
+        let limits = Limits {
+            pages: 100,
+            spellings: 10,
+            keys: 10,
+            pages_of_a_key: 10,
+        };
+        Arc::new(Pages::new(hosts, limits))
+    }
+
+    fn url(text: &str) -> Target {
+        Target::url(text).unwrap()
+    }
+
+    fn tag(text: &str) -> Target {
+        Target::tag(text).unwrap()
+    }
+
+    async fn release(render: &Render, url: &str, keys: &[Target]) -> Result<(), Held> {
+        let asked = Pages::asked(url, None).unwrap();
+        render.release(&asked, keys, |_| true).await.map(|_| ())
+    }
+
+    #[tokio::test]
+    async fn a_page_that_was_purged_while_it_was_rendered_is_not_learned() {
+        let pages = pages();
+        for purge in [url("/a"), tag("x"), url("/a?q=1")] {
+            let before = pages.begin();
+            assert!(pages.purge(&purge).is_empty());
+            let after = pages.begin();
+            let spelling = "//a/?q=1";
+            let held = release(&before, spelling, &[tag("x")]).await;
+            assert_eq!(held, Err(Held::Purged), "{purge}");
+            assert_eq!(pages.of_tag(&tag("x")), []);
+            assert_eq!(release(&before, "/b", &[tag("y")]).await, Ok(()));
+            assert_eq!(release(&after, spelling, &[tag("x")]).await, Ok(()));
+            assert_eq!(pages.purge(&purge), [url(spelling)], "{purge}");
+            drop((before, after));
+            pages.lock().index = Index::new(Limits {
+                pages: 100,
+                spellings: 10,
+                keys: 10,
+                pages_of_a_key: 10,
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_tag_reaches_the_pages_of_every_site() {
+        let pages = pages();
+        let render = pages.begin();
+        let asked = Pages::asked("/a", Some("shop")).unwrap();
+        let released = render.release(&asked, &[tag("x")], |_| true).await;
+        assert_eq!(released, Ok(None));
+        assert_eq!(pages.purge(&tag("x")), [url("/a").at_site("shop")]);
+        assert!(pages.purge(&url("/a")).is_empty());
+        assert_eq!(
+            pages.purge(&url("/a").at_site("shop")),
+            [url("/a").at_site("shop")]
+        );
+    }
+}

@@ -1,0 +1,160 @@
+//! What becomes of an answer: shared with every visitor, or not.
+
+use std::sync::Arc;
+
+use http::header::SET_COOKIE;
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http_body::Body;
+
+use super::headers::{forbids_sharing, join_vary, says_lifetime};
+use super::page::Notes;
+use super::reason::Reason;
+use super::visit::Visit;
+use super::{CachePolicy, WebLayer};
+use crate::base::log::loudly;
+use crate::base::target::{Target, TargetRef};
+use crate::pages::{Asked, Pages, Sharing};
+
+/// An answer that may be shared, unless it was purged while it was rendered.
+struct Sharable {
+    asked: Asked,
+    tags: Vec<Target>,
+    lines: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl WebLayer {
+    /// Writes into the head of the answer what caches may do with it.
+    pub(super) async fn finish<B: Body>(
+        &self,
+        visit: Visit,
+        mut notes: Notes,
+        response: &mut Response<B>,
+    ) {
+        let explicit = notes.policy.take();
+        let explicit = explicit.or_else(|| response.extensions().get::<CachePolicy>().copied());
+        let by_default = self
+            .settings()
+            .policy
+            .filter(|_| is_plain(response.status()) && !says_lifetime(response.headers()));
+        let policy = explicit.or(by_default);
+        let wanted = policy.is_some_and(|policy| policy.lifetime().is_some());
+        let judged = match self.judge(&visit, notes, policy, response) {
+            Ok(sharable) => self.release(&visit, sharable).await,
+            Err(reason) => Err(reason),
+        };
+        match judged {
+            Ok(sharable) => self.share(sharable, policy, response),
+            Err(reason) => {
+                if let (Reason::Policy, Some(policy)) = (&reason, &policy) {
+                    self.headers().share(response.headers_mut(), policy);
+                }
+                self.headers().hold(response.headers_mut());
+                self.told().tell(visit.path(), &reason, wanted);
+            }
+        }
+        join_vary(response.headers_mut());
+    }
+
+    fn share<B>(
+        &self,
+        sharable: Sharable,
+        policy: Option<CachePolicy>,
+        response: &mut Response<B>,
+    ) {
+        let Sharable { tags, lines, .. } = sharable;
+        let headers = response.headers_mut();
+        if let Some(policy) = &policy {
+            self.headers().share(headers, policy);
+        }
+        for (name, line) in lines {
+            headers.append(name, line);
+        }
+        if self.headers().in_program {
+            let hosts = &self.pages().hosts;
+            let host = |tag: &Target| hosts.host(tag.site()).unwrap_or_default().to_owned();
+            let tags: Arc<[_]> = tags.into_iter().map(|tag| (host(&tag), tag)).collect();
+            let lifetime = policy.as_ref().and_then(CachePolicy::lifetime);
+            response.extensions_mut().insert(Sharing { lifetime, tags });
+        }
+    }
+
+    /// What the answer carries, or why it is not for all visitors.
+    fn judge<B: Body>(
+        &self,
+        visit: &Visit,
+        notes: Notes,
+        policy: Option<CachePolicy>,
+        response: &Response<B>,
+    ) -> Result<Sharable, Reason> {
+        let headers = response.headers();
+        let is_refused = match policy {
+            Some(policy) => policy.lifetime().is_none(),
+            None => forbids_sharing(headers),
+        };
+        if is_refused {
+            return Err(Reason::Policy);
+        }
+        if headers.contains_key(SET_COOKIE) {
+            return Err(Reason::SetCookie);
+        }
+        if let Some(private) = &visit.private {
+            return Err(private.clone());
+        }
+        let status = response.status();
+        if policy.is_some() && !may_be_shared(status) {
+            return Err(Reason::Status(status.as_u16()));
+        }
+        if let Some(mistake) = notes.mistake {
+            return Err(Reason::Tag(mistake));
+        }
+        // A file that says itself how long it is kept does not show rows.
+        let is_file = policy.is_none() && notes.tags.is_empty() && says_lifetime(headers);
+        if !notes.complete && !is_file && is_streamed(response.body()) {
+            return Err(Reason::Streamed);
+        }
+        let host = visit.host.as_deref().ok_or(Reason::NoHost)?;
+        let unknown = || Reason::UnknownHost(host.to_owned());
+        let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
+        let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
+
+        let mut tags: Vec<_> = notes.tags.into_iter().collect();
+        tags.sort_unstable_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
+        let lines = self.headers().tag_lines(&tags).map_err(Reason::TagLines)?;
+        Ok(Sharable { asked, tags, lines })
+    }
+
+    /// Puts the page into the index, so that it may enter a cache.
+    async fn release(&self, visit: &Visit, sharable: Sharable) -> Result<Sharable, Reason> {
+        let Sharable { asked, tags, .. } = &sharable;
+        let purge = |old: &Target| self.engine().lets_in(TargetRef::from(old));
+        let released = visit.render.release(asked, tags, purge).await;
+        let too_often = released.map_err(Reason::Held)?;
+        if let Some(tag) = too_often {
+            loudly(format_args!(
+                "{tag} is on more than {} pages: each of its purges sends a request for each page to a cache without \
+                 tags (`Web::max_pages_of_a_tag`)",
+                self.settings().limits.pages_of_a_key
+            ));
+        }
+        Ok(sharable)
+    }
+}
+
+/// Whether the body is still being made when the head leaves.
+fn is_streamed<B: Body>(body: &B) -> bool {
+    body.size_hint().exact().is_none() && !body.is_end_stream()
+}
+
+/// The statuses that the default policy is for.
+fn is_plain(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 304)
+}
+
+/// The statuses that a handler's policy is for: those that say something about the page, not about the server.
+fn may_be_shared(status: StatusCode) -> bool {
+    is_plain(status)
+        || matches!(
+            status.as_u16(),
+            300 | 301 | 302 | 303 | 307 | 308 | 404 | 405 | 410 | 414 | 501
+        )
+}

@@ -1,0 +1,180 @@
+//! The layer, and the service that it wraps around an app.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::Web;
+use super::headers::Headers;
+use super::page::Page;
+use super::reason::Told;
+use super::visit::Visit;
+use crate::base::target::Target;
+use crate::dispatcher::Engine;
+use crate::pages::{InWebLayer, Pages};
+use crate::purger::Cache;
+
+/// A tower layer that writes into the head of each answer what caches may do with it, and learns which pages carry which
+/// tags. Get it with [`Roan::web`](crate::Roan::web). Clones share what they have learned.
+///
+/// Put it inside the layer of an embedded cache, which answers without it, and inside layers that change the URL of a
+/// request.
+#[derive(Clone)]
+pub struct WebLayer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Arc<Engine>,
+    pages: Arc<Pages>,
+    settings: Web,
+    headers: Headers,
+    told: Told,
+}
+
+impl WebLayer {
+    pub(crate) fn new(
+        engine: Arc<Engine>,
+        pages: Arc<Pages>,
+        settings: Web,
+        headers: ReadHeaders,
+    ) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                engine,
+                pages,
+                settings,
+                headers: headers.0,
+                told: Told::default(),
+            }),
+        }
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(super) fn pages(&self) -> &Arc<Pages> {
+        &self.shared.pages
+    }
+
+    pub(super) fn settings(&self) -> &Web {
+        &self.shared.settings
+    }
+
+    pub(super) fn headers(&self) -> &Headers {
+        &self.shared.headers
+    }
+
+    pub(super) fn told(&self) -> &Told {
+        &self.shared.told
+    }
+
+    /// The URLs that caches may have and that carry a tag, in no order.
+    #[must_use]
+    pub fn pages_of(&self, tag: &Target) -> Vec<Target> {
+        self.pages().of_tag(tag)
+    }
+
+    /// The tags of a page, under whatever spelling of its URL, sorted.
+    #[must_use]
+    pub fn tags_of(&self, url: &Target) -> Vec<Target> {
+        self.pages().tags_of(url)
+    }
+
+    /// The number of URLs that are remembered.
+    #[must_use]
+    pub fn known_urls(&self) -> usize {
+        self.pages().len()
+    }
+}
+
+impl fmt::Debug for WebLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebLayer")
+            .field("settings", self.settings())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the caches of a dispatcher read, before the dispatcher takes them.
+pub(crate) struct ReadHeaders(Headers);
+
+impl ReadHeaders {
+    pub(crate) fn of(caches: &[Cache]) -> Self {
+        Self(Headers::of(caches))
+    }
+}
+
+impl<S> Layer<S> for WebLayer {
+    type Service = WebService<S>;
+
+    fn layer(&self, app: S) -> WebService<S> {
+        self.pages().attached.store(true, Ordering::Relaxed);
+        WebService {
+            app,
+            layer: self.clone(),
+        }
+    }
+}
+
+/// A service inside the [`WebLayer`].
+#[derive(Clone)]
+pub struct WebService<S> {
+    app: S,
+    layer: WebLayer,
+}
+
+impl<S> fmt::Debug for WebService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebService")
+            .field("layer", &self.layer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S, A, B> Service<Request<A>> for WebService<S>
+where
+    S: Service<Request<A>, Response = Response<B>> + Clone,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Body + Send + 'static,
+{
+    type Response = Response<B>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.app.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<A>) -> Self::Future {
+        // The clone that reported readiness serves this request.
+        let next = self.app.clone();
+        let mut app = std::mem::replace(&mut self.app, next);
+        let layer = self.layer.clone();
+        let cookies = &layer.settings().session_cookies;
+        let visit = Visit::of(&request, cookies, || layer.pages().begin());
+        let page = Page::new();
+        request.extensions_mut().insert(page.clone());
+        request.extensions_mut().insert(InWebLayer);
+        let work = page.enter_blocking(|| app.call(request));
+        let work = page.within(work);
+        Box::pin(async move {
+            let mut response = work.await?;
+            let notes = page.end();
+            if let Some(visit) = visit {
+                layer.finish(visit, notes, &mut response).await;
+            }
+            Ok(response)
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! What a handler says about the page that it renders.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hashbrown::HashSet;
+
+use super::CachePolicy;
+use super::tags::Tags;
+use crate::base::log::emit;
+use crate::base::target::{Target, TargetError};
+use crate::base::within::{self, Current, Within};
+use crate::model::Model;
+
+thread_local! {
+    static CURRENT: Current<Mutex<Notes>> = const { within::nothing() };
+}
+
+/// The page that is being rendered. Clones are handles of the same page.
+///
+/// Code below the handler finds it by itself ([`show`] and the other functions). What the handler spawns does not: give it
+/// this handle, which [`page`] returns. It is also an extension of the request.
+///
+/// ```
+/// # use roan::purge_on;
+/// # #[purge_on(save, delete, tag = "post-{0}")]
+/// # struct Post(u32);
+/// # async fn handler() -> Option<()> {
+/// let page = roan::web::page()?;
+/// let work = tokio::spawn(page.clone().enter(async {
+///     roan::web::show(&Post(1)); // finds the page of the handler
+/// }));
+/// page.show(&Post(2));
+/// work.await.ok()
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Page(Arc<Mutex<Notes>>);
+
+/// What was said.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) tags: HashSet<Target>,
+    pub(super) mistake: Option<TargetError>,
+    pub(super) policy: Option<CachePolicy>,
+    pub(super) complete: bool,
+    /// The head of the answer has been sent.
+    ended: bool,
+}
+
+impl Page {
+    pub(super) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Runs `work` as a part of the page, wherever it runs.
+    pub fn enter<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+        self.within(work)
+    }
+
+    pub(super) fn within<F>(&self, work: F) -> Within<Mutex<Notes>, F> {
+        Within::new(&CURRENT, &self.0, work)
+    }
+
+    /// As [`enter`](Self::enter), for code that does not wait.
+    pub fn enter_blocking<T>(&self, work: impl FnOnce() -> T) -> T {
+        within::enter(&CURRENT, &self.0, work)
+    }
+
+    /// As [`show`].
+    pub fn show<M: Model>(&self, row: &M) {
+        self.add(Tags::of_row(row));
+    }
+
+    /// As [`show_all`].
+    pub fn show_all<M: Model>(&self) {
+        self.add(Tags::of_model::<M>());
+    }
+
+    /// As [`tag`].
+    ///
+    /// # Errors
+    ///
+    /// As [`tag`].
+    pub fn tag(&self, tag: &str) -> Result<(), TargetError> {
+        match Target::tag(tag) {
+            Ok(target) => {
+                self.add(Tags {
+                    targets: vec![target],
+                    mistake: None,
+                });
+                Ok(())
+            }
+            Err(error) => {
+                self.add(Tags {
+                    targets: Vec::new(),
+                    mistake: Some(error.clone()),
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// As [`cache`].
+    pub fn cache(&self, policy: CachePolicy) {
+        self.change(|notes| notes.policy = Some(policy));
+    }
+
+    /// As [`complete`].
+    pub fn complete(&self) {
+        self.change(|notes| notes.complete = true);
+    }
+
+    fn add(&self, tags: Tags) {
+        self.change(|notes| {
+            notes.tags.extend(tags.targets);
+            if notes.mistake.is_none() {
+                notes.mistake = tags.mistake;
+            }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Notes)) {
+        let ended = {
+            let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut notes);
+            notes.ended
+        };
+        if ended {
+            emit(|| {
+                tracing::error!(
+                    target: "roan",
+                    "a page was told what it shows after its head was sent: call `show` before the handler returns"
+                );
+            });
+        }
+    }
+
+    /// The end of the page's head: what is said later is too late.
+    pub(super) fn end(&self) -> Notes {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = Notes {
+            ended: true,
+            ..Notes::default()
+        };
+        std::mem::replace(&mut *notes, ended)
+    }
+}
+
+impl std::fmt::Debug for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Page").finish_non_exhaustive()
+    }
+}
+
+/// Returns the page that this code renders. `None` outside of the [web layer](super), and in what a handler has spawned
+/// without [`Page::enter`].
+#[must_use]
+pub fn page() -> Option<Page> {
+    within::current(&CURRENT).map(Page)
+}
+
+fn with_page<T>(function: &str, work: impl FnOnce(&Page) -> T) -> Option<T> {
+    let page = page();
+    if page.is_none() {
+        emit(|| tracing::debug!(target: "roan", "`{function}` outside of a page"));
+    }
+    page.as_ref().map(work)
+}
+
+/// The page shows this row: it carries the tags of the row's rules, so that a write of the row purges the page.
+///
+/// These are the tags with a field, such as `tag = "post-{id}"`, of all rules of the type, whatever their events and
+/// conditions. A tag without a field, such as `tag = "posts"`, is for lists: see [`show_all`]. The page of one row carries
+/// it only if a rule of that tag fires on an event for which no tag with a field is sure to fire.
+///
+/// Call it with the row that was read, before the handler returns. Outside of the [web layer](super) it does nothing.
+///
+/// ```
+/// # use roan::purge_on;
+/// #[purge_on(save, delete, tag = "posts", tag = "post-{id}")]
+/// struct Post { id: i64, title: String }
+///
+/// fn render(post: &Post) -> String {
+///     roan::web::show(post); // the page carries `post-1`
+///     format!("<h1>{}</h1>", post.title)
+/// }
+/// # render(&Post { id: 1, title: String::new() });
+/// ```
+pub fn show<M: Model>(row: &M) {
+    with_page("show", |page| page.show(row));
+}
+
+/// The page lists rows of this type, perhaps none: it carries the tags of its rules without a field, so that a new row
+/// purges the page.
+///
+/// ```
+/// # use roan::purge_on;
+/// #[purge_on(save, delete, tag = "posts", tag = "post-{id}")]
+/// struct Post { id: i64, title: String }
+///
+/// fn render(posts: &[Post]) -> String {
+///     roan::web::show_all::<Post>(); // the page carries `posts`, also when there is no post
+///     posts.iter().map(|post| format!("<li>{}", post.title)).collect()
+/// }
+/// # render(&[]);
+/// ```
+pub fn show_all<M: Model>() {
+    with_page("show_all", Page::show_all::<M>);
+}
+
+/// The page carries this tag, for purges such as `roan.purge(Target::tag("menu")?)`.
+///
+/// # Errors
+///
+/// If it is not a tag: see [`Target::tag`]. The page is then not cached.
+pub fn tag(tag: &str) -> Result<(), TargetError> {
+    match with_page("tag", |page| page.tag(tag)) {
+        Some(result) => result,
+        None => Target::tag(tag).map(|_| ()),
+    }
+}
+
+/// Sets how long caches and browsers may keep the page. The last call counts.
+pub fn cache(policy: CachePolicy) {
+    with_page("cache", |page| page.cache(policy));
+}
+
+/// The handler has read all that the page will show, although its body is a stream. Without this, such a page is not cached:
+/// what is read after the head has left may be older or newer than the purge that the head was checked against.
+pub fn complete() {
+    with_page("complete", Page::complete);
+}
