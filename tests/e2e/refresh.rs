@@ -56,6 +56,8 @@ fn builder(cache: roan::Nginx) -> RoanBuilder {
         .site(HOST)
         .rebound(None)
         .backoff(short, 10 * short)
+        // A refresh that never succeeds fails its test.
+        .max_age(LONG)
 }
 
 /// The final report of a purge.

@@ -27,14 +27,14 @@ pub(super) struct Folder {
     levels: OnceLock<Levels>,
 }
 
-/// What became of the file of a key.
-#[derive(Debug, PartialEq, Eq)]
+/// What became of the file of a key; the later, the worse for a report.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Unlinked {
+    /// There is no file.
+    Missing,
     Yes,
     /// The page is gone, but other variants of it have files whose names cannot be known.
     OneVariant,
-    /// There is no file.
-    Missing,
 }
 
 /// Why a file could not be unlinked.

@@ -170,14 +170,9 @@ impl FilesNode {
         let keys = self.key.keys(site, request.target().as_str());
         let folder = Arc::clone(&self.folder);
         let unlinked = blocking(move || {
-            let mut all = Unlinked::Missing;
-            for key in &keys {
-                let one = folder.unlink(key)?;
-                if one != Unlinked::Missing && all != Unlinked::OneVariant {
-                    all = one;
-                }
-            }
-            Ok(all)
+            keys.iter().try_fold(Unlinked::Missing, |worst, key| {
+                folder.unlink(key).map(|one| worst.max(one))
+            })
         });
         let outcome = match unlinked.await {
             Ok(Unlinked::Yes) => Outcome::Purged,
