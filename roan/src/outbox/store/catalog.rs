@@ -318,8 +318,15 @@ impl Store {
                 )
             }
             Dialect::Sqlite => {
-                let schema = schema.map_or_else(String::new, |schema| format!(", '{schema}'"));
-                format!("SELECT '{name}', name FROM pragma_table_xinfo('{table}'{schema})")
+                let Some(schema) = schema else {
+                    return format!("SELECT '{name}', name FROM pragma_table_xinfo('{table}')");
+                };
+                // To ask for the columns in a schema that is not attached would be an error.
+                format!(
+                    "SELECT '{name}', c.name FROM pragma_table_list AS t \
+                     JOIN pragma_table_xinfo(t.name, t.schema) AS c \
+                     WHERE t.schema = '{schema}' AND t.name = '{table}' COLLATE NOCASE"
+                )
             }
         }
     }
