@@ -293,7 +293,7 @@ fn upserted_alone(site: &Site, word: Word, title: &Title) -> QueryResult<()> {
             let any_key = diesel::dsl::DuplicatedKeys;
             upsert_on!(MysqlConnection, any_key, site, title, |conn, statement| {
                 statement.execute(conn)?;
-                title.saved(conn)?
+                title.saved(conn)?;
             });
         }
         (_, Without) => {
