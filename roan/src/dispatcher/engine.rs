@@ -23,6 +23,8 @@ use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
+#[cfg(feature = "_sql")]
+use crate::pages::Hosts;
 use crate::purger::{Answer, Cache, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -30,7 +32,7 @@ pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
-    known: KnownPages,
+    pub(crate) known: KnownPages,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
     pub(super) sites: Sites,
@@ -103,12 +105,28 @@ impl Engine {
     pub(super) async fn stop_source(&self) {
         if let Some(source) = &self.source {
             source.stop().await;
+            let now = Instant::now();
+            for (target, asked) in source.take_unmarked() {
+                self.accept(&target, asked, now);
+            }
         }
     }
 
     pub(crate) fn command(&self, command: Command) {
         self.commands.push(command);
         self.inbox.wake();
+    }
+
+    /// Takes in a target that left the inbox. If other processes render pages, the relay says to them first that it is
+    /// purged.
+    pub(super) fn accept_direct(&self, target: Target, asked: Instant, now: Instant) {
+        let target = match &self.source {
+            Some(source) if self.known.are_recorded() => source.mark_first(target, asked),
+            _ => Some(target),
+        };
+        if let Some(target) = target {
+            self.accept(&target, asked, now);
+        }
     }
 
     /// Puts a target into the inbox, and says whether there is room for it.
@@ -174,10 +192,18 @@ impl Engine {
         }
     }
 
-    /// Takes in a target that left the inbox, or with a ticket the durable outbox.
-    pub(crate) fn accept(
+    /// Takes in a target that left the inbox.
+    pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+        // First, so that no page that was rendered before enters a cache after its purge.
+        let known = self.known.urls(target, self.cache_without_tags());
+        self.accept_with(target, &known, asked, None, now);
+    }
+
+    /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means.
+    fn accept_with(
         &self,
         target: &Target,
+        known: &[Target],
         asked: Instant,
         ticket: Option<Ticket>,
         now: Instant,
@@ -192,8 +218,6 @@ impl Engine {
             }
             None => {
                 let tickets = ticket.as_slice();
-                // First, so that no page that was rendered before enters a cache after its purge.
-                let known = self.known.urls(target, self.cache_without_tags());
                 self.ask_tier(0, target, asked, false, tickets, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
@@ -207,7 +231,7 @@ impl Engine {
     }
 
     /// The first cache that does not know tags.
-    fn cache_without_tags(&self) -> Option<&str> {
+    pub(crate) fn cache_without_tags(&self) -> Option<&str> {
         let tier = self.tiers.iter().position(|tags| !tags)?;
         let mut nodes = self.nodes.iter();
         nodes
@@ -546,6 +570,37 @@ impl Engine {
 /// What the relay asks, besides [`Engine::accept`].
 #[cfg(feature = "_sql")]
 impl Engine {
+    /// The hosts of the sites.
+    pub(crate) fn hosts(&self) -> Hosts {
+        Hosts::new(self.sites.default.as_ref(), self.sites.named.iter())
+    }
+
+    /// Takes in a target that was marked. The relay finds its pages.
+    pub(crate) fn accept_marked(
+        &self,
+        target: &Target,
+        asked: Instant,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
+        self.known.urls(target, self.cache_without_tags());
+        self.accept_with(target, &[], asked, ticket, now);
+    }
+
+    /// Takes in the URL of a page that a target means.
+    pub(crate) fn accept_page(
+        &self,
+        page: &Target,
+        asked: Instant,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
+        match self.cannot_serve(false, page.site()) {
+            Some(_) => self.accept_with(page, &[], asked, ticket, now),
+            None => self.ask_tier(0, page, asked, false, ticket.as_slice(), now),
+        }
+    }
+
     /// Takes in what one node has not answered yet. `None` if the node does not exist.
     pub(crate) fn accept_at(
         &self,
@@ -556,7 +611,6 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
-        self.known.sent_again(target);
         let ask = Ask {
             target,
             asked,

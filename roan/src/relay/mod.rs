@@ -7,6 +7,7 @@
 mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
+mod pages;
 mod schedule;
 mod source;
 mod versions;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::horizon::Horizon;
+use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
@@ -28,6 +30,7 @@ use crate::outbox::payload;
 use crate::outbox::store::{Store, Watch, Which};
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::outbox::{Outbox, OutboxError};
+use crate::pages::Hosts;
 use crate::triggers::{self, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
@@ -107,6 +110,9 @@ pub(crate) struct Relay {
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
     triggers: Option<TriggerCheck>,
+    hosts: Hosts,
+    /// What pages are still to be found.
+    finding: Option<Finding>,
 }
 
 impl Relay {
@@ -154,6 +160,8 @@ impl Relay {
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
         let knowledge = versions::knowledge(&engine);
         Self {
+            hosts: engine.hosts(),
+            finding: None,
             engine,
             link,
             backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
@@ -204,6 +212,9 @@ impl Relay {
                     failures += 1;
                     self.tell_trouble(&error, failures);
                     self.link.set_trouble(Some(error));
+                    if failures == 1 {
+                        self.send_unmarked();
+                    }
                 }
             }
             if self.link.is_stopping() {
@@ -341,6 +352,8 @@ impl Relay {
             self.hurry_all(now);
         }
         self.back.extend(self.engine.tickets.take_back());
+        self.find_pages(store).await?;
+        self.take_unmarked(store).await?;
         if self.schedule.is_due(Look::Purges, now) {
             self.take_purges(store).await?;
         }
@@ -362,7 +375,8 @@ impl Relay {
         if let Some(number) = wanted {
             let unknown: Vec<_> = self.unknown.keys().cloned().collect();
             let Backlog { purges, deliveries } = store.backlog(BATCH, &unknown).await?;
-            self.link.looked(number, purges + deliveries);
+            let unmarked = self.link.unmarked_count() as u64;
+            self.link.looked(number, purges + deliveries + unmarked);
             self.engine.wake();
         }
         self.keep_house(store).await
@@ -398,7 +412,7 @@ impl Relay {
             self.link.forget_expected();
         }
         let room = self.room();
-        if room < (BATCH / 4).min(self.window) {
+        if self.finding.is_some() || room < (BATCH / 4).min(self.window) {
             // A small number is not worth a look: answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
@@ -414,22 +428,13 @@ impl Relay {
         self.horizon.took(last.map(|purge| purge.id));
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
-        let mut handed_over = 0;
-        let mut given_back = Vec::new();
-        for purge in taken {
-            if self.room() == 0 || !given_back.is_empty() {
-                given_back.push(purge.id);
-            } else {
-                self.hand_over(purge);
-                handed_over += 1;
-            }
-        }
-        self.engine.handed_over();
+        let count = taken.len();
+        let given_back = self.hand_over_all(store, taken, true).await?;
         if given_back.is_empty() {
             self.batch = (2 * self.batch).min(BATCH);
         } else {
             // A row of a trigger may contain hundreds of targets. The rest returns to the queue.
-            self.batch = handed_over.max(1);
+            self.batch = (count - given_back.len()).max(1);
             store.release_purges(&given_back).await?;
             self.horizon.look_at_all();
         }
@@ -598,10 +603,9 @@ impl Relay {
                 true => store.expire(milliseconds(self.max_age)).await?,
                 false => Vec::new(),
             };
-            let is_more_to_expire = expired.len() >= BATCH;
+            let more = more | (expired.len() >= BATCH) | self.forget_old(store).await?;
             self.tell_expired(expired);
-            self.schedule
-                .looked(Look::Cleaning, more || is_more_to_expire, Instant::now());
+            self.schedule.looked(Look::Cleaning, more, Instant::now());
         }
         Ok(())
     }
