@@ -27,6 +27,7 @@ on_each_database!(
     a_worker_without_the_layer_purges_tags_and_fences,
     a_purge_past_the_outbox_reaches_other_instances,
     a_row_that_waited_for_a_start_finds_its_pages,
+    more_pages_than_may_wait_are_purged_one_after_the_other,
     while_the_database_is_down_pages_are_served_and_not_shared,
 );
 
@@ -398,4 +399,23 @@ async fn while_the_database_is_down_pages_are_served_and_not_shared(database: Da
     })
     .await;
     flush(&app.roan).await;
+}
+
+async fn more_pages_than_may_wait_are_purged_one_after_the_other(database: Database) {
+    let mut client = database.client().await;
+    let outbox = database.outbox().await.poll(Duration::from_secs(3600));
+    let builder = Roan::builder().outbox(outbox).max_waiting(4);
+    let app = Instance::with(builder, until_purged()).await;
+    let mut urls = HashSet::new();
+    for number in 0..40 {
+        let url = format!("/page/{number}");
+        assert!(app.renders(&url).await);
+        urls.insert(url);
+    }
+    for _ in 0..6 {
+        write(&mut client, "all").await;
+    }
+    app.roan.outbox().committed();
+    flush(&app.roan).await;
+    assert_eq!(app.purged(), urls);
 }

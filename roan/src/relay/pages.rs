@@ -183,7 +183,8 @@ impl Relay {
     /// Finds the pages of what was handed over, as far as there is room for them.
     pub(super) async fn find_pages(&mut self, store: &mut Store) -> Result<()> {
         while let Some(finding) = &self.finding {
-            let room = self.room();
+            // The rows themselves wait for this.
+            let room = self.room_but(finding.rows.len());
             if room == 0 && !finding.resolving.is_done() {
                 // Answers will make room.
                 self.schedule.expect(Instant::now());
@@ -210,6 +211,12 @@ impl Relay {
             self.beat_if_due(store).await?;
         }
         Ok(())
+    }
+
+    /// The number of rows whose pages are still to be found.
+    pub(super) fn rows_in_search(&self) -> usize {
+        let finding = self.finding.as_ref();
+        finding.map_or(0, |finding| finding.rows.len())
     }
 
     /// Logs tags that are on too many pages, each once.
