@@ -9,6 +9,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use roan::__private::index::open_store;
 use roan::purger::LifetimeHeader;
 use roan::testing::Recorder;
 use roan::web::{self, CachePolicy, Web, WebLayer};
@@ -23,6 +24,7 @@ on_each_database!(
     nginx_is_purged_of_what_another_instance_has_rendered,
     a_page_is_fenced_from_a_purge_by_another_instance,
     what_another_instance_forgets_is_recorded_again,
+    a_page_that_was_forgotten_while_it_was_rendered_is_recorded_again,
     a_crawl_leaves_as_many_pages_as_are_allowed,
     a_worker_without_the_layer_purges_tags_and_fences,
     a_purge_past_the_outbox_reaches_other_instances,
@@ -280,6 +282,16 @@ async fn what_another_instance_forgets_is_recorded_again(database: Database) {
         app.renders("/page/x").await
     })
     .await;
+    assert_eq!(app.pages_of("x").await, ["/page/x"]);
+}
+
+async fn a_page_that_was_forgotten_while_it_was_rendered_is_recorded_again(database: Database) {
+    let app = Instance::that_does_not_look(&database).await;
+    assert!(app.renders("/page/x").await);
+    let mut store = open_store(&database.outbox().await).await.unwrap();
+    // No relay has taken its purge yet, so the fence lets it pass.
+    assert_eq!(store.forget(0, 100).await.unwrap(), 1);
+    assert!(app.renders("/page/x").await);
     assert_eq!(app.pages_of("x").await, ["/page/x"]);
 }
 

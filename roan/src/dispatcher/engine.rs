@@ -43,6 +43,8 @@ pub(crate) struct Engine {
     /// Until when the thread sleeps; a timer that is due earlier must wake it.
     pub(super) sleeps_until: Mutex<Instant>,
     invalid: AtomicU64,
+    /// Rows that the table of the outbox did not take.
+    not_stored: AtomicU64,
 }
 
 /// The sites that rules may name.
@@ -76,6 +78,7 @@ impl Engine {
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
             invalid: AtomicU64::new(0),
+            not_stored: AtomicU64::new(0),
         }
     }
 
@@ -96,6 +99,11 @@ impl Engine {
             (Some(source), Some(look)) => source.waiting_at(look),
             _ => Some(0),
         }
+    }
+
+    /// The number of purges that wait to be marked.
+    pub(super) fn unmarked(&self) -> usize {
+        self.source.as_ref().map_or(0, |source| source.unmarked())
     }
 
     pub(super) async fn stop_source(&self) {
@@ -162,6 +170,22 @@ impl Engine {
             ));
         } else {
             emit(|| tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"));
+        }
+    }
+
+    /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
+        let count = self.not_stored.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            loudly(format_args!(
+                "the outbox did not take the purges of a write outside of a transaction (number {count}): {error}. \
+                 They are sent from memory: a crash loses those that have not left"
+            ));
+        } else {
+            emit(
+                || tracing::error!(target: "roan", %error, "the outbox did not take the purges of a write"),
+            );
         }
     }
 
@@ -531,9 +555,10 @@ impl Engine {
         Stats {
             asked: self.inbox.asked(),
             dropped: self.inbox.dropped(),
-            waiting: self.inbox.waiting(),
+            waiting: self.inbox.waiting() + self.unmarked(),
             refused: self.reporter.refused_count(),
             invalid: self.invalid.load(Ordering::Relaxed),
+            not_stored: self.not_stored.load(Ordering::Relaxed),
             nodes: self.nodes.iter().map(|node| node.stats()).collect(),
         }
     }

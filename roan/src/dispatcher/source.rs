@@ -29,6 +29,9 @@ pub(crate) trait Source: Send + Sync {
     /// at once.
     fn mark_first(&self, target: Target, asked: Instant) -> Option<Target>;
 
-    /// The purges of [`mark_first`](Self::mark_first) that were not sent.
+    /// The number of purges of [`mark_first`](Self::mark_first) that were not sent yet.
+    fn unmarked(&self) -> usize;
+
+    /// Returns those.
     fn take_unmarked(&self) -> Vec<(Target, Instant)>;
 }

@@ -104,6 +104,10 @@ impl Source for DurableOutbox {
         self.link.mark_first(target, asked)
     }
 
+    fn unmarked(&self) -> usize {
+        self.link.unmarked_count()
+    }
+
     fn take_unmarked(&self) -> Vec<(Target, Instant)> {
         self.link.take_unmarked()
     }
