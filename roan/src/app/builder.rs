@@ -216,7 +216,7 @@ impl RoanBuilder {
                 }
                 self.policy.fenced();
                 let hosts = Hosts::new(self.sites.default.as_ref(), self.sites.named.iter());
-                let pages = Arc::new(Pages::new(hosts, web.limits.clone()));
+                let pages = Arc::new(Pages::new(hosts, &web.limits));
                 Some((web, pages, ReadHeaders::of(&caches)))
             }
             None => None,

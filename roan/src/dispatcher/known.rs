@@ -30,7 +30,8 @@ impl KnownPages {
     pub(crate) fn new(pages: Arc<Pages>) -> Self {
         Self {
             pages: Some(pages),
-            ..Self::default()
+            #[cfg(feature = "_sql")]
+            recorded: AtomicBool::new(false),
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) enum Held {
 }
 
 impl Pages {
-    pub(crate) fn new(hosts: Hosts, limits: Limits) -> Self {
+    pub(crate) fn new(hosts: Hosts, limits: &Limits) -> Self {
         Self {
             hosts,
             state: Mutex::new(State {
@@ -52,7 +52,7 @@ impl Pages {
             }),
             attached: AtomicBool::new(false),
             #[cfg(feature = "_sql")]
-            limits,
+            limits: limits.clone(),
             #[cfg(feature = "_sql")]
             shared: OnceLock::new(),
         }
@@ -194,7 +194,7 @@ mod tests {
             keys: 10,
             pages_of_a_key: 10,
         };
-        Arc::new(Pages::new(hosts, limits))
+        Arc::new(Pages::new(hosts, &limits))
     }
 
     fn url(text: &str) -> Target {
