@@ -57,7 +57,7 @@ mod model;
 pub mod orm;
 #[cfg(feature = "_sql")]
 pub mod outbox;
-#[cfg(any(feature = "web", feature = "embedded"))]
+#[cfg(any(feature = "web", feature = "embedded", feature = "_sql"))]
 mod pages;
 pub mod purger;
 mod registry;

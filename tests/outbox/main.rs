@@ -9,6 +9,7 @@
 mod ages;
 mod deliveries;
 mod fence;
+mod instances;
 mod memory;
 mod pages;
 mod places;

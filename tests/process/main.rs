@@ -9,6 +9,7 @@
 
 mod deploys;
 mod ends;
+mod pages;
 mod schemas;
 mod setups;
 mod subscribers;

@@ -120,8 +120,12 @@ impl Site {
         self.purges(|roan| roan.purge(target).unwrap()).await
     }
 
-    pub(crate) fn tags(&self, url: &str) -> Vec<String> {
-        let tags = self.layer.tags_of(&Target::url(url).unwrap());
+    pub(crate) async fn tags(&self, url: &str) -> Vec<String> {
+        let tags = self
+            .layer
+            .tags_of(&Target::url(url).unwrap())
+            .await
+            .unwrap();
         tags.iter().map(|tag| tag.as_str().to_owned()).collect()
     }
 }

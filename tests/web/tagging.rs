@@ -113,11 +113,11 @@ async fn a_page_carries_the_tags_of_its_rows() {
     let site = Site::new(app());
     assert!(site.get("/post/1").await.is_shared());
     // Whatever the condition is: it may hold after the next write.
-    assert_eq!(site.tags("/post/1"), ["post-1", "title-1"]);
+    assert_eq!(site.tags("/post/1").await, ["post-1", "title-1"]);
     site.get("/posts").await;
-    assert_eq!(site.tags("/posts"), ["posts"]);
+    assert_eq!(site.tags("/posts").await, ["posts"]);
     site.get("/comment").await;
-    assert_eq!(site.tags("/comment"), ["comment-7", "comments"]);
+    assert_eq!(site.tags("/comment").await, ["comment-7", "comments"]);
 }
 
 #[tokio::test]
@@ -138,9 +138,9 @@ async fn a_write_purges_the_pages_that_carry_its_tags() {
 async fn spawned_work_and_an_extractor_find_the_page() {
     let site = Site::new(app());
     site.get("/spawned").await;
-    assert_eq!(site.tags("/spawned"), ["menu", "post-2", "title-2"]);
+    assert_eq!(site.tags("/spawned").await, ["menu", "post-2", "title-2"]);
     site.get("/extension").await;
-    assert_eq!(site.tags("/extension"), ["post-4", "title-4"]);
+    assert_eq!(site.tags("/extension").await, ["post-4", "title-4"]);
 }
 
 #[tokio::test]

@@ -102,8 +102,8 @@ impl RoanBuilder {
     /// old row, too: add the longest lag of the replica. Use `None` only if no page is ever rendered while its row is written. The
     /// embedded cache does not store such pages, and is purged once.
     ///
-    /// With the [web layer](crate::guide::web) in one process (without an outbox), the default is 50 ms: the layer keeps
-    /// such pages out of the caches, however long they are rendered.
+    /// With the [web layer](crate::guide::web) the default is 50 ms: the layer keeps such pages out of the caches, however
+    /// long they are rendered.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound_is_set = true;
         self.policy.rebound = delay.into();
@@ -214,15 +214,9 @@ impl RoanBuilder {
                                    `https://www.example.org`";
                     return Err(ConfigError::value("site", "", problem));
                 }
-                #[cfg(feature = "_sql")]
-                let is_alone = self.outbox.is_none();
-                #[cfg(not(feature = "_sql"))]
-                let is_alone = true;
-                if is_alone {
-                    self.policy.fenced();
-                }
+                self.policy.fenced();
                 let hosts = Hosts::new(self.sites.default.as_ref(), self.sites.named.iter());
-                let pages = Arc::new(Pages::new(hosts, web.limits.clone()));
+                let pages = Arc::new(Pages::new(hosts, &web.limits));
                 Some((web, pages, ReadHeaders::of(&caches)))
             }
             None => None,

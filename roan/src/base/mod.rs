@@ -1,7 +1,7 @@
 //! The types that all other modules use. It imports none of them.
 
 pub(crate) mod backoff;
-#[cfg(feature = "web")]
+#[cfg(any(feature = "web", feature = "_sql"))]
 pub(crate) mod canonical;
 pub(crate) mod cause;
 pub mod encode;

@@ -11,8 +11,6 @@ use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
-#[cfg(feature = "_sql")]
-use super::queue::Room;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
 use super::source::Source;
@@ -30,7 +28,7 @@ pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(super) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
-    known: KnownPages,
+    pub(crate) known: KnownPages,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
     pub(super) sites: Sites,
@@ -103,15 +101,36 @@ impl Engine {
         }
     }
 
+    /// The number of purges that wait to be marked.
+    pub(super) fn unmarked(&self) -> usize {
+        self.source.as_ref().map_or(0, |source| source.unmarked())
+    }
+
     pub(super) async fn stop_source(&self) {
         if let Some(source) = &self.source {
             source.stop().await;
+            let now = Instant::now();
+            for (target, asked) in source.take_unmarked() {
+                self.accept(&target, asked, now);
+            }
         }
     }
 
     pub(crate) fn command(&self, command: Command) {
         self.commands.push(command);
         self.inbox.wake();
+    }
+
+    /// Takes in a target that left the inbox. If other processes render pages, the relay says to them first that it is
+    /// purged.
+    pub(super) fn accept_direct(&self, target: Target, asked: Instant, now: Instant) {
+        let target = match &self.source {
+            Some(source) if self.known.are_recorded() => source.mark_first(target, asked),
+            _ => Some(target),
+        };
+        if let Some(target) = target {
+            self.accept(&target, asked, now);
+        }
     }
 
     /// Puts a target into the inbox, and says whether there is room for it.
@@ -193,10 +212,18 @@ impl Engine {
         }
     }
 
-    /// Takes in a target that left the inbox, or with a ticket the durable outbox.
-    pub(crate) fn accept(
+    /// Takes in a target that left the inbox.
+    pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+        // First, so that no page that was rendered before enters a cache after its purge.
+        let known = self.known.urls(target, self.cache_without_tags());
+        self.accept_with(target, &known, asked, None, now);
+    }
+
+    /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means.
+    pub(super) fn accept_with(
         &self,
         target: &Target,
+        known: &[Target],
         asked: Instant,
         ticket: Option<Ticket>,
         now: Instant,
@@ -211,8 +238,6 @@ impl Engine {
             }
             None => {
                 let tickets = ticket.as_slice();
-                // First, so that no page that was rendered before enters a cache after its purge.
-                let known = self.known.urls(target, self.cache_without_tags());
                 self.ask_tier(0, target, asked, false, tickets, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
@@ -226,7 +251,7 @@ impl Engine {
     }
 
     /// The first cache that does not know tags.
-    fn cache_without_tags(&self) -> Option<&str> {
+    pub(crate) fn cache_without_tags(&self) -> Option<&str> {
         let tier = self.tiers.iter().position(|tags| !tags)?;
         let mut nodes = self.nodes.iter();
         nodes
@@ -236,7 +261,7 @@ impl Engine {
 
     /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
     /// cannot stay filled from a stale one; and at once for a node that will not answer soon.
-    fn ask_tier(
+    pub(super) fn ask_tier(
         &self,
         tier: usize,
         target: &Target,
@@ -489,7 +514,7 @@ impl Engine {
     }
 
     /// Whether something is due before the thread means to wake, at this tier or a later one.
-    fn is_due_early(&self, tier: usize) -> bool {
+    pub(super) fn is_due_early(&self, tier: usize) -> bool {
         let sleeps_until = *self
             .sleeps_until
             .lock()
@@ -530,7 +555,7 @@ impl Engine {
         Stats {
             asked: self.inbox.asked(),
             dropped: self.inbox.dropped(),
-            waiting: self.inbox.waiting(),
+            waiting: self.inbox.waiting() + self.unmarked(),
             refused: self.reporter.refused_count(),
             invalid: self.invalid.load(Ordering::Relaxed),
             not_stored: self.not_stored.load(Ordering::Relaxed),
@@ -560,75 +585,5 @@ impl Engine {
             first_of_a_run,
             now,
         });
-    }
-}
-
-/// What the relay asks, besides [`Engine::accept`].
-#[cfg(feature = "_sql")]
-impl Engine {
-    /// Takes in what one node has not answered yet. `None` if the node does not exist.
-    pub(crate) fn accept_at(
-        &self,
-        place: (&str, &str),
-        target: &Target,
-        asked: Instant,
-        (ticket, attempts): (Ticket, u32),
-        now: Instant,
-    ) -> Option<()> {
-        let node = self.node(place)?;
-        self.known.sent_again(target);
-        let ask = Ask {
-            target,
-            asked,
-            rebound: false,
-            ticket: Some((ticket, attempts)),
-        };
-        self.ask_node(node, ask, now);
-        Some(())
-    }
-
-    /// The thread looks after the flushes.
-    pub(crate) fn wake(&self) {
-        self.inbox.wake();
-    }
-
-    fn node(&self, (cache, node): (&str, &str)) -> Option<&Arc<Node>> {
-        let mut nodes = self.nodes.iter();
-        nodes.find(|known| *known.cache == *cache && *known.name == *node)
-    }
-
-    /// What to take from the database for a node; `None` if the node does not exist.
-    pub(crate) fn room_at(&self, place: (&str, &str)) -> Option<Room> {
-        Some(self.node(place)?.queue().room())
-    }
-
-    /// Starts the requests for what the relay has handed over, and wakes the thread for the rest.
-    pub(crate) fn handed_over(self: &Arc<Self>) {
-        self.pump_all();
-        if self.is_due_early(0) {
-            self.wake();
-        }
-    }
-
-    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
-        self.node(place)
-            .map_or(Failure::Timeout, |node| node.last_failure())
-    }
-
-    /// Counts and reports a purge that the relay gives up.
-    pub(crate) fn end_dead(
-        &self,
-        place: (&str, &str),
-        target: &Target,
-        failure: Failure,
-        attempts: u32,
-    ) {
-        let Some(node) = self.node(place) else {
-            return;
-        };
-        let now = Instant::now();
-        let mut job = Job::unsent(target, now, false, now);
-        job.attempts = attempts;
-        self.end_unsent(node, &job, Outcome::Dead(failure), now);
     }
 }

@@ -57,6 +57,7 @@ fn counts(engine: &Engine) -> (Remaining, usize) {
 /// On standard error: a subscriber may already have lost its own thread locals.
 fn tell(engine: &Engine) {
     let (left, waiting) = counts(engine);
+    let waiting = waiting + engine.unmarked();
     let (pending, rebounds) = (left.pending() + waiting, left.rebounds());
     let what = match (pending, rebounds) {
         (0, 0) => return,

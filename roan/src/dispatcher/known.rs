@@ -1,8 +1,8 @@
-//! What the web layer knows of the pages, as the dispatcher uses it. Without the layer it is nothing.
+//! What the web layer knows of the pages, as the dispatcher uses it. Without the layer it is what others know.
 
 #[cfg(feature = "web")]
 use std::sync::Arc;
-#[cfg(feature = "web")]
+#[cfg(any(feature = "web", feature = "_sql"))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(feature = "web")]
@@ -10,6 +10,8 @@ use crate::base::log::loudly;
 use crate::base::target::Target;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
+#[cfg(all(feature = "web", feature = "_sql"))]
+use crate::outbox::index::SharedIndex;
 #[cfg(feature = "web")]
 use crate::pages::Pages;
 
@@ -18,21 +20,23 @@ use crate::pages::Pages;
 pub(crate) struct KnownPages {
     #[cfg(feature = "web")]
     pages: Option<Arc<Pages>>,
+    /// Whether some process records pages in the database of the outbox.
+    #[cfg(feature = "_sql")]
+    recorded: AtomicBool,
 }
 
 #[cfg(feature = "web")]
 impl KnownPages {
     pub(crate) fn new(pages: Arc<Pages>) -> Self {
-        Self { pages: Some(pages) }
+        Self {
+            pages: Some(pages),
+            #[cfg(feature = "_sql")]
+            recorded: AtomicBool::new(false),
+        }
     }
 
-    /// Whether caches without tags can serve tags, because the pages that carry them are known.
-    pub(super) fn serve_tags(&self) -> bool {
-        self.pages.is_some()
-    }
-
-    /// Keeps out the pages that are being rendered, and returns the URLs under which caches may have what a target means:
-    /// the spellings of a URL, and for the first cache without tags the pages that carry a tag.
+    /// Notes a purge: keeps out the pages that are being rendered, and returns the URLs under which caches may have what a
+    /// target means: the spellings of a URL, and for the first cache without tags the pages that carry a tag.
     pub(super) fn urls(&self, target: &Target, without_tags: Option<&str>) -> Vec<Target> {
         static TOLD: AtomicBool = AtomicBool::new(false);
         let Some(pages) = &self.pages else {
@@ -43,7 +47,10 @@ impl KnownPages {
             (TargetKind::Url, _) => return urls,
             (TargetKind::Tag, None) => return Vec::new(),
             (TargetKind::Tag, Some(cache)) => {
-                if !pages.is_attached() && !TOLD.swap(true, Ordering::Relaxed) {
+                if !self.are_recorded()
+                    && !pages.is_attached()
+                    && !TOLD.swap(true, Ordering::Relaxed)
+                {
                     loudly(format_args!(
                         "{target} is purged, but {cache} does not know tags, and no app is in the web layer, which would \
                          know the pages: write `router.layer(roan.web()?)`"
@@ -53,27 +60,87 @@ impl KnownPages {
         }
         urls
     }
-
-    /// Keeps out the pages that are being rendered of what is sent to one node again.
-    #[cfg(feature = "_sql")]
-    pub(super) fn sent_again(&self, target: &Target) {
-        if let Some(pages) = &self.pages {
-            pages.purge_again(target);
-        }
-    }
 }
 
 #[cfg(not(feature = "web"))]
 #[expect(clippy::unused_self, reason = "as with the web layer")]
 impl KnownPages {
-    pub(super) fn serve_tags(&self) -> bool {
-        false
-    }
-
     pub(super) fn urls(&self, _target: &Target, _without_tags: Option<&str>) -> Vec<Target> {
         Vec::new()
     }
+}
 
-    #[cfg(feature = "_sql")]
-    pub(super) fn sent_again(&self, _target: &Target) {}
+impl KnownPages {
+    /// Whether caches without tags can serve tags, because the pages that carry them are known.
+    pub(super) fn serve_tags(&self) -> bool {
+        self.has_layer() || self.are_recorded()
+    }
+
+    #[cfg_attr(
+        not(feature = "web"),
+        expect(clippy::unused_self, reason = "as with the web layer")
+    )]
+    fn has_layer(&self) -> bool {
+        #[cfg(feature = "web")]
+        let has_layer = self.pages.is_some();
+        #[cfg(not(feature = "web"))]
+        let has_layer = false;
+        has_layer
+    }
+
+    #[cfg_attr(
+        not(feature = "_sql"),
+        expect(clippy::unused_self, reason = "as with an outbox")
+    )]
+    pub(crate) fn are_recorded(&self) -> bool {
+        #[cfg(feature = "_sql")]
+        let are_recorded = self.recorded.load(Ordering::Acquire);
+        #[cfg(not(feature = "_sql"))]
+        let are_recorded = false;
+        are_recorded
+    }
+}
+
+#[cfg(feature = "_sql")]
+impl KnownPages {
+    /// Some process records pages in the database.
+    pub(crate) fn note_recorded(&self) {
+        self.recorded.store(true, Ordering::Release);
+    }
+}
+
+/// The pages in the database of an outbox.
+#[cfg(all(feature = "web", feature = "_sql"))]
+impl KnownPages {
+    /// The pages that this process renders, to be recorded in the database.
+    pub(crate) fn pages(&self) -> Option<&Pages> {
+        self.pages.as_deref()
+    }
+
+    fn shared(&self) -> Option<&SharedIndex> {
+        self.pages()?.shared.get()
+    }
+
+    /// The relay has marked purges.
+    pub(crate) fn marked(&self, number: i64) {
+        if let Some(shared) = self.shared() {
+            shared.marked(number);
+        }
+    }
+
+    /// The number of URLs to remember, and the number of URLs with one tag beyond which that is logged.
+    pub(crate) fn limits(&self) -> Option<(usize, usize)> {
+        let limits = &self.pages()?.limits;
+        Some((limits.pages, limits.pages_of_a_key))
+    }
+}
+
+#[cfg(all(not(feature = "web"), feature = "_sql"))]
+#[expect(clippy::unused_self, reason = "as with the web layer")]
+impl KnownPages {
+    pub(crate) fn marked(&self, _number: i64) {}
+
+    pub(crate) fn limits(&self) -> Option<(usize, usize)> {
+        None
+    }
 }

@@ -14,6 +14,8 @@ mod node;
 mod pace;
 mod policy;
 mod queue;
+#[cfg(feature = "_sql")]
+mod relayed;
 mod report;
 mod source;
 mod start;

@@ -2,8 +2,10 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::engine::Engine;
+use crate::base::target::Target;
 use crate::error::ConfigError;
 
 pub(crate) type Working<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -22,4 +24,14 @@ pub(crate) trait Source: Send + Sync {
 
     /// The number of rows that waited at that look. `None` before that look.
     fn waiting_at(&self, look: u64) -> Option<u64>;
+
+    /// Takes a purge that is not in the outbox, to mark it in the database before it is sent. Returns it if it is to be sent
+    /// at once.
+    fn mark_first(&self, target: Target, asked: Instant) -> Option<Target>;
+
+    /// The number of purges of [`mark_first`](Self::mark_first) that were not sent yet.
+    fn unmarked(&self) -> usize;
+
+    /// Returns those.
+    fn take_unmarked(&self) -> Vec<(Target, Instant)>;
 }

@@ -149,7 +149,7 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
         for (number, (target, asked)) in spare.drain().enumerate() {
-            engine.accept(&target, asked, None, now);
+            engine.accept_direct(target, asked, now);
             engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();

@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::request::Request;
 use super::trigger_settings::TriggerError;
 use super::{OutboxError, Scribe};
+use crate::base::log::emit;
+use crate::base::target::Target;
 
 /// The state that is shared with the relay.
 #[derive(Debug)]
@@ -27,6 +30,9 @@ pub(crate) struct Link {
     changed: Notify,
 }
 
+/// The number of purges that may wait to be marked. Further ones are sent at once.
+const UNMARKED: usize = 100_000;
+
 #[derive(Debug, Default)]
 struct State {
     requests: Vec<Request>,
@@ -35,6 +41,8 @@ struct State {
     trouble: Option<OutboxError>,
     /// What the last look at the triggers has found.
     trigger_errors: Vec<TriggerError>,
+    /// Purges that are not in the outbox, and are marked before they are sent.
+    unmarked: Vec<(Target, Instant)>,
 }
 
 impl Link {
@@ -133,6 +141,43 @@ impl Link {
             }
         }
         state.trouble = trouble;
+    }
+
+    /// Takes a purge that is not in the outbox, for the relay to mark and send. Returns it if it is to be sent at once: while
+    /// the database cannot be used. It is then sent once more when that can be used, to pages that only the database knows.
+    pub(crate) fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
+        let mut state = self.lock();
+        if state.ended {
+            return Some(target);
+        }
+        if state.unmarked.len() >= UNMARKED {
+            drop(state);
+            emit(
+                || tracing::error!(target: "roan", %target, "sent without a mark in the database, because too many purges wait for it: other processes may store a stale page"),
+            );
+            return Some(target);
+        }
+        let at_once = state.trouble.is_some().then(|| target.clone());
+        state.unmarked.push((target, asked));
+        drop(state);
+        self.changed.notify_one();
+        at_once
+    }
+
+    pub(crate) fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+        std::mem::take(&mut self.lock().unmarked)
+    }
+
+    pub(crate) fn put_unmarked_back(&self, targets: Vec<(Target, Instant)>) {
+        self.lock().unmarked.splice(0..0, targets);
+    }
+
+    pub(crate) fn unmarked(&self) -> Vec<(Target, Instant)> {
+        self.lock().unmarked.clone()
+    }
+
+    pub(crate) fn unmarked_count(&self) -> usize {
+        self.lock().unmarked.len()
     }
 
     pub(crate) fn current_error(&self) -> Option<OutboxError> {

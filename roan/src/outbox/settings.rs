@@ -92,7 +92,7 @@ impl Outbox {
     /// An outbox in the database at `url`: `postgres://...`, `mysql://...` (also for MariaDB) or `sqlite://...`. Each needs
     /// the feature of that name. It must be the database of the models.
     ///
-    /// The relay keeps one connection to the database.
+    /// The relay keeps one connection to the database, and the [web layer](crate::guide::web) two more.
     ///
     /// # Poolers
     ///

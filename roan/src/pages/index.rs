@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use slab::Slab;
 
-use crate::base::canonical;
-use crate::base::target::{Target, TargetKind, TargetRef};
+use super::asked::{Asked, has_all};
+use crate::base::target::Target;
 
 /// The bounds of what is remembered.
 #[derive(Debug, Clone)]
@@ -31,39 +31,6 @@ pub(crate) enum Full {
     Queue,
 }
 
-/// A URL as it was asked for, and the page that it shows.
-#[derive(Debug)]
-pub(crate) struct Asked {
-    /// The bytes of the request.
-    pub(super) url: Target,
-    /// The path in one spelling.
-    pub(super) place: Target,
-    parameters: Box<[String]>,
-}
-
-impl Asked {
-    pub(super) fn new(url: Target) -> Self {
-        let place = place(&url);
-        let parameters = canonical::parameters(url.as_str()).into();
-        Self {
-            url,
-            place,
-            parameters,
-        }
-    }
-}
-
-/// What all spellings of a URL have in common.
-fn place(url: &Target) -> Target {
-    let path = canonical::path(url.as_str());
-    // A key of maps, which is not sent.
-    let place = TargetRef::new(TargetKind::Url, &path, 0).to_target();
-    match url.site() {
-        Some(site) => place.at_site(site),
-        None => place,
-    }
-}
-
 /// A URL that a cache may have.
 #[derive(Debug)]
 struct Page {
@@ -75,6 +42,9 @@ struct Page {
     rendered: u64,
     /// Whether it was purged since.
     purged: bool,
+    /// The number of forgettings under which the database has all of its keys.
+    #[cfg(feature = "_sql")]
+    recorded: Option<i64>,
 }
 
 /// The pages that carry one key.
@@ -121,6 +91,10 @@ impl Index {
             None => self.make_room(asked, &mut purge)?,
         };
         let page = &mut self.pages[id];
+        #[cfg(feature = "_sql")]
+        if page.keys != keys && keys.iter().any(|key| !page.keys.contains(key)) {
+            page.recorded = None;
+        }
         // Other copies, at other nodes, may still carry what this page carried before.
         let former = if page.purged {
             std::mem::take(&mut page.keys)
@@ -193,6 +167,8 @@ impl Index {
             keys: Vec::new(),
             rendered: self.renders,
             purged: true,
+            #[cfg(feature = "_sql")]
+            recorded: None,
         });
         self.by_age.insert(self.renders, id);
         self.by_url.insert(asked.url.clone(), id);
@@ -230,14 +206,10 @@ impl Index {
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
     pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
         let ids = self.by_place.get(&asked.place).cloned().unwrap_or_default();
-        let has_all = |page: &Page| {
-            let mut wanted = asked.parameters.iter();
-            wanted.all(|parameter| page.parameters.contains(parameter))
-        };
         ids.into_iter()
             .filter_map(|id| {
                 let page = &mut self.pages[id];
-                has_all(page).then(|| {
+                has_all(&page.parameters, &asked.parameters).then(|| {
                     page.purged = true;
                     page.url.clone()
                 })
@@ -276,6 +248,24 @@ impl Index {
         let mut keys: Vec<_> = keys.collect::<HashSet<_>>().into_iter().collect();
         keys.sort_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
         keys
+    }
+
+    /// The keys that the database has to record before the page may enter a cache. `None` if it has them all.
+    #[cfg(feature = "_sql")]
+    pub(super) fn unrecorded(&self, asked: &Asked, forgets: i64) -> Option<Vec<Target>> {
+        let page = self.by_url.get(&asked.url).map(|id| &self.pages[*id])?;
+        (page.recorded != Some(forgets)).then(|| page.keys.clone())
+    }
+
+    /// Notes that the database has these keys. Another render may have added more meanwhile.
+    #[cfg(feature = "_sql")]
+    pub(super) fn recorded(&mut self, asked: &Asked, keys: &[Target], forgets: i64) {
+        if let Some(id) = self.by_url.get(&asked.url) {
+            let page = &mut self.pages[*id];
+            if page.keys == keys || page.keys.iter().all(|key| keys.contains(key)) {
+                page.recorded = Some(forgets);
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {

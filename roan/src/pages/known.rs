@@ -1,12 +1,17 @@
 //! The pages of a dispatcher: what is being rendered, what was purged meanwhile, and what caches may have.
 
+#[cfg(feature = "_sql")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::asked::Asked;
 use super::fence::{Fence, Start};
-use super::index::{Asked, Full, Index, Limits};
+use super::index::{Full, Index, Limits};
 use super::sites::Hosts;
 use crate::base::target::{Target, TargetError, TargetKind};
+#[cfg(feature = "_sql")]
+use crate::outbox::index::SharedIndex;
 
 /// Shared by the layer, which renders, and the dispatcher, which purges.
 pub(crate) struct Pages {
@@ -14,11 +19,16 @@ pub(crate) struct Pages {
     state: Mutex<State>,
     /// Whether a service was wrapped in the layer.
     pub(crate) attached: AtomicBool,
+    #[cfg(feature = "_sql")]
+    pub(crate) limits: Limits,
+    /// Index and fence of all processes, in the database of the outbox. It is set before the first render.
+    #[cfg(feature = "_sql")]
+    pub(crate) shared: OnceLock<SharedIndex>,
 }
 
-struct State {
-    fence: Fence<Target>,
-    index: Index,
+pub(super) struct State {
+    pub(super) fence: Fence<Target>,
+    pub(super) index: Index,
 }
 
 /// Why a page must not enter a cache.
@@ -27,21 +37,28 @@ pub(crate) enum Held {
     /// It or one of its keys was purged after its render began.
     Purged,
     Full(Full),
+    /// The database did not say in time that it has the page, and that nothing of it was purged.
+    #[cfg(feature = "_sql")]
+    Unrecorded,
 }
 
 impl Pages {
-    pub(crate) fn new(hosts: Hosts, limits: Limits) -> Self {
+    pub(crate) fn new(hosts: Hosts, limits: &Limits) -> Self {
         Self {
             hosts,
             state: Mutex::new(State {
                 fence: Fence::default(),
-                index: Index::new(limits),
+                index: Index::new(limits.clone()),
             }),
             attached: AtomicBool::new(false),
+            #[cfg(feature = "_sql")]
+            limits: limits.clone(),
+            #[cfg(feature = "_sql")]
+            shared: OnceLock::new(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Code under the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -50,6 +67,8 @@ impl Pages {
     pub(crate) fn begin(self: &Arc<Self>) -> Render {
         Render {
             start: self.lock().fence.begin(),
+            #[cfg(feature = "_sql")]
+            since: self.shared.get().map_or(0, SharedIndex::number),
             pages: Arc::clone(self),
         }
     }
@@ -70,18 +89,6 @@ impl Pages {
                 state.index.purge_key(&target)
             }
         }
-    }
-
-    /// Keeps out the renders that are under way of what is sent to one node again.
-    #[cfg(feature = "_sql")]
-    pub(crate) fn purge_again(&self, target: &Target) {
-        let target = self.hosts.canonical(target);
-        let target = target.into_owned();
-        let key = match target.kind() {
-            TargetKind::Url => Asked::new(target).place,
-            TargetKind::Tag => target,
-        };
-        self.lock().fence.purge(&key);
     }
 
     /// The page of a URL that was asked for at a site.
@@ -120,23 +127,29 @@ impl Pages {
 
 /// A page that is being rendered.
 pub(crate) struct Render {
-    pages: Arc<Pages>,
-    start: Start,
+    pub(super) pages: Arc<Pages>,
+    pub(super) start: Start,
+    /// The last purge of any process that this one had seen.
+    #[cfg(feature = "_sql")]
+    pub(super) since: i64,
 }
 
 impl Render {
     /// Notes that caches may store the page from now on, with these keys. `purge` queues the purge of a page that is
     /// forgotten for it. Returns a key that is on too many pages now.
     ///
-    /// It waits until what is noted would survive the program, as far as that is wanted. (Nothing waits yet: the index is
-    /// in memory.) The fence is asked after that, so that nothing can be purged between the two.
+    /// With an outbox it waits until what is noted would survive the program. The fence is asked after that, so that nothing
+    /// can be purged between the two.
     ///
     /// # Errors
     ///
     /// Why no cache may store the page.
-    #[expect(
-        clippy::unused_async,
-        reason = "an index in a database is waited for here"
+    #[cfg_attr(
+        not(feature = "_sql"),
+        expect(
+            clippy::unused_async,
+            reason = "an index in a database is waited for here"
+        )
     )]
     pub(crate) async fn release(
         &self,
@@ -148,6 +161,10 @@ impl Render {
             .iter()
             .map(|key| self.pages.hosts.canonical(key).into_owned())
             .collect();
+        #[cfg(feature = "_sql")]
+        if let Some(shared) = self.pages.shared.get() {
+            return self.release_recorded(shared, asked, &keys).await;
+        }
         let mut state = self.pages.lock();
         let all = keys.iter().chain([&asked.place]);
         if !state.fence.lets_pass(self.start, all) {
@@ -177,7 +194,7 @@ mod tests {
             keys: 10,
             pages_of_a_key: 10,
         };
-        Arc::new(Pages::new(hosts, limits))
+        Arc::new(Pages::new(hosts, &limits))
     }
 
     fn url(text: &str) -> Target {

@@ -55,7 +55,7 @@ impl Hosts {
     }
 
     /// The target at the one site of its host.
-    pub(super) fn canonical<'t>(&self, target: &'t Target) -> Cow<'t, Target> {
+    pub(crate) fn canonical<'t>(&self, target: &'t Target) -> Cow<'t, Target> {
         let site = self.host(target.site()).and_then(|host| self.site(host));
         match site {
             Some(site) if site != target.site() => Cow::Owned(target.at_site(site.unwrap_or(""))),

@@ -5,9 +5,11 @@
 //! holds tickets (`dispatcher/tickets.rs`); the rows stay *taken* in the database until all their answers are in.
 
 mod alarms;
+mod deliveries;
 mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
+mod pages;
 mod schedule;
 mod source;
 mod versions;
@@ -18,16 +20,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::horizon::Horizon;
+use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
 use crate::base::log::{emit, loudly};
-use crate::dispatcher::tickets::{Row, Unread};
-use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
+use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
-use crate::outbox::payload;
-use crate::outbox::store::{Store, Watch, Which};
+use crate::outbox::store::{Store, Watch};
 use crate::outbox::{Backlog, Outbox, OutboxError};
+use crate::pages::Hosts;
 use crate::triggers::{self, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
@@ -39,9 +41,6 @@ const BATCH: usize = 1000;
 
 /// This many rows at one look mean steady writes: the next rows are taken together.
 const MANY: usize = 8;
-
-/// Failed deliveries are taken before the next look when there is room for so many.
-const MANY_FAILED: usize = 128;
 
 /// Between attempts to reach a database that is gone.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
@@ -57,14 +56,6 @@ const LEAST_TRIED: Duration = Duration::from_secs(60 * 60);
 /// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
 /// without a rebound.
 const HELD: usize = 32 * 1024;
-
-/// What a look for deliveries has found.
-#[derive(Debug, Default)]
-struct Found {
-    taken: usize,
-    /// As many as there was room for, so that more may wait.
-    more: bool,
-}
 
 /// The relay's state.
 pub(crate) struct Relay {
@@ -107,6 +98,9 @@ pub(crate) struct Relay {
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
     triggers: Option<TriggerCheck>,
+    hosts: Hosts,
+    /// What pages are still to be found.
+    finding: Option<Finding>,
 }
 
 impl Relay {
@@ -154,6 +148,8 @@ impl Relay {
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
         let knowledge = versions::knowledge(&engine);
         Self {
+            hosts: engine.hosts(),
+            finding: None,
             engine,
             link,
             backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
@@ -204,6 +200,9 @@ impl Relay {
                     failures += 1;
                     self.tell_trouble(&error, failures);
                     self.link.set_trouble(Some(error));
+                    if failures == 1 {
+                        self.send_unmarked();
+                    }
                 }
             }
             if self.link.is_stopping() {
@@ -341,6 +340,8 @@ impl Relay {
             self.hurry_all(now);
         }
         self.back.extend(self.engine.tickets.take_back());
+        self.find_pages(store).await?;
+        self.take_unmarked(store).await?;
         if self.schedule.is_due(Look::Purges, now) {
             self.take_purges(store).await?;
         }
@@ -362,7 +363,8 @@ impl Relay {
         if let Some(number) = wanted {
             let unknown: Vec<_> = self.unknown.keys().cloned().collect();
             let Backlog { purges, deliveries } = store.backlog(BATCH, &unknown).await?;
-            self.link.looked(number, purges + deliveries);
+            let here = self.link.unmarked_count() + self.rows_in_search();
+            self.link.looked(number, purges + deliveries + here as u64);
             self.engine.wake();
         }
         self.keep_house(store).await
@@ -376,8 +378,13 @@ impl Relay {
 
     /// The number of further answers that may be outstanding.
     fn room(&self) -> usize {
-        self.window
-            .saturating_sub(self.engine.tickets.outstanding())
+        self.room_but(0)
+    }
+
+    /// The same, without so many that are outstanding.
+    fn room_but(&self, rows: usize) -> usize {
+        let outstanding = self.engine.tickets.outstanding();
+        self.window.saturating_sub(outstanding.saturating_sub(rows))
     }
 
     async fn beat_if_due(&mut self, store: &mut Store) -> Result<()> {
@@ -398,7 +405,7 @@ impl Relay {
             self.link.forget_expected();
         }
         let room = self.room();
-        if room < (BATCH / 4).min(self.window) {
+        if self.finding.is_some() || room < (BATCH / 4).min(self.window) {
             // A small number is not worth a look: answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
@@ -414,22 +421,13 @@ impl Relay {
         self.horizon.took(last.map(|purge| purge.id));
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
-        let mut handed_over = 0;
-        let mut given_back = Vec::new();
-        for purge in taken {
-            if self.room() == 0 || !given_back.is_empty() {
-                given_back.push(purge.id);
-            } else {
-                self.hand_over(purge);
-                handed_over += 1;
-            }
-        }
-        self.engine.handed_over();
+        let count = taken.len();
+        let given_back = self.hand_over_all(store, taken, true).await?;
         if given_back.is_empty() {
             self.batch = (2 * self.batch).min(BATCH);
         } else {
             // A row of a trigger may contain hundreds of targets. The rest returns to the queue.
-            self.batch = handed_over.max(1);
+            self.batch = (count - given_back.len()).max(1);
             store.release_purges(&given_back).await?;
             self.horizon.look_at_all();
         }
@@ -452,112 +450,6 @@ impl Relay {
                 return Ok(more_are_likely || seen.is_one_waiting);
             }
         }
-    }
-
-    async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
-        let mut more = false;
-        self.take_more.clear();
-        let waiting = store.waiting_nodes().await?;
-        self.unknown.retain(|place, _| waiting.contains(place));
-        for (cache, node) in waiting {
-            let place = (&*cache, &*node);
-            let Some(room) = self.engine.room_at(place) else {
-                if !self.is_gone(&cache, &node) {
-                    continue;
-                }
-                let count = store.end_deliveries(&cache, &node).await?;
-                loudly(format_args!(
-                    "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
-                ));
-                continue;
-            };
-            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
-            // What has failed waits until it is due, unless the node was down and is back.
-            let has_come_back = self.back.iter().any(is_back);
-            let due_within = (!has_come_back).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
-            let new = self.take_for(store, place, Which::New, room.new).await?;
-            // Of a node that is down one, to see whether it is back: best one that has not failed before.
-            let room_for_failed = if room.is_down && new.taken > 0 {
-                0
-            } else {
-                room.failed
-            };
-            let failed = Which::Failed { due_within };
-            let failed = self.take_for(store, place, failed, room_for_failed).await?;
-            more |= new.more;
-            if failed.more || room.is_down && new.taken > 0 {
-                self.take_more.push((cache.clone(), node.clone()));
-            }
-            if !new.more && !failed.more {
-                self.back.retain(|known| !is_back(known));
-            }
-        }
-        if !more {
-            let take_more = &self.take_more;
-            self.back.retain(|(back_cache, back_node)| {
-                let is_back = |(cache, node): &(String, String)| {
-                    **back_cache == **cache && **back_node == **node
-                };
-                take_more.iter().any(is_back)
-            });
-        }
-        self.engine.handed_over();
-        self.schedule.looked(Look::Deliveries, more, Instant::now());
-        Ok(())
-    }
-
-    /// Takes deliveries to one node, and hands them over.
-    async fn take_for(
-        &mut self,
-        store: &mut Store,
-        place: (&str, &str),
-        which: Which,
-        room: usize,
-    ) -> Result<Found> {
-        let limit = self.room().min(BATCH).min(room);
-        if limit == 0 {
-            return Ok(Found::default());
-        }
-        self.beat_if_due(store).await?;
-        let taken = store.take_deliveries(place, which, limit).await?;
-        let found = Found {
-            taken: taken.len(),
-            more: taken.len() == limit && limit > 1,
-        };
-        let now = Instant::now();
-        for delivery in taken {
-            let row = Row::Delivery {
-                id: delivery.id,
-                purge: delivery.purge,
-            };
-            let target = delivery
-                .target
-                .and_then(|target| payload::read_target(&target));
-            let unread = target.as_ref().err().cloned().map(Unread::Invalid);
-            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
-            match target {
-                Ok(target) => {
-                    let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
-                    let asked = since(delivery.age_ms, now);
-                    self.engine
-                        .accept_at(place, &target, asked, (ticket, attempts), now);
-                }
-                Err(error) => loudly(format_args!(
-                    "delivery {} of the outbox is dead: {error}",
-                    delivery.id
-                )),
-            }
-            self.engine.tickets.done(ticket);
-        }
-        Ok(found)
-    }
-
-    /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
-    fn can_take_more(&self) -> bool {
-        self.take_more.iter().any(|(cache, node)| {
-            let room = self.engine.room_at((cache, node));
-            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
-        })
     }
 
     /// What need not be done soon.
@@ -598,10 +490,9 @@ impl Relay {
                 true => store.expire(milliseconds(self.max_age)).await?,
                 false => Vec::new(),
             };
-            let is_more_to_expire = expired.len() >= BATCH;
+            let more = more | (expired.len() >= BATCH) | self.forget_old(store).await?;
             self.tell_expired(expired);
-            self.schedule
-                .looked(Look::Cleaning, more || is_more_to_expire, Instant::now());
+            self.schedule.looked(Look::Cleaning, more, Instant::now());
         }
         Ok(())
     }

@@ -1,13 +1,16 @@
 //! The durable outbox as the dispatcher sees it: a relay that is a task on the dispatcher's thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
 use super::Relay;
+use crate::base::target::Target;
 use crate::dispatcher::{Engine, Policy, Source, Working};
 use crate::error::ConfigError;
+#[cfg(feature = "web")]
+use crate::outbox::index::SharedIndex;
 use crate::outbox::link::Link;
 use crate::outbox::{Outbox, OutboxError, Scribe};
 
@@ -50,7 +53,13 @@ impl Source for DurableOutbox {
             self.link
                 .scribe
                 .insert_into(table.map_err(OutboxError::of)?);
-            let relay = Relay::new(
+            #[cfg(feature = "web")]
+            if let Some(pages) = engine.known.pages() {
+                let index = SharedIndex::open(&self.outbox).await?;
+                // A dispatcher starts once.
+                let _ = pages.shared.set(index);
+            }
+            let mut relay = Relay::new(
                 Arc::clone(engine),
                 Arc::clone(&self.link),
                 self.outbox.clone(),
@@ -58,6 +67,10 @@ impl Source for DurableOutbox {
                 &store,
                 triggers,
             );
+            relay
+                .look_for_index(&mut store)
+                .await
+                .map_err(OutboxError::of)?;
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {
                 tokio::spawn(super::listen::listen(pool, channel, Arc::clone(&self.link)));
@@ -85,5 +98,17 @@ impl Source for DurableOutbox {
 
     fn waiting_at(&self, look: u64) -> Option<u64> {
         self.link.waiting_at(look)
+    }
+
+    fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
+        self.link.mark_first(target, asked)
+    }
+
+    fn unmarked(&self) -> usize {
+        self.link.unmarked_count()
+    }
+
+    fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+        self.link.take_unmarked()
     }
 }

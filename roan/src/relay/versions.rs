@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{BATCH, Relay, Result, milliseconds, since};
 use crate::base::log::{emit, loudly};
-use crate::base::target::TargetKind;
+use crate::base::target::{Target, TargetKind};
 use crate::dispatcher::Engine;
 use crate::dispatcher::tickets::{Row, Unread};
 use crate::outbox::payload::{self, Payload};
@@ -14,6 +14,14 @@ use crate::triggers::{self, apply};
 
 /// In milliseconds. A database can subtract it from its time.
 const NEVER: i64 = i64::MAX / 2;
+
+/// A row that was taken, as far as this program can read it.
+pub(super) struct Read {
+    pub(super) id: i64,
+    age_ms: i64,
+    pub(super) targets: Vec<Target>,
+    unread: Option<Unread>,
+}
 
 impl Relay {
     /// Takes what other versions of the program have left, and what has waited for one long enough.
@@ -26,21 +34,21 @@ impl Relay {
         } else {
             NEVER
         };
-        if limit < (BATCH / 4).min(self.window) || !store.is_left(self.knowledge, grace_ms).await? {
+        if self.finding.is_some()
+            || limit < (BATCH / 4).min(self.window)
+            || !store.is_left(self.knowledge, grace_ms).await?
+        {
             return Ok(());
         }
         self.beat_if_due(store).await?;
         let taken = store.take_left(self.knowledge, grace_ms, limit).await?;
-        for purge in taken {
-            self.hand_over(purge);
-        }
-        self.engine.handed_over();
+        self.hand_over_all(store, taken, false).await?;
         Ok(())
     }
 
-    /// Hands the targets of a row to the dispatcher. If this program cannot purge all of it, the row is left to another
-    /// version of the program, or is dead, after the rest of it is purged.
-    pub(super) fn hand_over(&mut self, purge: TakenPurge) {
+    /// Reads the targets of a row. If this program cannot purge all of it, the row is left to another version of the program,
+    /// or is dead, after the rest of it is purged.
+    pub(super) fn read(&mut self, purge: TakenPurge) -> Read {
         let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
         let (mut targets, mut unread) = match decoded {
             Ok(Payload::Targets(targets, error)) => (targets, error.map(Unread::Invalid)),
@@ -72,15 +80,26 @@ impl Relay {
                 refusal.is_none()
             });
         }
-        self.tell_unread(purge.id, unread.as_ref());
-        let tickets = &self.engine.tickets;
-        let ticket = tickets.open(Row::Purge(purge.id), purge.age_ms, unread);
-        let now = Instant::now();
-        let asked = since(purge.age_ms, now);
-        for target in &targets {
-            self.engine.accept(target, asked, Some(ticket), now);
+        Read {
+            id: purge.id,
+            age_ms: purge.age_ms,
+            targets,
+            unread,
         }
-        tickets.done(ticket);
+    }
+
+    /// Hands the targets of a row to the dispatcher.
+    pub(super) fn hand_over(&mut self, row: Read) {
+        self.tell_unread(row.id, row.unread.as_ref());
+        let tickets = &self.engine.tickets;
+        let ticket = tickets.open(Row::Purge(row.id), row.age_ms, row.unread);
+        let now = Instant::now();
+        let asked = since(row.age_ms, now);
+        for target in &row.targets {
+            self.engine.accept_marked(target, asked, Some(ticket), now);
+            self.want_pages(target, asked, Some(ticket));
+        }
+        self.close_row(ticket);
     }
 
     fn tell_unread(&mut self, id: i64, unread: Option<&Unread>) {

@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::Web;
 use super::headers::Headers;
+use super::index_error::IndexError;
 use super::page::Page;
 use super::reason::Told;
 use super::visit::Visit;
@@ -78,19 +79,45 @@ impl WebLayer {
         &self.shared.told
     }
 
-    /// The URLs that caches may have and that carry a tag, in no order.
-    #[must_use]
-    pub fn pages_of(&self, tag: &Target) -> Vec<Target> {
-        self.pages().of_tag(tag)
+    /// Returns the URLs that caches may have and that carry a tag, in no order: those that all processes have rendered if
+    /// there is an outbox, else those of this one.
+    ///
+    /// # Errors
+    ///
+    /// If the database of the outbox cannot be asked.
+    #[cfg_attr(
+        not(feature = "_sql"),
+        expect(clippy::unused_async, reason = "the database is asked here")
+    )]
+    pub async fn pages_of(&self, tag: &Target) -> Result<Vec<Target>, IndexError> {
+        #[cfg(feature = "_sql")]
+        if let Some(shared) = self.pages().shared.get() {
+            let found = self.pages().recorded_of_tag(shared, tag).await;
+            return found.map_err(IndexError::of);
+        }
+        Ok(self.pages().of_tag(tag))
     }
 
-    /// The tags of a page, under whatever spelling of its URL, sorted.
-    #[must_use]
-    pub fn tags_of(&self, url: &Target) -> Vec<Target> {
-        self.pages().tags_of(url)
+    /// Returns the tags of a page, under whatever spelling of its URL, sorted. It asks where
+    /// [`pages_of`](Self::pages_of) asks.
+    ///
+    /// # Errors
+    ///
+    /// If the database of the outbox cannot be asked.
+    #[cfg_attr(
+        not(feature = "_sql"),
+        expect(clippy::unused_async, reason = "the database is asked here")
+    )]
+    pub async fn tags_of(&self, url: &Target) -> Result<Vec<Target>, IndexError> {
+        #[cfg(feature = "_sql")]
+        if let Some(shared) = self.pages().shared.get() {
+            let found = self.pages().recorded_tags_of(shared, url).await;
+            return found.map_err(IndexError::of);
+        }
+        Ok(self.pages().tags_of(url))
     }
 
-    /// The number of URLs that are remembered.
+    /// The number of URLs that this process remembers.
     #[must_use]
     pub fn known_urls(&self) -> usize {
         self.pages().len()

@@ -46,6 +46,7 @@
 
 mod answer;
 mod headers;
+mod index_error;
 mod layer;
 mod page;
 mod policy;
@@ -54,6 +55,7 @@ mod settings;
 mod tags;
 mod visit;
 
+pub use self::index_error::IndexError;
 pub use self::layer::{WebLayer, WebService};
 pub use self::page::{Page, cache, complete, page, show, show_all, tag};
 pub use self::policy::CachePolicy;

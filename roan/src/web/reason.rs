@@ -34,6 +34,9 @@ impl Reason {
     fn is_told(&self, wanted: bool) -> bool {
         match self {
             Self::Policy | Self::Status(_) | Self::Held(Held::Purged) => false,
+            // Its reason is logged once for all pages.
+            #[cfg(feature = "_sql")]
+            Self::Held(Held::Unrecorded) => false,
             Self::SetCookie
             | Self::Authorization
             | Self::Session(_)
@@ -73,6 +76,10 @@ impl fmt::Display for Reason {
                 "it has more tags than `{header}` may carry: tag it with fewer rows"
             ),
             Self::Held(Held::Purged) => f.write_str("it was purged while it was rendered"),
+            #[cfg(feature = "_sql")]
+            Self::Held(Held::Unrecorded) => {
+                f.write_str("the outbox's database did not record it in time")
+            }
             Self::Held(Held::Full(Full::Spellings(most))) => write!(
                 f,
                 "its path is cached under {most} URLs already: raise `Web::max_spellings` if they are different pages"

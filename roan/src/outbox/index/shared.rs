@@ -33,6 +33,7 @@ const CONFLICTS: u32 = 5;
 /// Index and fence, as renders use them. A clone uses the same connections.
 #[derive(Debug, Clone)]
 pub struct SharedIndex {
+    outbox: Arc<Outbox>,
     learner: mpsc::Sender<Job>,
     checker: mpsc::Sender<Job>,
     seen: Arc<Seen>,
@@ -99,6 +100,7 @@ impl SharedIndex {
             jobs
         };
         Ok(Self {
+            outbox: Arc::new(outbox.clone()),
             learner: serve(learning),
             checker: serve(checking),
             seen,
@@ -141,6 +143,39 @@ impl SharedIndex {
     pub async fn check(&self, keys: Arc<[Key]>, since: i64) -> Result<Release, OutboxError> {
         let job = |reply| Job::Check { keys, since, reply };
         Self::ask(&self.checker, job).await
+    }
+
+    /// The pages that carry a key. It uses a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn pages_of(&self, key: &Key) -> Result<Vec<Target>, OutboxError> {
+        let mut store = self.outbox.open().await?;
+        let pages = store.pages_of(key, usize::MAX).await;
+        store.close().await;
+        pages.map_err(OutboxError::of)
+    }
+
+    /// The tags of some pages, under URLs as they were asked for. It uses a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn tags_of(&self, pages: &[Target]) -> Result<Vec<Target>, OutboxError> {
+        let mut store = self.outbox.open().await?;
+        let mut tags = Vec::new();
+        for page in pages {
+            match store.tags_of(page).await {
+                Ok(found) => tags.extend(found.unwrap_or_default()),
+                Err(error) => {
+                    store.close().await;
+                    return Err(OutboxError::of(error));
+                }
+            }
+        }
+        store.close().await;
+        Ok(tags)
     }
 
     async fn ask<T>(

@@ -76,7 +76,8 @@ impl Store {
         self.epoch().await
     }
 
-    async fn look_for_use(&mut self) -> Result<bool> {
+    /// Whether a program has ever used index and fence.
+    pub(crate) async fn look_for_use(&mut self) -> Result<bool> {
         if !self.is_index_in_use {
             let sql = self.sql("SELECT in_use FROM roan_epoch WHERE id = 1");
             let rows = self.connection.rows(&sql, &[]).await?;

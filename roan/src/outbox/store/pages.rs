@@ -30,7 +30,7 @@ struct Entry<'a> {
 type Piece<'e, 'a> = (&'e Entry<'a>, &'e [(i64, Option<&'a str>)]);
 
 /// Keys whose pages are still to be had from [`Store::resolve`].
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Resolving {
     keys: VecDeque<i64>,
     /// Keys with many pages, and the last page that was found.
@@ -46,6 +46,11 @@ impl Resolving {
             keys: keys.into_iter().collect(),
             many: VecDeque::new(),
         }
+    }
+
+    /// Adds keys. Their pages may be found a second time.
+    pub(crate) fn add(&mut self, keys: impl IntoIterator<Item = i64>) {
+        self.keys.extend(keys);
     }
 
     /// Whether all pages were found.

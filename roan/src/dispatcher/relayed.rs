@@ -1,0 +1,110 @@
+//! What the relay of a durable outbox asks of the dispatcher.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::engine::Engine;
+use super::node::Node;
+use super::queue::{Ask, Job, Room};
+use super::tickets::Ticket;
+use crate::base::outcome::{Failure, Outcome};
+use crate::base::target::Target;
+use crate::pages::Hosts;
+
+impl Engine {
+    /// The hosts of the sites.
+    pub(crate) fn hosts(&self) -> Hosts {
+        Hosts::new(self.sites.default.as_ref(), self.sites.named.iter())
+    }
+
+    /// Takes in a target that was marked. The relay finds its pages.
+    pub(crate) fn accept_marked(
+        &self,
+        target: &Target,
+        asked: Instant,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
+        self.known.urls(target, self.cache_without_tags());
+        self.accept_with(target, &[], asked, ticket, now);
+    }
+
+    /// Takes in the URL of a page that a target means.
+    pub(crate) fn accept_page(
+        &self,
+        page: &Target,
+        asked: Instant,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
+        match self.cannot_serve(false, page.site()) {
+            Some(_) => self.accept_with(page, &[], asked, ticket, now),
+            None => self.ask_tier(0, page, asked, false, ticket.as_slice(), now),
+        }
+    }
+
+    /// Takes in what one node has not answered yet. `None` if the node does not exist.
+    pub(crate) fn accept_at(
+        &self,
+        place: (&str, &str),
+        target: &Target,
+        asked: Instant,
+        (ticket, attempts): (Ticket, u32),
+        now: Instant,
+    ) -> Option<()> {
+        let node = self.node(place)?;
+        let ask = Ask {
+            target,
+            asked,
+            rebound: false,
+            ticket: Some((ticket, attempts)),
+        };
+        self.ask_node(node, ask, now);
+        Some(())
+    }
+
+    /// The thread looks after the flushes.
+    pub(crate) fn wake(&self) {
+        self.inbox.wake();
+    }
+
+    fn node(&self, (cache, node): (&str, &str)) -> Option<&Arc<Node>> {
+        let mut nodes = self.nodes.iter();
+        nodes.find(|known| *known.cache == *cache && *known.name == *node)
+    }
+
+    /// What to take from the database for a node; `None` if the node does not exist.
+    pub(crate) fn room_at(&self, place: (&str, &str)) -> Option<Room> {
+        Some(self.node(place)?.queue().room())
+    }
+
+    /// Starts the requests for what the relay has handed over, and wakes the thread for the rest.
+    pub(crate) fn handed_over(self: &Arc<Self>) {
+        self.pump_all();
+        if self.is_due_early(0) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
+        self.node(place)
+            .map_or(Failure::Timeout, |node| node.last_failure())
+    }
+
+    /// Counts and reports a purge that the relay gives up.
+    pub(crate) fn end_dead(
+        &self,
+        place: (&str, &str),
+        target: &Target,
+        failure: Failure,
+        attempts: u32,
+    ) {
+        let Some(node) = self.node(place) else {
+            return;
+        };
+        let now = Instant::now();
+        let mut job = Job::unsent(target, now, false, now);
+        job.attempts = attempts;
+        self.end_unsent(node, &job, Outcome::Dead(failure), now);
+    }
+}

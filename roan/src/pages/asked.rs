@@ -1,0 +1,55 @@
+//! A URL as it was asked for, and the page that it shows.
+
+use crate::base::canonical;
+use crate::base::target::{Target, TargetKind, TargetRef};
+
+/// A URL as it was asked for, and the page that it shows.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// The bytes of the request.
+    pub(crate) url: Target,
+    /// The path in one spelling.
+    pub(crate) place: Target,
+    pub(super) parameters: Box<[String]>,
+}
+
+impl Asked {
+    pub(crate) fn new(url: Target) -> Self {
+        let place = place(&url);
+        let parameters = canonical::parameters(url.as_str()).into();
+        Self {
+            url,
+            place,
+            parameters,
+        }
+    }
+
+    /// Whether a purge of this URL means that one, too, which has the same place.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        has_all(&other.parameters, &self.parameters)
+    }
+
+    /// Whether it has parameters that may change the page.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn has_parameters(&self) -> bool {
+        !self.parameters.is_empty()
+    }
+}
+
+/// What all spellings of a URL have in common.
+fn place(url: &Target) -> Target {
+    let path = canonical::path(url.as_str());
+    // A key, which is not sent.
+    let place = TargetRef::new(TargetKind::Url, &path, 0).to_target();
+    match url.site() {
+        Some(site) => place.at_site(site),
+        None => place,
+    }
+}
+
+pub(super) fn has_all(parameters: &[String], wanted: &[String]) -> bool {
+    wanted
+        .iter()
+        .all(|parameter| parameters.contains(parameter))
+}

@@ -1,0 +1,100 @@
+//! Pages that the database of the outbox knows, for all processes and over restarts. Why this is sound is in
+//! `outbox/index/mod.rs`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::asked::Asked;
+use super::known::{Held, Pages, Render};
+use crate::base::target::Target;
+use crate::outbox::OutboxError;
+use crate::outbox::index::{Key, SharedIndex};
+
+/// The number of times a page is recorded if the database forgets pages meanwhile.
+const ATTEMPTS: usize = 2;
+
+impl Render {
+    /// Records a page that is not known yet, and looks whether anything of it was purged since its render began. A known page
+    /// costs one small query.
+    ///
+    /// # Errors
+    ///
+    /// Why no cache may store the page.
+    pub(super) async fn release_recorded(
+        &self,
+        shared: &SharedIndex,
+        asked: &Asked,
+        keys: &[Target],
+    ) -> Result<Option<Target>, Held> {
+        let checked: Arc<[Key]> = keys.iter().chain([&asked.place]).map(Key::of).collect();
+        let mut too_often = None;
+        for _ in 0..ATTEMPTS {
+            let forgets = shared.forgets();
+            let unrecorded = {
+                let mut state = self.pages.lock();
+                // Pages that leave the memory stay in the database, so nothing has to be purged for them.
+                let told = state.index.learn(asked, keys, |_| true);
+                too_often = too_often.or(told.map_err(Held::Full)?);
+                state.index.unrecorded(asked, forgets)
+            };
+            if let Some(keys) = unrecorded {
+                let mut carried: Vec<Key> = keys.iter().map(Key::of).collect();
+                if asked.place != asked.url {
+                    carried.push(Key::of(&asked.place));
+                }
+                let learning = shared.learn(asked.url.clone(), carried.into());
+                // Not in time, or another page has its place.
+                if !learning.await.is_ok_and(|is_there| is_there) {
+                    return Err(Held::Unrecorded);
+                }
+                self.pages.lock().index.recorded(asked, &keys, forgets);
+            }
+            let checking = shared.check(Arc::clone(&checked), self.since);
+            let release = checking.await.map_err(|_| Held::Unrecorded)?;
+            if release.is_purged {
+                return Err(Held::Purged);
+            }
+            if release.forgets == forgets {
+                let all = keys.iter().chain([&asked.place]);
+                // A purge that could not be written into the database is at least known here.
+                let passes = self.pages.lock().fence.lets_pass(self.start, all);
+                return passes.then_some(too_often).ok_or(Held::Purged);
+            }
+        }
+        Err(Held::Unrecorded)
+    }
+}
+
+impl Pages {
+    /// The URLs that carry a tag by the database, in no order.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be asked.
+    pub(crate) async fn recorded_of_tag(
+        &self,
+        shared: &SharedIndex,
+        tag: &Target,
+    ) -> Result<Vec<Target>, OutboxError> {
+        shared.pages_of(&Key::of(&self.hosts.canonical(tag))).await
+    }
+
+    /// The tags of a page by the database, under whatever spelling it carries them, sorted.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be asked.
+    pub(crate) async fn recorded_tags_of(
+        &self,
+        shared: &SharedIndex,
+        url: &Target,
+    ) -> Result<Vec<Target>, OutboxError> {
+        let asked = Asked::new(self.hosts.canonical(url).into_owned());
+        let mut pages = shared.pages_of(&Key::of(&asked.place)).await?;
+        pages.push(asked.place);
+        let tags: HashSet<_> = shared.tags_of(&pages).await?.into_iter().collect();
+        let mut tags: Vec<_> = tags.into_iter().collect();
+        tags.sort_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
+        Ok(tags)
+    }
+}

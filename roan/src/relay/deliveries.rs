@@ -1,0 +1,131 @@
+//! Deliveries: purges that a node has not answered yet.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::schedule::Look;
+use super::{BATCH, Relay, Result, since};
+use crate::base::log::loudly;
+use crate::dispatcher::LONGEST_RETRY_AFTER;
+use crate::dispatcher::tickets::{Row, Unread};
+use crate::outbox::payload;
+use crate::outbox::store::{Store, Which};
+
+/// Failed deliveries are taken before the next look when there is room for so many.
+const MANY_FAILED: usize = 128;
+
+/// What a look for deliveries has found.
+#[derive(Debug, Default)]
+struct Found {
+    taken: usize,
+    /// As many as there was room for, so that more may wait.
+    more: bool,
+}
+
+impl Relay {
+    pub(super) async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
+        let mut more = false;
+        self.take_more.clear();
+        let waiting = store.waiting_nodes().await?;
+        self.unknown.retain(|place, _| waiting.contains(place));
+        for (cache, node) in waiting {
+            let place = (&*cache, &*node);
+            let Some(room) = self.engine.room_at(place) else {
+                if !self.is_gone(&cache, &node) {
+                    continue;
+                }
+                let count = store.end_deliveries(&cache, &node).await?;
+                loudly(format_args!(
+                    "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
+                ));
+                continue;
+            };
+            let is_back = |known: &(Arc<str>, Arc<str>)| *known.0 == *cache && *known.1 == *node;
+            // What has failed waits until it is due, unless the node was down and is back.
+            let has_come_back = self.back.iter().any(is_back);
+            let due_within = (!has_come_back).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
+            let new = self.take_for(store, place, Which::New, room.new).await?;
+            // Of a node that is down one, to see whether it is back: best one that has not failed before.
+            let room_for_failed = if room.is_down && new.taken > 0 {
+                0
+            } else {
+                room.failed
+            };
+            let failed = Which::Failed { due_within };
+            let failed = self.take_for(store, place, failed, room_for_failed).await?;
+            more |= new.more;
+            if failed.more || room.is_down && new.taken > 0 {
+                self.take_more.push((cache.clone(), node.clone()));
+            }
+            if !new.more && !failed.more {
+                self.back.retain(|known| !is_back(known));
+            }
+        }
+        if !more {
+            let take_more = &self.take_more;
+            self.back.retain(|(back_cache, back_node)| {
+                let is_back = |(cache, node): &(String, String)| {
+                    **back_cache == **cache && **back_node == **node
+                };
+                take_more.iter().any(is_back)
+            });
+        }
+        self.engine.handed_over();
+        self.schedule.looked(Look::Deliveries, more, Instant::now());
+        Ok(())
+    }
+
+    /// Takes deliveries to one node, and hands them over.
+    async fn take_for(
+        &mut self,
+        store: &mut Store,
+        place: (&str, &str),
+        which: Which,
+        room: usize,
+    ) -> Result<Found> {
+        let limit = self.room().min(BATCH).min(room);
+        if limit == 0 {
+            return Ok(Found::default());
+        }
+        self.beat_if_due(store).await?;
+        let taken = store.take_deliveries(place, which, limit).await?;
+        let found = Found {
+            taken: taken.len(),
+            more: taken.len() == limit && limit > 1,
+        };
+        let now = Instant::now();
+        for delivery in taken {
+            let row = Row::Delivery {
+                id: delivery.id,
+                purge: delivery.purge,
+            };
+            let target = delivery
+                .target
+                .and_then(|target| payload::read_target(&target));
+            let unread = target.as_ref().err().cloned().map(Unread::Invalid);
+            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+            match target {
+                Ok(target) => {
+                    let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
+                    let asked = since(delivery.age_ms, now);
+                    self.engine
+                        .accept_at(place, &target, asked, (ticket, attempts), now);
+                }
+                Err(error) => loudly(format_args!(
+                    "delivery {} of the outbox is dead: {error}",
+                    delivery.id
+                )),
+            }
+            self.engine.tickets.done(ticket);
+        }
+        Ok(found)
+    }
+
+    /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
+    pub(super) fn can_take_more(&self) -> bool {
+        self.take_more.iter().any(|(cache, node)| {
+            let room = self.engine.room_at((cache, node));
+            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
+        })
+    }
+}

@@ -1,0 +1,314 @@
+//! Marks what is purged, and finds the pages that it means, in the database: there are those of all processes. Why this is
+//! sound is in `outbox/index/mod.rs`.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Instant;
+
+use super::versions::Read;
+use super::{BATCH, Relay, Result, versions};
+use crate::base::log::loudly;
+use crate::base::target::{Target, TargetKind};
+use crate::dispatcher::tickets::Ticket;
+use crate::outbox::index::Key;
+use crate::outbox::store::{Found, Resolving, Store, TakenPurge};
+use crate::pages::{Asked, Hosts};
+
+/// The number of pages that are found at a time.
+const PIECE: usize = 1000;
+
+/// Purges that were marked and handed over, and whose pages are still to be found.
+#[derive(Default)]
+pub(super) struct Finding {
+    resolving: Resolving,
+    /// By the hashes of their keys.
+    wanted: HashMap<i64, Wanted>,
+    /// Rows that stay open until all of their pages were found.
+    rows: Vec<Ticket>,
+}
+
+/// What pages are looked for.
+struct Wanted {
+    what: What,
+    asked: Instant,
+    /// One row that waits for the answers is enough. The youngest is given up last.
+    ticket: Option<Ticket>,
+    /// The number of pages so far.
+    count: usize,
+}
+
+enum What {
+    Tag(Target),
+    /// URLs with the same place.
+    Urls(Vec<Asked>),
+}
+
+/// A target as index and fence know it.
+enum Named {
+    Tag(Target),
+    Url(Asked),
+}
+
+impl Named {
+    fn of(target: &Target, hosts: &Hosts) -> Self {
+        let target = hosts.canonical(target).into_owned();
+        match target.kind() {
+            TargetKind::Tag => Self::Tag(target),
+            TargetKind::Url => Self::Url(Asked::new(target)),
+        }
+    }
+
+    fn key(&self) -> i64 {
+        match self {
+            Self::Tag(tag) => Key::of(tag).hash(),
+            Self::Url(asked) => Key::of(&asked.place).hash(),
+        }
+    }
+}
+
+impl Relay {
+    /// Notes when a process begins to record pages.
+    pub(super) async fn look_for_index(&mut self, store: &mut Store) -> Result<()> {
+        if store.look_for_use().await? && !self.engine.known.are_recorded() {
+            self.engine.known.note_recorded();
+            // Tags can be purged from now on.
+            self.knowledge = versions::knowledge(&self.engine);
+        }
+        Ok(())
+    }
+
+    /// Marks the targets of rows, and hands them over. Returns the rows for which there was no room, if some may be given
+    /// back.
+    pub(super) async fn hand_over_all(
+        &mut self,
+        store: &mut Store,
+        taken: Vec<TakenPurge>,
+        may_give_back: bool,
+    ) -> Result<Vec<i64>> {
+        if taken.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.look_for_index(store).await?;
+        let rows: Vec<Read> = taken.into_iter().map(|purge| self.read(purge)).collect();
+        let targets = rows.iter().flat_map(|row| &row.targets);
+        let keys: Vec<i64> = targets
+            .map(|target| Named::of(target, &self.hosts).key())
+            .collect();
+        self.mark(store, &keys).await?;
+        let mut given_back = Vec::new();
+        for row in rows {
+            if may_give_back && (self.room() == 0 || !given_back.is_empty()) {
+                given_back.push(row.id);
+            } else {
+                self.hand_over(row);
+            }
+        }
+        self.find_pages(store).await?;
+        self.engine.handed_over();
+        Ok(given_back)
+    }
+
+    async fn mark(&mut self, store: &mut Store, keys: &[i64]) -> Result<()> {
+        if let Some(number) = store.mark(keys).await? {
+            self.engine.known.marked(number);
+        }
+        Ok(())
+    }
+
+    /// Marks purges that are not in the outbox, and sends them.
+    pub(super) async fn take_unmarked(&mut self, store: &mut Store) -> Result<()> {
+        let taken = self.link.take_unmarked();
+        if taken.is_empty() {
+            return Ok(());
+        }
+        let unmarked = Unmarked { relay: self, taken };
+        unmarked.send(store).await?;
+        self.find_pages(store).await?;
+        self.engine.handed_over();
+        Ok(())
+    }
+
+    /// Sends what could not be marked, because the database cannot be used. It is sent again when that can be used.
+    pub(super) fn send_unmarked(&self) {
+        let now = Instant::now();
+        for (target, asked) in self.link.unmarked() {
+            self.engine.accept(&target, asked, now);
+        }
+        self.engine.handed_over();
+    }
+
+    /// Looks for the pages of a target from now on.
+    pub(super) fn want_pages(&mut self, target: &Target, asked: Instant, ticket: Option<Ticket>) {
+        if !self.engine.known.are_recorded() {
+            return;
+        }
+        let named = Named::of(target, &self.hosts);
+        let has_tags_only = self.engine.cache_without_tags().is_none();
+        if has_tags_only && matches!(named, Named::Tag(_)) {
+            return;
+        }
+        let key = named.key();
+        let finding = self.finding.get_or_insert_default();
+        finding.resolving.add([key]);
+        let wanted = finding.wanted.entry(key).or_insert_with(|| Wanted {
+            what: match &named {
+                Named::Tag(tag) => What::Tag(tag.clone()),
+                Named::Url(_) => What::Urls(Vec::new()),
+            },
+            asked,
+            ticket,
+            count: 0,
+        });
+        wanted.ticket = ticket.or(wanted.ticket);
+        if let (What::Urls(all), Named::Url(url)) = (&mut wanted.what, named) {
+            // A page that has the place for its URL does not carry it as a key.
+            let place = url.place.clone();
+            if !url.has_parameters() && place != *target && Target::url(place.as_str()).is_ok() {
+                self.engine
+                    .accept_page(&place, asked, ticket, Instant::now());
+            }
+            if !all.iter().any(|known| known.includes(&url)) {
+                all.push(url);
+            }
+        }
+    }
+
+    /// The row stays open until all of its pages were found.
+    pub(super) fn close_row(&mut self, ticket: Ticket) {
+        match &mut self.finding {
+            Some(finding) => finding.rows.push(ticket),
+            None => self.engine.tickets.done(ticket),
+        }
+    }
+
+    /// Finds the pages of what was handed over, as far as there is room for them.
+    pub(super) async fn find_pages(&mut self, store: &mut Store) -> Result<()> {
+        while let Some(finding) = &self.finding {
+            // The rows themselves wait for this.
+            let room = self.room_but(finding.rows.len());
+            if room == 0 && !finding.resolving.is_done() {
+                // Answers will make room.
+                self.schedule.expect(Instant::now());
+                return Ok(());
+            }
+            let mut resolving = finding.resolving.clone();
+            // What is found before an error is found again.
+            let found = store.resolve(&mut resolving, PIECE.min(room)).await?;
+            let is_done = resolving.is_done();
+            if let Some(finding) = &mut self.finding {
+                finding.resolving = resolving;
+                for (page, asked, ticket) in finding.meant(found) {
+                    self.engine
+                        .accept_page(&page, asked, ticket, Instant::now());
+                }
+            }
+            if is_done && let Some(finding) = self.finding.take() {
+                self.tell_large(&finding);
+                for ticket in finding.rows {
+                    self.engine.tickets.done(ticket);
+                }
+            }
+            self.engine.handed_over();
+            self.beat_if_due(store).await?;
+        }
+        Ok(())
+    }
+
+    /// The number of rows whose pages are still to be found.
+    pub(super) fn rows_in_search(&self) -> usize {
+        let finding = self.finding.as_ref();
+        finding.map_or(0, |finding| finding.rows.len())
+    }
+
+    /// Logs tags that are on too many pages, each once.
+    fn tell_large(&mut self, finding: &Finding) {
+        let Some((_, most)) = self.engine.known.limits() else {
+            return;
+        };
+        for wanted in finding.wanted.values() {
+            let What::Tag(tag) = &wanted.what else {
+                continue;
+            };
+            if wanted.count > most && self.told.len() < 100 && self.told.insert(tag.to_string()) {
+                loudly(format_args!(
+                    "{tag} is on {} pages, more than {most}: each of its purges sends a request for each page to a cache \
+                     without tags (`Web::max_pages_of_a_tag`)",
+                    wanted.count
+                ));
+            }
+        }
+    }
+
+    /// Forgets the oldest pages and old marks. Returns whether there may be more.
+    pub(super) async fn forget_old(&mut self, store: &mut Store) -> Result<bool> {
+        self.look_for_index(store).await?;
+        if !self.engine.known.are_recorded() {
+            return Ok(false);
+        }
+        let more_marks = store.sweep().await?;
+        let Some((keep, _)) = self.engine.known.limits() else {
+            return Ok(more_marks);
+        };
+        let forgotten = store.forget(keep, BATCH / 2).await?;
+        if forgotten > 0 {
+            self.hurry_all(Instant::now());
+        }
+        Ok(more_marks || forgotten > 0)
+    }
+}
+
+impl Finding {
+    /// The pages that are meant, each once, and the row that waits for the answer.
+    fn meant(&mut self, found: Vec<Found>) -> Vec<(Target, Instant, Option<Ticket>)> {
+        let mut known = HashSet::new();
+        let mut meant = Vec::new();
+        for Found { key, page } in found {
+            let Some(wanted) = self.wanted.get_mut(&key) else {
+                continue;
+            };
+            if let What::Urls(urls) = &wanted.what {
+                let asked = Asked::new(page.clone());
+                // It was handed over itself.
+                let is_itself = urls.iter().any(|url| url.url == page);
+                if is_itself || !urls.iter().any(|url| url.includes(&asked)) {
+                    continue;
+                }
+            }
+            wanted.count += 1;
+            if known.insert(page.clone()) {
+                meant.push((page, wanted.asked, wanted.ticket));
+            }
+        }
+        meant
+    }
+}
+
+/// Purges that return to the queue if they are not sent, also if the work on them is given up.
+struct Unmarked<'a> {
+    relay: &'a mut Relay,
+    taken: Vec<(Target, Instant)>,
+}
+
+impl Unmarked<'_> {
+    async fn send(mut self, store: &mut Store) -> Result<()> {
+        let keys = self.taken.iter();
+        let keys: Vec<i64> = keys
+            .map(|(target, _)| Named::of(target, &self.relay.hosts).key())
+            .collect();
+        self.relay.mark(store, &keys).await?;
+        let now = Instant::now();
+        for (target, asked) in std::mem::take(&mut self.taken) {
+            self.relay.engine.accept_marked(&target, asked, None, now);
+            self.relay.want_pages(&target, asked, None);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Unmarked<'_> {
+    fn drop(&mut self) {
+        if !self.taken.is_empty() {
+            let taken = std::mem::take(&mut self.taken);
+            self.relay.link.put_unmarked_back(taken);
+        }
+    }
+}
