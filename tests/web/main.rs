@@ -14,3 +14,4 @@ mod race;
 mod settings;
 mod support;
 mod tagging;
+mod writes;

@@ -21,7 +21,9 @@ pub(crate) use fence::{Fence, Start};
 pub(crate) use index::{Asked, Full, Limits};
 #[cfg(feature = "web")]
 pub(crate) use known::{Held, Pages, Render};
+#[cfg(feature = "embedded")]
+pub(crate) use request::authority;
 pub(crate) use request::host;
-pub(crate) use sharing::{InWebLayer, Sharing};
+pub(crate) use sharing::{Fired, InWebLayer, Sharing};
 #[cfg(feature = "web")]
 pub(crate) use sites::Hosts;

@@ -1,5 +1,7 @@
 //! The response header in which a cache reads the tags of a page.
 
+#[cfg(feature = "web")]
+use std::borrow::Borrow;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -35,6 +37,11 @@ enum Form {
     /// A list of strings (RFC 9651, section 3.1).
     Strings,
 }
+
+#[cfg(feature = "web")]
+const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+#[cfg(feature = "web")]
+const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
 
 const KIB: usize = 1024;
 
@@ -140,13 +147,25 @@ impl TagHeader {
         &self.name
     }
 
+    /// The lines of the answer to a write that purge these tags (RFC 9875, section 3). `None` if the cache reads its tags in
+    /// another header than `Cache-Groups`. The tags that are too many for a cache are left to its purges.
+    #[cfg(feature = "web")]
+    pub(crate) fn invalidation(&self, tags: &[&Target]) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        if self.name != CACHE_GROUPS {
+            return None;
+        }
+        let tags = tags.get(..self.most).unwrap_or(tags);
+        let lines = self.lines(tags)?.into_iter();
+        Some(lines.map(|line| (CACHE_GROUP_INVALIDATION, line)).collect())
+    }
+
     /// The values of the lines. `None` if the cache does not take so many tags.
     #[cfg(feature = "web")]
-    pub(crate) fn lines(&self, tags: &[Target]) -> Option<Vec<HeaderValue>> {
+    pub(crate) fn lines(&self, tags: &[impl Borrow<Target>]) -> Option<Vec<HeaderValue>> {
         let mut lines = vec![String::new()];
         let (mut count, mut total) = (0, 0);
         for tag in tags {
-            let tag = self.written(tag.as_str());
+            let tag = self.written(tag.borrow().as_str());
             let (separator, tag) = match self.form {
                 Form::Spaces => (" ", tag),
                 Form::Commas => (",", tag),

@@ -53,9 +53,10 @@ mod reason;
 mod settings;
 mod tags;
 mod visit;
+mod write;
 
 pub use self::layer::{WebLayer, WebService};
-pub use self::page::{Page, cache, complete, page, show, show_all, tag};
+pub use self::page::{Page, cache, complete, content_location, page, show, show_all, tag};
 pub use self::policy::CachePolicy;
 pub use self::settings::Web;
 

@@ -29,11 +29,13 @@ mod label;
 mod layer;
 mod lookup;
 mod page;
+mod status;
 mod store;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod variant;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;

@@ -98,7 +98,7 @@ async fn other_methods_and_unclear_requests_go_to_the_app() {
         .iter()
         .enumerate()
     {
-        let seen = site.ask(method, "/a", &[]).await;
+        let seen = site.ask(method, "/b", &[]).await;
         assert_eq!(seen.cache_status(), "none", "{method}");
         assert_eq!(seen.body, format!("render {}", number + 2));
     }
