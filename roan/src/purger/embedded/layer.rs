@@ -161,8 +161,8 @@ where
         warn_if_inside(&request);
         match self.cache.plan(&request) {
             Plan::Stored(variant) => {
-                let is_head = *request.method() == Method::HEAD;
-                Box::pin(async move { Ok(hit(&variant, is_head)) })
+                let response = hit(&variant, &request);
+                Box::pin(async move { Ok(response) })
             }
             Plan::App(status, fill) => {
                 let cache = self.cache.clone();
@@ -199,11 +199,11 @@ fn warn_if_inside<B>(request: &Request<B>) {
     }
 }
 
-fn hit<B: Body<Data = Bytes>>(variant: &Variant, is_head: bool) -> Response<CacheBody<B>> {
-    let mut response = match is_head {
-        true => variant.response_to_head(),
-        false => variant.response(),
-    };
+fn hit<A, B: Body<Data = Bytes>>(
+    variant: &Variant,
+    request: &Request<A>,
+) -> Response<CacheBody<B>> {
+    let mut response = variant.answer(request.method(), request.headers());
     let fresh_until = variant.fresh_until;
     Status::Hit { fresh_until }.write(false, response.headers_mut());
     response.map(CacheBody::stored)

@@ -22,6 +22,7 @@
 
 mod body;
 mod builder;
+mod condition;
 mod filling;
 mod freshness;
 mod index;
@@ -47,6 +48,8 @@ pub use self::layer::{CacheLayer, CacheService};
 use self::builder::Settings;
 use self::label::Label;
 use self::store::Store;
+#[cfg(all(test, feature = "web"))]
+pub(super) use self::tags::strings;
 use super::{Answer, Cache, PurgeRequest, Purger};
 use crate::base::site::Site;
 

@@ -21,7 +21,7 @@ pub(super) fn tags(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// The strings of a structured field that is a list of strings. `None` if it is not one.
-pub(super) fn strings(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
+pub(crate) fn strings(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     let lines = headers.get_all(name).iter();
     let lines: Vec<_> = lines.map(|line| line.as_bytes()).collect();
     let list = lines.join(&b", "[..]);

@@ -109,6 +109,8 @@ impl Write {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn same_origin(host: &str, reference: &str) -> Option<String> {
@@ -147,6 +149,16 @@ mod tests {
         ] {
             let found = same_origin(host, reference);
             assert_eq!(found.as_deref(), expected, "{host} {reference}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_reference_is_too_strange(reference in "[ -~]{0,40}") {
+            let request = Request::put("http://h/a/b?x").body(()).unwrap();
+            for url in Write::of(&request).unwrap().same_origin(&reference) {
+                prop_assert!(url.starts_with("/"), "{}", url);
+            }
         }
     }
 
