@@ -313,7 +313,7 @@ mod tests {
 
         #[cfg(feature = "embedded")]
         #[test]
-        fn groups_are_read_as_they_were_written(tags in prop::collection::vec("[!-+--~]{1,40}", 1..40)) {
+        fn groups_are_read_as_they_were_written(tags in prop::collection::vec(r"[!-+\--~]{1,40}", 1..40)) {
             use crate::purger::embedded::strings;
             let header = TagHeader::cache_groups();
             let read = |name: &HeaderName, lines: Vec<HeaderValue>| {
