@@ -94,6 +94,9 @@ impl TagHeader {
 
     /// `Cache-Groups`, of [RFC 9875]: a structured list of strings. Each cache supports 32 groups of 32 characters.
     ///
+    /// The answers to writes then carry `Cache-Group-Invalidation`, with up to 32 of the tags that fired in the request: the
+    /// caches that they pass drop those pages at once.
+    ///
     /// [RFC 9875]: https://www.rfc-editor.org/rfc/rfc9875
     #[must_use]
     pub fn cache_groups() -> Self {
