@@ -3,7 +3,7 @@
 use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 use roan::outbox::Dialect;
 use sea_orm::prelude::*;
-use sea_orm::{IntoActiveModel as _, Set};
+use sea_orm::{DbBackend, IntoActiveModel as _, QueryTrait, Set};
 
 use super::site::Site;
 
@@ -271,6 +271,22 @@ fn rows_that_the_database_deletes_with_a_row_are_purged() {
         let (post, pages) = commented(site, "kept").await?;
         post.delete(&site.db).await?;
         assert_eq!(site.purged().await, pages[1..2]);
+        Ok(())
+    });
+}
+
+/// `REPLACE` deletes the old row, and the database what refers to it.
+#[test]
+fn rows_that_the_database_deletes_with_a_row_that_is_replaced_are_purged() {
+    on_each_database(&async |site| {
+        if site.db.get_database_backend() == DbBackend::Postgres {
+            return Ok(());
+        }
+        let (post, pages) = commented(site, "old").await?;
+        let mut replace = post::Entity::insert(post.into_active_model().reset_all());
+        QueryTrait::query(&mut replace).replace();
+        replace.exec_and_purge(&site.db).await?;
+        assert_eq!(site.purged().await, pages);
         Ok(())
     });
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, Iterable, ModelTrait, Related, Value};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ModelTrait, Related, Value};
 
 use super::rows::{by_keys, key_of, select_by_keys};
 use crate::app::Roan;
@@ -89,7 +89,7 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
     ///
     /// # Errors
     ///
-    /// When the database refuses it, or the key of the related rows has several columns.
+    /// When the database refuses it.
     pub async fn follow<R>(&mut self, rule: usize) -> Result<(), DbErr>
     where
         R: Model + ModelTrait,
@@ -102,10 +102,6 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
         }
         if keys.is_empty() {
             return Ok(());
-        }
-        if <R::Entity as EntityTrait>::PrimaryKey::iter().count() != 1 {
-            let told = format!("{}: the related key has several columns", M::RULES[rule]);
-            return Err(DbErr::Custom(told));
         }
         let rows = by_keys::<R::Entity, C>(self.db, keys).await?;
         let hooks = || rows.iter().for_each(hooks::saved);

@@ -22,7 +22,7 @@ pub(super) fn key_of<M: ModelTrait>(row: &M) -> Vec<Value> {
     keys.map(|key| row.get(key.into_column())).collect()
 }
 
-fn has_key<E: EntityTrait>(key: &[Value]) -> Condition {
+pub(super) fn has_key<E: EntityTrait>(key: &[Value]) -> Condition {
     let columns = E::PrimaryKey::iter().zip(key);
     columns.fold(Condition::all(), |all, (column, value)| {
         all.add(column.into_column().eq(value.clone()))
@@ -83,6 +83,9 @@ where
     }
 }
 
+/// So many keys at a time: a database takes only so many parameters.
+pub(super) const KEYS: usize = 500;
+
 /// The rows with these keys.
 pub(super) async fn by_keys<E, C>(db: &C, keys: Vec<Vec<Value>>) -> Result<Vec<E::Model>, DbErr>
 where
@@ -103,8 +106,6 @@ where
     R: EntityTrait,
     C: ConnectionTrait,
 {
-    /// So many keys at a time: a database takes only so many parameters.
-    const KEYS: usize = 500;
     let mut rows = Vec::with_capacity(keys.len());
     for keys in keys.chunks(KEYS) {
         let mut any = Condition::any();
