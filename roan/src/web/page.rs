@@ -269,8 +269,8 @@ pub fn complete() {
 }
 
 /// The answer to this POST, PUT, PATCH or DELETE has the header `Content-Location` with this URL, unless it is an error. A
-/// cache on the way that obeys RFC 9111, section 4.4, then drops that page, as it drops the page of the request and that
-/// of a `Location`. A redirect to the page therefore does not need it. In the answer to other requests it changes nothing.
+/// cache on the way may then drop that page, as it drops the page of the request and may drop that of a `Location` (RFC
+/// 9111, section 4.4): the embedded cache does. A redirect to the page therefore does not need it. In the answer to other requests it changes nothing.
 ///
 /// The body of the answer, if it has one, must be the page's, or say what the request has done (RFC 9110, section 8.7).
 ///
