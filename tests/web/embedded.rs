@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use axum::routing::get;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Embedded, Roan, Target, purge_on};
@@ -124,4 +124,37 @@ async fn what_is_not_shared_is_not_stored() {
     let unknown = "http://other.org/notes";
     site.get(unknown).await;
     assert!(!site.is_hit(unknown).await);
+}
+
+/// A 304 answers one visitor's condition. It is not the page.
+#[tokio::test]
+async fn a_304_of_the_app_is_not_stored() {
+    let pages = Embedded::new();
+    let roan = Roan::builder()
+        .cache(pages.clone())
+        .site("example.org")
+        .web(Web::new().policy(CachePolicy::until_purged()))
+        .build()
+        .unwrap();
+    let app = Router::new()
+        .route(
+            "/notes",
+            get(async |request: Request<Body>| {
+                match request.headers().contains_key("if-none-match") {
+                    true => StatusCode::NOT_MODIFIED,
+                    false => StatusCode::OK,
+                }
+            }),
+        )
+        .layer(roan.web().unwrap())
+        .layer(pages.layer());
+    for (condition, expected) in [(Some("\"1\""), 304), (None, 200)] {
+        let mut request = Request::get("http://example.org/notes");
+        if let Some(condition) = condition {
+            request = request.header("if-none-match", condition);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let response = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected);
+    }
 }

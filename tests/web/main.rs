@@ -14,3 +14,5 @@ mod race;
 mod settings;
 mod support;
 mod tagging;
+mod values;
+mod writes;

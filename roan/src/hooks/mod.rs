@@ -17,6 +17,8 @@ use crate::model::{Model, Sink, Targets};
 #[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 use crate::registry::run_time;
+#[cfg(feature = "web")]
+use crate::web::Page;
 
 /// Purges the pages that show a new row.
 ///
@@ -191,8 +193,20 @@ fn fire<M: Model>(
     });
 }
 
-/// Passes targets to the current scope, else to the dispatcher.
+/// Passes targets on, and notes them for the answer of the request that this code serves.
+#[cfg(feature = "web")]
 fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
+    match Page::of_write() {
+        Some(page) => with_unnoted_sink(roan, |sink| yields(&mut Noted { page: &page, sink })),
+        None => with_unnoted_sink(roan, yields),
+    }
+}
+
+#[cfg(not(feature = "web"))]
+use with_unnoted_sink as with_sink;
+
+/// Passes targets to the current scope, else to the dispatcher.
+fn with_unnoted_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
     if let Some(scope) = Scope::current() {
         yields(&mut Held {
             scope: &scope,
@@ -200,6 +214,24 @@ fn with_sink(roan: Option<&Roan>, yields: impl FnOnce(&mut dyn Sink)) {
         });
     } else if let Some(destination) = Destination::of(roan) {
         yields(&mut Sent(destination));
+    }
+}
+
+#[cfg(feature = "web")]
+struct Noted<'a> {
+    page: &'a Page,
+    sink: &'a mut dyn Sink,
+}
+
+#[cfg(feature = "web")]
+impl Sink for Noted<'_> {
+    fn target(&mut self, target: TargetRef<'_>) {
+        self.page.fires(target);
+        self.sink.target(target);
+    }
+
+    fn refused(&mut self, error: TargetError) {
+        self.sink.refused(error);
     }
 }
 

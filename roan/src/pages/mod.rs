@@ -34,9 +34,11 @@ pub(crate) use fence::{Fence, Start};
 pub(crate) use index::{Full, Limits};
 #[cfg(feature = "web")]
 pub(crate) use known::{Held, Pages, Render};
+#[cfg(feature = "embedded")]
+pub(crate) use request::authority;
 #[cfg(any(feature = "web", feature = "embedded"))]
 pub(crate) use request::host;
 #[cfg(any(feature = "web", feature = "embedded"))]
-pub(crate) use sharing::{InWebLayer, Sharing};
+pub(crate) use sharing::{Fired, InWebLayer, Sharing};
 #[cfg(any(feature = "web", feature = "_sql"))]
 pub(crate) use sites::Hosts;

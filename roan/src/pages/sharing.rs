@@ -17,3 +17,8 @@ pub(crate) struct Sharing {
     /// Each with the host of its site; an empty one is every host.
     pub(crate) tags: Arc<[(String, Target)]>,
 }
+
+/// What fired in a request that changes something, each with the host of its site; an empty one is every host. A cache in
+/// the same program purges it before the answer leaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Fired(pub(crate) Arc<[(String, Target)]>);

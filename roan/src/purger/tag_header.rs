@@ -1,5 +1,7 @@
 //! The response header in which a cache reads the tags of a page.
 
+#[cfg(feature = "web")]
+use std::borrow::Borrow;
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -35,6 +37,11 @@ enum Form {
     /// A list of strings (RFC 9651, section 3.1).
     Strings,
 }
+
+#[cfg(feature = "web")]
+const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+#[cfg(feature = "web")]
+const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
 
 const KIB: usize = 1024;
 
@@ -86,6 +93,9 @@ impl TagHeader {
     }
 
     /// `Cache-Groups`, of [RFC 9875]: a structured list of strings. Each cache supports 32 groups of 32 characters.
+    ///
+    /// The answers to writes then carry `Cache-Group-Invalidation`, with up to 32 of the tags that fired in the request: the
+    /// caches that they pass drop those pages at once.
     ///
     /// [RFC 9875]: https://www.rfc-editor.org/rfc/rfc9875
     #[must_use]
@@ -140,13 +150,25 @@ impl TagHeader {
         &self.name
     }
 
+    /// The lines of the answer to a write that purge these tags (RFC 9875, section 3). `None` if the cache reads its tags in
+    /// another header than `Cache-Groups`. The tags that are too many for a cache are left to its purges.
+    #[cfg(feature = "web")]
+    pub(crate) fn invalidation(&self, tags: &[&Target]) -> Option<Vec<(HeaderName, HeaderValue)>> {
+        if self.name != CACHE_GROUPS {
+            return None;
+        }
+        let tags = tags.get(..self.most).unwrap_or(tags);
+        let lines = self.lines(tags)?.into_iter();
+        Some(lines.map(|line| (CACHE_GROUP_INVALIDATION, line)).collect())
+    }
+
     /// The values of the lines. `None` if the cache does not take so many tags.
     #[cfg(feature = "web")]
-    pub(crate) fn lines(&self, tags: &[Target]) -> Option<Vec<HeaderValue>> {
+    pub(crate) fn lines(&self, tags: &[impl Borrow<Target>]) -> Option<Vec<HeaderValue>> {
         let mut lines = vec![String::new()];
         let (mut count, mut total) = (0, 0);
         for tag in tags {
-            let tag = self.written(tag.as_str());
+            let tag = self.written(tag.borrow().as_str());
             let (separator, tag) = match self.form {
                 Form::Spaces => (" ", tag),
                 Form::Commas => (",", tag),
@@ -269,29 +291,6 @@ mod tests {
         assert_eq!(lines(&groups, &["x"; 33]), None);
     }
 
-    /// Reads a list of strings as RFC 9651 says.
-    fn strings(line: &str) -> Option<Vec<String>> {
-        let mut strings = Vec::new();
-        let mut letters = line.chars().peekable();
-        loop {
-            (letters.next()? == '"').then_some(())?;
-            let mut text = String::new();
-            loop {
-                match letters.next()? {
-                    '"' => break,
-                    '\\' => text.push(letters.next().filter(|next| "\"\\".contains(*next))?),
-                    letter => text.push(letter),
-                }
-            }
-            strings.push(text);
-            match (letters.next(), letters.next()) {
-                (None, _) => return Some(strings),
-                (Some(','), Some(' ')) => {}
-                _ => return None,
-            }
-        }
-    }
-
     proptest! {
         #[test]
         fn no_value_of_a_row_breaks_out_of_its_tag(values in prop::collection::vec(any::<String>(), 1..9)) {
@@ -315,14 +314,27 @@ mod tests {
             }
         }
 
+        #[cfg(feature = "embedded")]
         #[test]
-        fn a_group_is_read_as_it_was_written(tags in prop::collection::vec("[!-+--~]{1,40}", 1..9)) {
-            let tags: Vec<&str> = tags.iter().map(|tag| &**tag).collect();
+        fn groups_are_read_as_they_were_written(tags in prop::collection::vec(r"[!-+\--~]{1,40}", 1..40)) {
+            use crate::purger::embedded::strings;
             let header = TagHeader::cache_groups();
-            let lines = lines(&header, &tags).unwrap();
-            let read: Vec<_> = lines.iter().flat_map(|line| strings(line).unwrap()).collect();
+            let read = |name: &HeaderName, lines: Vec<HeaderValue>| {
+                let lines = lines.into_iter().map(|line| (name.clone(), line));
+                strings(&lines.collect(), name).unwrap()
+            };
+            let targets: Vec<_> = tags.iter().map(|tag| Target::tag(tag).unwrap()).collect();
             let written: Vec<_> = tags.iter().map(|tag| header.written(tag).into_owned()).collect();
-            prop_assert_eq!(read, written);
+            match header.lines(&targets) {
+                Some(lines) => prop_assert_eq!(&read(&CACHE_GROUPS, lines), &written),
+                None => prop_assert!(tags.len() > 32),
+            }
+            let targets: Vec<_> = targets.iter().collect();
+            let lines = header.invalidation(&targets).unwrap();
+            let lines = lines.into_iter().map(|(_, line)| line).collect();
+            let read = read(&CACHE_GROUP_INVALIDATION, lines);
+            prop_assert_eq!(&read[..], &written[..written.len().min(32)]);
+            prop_assert!(read.iter().all(|group| group.len() <= 32));
         }
     }
 }

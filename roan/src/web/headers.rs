@@ -62,6 +62,13 @@ impl Headers {
         Ok(all)
     }
 
+    /// The lines in the answer to a write that purge these tags.
+    pub(super) fn invalidation_lines(&self, tags: &[&Target]) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = self.tags.iter();
+        let lines = headers.find_map(|header| header.invalidation(tags));
+        lines.unwrap_or_default()
+    }
+
     /// Caches and browsers may do what the policy says.
     pub(super) fn share(&self, headers: &mut HeaderMap, policy: &CachePolicy) {
         for name in [CACHE_CONTROL, EXPIRES, PRAGMA, X_ACCEL_EXPIRES] {

@@ -18,6 +18,7 @@ use super::index_error::IndexError;
 use super::page::Page;
 use super::reason::Told;
 use super::visit::Visit;
+use super::write::Write;
 use crate::base::target::Target;
 use crate::dispatcher::Engine;
 use crate::pages::{InWebLayer, Pages};
@@ -190,14 +191,17 @@ where
         let layer = self.layer.clone();
         let cookies = &layer.settings().session_cookies;
         let visit = Visit::of(&request, cookies, || layer.pages().begin());
-        let page = Page::new();
+        let page = Page::new(Write::of(&request));
         request.extensions_mut().insert(page.clone());
         request.extensions_mut().insert(InWebLayer);
         let work = page.enter_blocking(|| app.call(request));
         let work = page.within(work);
         Box::pin(async move {
             let mut response = work.await?;
-            let notes = page.end();
+            let mut notes = page.end();
+            if let Some(write) = notes.write.take() {
+                layer.finish_write(write, &mut response);
+            }
             if let Some(visit) = visit {
                 layer.finish(visit, notes, &mut response).await;
             }

@@ -54,10 +54,11 @@ mod reason;
 mod settings;
 mod tags;
 mod visit;
+mod write;
 
 pub use self::index_error::IndexError;
 pub use self::layer::{WebLayer, WebService};
-pub use self::page::{Page, cache, complete, page, show, show_all, tag};
+pub use self::page::{Page, cache, complete, content_location, page, show, show_all, tag};
 pub use self::policy::CachePolicy;
 pub use self::settings::Web;
 

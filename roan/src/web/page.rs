@@ -1,13 +1,14 @@
 //! What a handler says about the page that it renders.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 
 use super::CachePolicy;
 use super::tags::Tags;
+use super::write::Write;
 use crate::base::log::emit;
-use crate::base::target::{Target, TargetError};
+use crate::base::target::{Target, TargetError, TargetRef};
 use crate::base::within::{self, Current, Within};
 use crate::model::Model;
 
@@ -43,13 +44,30 @@ pub(super) struct Notes {
     pub(super) mistake: Option<TargetError>,
     pub(super) policy: Option<CachePolicy>,
     pub(super) complete: bool,
+    /// In a request that changes something.
+    pub(super) write: Option<Write>,
     /// The head of the answer has been sent.
     ended: bool,
 }
 
 impl Page {
-    pub(super) fn new() -> Self {
-        Self(Arc::default())
+    pub(super) fn new(write: Option<Write>) -> Self {
+        Self(Arc::new(Mutex::new(Notes {
+            write,
+            ..Notes::default()
+        })))
+    }
+
+    /// The page of a request that changes something, if this code runs in one.
+    pub(crate) fn of_write() -> Option<Self> {
+        page().filter(|page| page.notes().write.is_some())
+    }
+
+    /// Notes what a hook purges.
+    pub(crate) fn fires(&self, target: TargetRef<'_>) {
+        if let Some(write) = &mut self.notes().write {
+            write.fires(target);
+        }
     }
 
     /// Runs `work` as a part of the page, wherever it runs.
@@ -110,6 +128,25 @@ impl Page {
         self.change(|notes| notes.complete = true);
     }
 
+    /// As [`content_location`].
+    ///
+    /// # Errors
+    ///
+    /// As [`content_location`].
+    pub fn content_location(&self, url: &str) -> Result<(), TargetError> {
+        let url = Target::url(url)?;
+        self.change(|notes| {
+            if let Some(write) = &mut notes.write {
+                write.location = Some(url);
+            }
+        });
+        Ok(())
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Notes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn add(&self, tags: Tags) {
         self.change(|notes| {
             notes.tags.extend(tags.targets);
@@ -121,7 +158,7 @@ impl Page {
 
     fn change(&self, change: impl FnOnce(&mut Notes)) {
         let ended = {
-            let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut notes = self.notes();
             change(&mut notes);
             notes.ended
         };
@@ -137,7 +174,7 @@ impl Page {
 
     /// The end of the page's head: what is said later is too late.
     pub(super) fn end(&self) -> Notes {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = self.notes();
         let ended = Notes {
             ended: true,
             ..Notes::default()
@@ -229,4 +266,31 @@ pub fn cache(policy: CachePolicy) {
 /// what is read after the head has left may be older or newer than the purge that the head was checked against.
 pub fn complete() {
     with_page("complete", Page::complete);
+}
+
+/// The answer to this POST, PUT, PATCH or DELETE has the header `Content-Location` with this URL, unless it is an error. A
+/// cache on the way may then drop that page, as it drops the page of the request and may drop that of a `Location` (RFC
+/// 9111, section 4.4): the embedded cache does. A redirect to the page therefore does not need it. In the answer to other requests it changes nothing.
+///
+/// The body of the answer, if it has one, must be the page's, or say what the request has done (RFC 9110, section 8.7).
+///
+/// ```
+/// async fn like() -> axum::http::StatusCode {
+///     // ... count it, then:
+///     match roan::web::content_location("/posts/hello") {
+///         Ok(()) => axum::http::StatusCode::NO_CONTENT,
+///         Err(_) => axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+///     }
+/// }
+/// # let _ = like;
+/// ```
+///
+/// # Errors
+///
+/// If it is not a URL that can be purged: see [`Target::url`].
+pub fn content_location(url: &str) -> Result<(), TargetError> {
+    match with_page("content_location", |page| page.content_location(url)) {
+        Some(result) => result,
+        None => Target::url(url).map(|_| ()),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, EXPIRES, PRAGMA, SET_COOKIE};
+use http::header::{AGE, AUTHORIZATION, CACHE_CONTROL, EXPIRES, PRAGMA, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_cache_semantics::{CacheOptions, CachePolicy};
 
@@ -29,7 +29,12 @@ impl Lifetime {
         sharing: Option<&Sharing>,
     ) -> Option<Self> {
         let headers = response.headers();
-        if headers.contains_key(SET_COOKIE) || response.status() == StatusCode::PARTIAL_CONTENT {
+        // What was kept elsewhere for an unknown time may be stale already.
+        age(headers)?;
+        // A part of a page, and the answer to a visitor who has the page, are not the page.
+        let is_page =
+            ![StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
+        if headers.contains_key(SET_COOKIE) || !is_page {
             return None;
         }
         if let Some(lifetime) = sharing.and_then(|sharing| sharing.lifetime) {
@@ -61,6 +66,19 @@ impl Lifetime {
             fresh_until: Instant::now() + duration.min(LONGEST),
             authorized,
         })
+    }
+}
+
+/// How long the response has been kept by others, in seconds. `None` if its `Age` is not one number.
+pub(super) fn age(headers: &HeaderMap) -> Option<u64> {
+    let mut lines = headers.get_all(AGE).iter();
+    match (lines.next(), lines.next()) {
+        (None, _) => Some(0),
+        // No sign, as a number of Rust may have.
+        (Some(age), None) if age.as_bytes().iter().all(u8::is_ascii_digit) => {
+            age.to_str().ok()?.parse().ok()
+        }
+        _ => None,
     }
 }
 
@@ -196,6 +214,27 @@ mod tests {
             assert_eq!(seconds(status, &[("cache-control", "s-maxage=60")]), None);
         }
         assert!(Lifetime::of(&Response::new(()), &HeaderMap::new(), None, None).is_none());
+    }
+
+    #[test]
+    fn an_age_that_is_not_one_number_is_too_old() {
+        for (ages, expected) in [
+            (&["0"][..], Some(60)),
+            (&["59"], Some(1)),
+            (&["60"], None),
+            (&["-1"], None),
+            (&["+1"], None),
+            (&["1.5"], None),
+            (&["0, 0"], None),
+            (&["0", "0"], None),
+            (&["0;x"], None),
+            (&[""], None),
+            (&["99999999999999999999"], None),
+        ] {
+            let mut lines = vec![("cache-control", "max-age=60")];
+            lines.extend(ages.iter().map(|age| ("age", *age)));
+            assert_eq!(seconds(200, &lines), expected, "{ages:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -19,14 +19,14 @@ use super::Embedded;
 use super::body::CacheBody;
 use super::filling::Filling;
 use super::freshness::Lifetime;
+use super::label::Label;
 use super::lookup::{Asked, Lookup};
+use super::status::Status;
 use super::store::Fill;
 use super::variant::{Selection, Variant};
+use super::write::Write;
 use crate::base::log::loudly;
 use crate::pages::InWebLayer;
-
-/// The header that the nginx configuration of the README also sets.
-const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
 
 /// A tower layer that puts an [`Embedded`] cache in front of a service. Create it with [`Embedded::layer`].
 #[derive(Debug, Clone)]
@@ -66,62 +66,52 @@ impl<S> fmt::Debug for CacheService<S> {
     }
 }
 
-/// How a request was answered, in nginx's words.
-#[derive(Debug, Clone, Copy)]
-enum Status {
-    Hit,
-    Miss,
-    Expired,
-    Bypass,
-}
-
-impl Status {
-    fn name(self, headers: &mut HeaderMap) {
-        let value = match self {
-            Self::Hit => "HIT",
-            Self::Miss => "MISS",
-            Self::Expired => "EXPIRED",
-            Self::Bypass => "BYPASS",
-        };
-        headers.insert(X_CACHE_STATUS, HeaderValue::from_static(value));
-    }
-}
-
 /// Where the answer to a request comes from.
 enum Plan {
     Stored(Arc<Variant>),
     /// From the app, and also into the cache if there is a fill.
-    App(Option<Status>, Option<(Fill, HeaderMap)>),
+    App(Status, Option<(Fill, HeaderMap)>),
+    /// From the app; the answer may purge pages.
+    Write(Option<Write>),
 }
 
 impl Embedded {
     fn plan<B: Body>(&self, request: &Request<B>) -> Plan {
         let page = match Asked::by(request) {
             Asked::Page(page) => page,
-            Asked::Unclear => return Plan::App(Some(Status::Bypass), None),
-            Asked::Other => return Plan::App(None, None),
+            Asked::Unclear => return Plan::App(Status::Unclear, None),
+            Asked::Other => return Plan::Write(Write::of(request)),
         };
         let headers = request.headers();
         let stored = self.store.get(&page.key);
         let status = match stored.as_ref().and_then(|page| page.variant(headers)) {
             Some(variant) if variant.fresh_until <= Instant::now() => Status::Expired,
             Some(variant) if headers.contains_key(AUTHORIZATION) && !variant.authorized => {
-                return Plan::App(Some(Status::Bypass), None);
+                return Plan::App(Status::Authorization, None);
             }
             Some(variant) => return Plan::Stored(Arc::clone(variant)),
+            None if stored.is_some() => Status::OtherVariants,
             None => Status::Miss,
         };
         // The answer to a HEAD is not a page.
         let fills = *request.method() == Method::GET;
         let Lookup { host, url, key } = page;
         let fill = fills.then(|| (self.store.begin_fill(&host, url, key), headers.clone()));
-        Plan::App(Some(status), fill)
+        Plan::App(status, fill)
+    }
+
+    /// Before the answer leaves, so that its visitor sees what has changed.
+    fn purge_all(&self, labels: Vec<Label>) {
+        for label in labels {
+            self.store.purge(&label);
+        }
     }
 
     /// The response for the visitor. It is also copied into the cache if it may be stored.
     fn pass<B: Body<Data = Bytes>>(
         &self,
         response: Response<B>,
+        status: Status,
         fill: Option<(Fill, HeaderMap)>,
     ) -> Response<CacheBody<B>> {
         let (mut parts, body) = response.into_parts();
@@ -132,13 +122,14 @@ impl Embedded {
             *head.headers_mut() = parts.headers.clone();
             let by_default = self.settings.default_ttl;
             let lifetime = Lifetime::of(&head, &request, by_default, sharing.as_ref())?;
-            fill.carries(head.headers(), sharing.as_ref());
+            fill.carries(head.headers(), sharing.as_ref())?;
             let selection = Selection::new(head.headers(), &request)?;
             let longest = self.settings.max_body_size;
             Some(Filling::new(
                 fill, request, head, selection, lifetime, longest,
             ))
         });
+        status.write(filling.is_some(), &mut parts.headers);
         let body = match filling {
             Some(filling) => CacheBody::filling(body, filling),
             None => CacheBody::passed(body),
@@ -170,18 +161,26 @@ where
         warn_if_inside(&request);
         match self.cache.plan(&request) {
             Plan::Stored(variant) => {
-                let is_head = *request.method() == Method::HEAD;
-                Box::pin(async move { Ok(hit(&variant, is_head)) })
+                let response = hit(&variant, &request);
+                Box::pin(async move { Ok(response) })
             }
             Plan::App(status, fill) => {
                 let cache = self.cache.clone();
                 let answer = app.call(request);
                 Box::pin(async move {
-                    let mut response = cache.pass(answer.await?, fill);
-                    if let Some(status) = status {
-                        status.name(response.headers_mut());
+                    let response = answer.await?;
+                    Ok(cache.pass(response, status, fill))
+                })
+            }
+            Plan::Write(write) => {
+                let cache = self.cache.clone();
+                let answer = app.call(request);
+                Box::pin(async move {
+                    let response = answer.await?;
+                    if let Some(write) = write {
+                        cache.purge_all(write.changes(&response));
                     }
-                    Ok(response)
+                    Ok(cache.pass(response, Status::Method, None))
                 })
             }
         }
@@ -200,11 +199,12 @@ fn warn_if_inside<B>(request: &Request<B>) {
     }
 }
 
-fn hit<B: Body<Data = Bytes>>(variant: &Variant, is_head: bool) -> Response<CacheBody<B>> {
-    let mut response = match is_head {
-        true => variant.response_to_head(),
-        false => variant.response(),
-    };
-    Status::Hit.name(response.headers_mut());
+fn hit<A, B: Body<Data = Bytes>>(
+    variant: &Variant,
+    request: &Request<A>,
+) -> Response<CacheBody<B>> {
+    let mut response = variant.answer(request.method(), request.headers());
+    let fresh_until = variant.fresh_until;
+    Status::Hit { fresh_until }.write(false, response.headers_mut());
     response.map(CacheBody::stored)
 }

@@ -19,9 +19,12 @@
 //! ```
 //!
 //! [`Embedded`] documents which pages are stored, keys, variants and tags.
+//!
+#![doc = include_str!("conformance.md")]
 
 mod body;
 mod builder;
+mod condition;
 mod filling;
 mod freshness;
 mod index;
@@ -29,11 +32,13 @@ mod label;
 mod layer;
 mod lookup;
 mod page;
+mod status;
 mod store;
 mod tags;
 #[cfg(test)]
 mod tests;
 mod variant;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +50,8 @@ pub use self::layer::{CacheLayer, CacheService};
 use self::builder::Settings;
 use self::label::Label;
 use self::store::Store;
+#[cfg(all(test, feature = "web"))]
+pub(super) use self::tags::strings;
 use super::{Answer, Cache, PurgeRequest, Purger};
 use crate::base::site::Site;
 
@@ -94,17 +101,22 @@ use crate::base::site::Site;
 /// # What visitors see
 ///
 /// The response of the app, with its `Cache-Control` and without `Age`: to clients the cache is part of the app.
-/// `X-Cache-Status` describes the answer in nginx's words:
+/// `X-Cache-Status` describes the answer in nginx's words, and `Cache-Status` in those of RFC 9211:
 ///
-/// | value | the answer is |
-/// |---|---|
-/// | `HIT` | from the cache |
-/// | `MISS` | from the app, and stored if allowed |
-/// | `EXPIRED` | the same; the stored page was too old |
-/// | `BYPASS` | from the app: the request has a body or no usable `Host`, or it has `Authorization` and the stored page does not allow that (RFC 9111, section 3.5) |
-/// | none | from the app: neither GET nor HEAD |
+/// | `X-Cache-Status` | `Cache-Status: roan;` | the answer is |
+/// |---|---|---|
+/// | `HIT` | `hit; ttl=60` | from the cache, and fresh for 60 seconds more |
+/// | `MISS` | `fwd=uri-miss` | from the app |
+/// | `MISS` | `fwd=vary-miss` | the same; other variants of the page are stored |
+/// | `EXPIRED` | `fwd=stale` | the same; the stored page was too old |
+/// | `BYPASS` | `fwd=request` | from the app: the request has `Authorization`, and the stored page does not allow that (RFC 9111, section 3.5) |
+/// | `BYPASS` | `fwd=bypass` | from the app: the request has a body or no usable `Host` |
+/// | none | `fwd=method` | from the app: neither GET nor HEAD |
 ///
-/// The page of a GET also answers a HEAD. The cache ignores the request's own `Cache-Control`, as nginx does: visitors do
+/// `; stored` follows where the answer is on its way into the cache: it is stored when its body is complete, unless the page
+/// has been purged by then.
+///
+/// The page of a GET also answers a HEAD. A client that has the page (`If-None-Match`, `If-Modified-Since`) gets a 304. The cache ignores the request's own `Cache-Control`, as nginx does: visitors do
 /// not decide how often the app renders.
 ///
 /// # Keys, hosts and variants
@@ -116,9 +128,17 @@ use crate::base::site::Site;
 ///
 /// # Tags
 ///
-/// The response header `Surrogate-Key` lists the tags of a page, separated by spaces, as for Fastly. It stays in the
-/// response, for a CDN in front of the program. The [web layer](crate::guide::web) tags pages by the rules of their rows,
+/// The response header `Surrogate-Key` lists the tags of a page, separated by spaces, as for Fastly, or `Cache-Groups` as a
+/// list of strings (RFC 9875). They stay in the response, for a CDN in front of the program. A page whose `Cache-Groups`
+/// cannot be read is not stored. The [web layer](crate::guide::web) tags pages by the rules of their rows,
 /// without a header.
+///
+/// # Writes
+///
+/// The answer to a POST, PUT, PATCH, DELETE or unknown method purges, unless it is an error: the page with the URL of the
+/// request, those in `Location` and `Content-Location` at the same host and port (RFC 9111, section 4.4), and at the same host
+/// the tags in `Cache-Group-Invalidation` (RFC 9875). With the [web layer](crate::guide::web) also everything that the hooks
+/// purged in the request. This happens before the answer leaves, so whoever follows its redirect sees the change.
 ///
 /// # No stale page
 ///

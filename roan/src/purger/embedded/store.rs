@@ -7,6 +7,7 @@ use http::HeaderMap;
 use super::index::{Index, Indexed, PageId};
 use super::label::Label;
 use super::page::Page;
+use super::tags::{CACHE_GROUPS, strings, tags};
 use super::variant::Variant;
 use crate::pages::{Fence, Sharing, Start};
 
@@ -131,9 +132,11 @@ pub(super) struct Fill {
 }
 
 impl Fill {
-    /// Notes the tags of the response.
-    pub(super) fn carries(&mut self, head: &HeaderMap, sharing: Option<&Sharing>) {
-        for tag in super::tags::tags(head) {
+    /// Notes the tags of the response. Returns `None` if they cannot be read, so that nothing would purge the page.
+    pub(super) fn carries(&mut self, head: &HeaderMap, sharing: Option<&Sharing>) -> Option<()> {
+        let groups = strings(head, &CACHE_GROUPS)?;
+        let groups = groups.iter().map(|group| &**group);
+        for tag in tags(head).chain(groups) {
             self.labels.push(Label::tag(Label::ANY_HOST, tag));
             self.labels.push(Label::tag(&self.host, tag));
         }
@@ -141,6 +144,7 @@ impl Fill {
             self.labels.push(Label::of(tag, Label::ANY_HOST));
             self.labels.push(Label::of(tag, host));
         }
+        Some(())
     }
 
     /// Stores the page, unless it was purged meanwhile.

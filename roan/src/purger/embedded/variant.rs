@@ -3,10 +3,13 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::header::{
+    AGE, CONNECTION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, VARY,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
-use super::freshness::Lifetime;
+use super::condition::is_not_modified;
+use super::freshness::{Lifetime, age};
 
 /// Headers about one connection (RFC 9110, section 7.6.1), or about one answer: they are not stored.
 const OF_ONE_ANSWER: [&str; 9] = [
@@ -28,6 +31,9 @@ pub(super) struct Variant {
     /// Whether it may answer a request with `Authorization`.
     pub(super) authorized: bool,
     selection: Selection,
+    stored: Instant,
+    /// The `Age` of the app's answer, in seconds.
+    age: u64,
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
@@ -41,13 +47,18 @@ impl Variant {
         body: Bytes,
     ) -> Self {
         let mut headers = head.headers().clone();
-        for name in OF_ONE_ANSWER {
+        let named = head.headers().get_all(CONNECTION).into_iter();
+        let named = named.filter_map(|line| line.to_str().ok());
+        let named = named.flat_map(|line| line.split(',')).map(str::trim);
+        for name in OF_ONE_ANSWER.into_iter().chain(named) {
             headers.remove(name);
         }
         Self {
             fresh_until: lifetime.fresh_until,
             authorized: lifetime.authorized,
             selection,
+            stored: Instant::now(),
+            age: age(&headers).unwrap_or_default(),
             status: head.status(),
             headers,
             body,
@@ -59,15 +70,44 @@ impl Variant {
         self.selection.matches(request)
     }
 
-    pub(super) fn response(&self) -> Response<Bytes> {
+    /// The response to a request with this method and these headers.
+    pub(super) fn answer(&self, method: &Method, request: &HeaderMap) -> Response<Bytes> {
+        if self.status == StatusCode::OK && is_not_modified(request, &self.headers) {
+            self.not_modified()
+        } else if *method == Method::HEAD {
+            self.response_to_head()
+        } else {
+            self.response()
+        }
+    }
+
+    /// Without what describes the body (RFC 9110, section 15.4.5).
+    fn not_modified(&self) -> Response<Bytes> {
+        let mut response = self.response();
+        response.body_mut().clear();
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        for name in [CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_TYPE] {
+            response.headers_mut().remove(name);
+        }
+        response
+    }
+
+    fn response(&self) -> Response<Bytes> {
         let mut response = Response::new(self.body.clone());
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers.clone();
+        // To clients this cache is part of the app: it passes on the age that the app has stated, and has none itself.
+        if let Some(line) = response.headers_mut().get_mut(AGE) {
+            *line = self
+                .age
+                .saturating_add(self.stored.elapsed().as_secs())
+                .into();
+        }
         response
     }
 
     /// The response to `HEAD`: the same without the body, but with its length.
-    pub(super) fn response_to_head(&self) -> Response<Bytes> {
+    fn response_to_head(&self) -> Response<Bytes> {
         let mut response = self.response();
         let body = std::mem::take(response.body_mut());
         if self.status != StatusCode::NO_CONTENT {

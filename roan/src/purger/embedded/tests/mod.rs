@@ -5,6 +5,7 @@ mod fence;
 mod memory;
 mod pages;
 mod purging;
+mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -98,7 +98,7 @@ async fn other_methods_and_unclear_requests_go_to_the_app() {
         .iter()
         .enumerate()
     {
-        let seen = site.ask(method, "/a", &[]).await;
+        let seen = site.ask(method, "/b", &[]).await;
         assert_eq!(seen.cache_status(), "none", "{method}");
         assert_eq!(seen.body, format!("render {}", number + 2));
     }
@@ -186,4 +186,39 @@ async fn what_is_too_old_is_rendered_again() {
     assert_eq!(site.get("/a").await.cache_status(), "MISS");
     tokio::time::sleep(Duration::from_millis(5)).await;
     assert_eq!(site.get("/a").await.cache_status(), "EXPIRED");
+}
+
+#[tokio::test]
+async fn a_client_that_has_the_page_gets_304() {
+    let headers = &[FOREVER, ("etag", "\"1\""), ("content-type", "text/html")];
+    let site = Site::answering(headers);
+    site.get("/a").await;
+    for method in ["GET", "HEAD"] {
+        let seen = site.ask(method, "/a", &[("if-none-match", "\"1\"")]).await;
+        assert_eq!((seen.status.as_u16(), &*seen.body), (304, ""));
+        assert_eq!(seen.cache_status(), "HIT");
+        assert_eq!(seen.header("etag"), Some("\"1\""));
+        assert_eq!(seen.header("cache-control"), Some(FOREVER.1));
+        assert_eq!(seen.header("content-type"), None);
+    }
+    let other = [("if-none-match", "\"0\"")];
+    let seen = site.get_with("/a", &other).await;
+    assert_eq!((seen.status.as_u16(), &*seen.body), (200, "render 1"));
+    assert_eq!(seen.header("content-type"), Some("text/html"));
+}
+
+#[tokio::test]
+async fn what_is_of_one_connection_is_not_stored() {
+    let site = Site::answering(&[
+        FOREVER,
+        ("connection", "x-a, X-B"),
+        ("x-a", "1"),
+        ("x-b", "1"),
+    ]);
+    assert!(site.get("/a").await.header("x-a").is_some());
+    let hit = site.get("/a").await;
+    assert_eq!(hit.cache_status(), "HIT");
+    for name in ["connection", "x-a", "x-b"] {
+        assert_eq!(hit.header(name), None, "{name}");
+    }
 }
