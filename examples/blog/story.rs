@@ -98,7 +98,12 @@ async fn read(visitor: &Visitor, path: &str, purged: bool, title: &str, on: &[&s
 /// Prints the purges of a write. They must have removed these pages, and no others.
 async fn purges(roan: &Roan, reports: &mut Reports, expected: &[&str]) -> Told {
     let expected: BTreeSet<_> = expected.iter().map(|path| (*path).to_owned()).collect();
-    while roan.flush(LONG).await.rebounds() > 0 {
+    let left = roan.flush(LONG).await;
+    if left.pending() > 0 {
+        return Err(left.to_string().into());
+    }
+    // The rebounds, too: they would purge what is read next.
+    while roan.stats().nodes.iter().any(|node| node.rebounds > 0) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     let mut removed = BTreeSet::new();
