@@ -1,6 +1,6 @@
 //! What a page carries, by the rules of its rows.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -201,4 +201,21 @@ async fn outside_of_the_layer_nothing_happens() {
     web::complete();
     assert!(web::page().is_none());
     assert!(web::tag("a b").is_err());
+}
+
+#[tokio::test]
+async fn what_is_shown_outside_of_a_page_is_logged_once_for_each_place() {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let subscriber = tracing_subscriber::fmt().with_writer(Arc::clone(&log));
+    let _until_the_end = tracing::subscriber::set_default(subscriber.finish());
+    let app = Router::new().fallback(|| async {
+        let spawned = tokio::spawn(async { web::show(&post(3)) });
+        spawned.await.unwrap();
+    });
+    let site = Site::new(app);
+    site.get("/a").await;
+    site.get("/b").await;
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("runs outside of a page").count(), 1, "{log}");
+    assert!(log.contains("`show` at tests/web/tagging.rs:"), "{log}");
 }
