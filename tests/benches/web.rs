@@ -94,8 +94,9 @@ where
 }
 
 fn requests(runtime: &Runtime) {
-    const ROUNDS: usize = 31;
-    const PAGES: usize = 2_000;
+    // So few that a busy machine seldom interrupts a round.
+    const PAGES: usize = 50;
+    const ROUNDS: usize = 501;
     println!(
         "{:<44} {:>9} {:>9} {:>9}",
         "one request, microseconds", "bare", "layer", "adds"
@@ -149,7 +150,7 @@ fn requests(runtime: &Runtime) {
 /// A tag on 10,000 pages, which a real nginx has.
 fn purges(runtime: &Runtime) {
     const PAGES: usize = 10_000;
-    const ROUNDS: usize = 9;
+    const ROUNDS: usize = 5;
     let (wrap, wrapped) = tokio::sync::oneshot::channel::<WebLayer>();
     let (_app, addr): (_, SocketAddr) = Background::serve("app", |listener| async move {
         let layer = wrapped.await.expect("the layer is made");

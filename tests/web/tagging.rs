@@ -1,6 +1,6 @@
 //! What a page carries, by the rules of its rows.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -205,8 +205,8 @@ async fn outside_of_the_layer_nothing_happens() {
 
 #[tokio::test]
 async fn what_is_shown_outside_of_a_page_is_logged_once_for_each_place() {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let subscriber = tracing_subscriber::fmt().with_writer(Arc::clone(&log));
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(log.reopen().unwrap()));
     let _until_the_end = tracing::subscriber::set_default(subscriber.finish());
     let app = Router::new().fallback(|| async {
         let spawned = tokio::spawn(async { web::show(&post(3)) });
@@ -215,7 +215,7 @@ async fn what_is_shown_outside_of_a_page_is_logged_once_for_each_place() {
     let site = Site::new(app);
     site.get("/a").await;
     site.get("/b").await;
-    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    let log = std::fs::read_to_string(log.path()).unwrap();
     assert_eq!(log.matches("runs outside of a page").count(), 1, "{log}");
     assert!(log.contains("`show` at tests/web/tagging.rs:"), "{log}");
 }
