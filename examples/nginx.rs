@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The configuration that the README shows and the tests use.
 const SITE_CONF: &str = include_str!("../tests/conf/site.conf");
 
+/// The one for refreshes, which the guide shows.
+const REFRESH_CONF: &str = include_str!("../tests/conf/refresh.conf");
+
 /// nginx lives as long as our end of the shell's standard input: if we are killed, too, it ends.
 const SHELL: &str = r#"
     trap "" INT
@@ -77,11 +80,42 @@ impl Nginx {
     ///
     /// If it does not start; the error has its log.
     pub async fn start(program: &Program, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(program, app, SITE_CONF).await
+    }
+
+    /// The same, for pages that are refreshed by whoever knows the secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_refreshing(
+        program: &Program,
+        app: SocketAddr,
+        secret: &str,
+    ) -> Result<Self, Box<dyn Error>> {
+        let conf = REFRESH_CONF
+            .replace("CHANGE-ME", secret)
+            .replace("127.0.0.1:8079", &free_address()?.to_string());
+        Self::start_with(program, app, &conf).await
+    }
+
+    async fn start_with(
+        program: &Program,
+        app: SocketAddr,
+        site: &str,
+    ) -> Result<Self, Box<dyn Error>> {
         let folder = new_folder()?;
-        // Free a moment ago; should another program be faster, nginx says so in its log.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let address = free_address()?;
+        let site = site
+            .replace("listen 80;", &format!("listen {address};"))
+            .replace("listen [::]:80;", "")
+            .replace("127.0.0.1:3000", &app.to_string())
+            .replace(
+                "/var/cache/nginx-pages",
+                &folder.join("pages").display().to_string(),
+            );
         let conf = folder.join("nginx.conf");
-        fs::write(&conf, main_conf(program, &folder, address, app))?;
+        fs::write(&conf, main_conf(program, &folder, &site))?;
         let shell = Command::new("sh")
             .args(["-c", SHELL, "sh"])
             .arg(&folder)
@@ -146,14 +180,14 @@ fn new_folder() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn main_conf(program: &Program, folder: &Path, here: SocketAddr, app: SocketAddr) -> String {
+/// Free a moment ago. Should another program be faster, nginx says so in its log.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn main_conf(program: &Program, folder: &Path, site: &str) -> String {
     let module = program.module.display();
     let folder = folder.display();
-    let site = SITE_CONF
-        .replace("listen 80;", &format!("listen {here};"))
-        .replace("listen [::]:80;", "")
-        .replace("127.0.0.1:3000", &app.to_string())
-        .replace("/var/cache/nginx-pages", &format!("{folder}/pages"));
     // Root's workers must be able to enter root's folder; for other users the line has no effect.
     format!(
         "load_module {module};\n\

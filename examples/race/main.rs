@@ -59,13 +59,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
         None => {
             let program = Program::find()?;
-            let is_asked_for = |remedy: &Remedy| remedy.name().contains(&options.only);
+            let is_asked_for = |remedy: &Remedy| remedy.name.contains(&options.only);
             for remedy in Remedy::ALL.into_iter().filter(is_asked_for) {
                 for slow in [false, true] {
                     for mode in Mode::ALL {
                         let site = Arc::new(remedy.start(&program, slow).await?);
                         let tally = race(&options, mode).run(Arc::clone(&site), 0).await?;
-                        table::line(&remedy.name(), mode, slow, &tally, Some(site.renders()));
+                        table::line(remedy.name, mode, slow, &tally, Some(site.renders()));
                     }
                 }
             }

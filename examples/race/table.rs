@@ -4,7 +4,7 @@ use roan_examples::episodes::{Mode, Tally};
 
 pub(crate) fn head() {
     println!(
-        "{:<22} {:<7} {:<12} {:>14} {:>12} {:>16}",
+        "{:<29} {:<7} {:<12} {:>14} {:>12} {:>16}",
         "", "writes", "slow renders", "stale for good", "stale reads", "renders a write"
     );
 }
@@ -17,7 +17,7 @@ pub(crate) fn line(name: &str, mode: Mode, has_slow: bool, tally: &Tally, render
         |renders| format!("{:.1}", renders as f64 / writes as f64),
     );
     println!(
-        "{name:<22} {:<7} {:<12} {:>14} {:>12} {renders:>16}",
+        "{name:<29} {:<7} {:<12} {:>14} {:>12} {renders:>16}",
         mode.name(),
         if has_slow { "1 %" } else { "none" },
         format!("{} of {}", tally.stale_for_good, tally.pages),

@@ -98,7 +98,8 @@ use proc_macro::TokenStream;
 /// - `from_row`: the type can be made from a row of its table. Then triggers serve rules with `when`, `urls`, methods, fields
 ///   of fields and values of any type, too: they store all columns of the type, and the relay makes the value and evaluates
 ///   the rules as a hook does (`roan::triggers`). Each field's type must implement `serde::Deserialize`; the type itself need
-///   not. Write it once for a type; it may be alone, `#[purge_on(table = "posts", from_row)]`.
+///   not. Write it once for a type; it may be alone, `#[purge_on(table = "posts", from_row)]`. Without a database feature of
+///   `roan` there are no triggers, and it does nothing.
 /// - `crate = path`: the path of `roan`, if it is not `::roan`. Write it once for a type.
 ///
 /// # Templates

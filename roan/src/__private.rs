@@ -94,8 +94,15 @@ pub mod sea_orm {
         ActiveModelTrait, ConnectionTrait, DbErr, DeleteResult, EntityTrait, Related,
         RelatedSelfVia, Value,
     };
+    use sea_orm::{ModelTrait, PrimaryKeyArity, PrimaryKeyTrait};
 
     pub type Targets = Vec<crate::base::target::Target>;
+
+    /// Whether the primary key of a model has one column.
+    #[must_use]
+    pub const fn has_single_key<M: ModelTrait>() -> bool {
+        <<<M::Entity as EntityTrait>::PrimaryKey as PrimaryKeyTrait>::ValueType as PrimaryKeyArity>::ARITY == 1
+    }
 
     /// Fails to compile for an active model without `#[roan::hooks]`.
     pub const fn assert_hooked<A: Hooked>() {}

@@ -66,6 +66,9 @@ pub(crate) enum Step {
     DeleteMany {
         author_id: i64,
     },
+    /// Saves the slugs and titles of these, whether a row with their key is there or not: by one statement where the
+    /// library can.
+    Upsert(Vec<Post>),
     /// SQL that goes past the models.
     Raw(&'static str),
     /// A transaction, or inside of one a savepoint.

@@ -5,13 +5,14 @@ use roan::outbox::Dialect;
 use crate::case::End::{Commit, Panic, Rollback};
 use crate::case::Step::{
     Await, Create, CreateMany, CutOff, Delete, DeleteMany, Open, Raw, Rekey, Transaction, Update,
-    UpdateMany, UpdateStale,
+    UpdateMany, UpdateStale, Upsert,
 };
 use crate::case::{Case, Post, Step, post};
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = single_rows();
     cases.extend(many_rows());
+    cases.extend(upserts());
     cases.extend(transactions());
     cases.extend(failures());
     cases.extend(two_writers());
@@ -176,6 +177,66 @@ fn many_rows() -> Vec<Case> {
     ]
 }
 
+/// Cases of one writer outside of a transaction.
+pub(crate) fn outside_of_transactions() -> Vec<Case> {
+    let mut cases = single_rows();
+    cases.extend(many_rows());
+    cases.extend(upserts());
+    let is_outside = |step: &Step| !matches!(step, Transaction(..));
+    cases.retain(|case| case.writers[0].iter().all(is_outside));
+    cases
+}
+
+fn upserts() -> Vec<Case> {
+    let retitled = |id, slug| Post {
+        title: "new",
+        ..post(id, slug, 1)
+    };
+    vec![
+        case(
+            "an upsert of a new row",
+            vec![Upsert(vec![post(7, "new", 1)])],
+            // Nobody knows whether another writer has inserted it in between.
+            &["/posts", "/posts/new", "/titles/7"],
+        ),
+        case(
+            "an upsert that moves a row",
+            vec![Upsert(vec![post(1, "moved", 1)])],
+            &["/posts", "/posts/a", "/posts/moved"],
+        ),
+        case(
+            "an upsert of what the URL does not show",
+            vec![Upsert(vec![retitled(1, "a")])],
+            &["/posts", "/posts/a", "/titles/1"],
+        ),
+        case(
+            "an upsert of old and new rows",
+            vec![Upsert(vec![
+                post(1, "moved", 1),
+                post(7, "new", 1),
+                retitled(2, "b"),
+            ])],
+            &[
+                "/posts",
+                "/posts/a",
+                "/posts/b",
+                "/posts/moved",
+                "/posts/new",
+                "/titles/2",
+                "/titles/7",
+            ],
+        ),
+        case(
+            "an upsert that is rolled back",
+            vec![Transaction(
+                vec![Upsert(vec![post(1, "moved", 1), post(7, "new", 1)])],
+                Rollback,
+            )],
+            &[],
+        ),
+    ]
+}
+
 fn transactions() -> Vec<Case> {
     vec![
         case(
@@ -322,6 +383,39 @@ fn two_writers() -> Vec<Case> {
                 "two writers at once",
                 Vec::new(),
                 &["/posts", "/posts/a", "/posts/c", "/titles/1", "/titles/3"],
+            )
+        },
+        // What does not exist is not locked. No other case has these keys: the rests of deleted rows would divide the gap.
+        Case {
+            writers: vec![
+                vec![Transaction(
+                    vec![
+                        Upsert(vec![post(70, "one", 1)]),
+                        Open("one"),
+                        Await("other"),
+                    ],
+                    Commit,
+                )],
+                vec![Transaction(
+                    vec![
+                        Await("one"),
+                        Upsert(vec![post(90, "other", 1)]),
+                        Open("other"),
+                    ],
+                    Commit,
+                )],
+            ],
+            not_on: ONE_WRITER,
+            ..case(
+                "two upserts of new rows at once",
+                Vec::new(),
+                &[
+                    "/posts",
+                    "/posts/one",
+                    "/posts/other",
+                    "/titles/70",
+                    "/titles/90",
+                ],
             )
         },
         Case {

@@ -12,13 +12,16 @@ use roan::testing::Recorder;
 use roan_tests::{Connection, Database, wait};
 
 use crate::case::{Case, End, ROWS, Step, post};
-use crate::cases::cases;
+use crate::cases::{cases, outside_of_transactions};
 
 const LONG: Duration = Duration::from_secs(30);
 
 /// A writer that uses one library. Asynchronous ones bring a runtime of their own, so that a writer
 /// may wait for another in the middle of a transaction.
 pub(crate) trait Writer: Sized {
+    /// Whether the steps for many rows, and for a stale one, begin a transaction of the program's own.
+    const BEGINS: bool = false;
+
     /// Opens one connection to the database; hooks go to the given dispatcher.
     fn connect(database: &Database, roan: &Roan) -> Self;
 
@@ -189,6 +192,125 @@ pub(crate) fn save_beside_the_relay<W: Writer>() {
         assert_eq!(done, Ok(()), "round {round}");
     }
     assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
+}
+
+/// Outside of a transaction a write stays whether the outbox takes its purges or not, and they leave from memory. In a
+/// transaction of the program's own, it learns of it.
+pub(crate) fn write_past_the_outbox<W: Writer>(dialect: Dialect) {
+    let database = Database::start(dialect);
+    let recorder = Recorder::new();
+    let roan = block_on(async {
+        let mut connection = database.connect().await;
+        make_tables(&mut connection).await;
+        let outbox = Outbox::at(database.url()).expect("a URL");
+        outbox.migrate().await.expect("tables");
+        let builder = Roan::builder().cache(recorder.clone()).rebound(None);
+        let roan = builder.outbox(outbox).build().expect("a dispatcher");
+        refuse_rows(&mut connection).await;
+        roan
+    });
+    let may_begin = |step: &Step| {
+        matches!(
+            step,
+            Step::UpdateMany { .. }
+                | Step::DeleteMany { .. }
+                | Step::Upsert(_)
+                | Step::UpdateStale { .. }
+                | Step::Rekey { .. }
+        )
+    };
+    let mut failed = Vec::new();
+    for mut case in outside_of_transactions() {
+        let steps = case.writers[0].clone();
+        if W::BEGINS && steps.iter().any(may_begin) {
+            continue;
+        }
+        // Diesel refuses it there, so its writer begins one, too.
+        if dialect == Dialect::MySql && steps.iter().any(|step| matches!(step, Step::Rekey { .. }))
+        {
+            continue;
+        }
+        for inside in [false, true] {
+            if inside && case.purged.is_empty() {
+                continue;
+            }
+            if inside {
+                case.writers = vec![vec![Step::Transaction(steps.clone(), End::Commit)]];
+                case.purged = &[];
+                case.failing = 1;
+            }
+            recorder.clear();
+            let before = roan.stats().not_stored;
+            if let Err(told) = run_case::<W>(&case, &database, &roan, &recorder) {
+                failed.push(format!("{} (inside: {inside}): {told}", case.name));
+            }
+            let has_counted = roan.stats().not_stored > before;
+            let wanted = !inside && !case.purged.is_empty();
+            if has_counted != wanted {
+                failed.push(format!("{} (inside: {inside}): counted", case.name));
+            }
+            let is_there = block_on(async { is_as_before(database.connect().await).await });
+            if inside && !is_there {
+                failed.push(format!("{}: it is committed", case.name));
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{dialect}:\n{}", failed.join("\n"));
+
+    recorder.clear();
+    block_on(async {
+        let mut connection = database.connect().await;
+        let gone = "ALTER TABLE roan_outbox RENAME TO roan_gone";
+        connection.run(gone).await.expect("a table");
+    });
+    let stage = Stage {
+        database: &database,
+        open: Mutex::default(),
+        opened: Condvar::new(),
+    };
+    let mut writer = W::connect(&database, &roan);
+    let done = writer.run(&[Step::Create(post(9, "gone", 1))], &stage);
+    assert_eq!(done, Ok(()), "{dialect}: without the table");
+    wait::until(LONG, "the purge of a row without its outbox", || {
+        let requests = recorder.requests();
+        requests.iter().any(|url| url.to_string() == "/posts/gone")
+    });
+}
+
+/// A full disk, or a user without the rights.
+async fn refuse_rows(connection: &mut Connection) {
+    let statements: &[&str] = match connection.dialect() {
+        Dialect::Postgres => &[
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+                 AS 'BEGIN RAISE EXCEPTION ''the disk is full''; END'",
+            "CREATE TRIGGER refuse BEFORE INSERT ON roan_outbox
+                 FOR EACH ROW EXECUTE FUNCTION refuse()",
+        ],
+        Dialect::MySql => &[
+            "CREATE TRIGGER refuse BEFORE INSERT ON roan_outbox FOR EACH ROW
+                 SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'the disk is full'",
+        ],
+        _ => &["CREATE TRIGGER refuse BEFORE INSERT ON roan_outbox
+                 BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"],
+    };
+    for sql in statements {
+        connection.run(sql).await.expect("a trigger");
+    }
+}
+
+/// Whether the posts are those that each case begins with.
+async fn is_as_before(mut connection: Connection) -> bool {
+    let list = ROWS.map(|post| {
+        format!(
+            "(id = {} AND slug = '{}' AND title = '{}')",
+            post.id, post.slug, post.title
+        )
+    });
+    let same = format!("SELECT count(*) FROM posts WHERE {}", list.join(" OR "));
+    let all = connection.numbers("SELECT count(*) FROM posts").await;
+    let same = connection.numbers(&same).await;
+    let rows = i64::try_from(ROWS.len()).expect("few rows");
+    all.expect("a table") == [[rows]] && same.expect("a table") == [[rows]]
 }
 
 /// The same load of several writers at once, with a relay at work and without one: no save fails with it that does

@@ -140,6 +140,23 @@ async fn a_name_that_is_taken_on_mariadb() {
     a_name_that_is_taken(Dialect::MySql).await;
 }
 
+/// Another program, with an outbox and triggers of the same names, has its own database on the same server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_taken_in_another_database() {
+    let (place, other) = (
+        Place::new(Dialect::MySql).await,
+        Place::new(Dialect::MySql).await,
+    );
+    let theirs = other.triggered().await;
+    let database = place.url.rsplit_once('/').unwrap().1;
+    let outbox = place.outbox().await.prefix(format!("{database}.roan_"));
+    outbox.install_triggers().await.unwrap();
+    assert_eq!(drift(&place, &outbox), [""; 0]);
+    assert_eq!(drift(&other, &theirs), [""; 0]);
+    run(&mut place.connect().await, INSERT).await;
+    run(&mut other.connect().await, INSERT).await;
+}
+
 async fn a_column_that_goes_from_under_the_triggers(place: Place) {
     let outbox = place.triggered().await;
     let mut client = place.connect().await;

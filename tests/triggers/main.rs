@@ -6,6 +6,7 @@
     reason = "these are tests"
 )]
 
+mod article;
 mod from_row;
 mod installing;
 mod life;

@@ -142,7 +142,7 @@ async fn a_hundred_thousand_rows_of_one_statement() {
         .await
         .unwrap();
     assert_eq!(rows, [[200]]);
-    let left = roan.flush(LONG).await;
+    let left = roan.flush(4 * LONG).await;
     assert_eq!((left.pending(), left.outbox), (0, 0), "{left}");
     assert_eq!(recorder.purges().targets().len(), 200_001);
 }

@@ -1,13 +1,13 @@
 //! Models that are SeaORM entities.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::{Ident as Name, Index};
 
 use super::emit::seeing_self;
 use super::item::{Item, member_name};
 use super::rule::{Rule, Target};
-use super::table;
+use super::{source, table};
 
 /// `struct Model` of an entity, with the active model in the same module.
 pub(crate) fn is_model(item: &Item) -> bool {
@@ -87,18 +87,38 @@ pub(crate) fn links(item: &Item, krate: &TokenStream) -> Option<TokenStream> {
 pub(crate) fn wiring(item: &Item, rules: &[Rule<'_>], krate: &TokenStream) -> TokenStream {
     let model = &item.ident;
     let relations = relations(item, rules);
+    let keys = rules.iter().filter_map(key_is_single);
     let links = links(item, krate);
     quote! {
         #links
         const _: () = {
             use #krate::__private::{self as __roan, sea_orm as __orm};
             __orm::assert_hooked::<ActiveModel>();
+            #(#keys)*
             #[automatically_derived]
             impl __orm::Relations for #model {
                 #relations
             }
         };
     }
+}
+
+/// `author_id -> author::Model` is a row whose primary key is that one value.
+fn key_is_single(rule: &Rule<'_>) -> Option<TokenStream> {
+    let Target::Related(related) = &rule.target else {
+        return None;
+    };
+    let model = &related.model;
+    let name = source::text(model);
+    let told = format!(
+        "`related({})` finds a row by its primary key, but that of `{name}` has several columns: write `related({name})`, which follows SeaORM's relation",
+        related.text()
+    );
+    let span = model.clone().into_iter().next().map(|token| token.span());
+    let span = span
+        .unwrap_or_else(Span::call_site)
+        .located_at(Span::call_site());
+    Some(quote_spanned!(span=> ::core::assert!(__orm::has_single_key::<#model>(), #told);))
 }
 
 fn relations(item: &Item, rules: &[Rule<'_>]) -> Option<TokenStream> {

@@ -164,7 +164,7 @@ impl Roan {
     }
 
     /// Runs `work` on the dispatcher's thread after `delay`, if `needed` is still alive. A flush waits for it.
-    #[cfg(any(feature = "diesel", feature = "sea-orm"))]
+    #[cfg(feature = "_orm")]
     pub(crate) fn later(
         &self,
         delay: Duration,

@@ -17,8 +17,8 @@ pub(crate) enum Command {
     Close,
     /// Run this at that time, or when the dispatcher ends.
     #[cfg_attr(
-        not(any(feature = "diesel", feature = "sea-orm")),
-        expect(dead_code, reason = "only the hooks of these libraries use it")
+        not(feature = "_orm"),
+        expect(dead_code, reason = "only the hooks of database libraries use it")
     )]
     Later(Later),
 }

@@ -45,6 +45,8 @@ pub(crate) struct Engine {
     /// Until when the thread sleeps; a timer that is due earlier must wake it.
     pub(super) sleeps_until: Mutex<Instant>,
     invalid: AtomicU64,
+    /// Rows that the table of the outbox did not take.
+    not_stored: AtomicU64,
 }
 
 /// The sites that rules may name.
@@ -78,6 +80,7 @@ impl Engine {
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
             invalid: AtomicU64::new(0),
+            not_stored: AtomicU64::new(0),
         }
     }
 
@@ -148,6 +151,22 @@ impl Engine {
             ));
         } else {
             emit(|| tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"));
+        }
+    }
+
+    /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
+        let count = self.not_stored.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_power_of_two() {
+            loudly(format_args!(
+                "the outbox did not take the purges of a write outside of a transaction (number {count}): {error}. \
+                 They are sent from memory: a crash loses those that have not left"
+            ));
+        } else {
+            emit(
+                || tracing::error!(target: "roan", %error, "the outbox did not take the purges of a write"),
+            );
         }
     }
 
@@ -514,6 +533,7 @@ impl Engine {
             waiting: self.inbox.waiting(),
             refused: self.reporter.refused_count(),
             invalid: self.invalid.load(Ordering::Relaxed),
+            not_stored: self.not_stored.load(Ordering::Relaxed),
             nodes: self.nodes.iter().map(|node| node.stats()).collect(),
         }
     }

@@ -27,7 +27,7 @@ pub(crate) mod tickets;
 
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
-#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+#[cfg(feature = "_orm")]
 pub(crate) use command::Later;
 pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]

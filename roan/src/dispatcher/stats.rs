@@ -18,6 +18,9 @@ pub struct Stats {
     pub refused: u64,
     /// The number of times that a rule could not make a valid target from a row: see [`TargetError`](crate::TargetError).
     pub invalid: u64,
+    /// The number of writes outside of a transaction whose purges the durable outbox did not take, so that Roan sent them
+    /// from memory.
+    pub not_stored: u64,
     /// The nodes, in the order of the caches.
     pub nodes: Vec<NodeStats>,
 }

@@ -9,5 +9,6 @@ pub mod sea_orm;
 mod sqlite;
 #[cfg(feature = "_sql")]
 pub mod sqlx;
-#[cfg(any(feature = "diesel", feature = "sea-orm"))]
 mod unseen;
+#[cfg(feature = "_sql")]
+mod unstored;

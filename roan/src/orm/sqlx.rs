@@ -32,14 +32,62 @@
 //! }
 //! ```
 
+//!
+//! # Upserts
+//!
+//! Read the row that an upsert may change, and lock it (`FOR NO KEY UPDATE`; MySQL: `FOR UPDATE`). If it was there, call
+//! `new.updated(&old, ..)`. If not, another writer may have inserted it in between: call `new.saved(..)`, which fires the
+//! rules for `create` and for `update`. On MySQL, lock a row only after you have seen it: a lock on a row that does not
+//! exist makes other inserts wait.
+//!
+//! ```no_run
+//! # use roan::orm::sqlx::PurgeExt;
+//! # #[roan::purge_on(save, delete, url = "/posts/{slug}")]
+//! # struct Post { id: i64, slug: String }
+//! # #[cfg(feature = "postgres")]
+//! # impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Post {
+//! #     fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+//! #         use sqlx::Row;
+//! #         Ok(Self { id: row.try_get("id")?, slug: row.try_get("slug")? })
+//! #     }
+//! # }
+//! # #[cfg(feature = "postgres")]
+//! async fn import(pool: &sqlx::PgPool, id: i64, slug: &str) -> Result<(), sqlx::Error> {
+//!     let mut tx = pool.begin().await?;
+//!     let old: Option<Post> = sqlx::query_as("SELECT * FROM posts WHERE id = $1 FOR NO KEY UPDATE")
+//!         .bind(id)
+//!         .fetch_optional(&mut *tx)
+//!         .await?;
+//!     let new: Post = sqlx::query_as(
+//!         "INSERT INTO posts (id, slug) VALUES ($1, $2)
+//!          ON CONFLICT (id) DO UPDATE SET slug = excluded.slug RETURNING *",
+//!     )
+//!     .bind(id)
+//!     .bind(slug)
+//!     .fetch_one(&mut *tx)
+//!     .await?;
+//!     match &old {
+//!         Some(old) => new.updated(old, &mut tx).await?,
+//!         None => new.saved(&mut tx).await?,
+//!     }
+//!     tx.commit().await
+//! }
+//! ```
+//!
+//! # Related rows
+//!
+//! `related(...)` is for SeaORM: sqlx does not have models, so only your own SQL can read the related row. Read it, and
+//! fire its hooks in the same transaction: `author.saved(&mut tx).await?`.
+
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Database, Transaction};
+use sqlx::{AssertSqlSafe, Connection as _, Database, Transaction};
 
 use crate::app::{Roan, given_or_global};
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::model::Model;
-use crate::orm::sqlite;
+use crate::orm::unstored::Unstored;
+use crate::orm::{sqlite, unseen};
 use crate::outbox::{Dialect, Statement};
 
 /// Hooks on rows, by the connection or transaction that wrote them.
@@ -106,15 +154,27 @@ impl<M: Model + Sync> PurgeExt for M {}
 /// savepoint, is rolled back. Without one they are asked for at once, as by [`crate::saved`]: put a
 /// [`scope`](crate::scope) around the transaction then.
 ///
-/// Implemented for the connections of PostgreSQL, MySQL and SQLite, for transactions, and for the
-/// connections of a pool; no other crate can implement it.
+/// Implemented for the connections of PostgreSQL, MySQL and SQLite, for `AnyConnection` (feature `any`), for transactions
+/// and for the connections of a pool; no other crate can implement it. A pool does not implement it: the row would go
+/// through another connection than the write, and leave before its commit.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot write the purges of a row",
+    label = "not a connection or a transaction",
+    note = "give the connection or the transaction that wrote the row: `post.created(&mut tx)`",
+    note = "for a write through a pool: `let mut connection = pool.acquire().await?`, and use it for the write and for the hook",
+    note = "for `sqlx::AnyConnection`, enable the feature `any` of `roan`"
+)]
 pub trait PurgeConnection: sealed::Sealed + Send {
     /// Runs these hooks and purges, in one statement at most, what they yield: for the given
     /// dispatcher, or for the global one.
     ///
+    /// Outside of a transaction the write is committed already. When the outbox does not take the row then, Roan logs
+    /// that, counts it ([`Stats::not_stored`](crate::Stats::not_stored)) and sends the purges from memory.
+    ///
     /// # Errors
     ///
-    /// When the database refuses the row, or is not the database of the outbox.
+    /// In a transaction, when the database refuses the row, or is not the database of the outbox. Roll it back then:
+    /// its commit would leave stale pages. (PostgreSQL refuses to commit it.)
     fn run_hooks(
         &mut self,
         roan: Option<&Roan>,
@@ -161,20 +221,50 @@ macro_rules! on_the_connection_inside {
 on_the_connection_inside!(Transaction<'_, DB>);
 on_the_connection_inside!(PoolConnection<DB>);
 
-/// The statement for a connection of that kind of database.
-fn statement(
-    roan: Option<&Roan>,
-    connection: Dialect,
-    hooks: impl FnOnce(),
-) -> Result<Option<Statement>, sqlx::Error> {
-    let Some(roan) = given_or_global(roan) else {
+/// What hooks yield for a durable outbox.
+struct Row {
+    /// An error when the connection is to another kind of database.
+    statement: Result<Statement, sqlx::Error>,
+    /// Outside of a transaction.
+    unstored: Option<Unstored>,
+}
+
+impl Row {
+    /// `None` when there is nothing to write: without a durable outbox the purges are asked for at once.
+    fn of(
+        roan: Option<&Roan>,
+        connection: Result<Dialect, sqlx::Error>,
+        in_transaction: bool,
+        hooks: impl FnOnce(),
+    ) -> Option<Self> {
         // Logged already; and a save does not fail for it.
-        return Ok(None);
-    };
-    let outbox = roan.outbox();
-    let checked = outbox.check(connection);
-    checked.map_err(|error| sqlx::Error::Configuration(Box::new(error)))?;
-    Ok(outbox.statement(hooks))
+        let roan = given_or_global(roan)?;
+        let targets = hooks::recorded(roan, hooks);
+        let outbox = roan.outbox();
+        let Some(statement) = outbox.insert(&targets) else {
+            unseen::purge_now(roan, &targets);
+            return None;
+        };
+        let checked = connection.and_then(|connection| {
+            let checked = outbox.check(connection);
+            checked.map_err(|error| sqlx::Error::Configuration(Box::new(error)))
+        });
+        Some(Self {
+            statement: checked.map(|()| statement),
+            unstored: (!in_transaction).then(|| Unstored::new(roan, targets)),
+        })
+    }
+}
+
+/// In a transaction the error is for its owner, who decides over the write as well.
+fn written(done: Result<(), sqlx::Error>, unstored: Option<Unstored>) -> Result<(), sqlx::Error> {
+    let done = done.inspect_err(sqlite::notice);
+    match (done, unstored) {
+        (Ok(()), Some(unstored)) => unstored.stored(),
+        (Err(error), Some(unstored)) => unstored.refused(&error),
+        (done, None) => return done,
+    }
+    Ok(())
 }
 
 macro_rules! on_connection {
@@ -189,24 +279,47 @@ macro_rules! on_connection {
                 roan: Option<&Roan>,
                 hooks: impl FnOnce() + Send,
             ) -> Result<(), sqlx::Error> {
-                let Some(statement) = statement(roan, $dialect, hooks)? else {
+                let Some(row) = Row::of(roan, $dialect(self), self.is_in_transaction(), hooks)
+                else {
                     return Ok(());
                 };
-                let mut query = sqlx::query(AssertSqlSafe(statement.sql));
-                for payload in statement.params {
-                    query = query.bind(payload);
-                }
-                let done = query.execute(self).await;
-                done.inspect_err(sqlite::notice)?;
-                Ok(())
+                let done = match row.statement {
+                    Ok(statement) => {
+                        let mut query = sqlx::query(AssertSqlSafe(statement.sql));
+                        for payload in statement.params {
+                            query = query.bind(payload);
+                        }
+                        query.execute(self).await.map(drop)
+                    }
+                    Err(error) => Err(error),
+                };
+                written(done, row.unstored)
             }
         }
     };
 }
 
-on_connection!("postgres", sqlx::PgConnection, Dialect::Postgres);
-on_connection!("mysql", sqlx::MySqlConnection, Dialect::MySql);
-on_connection!("sqlite", sqlx::SqliteConnection, Dialect::Sqlite);
+on_connection!("postgres", sqlx::PgConnection, |_: &_| Ok(
+    Dialect::Postgres
+));
+on_connection!("mysql", sqlx::MySqlConnection, |_: &_| Ok(Dialect::MySql));
+on_connection!("sqlite", sqlx::SqliteConnection, |_: &_| Ok(
+    Dialect::Sqlite
+));
+on_connection!("any", sqlx::AnyConnection, dialect_of);
+
+#[cfg(feature = "any")]
+fn dialect_of(connection: &sqlx::AnyConnection) -> Result<Dialect, sqlx::Error> {
+    match connection.backend_name() {
+        "PostgreSQL" => Ok(Dialect::Postgres),
+        "MySQL" => Ok(Dialect::MySql),
+        "SQLite" => Ok(Dialect::Sqlite),
+        other => {
+            let problem = format!("Roan does not have an outbox for {other}");
+            Err(sqlx::Error::Configuration(problem.into()))
+        }
+    }
+}
 
 /// Installs triggers on one connection of SQLite: every change of a row of a table with rules that comes
 /// through it writes to the outbox, in the transaction of the change, whether it comes from a model, from

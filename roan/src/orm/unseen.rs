@@ -1,10 +1,12 @@
 //! Purges of a transaction whose commit Roan cannot see.
 
 use std::sync::Arc;
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::app::Roan;
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
 use crate::base::log::loudly;
 use crate::base::target::Target;
 use crate::hooks;
@@ -13,6 +15,7 @@ use crate::hooks::scope::Scope;
 /// When such a purge is repeated: the commit has mostly come by then.
 pub(super) const LATER: Duration = Duration::from_secs(1);
 
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
 /// Purges twice, and says so the first time, unless a scope is current: see [`purge_twice`].
 pub(super) fn purge(roan: &Roan, targets: &[Target], told: &AtomicBool, text: &str) {
     if Scope::current().is_none() && !told.swap(true, Ordering::Relaxed) {

@@ -79,8 +79,9 @@ impl Triggers {
     /// Sets how often the running program compares the triggers with the rules again, because a table that is rebuilt loses
     /// its triggers. `None` compares them at the start only. Default: 5 minutes, give or take a quarter.
     ///
-    /// A difference is logged once, and is in [`OutboxHandle::trigger_errors`](crate::OutboxHandle::trigger_errors) for as
-    /// long as it exists. A look costs a few queries of the database's catalog.
+    /// A difference that is still there after 5 seconds is logged once, and is in
+    /// [`OutboxHandle::trigger_errors`](crate::OutboxHandle::trigger_errors) for as long as it exists. A look costs a few
+    /// queries of the database's catalog.
     pub fn check_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
         self.check_every = interval.into();
         self

@@ -4,6 +4,7 @@
 //! It selects rows by their state, never by the highest id seen: a transaction may commit long after a later one. It
 //! holds tickets (`dispatcher/tickets.rs`); the rows stay *taken* in the database until all their answers are in.
 
+mod alarms;
 mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
@@ -26,8 +27,7 @@ use crate::dispatcher::{Engine, LONGEST_RETRY_AFTER, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::payload;
 use crate::outbox::store::{Store, Watch, Which};
-use crate::outbox::{Backlog, BacklogAlarm};
-use crate::outbox::{Outbox, OutboxError};
+use crate::outbox::{Backlog, Outbox, OutboxError};
 use crate::triggers::{self, TriggerCheck};
 
 pub(crate) use source::DurableOutbox;
@@ -586,8 +586,8 @@ impl Relay {
             self.schedule.looked(Look::Counting, false, now);
         }
         if self.schedule.is_due(Look::Triggers, now) {
-            self.look_at_triggers(store).await?;
-            self.schedule.looked(Look::Triggers, false, now);
+            let again = self.look_at_triggers(store).await?;
+            self.schedule.looked(Look::Triggers, again, now);
         }
         if self.schedule.is_due(Look::Cleaning, now) {
             self.give_back_strangers(store).await?;
@@ -603,51 +603,6 @@ impl Relay {
             self.schedule
                 .looked(Look::Cleaning, more || is_more_to_expire, Instant::now());
         }
-        Ok(())
-    }
-
-    async fn look_at_triggers(&mut self, store: &mut Store) -> Result<()> {
-        let Some(triggers) = &mut self.triggers else {
-            return Ok(());
-        };
-        match triggers.look(store).await {
-            Ok(true) => self.link.set_trigger_errors(triggers.errors()),
-            Ok(false) => {}
-            // It is about the catalog, and not about the outbox: purges go on.
-            Err(error) if error.as_database_error().is_some() => {
-                emit(|| tracing::warn!(target: "roan", %error, "cannot look at the triggers"));
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    async fn watch_backlog(&mut self, store: &mut Store) -> Result<()> {
-        let Some((threshold, alarm)) = &self.outbox.alarm else {
-            return Ok(());
-        };
-        let limit = usize::try_from(threshold.saturating_add(1)).unwrap_or(usize::MAX);
-        let backlog = store.backlog(limit.min(1_000_000_000), &[]).await?;
-        let Backlog { purges, deliveries } = backlog;
-        let over = purges + deliveries > *threshold;
-        if over == self.alarmed {
-            return Ok(());
-        }
-        self.alarmed = over;
-        if over {
-            emit(
-                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog exceeds the threshold"),
-            );
-        } else {
-            emit(
-                || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),
-            );
-        }
-        alarm(if over {
-            BacklogAlarm::Raised(backlog)
-        } else {
-            BacklogAlarm::Cleared(backlog)
-        });
         Ok(())
     }
 }

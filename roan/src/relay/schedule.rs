@@ -18,6 +18,9 @@ const GATHER: Duration = Duration::from_millis(50);
 const CLEANING: Duration = Duration::from_secs(10);
 const COUNTING: Duration = Duration::from_secs(5);
 
+/// The time after which a change of the triggers is looked at again.
+const CONFIRMING: Duration = Duration::from_secs(5);
+
 /// The schedule of the relay.
 #[derive(Debug)]
 pub(super) struct Schedule {
@@ -106,7 +109,9 @@ impl Schedule {
             Look::Counting => (&mut self.counting, COUNTING),
             Look::Write => (&mut self.write, GATHER),
             Look::Triggers => {
-                self.triggers = self.between_triggers.map(|pause| now + jittered(pause));
+                let pause = self.between_triggers.map(jittered);
+                let pause = pause.map(|pause| if more { pause.min(CONFIRMING) } else { pause });
+                self.triggers = pause.map(|pause| now + pause);
                 return;
             }
         };
@@ -176,6 +181,7 @@ fn jittered(pause: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::triggers::Triggers;
 
     #[test]
     fn looks_are_quick_after_a_write_and_rare_later() {
@@ -198,6 +204,29 @@ mod tests {
         assert_eq!(pauses.last(), Some(&1000));
         schedule.looked(Look::Purges, true, now);
         assert!(schedule.is_due(Look::Purges, now));
+    }
+
+    #[test]
+    fn a_program_without_triggers_does_not_look_at_them() {
+        let Ok(outbox) = Outbox::at("sqlite://x.db") else {
+            return; // built without SQLite
+        };
+        let start = Instant::now();
+        let year = start + Duration::from_secs(365 * 24 * 60 * 60);
+        assert!(!Schedule::new(&outbox, start).is_due(Look::Triggers, year));
+        let never = Triggers::new().check_every(None);
+        let schedule = Schedule::new(&outbox.clone().triggers(never), start);
+        assert!(!schedule.is_due(Look::Triggers, year));
+
+        let mut schedule = Schedule::new(&outbox.triggers(Triggers::new()), start);
+        for _ in 0..100 {
+            schedule.looked(Look::Triggers, false, start);
+            let minutes = |minutes: u64| start + Duration::from_secs(minutes * 60);
+            assert!(!schedule.is_due(Look::Triggers, minutes(3)));
+            assert!(schedule.is_due(Look::Triggers, minutes(7)));
+            schedule.looked(Look::Triggers, true, start);
+            assert!(schedule.is_due(Look::Triggers, start + CONFIRMING));
+        }
     }
 
     #[test]

@@ -15,8 +15,18 @@ pub(crate) struct TriggerCheck {
     dialect: Dialect,
     plans: Vec<Plan>,
     scripts: Vec<Script>,
-    /// The result of the last look.
     errors: Vec<TriggerError>,
+    /// The result of the last look, which a further one has to confirm.
+    seen: Vec<TriggerError>,
+}
+
+/// Whether a look has found something else than the ones before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    None,
+    /// Look again soon.
+    Unconfirmed,
+    Confirmed,
 }
 
 impl TriggerCheck {
@@ -38,6 +48,7 @@ impl TriggerCheck {
             plans: Vec::new(),
             scripts: Vec::new(),
             errors: Vec::new(),
+            seen: Vec::new(),
         };
         match planned {
             Ok((plans, scripts)) => {
@@ -47,6 +58,7 @@ impl TriggerCheck {
             }
             Err(error) => check.errors.push(error),
         }
+        check.seen.clone_from(&check.errors);
         for error in &check.errors {
             if wanted.strict {
                 return Err(error.clone().into());
@@ -56,28 +68,33 @@ impl TriggerCheck {
         Ok(Some(check))
     }
 
-    /// The result of the last look.
+    /// What is wrong, as far as it was logged.
     pub(crate) fn errors(&self) -> &[TriggerError] {
         &self.errors
     }
 
-    /// A look while the program runs. It logs what has changed since the last one, and returns whether anything has.
-    pub(crate) async fn look(&mut self, store: &mut Store) -> sqlx::Result<bool> {
+    /// A look while the program runs. A change counts when a second look finds it, too: while triggers are being replaced,
+    /// there are none for a moment. Then it is logged.
+    pub(crate) async fn look(&mut self, store: &mut Store) -> sqlx::Result<Change> {
         if self.scripts.is_empty() {
-            return Ok(false); // the rules themselves are refused
+            return Ok(Change::None); // the rules themselves are refused
         }
         let errors = self.differences(store, true).await?;
-        if errors == self.errors {
-            return Ok(false);
+        let before = std::mem::replace(&mut self.seen, errors);
+        if self.seen == self.errors {
+            return Ok(Change::None);
         }
-        for error in errors.iter().filter(|error| !self.errors.contains(error)) {
+        if self.seen != before {
+            return Ok(Change::Unconfirmed);
+        }
+        let known = std::mem::replace(&mut self.errors, self.seen.clone());
+        for error in self.errors.iter().filter(|error| !known.contains(error)) {
             loudly(format_args!("the triggers have changed: {error}"));
         }
-        self.errors = errors;
         if self.errors.is_empty() {
             emit(|| tracing::info!(target: "roan", "the triggers match the rules again"));
         }
-        Ok(true)
+        Ok(Change::Confirmed)
     }
 
     /// What is wrong. While the program runs, another version of it may install its own triggers: that is a deploy.
@@ -136,5 +153,60 @@ fn warn_of_unseen(found: &[FoundTrigger]) {
         emit(
             || tracing::warn!(target: "roan", account, "the triggers run as this account, and fail every write if it is dropped; this user cannot see whether it exists: grant it SELECT on `mysql`.*, or install the triggers as this user"),
         );
+    }
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::super::script::Trigger;
+    use super::*;
+
+    #[test]
+    fn a_change_counts_when_it_is_found_twice() {
+        let file = std::env::temp_dir().join(format!("roan-check-{}.db", std::process::id()));
+        let outbox = Outbox::at(&format!("sqlite://{}?mode=rwc", file.display()));
+        let outbox = outbox.expect("a URL");
+        let trigger = Trigger {
+            table: "posts".to_owned(),
+            name: "roan_posts_insert".to_owned(),
+            install: Vec::new(),
+            drop: Vec::new(),
+            fires: String::new(),
+            body: String::new(),
+        };
+        let scripts = vec![Script {
+            guard: String::new(),
+            triggers: vec![trigger],
+        }];
+        let mut check = TriggerCheck {
+            dialect: Dialect::Sqlite,
+            plans: Vec::new(),
+            scripts,
+            errors: Vec::new(),
+            seen: Vec::new(),
+        };
+        let looked = Outbox::block_on(|| async {
+            let mut store = outbox.open().await?;
+            let mut look = async || check.look(&mut store).await.map_err(OutboxError::of);
+            assert_eq!(look().await?, Change::Unconfirmed);
+            assert_eq!(look().await?, Change::Confirmed);
+            assert_eq!(look().await?, Change::None);
+            // As after an installation that the last look has fallen into.
+            check.errors.clear();
+            check.seen.clear();
+            assert_eq!(
+                check.look(&mut store).await.map_err(OutboxError::of)?,
+                Change::Unconfirmed
+            );
+            check.scripts[0].triggers.clear();
+            assert_eq!(
+                check.look(&mut store).await.map_err(OutboxError::of)?,
+                Change::None
+            );
+            assert_eq!(check.errors(), []);
+            Ok(())
+        });
+        drop(std::fs::remove_file(file));
+        assert_eq!(looked, Ok(()));
     }
 }

@@ -9,6 +9,9 @@ use crate::outbox::Dialect;
 use crate::outbox::store::Store;
 use crate::registry::{TableEntry, Way};
 
+/// The columns that a table of SQLite has without listing them.
+const ROW_ID: [&str; 3] = ["rowid", "oid", "_rowid_"];
+
 /// Each missing table, and each rule with a missing column, in words.
 pub(super) async fn missing(
     store: &mut Store,
@@ -32,7 +35,11 @@ pub(super) async fn missing(
         needed.extend(&plan.key);
         needed.sort_unstable();
         needed.dedup();
-        needed.retain(|column| !columns.contains(&folded(dialect, column)));
+        needed.retain(|column| {
+            let column = folded(dialect, column);
+            let is_row_id = dialect == Dialect::Sqlite && ROW_ID.contains(&&*column);
+            !columns.contains(&column) && !is_row_id
+        });
         for column in needed {
             let told = format!("table {:?} does not have the column {column:?}", plan.table);
             let rules = entries.iter().flat_map(|entry| readers(entry, column));

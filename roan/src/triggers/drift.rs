@@ -48,6 +48,57 @@ struct Difference {
     told: String,
 }
 
+impl Difference {
+    fn new(trigger: &Trigger, may_be_of_version: bool, what: &str) -> Self {
+        Self {
+            table: trigger.table.clone(),
+            may_be_of_version,
+            told: format!(
+                "trigger {:?} on table {:?} {what}",
+                trigger.name, trigger.table
+            ),
+        }
+    }
+
+    fn of(trigger: &Trigger, known: &FoundTrigger) -> Option<Self> {
+        let is_same = known.is_own && trigger.fires == known.fires;
+        if let Some(fault) = &known.fault {
+            return Some(Self::new(trigger, false, fault));
+        }
+        if is_same && is_same_text(&trigger.body, &known.body) {
+            return None;
+        }
+        if is_same && is_unchanged(&known.body) {
+            return Some(Self::new(trigger, true, "differs from the rules"));
+        }
+        let by_hand = "differs from the rules: it was changed by hand";
+        Some(Self::new(trigger, false, by_hand))
+    }
+
+    fn missing(
+        dialect: Dialect,
+        trigger: &Trigger,
+        found: &[FoundTrigger],
+    ) -> Result<Self, TriggerError> {
+        let mut elsewhere = found
+            .iter()
+            .filter(|known| known.name == trigger.name && known.is_in_schema_of(&trigger.table));
+        // In PostgreSQL, triggers of several tables may have one name.
+        match elsewhere.find(|known| known.is_own || dialect != Dialect::Postgres) {
+            None => Ok(Self::new(trigger, true, "is missing")),
+            Some(known) if known.is_own => {
+                let table = known.table();
+                let what = format!("is missing: it is on table {table:?}, which was renamed");
+                Ok(Self::new(trigger, false, &what))
+            }
+            Some(_) => Err(TriggerError::Name {
+                name: trigger.name.clone(),
+                problem: "a trigger of another table, which is not Roan's, has it: rename or drop that one",
+            }),
+        }
+    }
+}
+
 impl Drift {
     /// # Errors
     ///
@@ -63,51 +114,16 @@ impl Drift {
         let wanted: Vec<_> = scripts.iter().flat_map(|script| &script.triggers).collect();
         for trigger in &wanted {
             let mut of_name = found.iter().filter(|known| known.name == trigger.name);
-            let known = of_name.clone().find(|known| known.is_on(&trigger.table));
-            let (may_be_of_version, told) = match known {
-                None => {
-                    let elsewhere =
-                        of_name.find(|known| known.is_own || dialect != Dialect::Postgres);
-                    if elsewhere.is_some_and(|known| !known.is_own) {
-                        return Err(TriggerError::Name {
-                            name: trigger.name.clone(),
-                            problem: "a trigger of another table, which is not Roan's, has it: rename or drop that one",
-                        });
-                    }
-                    let moved = elsewhere.map(FoundTrigger::table).map(|table| {
-                        format!(": it is on table {table:?}, as if that had had the name and another had taken its place")
-                    });
-                    (
-                        moved.is_none(),
-                        format!("is missing{}", moved.unwrap_or_default()),
-                    )
-                }
-                Some(known) if known.fault.is_some() => {
-                    dropped.push(known);
-                    (false, known.fault.clone().unwrap_or_default())
-                }
-                Some(known) if is_same(trigger, known) => continue,
-                Some(known)
-                    if known.is_own
-                        && is_unchanged(&known.body)
-                        && trigger.fires == known.fires =>
-                {
-                    (true, "differs from the rules".to_owned())
-                }
-                Some(_) => (
-                    false,
-                    "differs from the rules: it was changed by hand".to_owned(),
-                ),
+            let known = of_name.find(|known| known.is_on(&trigger.table));
+            let difference = match known {
+                Some(known) => Difference::of(trigger, known),
+                None => Some(Difference::missing(dialect, trigger, found)?),
             };
-            let told = format!(
-                "trigger {:?} on table {:?} {told}",
-                trigger.name, trigger.table
-            );
-            drift.differences.push(Difference {
-                table: trigger.table.clone(),
-                may_be_of_version,
-                told,
-            });
+            let Some(difference) = difference else {
+                continue;
+            };
+            drift.differences.push(difference);
+            dropped.extend(known.filter(|known| known.fault.is_some()));
             installed.extend(trigger.install.iter().cloned());
             installed.extend(known.and_then(|known| known.fire_always.clone()));
         }
@@ -193,10 +209,6 @@ pub(super) fn has_other_version(scripts: &[Script], found: &[FoundTrigger]) -> b
             }),
         }
     })
-}
-
-fn is_same(trigger: &Trigger, known: &FoundTrigger) -> bool {
-    known.is_own && trigger.fires == known.fires && is_same_text(&trigger.body, &known.body)
 }
 
 /// Whether two texts are the same statement.

@@ -123,7 +123,7 @@
 //! | event | what happens | remedy |
 //! |---|---|---|
 //! | a table is rebuilt: `DROP`, `CREATE` | its triggers are gone, and writes purge nothing | `install_triggers` |
-//! | a copy takes the name: gh-ost, pt-online-schema-change, `RENAME` | the old table keeps the triggers | `install_triggers` moves them |
+//! | a copy takes the name: gh-ost, pt-online-schema-change, `RENAME` | the old table keeps the triggers, unless you use `pt-online-schema-change --preserve-triggers` | `install_triggers` moves them; on MySQL the text of [`sql`] cannot: drop those of the old table first |
 //! | a column that a rule names is renamed or dropped | writes to the table fail; SQLite renames it in the triggers, too | change the model, then `install_triggers`; better before the column |
 //! | MySQL, MariaDB: the account that installed the triggers is dropped, or loses `INSERT` on the outbox, or `TRIGGER` or `SELECT` on the table | writes to the table fail | `install_triggers` |
 //! | PostgreSQL: the owner of a trigger's function loses `INSERT` on the outbox | writes to the table fail | `install_triggers` |
@@ -175,7 +175,7 @@ mod unseen;
 
 pub use crate::outbox::trigger_settings::{TriggerError, Triggers};
 
-pub(crate) use self::check::TriggerCheck;
+pub(crate) use self::check::{Change, TriggerCheck};
 use self::plan::Plan;
 pub(crate) use self::plan::fingerprints;
 use self::script::{Script, Trigger};

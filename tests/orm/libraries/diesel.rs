@@ -3,7 +3,10 @@
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::result::Error;
-use roan::orm::diesel::{PurgeExt as _, TransactionTracker, delete, update};
+use diesel::upsert::excluded;
+use roan::orm::diesel::{
+    PurgeConnection as _, PurgeExt as _, TransactionTracker, delete, update, upsert,
+};
 use roan::outbox::Dialect;
 use roan::{Roan, purge_on};
 use roan_tests::Database;
@@ -27,8 +30,8 @@ diesel::table! {
 #[diesel(table_name = posts)]
 pub(super) struct Post {
     pub(super) id: i64,
-    slug: String,
-    title: String,
+    pub(super) slug: String,
+    pub(super) title: String,
     pub(super) author_id: i64,
 }
 
@@ -94,7 +97,7 @@ crate::libraries::in_memory_on_each_database!(DieselWriter);
 
 /// The steps on one kind of connection: Diesel's statements are typed by it.
 macro_rules! steps {
-    ($module:ident, $connection:ty, $insert:ident, $rekey:ident) => {
+    ($module:ident, $connection:ty, $insert:ident, $upsert:ident, $rekey:ident) => {
         mod $module {
             use super::*;
 
@@ -114,6 +117,10 @@ macro_rules! steps {
                     Step::CreateMany(posts) => {
                         let posts: Vec<_> = posts.iter().copied().map(Post::from).collect();
                         $insert!(conn, posts)
+                    }
+                    Step::Upsert(posts) => {
+                        let posts: Vec<_> = posts.iter().copied().map(Post::from).collect();
+                        $upsert!(conn, posts)
                     }
                     Step::Update { id, slug, title } => {
                         let (slug, title) = (*slug, *title);
@@ -188,13 +195,57 @@ macro_rules! returning {
 macro_rules! known {
     ($conn:expr, $posts:expr) => {{
         let posts = $posts;
-        $conn.transaction(|conn| {
-            diesel::insert_into(posts::table)
-                .values(&posts)
-                .execute(conn)?;
-            posts.iter().try_for_each(|post| post.created(conn))
-        })
+        let insert = diesel::insert_into(posts::table).values(&posts);
+        insert.execute($conn)?;
+        $conn.run_hooks(None, || posts.iter().for_each(roan::created))
     }};
+}
+
+macro_rules! upsert_all {
+    ($conn:expr, $posts:expr) => {{
+        let posts = $posts;
+        let statement = diesel::insert_into(posts::table)
+            .values(&posts)
+            .on_conflict(posts::id)
+            .do_update()
+            .set((
+                posts::slug.eq(excluded(posts::slug)),
+                posts::title.eq(excluded(posts::title)),
+            ));
+        let keys: Vec<_> = posts.iter().map(|post| post.id).collect();
+        upsert(statement, posts::table.filter(posts::id.eq_any(keys)))
+            .execute_and_purge::<Post>($conn)
+            .map(|_| ())
+    }};
+}
+
+/// SQLite's statements are of one row; MySQL's do not know the values of another one.
+macro_rules! upsert_one_by_one {
+    ($conn:expr, $posts:expr, $target:expr) => {
+        $posts.iter().try_for_each(|post| {
+            let statement = diesel::insert_into(posts::table)
+                .values(post)
+                .on_conflict($target)
+                .do_update()
+                .set((posts::slug.eq(&post.slug), posts::title.eq(&post.title)));
+            upsert(statement, posts::table.find(post.id))
+                .get_result_and_purge::<Post>($conn)
+                .map(|_| ())
+        })
+    };
+}
+
+macro_rules! upsert_each {
+    ($conn:expr, $posts:expr) => {
+        upsert_one_by_one!($conn, $posts, posts::id)
+    };
+}
+
+/// MySQL cannot name the key.
+macro_rules! upsert_each_by_any_key {
+    ($conn:expr, $posts:expr) => {
+        upsert_one_by_one!($conn, $posts, diesel::dsl::DuplicatedKeys)
+    };
 }
 
 macro_rules! rekey {
@@ -225,6 +276,12 @@ macro_rules! rekey_by_hand {
     }};
 }
 
-steps!(postgres, PgConnection, returning, rekey);
-steps!(mysql, MysqlConnection, known, rekey_by_hand);
-steps!(sqlite, SqliteConnection, returning, rekey);
+steps!(postgres, PgConnection, returning, upsert_all, rekey);
+steps!(
+    mysql,
+    MysqlConnection,
+    known,
+    upsert_each_by_any_key,
+    rekey_by_hand
+);
+steps!(sqlite, SqliteConnection, returning, upsert_each, rekey);

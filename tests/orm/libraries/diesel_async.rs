@@ -4,13 +4,16 @@ use std::pin::Pin;
 
 use diesel::prelude::*;
 use diesel::result::Error;
+use diesel::upsert::excluded;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{
     AsyncConnection, AsyncMysqlConnection, AsyncPgConnection, RunQueryDsl,
     SimpleAsyncConnection as _,
 };
 use roan::Roan;
-use roan::orm::diesel_async::{PurgeExt as _, TransactionTracker, delete, update};
+use roan::orm::diesel_async::{
+    PurgeConnection as _, PurgeExt as _, TransactionTracker, delete, update, upsert,
+};
 use roan::outbox::Dialect;
 use roan_tests::Database;
 use tokio::runtime::Runtime;
@@ -81,7 +84,7 @@ type Done<'a> = Pin<Box<dyn Future<Output = QueryResult<()>> + Send + 'a>>;
 
 /// The steps on one kind of connection: Diesel's statements are typed by it.
 macro_rules! steps {
-    ($module:ident, $connection:ty, $insert:ident, $rekey:ident) => {
+    ($module:ident, $connection:ty, $insert:ident, $upsert:ident, $rekey:ident) => {
         mod $module {
             use super::*;
 
@@ -106,6 +109,10 @@ macro_rules! steps {
                     Step::CreateMany(posts) => {
                         let posts: Vec<_> = posts.iter().copied().map(Post::from).collect();
                         $insert!(conn, posts)
+                    }
+                    Step::Upsert(posts) => {
+                        let posts: Vec<_> = posts.iter().copied().map(Post::from).collect();
+                        $upsert!(conn, posts)
                     }
                     Step::Update { id, slug, title } => {
                         let (slug, title) = (*slug, *title);
@@ -187,33 +194,70 @@ macro_rules! returning {
 macro_rules! known {
     ($conn:expr, $posts:expr) => {{
         let posts = $posts;
-        let done = $conn.transaction(async |conn| {
-            let insert = diesel::insert_into(posts::table).values(&posts);
-            RunQueryDsl::execute(insert, conn).await?;
-            for post in &posts {
-                post.created(conn).await?;
-            }
-            Ok(())
-        });
-        done.await
+        let insert = diesel::insert_into(posts::table).values(&posts);
+        RunQueryDsl::execute(insert, $conn).await?;
+        let hooks = || posts.iter().for_each(roan::created);
+        $conn.run_hooks(None, hooks).await
     }};
 }
 
 /// diesel-async has no batches for SQLite.
 macro_rules! one_by_one {
     ($conn:expr, $posts:expr) => {{
-        let posts = $posts;
-        let done = $conn.transaction(async |conn| {
-            for post in posts {
-                diesel::insert_into(posts::table)
-                    .values(post)
-                    .execute_and_purge::<Post>(conn)
-                    .await?;
-            }
-            Ok(())
-        });
-        done.await
+        for post in $posts {
+            diesel::insert_into(posts::table)
+                .values(post)
+                .execute_and_purge::<Post>($conn)
+                .await?;
+        }
+        Ok(())
     }};
+}
+
+macro_rules! upsert_all {
+    ($conn:expr, $posts:expr) => {{
+        let posts = $posts;
+        let statement = diesel::insert_into(posts::table)
+            .values(&posts)
+            .on_conflict(posts::id)
+            .do_update()
+            .set((
+                posts::slug.eq(excluded(posts::slug)),
+                posts::title.eq(excluded(posts::title)),
+            ));
+        let keys: Vec<_> = posts.iter().map(|post| post.id).collect();
+        upsert(statement, posts::table.filter(posts::id.eq_any(keys)))
+            .execute_and_purge::<Post>($conn)
+            .await
+            .map(|_| ())
+    }};
+}
+
+macro_rules! upsert_one_by_one {
+    ($conn:expr, $posts:expr, $target:expr) => {{
+        for post in &$posts {
+            let statement = diesel::insert_into(posts::table)
+                .values(post)
+                .on_conflict($target)
+                .do_update()
+                .set((posts::slug.eq(&post.slug), posts::title.eq(&post.title)));
+            let upsert = upsert(statement, posts::table.find(post.id));
+            upsert.get_result_and_purge::<Post>($conn).await?;
+        }
+        Ok(())
+    }};
+}
+
+macro_rules! upsert_each {
+    ($conn:expr, $posts:expr) => {
+        upsert_one_by_one!($conn, $posts, posts::id)
+    };
+}
+
+macro_rules! upsert_each_by_any_key {
+    ($conn:expr, $posts:expr) => {
+        upsert_one_by_one!($conn, $posts, diesel::dsl::DuplicatedKeys)
+    };
 }
 
 macro_rules! rekey {
@@ -249,11 +293,18 @@ macro_rules! rekey_by_hand {
     }};
 }
 
-steps!(postgres, AsyncPgConnection, returning, rekey);
-steps!(mysql, AsyncMysqlConnection, known, rekey_by_hand);
+steps!(postgres, AsyncPgConnection, returning, upsert_all, rekey);
+steps!(
+    mysql,
+    AsyncMysqlConnection,
+    known,
+    upsert_each_by_any_key,
+    rekey_by_hand
+);
 steps!(
     sqlite,
     SyncConnectionWrapper<SqliteConnection>,
     one_by_one,
+    upsert_each,
     rekey
 );

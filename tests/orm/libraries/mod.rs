@@ -24,6 +24,21 @@ macro_rules! on_each_database {
         }
 
         #[test]
+        fn on_sqlite_a_save_outlives_its_outbox() {
+            $crate::suite::write_past_the_outbox::<$writer>(roan::outbox::Dialect::Sqlite);
+        }
+
+        #[test]
+        fn on_postgres_a_save_outlives_its_outbox() {
+            $crate::suite::write_past_the_outbox::<$writer>(roan::outbox::Dialect::Postgres);
+        }
+
+        #[test]
+        fn on_mariadb_a_save_outlives_its_outbox() {
+            $crate::suite::write_past_the_outbox::<$writer>(roan::outbox::Dialect::MySql);
+        }
+
+        #[test]
         fn on_sqlite_no_save_fails_for_the_relay() {
             $crate::suite::save_beside_the_relay::<$writer>();
         }

@@ -4,6 +4,7 @@ use roan::Roan;
 use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 use roan_tests::Database;
 use sea_orm::prelude::*;
+use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ConnectOptions, DatabaseConnection, ExprTrait as _, IntoActiveModel as _, Set,
     TransactionSession, TransactionTrait,
@@ -131,6 +132,19 @@ where
         Step::CreateMany(posts) => {
             let posts = posts.iter().copied().map(post::ActiveModel::from);
             post::Entity::insert_many(posts).exec_and_purge(db).await?;
+        }
+        Step::Upsert(posts) => {
+            let on_conflict = OnConflict::column(post::Column::Id)
+                .update_columns([post::Column::Slug, post::Column::Title])
+                .to_owned();
+            if let [post] = posts[..] {
+                let insert = post::Entity::insert(post::ActiveModel::from(post));
+                insert.on_conflict(on_conflict).exec_and_purge(db).await?;
+            } else {
+                let posts = posts.iter().copied().map(post::ActiveModel::from);
+                let insert = post::Entity::insert_many(posts);
+                insert.on_conflict(on_conflict).exec_and_purge(db).await?;
+            }
         }
         Step::UpdateMany { author_id, title } => {
             post::Entity::update_many()

@@ -38,6 +38,8 @@ struct SqlxWriter {
 }
 
 impl Writer for SqlxWriter {
+    const BEGINS: bool = true;
+
     fn connect(database: &Database, roan: &Roan) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -71,7 +73,7 @@ crate::libraries::on_each_database!(SqlxWriter);
 
 /// The steps on one kind of connection: sqlx's types differ for each.
 macro_rules! steps {
-    ($module:ident, $database:ident, $sql:expr, $begin:expr) => {
+    ($module:ident, $database:ident, $sql:expr, $begin:expr, $lock:expr, $on_conflict:expr) => {
         mod $module {
             use super::*;
 
@@ -173,6 +175,31 @@ macro_rules! steps {
                         let hooks = || posts.iter().for_each(roan::created);
                         connection.run_hooks(Some(roan), hooks).await
                     }
+                    Step::Upsert(posts) => {
+                        let mut tx = $begin(connection).await?;
+                        for post in posts.iter().copied().map(Post::from) {
+                            let old = find(&mut tx, "id", post.id).await?.pop();
+                            if let Some(old) = &old {
+                                let lock = format!("SELECT 1 FROM posts WHERE id = ?{}", $lock);
+                                let lock = sqlx::query($sql(&lock)).bind(old.id);
+                                lock.execute(&mut *tx).await?;
+                            }
+                            let sql = "INSERT INTO posts (id, slug, title, author_id) VALUES (?, ?, ?, ?)";
+                            sqlx::query($sql(&format!("{sql} {}", $on_conflict)))
+                                .bind(post.id)
+                                .bind(&post.slug)
+                                .bind(&post.title)
+                                .bind(post.author_id)
+                                .execute(&mut *tx)
+                                .await?;
+                            let hooks = || match &old {
+                                Some(old) => roan::updated(old, &post),
+                                None => roan::saved(&post),
+                            };
+                            tx.run_hooks(Some(roan), hooks).await?;
+                        }
+                        tx.commit().await
+                    }
                     Step::UpdateMany { author_id, title } => {
                         let mut tx = $begin(connection).await?;
                         let old = find(&mut tx, "author_id", *author_id).await?;
@@ -248,9 +275,26 @@ macro_rules! steps {
     };
 }
 
-steps!(postgres, Postgres, numbered, sqlx::Connection::begin);
-steps!(mysql, MySql, as_written, sqlx::Connection::begin);
-steps!(sqlite, Sqlite, as_written, begin_writing);
+const ON_CONFLICT: &str =
+    "ON CONFLICT (id) DO UPDATE SET slug = excluded.slug, title = excluded.title";
+
+steps!(
+    postgres,
+    Postgres,
+    numbered,
+    sqlx::Connection::begin,
+    " FOR NO KEY UPDATE",
+    ON_CONFLICT
+);
+steps!(
+    mysql,
+    MySql,
+    as_written,
+    sqlx::Connection::begin,
+    " FOR UPDATE",
+    "ON DUPLICATE KEY UPDATE slug = VALUES(slug), title = VALUES(title)"
+);
+steps!(sqlite, Sqlite, as_written, begin_writing, "", ON_CONFLICT);
 
 /// SQLite: a transaction that begins by reading could not write beside the relay.
 async fn begin_writing(

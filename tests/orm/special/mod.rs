@@ -1,8 +1,10 @@
 //! What only one library has.
 
 mod cascades;
+mod dropped;
 mod links;
 mod related;
 mod sea_orm;
 mod site;
+mod sqlx;
 mod ways;

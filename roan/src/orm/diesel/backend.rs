@@ -55,6 +55,11 @@ impl Kind {
         }
     }
 
+    /// Whether a lock on a row that does not exist (a gap) can make inserts wait for each other.
+    pub(in crate::orm) fn locks_gaps(self) -> bool {
+        self == Self::MySql
+    }
+
     #[cfg(feature = "_sql")]
     pub(in crate::orm) fn dialect(self) -> Option<crate::outbox::Dialect> {
         use crate::outbox::Dialect;

@@ -12,7 +12,9 @@ use diesel::sql_types::Text;
 use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::backend::Kind;
-use super::purges::{self, Purges};
+#[cfg(feature = "_sql")]
+use super::payload::InsertPayloads;
+use super::purges::{self, Later, Purges};
 use super::rows::{BusyTimeout, TakeWriteLock};
 use super::target::FromOf;
 use super::tracker::TransactionTracker;
@@ -20,6 +22,8 @@ use crate::app::Roan;
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::orm::sqlite;
+#[cfg(feature = "_sql")]
+use crate::orm::unstored::Unstored;
 
 /// A connection that rows are written and purged through.
 ///
@@ -34,10 +38,19 @@ pub trait PurgeConnection: Connection {
     /// dispatcher; for `None`, for that of the connection's
     /// [`TransactionTracker`](super::TransactionTracker), else for the global one.
     ///
+    /// Outside of a transaction the write is committed already. When the outbox does not take the row then, Roan logs
+    /// that, counts it ([`Stats::not_stored`](crate::Stats::not_stored)) and sends the purges from memory.
+    ///
     /// # Errors
     ///
-    /// When the database refuses the row, or is not the database of the outbox.
+    /// In a transaction, when the database refuses the row, or is not the database of the outbox. Roll it back then:
+    /// its commit would leave stale pages. (PostgreSQL refuses to commit it.)
     fn run_hooks(&mut self, roan: Option<&Roan>, hooks: impl FnOnce()) -> QueryResult<()>;
+
+    /// As `run_hooks`, in a transaction that Roan itself has begun for the write. What the outbox does not take is
+    /// returned, and leaves when it is dropped.
+    #[doc(hidden)]
+    fn run_own_hooks(&mut self, hooks: impl FnOnce()) -> QueryResult<Later>;
 
     /// Makes a transaction of SQLite one that writes, which is what `BEGIN IMMEDIATE` does: Diesel has
     /// that for a `SqliteConnection` only.
@@ -71,16 +84,13 @@ where
             // Logged already; and a save does not fail for it.
             return Ok(());
         };
-        match Purges::of(&roan, Kind::of::<C::Backend>(), hooks)? {
+        match Purges::of(&roan, Kind::of::<C::Backend>(), hooks) {
             #[cfg(feature = "_sql")]
-            Purges::Row(row) => {
-                let mut done = row.execute(self);
-                if can_wait(self, &done)? {
-                    done = row.execute(self);
-                }
-                done?;
-                if let Some(tracker) = tracker(self) {
-                    tracker.expect(&roan);
+            Purges::Row(row, targets) => {
+                let is_outside = depth(self).is_ok_and(|depth| depth == 0);
+                match row.and_then(|row| store(self, &roan, &row)) {
+                    Err(error) if is_outside => Unstored::new(&roan, targets).refused(&error),
+                    done => return done,
                 }
             }
             Purges::Held(targets) => {
@@ -89,6 +99,31 @@ where
             }
         }
         Ok(())
+    }
+
+    fn run_own_hooks(&mut self, hooks: impl FnOnce()) -> QueryResult<Later> {
+        #[cfg(feature = "_sql")]
+        if let Some(roan) = purges::dispatcher(None, tracker(self))
+            && roan.engine().is_durable()
+        {
+            let Purges::Row(row, targets) = Purges::of(&roan, Kind::of::<C::Backend>(), hooks)
+            else {
+                return Ok(Later::default());
+            };
+            self.batch_execute(purges::SAVEPOINT)?;
+            let Err(error) = row.and_then(|row| store(self, &roan, &row)) else {
+                return Ok(Later::default());
+            };
+            // The error may have ended the whole transaction, and the write with it.
+            if self.batch_execute(purges::ROLLBACK).is_err() {
+                return Err(error);
+            }
+            let unstored = Unstored::new(&roan, targets);
+            unstored.refused(&error);
+            let unstored = Some(unstored);
+            return Ok(Later { unstored });
+        }
+        self.run_hooks(None, hooks).map(|()| Later::default())
     }
 
     fn take_write_lock<F: QueryFragment<C::Backend>>(&mut self, table: F) -> QueryResult<()> {
@@ -104,10 +139,30 @@ where
     }
 }
 
+/// Writes a row of the outbox.
+#[cfg(feature = "_sql")]
+fn store<C>(conn: &mut C, roan: &Roan, row: &InsertPayloads) -> QueryResult<()>
+where
+    C: Connection,
+    str: ToSql<Text, C::Backend>,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
+{
+    let mut done = row.execute(conn);
+    if can_wait(conn, &done)? {
+        done = row.execute(conn);
+    }
+    done?;
+    if let Some(tracker) = tracker(conn) {
+        tracker.expect(roan);
+    }
+    Ok(())
+}
+
 /// As [`together`], for a write by one statement.
 pub(in crate::orm) fn at_once<T, C, R>(
     conn: &mut C,
     write: impl FnOnce(&mut C) -> QueryResult<R>,
+    hooks: impl FnOnce(&R),
 ) -> QueryResult<R>
 where
     C: PurgeConnection,
@@ -115,30 +170,44 @@ where
     FromOf<T>: QueryFragment<C::Backend>,
 {
     if purges::needs_transaction(tracker(conn)) {
-        together::<T, C, R>(conn, write)
-    } else {
-        write(conn)
+        return together::<T, C, R>(conn, write, hooks);
     }
+    let written = write(conn)?;
+    conn.run_hooks(None, || hooks(&written))?;
+    Ok(written)
 }
 
-/// Runs what writes to this table, and then purges: together, or not at all.
+/// Writes to this table, and purges: together, or not at all.
 pub(in crate::orm) fn together<T, C, R>(
     conn: &mut C,
     write: impl FnOnce(&mut C) -> QueryResult<R>,
+    hooks: impl FnOnce(&R),
 ) -> QueryResult<R>
 where
     C: PurgeConnection,
     T: HasTable<Table: QuerySource>,
     FromOf<T>: QueryFragment<C::Backend>,
 {
+    let is_own = depth(conn)? == 0;
     // In PostgreSQL, a statement that fails ends the transaction in any case.
-    if Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0 {
-        return write(conn);
+    if Kind::of::<C::Backend>() == Kind::Postgres && !is_own {
+        let written = write(conn)?;
+        conn.run_hooks(None, || hooks(&written))?;
+        return Ok(written);
     }
-    conn.transaction(|conn| {
+    let mut later = Later::default();
+    let done = conn.transaction(|conn| {
         conn.take_write_lock(T::table().from_clause())?;
-        write(conn)
-    })
+        let written = write(conn)?;
+        if is_own {
+            later = conn.run_own_hooks(|| hooks(&written))?;
+        } else {
+            conn.run_hooks(None, || hooks(&written))?;
+        }
+        Ok(written)
+    });
+    later.send();
+    done
 }
 
 /// Whether a statement that SQLite refused would wait if it came again: on a connection without a busy

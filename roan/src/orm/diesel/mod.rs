@@ -34,7 +34,7 @@
 //! ```
 //!
 //! - [`PurgeExt`] on statements: `get_result_and_purge`, `get_results_and_purge`, `execute_and_purge` on
-//!   `INSERT`, on [`update`] and on [`delete`], for one row and for many; `save_changes_and_purge` on
+//!   `INSERT`, on [`update`], [`delete`] and [`upsert`], for one row and for many; `save_changes_and_purge` on
 //!   changesets. The statement and its purges belong together: one fails with the other.
 //! - [`PurgeExt`] on rows: `post.created(conn)`, `post.updated(&old, conn)`, `post.deleted(conn)` for what
 //!   was written in another way. MySQL returns no rows, so an `INSERT` there needs `created`.
@@ -47,7 +47,9 @@
 //! ([`install_with`], [`TransactionTracker::and`]).
 //!
 //! A write that no method of Roan runs purges nothing: `diesel::update(..).execute(conn)` and SQL of
-//! your own. [Triggers](crate::triggers) see those, too. Or let clippy refuse what reads no old rows, in
+//! your own. With an outbox or without, Roan does not report it: Diesel's `Instrumentation` shows nothing of a statement
+//! but its text, which does not say for certain which tables it writes. [Triggers](crate::triggers) see every write, and
+//! need no text. Or let clippy refuse what reads no old rows, in
 //! `clippy.toml`:
 //!
 //! ```toml
@@ -60,15 +62,22 @@
 //! # What it costs
 //!
 //! With an outbox, one `INSERT` more for each statement, and a transaction around it where there is
-//! none (MySQL and SQLite: a savepoint, where there is one). An update reads the rows first, locked
-//! (`FOR NO KEY UPDATE`, on MySQL `FOR UPDATE`); on MySQL it reads them again by their keys, a hundred in a statement.
+//! none (MySQL and SQLite: a savepoint, where there is one). Such a transaction has a savepoint before the `INSERT`: an
+//! outbox that does not take the row does not undo the write. An update reads the rows first, locked
+//! (`FOR NO KEY UPDATE`, on MySQL `FOR UPDATE`); on MySQL it reads them again by their keys, a hundred in a statement. An
+//! upsert does the same; on MySQL it locks them one by one, and only those that exist: a lock on a missing row would make
+//! inserts wait.
 //!
 //! # Limits
 //!
-//! - `update` and `delete` need `#[derive(Queryable, Selectable, Identifiable)]` on the model.
+//! - `related(...)` is for SeaORM. Here a rule would have to know the statement that reads the related row, for each
+//!   database. Read it yourself, and fire its hooks through the same connection: `author.saved(conn)`.
+//! - `update`, `delete` and `upsert` need `#[derive(Queryable, Selectable, Identifiable)]` on the model.
 //! - On PostgreSQL in READ COMMITTED, a row that another transaction inserts between the two statements
 //!   of an update may be changed by it: its new page is purged, the one it had for that moment is not.
-//! - The old row of an upsert is not known: what it yields is not purged.
+//! - An upsert by Diesel's statement alone fires the rules for `create` and for `update`, whatever fields they watch,
+//!   and purges the pages of the new row. For those of the old row, name the rows that it may change: [`upsert`].
+//! - `upsert` takes a statement of one row on SQLite, since Diesel runs several rows as several statements there.
 //! - A commit whose connection breaks may or may not have arrived. Without an outbox its purges leave
 //!   in any case.
 //! - Roan follows the transactions that Diesel begins, and reads no SQL. A transaction that your program
@@ -96,9 +105,11 @@ pub(in crate::orm) mod rows;
 pub(in crate::orm) mod statement;
 pub(in crate::orm) mod target;
 pub(in crate::orm) mod tracker;
+mod upsert;
 
 pub use connection::PurgeConnection;
 pub use install::{install, install_with};
 pub use statement::PurgeExt;
 pub use target::{Delete, Update, UpdateTo, delete, update};
 pub use tracker::TransactionTracker;
+pub use upsert::{Upsert, upsert};

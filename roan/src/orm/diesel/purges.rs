@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
+#[cfg(feature = "_sql")]
 use diesel::QueryResult;
 
 use super::backend::Kind;
@@ -12,34 +13,53 @@ use crate::app::{Roan, given_or_global};
 use crate::base::target::Target;
 use crate::hooks;
 use crate::orm::unseen;
+#[cfg(feature = "_sql")]
+use crate::orm::unstored::Unstored;
 
 pub(in crate::orm) enum Purges {
-    /// To be run in the transaction of the write.
+    /// To be run in the transaction of the write; an error when the connection is to another kind of database.
     #[cfg(feature = "_sql")]
-    Row(InsertPayloads),
+    Row(QueryResult<InsertPayloads>, Vec<Target>),
     Held(Vec<Target>),
 }
 
 impl Purges {
-    pub(in crate::orm) fn of(
-        roan: &Roan,
-        connection: Kind,
-        hooks: impl FnOnce(),
-    ) -> QueryResult<Self> {
+    pub(in crate::orm) fn of(roan: &Roan, connection: Kind, hooks: impl FnOnce()) -> Self {
+        let targets = hooks::recorded(roan, hooks);
         #[cfg(feature = "_sql")]
-        if roan.engine().is_durable() {
-            let outbox = roan.outbox();
-            if let Some(connection) = connection.dialect() {
-                let checked = outbox.check(connection);
-                checked
-                    .map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)))?;
-            }
-            let row = outbox.statement(hooks).map(InsertPayloads);
-            return Ok(row.map_or(Self::Held(Vec::new()), Self::Row));
+        if let Some(statement) = roan.outbox().insert(&targets) {
+            let checked = match connection.dialect() {
+                Some(connection) => roan.outbox().check(connection),
+                None => Ok(()),
+            };
+            let row = checked
+                .map(|()| InsertPayloads(statement))
+                .map_err(|error| diesel::result::Error::QueryBuilderError(Box::new(error)));
+            return Self::Row(row, targets);
         }
         #[cfg(not(feature = "_sql"))]
         let _ = connection;
-        Ok(Self::Held(hooks::recorded(roan, hooks)))
+        Self::Held(targets)
+    }
+}
+
+/// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
+#[cfg(feature = "_sql")]
+pub(in crate::orm) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
+#[cfg(feature = "_sql")]
+pub(in crate::orm) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
+
+/// Purges that leave from memory when a transaction of Roan's own has ended, and this is dropped.
+#[derive(Debug, Default)]
+pub struct Later {
+    #[cfg(feature = "_sql")]
+    pub(in crate::orm) unstored: Option<Unstored>,
+}
+
+impl Later {
+    pub(in crate::orm) fn send(self) {
+        #[cfg(feature = "_sql")]
+        drop(self.unstored);
     }
 }
 

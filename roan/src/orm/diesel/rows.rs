@@ -1,6 +1,6 @@
 //! The statements that Roan adds: rows as they were, and as they are now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use diesel::associations::Identifiable;
 use diesel::backend::Backend;
@@ -41,6 +41,26 @@ impl<'a, DB: Backend, F, S> Rows<'a, DB, F, S> {
         }
     }
 
+    /// The rows as they are, which others may change meanwhile.
+    pub(in crate::orm) fn to_read<T, W>(target: UpdateTarget<T, W>, selection: S) -> Self
+    where
+        T: QuerySource<FromClause = F>,
+        W: QueryFragment<DB> + Send + 'a,
+    {
+        Self {
+            locked: false,
+            ..Self::to_write(target, selection)
+        }
+    }
+
+    /// Locks them, too: for a single target.
+    pub(in crate::orm) fn locked(self) -> Self {
+        Self {
+            locked: true,
+            ..self
+        }
+    }
+
     /// Several rows, each with a target of its own; `None` when there is none.
     pub(in crate::orm) fn each<T, W>(
         targets: impl IntoIterator<Item = UpdateTarget<T, W>>,
@@ -51,11 +71,10 @@ impl<'a, DB: Backend, F, S> Rows<'a, DB, F, S> {
         W: QueryFragment<DB> + Send + 'a,
     {
         let mut targets = targets.into_iter();
-        let mut rows = Self::to_write(targets.next()?, selection);
+        let mut rows = Self::to_read(targets.next()?, selection);
         for target in targets {
             rows.wheres.push(Box::new(target.where_clause));
         }
-        rows.locked = false;
         Some(rows)
     }
 }
@@ -204,8 +223,23 @@ impl Query for BusyTimeout {
 
 impl<C> RunQueryDsl<C> for BusyTimeout {}
 
-/// Fires the hooks of an update, row by row: each old row with the new row of its key.
-pub(in crate::orm) fn fire_updated<M>(old: &[M], new: &[M])
+/// Those of `found` whose keys are not among the known ones.
+pub(in crate::orm) fn others<M>(known: &[M], found: Vec<M>) -> Vec<M>
+where
+    for<'a> &'a M: Identifiable,
+{
+    let keys: HashSet<_> = known.iter().map(Identifiable::id).collect();
+    let is_other: Vec<bool> = found.iter().map(|row| !keys.contains(&row.id())).collect();
+    drop(keys);
+    let others = found.into_iter().zip(is_other);
+    others
+        .filter_map(|(row, is_other)| is_other.then_some(row))
+        .collect()
+}
+
+/// Fires the hooks of an update, row by row: each old row with the new row of its key. `gone` is for those whose keys are
+/// not there any more.
+pub(in crate::orm) fn fire_updated<M>(old: &[M], new: &[M], gone: fn(&M))
 where
     M: Model,
     for<'a> &'a M: Identifiable,
@@ -218,8 +252,5 @@ where
             None => hooks::saved(row),
         }
     }
-    // Their keys have changed.
-    for row in of_key.into_values() {
-        hooks::saved(row);
-    }
+    of_key.into_values().for_each(gone);
 }

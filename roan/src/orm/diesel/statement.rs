@@ -1,6 +1,7 @@
 //! Statements and rows that purge what shows them.
 
 use std::any::{TypeId, type_name};
+use std::sync::Once;
 
 use diesel::associations::HasTable;
 use diesel::query_builder::{
@@ -13,6 +14,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl};
 
 use super::connection::{PurgeConnection, at_once};
 use super::target::{FromOf, UpdateTo, update};
+use crate::base::log::warn_loudly;
 use crate::hooks;
 use crate::model::Model;
 
@@ -20,6 +22,7 @@ use crate::model::Model;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a statement that can purge what it writes",
     note = "an `INSERT` or `DELETE` needs a database that can return rows, and columns that fit `{M}`: add `.returning({M}::as_returning())`",
+    note = "an upsert by `upsert(statement, rows)` takes a statement without `.returning(...)`, and on SQLite one row",
     note = "an `UPDATE` has to read the old rows first: write `roan::orm::diesel::update(...)` in place of `diesel::update(...)`",
     note = "on MySQL: `roan::orm::diesel::delete(...)`, and `.created(conn)` on a row that was inserted"
 )]
@@ -32,21 +35,22 @@ pub trait Written<'query, C, M>: Sized {
 /// another way.
 ///
 /// - On a statement: `get_result_and_purge`, `get_results_and_purge`, `execute_and_purge`. `INSERT` is
-///   Diesel's; an update or delete begins with [`update`] or [`delete`](super::delete) of Roan, which
-///   read the old rows.
+///   Diesel's; an update, delete or upsert begins with [`update`], [`delete`](super::delete) or [`upsert`](super::upsert)
+///   of Roan, which read the old rows.
 ///   An update that changes keys is refused on a database that returns no rows (MySQL), since the new rows cannot be
 ///   found: run Diesel's own, and call `updated` on each row.
 /// - On a changeset: `save_changes_and_purge`.
 /// - On a row, which is any type with `#[purge_on]`: `created`, `updated`, `saved`, `deleted`.
 ///
-/// The write and its purges are one transaction.
+/// The write and its purges are one transaction. Where Roan itself has begun it, an outbox that does not take the purges
+/// does not undo the write: see [`PurgeConnection::run_hooks`].
 pub trait PurgeExt<C>: Sized {
     /// As Diesel's `get_result`: one row.
     ///
     /// # Errors
     ///
-    /// As Diesel's, and when the purge cannot be written ([`PurgeConnection::run_hooks`]); then the
-    /// statement is undone.
+    /// As Diesel's. In a transaction of yours, also when the purge cannot be written
+    /// ([`PurgeConnection::run_hooks`]).
     fn get_result_and_purge<'query, M>(self, conn: &mut C) -> QueryResult<M>
     where
         Self: Written<'query, C, M>,
@@ -156,25 +160,30 @@ where
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        at_once::<T, C, _>(conn, |conn| {
-            let rows = self.get_results(conn)?;
-            conn.run_hooks(None, || fire_inserted::<U, Op, M>(&rows))?;
-            Ok(rows)
-        })
+        let write = |conn: &mut C| self.get_results(conn);
+        at_once::<T, C, Vec<M>>(conn, write, |rows| fire_inserted::<U, Op, M>(rows))
     }
 }
 
 /// Fires the hooks for the rows of an `INSERT` with these records and this verb.
 pub(in crate::orm) fn fire_inserted<U, Op, M: Model>(rows: &[M]) {
-    // It may have changed a row in place of making one.
-    if replaces::<Op>() || is_upsert::<U>() {
-        rows.iter().for_each(hooks::saved);
-    } else {
-        rows.iter().for_each(hooks::created);
+    static TOLD: Once = Once::new();
+    if only_inserts::<U>() && !replaces::<Op>() {
+        return rows.iter().for_each(hooks::created);
     }
+    rows.iter().for_each(hooks::saved);
+    TOLD.call_once(|| {
+        warn_loudly(format_args!(
+            "an upsert purges the pages of its rows as they are now, and not those of the rows that it replaced. \
+             Name the rows that it may change, and it purges both: \
+             `upsert(statement, posts::table.filter(posts::slug.eq(slug)))`, from `roan::orm::diesel` or \
+             `roan::orm::diesel_async`"
+        ));
+    });
 }
 
-fn replaces<Op>() -> bool {
+/// Whether the verb is `REPLACE`.
+pub(in crate::orm) fn replaces<Op>() -> bool {
     trait Verb {
         type Verb;
     }
@@ -185,10 +194,20 @@ fn replaces<Op>() -> bool {
     typeid::of::<Op>() == TypeId::of::<<ReplaceStatement<any::table, ()> as Verb>::Verb>()
 }
 
-/// Whether the records have an `ON CONFLICT`. Diesel has a type for that, `OnConflictValues<...>`, but
-/// neither its path nor a trait of it is public: this is the only question left that can be asked.
-fn is_upsert<U>() -> bool {
-    type_name::<U>().contains("OnConflictValues<")
+/// Whether these records can only make rows. Those of an upsert have a type of Diesel's, too, but neither it nor a trait
+/// that tells them apart is public, and not every statement can show its text (a batch on SQLite). So this knows the
+/// names of the others. The docs of `type_name` promise no name: any name that it does not know may be an upsert's, which
+/// purges too much and never too little.
+fn only_inserts<U>() -> bool {
+    let whole = type_name::<U>();
+    let path = whole.split_once('<').map_or(whole, |(path, _)| path);
+    let plain = [
+        "ValuesClause",
+        "BatchInsert",
+        "InsertFromSelect",
+        "DefaultValues",
+    ];
+    plain.iter().any(|name| path.ends_with(name))
 }
 
 impl<'query, T, U, Ret, C, M> Written<'query, C, M> for DeleteStatement<T, U, Ret>
@@ -200,10 +219,7 @@ where
     M: Model,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        at_once::<T, C, _>(conn, |conn| {
-            let rows = self.get_results(conn)?;
-            conn.run_hooks(None, || rows.iter().for_each(hooks::deleted))?;
-            Ok(rows)
-        })
+        let write = |conn: &mut C| self.get_results(conn);
+        at_once::<T, C, Vec<M>>(conn, write, |rows| rows.iter().for_each(hooks::deleted))
     }
 }

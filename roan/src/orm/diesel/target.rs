@@ -80,7 +80,7 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together::<T, C, _>(conn, |conn| {
+        let write = |conn: &mut C| {
             let target = self.target.clone().into_update_target();
             let old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
             let statement = diesel::update(self.target).set(self.changes);
@@ -100,9 +100,12 @@ where
                 all_found(&old, &new)?;
                 new
             };
-            conn.run_hooks(None, || fire_updated(&old, &new))?;
-            Ok(new)
-        })
+            Ok((old, new))
+        };
+        let written = together::<T, C, _>(conn, write, |(old, new)| {
+            fire_updated(old, new, hooks::saved);
+        })?;
+        Ok(written.1)
     }
 }
 
@@ -120,7 +123,7 @@ where
         LoadQuery<'query, C, M>,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        together::<T, C, _>(conn, |conn| {
+        let write = |conn: &mut C| {
             let selection = M::as_select();
             let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
                 let statement = diesel::delete(self.target);
@@ -135,8 +138,8 @@ where
                 diesel::delete(self.target).execute(conn)?;
                 old
             };
-            conn.run_hooks(None, || old.iter().for_each(hooks::deleted))?;
             Ok(old)
-        })
+        };
+        together::<T, C, _>(conn, write, |old| old.iter().for_each(hooks::deleted))
     }
 }

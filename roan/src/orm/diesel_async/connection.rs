@@ -15,11 +15,15 @@ use crate::app::Roan;
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::purges::{self, Purges};
+#[cfg(feature = "_sql")]
+use crate::orm::diesel::payload::InsertPayloads;
+use crate::orm::diesel::purges::{self, Later, Purges};
 use crate::orm::diesel::rows::{BusyTimeout, TakeWriteLock};
 use crate::orm::diesel::target::FromOf;
 use crate::orm::diesel::tracker::TransactionTracker;
 use crate::orm::sqlite;
+#[cfg(feature = "_sql")]
+use crate::orm::unstored::Unstored;
 
 /// A connection that rows are written and purged through.
 ///
@@ -30,14 +34,25 @@ pub trait PurgeConnection: AsyncConnection {
     /// dispatcher; for `None`, for that of the connection's
     /// [`TransactionTracker`](super::TransactionTracker), else for the global one.
     ///
+    /// Outside of a transaction the write is committed already. When the outbox does not take the row then, Roan logs
+    /// that, counts it ([`Stats::not_stored`](crate::Stats::not_stored)) and sends the purges from memory.
+    ///
     /// # Errors
     ///
-    /// When the database refuses the row, or is not the database of the outbox.
+    /// In a transaction, when the database refuses the row, or is not the database of the outbox. Roll it back then:
+    /// its commit would leave stale pages. (PostgreSQL refuses to commit it.)
     fn run_hooks(
         &mut self,
         roan: Option<&Roan>,
         hooks: impl FnOnce() + Send,
     ) -> impl Future<Output = QueryResult<()>> + Send;
+
+    /// See `orm::diesel`.
+    #[doc(hidden)]
+    fn run_own_hooks(
+        &mut self,
+        hooks: impl FnOnce() + Send,
+    ) -> impl Future<Output = QueryResult<Later>> + Send;
 
     /// See `orm::diesel`.
     #[doc(hidden)]
@@ -78,16 +93,15 @@ where
             // Logged already; and a save does not fail for it.
             return Ok(());
         };
-        match Purges::of(&roan, Kind::of::<C::Backend>(), hooks)? {
+        match Purges::of(&roan, Kind::of::<C::Backend>(), hooks) {
             #[cfg(feature = "_sql")]
-            Purges::Row(row) => {
-                let mut done = RunQueryDsl::execute(&row, self).await;
-                if can_wait(self, &done).await? {
-                    done = RunQueryDsl::execute(&row, self).await;
-                }
-                done?;
-                if let Some(tracker) = tracker(self) {
-                    tracker.expect(&roan);
+            Purges::Row(row, targets) => {
+                let is_outside = depth(self).is_ok_and(|depth| depth == 0);
+                let unstored = is_outside.then(|| Unstored::new(&roan, targets));
+                match (store(self, &roan, row).await, unstored) {
+                    (Ok(()), Some(unstored)) => unstored.stored(),
+                    (Err(error), Some(unstored)) => unstored.refused(&error),
+                    (done, None) => return done,
                 }
             }
             Purges::Held(targets) => {
@@ -96,6 +110,31 @@ where
             }
         }
         Ok(())
+    }
+
+    async fn run_own_hooks(&mut self, hooks: impl FnOnce() + Send) -> QueryResult<Later> {
+        #[cfg(feature = "_sql")]
+        if let Some(roan) = purges::dispatcher(None, tracker(self))
+            && roan.engine().is_durable()
+        {
+            let Purges::Row(row, targets) = Purges::of(&roan, Kind::of::<C::Backend>(), hooks)
+            else {
+                return Ok(Later::default());
+            };
+            self.batch_execute(purges::SAVEPOINT).await?;
+            let Err(error) = store(self, &roan, row).await else {
+                return Ok(Later::default());
+            };
+            // The error may have ended the whole transaction, and the write with it.
+            if self.batch_execute(purges::ROLLBACK).await.is_err() {
+                return Err(error);
+            }
+            let unstored = Unstored::new(&roan, targets);
+            unstored.refused(&error);
+            let unstored = Some(unstored);
+            return Ok(Later { unstored });
+        }
+        self.run_hooks(None, hooks).await.map(|()| Later::default())
     }
 
     async fn take_write_lock<F: QueryFragment<C::Backend> + Send>(
@@ -113,8 +152,37 @@ where
     }
 }
 
+/// Writes a row of the outbox.
+#[cfg(feature = "_sql")]
+async fn store<C>(conn: &mut C, roan: &Roan, row: QueryResult<InsertPayloads>) -> QueryResult<()>
+where
+    C: AsyncConnection,
+    str: ToSql<Text, C::Backend>,
+    BusyTimeout: for<'query> LoadQuery<'query, C, i32>,
+{
+    let row = row?;
+    let mut done = RunQueryDsl::execute(&row, conn).await;
+    if can_wait(conn, &done).await? {
+        done = RunQueryDsl::execute(&row, conn).await;
+    }
+    done?;
+    if let Some(tracker) = tracker(conn) {
+        tracker.expect(roan);
+    }
+    Ok(())
+}
+
+/// A transaction around a write and its purges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// One that was open before is enough.
+    Nothing,
+    Savepoint,
+    Transaction,
+}
+
 /// As [`begin`], for a write by one statement.
-pub(super) async fn begin_one<T, C>(conn: &mut C) -> QueryResult<bool>
+pub(super) async fn begin_one<T, C>(conn: &mut C) -> QueryResult<Begun>
 where
     C: PurgeConnection,
     T: HasTable<Table: QuerySource>,
@@ -123,25 +191,26 @@ where
     if purges::needs_transaction(tracker(conn)) {
         begin::<T, C>(conn).await
     } else {
-        Ok(false)
+        Ok(Begun::Nothing)
     }
 }
 
-/// Begins what [`end`] ends, so that a write and its purges belong together. `false` when an open
-/// transaction is enough: see `orm::diesel`.
-pub(super) async fn begin<T, C>(conn: &mut C) -> QueryResult<bool>
+/// Begins what [`end`] ends, so that a write and its purges belong together: see `orm::diesel`.
+pub(super) async fn begin<T, C>(conn: &mut C) -> QueryResult<Begun>
 where
     C: PurgeConnection,
     T: HasTable<Table: QuerySource>,
     FromOf<T>: QueryFragment<C::Backend> + Send,
 {
-    if Kind::of::<C::Backend>() == Kind::Postgres && depth(conn)? > 0 {
-        return Ok(false);
-    }
+    let begun = match depth(conn)? {
+        0 => Begun::Transaction,
+        _ if Kind::of::<C::Backend>() == Kind::Postgres => return Ok(Begun::Nothing),
+        _ => Begun::Savepoint,
+    };
     C::TransactionManager::begin_transaction(conn).await?;
     let locked = conn.take_write_lock(|| T::table().from_clause()).await;
-    end_if_wrong(conn, true, locked).await?;
-    Ok(true)
+    end_if_wrong(conn, begun, locked).await?;
+    Ok(begun)
 }
 
 /// Whether a statement that SQLite refused would wait if it came again: see `orm::diesel`.
@@ -165,25 +234,35 @@ where
     Ok(true)
 }
 
-/// Commits or rolls back, as Diesel's `transaction` does.
-pub(super) async fn end<C: AsyncConnection, T>(
+/// Purges what was written, and commits or rolls back, as Diesel's `transaction` does.
+pub(super) async fn end<C: PurgeConnection, T: Send + Sync>(
     conn: &mut C,
-    has_begun: bool,
-    result: QueryResult<T>,
+    begun: Begun,
+    written: QueryResult<T>,
+    hooks: impl FnOnce(&T) + Send,
 ) -> QueryResult<T> {
-    let value = end_if_wrong(conn, has_begun, result).await?;
-    if has_begun {
-        C::TransactionManager::commit_transaction(conn).await?;
-    }
-    Ok(value)
+    let written = end_if_wrong(conn, begun, written).await?;
+    let purged = if begun == Begun::Transaction {
+        conn.run_own_hooks(|| hooks(&written)).await
+    } else {
+        let purged = conn.run_hooks(None, || hooks(&written)).await;
+        purged.map(|()| Later::default())
+    };
+    let later = end_if_wrong(conn, begun, purged).await?;
+    let committed = match begun {
+        Begun::Nothing => Ok(()),
+        _ => C::TransactionManager::commit_transaction(conn).await,
+    };
+    later.send();
+    committed.map(|()| written)
 }
 
 async fn end_if_wrong<C: AsyncConnection, T>(
     conn: &mut C,
-    has_begun: bool,
+    begun: Begun,
     result: QueryResult<T>,
 ) -> QueryResult<T> {
-    if result.is_err() && has_begun {
+    if result.is_err() && begun != Begun::Nothing {
         match C::TransactionManager::rollback_transaction(conn).await {
             Ok(()) | Err(Error::BrokenTransactionManager) => {}
             Err(of_rollback) => return Err(of_rollback),

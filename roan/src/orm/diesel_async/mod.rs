@@ -32,9 +32,11 @@
 mod connection;
 mod statement;
 mod target;
+mod upsert;
 
 pub use super::diesel::{
-    Delete, TransactionTracker, Update, UpdateTo, delete, install, install_with, update,
+    Delete, TransactionTracker, Update, UpdateTo, Upsert, delete, install, install_with, update,
+    upsert,
 };
 pub use connection::PurgeConnection;
 pub use statement::PurgeExt;

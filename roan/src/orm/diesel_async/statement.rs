@@ -20,6 +20,7 @@ use crate::orm::diesel::{UpdateTo, update};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a statement that can purge what it writes",
     note = "an `INSERT` or `DELETE` needs a database that can return rows, and columns that fit `{M}`: add `.returning({M}::as_returning())`",
+    note = "an upsert by `upsert(statement, rows)` takes a statement without `.returning(...)`",
     note = "an `UPDATE` has to read the old rows first: write `roan::orm::diesel_async::update(...)` in place of `diesel::update(...)`",
     note = "on MySQL: `roan::orm::diesel_async::delete(...)`, and `.created(conn)` on a row that was inserted"
 )]
@@ -36,8 +37,8 @@ pub trait PurgeExt<C>: Sized {
     ///
     /// # Errors
     ///
-    /// As diesel-async's, and when the purge cannot be written ([`PurgeConnection::run_hooks`]); then
-    /// the statement is undone.
+    /// As diesel-async's. In a transaction of yours, also when the purge cannot be written
+    /// ([`PurgeConnection::run_hooks`]).
     fn get_result_and_purge<'query, M>(
         self,
         conn: &mut C,
@@ -166,15 +167,9 @@ where
     M: Model + Send + Sync,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin_one::<T, C>(conn).await?;
-        let written = async {
-            let rows = RunQueryDsl::get_results(self, conn).await?;
-            conn.run_hooks(None, || fire_inserted::<U, Op, M>(&rows))
-                .await?;
-            Ok(rows)
-        };
-        let written = written.await;
-        end(conn, has_begun, written).await
+        let begun = begin_one::<T, C>(conn).await?;
+        let written: QueryResult<Vec<M>> = RunQueryDsl::get_results(self, conn).await;
+        end(conn, begun, written, |rows| fire_inserted::<U, Op, M>(rows)).await
     }
 }
 
@@ -187,14 +182,11 @@ where
     M: Model + Send + Sync,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin_one::<T, C>(conn).await?;
-        let written = async {
-            let rows: Vec<M> = RunQueryDsl::get_results(self, conn).await?;
-            conn.run_hooks(None, || rows.iter().for_each(hooks::deleted))
-                .await?;
-            Ok(rows)
-        };
-        let written = written.await;
-        end(conn, has_begun, written).await
+        let begun = begin_one::<T, C>(conn).await?;
+        let written: QueryResult<Vec<M>> = RunQueryDsl::get_results(self, conn).await;
+        end(conn, begun, written, |rows| {
+            rows.iter().for_each(hooks::deleted);
+        })
+        .await
     }
 }

@@ -36,7 +36,7 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin::<T, C>(conn).await?;
+        let begun = begin::<T, C>(conn).await?;
         let written = async {
             let target = self.target.clone().into_update_target();
             let old = Rows::to_write(target, M::as_select());
@@ -59,11 +59,14 @@ where
                 all_found(&old, &new)?;
                 new
             };
-            conn.run_hooks(None, || fire_updated(&old, &new)).await?;
-            Ok(new)
+            Ok((old, new))
         };
         let written = written.await;
-        end(conn, has_begun, written).await
+        let written = end(conn, begun, written, |(old, new)| {
+            fire_updated(old, new, hooks::saved);
+        })
+        .await?;
+        Ok(written.1)
     }
 }
 
@@ -82,7 +85,7 @@ where
         LoadQuery<'query, C, M> + 'query,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
-        let has_begun = begin::<T, C>(conn).await?;
+        let begun = begin::<T, C>(conn).await?;
         let written = async {
             let selection = M::as_select();
             let old: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
@@ -99,11 +102,12 @@ where
                 RunQueryDsl::execute(diesel::delete(self.target), conn).await?;
                 old
             };
-            conn.run_hooks(None, || old.iter().for_each(hooks::deleted))
-                .await?;
             Ok(old)
         };
-        let written = written.await;
-        end(conn, has_begun, written).await
+        let written: QueryResult<Vec<M>> = written.await;
+        end(conn, begun, written, |old| {
+            old.iter().for_each(hooks::deleted);
+        })
+        .await
     }
 }

@@ -8,6 +8,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
 use crate::app::Roan;
 use crate::base::target::Target;
 use crate::orm::unseen;
+#[cfg(feature = "_sql")]
+use crate::orm::unstored::Unstored;
 
 /// What is known of the transaction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +52,24 @@ pub(super) async fn write<C: ConnectionTrait>(
     }
     #[cfg(feature = "_sql")]
     if is_durable(roan) {
-        return write_row(roan, db, targets).await;
+        // In a transaction the error is for its owner, who decides over the write as well.
+        let unstored =
+            (State::of::<C>() != State::Transaction).then(|| Unstored::new(roan, targets.to_vec()));
+        return match (write_row(roan, db, targets).await, unstored) {
+            (Ok(()), Some(unstored)) => {
+                unstored.stored();
+                Ok(())
+            }
+            (Err(error), Some(unstored)) => {
+                unstored.refused(&error);
+                // The connection of another crate may be in a transaction.
+                match State::of::<C>() {
+                    State::Unknown => Err(error),
+                    _ => Ok(()),
+                }
+            }
+            (done, None) => done,
+        };
     }
     #[cfg(not(feature = "_sql"))]
     let _ = db;
@@ -66,6 +85,31 @@ pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
     }
     let text = "a transaction of SeaORM has no durable outbox and no `roan::scope` around it, so its commit is not seen";
     unseen::purge(roan, targets, &TOLD, text);
+}
+
+/// Purges in a transaction of Roan's own, whose write an outbox must not undo. What the outbox does not take is returned,
+/// and leaves when it is dropped.
+#[cfg(feature = "_sql")]
+pub(super) async fn write_own<C: ConnectionTrait>(
+    roan: &Roan,
+    tx: &C,
+    targets: &[Target],
+) -> Result<Option<Unstored>, DbErr> {
+    if targets.is_empty() {
+        return Ok(None);
+    }
+    tx.execute_unprepared("SAVEPOINT roan_outbox").await?;
+    let Err(error) = write_row(roan, tx, targets).await else {
+        return Ok(None);
+    };
+    let rolled_back = tx.execute_unprepared("ROLLBACK TO SAVEPOINT roan_outbox");
+    // The error may have ended the whole transaction, and the write with it.
+    if rolled_back.await.is_err() {
+        return Err(error);
+    }
+    let unstored = Unstored::new(roan, targets.to_vec());
+    unstored.refused(&error);
+    Ok(Some(unstored))
 }
 
 #[cfg(feature = "_sql")]

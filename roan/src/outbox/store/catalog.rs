@@ -39,9 +39,15 @@ pub(crate) struct FoundTrigger {
 impl FoundTrigger {
     /// Whether it belongs to this table, whose name may include a schema.
     pub(crate) fn is_on(&self, table: &str) -> bool {
+        let (_, bare) = table.split_once('.').unwrap_or(("", table));
+        self.is_in_schema_of(table) && bare == self.table
+    }
+
+    /// Whether this table, whose name may include a schema, is in the same schema.
+    pub(crate) fn is_in_schema_of(&self, table: &str) -> bool {
         match table.split_once('.') {
-            Some((schema, table)) => schema == self.schema && table == self.table,
-            None => self.is_current_schema && table == self.table,
+            Some((schema, _)) => schema == self.schema,
+            None => self.is_current_schema,
         }
     }
 
@@ -312,8 +318,15 @@ impl Store {
                 )
             }
             Dialect::Sqlite => {
-                let schema = schema.map_or_else(String::new, |schema| format!(", '{schema}'"));
-                format!("SELECT '{name}', name FROM pragma_table_xinfo('{table}'{schema})")
+                let Some(schema) = schema else {
+                    return format!("SELECT '{name}', name FROM pragma_table_xinfo('{table}')");
+                };
+                // To ask for the columns in a schema that is not attached would be an error.
+                format!(
+                    "SELECT '{name}', c.name FROM pragma_table_list AS t \
+                     JOIN pragma_table_xinfo(t.name, t.schema) AS c \
+                     WHERE t.schema = '{schema}' AND t.name = '{table}' COLLATE NOCASE"
+                )
             }
         }
     }
@@ -381,12 +394,13 @@ const POSTGRES: &str = "
     JOIN pg_proc AS p ON p.oid = t.tgfoid
     JOIN pg_class AS o ON o.oid = to_regclass($1)
     JOIN pg_namespace AS s ON s.oid = o.relnamespace
-    CROSS JOIN LATERAL (SELECT pg_get_triggerdef(t.oid)) AS d (text)
+    -- It is called once: it does not see a trigger that is dropped meanwhile.
+    CROSS JOIN LATERAL (SELECT pg_get_triggerdef(t.oid) OFFSET 0) AS d (text)
     CROSS JOIN LATERAL (SELECT coalesce(
         p.prosrc LIKE '%/* roan triggers %INTO \"' || o.relname || '\" %'
         AND 'search_path=pg_catalog, ' || quote_ident(s.nspname) || ', pg_temp' = ANY(p.proconfig), false
     )) AS i (is_own)
-    WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND (i.is_own OR {named})";
+    WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND (i.is_own OR {named}) AND d.text IS NOT NULL";
 
 const MYSQL: &str = "
     SELECT event_object_schema, event_object_schema = DATABASE(), event_object_table, trigger_name,

@@ -106,7 +106,48 @@ mod plain {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// What `ui/fail/sea_orm/related_by_a_key_of_several_columns.rs` is told to write.
+mod related {
+    pub mod post {
+        use sea_orm::entity::prelude::*;
+
+        #[roan::purge_on(save, related(super::tagging::Model))]
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "posts")]
+        pub struct Model {
+            #[sea_orm(primary_key)]
+            pub id: i64,
+            #[sea_orm(has_many)]
+            pub taggings: HasMany<super::tagging::Entity>,
+        }
+
+        #[roan::hooks]
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+
+    pub mod tagging {
+        use sea_orm::entity::prelude::*;
+
+        #[roan::purge_on(save, delete, url = "/taggings/{post_id}/{tag_id}")]
+        #[sea_orm::model]
+        #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+        #[sea_orm(table_name = "taggings")]
+        pub struct Model {
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub post_id: i64,
+            #[sea_orm(primary_key, auto_increment = false)]
+            pub tag_id: i64,
+            #[sea_orm(belongs_to, from = "post_id", to = "id")]
+            pub post: HasOne<super::post::Entity>,
+        }
+
+        #[roan::hooks]
+        impl ActiveModelBehavior for ActiveModel {}
+    }
+}
+
 fn main() {
     let rules = roan::rules();
-    assert_eq!(rules.len(), 5);
+    assert_eq!(rules.len(), 7);
 }

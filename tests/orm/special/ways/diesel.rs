@@ -1,23 +1,26 @@
 //! Diesel.
 
 use diesel::prelude::*;
-use roan::orm::diesel::PurgeExt as _;
+use roan::orm::diesel::{PurgeExt as _, upsert};
 use roan::outbox::Dialect;
 use roan::purge_on;
 
 use super::Purges::WithWord;
-use super::Word::{With, Without};
-use super::{POST, Way};
+use super::Word::{self, With, Without};
+use super::{NEW, POST, RETITLED, UPSERTED, Way};
 use crate::libraries::diesel::url;
 use crate::special::site::Site;
 
 /// The title of a post, for libraries other than SeaORM.
 #[purge_on(save, delete, url = "/posts/{id}")]
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Identifiable, AsChangeset)]
+#[purge_on(update(title), url = "/titles/{title}")]
+#[derive(
+    Debug, Clone, Queryable, Selectable, Insertable, Identifiable, AsChangeset, sqlx::FromRow,
+)]
 #[diesel(table_name = posts)]
 pub(super) struct Title {
-    id: i32,
-    title: String,
+    pub(super) id: i32,
+    pub(super) title: String,
 }
 
 diesel::table! {
@@ -94,6 +97,49 @@ macro_rules! insert {
     };
 }
 
+/// An upsert of Diesel, run by these.
+macro_rules! upsert_on {
+    ($site:ident, $title:ident, |$conn:ident, $statement:ident| $run:expr) => {
+        match $site.database.dialect() {
+            Dialect::Postgres => {
+                upsert_on!(
+                    PgConnection,
+                    posts::id,
+                    $site,
+                    $title,
+                    |$conn, $statement| $run
+                )
+            }
+            Dialect::MySql => {
+                let any_key = diesel::dsl::DuplicatedKeys;
+                upsert_on!(
+                    MysqlConnection,
+                    any_key,
+                    $site,
+                    $title,
+                    |$conn, $statement| $run
+                )
+            }
+            _ => upsert_on!(
+                SqliteConnection,
+                posts::id,
+                $site,
+                $title,
+                |$conn, $statement| $run
+            ),
+        }
+    };
+    ($connection:ty, $target:expr, $site:ident, $title:ident, |$conn:ident, $statement:ident| $run:expr) => {{
+        let $conn = &mut open::<$connection>($site);
+        let $statement = diesel::insert_into(posts::table)
+            .values($title)
+            .on_conflict($target)
+            .do_update()
+            .set(posts::title.eq(&$title.title));
+        $run;
+    }};
+}
+
 pub(super) fn title(id: i32) -> Title {
     Title {
         id,
@@ -122,7 +168,7 @@ pub(super) fn ways() -> Vec<Way> {
             "Diesel, diesel-async",
             "update",
             WithWord("execute_and_purge"),
-            POST,
+            RETITLED,
             |site, word| {
                 on_diesel!(site, |conn| match word {
                     With => {
@@ -159,7 +205,7 @@ pub(super) fn ways() -> Vec<Way> {
             "Diesel, diesel-async",
             "save_changes",
             WithWord("save_changes_and_purge"),
-            POST,
+            RETITLED,
             |site, word| {
                 let title = title(7);
                 on_diesel!(site, |conn| match word {
@@ -175,19 +221,84 @@ pub(super) fn ways() -> Vec<Way> {
         way!(
             "Diesel, diesel-async",
             "on_conflict",
+            WithWord("upsert(statement, rows)"),
+            RETITLED,
+            |site, word| upserted(site, word, &title(7))?
+        ),
+        way!(
+            "Diesel, diesel-async",
+            "on_conflict",
+            WithWord("upsert(statement, rows)"),
+            POST,
+            |site, word| upserted(site, word, &old())?
+        ),
+        way!(
+            "Diesel, diesel-async",
+            "on_conflict",
+            WithWord("upsert(statement, rows)"),
+            NEW,
+            |site, word| upserted(site, word, &title(8))?
+        ),
+        // The page of the old title stays.
+        way!(
+            "Diesel, diesel-async",
+            "on_conflict",
             WithWord("get_result_and_purge"),
-            &["/posts/8"],
-            |site, word| {
-                let title = title(8);
-                let insert = || {
-                    diesel::insert_into(posts::table)
-                        .values(&title)
-                        .on_conflict(posts::id)
-                        .do_update()
-                        .set(posts::title.eq("new"))
-                };
-                insert!(site, word, insert(), title);
-            }
+            UPSERTED,
+            |site, word| upserted_alone(site, word, &title(7))?
         ),
     ]
+}
+
+/// The title of the post that is there.
+pub(super) fn old() -> Title {
+    Title {
+        id: 7,
+        title: "old".to_owned(),
+    }
+}
+
+fn upserted(site: &Site, word: Word, title: &Title) -> QueryResult<()> {
+    upsert_on!(site, title, |conn, statement| match word {
+        With => {
+            let rows = posts::table.find(title.id);
+            upsert(statement, rows).execute_and_purge::<Title>(conn)?;
+        }
+        Without => {
+            statement.execute(conn)?;
+        }
+    });
+    Ok(())
+}
+
+/// Diesel's statement, which does not read the old row.
+fn upserted_alone(site: &Site, word: Word, title: &Title) -> QueryResult<()> {
+    match (site.database.dialect(), word) {
+        (Dialect::Postgres, With) => {
+            upsert_on!(PgConnection, posts::id, site, title, |conn, statement| {
+                statement.get_result_and_purge::<Title>(conn)?
+            });
+        }
+        (Dialect::Sqlite, With) => {
+            upsert_on!(
+                SqliteConnection,
+                posts::id,
+                site,
+                title,
+                |conn, statement| { statement.get_result_and_purge::<Title>(conn)? }
+            );
+        }
+        // MySQL does not return rows.
+        (_, With) => {
+            let any_key = diesel::dsl::DuplicatedKeys;
+            upsert_on!(MysqlConnection, any_key, site, title, |conn, statement| {
+                statement.execute(conn)?;
+                title.saved(conn)?;
+            });
+        }
+        (_, Without) => {
+            upsert_on!(site, title, |conn, statement| statement.execute(conn)?);
+        }
+    }
+    Ok(())
 }

@@ -4,11 +4,14 @@ use std::pin::Pin;
 
 use ::sea_orm::ConnectionTrait as _;
 use roan::orm::sea_orm::with_dispatcher;
+use roan::orm::sqlx::PurgeConnection as _;
 use roan::outbox::{Dialect, Outbox};
 use roan::purge_on;
 use roan::triggers::Triggers;
+use roan_tests::each_connection;
+use sqlx::{AssertSqlSafe, Connection as _};
 
-use self::diesel::title;
+use self::diesel::{Title, old, title};
 use super::links::TABLES;
 use super::site::Site;
 
@@ -97,6 +100,12 @@ mod diesel;
 mod sea_orm;
 
 const POST: &[&str] = &["/posts/7"];
+/// A title that was there and has changed.
+const RETITLED: &[&str] = &["/posts/7", "/titles/new", "/titles/old"];
+/// As above, where nobody has read the old row.
+const UPSERTED: &[&str] = &["/posts/7", "/titles/new"];
+/// Nobody knows whether another writer has inserted it in between.
+const NEW: &[&str] = &["/posts/8", "/titles/new"];
 
 /// SQL through sqlx, and the hooks of the word.
 macro_rules! sql {
@@ -123,22 +132,75 @@ fn of_sqlx() -> Vec<Way> {
                 sql!(site, word, INSERT, || roan::created(&title(8)));
             }
         ),
-        way!("sqlx", "UPDATE", WithWord("updated"), POST, |site, word| {
-            sql!(site, word, UPDATE, || roan::updated(&title(7), &title(7)));
-        }),
+        way!(
+            "sqlx",
+            "UPDATE",
+            WithWord("updated"),
+            RETITLED,
+            |site, word| {
+                sql!(site, word, UPDATE, || roan::updated(&old(), &title(7)));
+            }
+        ),
         way!("sqlx", "DELETE", WithWord("deleted"), POST, |site, word| {
             sql!(site, word, "DELETE FROM posts", || roan::deleted(&title(7)));
         }),
         way!(
             "sqlx",
             "ON CONFLICT",
+            WithWord("updated"),
+            RETITLED,
+            |site, word| upserted(site, word, &title(7)).await?
+        ),
+        way!(
+            "sqlx",
+            "ON CONFLICT",
+            WithWord("updated"),
+            POST,
+            |site, word| upserted(site, word, &old()).await?
+        ),
+        way!(
+            "sqlx",
+            "ON CONFLICT",
             WithWord("saved"),
-            &["/posts/8"],
-            |site, word| {
-                sql!(site, word, INSERT, || roan::saved(&title(8)));
-            }
+            NEW,
+            |site, word| upserted(site, word, &title(8)).await?
         ),
     ]
+}
+
+/// An upsert through sqlx, which reads the old row first.
+async fn upserted(site: &Site, word: Word, title: &Title) -> Result<(), sqlx::Error> {
+    let (id, new) = (title.id, &title.title);
+    let (lock, on_conflict) = match site.database.dialect() {
+        Dialect::Postgres => (" FOR NO KEY UPDATE", "ON CONFLICT (id) DO UPDATE SET"),
+        Dialect::MySql => (" FOR UPDATE", "ON DUPLICATE KEY UPDATE"),
+        _ => ("", "ON CONFLICT (id) DO UPDATE SET"),
+    };
+    let find = format!("SELECT id, title FROM posts WHERE id = {id}");
+    let lock = format!("{find}{lock}");
+    let upsert = format!(
+        "INSERT INTO posts (id, title) VALUES ({id}, '{new}') {on_conflict} title = '{new}'"
+    );
+    let mut connection = site.database.connect().await;
+    each_connection!(&mut connection, connection => {
+        let mut tx = connection.begin().await?;
+        let find = sqlx::query_as(AssertSqlSafe(find));
+        let mut old: Option<Title> = find.fetch_optional(&mut *tx).await?;
+        if old.is_some() {
+            let lock = sqlx::query_as(AssertSqlSafe(lock));
+            old = lock.fetch_optional(&mut *tx).await?;
+        }
+        sqlx::query(AssertSqlSafe(upsert)).execute(&mut *tx).await?;
+        let hooks = || match &old {
+            Some(old) => roan::updated(old, title),
+            None => roan::saved(title),
+        };
+        if word == With {
+            tx.run_hooks(Some(&site.roan), hooks).await?;
+        }
+        tx.commit().await?;
+    });
+    connection.close().await
 }
 
 fn of_others() -> Vec<Way> {
@@ -266,7 +328,7 @@ fn each_way_purges_as_the_guide_says() {
 
 /// On the table of the seeds alone: this program has models of other tables, too.
 async fn install_triggers(site: &Site) {
-    const OTHERS: [&str; 13] = [
+    const OTHERS: [&str; 15] = [
         "articles",
         "authors",
         "books",
@@ -274,6 +336,8 @@ async fn install_triggers(site: &Site) {
         "comments",
         "leaves",
         "likings",
+        "memos",
+        "notes",
         "post_tags",
         "posts",
         "public.needles",

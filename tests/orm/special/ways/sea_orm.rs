@@ -7,11 +7,13 @@ use sea_orm::{IntoActiveModel as _, Set};
 
 use super::Purges::{ByItself, WithRule, WithWord};
 use super::Word::{With, Without};
-use super::{Purges, Way};
+use super::{POST, Purges, Way};
 use crate::special::links::{post, post_tag, tag};
 use crate::special::site::Site;
 
 const RETITLED: &[&str] = &["/posts/7", "/tags/a"];
+/// Nobody knows whether another writer has inserted it in between.
+const CREATED: &[&str] = &["/posts/8", "/tags/a"];
 const DELETED: &[&str] = &["/comments/1", "/posts/7", "/tags/a"];
 const UNLINKED: &[&str] = &["/comments/1", "/links/7/1", "/posts/7", "/tags/a"];
 
@@ -21,10 +23,27 @@ async fn found(site: &Site) -> Result<post::Model, DbErr> {
 }
 
 fn new() -> post::ActiveModel {
+    titled(8, "new")
+}
+
+fn titled(id: i32, title: &str) -> post::ActiveModel {
     post::ActiveModel {
-        id: Set(8),
-        title: Set("new".to_owned()),
+        id: Set(id),
+        title: Set(title.to_owned()),
     }
+}
+
+fn on_conflict() -> OnConflict {
+    OnConflict::column(post::Column::Id)
+        .update_column(post::Column::Title)
+        .to_owned()
+}
+
+/// A link of the tag to the post that comes next: a rule for `update` purges its page.
+async fn link_to_new(site: &Site) -> Result<(), DbErr> {
+    let sql = "INSERT INTO post_tags (post_id, tag_id) VALUES (8, 1)";
+    site.db.execute_unprepared(sql).await?;
+    Ok(())
 }
 
 async fn retitled(site: &Site) -> Result<post::ActiveModel, DbErr> {
@@ -177,18 +196,48 @@ pub(super) fn ways() -> Vec<Way> {
             }
         ),
         way!("SeaORM", "on_conflict", WITH, RETITLED, |site, word| {
-            let post = post::ActiveModel {
-                id: Set(7),
-                ..new()
-            };
-            let on_conflict = OnConflict::column(post::Column::Id)
-                .update_column(post::Column::Title)
-                .to_owned();
-            exec!(
-                site,
-                word,
-                post::Entity::insert(post).on_conflict(on_conflict)
-            );
+            let insert = post::Entity::insert(titled(7, "new"));
+            exec!(site, word, insert.on_conflict(on_conflict()));
+        }),
+        // The title, which the rule for the tag watches, is the same.
+        way!("SeaORM", "on_conflict", WITH, POST, |site, word| {
+            let insert = post::Entity::insert(titled(7, "old"));
+            let insert = insert.on_conflict(on_conflict());
+            match word {
+                With => {
+                    insert.exec_and_purge(&site.db).await?;
+                }
+                // `exec` takes it for a failure that MySQL has changed nothing.
+                Without => {
+                    insert.exec_without_returning(&site.db).await?;
+                }
+            }
+        }),
+        way!("SeaORM", "on_conflict", WITH, CREATED, |site, word| {
+            link_to_new(site).await?;
+            let insert = post::Entity::insert(titled(8, "new"));
+            exec!(site, word, insert.on_conflict(on_conflict()));
+        }),
+        way!(
+            "SeaORM",
+            "on_conflict",
+            WITH,
+            &["/posts/7", "/posts/8", "/tags/a"],
+            |site, word| {
+                let insert = post::Entity::insert_many([titled(7, "new"), titled(8, "new")]);
+                exec!(site, word, insert.on_conflict(on_conflict()));
+            }
+        ),
+        way!("SeaORM", "on_conflict", WITH, RETITLED, |site, word| {
+            let insert = post::Entity::insert(titled(7, "new"));
+            let insert = insert.on_conflict(on_conflict());
+            exec!(site, word, insert.try_insert());
+        }),
+        way!("SeaORM", "on_conflict", WITH, CREATED, |site, word| {
+            link_to_new(site).await?;
+            let insert = post::Entity::insert(titled(8, "new"));
+            let insert = insert.on_conflict(on_conflict());
+            exec!(site, word, insert.try_insert());
         }),
         way!(
             "SeaORM",

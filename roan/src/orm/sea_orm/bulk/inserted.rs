@@ -7,6 +7,10 @@ use sea_orm::{
 };
 
 use super::super::rows::{EntityOf, ModelOf, by_keys};
+use super::values::{Written, written};
+
+pub(super) const UNKNOWN_KEYS: &str =
+    "`exec_and_purge` cannot know the keys of these rows: insert them one by one with `insert`";
 
 /// Inserts the rows and reads them back by their keys.
 pub(super) async fn insert<A, C>(db: &C, statement: InsertMany<A>) -> Result<Vec<ModelOf<A>>, DbErr>
@@ -23,8 +27,7 @@ where
         Keys::Written(keys) => keys,
         Keys::Generated => generated(db, count).await?,
         Keys::Unknown => {
-            let problem = "`exec_and_purge` cannot know the keys of these rows: insert them one by one with `insert`";
-            return Err(DbErr::Custom(problem.to_owned()));
+            return Err(DbErr::Custom(UNKNOWN_KEYS.to_owned()));
         }
     };
     by_keys::<EntityOf<A>, C>(db, keys).await
@@ -37,38 +40,30 @@ enum Keys {
     Unknown,
 }
 
-/// What an `INSERT INTO t (a, b) VALUES (?, ?), (?, ?)` says of the key.
+/// What the statement says of the key.
 fn keys_in(statement: &Statement, key: &[String]) -> Keys {
-    let Some((head, rows)) = statement.sql.split_once(" VALUES ") else {
+    let Some(Written {
+        columns,
+        rows,
+        rest: "",
+    }) = written(statement)
+    else {
         return Keys::Unknown;
     };
-    let listed = head.split_once('(').map_or("", |(_, columns)| columns);
-    let columns: Vec<&str> = listed
-        .trim_end_matches(')')
-        .split(", ")
-        .map(|column| column.trim_matches('`'))
-        .collect();
     let places: Vec<usize> = key
         .iter()
         .filter_map(|key| columns.iter().position(|column| column == key))
         .collect();
-    // Anything but parameters is an expression, or a clause that changes what is inserted.
-    if !rows.chars().all(|letter| "(?), ".contains(letter)) {
-        return Keys::Unknown;
-    }
     if places.is_empty() && key.len() == 1 {
         return Keys::Generated;
     }
-    let values = statement
-        .values
-        .as_ref()
-        .map_or(&[][..], |values| &values.0);
-    if places.len() < key.len() || !values.len().is_multiple_of(columns.len()) {
+    if places.len() < key.len() {
         return Keys::Unknown;
     }
-    let rows = values.chunks(columns.len());
+    let rows = rows.iter();
     let keys = rows.map(|row| places.iter().map(|place| row[*place].clone()).collect());
-    Keys::Written(keys.collect())
+    let keys: Option<Vec<Vec<Value>>> = keys.collect();
+    keys.map_or(Keys::Unknown, Keys::Written)
 }
 
 /// One statement takes keys in a row, of which the database returns the first (MySQL manual, "`AUTO_INCREMENT`

@@ -2,23 +2,28 @@
 
 mod affected;
 mod inserted;
+mod upsert;
+mod values;
 
 use std::collections::HashMap;
 use std::slice;
 
-use sea_orm::sea_query::{InsertStatement, UpdateStatement};
+use sea_orm::sea_query::UpdateStatement;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, DeleteOne, EntityTrait,
     Insert, InsertMany, IntoActiveModel, ModelTrait, QueryTrait, SqliteTransactionMode,
-    TransactionOptions, TransactionSession, TransactionTrait, UpdateMany, UpdateOne,
-    ValidatedDeleteOne, ValidatedUpdateOne,
+    TransactionOptions, TransactionSession, TransactionTrait, TryInsert, TryInsertResult,
+    UpdateMany, UpdateOne, ValidatedDeleteOne, ValidatedUpdateOne,
 };
 
 use self::affected::{affected, keys_after};
-use self::inserted::insert;
+use self::inserted::{UNKNOWN_KEYS, insert};
+use self::upsert::Upsert;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
 use super::rows::{EntityOf, ModelOf, by_keys, key_of};
+#[cfg(feature = "_sql")]
+use super::write::{State, write_own};
 use super::write::{is_durable, send, write};
 use crate::base::target::Target;
 use crate::hooks;
@@ -27,9 +32,14 @@ use crate::hooks;
 /// on every statement that SeaORM has.
 ///
 /// It opens a transaction, or inside of one a savepoint, for the statement, the reading of the rows
-/// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`. After an
-/// upsert (`on_conflict`) the rules for `create` and for `update` fire, whatever fields they watch; the old
-/// row is not known, so its own URL is not purged where the upsert changes it.
+/// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`.
+///
+/// Before an upsert (`on_conflict`) it reads the rows with the same primary key, conflict target, or key that the entity
+/// declares (`#[sea_orm(unique)]`, `unique_key`). A row that was there fires the rules for `update`, with its old pages.
+/// Another writer may have inserted any other row in the meantime, so it fires those for `create` and for `update`, whatever
+/// fields they watch. MySQL's upserts do not name their target: declare its columns unique in the entity, or the old pages
+/// of such a row stay. The same holds for a target that is an expression or a constraint's name, for a key that the
+/// database computes, and for an `INSERT ... SELECT`.
 ///
 /// ```no_run
 /// # use sea_orm::entity::prelude::*;
@@ -79,6 +89,7 @@ mod sealed {
     pub trait Sealed {}
     impl<A: ActiveModelTrait> Sealed for Insert<A> {}
     impl<A: ActiveModelTrait> Sealed for InsertMany<A> {}
+    impl<A: ActiveModelTrait> Sealed for TryInsert<A> {}
     impl<A: ActiveModelTrait> Sealed for UpdateOne<A> {}
     impl<A: ActiveModelTrait> Sealed for ValidatedUpdateOne<A> {}
     impl<E: EntityTrait> Sealed for UpdateMany<E> {}
@@ -99,9 +110,16 @@ where
         C: TransactionTrait + Send,
     {
         let tx = begin(db).await?;
-        let change = change_of(&tx, self.as_query());
-        let model = self.exec_with_returning(&tx).await?;
-        commit::<C, _>(tx, vec![change(&model)]).await?;
+        let upsert = Upsert::<EntityOf<A>>::of(&tx, self.as_query()).await?;
+        let model = match &upsert {
+            Some(upsert) if !tx.support_returning() && upsert.finds_rows() => {
+                self.exec_without_returning(&tx).await?;
+                let stored = upsert.stored(&tx).await?.into_iter().next();
+                stored.ok_or(DbErr::RecordNotInserted)?
+            }
+            _ => self.exec_with_returning(&tx).await?,
+        };
+        commit_inserted::<C, _>(tx, upsert, slice::from_ref(&model)).await?;
         Ok(model)
     }
 }
@@ -118,13 +136,49 @@ where
         C: TransactionTrait + Send,
     {
         let tx = begin(db).await?;
-        let change = change_of(&tx, self.as_query());
-        let models = if tx.support_returning() {
-            self.exec_with_returning(&tx).await?
-        } else {
-            insert(&tx, self).await?
+        let upsert = Upsert::<EntityOf<A>>::of(&tx, self.as_query()).await?;
+        let models = match &upsert {
+            _ if tx.support_returning() => self.exec_with_returning(&tx).await?,
+            Some(upsert) if upsert.finds_rows() => {
+                self.exec_without_returning(&tx).await?;
+                upsert.stored(&tx).await?
+            }
+            _ => insert(&tx, self).await?,
         };
-        commit::<C, _>(tx, models.iter().map(change).collect()).await?;
+        commit_inserted::<C, _>(tx, upsert, &models).await?;
+        Ok(models)
+    }
+}
+
+impl<A> PurgeExt for TryInsert<A>
+where
+    A: ActiveModelTrait + Send,
+    ModelOf<A>: Relations + IntoActiveModel<A>,
+{
+    /// Those that were written.
+    type Rows = Vec<ModelOf<A>>;
+
+    async fn exec_and_purge<C>(self, db: &C) -> Result<Vec<ModelOf<A>>, DbErr>
+    where
+        C: TransactionTrait + Send,
+    {
+        let tx = begin(db).await?;
+        // On MySQL, SeaORM writes `DO NOTHING` as an upsert that changes nothing.
+        let upsert = Upsert::<EntityOf<A>>::of(&tx, self.as_query()).await?;
+        let models = match &upsert {
+            _ if tx.support_returning() => match self.exec_with_returning_many(&tx).await? {
+                TryInsertResult::Inserted(models) => models,
+                TryInsertResult::Empty | TryInsertResult::Conflicted => Vec::new(),
+            },
+            Some(upsert) if upsert.finds_rows() => {
+                self.exec_without_returning(&tx).await?;
+                let mut stored = upsert.stored(&tx).await?;
+                stored.retain(|row| !upsert.left_alone(row));
+                stored
+            }
+            _ => return Err(DbErr::Custom(UNKNOWN_KEYS.to_owned())),
+        };
+        commit_inserted::<C, _>(tx, upsert, &models).await?;
         Ok(models)
     }
 }
@@ -270,21 +324,6 @@ async fn begin<C: TransactionTrait>(db: &C) -> Result<C::Transaction, DbErr> {
     .await
 }
 
-/// What an insert does to its rows. SeaORM shows nobody whether it is an upsert, but in its text, where
-/// values are parameters.
-fn change_of<'a, C, M>(db: &C, statement: &InsertStatement) -> fn(&'a M) -> Change<'a, M>
-where
-    C: ConnectionTrait,
-{
-    let sql = db.get_database_backend().build(statement).sql;
-    let upserts = [" ON CONFLICT ", " ON DUPLICATE KEY UPDATE "];
-    if upserts.iter().any(|upsert| sql.contains(upsert)) {
-        Change::Saved
-    } else {
-        Change::Created
-    }
-}
-
 /// The rows that an update is about to change.
 async fn to_update<E, C>(tx: &C, statement: &UpdateStatement) -> Result<Vec<E::Model>, DbErr>
 where
@@ -336,6 +375,25 @@ where
     }
 }
 
+/// Ends the transaction of an insert, which has written these rows.
+async fn commit_inserted<C, E>(
+    tx: C::Transaction,
+    upsert: Option<Upsert<E>>,
+    new: &[E::Model],
+) -> Result<(), DbErr>
+where
+    C: TransactionTrait,
+    E: EntityTrait,
+    E::Model: Relations,
+{
+    let Some(mut upsert) = upsert else {
+        return commit::<C, _>(tx, new.iter().map(Change::Created).collect()).await;
+    };
+    upsert.drop_left_alone(&tx, new).await?;
+    let related = upsert.take_related();
+    commit_with::<C, _>(tx, upsert.changes(new), related).await
+}
+
 async fn commit<C, M>(tx: C::Transaction, changes: Vec<Change<'_, M>>) -> Result<(), DbErr>
 where
     C: TransactionTrait,
@@ -368,6 +426,13 @@ where
         }
     }));
     targets.extend(related(&roan, &changes, &tx).await?);
+    #[cfg(feature = "_sql")]
+    if is_durable(&roan) && State::of::<C>() == State::Autocommit {
+        let later = write_own(&roan, &tx, &targets).await?;
+        let done = tx.commit().await;
+        drop(later);
+        return done;
+    }
     if is_durable(&roan) {
         write(&roan, &tx, &targets).await?;
         return tx.commit().await;

@@ -1,0 +1,42 @@
+//! Purges that a durable outbox does not take.
+
+use std::fmt::Display;
+
+use super::unseen;
+use crate::app::Roan;
+use crate::base::target::Target;
+
+/// Purges whose row is being written outside of a transaction: the write of the model is there already, so they leave
+/// from memory when the database refuses the row, and when the future that waits for its answer is dropped.
+#[derive(Debug)]
+#[must_use = "the purges leave from memory when it is dropped"]
+pub(super) struct Unstored {
+    roan: Roan,
+    targets: Vec<Target>,
+}
+
+impl Unstored {
+    pub(super) fn new(roan: &Roan, targets: Vec<Target>) -> Self {
+        Self {
+            roan: roan.clone(),
+            targets,
+        }
+    }
+
+    /// The outbox has taken the row.
+    pub(super) fn stored(mut self) {
+        self.targets.clear();
+    }
+
+    /// The outbox has not taken the row.
+    pub(super) fn refused(&self, error: &dyn Display) {
+        self.roan.engine().not_stored(error);
+    }
+}
+
+impl Drop for Unstored {
+    fn drop(&mut self) {
+        // Roan does not see a transaction that the program has begun as text, so this may be too early.
+        unseen::purge_twice(&self.roan, &self.targets);
+    }
+}

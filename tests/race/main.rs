@@ -1,0 +1,91 @@
+//! Races writes with renders where one or two instances of an app have one outbox, behind one nginx; and then no page is
+//! stale.
+//!
+//! ```text
+//! cargo test -p roan-tests --test race                                       a short run
+//! ROAN_RACE_WRITES=10000 cargo test --release -p roan-tests --test race      a long one, in each line
+//! ```
+//!
+//! `cargo run --example race` has the same for one process without a database, with other remedies beside it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "this is a test"
+)]
+
+mod fleet;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use roan::outbox::Dialect;
+use roan_examples::episodes::{Mode, Race};
+use roan_tests::Database;
+
+use crate::fleet::Fleet;
+
+const SHORT: u64 = 30;
+
+fn main() -> ExitCode {
+    // What cargo passes is meant for the tests that have names.
+    if std::env::args().any(|arg| arg == "--list") {
+        return ExitCode::SUCCESS;
+    }
+    let writes = std::env::var("ROAN_RACE_WRITES").map_or(SHORT, |text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("ROAN_RACE_WRITES={text} is not a number"))
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    match runtime.block_on(prove(writes)) {
+        0 => ExitCode::SUCCESS,
+        stale => {
+            println!("{stale} pages stay stale");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Returns the number of pages that stay stale.
+async fn prove(writes: u64) -> u64 {
+    let start = Instant::now();
+    let mut stale = 0;
+    println!(
+        "{:<10} {:>9} {:<7} {:>14} {:>12} {:>8}",
+        "database", "instances", "writes", "stale for good", "stale reads", "reads"
+    );
+    for (name, dialect) in [("postgres", Dialect::Postgres), ("mariadb", Dialect::MySql)] {
+        let database = Database::start(dialect);
+        for instances in [1, 2] {
+            let fleet = Arc::new(Fleet::start(&database, instances).await);
+            let mut first = 0;
+            for mode in Mode::ALL {
+                let race = Race {
+                    mode,
+                    readers: 10,
+                    episodes: writes.div_ceil(mode.writes()).max(1),
+                    at_a_time: 5,
+                    window: Duration::from_millis(700),
+                };
+                let tally = race.run(Arc::clone(&fleet), first).await.unwrap();
+                first += race.episodes;
+                stale += tally.stale_for_good;
+                println!(
+                    "{name:<10} {instances:>9} {:<7} {:>14} {:>12} {:>8}",
+                    mode.name(),
+                    format!("{} of {}", tally.stale_for_good, tally.pages),
+                    format!(
+                        "{:.2} %",
+                        100.0 * tally.stale_reads as f64 / tally.reads as f64
+                    ),
+                    tally.reads,
+                );
+            }
+        }
+    }
+    println!("{} s", start.elapsed().as_secs());
+    stale
+}
