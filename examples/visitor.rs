@@ -88,9 +88,8 @@ impl Visitor {
     /// # Errors
     ///
     /// If the blog does not take it.
-    pub async fn create(&self, slug: &str, title: &str) -> Result<(), Box<dyn Error>> {
-        let fields = [("slug", slug), ("title", title)];
-        self.send_form("/posts", &fields).await
+    pub async fn create(&self, fields: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {
+        self.send_form("/posts", fields).await
     }
 
     async fn send_form(&self, path: &str, fields: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {

@@ -1,4 +1,4 @@
-//! The blog: a page that lists the posts, and a page for each with a form to change it.
+//! The blog: lists of the posts, of all, of an author and of a topic, and a page for each with a form to change it.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use axum::response::{Html, Redirect};
 use axum::routing::get;
 use axum::{Form, Router};
 use roan::outbox::Outbox;
+use roan::web::{self, CachePolicy, Web};
 use roan::{Nginx, Roan};
 use serde::Deserialize;
 
@@ -17,7 +18,10 @@ use crate::posts::diesel::DieselPosts;
 #[cfg(feature = "sea-orm")]
 use crate::posts::sea_orm::SeaOrmPosts;
 use crate::posts::sqlx::SqlxPosts;
-use crate::posts::{Library, Outcome, Posts};
+use crate::posts::{Library, List, NewPost, Outcome, Posts, Row, Shown};
+
+/// The host that visitors type. (nginx's key does not have the port.)
+const SITE: &str = "http://127.0.0.1";
 
 /// At the start: the pages, the caches, and the outbox in the database of the posts.
 pub(crate) async fn start(
@@ -31,8 +35,16 @@ pub(crate) async fn start(
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
-    let roan = Roan::builder().cache(nginx).outbox(outbox).install()?;
-    Ok((routes, roan))
+    let roan = Roan::builder()
+        .cache(nginx)
+        .site(SITE)
+        .outbox(outbox)
+        // This process renders all pages, so the web layer keeps stale ones out of nginx.
+        .rebound(Duration::from_millis(50))
+        .web(Web::new().policy(CachePolicy::until_purged()))
+        .install()?;
+    // It learns which page shows what, so that nginx, which does not know tags, is purged by them.
+    Ok((routes.layer(roan.web()?), roan))
 }
 
 async fn open(library: Library, file: &str) -> Outcome<Router> {
@@ -47,7 +59,9 @@ async fn open(library: Library, file: &str) -> Outcome<Router> {
 
 fn routes<P: Posts>(posts: P) -> Router {
     Router::new()
-        .route("/posts", get(list::<P>).post(create::<P>))
+        .route("/posts", get(all::<P>).post(create::<P>))
+        .route("/authors/{author}", get(by::<P>))
+        .route("/topics/{topic}", get(about::<P>))
         .route(
             "/posts/{slug}",
             get(page::<P>).post(change::<P>).delete(remove::<P>),
@@ -64,23 +78,57 @@ fn answered<T>(outcome: Outcome<T>) -> Answer<T> {
     })
 }
 
-async fn list<P: Posts>(State(posts): State<P>) -> Answer<Html<String>> {
-    let line = |(slug, title): &(String, String)| {
-        let title = escaped(title);
-        format!("<li><a href=\"/posts/{slug}\">{title}</a>\n")
-    };
-    let posts = answered(posts.all().await)?;
-    let lines: String = posts.iter().map(line).collect();
-    Ok(Html(format!(
-        "<!doctype html>\n<h1>Posts</h1>\n<ul>\n{lines}</ul>\n"
-    )))
+async fn all<P: Posts>(State(posts): State<P>) -> Answer<Html<String>> {
+    let posts = answered(posts.list(List::All).await)?;
+    Ok(list("Posts", &posts))
 }
 
+async fn by<P: Posts>(State(posts): State<P>, Path(author): Path<String>) -> Answer<Html<String>> {
+    let posts = answered(posts.list(List::By(author.clone())).await)?;
+    match posts.is_empty() {
+        true => Err(StatusCode::NOT_FOUND),
+        false => Ok(list(&format!("Posts by {author}"), &posts)),
+    }
+}
+
+async fn about<P: Posts>(
+    State(posts): State<P>,
+    Path(topic): Path<String>,
+) -> Answer<Html<String>> {
+    let posts = answered(posts.list(List::About(topic.clone())).await)?;
+    match posts.is_empty() {
+        true => Err(StatusCode::NOT_FOUND),
+        false => Ok(list(&format!("Posts about {topic}"), &posts)),
+    }
+}
+
+fn list<R: Row>(heading: &str, posts: &[R]) -> Html<String> {
+    web::show_all::<R>(); // a new post may belong here: the page carries `posts`
+    let line = |post: &R| {
+        web::show(post); // a change of this one is seen here: it carries `post-hello`, too
+        let Shown { slug, title, .. } = post.shown();
+        format!("<li><a href=\"/posts/{slug}\">{}</a>\n", escaped(title))
+    };
+    let lines: String = posts.iter().map(line).collect();
+    let heading = escaped(heading);
+    Html(format!(
+        "<!doctype html>\n<h1>{heading}</h1>\n<ul>\n{lines}</ul>\n"
+    ))
+}
+
+/// It carries no tag: the rule by URL purges it, also if this process has never rendered it.
 async fn page<P: Posts>(State(posts): State<P>, Path(slug): Path<String>) -> Answer<Html<String>> {
-    let title = answered(posts.title(&slug).await)?;
-    let title = escaped(&title.ok_or(StatusCode::NOT_FOUND)?);
+    let post = answered(posts.find(slug).await)?.ok_or(StatusCode::NOT_FOUND)?;
+    let Shown {
+        title,
+        author,
+        topic,
+        ..
+    } = post.shown();
+    let title = escaped(title);
     Ok(Html(format!(
         "<!doctype html>\n<h1>{title}</h1>\n\
+         <p>by <a href=\"/authors/{author}\">{author}</a> about <a href=\"/topics/{topic}\">{topic}</a>\n\
          <form method=\"post\"><input name=\"title\"> <button>Save</button></form>\n\
          <a href=\"/posts\">All posts</a>\n"
     )))
@@ -103,21 +151,16 @@ async fn change<P: Posts>(
     }
 }
 
-#[derive(Deserialize)]
-struct NewPost {
-    slug: String,
-    title: String,
-}
-
-async fn create<P: Posts>(
-    State(posts): State<P>,
-    Form(NewPost { slug, title }): Form<NewPost>,
-) -> Answer<StatusCode> {
+async fn create<P: Posts>(State(posts): State<P>, Form(post): Form<NewPost>) -> Answer<StatusCode> {
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
-    if slug.is_empty() || !slug.chars().all(is_plain) {
+    let is_name = |text: &String| !text.is_empty() && text.chars().all(is_plain);
+    if ![&post.slug, &post.author, &post.topic]
+        .into_iter()
+        .all(is_name)
+    {
         return Err(StatusCode::UNPROCESSABLE_ENTITY);
     }
-    match answered(posts.create(slug, title).await)? {
+    match answered(posts.create(post).await)? {
         true => Ok(StatusCode::CREATED),
         false => Err(StatusCode::CONFLICT),
     }

@@ -10,7 +10,7 @@ cargo run -p roan-blog [--features LIBRARY] [-- OPTIONS]
 LIBRARY stores the posts: sea-orm or diesel, and sqlx without one.
 
   --library NAME   which library, if several are built in
-  --once           saves, creates and deletes a post, shows that the pages are fresh, and ends
+  --once           saves, creates and deletes a post, shows which pages each purges, and ends
   --help           this text
 ";
 

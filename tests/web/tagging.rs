@@ -202,3 +202,20 @@ async fn outside_of_the_layer_nothing_happens() {
     assert!(web::page().is_none());
     assert!(web::tag("a b").is_err());
 }
+
+#[tokio::test]
+async fn what_is_shown_outside_of_a_page_is_logged_once_for_each_place() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(log.reopen().unwrap()));
+    let _until_the_end = tracing::subscriber::set_default(subscriber.finish());
+    let app = Router::new().fallback(|| async {
+        let spawned = tokio::spawn(async { web::show(&post(3)) });
+        spawned.await.unwrap();
+    });
+    let site = Site::new(app);
+    site.get("/a").await;
+    site.get("/b").await;
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    assert_eq!(log.matches("runs outside of a page").count(), 1, "{log}");
+    assert!(log.contains("`show` at tests/web/tagging.rs:"), "{log}");
+}

@@ -7,23 +7,40 @@ use diesel::result::{DatabaseErrorKind, Error};
 use roan::orm::diesel::{PurgeExt as _, delete, update};
 use roan::purge_on;
 
-use super::{Outcome, Posts, SCHEMA};
+use super::{List, NewPost, Outcome, Posts, Row, SCHEMA, Shown};
 
 diesel::table! {
     posts (slug) {
         slug -> Text,
         title -> Text,
+        author -> Text,
+        topic -> Text,
     }
 }
 
-/// On the model: the pages that show it.
-#[purge_on(save, delete, url = "/posts")]
+/// Its own page by its URL, which follows from the row. The lists by tags, since no template can write the URLs
+/// of all lists: a write purges each that shows the post, and if it may come or go, every list.
 #[purge_on(save, delete, url = "/posts/{slug}")]
+#[purge_on(save, delete, tag = "post-{slug}")]
+#[purge_on(create, update(author, topic), delete, tag = "posts")]
 #[derive(Queryable, Selectable, Insertable, Identifiable)]
 #[diesel(primary_key(slug))]
-struct Post {
+pub(crate) struct Post {
     slug: String,
     title: String,
+    author: String,
+    topic: String,
+}
+
+impl Row for Post {
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            slug: &self.slug,
+            title: &self.title,
+            author: &self.author,
+            topic: &self.topic,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -65,19 +82,37 @@ impl DieselPosts {
 }
 
 impl Posts for DieselPosts {
-    async fn all(&self) -> Outcome<Vec<(String, String)>> {
-        self.run(|conn| posts::table.order(posts::slug).load(conn))
-            .await
+    type Post = Post;
+
+    async fn list(&self, list: List) -> Outcome<Vec<Post>> {
+        let posts = posts::table.order(posts::slug).into_boxed();
+        let posts = match list {
+            List::All => posts,
+            List::By(author) => posts.filter(posts::author.eq(author)),
+            List::About(topic) => posts.filter(posts::topic.eq(topic)),
+        };
+        self.run(|conn| posts.load(conn)).await
     }
 
-    async fn title(&self, slug: &str) -> Outcome<Option<String>> {
-        let title = posts::table.find(slug.to_owned()).select(posts::title);
-        self.run(|conn| title.first(conn).optional()).await
+    async fn find(&self, slug: String) -> Outcome<Option<Post>> {
+        let post = posts::table.find(slug);
+        self.run(|conn| post.first(conn).optional()).await
     }
 
     /// The write and its purges are one transaction: both happen, or neither.
-    async fn create(&self, slug: String, title: String) -> Outcome<bool> {
-        let post = Post { slug, title };
+    async fn create(&self, post: NewPost) -> Outcome<bool> {
+        let NewPost {
+            slug,
+            title,
+            author,
+            topic,
+        } = post;
+        let post = Post {
+            slug,
+            title,
+            author,
+            topic,
+        };
         let insert = diesel::insert_into(posts::table).values(post);
         self.run(|conn| match insert.execute_and_purge::<Post>(conn) {
             Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(false),

@@ -1,4 +1,4 @@
-//! With SeaORM: two attributes, and every `insert`, `update` and `delete` of a model purges.
+//! With SeaORM: a few attributes, and every `insert`, `update` and `delete` of a model purges.
 
 use sea_orm::prelude::*;
 use sea_orm::{
@@ -6,28 +6,43 @@ use sea_orm::{
     SqlErr, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
 };
 
-use super::{Outcome, Posts, SCHEMA};
+use super::{List, NewPost, Outcome, Posts, Row, SCHEMA, Shown};
 
 mod post {
     use roan::purge_on;
     use sea_orm::entity::prelude::*;
 
-    /// On the model: the pages that show it.
-    #[purge_on(save, delete, url = "/posts")]
+    /// Its own page by its URL, which follows from the row. The lists by tags, since no template can write the URLs
+    /// of all lists: a write purges each that shows the post, and if it may come or go, every list.
     #[purge_on(save, delete, url = "/posts/{slug}")]
+    #[purge_on(save, delete, tag = "post-{slug}")]
+    #[purge_on(create, update(author, topic), delete, tag = "posts")]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "posts")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
         pub(super) slug: String,
         pub(super) title: String,
+        pub(super) author: String,
+        pub(super) topic: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
+    pub(crate) enum Relation {}
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl Row for post::Model {
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            slug: &self.slug,
+            title: &self.title,
+            author: &self.author,
+            topic: &self.topic,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -56,23 +71,37 @@ impl SeaOrmPosts {
 }
 
 impl Posts for SeaOrmPosts {
-    async fn all(&self) -> Outcome<Vec<(String, String)>> {
+    type Post = post::Model;
+
+    async fn list(&self, list: List) -> Outcome<Vec<post::Model>> {
         let posts = post::Entity::find().order_by_asc(post::Column::Slug);
-        let posts = posts.all(&self.db).await?;
-        Ok(posts
-            .into_iter()
-            .map(|post| (post.slug, post.title))
-            .collect())
+        let posts = match list {
+            List::All => posts,
+            List::By(author) => posts.filter(post::Column::Author.eq(author)),
+            List::About(topic) => posts.filter(post::Column::Topic.eq(topic)),
+        };
+        Ok(posts.all(&self.db).await?)
     }
 
-    async fn title(&self, slug: &str) -> Outcome<Option<String>> {
-        let post = post::Entity::find_by_id(slug).one(&self.db).await?;
-        Ok(post.map(|post| post.title))
+    async fn find(&self, slug: String) -> Outcome<Option<post::Model>> {
+        Ok(post::Entity::find_by_id(slug).one(&self.db).await?)
     }
 
-    async fn create(&self, slug: String, title: String) -> Outcome<bool> {
+    async fn create(&self, post: NewPost) -> Outcome<bool> {
+        let NewPost {
+            slug,
+            title,
+            author,
+            topic,
+        } = post;
+        let post = post::Model {
+            slug,
+            title,
+            author,
+            topic,
+        };
+        let post = post.into_active_model();
         let tx = self.begin().await?;
-        let post = post::Model { slug, title }.into_active_model();
         match post.insert(&tx).await {
             Err(error) if is_taken(&error) => return Ok(false),
             inserted => inserted?,

@@ -3,17 +3,32 @@
 use roan::orm::sqlx::PurgeExt as _;
 use roan::purge_on;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use sqlx::{Error, FromRow, SqliteExecutor};
+use sqlx::{Error, FromRow, SqliteExecutor, query_as};
 
-use super::{Outcome, Posts, SCHEMA};
+use super::{List, NewPost, Outcome, Posts, Row, SCHEMA, Shown};
 
-/// On the model: the pages that show it.
-#[purge_on(save, delete, url = "/posts")]
+/// Its own page by its URL, which follows from the row. The lists by tags, since no template can write the URLs
+/// of all lists: a write purges each that shows the post, and if it may come or go, every list.
 #[purge_on(save, delete, url = "/posts/{slug}")]
+#[purge_on(save, delete, tag = "post-{slug}")]
+#[purge_on(create, update(author, topic), delete, tag = "posts")]
 #[derive(Clone, FromRow)]
-struct Post {
+pub(crate) struct Post {
     slug: String,
     title: String,
+    author: String,
+    topic: String,
+}
+
+impl Row for Post {
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            slug: &self.slug,
+            title: &self.title,
+            author: &self.author,
+            topic: &self.topic,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -32,25 +47,48 @@ impl SqlxPosts {
 }
 
 impl Posts for SqlxPosts {
-    async fn all(&self) -> Outcome<Vec<(String, String)>> {
-        let posts = sqlx::query_as("SELECT slug, title FROM posts ORDER BY slug");
+    type Post = Post;
+
+    async fn list(&self, list: List) -> Outcome<Vec<Post>> {
+        let posts = match list {
+            List::All => query_as("SELECT * FROM posts ORDER BY slug"),
+            List::By(author) => {
+                query_as("SELECT * FROM posts WHERE author = ? ORDER BY slug").bind(author)
+            }
+            List::About(topic) => {
+                query_as("SELECT * FROM posts WHERE topic = ? ORDER BY slug").bind(topic)
+            }
+        };
         Ok(posts.fetch_all(&self.pool).await?)
     }
 
-    async fn title(&self, slug: &str) -> Outcome<Option<String>> {
-        let post = find(&self.pool, slug).await?;
-        Ok(post.map(|post| post.title))
+    async fn find(&self, slug: String) -> Outcome<Option<Post>> {
+        Ok(find(&self.pool, &slug).await?)
     }
 
     /// The write and its purges are one transaction: both happen, or neither.
-    async fn create(&self, slug: String, title: String) -> Outcome<bool> {
-        let post = Post { slug, title };
+    async fn create(&self, post: NewPost) -> Outcome<bool> {
+        let NewPost {
+            slug,
+            title,
+            author,
+            topic,
+        } = post;
+        let post = Post {
+            slug,
+            title,
+            author,
+            topic,
+        };
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let inserted = sqlx::query("INSERT INTO posts (slug, title) VALUES (?, ?)")
-            .bind(&post.slug)
-            .bind(&post.title)
-            .execute(&mut *tx)
-            .await;
+        let inserted =
+            sqlx::query("INSERT INTO posts (slug, title, author, topic) VALUES (?, ?, ?, ?)")
+                .bind(&post.slug)
+                .bind(&post.title)
+                .bind(&post.author)
+                .bind(&post.topic)
+                .execute(&mut *tx)
+                .await;
         match inserted {
             Err(Error::Database(error)) if error.is_unique_violation() => return Ok(false),
             inserted => inserted?,
@@ -67,7 +105,10 @@ impl Posts for SqlxPosts {
         let Some(old) = find(&mut *tx, &slug).await? else {
             return Ok(false);
         };
-        let new = Post { slug, title };
+        let new = Post {
+            title,
+            ..old.clone()
+        };
         sqlx::query("UPDATE posts SET title = ? WHERE slug = ?")
             .bind(&new.title)
             .bind(&new.slug)
@@ -94,6 +135,6 @@ impl Posts for SqlxPosts {
 }
 
 async fn find(database: impl SqliteExecutor<'_>, slug: &str) -> Result<Option<Post>, Error> {
-    let post = sqlx::query_as("SELECT slug, title FROM posts WHERE slug = ?");
+    let post = query_as("SELECT * FROM posts WHERE slug = ?");
     post.bind(slug).fetch_optional(database).await
 }

@@ -46,7 +46,8 @@ impl WebLayer {
             Ok(sharable) => self.share(sharable, policy, response),
             Err(reason) => {
                 if let (Reason::Policy, Some(policy)) = (&reason, &policy) {
-                    self.headers().share(response.headers_mut(), policy);
+                    let status = response.status();
+                    self.headers().share(response.headers_mut(), policy, status);
                 }
                 self.headers().hold(response.headers_mut());
                 self.told().tell(visit.path(), &reason, wanted);
@@ -62,9 +63,10 @@ impl WebLayer {
         response: &mut Response<B>,
     ) {
         let Sharable { tags, lines, .. } = sharable;
+        let status = response.status();
         let headers = response.headers_mut();
         if let Some(policy) = &policy {
-            self.headers().share(headers, policy);
+            self.headers().share(headers, policy, status);
         }
         for (name, line) in lines {
             headers.append(name, line);

@@ -3,7 +3,7 @@
 use std::mem;
 
 use http::header::{CACHE_CONTROL, EXPIRES, PRAGMA, VARY};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::CachePolicy;
 use crate::base::target::Target;
@@ -70,11 +70,13 @@ impl Headers {
     }
 
     /// Caches and browsers may do what the policy says.
-    pub(super) fn share(&self, headers: &mut HeaderMap, policy: &CachePolicy) {
+    ///
+    /// nginx would store a 304 for everybody, also for those who have nothing that it could be about.
+    pub(super) fn share(&self, headers: &mut HeaderMap, policy: &CachePolicy, status: StatusCode) {
         for name in [CACHE_CONTROL, EXPIRES, PRAGMA, X_ACCEL_EXPIRES] {
             headers.remove(name);
         }
-        if self.nginx {
+        if self.nginx && status != StatusCode::NOT_MODIFIED {
             let seconds = policy.lifetime().map_or(0, |lifetime| lifetime.as_secs());
             // Before version 1.23, nginx reads the first of this and `Cache-Control`.
             let others = mem::take(headers);
@@ -187,7 +189,7 @@ mod tests {
             ("set-x", "1"),
             ("set-x", "2"),
         ]);
-        nginx().share(&mut headers, &CachePolicy::until_purged());
+        nginx().share(&mut headers, &CachePolicy::until_purged(), StatusCode::OK);
         let mut lines = shown(&headers);
         assert_eq!(lines.remove(0), "x-accel-expires: 31536000");
         lines.sort();
@@ -201,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn nginx_does_not_store_a_304() {
+        let mut headers = map(&[("x-accel-expires", "9")]);
+        let policy = CachePolicy::until_purged();
+        nginx().share(&mut headers, &policy, StatusCode::NOT_MODIFIED);
+        assert_eq!(
+            shown(&headers),
+            ["cache-control: max-age=0, must-revalidate"]
+        );
+    }
+
+    #[test]
     fn each_cache_has_its_own_headers() {
         let cache = |name, header| Cache::new(name).lifetime_header(header);
         let caches = [
@@ -210,7 +223,7 @@ mod tests {
         ];
         let headers = Headers::of(&caches);
         let mut map = HeaderMap::new();
-        headers.share(&mut map, &CachePolicy::until_purged());
+        headers.share(&mut map, &CachePolicy::until_purged(), StatusCode::OK);
         let tags = ["x", "y"].map(|tag| Target::tag(tag).unwrap());
         map.extend(headers.tag_lines(&tags).unwrap());
         let mut lines = shown(&map);

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::Web;
 use super::headers::Headers;
 use super::index_error::IndexError;
-use super::page::Page;
+use super::page::{IN_USE, Page};
 use super::reason::Told;
 use super::visit::Visit;
 use super::write::Write;
@@ -27,8 +27,9 @@ use crate::purger::Cache;
 /// A tower layer that writes into the head of each answer what caches may do with it, and learns which pages carry which
 /// tags. Get it with [`Roan::web`](crate::Roan::web). Clones share what they have learned.
 ///
-/// Put it inside the layer of an embedded cache, which answers without it, and inside layers that change the URL of a
-/// request.
+/// Put it inside the layer of an embedded cache, which answers without it, and otherwise around the whole app: it must see the
+/// URLs that the cache has. Inside of axum's `Router::nest`, or of a layer that changes the URL of a request, it sees
+/// others, so that purges by tags do not reach the pages.
 #[derive(Clone)]
 pub struct WebLayer {
     shared: Arc<Shared>,
@@ -147,6 +148,7 @@ impl<S> Layer<S> for WebLayer {
 
     fn layer(&self, app: S) -> WebService<S> {
         self.pages().attached.store(true, Ordering::Relaxed);
+        IN_USE.store(true, Ordering::Relaxed);
         WebService {
             app,
             layer: self.clone(),

@@ -1,5 +1,8 @@
 //! What a handler says about the page that it renders.
 
+use std::collections::BTreeSet;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
@@ -196,12 +199,34 @@ pub fn page() -> Option<Page> {
     within::current(&CURRENT).map(Page)
 }
 
-fn with_page<T>(function: &str, work: impl FnOnce(&Page) -> T) -> Option<T> {
+/// Whether an app is in the layer.
+pub(super) static IN_USE: AtomicBool = AtomicBool::new(false);
+
+#[track_caller]
+fn with_page<T>(function: &'static str, work: impl FnOnce(&Page) -> T) -> Option<T> {
     let page = page();
-    if page.is_none() {
-        emit(|| tracing::debug!(target: "roan", "`{function}` outside of a page"));
+    if page.is_none() && IN_USE.load(Ordering::Relaxed) {
+        warn_outside(function, Location::caller());
     }
     page.as_ref().map(work)
+}
+
+/// A page that lacks a tag is stored and stays stale. Each place in the code is told once.
+fn warn_outside(function: &'static str, place: &'static Location<'static>) {
+    static TOLD: Mutex<BTreeSet<&Location<'_>>> = Mutex::new(BTreeSet::new());
+    let is_first = TOLD
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(place);
+    if is_first {
+        emit(|| {
+            tracing::warn!(
+                target: "roan",
+                "`{function}` at {place} runs outside of a page, where it does nothing. If a handler has spawned this \
+                 work, take `roan::web::page()` in the handler, and spawn `page.enter(work)`"
+            );
+        });
+    }
 }
 
 /// The page shows this row: it carries the tags of the row's rules, so that a write of the row purges the page.
@@ -210,7 +235,9 @@ fn with_page<T>(function: &str, work: impl FnOnce(&Page) -> T) -> Option<T> {
 /// conditions. A tag without a field, such as `tag = "posts"`, is for lists: see [`show_all`]. The page of one row carries
 /// it only if a rule of that tag fires on an event for which no tag with a field is sure to fire.
 ///
-/// Call it with the row that was read, before the handler returns. Outside of the [web layer](super) it does nothing.
+/// Call it with the row that was read, before the handler returns. Outside of the [web layer](super), and in work that a
+/// handler has spawned without [`Page::enter`], it does nothing; if an app is in the layer, that is logged once for each
+/// place in the code.
 ///
 /// ```
 /// # use roan::purge_on;
@@ -223,6 +250,7 @@ fn with_page<T>(function: &str, work: impl FnOnce(&Page) -> T) -> Option<T> {
 /// }
 /// # render(&Post { id: 1, title: String::new() });
 /// ```
+#[track_caller]
 pub fn show<M: Model>(row: &M) {
     with_page("show", |page| page.show(row));
 }
@@ -241,6 +269,7 @@ pub fn show<M: Model>(row: &M) {
 /// }
 /// # render(&[]);
 /// ```
+#[track_caller]
 pub fn show_all<M: Model>() {
     with_page("show_all", Page::show_all::<M>);
 }
@@ -250,6 +279,7 @@ pub fn show_all<M: Model>() {
 /// # Errors
 ///
 /// If it is not a tag: see [`Target::tag`]. The page is then not cached.
+#[track_caller]
 pub fn tag(tag: &str) -> Result<(), TargetError> {
     match with_page("tag", |page| page.tag(tag)) {
         Some(result) => result,
@@ -258,12 +288,14 @@ pub fn tag(tag: &str) -> Result<(), TargetError> {
 }
 
 /// Sets how long caches and browsers may keep the page. The last call counts.
+#[track_caller]
 pub fn cache(policy: CachePolicy) {
     with_page("cache", |page| page.cache(policy));
 }
 
 /// The handler has read all that the page will show, although its body is a stream. Without this, such a page is not cached:
 /// what is read after the head has left may be older or newer than the purge that the head was checked against.
+#[track_caller]
 pub fn complete() {
     with_page("complete", Page::complete);
 }
