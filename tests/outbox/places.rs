@@ -95,5 +95,8 @@ async fn a_search_path_that_a_client_left_at_a_pooler_is_not_the_relays() {
     client.save(&roan, "a").await;
     tenant.save(&roan, "b").await;
     flush(&roan).await;
-    assert_eq!(urls(&recorder), ["/posts", "/posts/a", "/posts/b"]);
+    // `/posts` twice, if its first purge had left when the second was asked for.
+    let mut purged = urls(&recorder);
+    purged.dedup();
+    assert_eq!(purged, ["/posts", "/posts/a", "/posts/b"]);
 }

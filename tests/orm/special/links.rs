@@ -138,11 +138,31 @@ pub(super) mod reply {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-pub(super) const TABLES: [&str; 6] = [
+pub(super) mod remark {
+    use sea_orm::entity::prelude::*;
+
+    #[roan::purge_on(save, delete, related(super::tag::Model))]
+    #[sea_orm::model]
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "remarks")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i32,
+        pub(crate) tag_id: Option<i32>,
+        #[sea_orm(belongs_to, from = "tag_id", to = "id")]
+        pub(crate) tag: HasOne<super::tag::Entity>,
+    }
+
+    #[roan::hooks]
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) const TABLES: [&str; 7] = [
     "CREATE TABLE posts ({id}, title varchar(100) NOT NULL)",
     "CREATE TABLE tags ({id}, name varchar(100) NOT NULL)",
     "CREATE TABLE post_tags (post_id int, tag_id int, PRIMARY KEY (post_id, tag_id))",
     "CREATE TABLE synonyms (tag_id int, other_id int, PRIMARY KEY (tag_id, other_id))",
+    "CREATE TABLE remarks ({id}, tag_id int)",
     "CREATE TABLE comments ({id}, post_id int NOT NULL,
         FOREIGN KEY (post_id) REFERENCES posts (id) ON DELETE CASCADE)",
     "CREATE TABLE replies ({id}, comment_id int,
@@ -220,6 +240,38 @@ fn a_row_shows_on_the_pages_of_what_is_linked_to_it() {
         assert_eq!(site.purged().await, ["/posts/1", "/tags/a", "/tags/b"]);
         post.delete(&site.db).await?;
         assert_eq!(site.purged().await, ["/posts/1", "/tags/a", "/tags/b"]);
+        Ok(())
+    });
+}
+
+/// Both owners show the change: the one that the row belonged to, and the one that it belongs to now.
+#[test]
+fn a_row_shows_on_the_pages_of_what_it_belongs_to() {
+    on_each_database(&async |site| {
+        tagged(site).await?;
+        site.purged().await;
+        let remark = remark::ActiveModel {
+            tag_id: Set(Some(1)),
+            ..Default::default()
+        };
+        let remark = remark.insert(&site.db).await?;
+        assert_eq!(site.purged().await, ["/tags/a"]);
+        let mut moved = remark.into_active_model();
+        moved.tag_id = Set(Some(2));
+        let remark = moved.update(&site.db).await?;
+        assert_eq!(site.purged().await, ["/tags/a", "/tags/b"]);
+        remark::Entity::update_many()
+            .col_expr(remark::Column::TagId, Expr::value(1))
+            .exec_and_purge(&site.db)
+            .await?;
+        assert_eq!(site.purged().await, ["/tags/a", "/tags/b"]);
+        remark::Entity::update_many()
+            .col_expr(remark::Column::TagId, Expr::value(None::<i32>))
+            .exec_and_purge(&site.db)
+            .await?;
+        assert_eq!(site.purged().await, ["/tags/a"]);
+        remark.delete(&site.db).await?;
+        assert_eq!(site.purged().await, [] as [&str; 0]);
         Ok(())
     });
 }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ModelTrait, Related, Value};
 
-use super::rows::{by_keys, key_of, select_by_keys};
+use super::rows::{by_keys, key_of, owners, select_by_keys};
 use crate::app::Roan;
 use crate::base::event::Events;
 use crate::base::target::Target;
@@ -122,19 +122,21 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
         M::Entity: EntityTrait + Related<R::Entity>,
     {
         let rows = self.changes.iter().flat_map(|change| change.rows(rule));
-        let mut keys: Vec<_> = rows.filter(|row| row.relates(rule)).map(key_of).collect();
-        keys.dedup();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let rows = select_by_keys::<M::Entity, R::Entity, C>(self.db, keys, || {
-            <M::Entity as Related<R::Entity>>::find_related()
-        });
-        let rows = rows.await?;
+        let changed: Vec<_> = rows.filter(|row| row.relates(rule)).collect();
+        let relation = <M::Entity as Related<R::Entity>>::to();
+        let is_direct = <M::Entity as Related<R::Entity>>::via().is_none();
+        let rows = if is_direct && !relation.is_owner {
+            owners::<M, R::Entity, C>(self.db, &changed, &relation).await?
+        } else {
+            let mut keys: Vec<_> = changed.into_iter().map(key_of).collect();
+            keys.dedup();
+            let found = select_by_keys::<M::Entity, R::Entity, C>(self.db, keys, || {
+                <M::Entity as Related<R::Entity>>::find_related()
+            });
+            found.await?
+        };
         let is_deleted = |change: &Change<'_, M>| matches!(change, Change::Deleted(_));
-        let go_along = self.changes.iter().any(is_deleted)
-            && <M::Entity as Related<R::Entity>>::via().is_none()
-            && <M::Entity as Related<R::Entity>>::to().is_owner;
+        let go_along = self.changes.iter().any(is_deleted) && is_direct && relation.is_owner;
         let hooks = || {
             for row in &rows {
                 hooks::saved(row);

@@ -3,7 +3,8 @@
 use sea_orm::sea_query::{Expr, LockType, Value};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
-    EntityTrait, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter, QuerySelect, Select,
+    EntityTrait, IdenStatic, Identity, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter,
+    QuerySelect, RelationDef, Select,
 };
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
@@ -115,6 +116,47 @@ where
         rows.extend(select().filter(any).all(db).await?);
     }
     Ok(rows)
+}
+
+/// The rows of `R` that these rows belong to, by the columns that name them. Joined by the database, a row that has just
+/// changed them would belong to one of the two only.
+pub(super) async fn owners<M, R, C>(
+    db: &C,
+    rows: &[&M],
+    belongs_to: &RelationDef,
+) -> Result<Vec<R::Model>, DbErr>
+where
+    M: ModelTrait,
+    R: EntityTrait,
+    C: ConnectionTrait,
+{
+    let mut keys: Vec<Vec<Value>> = Vec::new();
+    for row in rows {
+        let key = columns::<M::Entity>(&belongs_to.from_col).map(|column| row.get(column));
+        let key = key.collect();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+    let mut owners = Vec::with_capacity(keys.len());
+    for keys in keys.chunks(KEYS) {
+        let any = keys.iter().fold(Condition::any(), |any, key| {
+            let named = columns::<R>(&belongs_to.to_col).zip(key);
+            any.add(named.fold(Condition::all(), |all, (column, value)| {
+                all.add(column.eq(value.clone()))
+            }))
+        });
+        owners.extend(R::find().filter(any).all(db).await?);
+    }
+    Ok(owners)
+}
+
+/// The columns with these names, in their order.
+fn columns<E: EntityTrait>(names: &Identity) -> impl Iterator<Item = E::Column> {
+    names.iter().filter_map(|name| {
+        let name = name.to_string();
+        E::Column::iter().find(|column| column.as_str() == name)
+    })
 }
 
 /// The row with the values that are set in the other.
