@@ -89,7 +89,8 @@ impl Remaining {
         self.nodes.iter().map(|node| node.pending).sum()
     }
 
-    /// Returns the number of rebounds without an answer, at all nodes.
+    /// Returns the number of rebounds without an answer, at all nodes. A flush does not wait for them and does not list nodes
+    /// that have nothing else: [`Stats`] does.
     #[must_use]
     pub fn rebounds(&self) -> usize {
         self.nodes.iter().map(|node| node.rebounds).sum()

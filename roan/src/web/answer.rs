@@ -103,7 +103,9 @@ impl WebLayer {
             return Err(private.clone());
         }
         let status = response.status();
-        if policy.is_some() && !may_be_shared(status) {
+        let says_nothing = policy.is_none() && !says_lifetime(headers);
+        // Visitors make up URLs that are not found: they must not push pages out of the index.
+        if policy.is_some() && !may_be_shared(status) || says_nothing && is_error(status) {
             return Err(Reason::Status(status.as_u16()));
         }
         if let Some(mistake) = notes.mistake {
@@ -150,6 +152,10 @@ fn is_streamed<B: Body>(body: &B) -> bool {
 /// The statuses that the default policy is for.
 fn is_plain(status: StatusCode) -> bool {
     matches!(status.as_u16(), 200 | 203 | 204 | 304)
+}
+
+fn is_error(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// The statuses that a handler's policy is for: those that say something about the page, not about the server.
