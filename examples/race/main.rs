@@ -40,6 +40,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     table::head();
+    let mut stale = 0;
     match &options.own {
         Some((url, command)) => {
             let page = Arc::new(OwnPage::new(url, command));
@@ -65,13 +66,19 @@ async fn run() -> Result<(), Box<dyn Error>> {
                     for mode in Mode::ALL {
                         let site = Arc::new(remedy.start(&program, slow).await?);
                         let tally = race(&options, mode).run(Arc::clone(&site), 0).await?;
+                        if remedy.is_sure() {
+                            stale += tally.stale_for_good;
+                        }
                         table::line(remedy.name, mode, slow, &tally, Some(site.renders()));
                     }
                 }
             }
         }
     }
-    Ok(())
+    match stale {
+        0 => Ok(()),
+        _ => Err(format!("{stale} pages stay stale that must not").into()),
+    }
 }
 
 fn race(options: &Options, mode: Mode) -> Race {

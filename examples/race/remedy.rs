@@ -23,6 +23,13 @@ pub(crate) struct Remedy {
     fence: bool,
 }
 
+impl Remedy {
+    /// Whether no page may stay stale with it, however slow a render is.
+    pub(crate) fn is_sure(self) -> bool {
+        self.cache == Kind::Embedded || self.fence && self.rebound.is_some()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Purge,
