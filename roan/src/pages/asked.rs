@@ -30,6 +30,13 @@ impl Asked {
         has_all(&other.parameters, &self.parameters)
     }
 
+    /// Whether it is the place itself, or that with a slash at its end.
+    pub(super) fn is_plain(&self) -> bool {
+        let url = self.url.as_str();
+        let place = self.place.as_str();
+        url == place || url.strip_suffix('/') == Some(place)
+    }
+
     /// Whether it has parameters that may change the page.
     #[cfg(feature = "_sql")]
     pub(crate) fn has_parameters(&self) -> bool {

@@ -142,7 +142,8 @@ impl Index {
         purge: &mut dyn FnMut(&Target) -> bool,
     ) -> Result<usize, Full> {
         let spellings = self.by_place.get(&asked.place).map_or(&[][..], |ids| ids);
-        if spellings.len() >= self.limits.spellings {
+        // There are two plain ones at most. A flood of others must not keep them out.
+        if spellings.len() >= self.limits.spellings && !asked.is_plain() {
             // No cache has what was purged and not rendered again, so it may be forgotten.
             let gone = spellings.iter().find(|id| self.pages[**id].purged);
             let gone = *gone.ok_or(Full::Spellings(self.limits.spellings))?;
@@ -409,6 +410,24 @@ mod tests {
             learn_with(&mut index, "/a?x=1", &[]),
             Err(Full::Spellings(2))
         );
+        assert_consistent(&index);
+    }
+
+    #[test]
+    fn a_flood_of_spellings_does_not_keep_the_plain_page_out() {
+        let mut index = index(100, 2);
+        for flood in ["/a?x=1", "//a"] {
+            learn(&mut index, flood, &[]);
+        }
+        learn(&mut index, "/a", &[]);
+        learn(&mut index, "/a/", &[]);
+        for flood in ["/a?", "/a//", "/a?x=2"] {
+            assert_eq!(
+                learn_with(&mut index, flood, &[]),
+                Err(Full::Spellings(2)),
+                "{flood}"
+            );
+        }
         assert_consistent(&index);
     }
 

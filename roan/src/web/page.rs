@@ -295,6 +295,9 @@ pub fn cache(policy: CachePolicy) {
 
 /// The handler has read all that the page will show, although its body is a stream. Without this, such a page is not cached:
 /// what is read after the head has left may be older or newer than the purge that the head was checked against.
+///
+/// A cache stores the page when its body has ended. If that can be more than the rebound after the head (50 ms), set
+/// [`RoanBuilder::rebound`](crate::RoanBuilder::rebound) to more than the body takes.
 #[track_caller]
 pub fn complete() {
     with_page("complete", Page::complete);
