@@ -5,10 +5,10 @@ use std::time::Duration;
 use roan::outbox::{Dialect, Outbox, OutboxError};
 use roan::testing::Recorder;
 use roan::triggers::TriggerError;
+use roan_tests::logged::{self, errors_with};
 use roan_tests::{Connection, wait};
 
 use crate::installing::{INSERT, drift, identity};
-use crate::logged::{self, errors_with};
 use crate::support::{LONG, Place, Watched, builder, on_each_database, run};
 
 on_each_database!(
