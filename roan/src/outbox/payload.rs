@@ -118,14 +118,21 @@ pub(crate) struct Rows {
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let mut value: Value = serde_json::from_str(payload)
         .map_err(|error| format!("payload is not valid JSON: {error}"))?;
-    match value.get("v").map(Value::as_u64) {
-        Some(Some(VERSION)) => {}
-        Some(Some(newer)) if newer > VERSION => return Ok(Payload::Newer(newer)),
-        _ => {
+    match value.get("v") {
+        None => {
             return Err(format!(
                 "payload does not have a version: write `\"v\": {VERSION}`"
             ));
         }
+        Some(version) => match version.as_u64() {
+            Some(VERSION) => {}
+            Some(newer) if newer > VERSION => return Ok(Payload::Newer(newer)),
+            _ => {
+                return Err(format!(
+                    "payload has the version {version}, which is not a whole number from 1: write `\"v\": {VERSION}`"
+                ));
+            }
+        },
     }
     let mut content = Content::default();
     match value.get("purge") {
@@ -287,8 +294,20 @@ mod tests {
             ("{", "is not valid JSON"),
             ("[]", "does not have a version"),
             ("{}", "does not have a version"),
-            (r#"{"v":"1","purge":[]}"#, "does not have a version"),
-            (r#"{"v":0,"purge":[]}"#, "does not have a version"),
+            (
+                r#"{"v":"1","purge":[]}"#,
+                "version \"1\", which is not a whole",
+            ),
+            (
+                r#"{"v":1.0,"purge":[]}"#,
+                "version 1.0, which is not a whole",
+            ),
+            (r#"{"v":0,"purge":[]}"#, "version 0, which is not a whole"),
+            (r#"{"v":-1,"purge":[]}"#, "version -1, which is not a whole"),
+            (
+                r#"{"v":null,"purge":[]}"#,
+                "version null, which is not a whole",
+            ),
             (r#"{"v":1}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":"/a"}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
