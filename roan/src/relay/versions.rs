@@ -52,7 +52,7 @@ impl Relay {
     pub(super) fn read(&mut self, purge: TakenPurge) -> Read {
         let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
         let (mut targets, mut unread) = match decoded {
-            Ok(Payload::Readable(content)) => self.apply(content),
+            Ok(Payload::Readable(content)) => self.apply(purge.id, content),
             Ok(Payload::Newer(version)) => {
                 (Vec::new(), Some(Unread::Foreign(payload::newer(version))))
             }
@@ -82,7 +82,7 @@ impl Relay {
         }
     }
 
-    fn apply(&self, content: Content) -> (Vec<Target>, Option<Unread>) {
+    fn apply(&self, id: i64, content: Content) -> (Vec<Target>, Option<Unread>) {
         let yielded = content.rows.as_ref().map(apply::targets);
         let Yielded {
             targets: of_rows,
@@ -91,7 +91,8 @@ impl Relay {
             ..
         } = yielded.unwrap_or_default();
         for error in &refused {
-            self.engine.invalid(error);
+            self.engine
+                .invalid(&format_args!("row {id} of the outbox, {error}"));
         }
         let mut targets = content.targets;
         targets.extend(of_rows);
