@@ -8,6 +8,7 @@ use crate::support::{Client, Database, LONG, builder, on_each_database, urls};
 on_each_database!(
     rows_with_any_content_hold_up_no_other,
     the_good_half_of_a_payload_is_purged_and_the_row_is_dead,
+    a_payload_with_targets_and_rows_loses_neither,
     what_a_node_has_not_answered_may_be_unreadable,
     an_error_that_cannot_be_stored_ends_in_what_can,
 );
@@ -193,6 +194,41 @@ async fn the_good_half_of_a_payload_is_purged_and_the_row_is_dead(database: Data
     assert_eq!(urls(&recorder), ["/a", "/c"]);
     let dead = roan.outbox().dead(10).await.unwrap();
     assert!(dead[0].error.contains("purge[1]"), "{}", dead[0].error);
+}
+
+async fn a_payload_with_targets_and_rows_loses_neither(database: Database) {
+    let recorder = Recorder::new();
+    let roan = builder(&recorder)
+        .outbox(database.outbox().await)
+        .build()
+        .unwrap();
+    let mut client = database.client().await;
+    for payload in [
+        r#"{"v":1,"purge":["/both"],"table":"posts","event":"create","rows":[{"slug":"both"}]}"#,
+        r#"{"v":1,"table":"posts","event":"create","rows":[1,{"slug":"good"}]}"#,
+        r#"{"v":1,"purge":["/good"],"table":"posts","event":"created","rows":[]}"#,
+    ] {
+        let sql = format!("INSERT INTO {{}}outbox (payload) VALUES ('{payload}')");
+        client.run(&sql).await;
+    }
+    for (state, rows) in [(2, 1), (3, 2)] {
+        let sql = format!("SELECT count(*) FROM {{}}outbox WHERE state = {state}");
+        client.wait_for_count(&sql, rows).await;
+    }
+    let mut purged = urls(&recorder);
+    purged.dedup();
+    assert_eq!(
+        purged,
+        ["/both", "/good", "/posts", "/posts/both", "/posts/good"]
+    );
+    let dead = roan.outbox().dead(10).await.unwrap();
+    let mut errors: Vec<_> = dead.iter().map(|dead| dead.error.to_string()).collect();
+    errors.sort();
+    assert!(
+        errors[0].starts_with("payload does not have an `event`"),
+        "{errors:?}"
+    );
+    assert_eq!(errors[1], "rows[0]: 1 is not an object");
 }
 
 async fn what_a_node_has_not_answered_may_be_unreadable(database: Database) {

@@ -2,8 +2,9 @@
 
 use roan::outbox::Dialect;
 use roan::testing::Recorder;
+use roan_tests::logged::{self, errors_with};
 
-use crate::support::{Client, Database, builder, flush, on_each_database, urls};
+use crate::support::{Client, Database, LONG, builder, flush, on_each_database, urls};
 
 on_each_database!(a_row_far_below_others_is_found);
 
@@ -88,4 +89,41 @@ async fn a_row_far_below_others_is_found(database: Database) {
     late.wait_for_count("SELECT count(*) FROM {}outbox WHERE state = 2", 41)
         .await;
     assert!(urls(&recorder).contains(&"/posts/early".to_owned()));
+}
+
+/// A person's insert, or a restore or failover that leaves the sequence behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_high_id_does_not_make_every_later_purge_late() {
+    logged::start();
+    let database = Database::of(Dialect::Postgres);
+    let recorder = Recorder::new();
+    let outbox = database.outbox().await;
+    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let mut client = database.client().await;
+    let high =
+        r#"INSERT INTO {}outbox (id, payload) VALUES (1000000, '{"v":1,"purge":["/high"]}')"#;
+    client.run(high).await;
+    flush(&roan).await;
+    let table = format!("{}outbox", database.prefix);
+    let wanted = format!(
+        "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+    );
+    let end = std::time::Instant::now() + 2 * LONG;
+    let mut number = 0;
+    // Each flush is a look at all ids.
+    while errors_with(&wanted).is_empty() {
+        assert!(std::time::Instant::now() < end, "it is not noticed");
+        client.save(&roan, &format!("low-{number}")).await;
+        flush(&roan).await;
+        number += 1;
+    }
+    assert!(number > 3, "{number}");
+    for last in ["a", "b", "c", "d", "e"] {
+        client.save(&roan, last).await;
+        number += 1;
+        client
+            .wait_for_count("SELECT count(*) FROM {}outbox WHERE state = 2", number + 1)
+            .await;
+    }
+    assert_eq!(errors_with(&wanted).len(), 1);
 }

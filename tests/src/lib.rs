@@ -21,6 +21,7 @@ mod databases;
 mod faulty;
 mod gate;
 mod head;
+pub mod logged;
 mod model;
 mod nginx;
 mod origin;

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use roan::outbox::Dialect;
 use roan_tests::Connection;
+use roan_tests::logged::{self, errors_with};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -17,6 +18,7 @@ use crate::support::{LONG, Place, Watched, on_each_database, run};
 
 on_each_database!(
     hooks_and_triggers_yield_the_same,
+    a_value_that_makes_no_url_is_logged_with_its_rule,
     a_value_that_cannot_be_read_is_dead_and_named,
     a_row_that_another_version_may_read_is_left_to_it,
     code_that_panics_stops_nothing_else,
@@ -194,6 +196,26 @@ async fn dead(watched: &Watched, at_least: usize) -> Vec<String> {
     dead.into_iter()
         .map(|dead| dead.error.to_string())
         .collect()
+}
+
+async fn a_value_that_makes_no_url_is_logged_with_its_rule(place: Place) {
+    logged::start();
+    let (watched, mut client) = place.start().await;
+    let article = Article {
+        slug: "..".to_owned(),
+        ..some_article()
+    };
+    write(&mut client, INSERT, &article).await;
+    let live = "/live/00000000-0000-0000-0000-000000000007".to_owned();
+    assert!(watched.purged().await.contains(&live));
+    // One that is filled from columns, and one that needs the model.
+    for rule in ["/articles/{id}/{slug}", "/{status}/{slug}"] {
+        let wanted = format!(
+            "of the outbox, table \"articles\", rule Article (save, delete): url = {rule:?} at \
+             tests/triggers/article.rs:"
+        );
+        assert!(!errors_with(&wanted).is_empty(), "{rule}");
+    }
 }
 
 async fn without_grace(place: &Place) -> Watched {

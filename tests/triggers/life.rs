@@ -5,10 +5,10 @@ use std::time::Duration;
 use roan::outbox::{Dialect, Outbox, OutboxError};
 use roan::testing::Recorder;
 use roan::triggers::TriggerError;
+use roan_tests::logged::{self, errors_with};
 use roan_tests::{Connection, wait};
 
 use crate::installing::{INSERT, drift, identity};
-use crate::logged::{self, errors_with};
 use crate::support::{LONG, Place, Watched, builder, on_each_database, run};
 
 on_each_database!(
@@ -111,6 +111,24 @@ async fn a_copy_takes_the_name_of_the_table(place: Place) {
     assert_eq!(drift(&place, &outbox), [""; 0]);
 }
 
+/// The foreign keys of its children, and the triggers for them, stay with the old table.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_parent_while_the_program_runs() {
+    let place = Place::new(Dialect::MySql).await;
+    let (outbox, watched) = looking(&place, "parent_").await;
+    let mut client = place.connect().await;
+    copy(&mut client, 1).await;
+    let is_seen = |told: &str| told.contains("is missing: it is on table \"posts_old1\"");
+    found(&watched, "the copy", is_seen);
+    outbox.install_triggers().await.unwrap();
+    found(&watched, "peace", str::is_empty);
+    let key =
+        "ALTER TABLE comments ADD FOREIGN KEY (post_id) REFERENCES posts (id) ON DELETE CASCADE";
+    run(&mut client, key).await;
+    let is_seen = |told: &str| told.contains("on table \"posts\" is missing");
+    found(&watched, "the new key", is_seen);
+}
+
 /// A trigger with a name that Roan needs, on another table: not in PostgreSQL, where a name belongs to its table.
 async fn a_name_that_is_taken(dialect: Dialect) {
     let place = Place::new(dialect).await;
@@ -173,6 +191,11 @@ async fn a_column_that_goes_from_under_the_triggers(place: Place) {
                       Post (save, delete): url = \"/posts/{slug}\" at tests/triggers/models.rs:";
         assert!(told.starts_with(wanted), "{told}");
     }
+    let [error, _] = errors(&place, &outbox).await;
+    let error = error.to_string();
+    for way_out in ["Triggers::without(", "`Outbox::drop_triggers`"] {
+        assert!(error.contains(way_out), "{error}");
+    }
     // Nothing has changed.
     assert_eq!(identity(&mut client).await, before);
     let written = client.run(&INSERT.replace("slug", "path")).await;
@@ -218,6 +241,23 @@ async fn a_table_that_is_not_there(place: Place) {
     let without = place.wanted().without("notes");
     let outbox = outbox.triggers(without);
     outbox.install_triggers().await.unwrap();
+}
+
+/// Its triggers go with it, and writes still purge.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_moves_to_another_schema() {
+    let place = Place::new(Dialect::Postgres).await;
+    let (watched, mut client) = place.start().await;
+    let sql = "CREATE SCHEMA archive; ALTER TABLE notes SET SCHEMA archive";
+    run(&mut client, sql).await;
+    for error in errors(&place, &place.outbox().await).await {
+        let said = error.to_string();
+        assert!(said.contains("write `table = \"archive.notes\"`"), "{said}");
+        assert!(!said.contains("create it"), "{said}");
+    }
+    run(&mut client, "INSERT INTO archive.notes VALUES (1, 'A')").await;
+    let update = "UPDATE archive.notes SET text = 'B'";
+    assert_eq!(watched.after(&mut client, update).await, ["/notes/1"]);
 }
 
 async fn triggers_are_not_made_without_the_outbox(place: Place) {

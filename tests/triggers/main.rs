@@ -10,7 +10,6 @@ mod article;
 mod from_row;
 mod installing;
 mod life;
-mod logged;
 mod mariadb;
 mod models;
 mod postgres;

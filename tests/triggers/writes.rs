@@ -1,10 +1,12 @@
 //! What each kind of write purges.
 
 use roan::outbox::Dialect;
+use roan_tests::logged::{self, errors_with};
 
 use crate::support::{Place, on_each_database, run};
 
 on_each_database!(
+    a_value_that_makes_no_url_is_logged_with_its_rule,
     a_row_is_created_changed_and_deleted,
     an_update_of_columns_that_nobody_watches_purges_nothing,
     a_table_without_a_key_and_with_unusual_names,
@@ -199,4 +201,15 @@ async fn hooks_and_triggers_purge_once(place: Place) {
     client.purge(&watched.roan, hooks).await.unwrap();
     let purged = watched.after(&mut client, "COMMIT").await;
     assert_eq!(purged, ["/feed/1", "/posts", "/posts/a"]);
+}
+
+async fn a_value_that_makes_no_url_is_logged_with_its_rule(place: Place) {
+    logged::start();
+    let (watched, mut client) = place.start().await;
+    let insert = "INSERT INTO posts (id, slug, title) VALUES (1, '..', 'A')";
+    let purged = watched.after(&mut client, insert).await;
+    assert_eq!(purged, ["/feed/1", "/posts"]);
+    let wanted = "of the outbox, table \"posts\", rule Post (save, delete): url = \"/posts/{slug}\" at \
+                  tests/triggers/models.rs:";
+    assert!(!errors_with(wanted).is_empty());
 }

@@ -20,7 +20,7 @@ use crate::base::log::{emit, loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
-use crate::base::target::{Target, TargetError, TargetKind, TargetRef};
+use crate::base::target::{Target, TargetKind, TargetRef};
 use crate::purger::{Answer, Cache, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -161,8 +161,8 @@ impl Engine {
         self.reporter.unsent(&target, Outcome::Dropped, now, now);
     }
 
-    /// Counts what a hook could make no target of.
-    pub(crate) fn invalid(&self, error: &TargetError) {
+    /// Counts what a rule could not make a target of.
+    pub(crate) fn invalid(&self, error: &dyn std::fmt::Display) {
         let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_power_of_two() {
             loudly(format_args!(

@@ -4,7 +4,7 @@
 //! {"v": 1, "purge": ["/posts", {"url": "/posts/a", "site": "shop"}, {"tag": "author-1"}]}
 //! ```
 //!
-//! A database trigger does not know targets. It writes rows: see [`Rows`].
+//! A database trigger does not know targets. It writes rows: see [`Rows`]. A payload may contain both.
 
 use serde_json::{Map, Value};
 
@@ -81,11 +81,18 @@ fn write_text(out: &mut String, text: &str) {
 /// The content of a payload.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Payload {
-    /// The valid targets, and the errors of the others.
-    Targets(Vec<Target>, Option<String>),
-    Rows(Rows),
+    Readable(Content),
     /// A newer version of the format, which this program cannot read.
     Newer(u64),
+}
+
+/// What a payload asks for: targets, rows, or both.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Content {
+    pub(crate) targets: Vec<Target>,
+    pub(crate) rows: Option<Rows>,
+    /// What is wrong with the rest of it, in words.
+    pub(crate) errors: Vec<String>,
 }
 
 /// Rows that a statement has written, with the columns that the rules of their table name:
@@ -111,46 +118,63 @@ pub(crate) struct Rows {
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let mut value: Value = serde_json::from_str(payload)
         .map_err(|error| format!("payload is not valid JSON: {error}"))?;
-    match value.get("v").map(Value::as_u64) {
-        Some(Some(VERSION)) => {}
-        Some(Some(newer)) if newer > VERSION => return Ok(Payload::Newer(newer)),
-        _ => {
+    match value.get("v") {
+        None => {
             return Err(format!(
                 "payload does not have a version: write `\"v\": {VERSION}`"
             ));
         }
+        Some(version) => match version.as_u64() {
+            Some(VERSION) => {}
+            Some(newer) if newer > VERSION => return Ok(Payload::Newer(newer)),
+            _ => {
+                return Err(format!(
+                    "payload has the version {version}, which is not a whole number from 1: write `\"v\": {VERSION}`"
+                ));
+            }
+        },
     }
-    if value.get("table").is_some() {
-        return decode_rows(&mut value).map(Payload::Rows);
-    }
-    let Some(Value::Array(purge)) = value.get("purge") else {
-        return Err("payload does not have a list `purge`".to_owned());
-    };
-    let mut targets = Vec::with_capacity(purge.len());
-    let mut errors = Vec::new();
-    for (number, target) in purge.iter().enumerate() {
-        match decode_target(target) {
-            Ok(target) => targets.push(target),
-            Err(error) => errors.push(format!("purge[{number}]: {error}")),
+    let mut content = Content::default();
+    match value.get("purge") {
+        Some(Value::Array(purge)) => {
+            for (number, target) in purge.iter().enumerate() {
+                match decode_target(target) {
+                    Ok(target) => content.targets.push(target),
+                    Err(error) => content.errors.push(format!("purge[{number}]: {error}")),
+                }
+            }
+        }
+        None if value.get("table").is_some() => {}
+        _ => {
+            let error = "payload does not have a list `purge`";
+            content.errors.push(error.to_owned());
         }
     }
-    let error = (!errors.is_empty()).then(|| errors.join("; "));
-    Ok(Payload::Targets(targets, error))
+    if value.get("table").is_some() {
+        match decode_rows(&mut value, &mut content.errors) {
+            Ok(rows) => content.rows = Some(rows),
+            Err(error) => content.errors.push(error),
+        }
+    }
+    Ok(Payload::Readable(content))
 }
 
-fn decode_rows(value: &mut Value) -> Result<Rows, String> {
+/// The rows that can be read. The others become errors.
+fn decode_rows(value: &mut Value, errors: &mut Vec<String>) -> Result<Rows, String> {
     let Value::String(table) = value["table"].take() else {
         return Err("`table` is not a text".to_owned());
     };
     let mut rows = match value.get_mut("rows").map(Value::take) {
-        Some(Value::Array(rows)) => Some(
-            rows.into_iter()
-                .map(|row| match row {
-                    Value::Object(row) => Ok(row),
-                    other => Err(format!("{other} in `rows` is not an object")),
-                })
-                .collect::<Result<Vec<_>, _>>()?,
-        ),
+        Some(Value::Array(rows)) => {
+            let mut read = Vec::with_capacity(rows.len());
+            for (number, row) in rows.into_iter().enumerate() {
+                match row {
+                    Value::Object(row) => read.push(row),
+                    other => errors.push(format!("rows[{number}]: {other} is not an object")),
+                }
+            }
+            Some(read)
+        }
         Some(_) => return Err("`rows` is not a list".to_owned()),
         None => None,
     };
@@ -225,6 +249,25 @@ fn decode_target(value: &Value) -> Result<Target, String> {
 mod tests {
     use super::*;
 
+    fn readable(payload: &str) -> Content {
+        match decode(payload) {
+            Ok(Payload::Readable(content)) => content,
+            other => panic!("{payload}: {other:?}"),
+        }
+    }
+
+    /// What is wrong with it, if nothing else can be read.
+    fn error_of(payload: &str) -> String {
+        decode(payload).map_or_else(
+            |error| error,
+            |_| {
+                let content = readable(payload);
+                assert_eq!(content.rows, None, "{payload}");
+                content.errors.join("; ")
+            },
+        )
+    }
+
     #[test]
     fn what_was_written_is_read() {
         let url = Target::url("/caf%C3%A9?q=%22").unwrap();
@@ -239,7 +282,9 @@ mod tests {
             payload,
             r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"}],"v":1}"#
         );
-        assert_eq!(decode(&payload).unwrap(), Payload::Targets(targets, None));
+        let content = readable(&payload);
+        assert_eq!((content.targets, content.errors), (targets, vec![]));
+        assert_eq!(content.rows, None);
     }
 
     #[test]
@@ -249,8 +294,20 @@ mod tests {
             ("{", "is not valid JSON"),
             ("[]", "does not have a version"),
             ("{}", "does not have a version"),
-            (r#"{"v":"1","purge":[]}"#, "does not have a version"),
-            (r#"{"v":0,"purge":[]}"#, "does not have a version"),
+            (
+                r#"{"v":"1","purge":[]}"#,
+                "version \"1\", which is not a whole",
+            ),
+            (
+                r#"{"v":1.0,"purge":[]}"#,
+                "version 1.0, which is not a whole",
+            ),
+            (r#"{"v":0,"purge":[]}"#, "version 0, which is not a whole"),
+            (r#"{"v":-1,"purge":[]}"#, "version -1, which is not a whole"),
+            (
+                r#"{"v":null,"purge":[]}"#,
+                "version null, which is not a whole",
+            ),
             (r#"{"v":1}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":"/a"}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
@@ -270,40 +327,29 @@ mod tests {
                 "`site` is not a text",
             ),
         ] {
-            let error = match decode(payload) {
-                Err(error) | Ok(Payload::Targets(_, Some(error))) => error,
-                read => panic!("{payload}: {read:?}"),
-            };
+            let error = error_of(payload);
             assert!(error.contains(words), "{payload}: {error}");
         }
-        let half = decode(r#"{"v":1,"purge":["b","/a",7]}"#);
-        let Ok(Payload::Targets(targets, Some(error))) = half else {
+        let half = readable(r#"{"v":1,"purge":["b","/a",7]}"#);
+        assert_eq!(half.targets, [Target::url("/a").unwrap()]);
+        let [first, second] = &*half.errors else {
             panic!("{half:?}");
         };
-        assert_eq!(targets, [Target::url("/a").unwrap()]);
-        assert!(
-            error.contains("purge[0]") && error.contains("purge[2]"),
-            "{error}"
-        );
+        assert!(first.starts_with("purge[0]: "), "{first}");
+        assert!(second.starts_with("purge[2]: "), "{second}");
         assert_eq!(decode(r#"{"v":2,"x":1}"#), Ok(Payload::Newer(2)));
-        let empty = decode(r#"{"v":1,"purge":[]}"#);
-        assert_eq!(empty, Ok(Payload::Targets(Vec::new(), None)));
+        assert_eq!(readable(r#"{"v":1,"purge":[]}"#), Content::default());
     }
 
     #[test]
     fn rows_are_read() {
         let payload = r#"{"v":1,"table":"posts","event":"update","changed":{"title":true},"rows":[{"slug":"a"},{"slug":null}]}"#;
-        let Ok(Payload::Rows(rows)) = decode(payload) else {
-            panic!("it is rows");
-        };
+        let rows = readable(payload).rows.unwrap();
         assert_eq!((&*rows.table, rows.events), ("posts", Events::UPDATE));
         assert_eq!(rows.changed["title"], true);
         assert_eq!(rows.rows.map(|rows| rows.len()), Some(2));
-        let truncated = decode(r#"{"v":1,"table":"posts","event":"truncate"}"#);
-        assert!(matches!(
-            truncated,
-            Ok(Payload::Rows(Rows { rows: None, .. }))
-        ));
+        let truncated = readable(r#"{"v":1,"table":"posts","event":"truncate"}"#);
+        assert_eq!(truncated.rows.unwrap().rows, None);
         for (payload, words) in [
             (r#"{"v":1,"table":1}"#, "`table` is not a text"),
             (
@@ -319,16 +365,28 @@ mod tests {
                 "`rows` is not a list",
             ),
             (
-                r#"{"v":1,"table":"t","event":"create","rows":[1]}"#,
-                "is not an object",
-            ),
-            (
                 r#"{"v":1,"table":"t","event":"create","rows":[],"changed":1}"#,
                 "`changed` is not an object",
             ),
         ] {
-            let error = decode(payload).unwrap_err();
+            let error = error_of(payload);
             assert!(error.contains(words), "{payload}: {error}");
         }
+    }
+
+    #[test]
+    fn one_half_of_a_payload_does_not_lose_the_other() {
+        let both = readable(
+            r#"{"v":1,"purge":["/both"],"table":"posts","event":"update","rows":[1,{"slug":"a"}]}"#,
+        );
+        assert_eq!(both.targets, [Target::url("/both").unwrap()]);
+        assert_eq!(both.rows.unwrap().rows.map(|rows| rows.len()), Some(1));
+        assert_eq!(both.errors, ["rows[0]: 1 is not an object"]);
+        let no_rows = readable(r#"{"v":1,"purge":["/both"],"table":"posts"}"#);
+        assert_eq!(no_rows.targets.len(), 1);
+        assert!(no_rows.errors[0].contains("not have an `event`"));
+        let no_list = readable(r#"{"v":1,"purge":1,"table":"t","event":"create","rows":[]}"#);
+        assert!(no_list.rows.is_some());
+        assert_eq!(no_list.errors, ["payload does not have a list `purge`"]);
     }
 }

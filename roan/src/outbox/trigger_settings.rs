@@ -128,7 +128,8 @@ pub enum TriggerError {
         "the tables of the database do not fit the rules, and writes to a table fail while its triggers name a missing \
          column: create what is missing, or change the rules or the names in the model (`table = \"...\"`, \
          `#[sea_orm(column_name = \"...\")]`, `#[diesel(column_name = ...)]`, `#[sqlx(rename = \"...\")]`); then call \
-         `Outbox::install_triggers`:{}",
+         `Outbox::install_triggers`. To let the writes through before, leave the table out with \
+         `Triggers::without(\"...\")` and call `Outbox::install_triggers`, or call `Outbox::drop_triggers`:{}",
         listed(.0)
     )]
     Tables(

@@ -6,7 +6,16 @@
 //! these have ended, and a look has taken what they left, nothing appears there any more. A few transactions run
 //! for long (*stragglers*): they are not waited for, and the end of each is followed by a look at all ids.
 //!
-//! Rows may also return to the queue, or get their ids from a person. So now and then the relay looks at all ids anyway.
+//! Rows may also return to the queue, or get their ids from a person. So now and then the relay looks at all ids anyway. A
+//! high id that does not come from the sequence would make every later row wait for such a look: once they are seen to do
+//! so, the relay does not pass ids any more.
+
+use std::time::Instant;
+
+use super::milliseconds;
+
+/// So many looks at all ids may find new rows where there cannot be any: to queue a dead row again makes it new.
+const MOST_LATE: u32 = 3;
 
 /// A transaction that runs at so many looks is a straggler.
 const LOOKS: u32 = 8;
@@ -49,6 +58,12 @@ pub(super) struct Horizon {
     /// The highest id at the look before.
     top: i64,
     is_full: bool,
+    /// The id that was passed when the last look at all ids began, and when that was.
+    before: Option<(i64, Instant)>,
+    /// The number of looks at all ids, since the highest id last rose, that have found new rows at or below it.
+    late: u32,
+    /// Whether ids are not passed any more.
+    is_off: bool,
 }
 
 impl Default for Horizon {
@@ -60,6 +75,9 @@ impl Default for Horizon {
             is_ready: false,
             top: ALL,
             is_full: false,
+            before: None,
+            late: 0,
+            is_off: false,
         }
     }
 }
@@ -67,7 +85,17 @@ impl Default for Horizon {
 impl Horizon {
     /// A look takes the rows above this.
     pub(super) fn bound(&self) -> i64 {
-        if self.is_full { ALL } else { self.passed }
+        if self.is_full || self.is_off {
+            ALL
+        } else {
+            self.passed
+        }
+    }
+
+    /// As [`look_at_all`](Self::look_at_all), for rows that this program has made new.
+    pub(super) fn look_for_renewed(&mut self) {
+        self.is_full = true;
+        self.before = None;
     }
 
     /// Makes the next look one at all ids: a row may have returned to the queue.
@@ -84,7 +112,11 @@ impl Horizon {
         let is_emptied = top < self.passed;
         if is_emptied {
             // The rows there were deleted, and their ids may come again.
-            *self = Self::default();
+            let is_off = self.is_off;
+            *self = Self {
+                is_off,
+                ..Self::default()
+            };
         }
         let known = self.stragglers.len();
         self.stragglers.retain(|id| running.contains(id));
@@ -111,29 +143,77 @@ impl Horizon {
         has_ended || is_emptied
     }
 
-    /// Ends a look, which has taken all rows above the bound that it saw: up to this id, if there may be more.
-    pub(super) fn took(&mut self, up_to: Option<i64>) {
-        self.is_full &= up_to.is_some();
-        if !std::mem::take(&mut self.is_ready) {
-            return;
-        }
-        if let Some(candidate) = self.candidate.take() {
-            let up_to = up_to.unwrap_or(i64::MAX);
+    /// Ends a look, which began at that time and has taken all rows above the bound that it saw: up to the last of these, if
+    /// there may be more. Each row is an id and its age in milliseconds.
+    ///
+    /// Returns an id if ids are not passed any more from now on, since new rows keep coming below this one.
+    pub(super) fn took(
+        &mut self,
+        rows: &[(i64, i64)],
+        has_more: bool,
+        began: Instant,
+    ) -> Option<i64> {
+        let too_high = self.count_late(rows, began);
+        let is_over = self.is_full && !has_more;
+        self.is_full &= has_more;
+        if std::mem::take(&mut self.is_ready)
+            && let Some(candidate) = self.candidate.take()
+        {
+            let last = rows.last().filter(|_| has_more);
+            let up_to = last.map_or(i64::MAX, |(id, _)| *id);
             self.passed = self.passed.max(candidate.top.min(up_to));
         }
+        if is_over {
+            self.before = Some((self.passed, began));
+        }
+        too_high
     }
+
+    fn count_late(&mut self, rows: &[(i64, i64)], began: Instant) -> Option<i64> {
+        let (passed, at) = self.before.filter(|_| self.is_full && !self.is_off)?;
+        if self.top > passed {
+            // The sequence is ahead of what was passed.
+            self.late = 0;
+            return None;
+        }
+        let since = milliseconds(began.duration_since(at));
+        // What has returned to the queue is older. The millisecond is for rounding.
+        let is_late = |&(id, age): &(i64, i64)| id <= passed && age.saturating_add(1) < since;
+        self.late += u32::from(rows.iter().any(is_late));
+        self.is_off = self.late > MOST_LATE;
+        self.is_off.then_some(passed)
+    }
+}
+
+/// What it means that an id is too high, and what to type.
+pub(super) fn warning(id: i64, table: &str) -> String {
+    format!(
+        "new rows of the table {table} have lower ids than an earlier row (up to {id}), so they were found late: somebody \
+         inserted a row with a high id, or a restore or failover left the sequence behind. From now on each look reads all \
+         ids, which takes longer beside long transactions. Type `SELECT setval(pg_get_serial_sequence('{table}', 'id'), \
+         (SELECT max(id) FROM {table}))`, or delete the row with the high id once it is done; then restart this program"
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     /// A look that takes everything. Returns the bound that it used.
     fn look(horizon: &mut Horizon, running: &str, top: i64) -> i64 {
         let _ = horizon.saw(&format!("1:999:{running}"), top);
         let bound = horizon.bound();
-        horizon.took(None);
+        end(horizon, None);
         bound
+    }
+
+    /// Ends a look that took rows up to this id, and may have left some.
+    fn end(horizon: &mut Horizon, up_to: Option<i64>) {
+        let rows: Vec<_> = up_to.iter().map(|id| (*id, 0)).collect();
+        let too_high = horizon.took(&rows, up_to.is_some(), Instant::now());
+        assert_eq!(too_high, None);
     }
 
     #[test]
@@ -166,10 +246,10 @@ mod tests {
         // The look in which it has ended is repeated at all ids.
         assert!(horizon.saw("1:999:", 2000));
         assert_eq!(horizon.bound(), ALL);
-        horizon.took(Some(5));
+        end(&mut horizon, Some(5));
         assert_eq!(horizon.bound(), ALL, "there was more");
         assert!(!horizon.saw("1:999:", 2000));
-        horizon.took(None);
+        end(&mut horizon, None);
         assert!(horizon.bound() >= 1000);
     }
 
@@ -179,7 +259,7 @@ mod tests {
         for taken in 1..=10 {
             let _ = horizon.saw("1:999:", 1_000_000);
             assert!(horizon.bound() < taken * 1000);
-            horizon.took(Some(taken * 1000));
+            end(&mut horizon, Some(taken * 1000));
         }
         assert!(horizon.bound() >= 5000, "{horizon:?}");
     }
@@ -197,10 +277,68 @@ mod tests {
         // Somebody has emptied the table, and its ids begin again.
         assert!(horizon.saw("1:999:", 1));
         assert_eq!(horizon.bound(), ALL);
-        horizon.took(None);
+        end(&mut horizon, None);
         assert_eq!(look(&mut horizon, "", 2), ALL);
         // Of what cannot be read, nothing is concluded.
         let _ = horizon.saw("?", 100);
         assert_eq!(horizon.bound(), ALL);
+    }
+
+    /// A look at all ids, 10 seconds after the last one, that finds a row of this age.
+    fn look_at_all(
+        horizon: &mut Horizon,
+        now: &mut Instant,
+        top: i64,
+        (id, age): (i64, i64),
+    ) -> Option<i64> {
+        *now += Duration::from_secs(10);
+        horizon.look_at_all();
+        let _ = horizon.saw("1:999:", top);
+        horizon.took(&[(id, age)], false, *now)
+    }
+
+    #[test]
+    fn an_id_that_is_too_high_ends_the_passing() {
+        let mut horizon = Horizon::default();
+        let mut now = Instant::now();
+        for _ in 0..4 {
+            look(&mut horizon, "", 1000);
+        }
+        assert_eq!(horizon.bound(), 1000);
+        let _ = look_at_all(&mut horizon, &mut now, 1000, (1000, 0));
+        // What returns to the queue was written before.
+        for _ in 0..9 {
+            let returned = look_at_all(&mut horizon, &mut now, 1000, (7, 10_000));
+            assert_eq!(returned, None);
+        }
+        for number in 0..3 {
+            let late = look_at_all(&mut horizon, &mut now, 1000, (10 + number, 9000));
+            assert_eq!(late, None);
+        }
+        let late = look_at_all(&mut horizon, &mut now, 1000, (13, 9000));
+        assert_eq!(late, Some(1000));
+        assert_eq!(look(&mut horizon, "", 1000), ALL);
+        // It is said once, also after somebody has emptied the table.
+        let late = look_at_all(&mut horizon, &mut now, 1000, (14, 9000));
+        assert_eq!(late, None);
+        for top in [1, 2, 3, 4, 5] {
+            assert_eq!(look(&mut horizon, "", top), ALL);
+        }
+    }
+
+    #[test]
+    fn rows_that_a_person_queues_again_do_not_end_the_passing() {
+        let mut horizon = Horizon::default();
+        let mut now = Instant::now();
+        for top in 1000..1009 {
+            for _ in 0..4 {
+                look(&mut horizon, "", top);
+            }
+            assert_eq!(look_at_all(&mut horizon, &mut now, top, (7, 10)), None);
+        }
+        for _ in 0..9 {
+            horizon.look_for_renewed();
+            assert_eq!(look_at_all(&mut horizon, &mut now, 1008, (7, 10)), None);
+        }
     }
 }

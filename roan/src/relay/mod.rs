@@ -357,7 +357,7 @@ impl Relay {
         }
         for request in self.link.take_requests() {
             request.serve(store).await?;
-            self.horizon.look_at_all();
+            self.horizon.look_for_renewed();
             self.hurry_all(now);
         }
         if let Some(number) = wanted {
@@ -412,13 +412,18 @@ impl Relay {
         }
         let limit = room.min(self.batch);
         let mut taken = Vec::new();
+        let mut began = Instant::now();
         if self.is_purge_waiting(store).await? {
             self.beat_if_due(store).await?;
+            began = Instant::now();
             taken = store.take_purges(self.horizon.bound(), limit).await?;
         }
         self.more_purges = taken.len() == limit;
-        let last = taken.last().filter(|_| self.more_purges);
-        self.horizon.took(last.map(|purge| purge.id));
+        let rows: Vec<_> = taken.iter().map(|purge| (purge.id, purge.age_ms)).collect();
+        if let Some(id) = self.horizon.took(&rows, self.more_purges, began) {
+            let table = format!("{}outbox", self.outbox.prefix);
+            loudly(format_args!("{}", horizon::warning(id, &table)));
+        }
         self.many_purges = taken.len() >= MANY;
         let more = self.more_purges;
         let count = taken.len();

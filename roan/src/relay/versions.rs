@@ -8,9 +8,10 @@ use crate::base::log::{emit, loudly};
 use crate::base::target::{Target, TargetKind};
 use crate::dispatcher::Engine;
 use crate::dispatcher::tickets::{Row, Unread};
-use crate::outbox::payload::{self, Payload};
+use crate::outbox::payload::{self, Content, Payload};
 use crate::outbox::store::{Store, TakenPurge};
-use crate::triggers::{self, apply};
+use crate::triggers;
+use crate::triggers::apply::{self, Yielded};
 
 /// In milliseconds. A database can subtract it from its time.
 const NEVER: i64 = i64::MAX / 2;
@@ -51,14 +52,7 @@ impl Relay {
     pub(super) fn read(&mut self, purge: TakenPurge) -> Read {
         let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
         let (mut targets, mut unread) = match decoded {
-            Ok(Payload::Targets(targets, error)) => (targets, error.map(Unread::Invalid)),
-            Ok(Payload::Rows(rows)) => {
-                let yielded = apply::targets(&rows);
-                for error in &yielded.refused {
-                    self.engine.invalid(error);
-                }
-                (yielded.targets, yielded.unread)
-            }
+            Ok(Payload::Readable(content)) => self.apply(purge.id, content),
             Ok(Payload::Newer(version)) => {
                 (Vec::new(), Some(Unread::Foreign(payload::newer(version))))
             }
@@ -86,6 +80,23 @@ impl Relay {
             targets,
             unread,
         }
+    }
+
+    fn apply(&self, id: i64, content: Content) -> (Vec<Target>, Option<Unread>) {
+        let yielded = content.rows.as_ref().map(apply::targets);
+        let Yielded {
+            targets: of_rows,
+            refused,
+            unread,
+            ..
+        } = yielded.unwrap_or_default();
+        for error in &refused {
+            self.engine
+                .invalid(&format_args!("row {id} of the outbox, {error}"));
+        }
+        let mut targets = content.targets;
+        targets.extend(of_rows);
+        (targets, with_errors(unread, &content.errors))
     }
 
     /// Hands the targets of a row to the dispatcher.
@@ -136,6 +147,22 @@ impl Relay {
         });
         since.elapsed() >= grace
     }
+}
+
+/// Adds what is wrong with a payload to the reason why its rows may yield more.
+fn with_errors(unread: Option<Unread>, errors: &[String]) -> Option<Unread> {
+    if errors.is_empty() {
+        return unread;
+    }
+    let errors = errors.join("; ");
+    Some(match unread {
+        None => Unread::Invalid(errors),
+        Some(Unread::Invalid(why)) => Unread::Invalid(format!("{errors}; {why}")),
+        // The version that has the rules finds the errors, too.
+        Some(Unread::Foreign(why) | Unread::OtherRules(why)) => {
+            Unread::Foreign(format!("{errors}; {why}"))
+        }
+    })
 }
 
 /// A hash of what rows may name: sites, tables with their rules, and the version of the payload.

@@ -19,8 +19,8 @@ use crate::triggers::plan;
 pub(crate) struct Yielded {
     pub(crate) targets: Vec<Target>,
     known: HashSet<Target>,
-    /// Invalid targets, as a hook reports them.
-    pub(crate) refused: Vec<TargetError>,
+    /// Invalid targets, which a hook would report, too: each with its table, its rule, and what is wrong.
+    pub(crate) refused: Vec<String>,
     /// Why there may be more targets, which are unknown.
     pub(crate) unread: Option<Unread>,
 }
@@ -34,7 +34,19 @@ impl Sink for Yielded {
     }
 
     fn refused(&mut self, error: TargetError) {
-        self.refused.push(error);
+        self.refused.push(error.to_string());
+    }
+}
+
+impl Yielded {
+    /// Completes what was refused after the first `known` ones: it is of this rule.
+    fn name_refused(&mut self, known: usize, entry: &TableEntry, number: usize) {
+        for refused in self.refused.iter_mut().skip(known) {
+            *refused = format!(
+                "table {:?}, rule {}: {refused}",
+                entry.table.name, entry.rules[number]
+            );
+        }
     }
 }
 
@@ -73,7 +85,11 @@ fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
             continue;
         }
         match entry.way(number) {
-            Some(Way::Pieces(pieces)) => apply_pieces(entry, number, pieces, rows, out),
+            Some(Way::Pieces(pieces)) => {
+                let known = out.refused.len();
+                apply_pieces(entry, number, pieces, rows, out);
+                out.name_refused(known, entry, number);
+            }
             Some(Way::Value(way)) => {
                 from_row = Some(way);
                 of_value.push(number);
@@ -148,13 +164,18 @@ fn apply_value(
     };
     for row in rows {
         let row = StoredRow::new(from_row.columns, row);
+        let known = out.refused.len();
         let all = targets_of(from_row, &row, numbers, out);
+        let is_refused = out.refused.len() > known;
+        out.refused.truncate(known);
         let failed = match all {
-            Ok(()) => continue,
+            Ok(()) if !is_refused => continue,
             Err(Failed::Read(error)) => Some((numbers[0], error)),
-            // The others are evaluated all the same.
-            Err(Failed::Panicked(_)) => numbers.iter().fold(None, |failed, number| {
+            // One by one: to name the rule, and so that a panic does not end the others.
+            Ok(()) | Err(Failed::Panicked(_)) => numbers.iter().fold(None, |failed, number| {
+                let known = out.refused.len();
                 let one = targets_of(from_row, &row, &[*number], out);
+                out.name_refused(known, entry, *number);
                 let error = match one {
                     Ok(()) => return failed,
                     Err(Failed::Read(error) | Failed::Panicked(error)) => error,

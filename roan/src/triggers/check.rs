@@ -1,10 +1,9 @@
 //! Checks the triggers of the database, at the start and while the program runs.
 
-use super::TriggerError;
-use super::columns;
-use super::drift::{Drift, has_other_version, scripts};
+use super::drift::{Drift, has_other_version, scripts, scripts_of};
 use super::plan::Plan;
 use super::script::Script;
+use super::{TriggerError, Triggers, columns};
 use crate::base::log::{emit, loudly};
 use crate::outbox::store::{FoundTrigger, Store};
 use crate::outbox::{Dialect, Outbox, OutboxError};
@@ -13,6 +12,8 @@ use crate::outbox::{Dialect, Outbox, OutboxError};
 #[derive(Debug)]
 pub(crate) struct TriggerCheck {
     dialect: Dialect,
+    /// With the prefix of the outbox.
+    wanted: Triggers,
     plans: Vec<Plan>,
     scripts: Vec<Script>,
     errors: Vec<TriggerError>,
@@ -45,6 +46,7 @@ impl TriggerCheck {
         };
         let mut check = Self {
             dialect: outbox.dialect(),
+            wanted: wanted.clone().prefix(&outbox.prefix),
             plans: Vec::new(),
             scripts: Vec::new(),
             errors: Vec::new(),
@@ -79,6 +81,10 @@ impl TriggerCheck {
         if self.scripts.is_empty() {
             return Ok(Change::None); // the rules themselves are refused
         }
+        if self.dialect == Dialect::MySql {
+            // Its triggers depend on foreign keys and types of columns, which a migration may have changed.
+            self.scripts = scripts_of(self.dialect, &self.wanted, &self.plans, store).await?;
+        }
         let errors = self.differences(store, true).await?;
         let before = std::mem::replace(&mut self.seen, errors);
         if self.seen == self.errors {
@@ -104,11 +110,11 @@ impl TriggerCheck {
         is_running: bool,
     ) -> sqlx::Result<Vec<TriggerError>> {
         let mut errors = Vec::new();
-        let missing = columns::missing(store, self.dialect, &self.plans).await?;
+        let found = store.triggers().await?;
+        let missing = columns::missing(store, self.dialect, &self.plans, &found).await?;
         if !missing.is_empty() {
             errors.push(TriggerError::Tables(missing));
         }
-        let found = store.triggers().await?;
         if !is_running {
             warn_of_unseen(&found);
         }
@@ -180,6 +186,7 @@ mod tests {
         }];
         let mut check = TriggerCheck {
             dialect: Dialect::Sqlite,
+            wanted: Triggers::new(),
             plans: Vec::new(),
             scripts,
             errors: Vec::new(),

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::plan::Plan;
 use crate::base::rule::Rule;
 use crate::outbox::Dialect;
-use crate::outbox::store::Store;
+use crate::outbox::store::{FoundTrigger, Store};
 use crate::registry::{TableEntry, Way};
 
 /// The columns that a table of SQLite has without listing them.
@@ -17,6 +17,7 @@ pub(super) async fn missing(
     store: &mut Store,
     dialect: Dialect,
     plans: &[Plan],
+    triggers: &[FoundTrigger],
 ) -> sqlx::Result<Vec<String>> {
     let tables: Vec<_> = plans.iter().map(|plan| plan.table).collect();
     let mut found: HashMap<String, HashSet<String>> = HashMap::new();
@@ -28,7 +29,7 @@ pub(super) async fn missing(
     for plan in plans {
         let entries = TableEntry::of_table(plan.table);
         let Some(columns) = found.get(plan.table) else {
-            missing.push(no_table(dialect, plan.table, &entries));
+            missing.push(no_table(dialect, plan.table, &entries, triggers));
             continue;
         };
         let mut needed = plan.columns();
@@ -81,12 +82,24 @@ fn readers<'a>(
     })
 }
 
-fn no_table(dialect: Dialect, table: &str, entries: &[TableEntry]) -> String {
+fn no_table(
+    dialect: Dialect,
+    table: &str,
+    entries: &[TableEntry],
+    triggers: &[FoundTrigger],
+) -> String {
     let unseen = match dialect {
         Dialect::MySql => " (or this user does not have any privilege on it)",
         Dialect::Postgres | Dialect::Sqlite => "",
     };
     let model = model(entries);
+    let mut own = triggers.iter().filter(|known| known.is_own);
+    if let Some(moved) = own.find(|known| known.is_on_namesake(table)) {
+        let moved = moved.table();
+        return format!(
+            "table {table:?}{model} does not exist, but {moved:?} has triggers of it, which fire: if the table was moved, write `table = {moved:?}`"
+        );
+    }
     format!(
         "table {table:?}{model} does not exist{unseen}: create it, name another with `table = \"...\"`, or leave it out with `Triggers::without({table:?})`"
     )

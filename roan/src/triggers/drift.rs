@@ -15,17 +15,28 @@ pub(super) async fn scripts(
     wanted: &Triggers,
     store: &mut Store,
 ) -> Result<Vec<Script>, OutboxError> {
+    let plans = Plan::all(wanted)?;
     let wanted = wanted.clone().prefix(&outbox.prefix);
-    let mut plans = Plan::all(&wanted)?;
+    let scripts = scripts_of(outbox.dialect(), &wanted, &plans, store).await;
+    scripts.map_err(OutboxError::of)
+}
+
+/// The same for these plans, by the columns and foreign keys that the database has now.
+pub(super) async fn scripts_of(
+    dialect: Dialect,
+    wanted: &Triggers,
+    plans: &[Plan],
+    store: &mut Store,
+) -> sqlx::Result<Vec<Script>> {
+    let mut plans = plans.to_vec();
     if plans.iter().any(Plan::stores_values) {
-        let types = store.column_types().await.map_err(OutboxError::of)?;
+        let types = store.column_types().await?;
         plans.iter_mut().for_each(|plan| plan.learn(&types));
     }
-    let mut scripts = wanted.scripts_of(&plans, outbox.dialect());
+    let mut scripts = wanted.scripts_of(&plans, dialect);
     // The other databases fire triggers for the rows that a foreign key changes.
-    if outbox.dialect() == Dialect::MySql {
-        let keys = store.foreign_keys().await;
-        let keys = keys.map_err(OutboxError::of)?;
+    if dialect == Dialect::MySql {
+        let keys = store.foreign_keys().await?;
         scripts.extend(cascade::scripts(&plans, &wanted.prefix, &keys));
     }
     Ok(scripts)

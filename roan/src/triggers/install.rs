@@ -60,7 +60,9 @@ impl Outbox {
 
     async fn install(&self, wanted: &Triggers, store: &mut Store) -> Result<(), OutboxError> {
         let scripts = scripts(self, wanted, store).await?;
-        let missing = columns::missing(store, self.dialect(), &Plan::all(wanted)?).await;
+        let found = store.triggers().await.map_err(OutboxError::of)?;
+        let plans = Plan::all(wanted)?;
+        let missing = columns::missing(store, self.dialect(), &plans, &found).await;
         let missing = missing.map_err(OutboxError::of)?;
         if !missing.is_empty() {
             return Err(TriggerError::Tables(missing).into());

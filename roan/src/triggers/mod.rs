@@ -124,7 +124,8 @@
 //! |---|---|---|
 //! | a table is rebuilt: `DROP`, `CREATE` | its triggers are gone, and writes purge nothing | `install_triggers` |
 //! | a copy takes the name: gh-ost, pt-online-schema-change, `RENAME` | the old table keeps the triggers, unless you use `pt-online-schema-change --preserve-triggers` | `install_triggers` moves them; on MySQL the text of [`sql`] cannot: drop those of the old table first |
-//! | a column that a rule names is renamed or dropped | writes to the table fail; SQLite renames it in the triggers, too | change the model, then `install_triggers`; better before the column |
+//! | a column that a rule names, or with `from_row` any column of the model, is renamed or dropped | writes to the table fail; SQLite renames it in the triggers, too | change the model, then `install_triggers`; better before the column. To let writes through at once: `Triggers::without` and `install_triggers`, or `drop_triggers` |
+//! | PostgreSQL: a table moves to another schema | its triggers go with it, and writes still purge | write `table = "schema.name"`, then `install_triggers` |
 //! | MySQL, MariaDB: the account that installed the triggers is dropped, or loses `INSERT` on the outbox, or `TRIGGER` or `SELECT` on the table | writes to the table fail | `install_triggers` |
 //! | PostgreSQL: the owner of a trigger's function loses `INSERT` on the outbox | writes to the table fail | `install_triggers` |
 //! | PostgreSQL: a trigger is disabled; a trigger or function is changed by hand | writes purge nothing, or something else | `install_triggers` |
@@ -148,7 +149,7 @@
 //! | rows that a foreign key deletes or changes | seen | seen by triggers on the parent, which `install_triggers` creates | seen |
 //! | `TRUNCATE` | purges the targets of `delete` without columns | **not seen** | does not exist |
 //! | `REPLACE` | does not exist | seen | the row with the same key is seen; a row replaced because of another unique column, or by `UPDATE OR REPLACE`, only with `PRAGMA recursive_triggers = ON` |
-//! | writes to a partition by its own name | **not seen** | seen | do not exist |
+//! | writes to a partition by its own name, or to a child of a PostgreSQL table (`INHERITS`) | **not seen** | seen | do not exist |
 //! | `session_replication_role = replica`, logical replication | **not seen**, unless you `ENABLE ALWAYS TRIGGER`; `install_triggers` keeps that | depends on the binary log format | |
 //!
 //! On MySQL and MariaDB, the foreign keys are those that existed when the triggers were created. The check at the start

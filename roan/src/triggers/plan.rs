@@ -11,7 +11,7 @@ use crate::registry::run_time;
 use crate::registry::{TableEntry, Way};
 
 /// A table and the columns that its triggers write.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Plan {
     pub(super) table: &'static str,
     /// See [`fingerprint`].
@@ -49,7 +49,7 @@ pub(super) enum TextOf {
     Float,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Update {
     pub(super) columns: Columns,
     pub(super) watched: Vec<&'static str>,

@@ -51,6 +51,12 @@ impl FoundTrigger {
         }
     }
 
+    /// Whether it belongs to a table of this name in another schema.
+    pub(crate) fn is_on_namesake(&self, table: &str) -> bool {
+        let (_, bare) = table.split_once('.').unwrap_or(("", table));
+        bare == self.table && !self.is_in_schema_of(table)
+    }
+
     pub(crate) fn table(&self) -> String {
         if self.is_current_schema {
             self.table.clone()

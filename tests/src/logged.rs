@@ -33,14 +33,14 @@ impl<S: Subscriber> Layer<S> for Keeping {
 }
 
 /// Begins to keep them.
-pub(crate) fn start() {
+pub fn start() {
     static START: Once = Once::new();
     let errors = Keeping.with_filter(LevelFilter::ERROR);
     START.call_once(|| tracing_subscriber::registry().with(errors).init());
 }
 
 /// Those that contain the text.
-pub(crate) fn errors_with(text: &str) -> Vec<String> {
+pub fn errors_with(text: &str) -> Vec<String> {
     let errors = ERRORS.lock().unwrap_or_else(PoisonError::into_inner);
     let with_text = errors.iter().filter(|error| error.contains(text));
     with_text.cloned().collect()
