@@ -116,7 +116,7 @@ async fn meanwhile<T>(
 fn an_update_writes_the_rows_that_it_has_read() -> Result<(), DbErr> {
     crate::suite::block_on(async {
         let site = site(1).await?;
-        let changed = meanwhile(&site, renames().exec_and_purge(&site.db)).await?;
+        let changed = meanwhile(&site, Box::pin(renames().exec_and_purge(&site.db))).await?;
         assert_eq!(changed.len(), 1);
         assert_eq!(site.purged().await, ["/memos/m1", "/memos/xm1"]);
         Ok(())
@@ -128,7 +128,7 @@ fn an_update_writes_the_rows_that_it_has_read() -> Result<(), DbErr> {
 fn an_update_of_many_rows_reads_again_what_it_writes() -> Result<(), DbErr> {
     crate::suite::block_on(async {
         let site = site(501).await?;
-        let changed = meanwhile(&site, renames().exec_and_purge(&site.db)).await?;
+        let changed = meanwhile(&site, Box::pin(renames().exec_and_purge(&site.db))).await?;
         assert_eq!(changed.len(), 502);
         let purged = site.purged().await;
         assert_eq!(purged.len(), 2 * 502);

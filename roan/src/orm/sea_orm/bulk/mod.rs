@@ -34,9 +34,9 @@ use crate::hooks;
 /// It opens a transaction, or inside of one a savepoint, for the statement, the reading of the rows
 /// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`.
 ///
-/// An update writes only the rows that it has read and locked, if there are at most 500. Another transaction may have made
-/// more rows match in between: to an update of more rows they belong, too, so it reads until there are no new ones.
-/// A delete whose rules follow relations does the same.
+/// An update first reads and locks its rows. If there are at most 500, it writes only these: another transaction may have
+/// made more rows match meanwhile. For a larger update it reads again until it finds no new row. A row that the update has
+/// written all the same, unread, is reported. A delete whose rules follow relations does the same.
 ///
 /// Before an upsert (`on_conflict`) it reads the rows with the same primary key, conflict target, or key that the entity
 /// declares (`#[sea_orm(unique)]`, `unique_key`). A row that was there fires the rules for `update`, with its old pages.
