@@ -9,6 +9,8 @@ pub mod sea_orm;
 mod sqlite;
 #[cfg(feature = "_sql")]
 pub mod sqlx;
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+mod unread;
 mod unseen;
 #[cfg(feature = "_sql")]
 mod unstored;

@@ -7,4 +7,5 @@ mod related;
 mod sea_orm;
 mod site;
 mod sqlx;
+mod waits;
 mod ways;

@@ -55,6 +55,11 @@ impl Kind {
         }
     }
 
+    /// Whether a statement that locks waits for other writers, and may miss rows that they commit meanwhile.
+    pub(in crate::orm) fn waits(self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// Whether a lock on a row that does not exist (a gap) can make inserts wait for each other.
     pub(in crate::orm) fn locks_gaps(self) -> bool {
         self == Self::MySql

@@ -64,7 +64,9 @@
 //! With an outbox, one `INSERT` more for each statement, and a transaction around it where there is
 //! none (MySQL and SQLite: a savepoint, where there is one). Such a transaction has a savepoint before the `INSERT`: an
 //! outbox that does not take the row does not undo the write. An update reads the rows first, locked
-//! (`FOR NO KEY UPDATE`, on MySQL `FOR UPDATE`); on MySQL it reads them again by their keys, a hundred in a statement. An
+//! (`FOR NO KEY UPDATE`, on MySQL `FOR UPDATE`); on MySQL it reads them again by their keys, a hundred in a statement.
+//! On PostgreSQL and MySQL it repeats the locking read until that finds no new row, mostly once: another transaction may
+//! have made more rows match while it waited. A row that the update has written all the same, unread, is reported. An
 //! upsert does the same; on MySQL it locks them one by one, and only those that exist: a lock on a missing row would make
 //! inserts wait.
 //!

@@ -1,6 +1,8 @@
 //! The statements that Roan adds: rows as they were, and as they are now.
 
+use std::any::type_name;
 use std::collections::{HashMap, HashSet};
+use std::sync::Once;
 
 use diesel::associations::Identifiable;
 use diesel::backend::Backend;
@@ -15,6 +17,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl};
 use super::backend::Kind;
 use crate::hooks;
 use crate::model::Model;
+use crate::orm::unread::unread;
 
 /// `SELECT selection FROM table WHERE ...`, and `UNION ALL` of such.
 pub(in crate::orm) struct Rows<'a, DB: Backend, F, S> {
@@ -235,6 +238,25 @@ where
     others
         .filter_map(|(row, is_other)| is_other.then_some(row))
         .collect()
+}
+
+/// Adds the rows that are not among these; returns whether there were any.
+pub(in crate::orm) fn add_others<M>(rows: &mut Vec<M>, found: Vec<M>) -> bool
+where
+    for<'a> &'a M: Identifiable,
+{
+    let mut others = others(rows, found);
+    let has_others = !others.is_empty();
+    rows.append(&mut others);
+    has_others
+}
+
+/// Says so the first time that an update has written more rows than were read before it.
+pub(in crate::orm) fn check_read<M>(read: &[M], written: usize) {
+    static TOLD: Once = Once::new();
+    if written > read.len() {
+        TOLD.call_once(|| unread(type_name::<M>()));
+    }
 }
 
 /// Fires the hooks of an update, row by row: each old row with the new row of its key. `gone` is for those whose keys are

@@ -12,7 +12,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
 
 use super::backend::Kind;
 use super::connection::{PurgeConnection, together};
-use super::rows::{Returning, Rows, again, all_found, fire_updated};
+use super::rows::{Returning, Rows, add_others, again, all_found, check_read, fire_updated};
 use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
@@ -80,19 +80,30 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
+        let kind = Kind::of::<C::Backend>();
         let write = |conn: &mut C| {
             let target = self.target.clone().into_update_target();
-            let old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
+            let mut old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
+            // While it waited for another writer, rows may have come that it did not see.
+            while kind.waits() {
+                let target = self.target.clone().into_update_target();
+                let found = Rows::to_write(target, M::as_select());
+                if !add_others(&mut old, found.get_results(conn)?) {
+                    break;
+                }
+            }
             let statement = diesel::update(self.target).set(self.changes);
-            let new: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
+            let new: Vec<M> = if kind.has_returning() {
                 let selection = M::as_select();
-                Returning {
+                let returning = Returning {
                     statement,
                     selection,
-                }
-                .get_results(conn)?
+                };
+                let new: Vec<M> = returning.get_results(conn)?;
+                check_read(&old, new.len());
+                new
             } else {
-                statement.execute(conn)?;
+                check_read(&old, statement.execute(conn)?);
                 let mut new = Vec::with_capacity(old.len());
                 for rows in again(&old, M::as_select) {
                     new.append(&mut rows.get_results(conn)?);

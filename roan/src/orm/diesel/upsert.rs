@@ -12,7 +12,7 @@ use diesel::{QueryResult, RunQueryDsl, Table};
 
 use super::backend::Kind;
 use super::connection::{PurgeConnection, together};
-use super::rows::{Returning, Rows, again, fire_updated, others};
+use super::rows::{Returning, Rows, add_others, again, fire_updated, others};
 use super::statement::{Written, replaces};
 use super::target::{FromOf, WhereOf};
 use crate::hooks;
@@ -87,7 +87,16 @@ where
                 }
                 old
             } else {
-                Rows::to_write(rows, M::as_select()).get_results(conn)?
+                let mut old: Vec<M> = Rows::to_write(rows, M::as_select()).get_results(conn)?;
+                // While it waited for another writer, rows may have come that it did not see.
+                while kind.waits() {
+                    let rows = self.rows.clone().into_update_target();
+                    let found = Rows::to_write(rows, M::as_select());
+                    if !add_others(&mut old, found.get_results(conn)?) {
+                        break;
+                    }
+                }
+                old
             };
             let statement = self.statement;
             let new: Vec<M> = if kind.has_returning() {

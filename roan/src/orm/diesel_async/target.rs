@@ -15,7 +15,9 @@ use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::rows::{Returning, Rows, again, all_found, fire_updated};
+use crate::orm::diesel::rows::{
+    Returning, Rows, add_others, again, all_found, check_read, fire_updated,
+};
 use crate::orm::diesel::target::{FromOf, StatementOf, WhereOf};
 use crate::orm::diesel::{Delete, UpdateTo};
 
@@ -36,21 +38,32 @@ where
     for<'a> WhereOf<&'a M>: QueryFragment<C::Backend> + Send,
 {
     async fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
+        let kind = Kind::of::<C::Backend>();
         let begun = begin::<T, C>(conn).await?;
         let written = async {
             let target = self.target.clone().into_update_target();
             let old = Rows::to_write(target, M::as_select());
-            let old: Vec<M> = RunQueryDsl::get_results(old, conn).await?;
+            let mut old: Vec<M> = RunQueryDsl::get_results(old, conn).await?;
+            // While it waited for another writer, rows may have come that it did not see.
+            while kind.waits() {
+                let target = self.target.clone().into_update_target();
+                let found = Rows::to_write(target, M::as_select());
+                if !add_others(&mut old, RunQueryDsl::get_results(found, conn).await?) {
+                    break;
+                }
+            }
             let statement = diesel::update(self.target).set(self.changes);
-            let new: Vec<M> = if Kind::of::<C::Backend>().has_returning() {
+            let new: Vec<M> = if kind.has_returning() {
                 let selection = M::as_select();
                 let returning = Returning {
                     statement,
                     selection,
                 };
-                RunQueryDsl::get_results(returning, conn).await?
+                let new: Vec<M> = RunQueryDsl::get_results(returning, conn).await?;
+                check_read(&old, new.len());
+                new
             } else {
-                RunQueryDsl::execute(statement, conn).await?;
+                check_read(&old, RunQueryDsl::execute(statement, conn).await?);
                 let mut new = Vec::with_capacity(old.len());
                 for rows in again(&old, M::as_select) {
                     let mut rows: Vec<M> = RunQueryDsl::get_results(rows, conn).await?;

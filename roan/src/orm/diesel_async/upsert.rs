@@ -16,7 +16,7 @@ use crate::hooks;
 use crate::model::Model;
 use crate::orm::diesel::Upsert;
 use crate::orm::diesel::backend::Kind;
-use crate::orm::diesel::rows::{Returning, Rows, again, fire_updated, others};
+use crate::orm::diesel::rows::{Returning, Rows, add_others, again, fire_updated, others};
 use crate::orm::diesel::statement::replaces;
 use crate::orm::diesel::target::{FromOf, WhereOf};
 
@@ -54,7 +54,16 @@ where
                 old
             } else {
                 let rows = Rows::to_write(rows, M::as_select());
-                RunQueryDsl::get_results(rows, conn).await?
+                let mut old: Vec<M> = RunQueryDsl::get_results(rows, conn).await?;
+                // While it waited for another writer, rows may have come that it did not see.
+                while kind.waits() {
+                    let rows = self.rows.clone().into_update_target();
+                    let found = Rows::to_write(rows, M::as_select());
+                    if !add_others(&mut old, RunQueryDsl::get_results(found, conn).await?) {
+                        break;
+                    }
+                }
+                old
             };
             let statement = self.statement;
             let new: Vec<M> = if kind.has_returning() {

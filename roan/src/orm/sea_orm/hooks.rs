@@ -9,7 +9,7 @@ use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr};
 use super::current::dispatcher;
 use super::notes::{Notes, Place};
 use super::related::{Change, Relations, related};
-use super::rows::{self, EntityOf, ModelOf};
+use super::rows::{self, EntityOf, Lock, ModelOf};
 use super::write::{State, is_durable, write};
 use crate::app::Roan;
 use crate::base::target::Target;
@@ -31,9 +31,8 @@ where
 {
     let key = (!insert).then(|| rows::key(&row)).flatten();
     if let (Some(key), Some(roan)) = (key, dispatcher()) {
-        let in_transaction = State::of::<C>() != State::Autocommit;
         // What is at hand may be old: another writer may have changed the row since it was read.
-        let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
+        let old = rows::stored::<EntityOf<A>, C>(db, &key, Lock::Update.within::<C>()).await?;
         if let Some(old) = old {
             let new = rows::changed(old.clone(), &row)?;
             let mut targets = hooks::recorded(&roan, || hooks::updated(&old, &new));
@@ -83,9 +82,8 @@ where
     C: ConnectionTrait,
 {
     if let (Some(key), Some(roan)) = (rows::key(&row), dispatcher()) {
-        let in_transaction = State::of::<C>() != State::Autocommit;
         // What is at hand may be the key alone, or old.
-        let old = rows::stored::<EntityOf<A>, C>(db, &key, in_transaction).await?;
+        let old = rows::stored::<EntityOf<A>, C>(db, &key, Lock::Delete.within::<C>()).await?;
         if let Some(old) = old {
             let mut targets = hooks::recorded(&roan, || hooks::deleted(&old));
             targets.extend(related(&roan, &[Change::Deleted(&old)], db).await?);

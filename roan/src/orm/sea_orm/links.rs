@@ -10,7 +10,7 @@ use sea_orm::{
 
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
-use super::rows::{self, EntityOf, ModelOf, begin_writing};
+use super::rows::{self, EntityOf, Lock, ModelOf, begin_writing};
 use super::write::write;
 use crate::hooks;
 
@@ -29,7 +29,7 @@ where
         return Ok(());
     }
     if let (Some(key), Some(roan)) = (rows::key(row), dispatcher())
-        && let Some(old) = rows::stored::<EntityOf<A>, C>(db, &key, true).await?
+        && let Some(old) = rows::stored::<EntityOf<A>, C>(db, &key, Some(Lock::Delete)).await?
     {
         let targets = related(&roan, &[Change::Deleted(&old)], db).await?;
         write(&roan, db, &targets).await?;

@@ -2,9 +2,9 @@
 
 use std::pin::Pin;
 
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, ModelTrait, Related, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait, Related, Value};
 
-use super::rows::{by_keys, key_of, owners, select_by_keys};
+use super::rows::{Lock, by_keys, key_of, locked, owners, select_by_keys};
 use crate::app::Roan;
 use crate::base::event::Events;
 use crate::base::target::Target;
@@ -125,18 +125,25 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
         let changed: Vec<_> = rows.filter(|row| row.relates(rule)).collect();
         let relation = <M::Entity as Related<R::Entity>>::to();
         let is_direct = <M::Entity as Related<R::Entity>>::via().is_none();
+        let is_deleted = |change: &Change<'_, M>| matches!(change, Change::Deleted(_));
+        let go_along = self.changes.iter().any(is_deleted) && is_direct && relation.is_owner;
         let rows = if is_direct && !relation.is_owner {
             owners::<M, R::Entity, C>(self.db, &changed, &relation).await?
         } else {
             let mut keys: Vec<_> = changed.into_iter().map(key_of).collect();
             keys.dedup();
+            // Rows that refer to these, and go along in turn, may just be inserted.
+            let is_parent = go_along && R::FOLLOWS_RELATIONS;
+            let lock = Lock::Delete.within::<C>().filter(|_| is_parent);
             let found = select_by_keys::<M::Entity, R::Entity, C>(self.db, keys, || {
-                <M::Entity as Related<R::Entity>>::find_related()
+                let select = <M::Entity as Related<R::Entity>>::find_related();
+                match (lock, self.db.get_database_backend()) {
+                    (Some(lock), DbBackend::Postgres) => locked(select, self.db, lock),
+                    _ => select,
+                }
             });
             found.await?
         };
-        let is_deleted = |change: &Change<'_, M>| matches!(change, Change::Deleted(_));
-        let go_along = self.changes.iter().any(is_deleted) && is_direct && relation.is_owner;
         let hooks = || {
             for row in &rows {
                 hooks::saved(row);

@@ -1,11 +1,15 @@
 //! The rows before and after a statement.
 
+use std::collections::HashSet;
+
 use sea_orm::sea_query::{Expr, LockType, Value};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr,
     EntityTrait, IdenStatic, Identity, Iterable, ModelTrait, PrimaryKeyToColumn, QueryFilter,
     QuerySelect, RelationDef, Select,
 };
+
+use super::write::State;
 
 pub(super) type EntityOf<A> = <A as ActiveModelTrait>::Entity;
 pub(super) type ModelOf<A> = <EntityOf<A> as EntityTrait>::Model;
@@ -28,6 +32,24 @@ pub(super) fn has_key<E: EntityTrait>(key: &[Value]) -> Condition {
     columns.fold(Condition::all(), |all, (column, value)| {
         all.add(column.into_column().eq(value.clone()))
     })
+}
+
+pub(super) fn has_one_of<E: EntityTrait>(keys: &[Vec<Value>]) -> Condition {
+    let keys = keys.iter().map(|key| has_key::<E>(key));
+    keys.fold(Condition::any(), Condition::add)
+}
+
+/// The key as a text, to tell rows apart.
+pub(super) fn name<M: ModelTrait>(row: &M) -> String {
+    format!("{:?}", key_of(row))
+}
+
+/// Adds the rows that are not among these; returns whether there were any.
+pub(super) fn add_others<M: ModelTrait>(rows: &mut Vec<M>, found: Vec<M>) -> bool {
+    let known: HashSet<String> = rows.iter().map(name).collect();
+    let count = rows.len();
+    rows.extend(found.into_iter().filter(|row| !known.contains(&name(row))));
+    rows.len() > count
 }
 
 /// Makes a transaction of SQLite one that writes: if its first statement were to read, the first one
@@ -56,21 +78,36 @@ where
 pub(super) async fn stored<E, C>(
     db: &C,
     key: &[Value],
-    in_transaction: bool,
+    lock: Option<Lock>,
 ) -> Result<Option<E::Model>, DbErr>
 where
     E: EntityTrait,
     C: ConnectionTrait,
 {
     let mut select = E::find().filter(has_key::<E>(key));
-    if in_transaction {
+    if let Some(lock) = lock {
         begin_writing::<E, C>(db).await?;
-        select = locked(select, db);
+        select = locked(select, db, lock);
     }
     select.one(db).await
 }
 
-pub(super) fn locked<E, C>(select: Select<E>, db: &C) -> Select<E>
+/// What a row is locked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lock {
+    Update,
+    /// PostgreSQL's lock for it waits for inserts of rows that refer to this one, which are then read with it.
+    Delete,
+}
+
+impl Lock {
+    /// In a transaction: elsewhere a lock ends with its statement.
+    pub(super) fn within<C>(self) -> Option<Self> {
+        (State::of::<C>() != State::Autocommit).then_some(self)
+    }
+}
+
+pub(super) fn locked<E, C>(select: Select<E>, db: &C, lock: Lock) -> Select<E>
 where
     E: EntityTrait,
     C: ConnectionTrait,
@@ -79,7 +116,7 @@ where
         // It has one writer at a time, and no such lock.
         DbBackend::Sqlite => select,
         // As an UPDATE does: a stronger lock would wait for inserts of rows that refer to this one.
-        DbBackend::Postgres => select.lock(LockType::NoKeyUpdate),
+        DbBackend::Postgres if lock == Lock::Update => select.lock(LockType::NoKeyUpdate),
         _ => select.lock_exclusive(),
     }
 }
@@ -109,10 +146,7 @@ where
 {
     let mut rows = Vec::with_capacity(keys.len());
     for keys in keys.chunks(KEYS) {
-        let mut any = Condition::any();
-        for key in keys {
-            any = any.add(has_key::<E>(key));
-        }
+        let any = has_one_of::<E>(keys);
         rows.extend(select().filter(any).all(db).await?);
     }
     Ok(rows)

@@ -328,7 +328,7 @@ fn each_way_purges_as_the_guide_says() {
 
 /// On the table of the seeds alone: this program has models of other tables, too.
 async fn install_triggers(site: &Site) {
-    const OTHERS: [&str; 15] = [
+    const OTHERS: [&str; 16] = [
         "articles",
         "authors",
         "books",
@@ -341,6 +341,7 @@ async fn install_triggers(site: &Site) {
         "post_tags",
         "posts",
         "public.needles",
+        "remarks",
         "replies",
         "synonyms",
         "tags",

@@ -1,12 +1,18 @@
 //! Which rows a statement is about to change.
 
-use sea_orm::sea_query::{Query, UpdateStatement, Value, Values};
+use std::any::type_name;
+use std::collections::HashSet;
+use std::sync::Once;
+
+use sea_orm::sea_query::{Expr, Query, UpdateStatement, Value, Values};
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, Iterable, PrimaryKeyToColumn,
-    QuerySelect, QueryTrait, Select, Statement, StatementBuilder,
+    Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, IdenStatic,
+    Iterable, ModelTrait, PrimaryKeyToColumn, QuerySelect, QueryTrait, Select, Statement,
+    StatementBuilder,
 };
 
-use super::super::rows::{begin_writing, key_of, locked};
+use super::super::rows::{KEYS, Lock, add_others, begin_writing, has_one_of, key_of, locked, name};
+use crate::orm::unread::unread;
 
 /// The rows that a statement is about to change, locked as it will lock them.
 ///
@@ -16,12 +22,53 @@ pub(super) async fn affected<E, C>(
     db: &C,
     statement: &impl StatementBuilder,
     all: &impl StatementBuilder,
+    lock: Lock,
 ) -> Result<Vec<E::Model>, DbErr>
 where
     E: EntityTrait,
     C: ConnectionTrait,
 {
-    select_affected(db, E::find(), statement, all).await
+    let mut rows = select_affected(db, E::find(), statement, all, lock).await?;
+    if only::<E>(db.get_database_backend(), &rows).is_some() {
+        return Ok(rows);
+    }
+    // While it waited for another writer, rows may have come that it did not see.
+    while db.get_database_backend() != DbBackend::Sqlite {
+        let found = select_affected(db, E::find(), statement, all, lock).await?;
+        if !add_others(&mut rows, found) {
+            break;
+        }
+    }
+    Ok(rows)
+}
+
+/// What restricts the statement to these rows: others may match its conditions since they were read. `None` for too many
+/// rows, and on SQLite, which has one writer at a time.
+pub(super) fn only<E: EntityTrait>(backend: DbBackend, rows: &[E::Model]) -> Option<Condition> {
+    if backend == DbBackend::Sqlite || rows.len() > KEYS {
+        return None;
+    }
+    if rows.is_empty() {
+        return Some(Condition::all().add(Expr::cust("1 = 0")));
+    }
+    let keys: Vec<_> = rows.iter().map(key_of).collect();
+    Some(has_one_of::<E>(&keys))
+}
+
+/// Whether the statement sets a part of the key.
+pub(super) fn sets_key<E: EntityTrait>(statement: &UpdateStatement) -> bool {
+    let values = statement.get_values();
+    let mut keys = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column);
+    keys.any(|key| values.iter().any(|(name, _)| name.inner() == key.as_str()))
+}
+
+/// Says so the first time that the statement has written a row which was not read before it.
+pub(super) fn check_read<M: ModelTrait>(read: &[M], written: &[M]) {
+    static TOLD: Once = Once::new();
+    let read: HashSet<String> = read.iter().map(name).collect();
+    if written.iter().any(|row| !read.contains(&name(row))) {
+        TOLD.call_once(|| unread(type_name::<M>()));
+    }
 }
 
 /// The keys that those rows will have. The database returns no rows, so it is asked beforehand what the statement
@@ -65,7 +112,7 @@ where
             None => select.column(column),
         };
     }
-    let rows = select_affected::<E, C>(db, select, statement, all).await?;
+    let rows = select_affected::<E, C>(db, select, statement, all, Lock::Update).await?;
     Ok(rows.iter().map(key_of).collect())
 }
 
@@ -74,6 +121,7 @@ async fn select_affected<E, C>(
     select: Select<E>,
     statement: &impl StatementBuilder,
     all: &impl StatementBuilder,
+    lock: Lock,
 ) -> Result<Vec<E::Model>, DbErr>
 where
     E: EntityTrait,
@@ -88,7 +136,7 @@ where
     };
     let before = all.values.map_or(0, |values| values.0.len());
     let values = statement.values.map_or_else(Vec::new, |values| values.0);
-    let select = backend.build(&locked(select, db).into_query());
+    let select = backend.build(&locked(select, db, lock).into_query());
     let mut of_select = select.values.map_or_else(Vec::new, |values| values.0);
     of_select.extend(values.into_iter().skip(before));
     // What locks the rows comes last.

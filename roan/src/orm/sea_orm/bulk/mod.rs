@@ -11,17 +11,17 @@ use std::slice;
 use sea_orm::sea_query::UpdateStatement;
 use sea_orm::{
     ActiveModelTrait, ConnectionTrait, DbBackend, DbErr, DeleteMany, DeleteOne, EntityTrait,
-    Insert, InsertMany, IntoActiveModel, ModelTrait, QueryTrait, SqliteTransactionMode,
-    TransactionOptions, TransactionSession, TransactionTrait, TryInsert, TryInsertResult,
-    UpdateMany, UpdateOne, ValidatedDeleteOne, ValidatedUpdateOne,
+    Insert, InsertMany, IntoActiveModel, ModelTrait, QueryFilter, QueryTrait,
+    SqliteTransactionMode, TransactionOptions, TransactionSession, TransactionTrait, TryInsert,
+    TryInsertResult, UpdateMany, UpdateOne, ValidatedDeleteOne, ValidatedUpdateOne,
 };
 
-use self::affected::{affected, keys_after};
+use self::affected::{affected, check_read, keys_after, only, sets_key};
 use self::inserted::{UNKNOWN_KEYS, insert};
 use self::upsert::Upsert;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
-use super::rows::{EntityOf, ModelOf, by_keys, key_of};
+use super::rows::{EntityOf, Lock, ModelOf, by_keys, name};
 #[cfg(feature = "_sql")]
 use super::write::{State, write_own};
 use super::write::{is_durable, send, write};
@@ -33,6 +33,10 @@ use crate::hooks;
 ///
 /// It opens a transaction, or inside of one a savepoint, for the statement, the reading of the rows
 /// and the row of the outbox. The hooks of an `ActiveModelBehavior` do not run, as with `exec`.
+///
+/// An update first reads and locks its rows. If there are at most 500, it writes only these: another transaction may have
+/// made more rows match meanwhile. For a larger update it reads again until it finds no new row. A row that the update has
+/// written all the same, unread, is reported. A delete whose rules follow relations does the same.
 ///
 /// Before an upsert (`on_conflict`) it reads the rows with the same primary key, conflict target, or key that the entity
 /// declares (`#[sea_orm(unique)]`, `unique_key`). A row that was there fires the rules for `update`, with its old pages.
@@ -205,12 +209,17 @@ where
 {
     type Rows = ModelOf<A>;
 
-    async fn exec_and_purge<C>(self, db: &C) -> Result<ModelOf<A>, DbErr>
+    async fn exec_and_purge<C>(mut self, db: &C) -> Result<ModelOf<A>, DbErr>
     where
         C: TransactionTrait + Send,
     {
         let tx = begin(db).await?;
         let old = to_update::<EntityOf<A>, _>(&tx, self.as_query()).await?;
+        let is_written = !self.as_query().get_values().is_empty();
+        let only = only::<EntityOf<A>>(tx.get_database_backend(), &old);
+        if let Some(only) = only.filter(|_| is_written) {
+            self = self.filter(only);
+        }
         let new = self.exec(&tx).await?;
         let new = slice::from_ref(&new);
         let changes = if old.is_empty() {
@@ -230,7 +239,7 @@ where
 {
     type Rows = Vec<E::Model>;
 
-    async fn exec_and_purge<C>(self, db: &C) -> Result<Vec<E::Model>, DbErr>
+    async fn exec_and_purge<C>(mut self, db: &C) -> Result<Vec<E::Model>, DbErr>
     where
         C: TransactionTrait + Send,
     {
@@ -240,6 +249,10 @@ where
         }
         let tx = begin(db).await?;
         let old = to_update::<E, _>(&tx, self.as_query()).await?;
+        if let Some(only) = only::<E>(tx.get_database_backend(), &old) {
+            self = self.filter(only);
+        }
+        let sets_key = sets_key::<E>(self.as_query());
         let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
             self.exec_with_returning(&tx).await?
         } else {
@@ -248,6 +261,9 @@ where
             self.exec(&tx).await?;
             by_keys::<E, _>(&tx, keys).await?
         };
+        if !sets_key {
+            check_read(&old, &new);
+        }
         commit::<C, _>(tx, paired(&old, &new)).await?;
         Ok(new)
     }
@@ -278,7 +294,7 @@ macro_rules! delete {
         {
             type Rows = $rows;
 
-            async fn exec_and_purge<C>(self, db: &C) -> Result<$rows, DbErr>
+            async fn exec_and_purge<C>(mut self, db: &C) -> Result<$rows, DbErr>
             where
                 C: TransactionTrait + Send,
             {
@@ -287,7 +303,11 @@ macro_rules! delete {
                 let mut rows = Vec::new();
                 if follows || !returns {
                     let all = E::delete_many();
-                    rows = affected::<E, _>(&tx, self.as_query(), all.as_query()).await?;
+                    let (statement, all) = (self.as_query(), all.as_query());
+                    rows = affected::<E, _>(&tx, statement, all, Lock::Delete).await?;
+                    if let Some(only) = only::<E>(tx.get_database_backend(), &rows) {
+                        self = self.filter(only);
+                    }
                 }
                 // The database may delete those rows, too.
                 let related = if follows {
@@ -296,7 +316,11 @@ macro_rules! delete {
                     Vec::new()
                 };
                 let models = if returns {
-                    self.exec_with_returning(&tx).await?
+                    let models = self.exec_with_returning(&tx).await?;
+                    if follows {
+                        check_read(&rows, models.as_slice());
+                    }
+                    models
                 } else {
                     self.exec(&tx).await?;
                     $from(rows)
@@ -333,7 +357,7 @@ where
     if statement.get_values().is_empty() {
         return Ok(Vec::new());
     }
-    affected::<E, _>(tx, statement, &of_all::<E>(statement)).await
+    affected::<E, _>(tx, statement, &of_all::<E>(statement), Lock::Update).await
 }
 
 /// The update without its conditions.
@@ -348,13 +372,10 @@ fn of_all<E: EntityTrait>(statement: &UpdateStatement) -> UpdateStatement {
 
 /// Pairs the rows by their keys. One whose key has changed has no other half, so any of its fields may have changed.
 fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
-    let mut by_key: HashMap<String, &M> = old
-        .iter()
-        .map(|row| (format!("{:?}", key_of(row)), row))
-        .collect();
+    let mut by_key: HashMap<String, &M> = old.iter().map(|row| (name(row), row)).collect();
     let mut changes = Vec::with_capacity(new.len());
     for row in new {
-        let old = by_key.remove(&format!("{:?}", key_of(row)));
+        let old = by_key.remove(&name(row));
         changes.push(match old {
             Some(old) => Change::Updated(old, row),
             None => Change::Saved(row),

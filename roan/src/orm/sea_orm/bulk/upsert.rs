@@ -10,7 +10,9 @@ use sea_orm::{
 };
 
 use super::super::related::{Change, Relations};
-use super::super::rows::{KEYS, begin_writing, by_keys, has_key, key_of, locked};
+use super::super::rows::{
+    KEYS, Lock, add_others, begin_writing, by_keys, has_key, key_of, locked, name,
+};
 use super::of_related;
 use super::values::{Written, written};
 use crate::base::target::Target;
@@ -125,10 +127,6 @@ where
     }
 }
 
-fn name<M: ModelTrait>(row: &M) -> String {
-    format!("{:?}", key_of(row))
-}
-
 async fn old<E, C>(db: &C, same: &[Condition]) -> Result<Vec<E::Model>, DbErr>
 where
     E: EntityTrait,
@@ -139,13 +137,20 @@ where
     for same in same {
         let rows = E::find().filter(same.clone());
         if db.get_database_backend() != DbBackend::MySql {
-            old.extend(locked(rows, db).all(db).await?);
+            let rows = locked(rows, db, Lock::Update);
+            add_others(&mut old, rows.clone().all(db).await?);
+            // While it waited for another writer, rows may have come that it did not see.
+            while db.get_database_backend() != DbBackend::Sqlite {
+                if !add_others(&mut old, rows.clone().all(db).await?) {
+                    break;
+                }
+            }
             continue;
         }
         // A lock on a row that does not exist would lock the gap, where two inserts then wait for each other.
         for row in rows.all(db).await? {
             let row = E::find().filter(has_key::<E>(&key_of(&row)));
-            old.extend(locked(row, db).one(db).await?);
+            old.extend(locked(row, db, Lock::Update).one(db).await?);
         }
     }
     Ok(old)
