@@ -117,7 +117,7 @@ impl<'a> Table<'a> {
 
     /// How the rule makes its target from the columns.
     fn row_rule(&self, rule: &Rule<'_>) -> TokenStream {
-        if matches!(rule.target, Target::Related(_)) {
+        if matches!(rule.target, Target::Related(_) | Target::Relation(_)) {
             return quote!(__roan::RowRule::Related);
         }
         if let Some(what) = needs_value(rule) {
