@@ -133,3 +133,19 @@ fn with_noise_in_too_many_places_a_page_comes_from_the_app() {
     let other = "/b?1&fbclid&2&fbclid&3&fbclid&4";
     assert_eq!(browser.get(other).text(), format!("site.test{other}"));
 }
+
+/// No browser sends a fragment. nginx passes it on, and the app does not see it: its page would have a key that nobody
+/// purges.
+#[test]
+fn a_request_with_a_fragment_is_not_cached() {
+    let origin = Origin::start();
+    for options in [Options::default(), Options::default().refresh()] {
+        let nginx = Nginx::start(&origin, &options);
+        for url in ["/a#x", "/a?#x", "/a?b#x", "/a?b&c=d#x", "/a?utm_source=x#x"] {
+            for _ in 0..2 {
+                let answer = nginx.browser().get(url);
+                assert_ne!(answer.cache_status(), "HIT", "{url}");
+            }
+        }
+    }
+}
