@@ -31,6 +31,7 @@ impl Asked {
     }
 
     /// Whether it is the place itself, or that with a slash at its end.
+    #[cfg(feature = "web")]
     pub(super) fn is_plain(&self) -> bool {
         let url = self.url.as_str();
         let place = self.place.as_str();
