@@ -3,7 +3,9 @@
 //! Spellings of one page must not be taken for two pages: a purge of one would leave the other. Two pages that are taken
 //! for one cost only a purge too many.
 
-use std::fmt::Write;
+use percent_encoding::{percent_decode_str, percent_encode};
+
+use super::encode::VALUE;
 
 /// Parameters that change no page: those that the nginx configuration of the guide cuts.
 const NOISE: [&str; 3] = ["fbclid", "gclid", "msclkid"];
@@ -56,28 +58,15 @@ fn is_noise(parameter: &str) -> bool {
 }
 
 fn respell(text: &str, in_query: bool, out: &mut String) {
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        let mut byte = *byte;
-        if byte == b'%'
-            && let (Some(high), Some(low)) = (digit(after.first()), digit(after.get(1)))
-        {
-            byte = u8::try_from(high * 16 + low).unwrap_or(byte);
-            rest = &after[2..];
-        }
+    let mut bytes: Vec<u8> = percent_decode_str(text).collect();
+    if in_query {
         // Some encoders write a plus for a space, others leave a plus as it is.
-        if byte == b'+' && in_query {
-            byte = b' ';
-        }
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a text does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
+        bytes
+            .iter_mut()
+            .filter(|byte| **byte == b'+')
+            .for_each(|byte| *byte = b' ');
     }
+    out.extend(percent_encode(&bytes, VALUE));
 }
 
 #[cfg(test)]
@@ -120,10 +109,7 @@ mod tests {
     proptest! {
         #[test]
         fn each_spelling_that_roan_knows_is_of_the_same_page(value in "[ -~\u{a0}-\u{17f}]{1,12}") {
-            use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-            const UNRESERVED: &AsciiSet =
-                &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-            let value = utf8_percent_encode(&value, UNRESERVED);
+            let value = percent_encode(value.as_bytes(), VALUE);
             let url = format!("/a/x{value}?q=x{value}");
             for spelling in Spellings::Common.others(&url) {
                 prop_assert_eq!(path(&spelling), path(&url));
