@@ -106,6 +106,14 @@ impl Target {
         TargetRef::new(self.kind, &text, end).to_target()
     }
 
+    /// Sorted by site and text.
+    #[cfg(feature = "web")]
+    pub(crate) fn sorted(targets: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut targets: Vec<_> = targets.into_iter().collect();
+        targets.sort_unstable_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
+        targets
+    }
+
     /// The same target with another URL or tag, which is checked.
     pub(crate) fn with_text(&self, text: &str) -> Self {
         let site = self.site().unwrap_or_default();

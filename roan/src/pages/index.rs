@@ -246,9 +246,7 @@ impl Index {
     pub(super) fn keys_of(&self, asked: &Asked) -> Vec<Target> {
         let ids = self.by_place.get(&asked.place).into_iter().flatten();
         let keys = ids.flat_map(|id| self.pages[*id].keys.iter().cloned());
-        let mut keys: Vec<_> = keys.collect::<HashSet<_>>().into_iter().collect();
-        keys.sort_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
-        keys
+        Target::sorted(keys.collect::<HashSet<_>>())
     }
 
     /// The keys that the database has to record before the page may enter a cache. `None` if it has them all.

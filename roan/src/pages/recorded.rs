@@ -93,8 +93,6 @@ impl Pages {
         let mut pages = shared.pages_of(&Key::of(&asked.place)).await?;
         pages.push(asked.place);
         let tags: HashSet<_> = shared.tags_of(&pages).await?.into_iter().collect();
-        let mut tags: Vec<_> = tags.into_iter().collect();
-        tags.sort_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
-        Ok(tags)
+        Ok(Target::sorted(tags))
     }
 }

@@ -121,8 +121,7 @@ impl WebLayer {
         let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
-        let mut tags: Vec<_> = notes.tags.into_iter().collect();
-        tags.sort_unstable_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
+        let tags = Target::sorted(notes.tags);
         let lines = self.headers().tag_lines(&tags).map_err(Reason::TagLines)?;
         Ok(Sharable { asked, tags, lines })
     }
