@@ -38,10 +38,12 @@ enum Form {
     Strings,
 }
 
-#[cfg(feature = "web")]
-const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
-#[cfg(feature = "web")]
-const CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-group-invalidation");
+#[cfg(any(feature = "web", feature = "embedded"))]
+pub(super) const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
+/// In the answer to a write: the tags to purge (RFC 9875).
+#[cfg(any(feature = "web", feature = "embedded"))]
+pub(super) const CACHE_GROUP_INVALIDATION: HeaderName =
+    HeaderName::from_static("cache-group-invalidation");
 
 const KIB: usize = 1024;
 

@@ -7,9 +7,10 @@ use http::HeaderMap;
 use super::index::{Index, Indexed, PageId};
 use super::label::Label;
 use super::page::Page;
-use super::tags::{CACHE_GROUPS, strings, tags};
+use super::tags::{strings, tags};
 use super::variant::Variant;
 use crate::pages::{Fence, Sharing, Start};
+use crate::purger::tag_header::CACHE_GROUPS;
 
 /// Lookups do not take a lock. Storing and purging take the lock of the books, so that a page cannot be stored between the
 /// check of the fence and the purge of the cache.

@@ -7,10 +7,6 @@ use http::{HeaderMap, HeaderName};
 
 /// The header of tags, separated by spaces, as Fastly defines it.
 pub(super) const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
-/// The tags of a page, and those to purge with the answer to a write (RFC 9875).
-pub(super) const CACHE_GROUPS: HeaderName = HeaderName::from_static("cache-groups");
-pub(super) const CACHE_GROUP_INVALIDATION: HeaderName =
-    HeaderName::from_static("cache-group-invalidation");
 
 /// The tags of a response.
 pub(super) fn tags(headers: &HeaderMap) -> impl Iterator<Item = &str> {
@@ -78,6 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::purger::tag_header::CACHE_GROUPS;
 
     fn groups(lines: &[&str]) -> Option<Vec<String>> {
         let mut headers = HeaderMap::new();

@@ -8,9 +8,10 @@ use http::{HeaderMap, Request, Response};
 use reqwest::Url;
 
 use super::label::Label;
-use super::tags::{CACHE_GROUP_INVALIDATION, strings};
+use super::tags::strings;
 use crate::base::log::loudly;
 use crate::pages::{Fired, authority, host};
+use crate::purger::tag_header::CACHE_GROUP_INVALIDATION;
 
 /// A request with a method that is not safe.
 pub(super) struct Write {
