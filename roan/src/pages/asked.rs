@@ -1,7 +1,7 @@
 //! A URL as it was asked for, and the page that it shows.
 
 use crate::base::canonical;
-use crate::base::target::{Target, TargetKind, TargetRef};
+use crate::base::target::Target;
 
 /// A URL as it was asked for, and the page that it shows.
 #[derive(Debug)]
@@ -47,13 +47,8 @@ impl Asked {
 
 /// What all spellings of a URL have in common.
 fn place(url: &Target) -> Target {
-    let path = canonical::path(url.as_str());
     // A key, which is not sent.
-    let place = TargetRef::new(TargetKind::Url, &path, 0).to_target();
-    match url.site() {
-        Some(site) => place.at_site(site),
-        None => place,
-    }
+    url.with_text(&canonical::path(url.as_str()))
 }
 
 pub(super) fn has_all(parameters: &[String], wanted: &[String]) -> bool {

@@ -13,7 +13,7 @@ const X_ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");
 const SURROGATE_CONTROL: HeaderName = HeaderName::from_static("surrogate-control");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 
-/// What browsers and unknown caches are told about a page that is not shared.
+/// For browsers and unknown caches: the `Cache-Control` of a page that is not shared.
 const NOT_SHARED: HeaderValue = HeaderValue::from_static("private, max-age=0, must-revalidate");
 
 /// What the installed caches read.
@@ -140,17 +140,11 @@ pub(super) fn says_lifetime(headers: &HeaderMap) -> bool {
 
 /// Several lines mean the same as one, but nginx reads the first alone (version 1.22).
 pub(super) fn join_vary(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(VARY).iter();
-    if lines.by_ref().nth(1).is_none() {
-        return;
-    }
-    let lines: Vec<_> = headers.get_all(VARY).iter().collect();
-    let joined = lines
-        .iter()
-        .map(|line| line.as_bytes())
-        .collect::<Vec<_>>()
-        .join(&b", "[..]);
-    if let Ok(joined) = HeaderValue::from_bytes(&joined) {
+    let lines = headers.get_all(VARY).iter();
+    let lines: Vec<_> = lines.map(HeaderValue::as_bytes).collect();
+    if lines.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&lines.join(&b", "[..]))
+    {
         headers.insert(VARY, joined);
     }
 }
