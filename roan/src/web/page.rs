@@ -105,17 +105,11 @@ impl Page {
     pub fn tag(&self, tag: &str) -> Result<(), TargetError> {
         match Target::tag(tag) {
             Ok(target) => {
-                self.add(Tags {
-                    targets: vec![target],
-                    mistake: None,
-                });
+                self.change(|notes| _ = notes.tags.insert(target));
                 Ok(())
             }
             Err(error) => {
-                self.add(Tags {
-                    targets: Vec::new(),
-                    mistake: Some(error.clone()),
-                });
+                self.change(|notes| _ = notes.mistake.get_or_insert_with(|| error.clone()));
                 Err(error)
             }
         }
@@ -153,9 +147,7 @@ impl Page {
     fn add(&self, tags: Tags) {
         self.change(|notes| {
             notes.tags.extend(tags.targets);
-            if notes.mistake.is_none() {
-                notes.mistake = tags.mistake;
-            }
+            notes.mistake = notes.mistake.take().or(tags.mistake);
         });
     }
 
@@ -169,7 +161,7 @@ impl Page {
             emit(|| {
                 tracing::error!(
                     target: "roan",
-                    "a page was told what it shows after its head was sent: call `show` before the handler returns"
+                    "the head of a page was sent before the handler said what it shows: call `show` before the handler returns"
                 );
             });
         }
@@ -211,7 +203,7 @@ fn with_page<T>(function: &'static str, work: impl FnOnce(&Page) -> T) -> Option
     page.as_ref().map(work)
 }
 
-/// A page that lacks a tag is stored and stays stale. Each place in the code is told once.
+/// A page that lacks a tag is stored and stays stale. Each place in the code is logged once.
 fn warn_outside(function: &'static str, place: &'static Location<'static>) {
     static TOLD: Mutex<BTreeSet<&Location<'_>>> = Mutex::new(BTreeSet::new());
     let is_first = TOLD
@@ -305,7 +297,8 @@ pub fn complete() {
 
 /// The answer to this POST, PUT, PATCH or DELETE has the header `Content-Location` with this URL, unless it is an error. A
 /// cache on the way may then drop that page, as it drops the page of the request and may drop that of a `Location` (RFC
-/// 9111, section 4.4): the embedded cache does. A redirect to the page therefore does not need it. In the answer to other requests it changes nothing.
+/// 9111, section 4.4): the embedded cache does. A redirect to the page therefore does not need it. In the answer to
+/// other requests it changes nothing.
 ///
 /// The body of the answer, if it has one, must be the page's, or say what the request has done (RFC 9110, section 8.7).
 ///
@@ -323,6 +316,7 @@ pub fn complete() {
 /// # Errors
 ///
 /// If it is not a URL that can be purged: see [`Target::url`].
+#[track_caller]
 pub fn content_location(url: &str) -> Result<(), TargetError> {
     match with_page("content_location", |page| page.content_location(url)) {
         Some(result) => result,

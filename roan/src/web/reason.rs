@@ -94,12 +94,12 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The answers that were told, each path once for each kind of reason.
+/// The answers that were logged, each path once for each kind of reason.
 #[derive(Debug, Default)]
 pub(super) struct Told(Mutex<HashSet<(String, mem::Discriminant<Reason>)>>);
 
 impl Told {
-    /// Beyond it nothing more is told: visitors make up paths.
+    /// Beyond it nothing more is logged: visitors make up paths.
     const MOST: usize = 1000;
 
     pub(super) fn tell(&self, path: &str, reason: &Reason, wanted: bool) {
