@@ -2,7 +2,6 @@
 
 #[cfg(feature = "web")]
 use std::sync::Arc;
-#[cfg(any(feature = "web", feature = "_sql"))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[cfg(feature = "web")]
@@ -21,7 +20,6 @@ pub(crate) struct KnownPages {
     #[cfg(feature = "web")]
     pages: Option<Arc<Pages>>,
     /// Whether some process records pages in the database of the outbox.
-    #[cfg(feature = "_sql")]
     recorded: AtomicBool,
 }
 
@@ -30,7 +28,6 @@ impl KnownPages {
     pub(crate) fn new(pages: Arc<Pages>) -> Self {
         Self {
             pages: Some(pages),
-            #[cfg(feature = "_sql")]
             recorded: AtomicBool::new(false),
         }
     }
@@ -88,22 +85,12 @@ impl KnownPages {
         has_layer
     }
 
-    #[cfg_attr(
-        not(feature = "_sql"),
-        expect(clippy::unused_self, reason = "as with an outbox")
-    )]
     pub(crate) fn are_recorded(&self) -> bool {
-        #[cfg(feature = "_sql")]
-        let are_recorded = self.recorded.load(Ordering::Acquire);
-        #[cfg(not(feature = "_sql"))]
-        let are_recorded = false;
-        are_recorded
+        self.recorded.load(Ordering::Acquire)
     }
-}
 
-#[cfg(feature = "_sql")]
-impl KnownPages {
     /// Some process records pages in the database.
+    #[cfg(feature = "_sql")]
     pub(crate) fn note_recorded(&self) {
         self.recorded.store(true, Ordering::Release);
     }
