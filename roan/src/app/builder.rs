@@ -15,7 +15,7 @@ use crate::error::ConfigError;
 #[cfg(feature = "_sql")]
 use crate::outbox::Outbox;
 #[cfg(feature = "web")]
-use crate::pages::{Hosts, Pages};
+use crate::pages::Pages;
 use crate::purger::Cache;
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
@@ -215,8 +215,7 @@ impl RoanBuilder {
                     return Err(ConfigError::value("site", "", problem));
                 }
                 self.policy.fenced();
-                let hosts = Hosts::new(self.sites.default.as_ref(), self.sites.named.iter());
-                let pages = Arc::new(Pages::new(hosts, &web.limits));
+                let pages = Arc::new(Pages::new(self.sites.hosts(), &web.limits));
                 Some((web, pages, ReadHeaders::of(&caches)))
             }
             None => None,

@@ -39,7 +39,16 @@ pub(crate) fn loudly(message: fmt::Arguments<'_>) {
     }
 }
 
-/// Logs a warning about the configuration in the same way.
+/// Logs one of many errors of a kind: loudly if its number is a power of two, else as an event.
+pub(crate) fn loudly_at_times(count: u64, message: fmt::Arguments<'_>, event: impl FnOnce()) {
+    if count.is_power_of_two() {
+        loudly(message);
+    } else {
+        emit(event);
+    }
+}
+
+/// Logs a warning about the configuration as [`loudly`] logs an error.
 pub(crate) fn warn_loudly(message: fmt::Arguments<'_>) {
     let warnings = in_subscriber(|| tracing::event_enabled!(target: "roan", Level::WARN));
     if warnings == Some(true) {

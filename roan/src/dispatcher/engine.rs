@@ -16,11 +16,13 @@ use super::report::{Ended, Reporter};
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
-use crate::base::log::{emit, loudly};
+use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
+#[cfg(any(feature = "web", feature = "_sql"))]
+use crate::pages::Hosts;
 use crate::purger::{Answer, Cache, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -31,7 +33,7 @@ pub(crate) struct Engine {
     pub(crate) known: KnownPages,
     /// For each tier, whether its cache knows tags.
     pub(super) tiers: Vec<bool>,
-    pub(super) sites: Sites,
+    pub(crate) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
@@ -52,6 +54,13 @@ pub(crate) struct Engine {
 pub(crate) struct Sites {
     pub(crate) default: Option<Site>,
     pub(crate) named: HashMap<String, Site>,
+}
+
+#[cfg(any(feature = "web", feature = "_sql"))]
+impl Sites {
+    pub(crate) fn hosts(&self) -> Hosts {
+        Hosts::new(self.default.as_ref(), self.named.iter())
+    }
 }
 
 impl Engine {
@@ -149,14 +158,11 @@ impl Engine {
             Put::Full(count) => ("the queue is full (`RoanBuilder::max_waiting`)", count),
         };
         let target = target.to_target();
-        if count.is_power_of_two() {
-            loudly(format_args!(
-                "{} is not purged (number {count}): {why}",
-                target.shown()
-            ));
-        } else {
-            emit(|| tracing::error!(target: "roan", %target, why, "not purged"));
-        }
+        loudly_at_times(
+            count,
+            format_args!("{} is not purged (number {count}): {why}", target.shown()),
+            || tracing::error!(target: "roan", %target, why, "not purged"),
+        );
         let now = Instant::now();
         self.reporter.unsent(&target, Outcome::Dropped, now, now);
     }
@@ -164,29 +170,25 @@ impl Engine {
     /// Counts what a rule could not make a target of.
     pub(crate) fn invalid(&self, error: &dyn std::fmt::Display) {
         let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            loudly(format_args!(
-                "a rule could not make a URL or tag (number {count}): {error}"
-            ));
-        } else {
-            emit(|| tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"));
-        }
+        loudly_at_times(
+            count,
+            format_args!("a rule could not make a URL or tag (number {count}): {error}"),
+            || tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"),
+        );
     }
 
     /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
     #[cfg(feature = "_sql")]
     pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
         let count = self.not_stored.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            loudly(format_args!(
+        loudly_at_times(
+            count,
+            format_args!(
                 "the outbox did not take the purges of a write outside of a transaction (number {count}): {error}. \
                  They are sent from memory: a crash loses those that have not left"
-            ));
-        } else {
-            emit(
-                || tracing::error!(target: "roan", %error, "the outbox did not take the purges of a write"),
-            );
-        }
+            ),
+            || tracing::error!(target: "roan", %error, "the outbox did not take the purges of a write"),
+        );
     }
 
     /// The names of the sites, and whether tags can be purged.

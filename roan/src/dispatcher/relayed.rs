@@ -9,14 +9,8 @@ use super::queue::{Ask, Job, Room};
 use super::tickets::Ticket;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
-use crate::pages::Hosts;
 
 impl Engine {
-    /// The hosts of the sites.
-    pub(crate) fn hosts(&self) -> Hosts {
-        Hosts::new(self.sites.default.as_ref(), self.sites.named.iter())
-    }
-
     /// Takes in a target that was marked. The relay finds its pages.
     pub(crate) fn accept_marked(
         &self,

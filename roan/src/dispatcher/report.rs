@@ -10,7 +10,7 @@ use tokio::sync::broadcast;
 use super::dead::Dead;
 use super::node::Node;
 use super::queue::Job;
-use crate::base::log::{emit, errors_are_heard, loudly};
+use crate::base::log::{emit, errors_are_heard, loudly, loudly_at_times};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
 use crate::base::target::Target;
@@ -42,14 +42,14 @@ impl Reporter {
     /// No cache can purge the target.
     pub(super) fn refused(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
         let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_power_of_two() {
-            loudly(format_args!(
+        loudly_at_times(
+            count,
+            format_args!(
                 "{} cannot be purged (number {count}): {refusal}",
                 target.shown()
-            ));
-        } else {
-            emit(|| tracing::error!(target: "roan", %target, %refusal, "purge refused"));
-        }
+            ),
+            || tracing::error!(target: "roan", %target, %refusal, "purge refused"),
+        );
         self.unsent(target, Outcome::Refused(refusal), asked, now);
     }
 

@@ -148,7 +148,7 @@ impl Relay {
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
         let knowledge = versions::knowledge(&engine);
         Self {
-            hosts: engine.hosts(),
+            hosts: engine.sites.hosts(),
             finding: None,
             engine,
             link,
