@@ -271,12 +271,12 @@ async fn a_row_that_another_version_may_read_is_left_to_it(place: Place) {
     write(&mut client, INSERT, &some_article()).await;
     run(&mut client, "UPDATE articles SET status = 'gone'").await;
     let left = "SELECT count(*) FROM roan_outbox WHERE state = 5";
-    wait_for_count(&mut client, left, 1).await;
+    client.wait_for_count(left, 1).await;
     // What triggers of other rules have stored, as those of the version before this one.
     let other = "INSERT INTO roan_outbox (payload)
         SELECT replace(payload, '\"rules\":\"', '\"rules\":\"x') FROM roan_outbox WHERE state = 2";
     client.run(other).await.unwrap();
-    wait_for_count(&mut client, left, 2).await;
+    client.wait_for_count(left, 2).await;
     assert!(watched.roan.outbox().dead(10).await.unwrap().is_empty());
     let _ = watched.roan.shutdown(LONG).await;
     // Nobody comes who can read the one and knows the rules of the other.
@@ -287,16 +287,8 @@ async fn a_row_that_another_version_may_read_is_left_to_it(place: Place) {
         errors[0].contains(r#"column "status" contains "gone""#),
         "{errors:?}"
     );
-    wait_for_count(&mut client, left, 0).await;
+    client.wait_for_count(left, 0).await;
     assert!(watched.roan.outbox().dead(10).await.unwrap().is_empty());
-}
-
-async fn wait_for_count(client: &mut Connection, sql: &str, wanted: i64) {
-    let end = Instant::now() + LONG;
-    while client.numbers(sql).await.unwrap() != [[wanted]] {
-        assert!(Instant::now() < end, "{sql}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn code_that_panics_stops_nothing_else(place: Place) {
