@@ -1,13 +1,13 @@
 //! Rules that need a value of the model: the relay makes it from the row that the trigger stored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::DateTime;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use roan::outbox::Dialect;
-use roan_tests::Connection;
 use roan_tests::logged::{self, errors_with};
+use roan_tests::{Connection, wait};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -183,15 +183,12 @@ async fn hooks_and_triggers_yield_the_same(place: Place) {
 /// The errors of the rows that are dead, where no other version of the program is waited for.
 async fn dead(watched: &Watched, at_least: usize) -> Vec<String> {
     let outbox = watched.roan.outbox();
-    let end = Instant::now() + LONG;
-    let dead = loop {
-        let dead = outbox.dead(50).await.unwrap();
-        if dead.len() >= at_least {
-            break dead;
-        }
-        assert!(Instant::now() < end, "{dead:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    let mut dead = Vec::new();
+    wait::until_async(LONG, "dead rows", async || {
+        dead = outbox.dead(50).await.unwrap();
+        dead.len() >= at_least
+    })
+    .await;
     outbox.discard_all().await.unwrap();
     dead.into_iter()
         .map(|dead| dead.error.to_string())
