@@ -341,15 +341,6 @@ fn a_row_that_is_written_while_its_page_is_refreshed_is_refreshed_again() {
     assert_eq!(site.origin.renders("/row"), 3);
 }
 
-/// Ends the readers, also when a test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn with_use_stale_updating_a_page_that_is_gone_shows_nothing_to_some() {
     // The docs say so.
@@ -369,6 +360,15 @@ fn with_use_stale_updating_a_page_that_is_gone_shows_nothing_to_some() {
     assert_eq!((other.status, other.cache_status()), (204, "UPDATING"));
     gate.open();
     assert_eq!(reader.join().unwrap(), 404);
+}
+
+/// Ends the readers, also when a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// How many renders a save costs while 50 visitors read the page, and how many of their reads waited for one.
@@ -450,7 +450,7 @@ fn a_crowd_of_readers_does_not_reach_the_app() {
     assert_eq!(site.browser.assert_hit("/row").text(), "9");
 }
 
-/// Set-ups in which a refresh cannot work: what is changed, what Roan must say, and whether the page may be gone.
+/// Set-ups in which a refresh cannot work: what is changed, and what Roan must say.
 #[test]
 fn a_set_up_in_which_a_refresh_does_not_reach_the_page_is_refused_with_its_cure() {
     let host = (
