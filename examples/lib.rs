@@ -2,4 +2,5 @@
 
 pub mod episodes;
 pub mod nginx;
+pub mod settling;
 pub mod visitor;

@@ -5,9 +5,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use roan::{Outcome, Report, Reports, Roan};
+use roan_examples::settling::settle;
 use roan_examples::visitor::Visitor;
-
-const LONG: Duration = Duration::from_secs(10);
 
 /// The pages of the first two posts: hello, by ann about caching, and soup, by bob about cooking.
 const PAGES: [&str; 7] = [
@@ -98,14 +97,8 @@ async fn read(visitor: &Visitor, path: &str, purged: bool, title: &str, on: &[&s
 /// Prints the purges of a write. They must have removed these pages, and no others.
 async fn purges(roan: &Roan, reports: &mut Reports, expected: &[&str]) -> Told {
     let expected: BTreeSet<_> = expected.iter().map(|path| (*path).to_owned()).collect();
-    let left = roan.flush(LONG).await;
-    if left.pending() > 0 {
-        return Err(left.to_string().into());
-    }
     // The rebounds, too: they would purge what is read next.
-    while roan.stats().nodes.iter().any(|node| node.rebounds > 0) {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    settle(roan).await?;
     let mut removed = BTreeSet::new();
     while let Ok(Some(report)) = tokio::time::timeout(Duration::ZERO, reports.next()).await {
         told(&report);

@@ -2,12 +2,13 @@
 
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::web::Web;
 use roan::{Cache, Embedded, Roan, purge_on};
 use roan_examples::episodes::Site;
 use roan_examples::nginx::{Nginx, Program};
+use roan_examples::settling::settle;
 use tokio::net::TcpListener;
 
 use crate::app::{Rows, app};
@@ -144,15 +145,6 @@ impl Site for Raced {
     }
 
     async fn settle(&self) -> Result<(), String> {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while Instant::now() < deadline {
-            let stats = self.roan.stats();
-            let mut nodes = stats.nodes.iter();
-            if stats.waiting == 0 && nodes.all(|node| node.pending + node.rebounds == 0) {
-                return Ok(());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Err("purges have waited for 30 s".to_owned())
+        settle(&self.roan).await
     }
 }

@@ -1,61 +1,27 @@
 //! Purges of a stock nginx on the same machine: its files are unlinked.
 
 use std::fs;
-use std::thread;
 use std::time::Duration;
 
-use roan::{NginxFiles, Outcome, Refusal, Report, Roan, RoanBuilder};
-use roan_tests::{Browser, HOST, Nginx, Options, Origin, wait};
+use roan::{NginxFiles, Outcome, Refusal, Roan, RoanBuilder};
+use roan_tests::{HOST, Options, wait};
 
-use crate::support::{LONG, until_final};
+use crate::support::{LONG, Site, purged, until_final};
 
-struct Site {
-    origin: Origin,
-    nginx: Nginx,
-    browser: Browser,
+fn start() -> Site {
+    Site::with(&Options::default().stock())
 }
 
-impl Site {
-    fn start() -> Self {
-        Self::with(&Options::default().stock())
-    }
+fn cache(site: &Site) -> NginxFiles {
+    NginxFiles::at(site.nginx.cache_folder()).unwrap()
+}
 
-    fn with(options: &Options) -> Self {
-        let origin = Origin::start();
-        let nginx = Nginx::start(&origin, options);
-        let browser = nginx.browser();
-        Self {
-            origin,
-            nginx,
-            browser,
-        }
-    }
-
-    fn cache(&self) -> NginxFiles {
-        NginxFiles::at(self.nginx.cache_folder()).unwrap()
-    }
-
-    fn roan(&self) -> Roan {
-        builder(self.cache()).build().unwrap()
-    }
-
-    fn old_and_new(&self, url: &str) {
-        self.origin.set(url, "old");
-        self.browser.warm(url);
-        self.origin.set(url, "new");
-        assert_eq!(self.browser.assert_hit(url).text(), "old");
-    }
+fn roan(site: &Site) -> Roan {
+    builder(cache(site)).build().unwrap()
 }
 
 fn builder(cache: NginxFiles) -> RoanBuilder {
     Roan::builder().cache(cache).site(HOST).rebound(None)
-}
-
-#[track_caller]
-fn purged(roan: &Roan, url: &str) -> Report {
-    let mut reports = roan.subscribe();
-    roan.purge(url).unwrap();
-    until_final(&mut reports).pop().unwrap()
 }
 
 #[track_caller]
@@ -73,8 +39,8 @@ fn assert_purged_and_fresh(site: &Site, roan: &Roan, url: &str) {
 
 #[test]
 fn a_page_is_fresh_once_its_file_is_gone() {
-    let site = Site::start();
-    let roan = site.roan();
+    let site = start();
+    let roan = roan(&site);
     let long = format!("/{}", "a".repeat(4_000));
     for url in [
         "/a",
@@ -112,17 +78,17 @@ fn levels_and_the_place_of_temporary_files_do_not_matter() {
     ] {
         let conf = format!("/var/cache/nginx-pages{settings}");
         let site = Site::with(&Options::default().stock().edit(place, &conf));
-        assert_purged_and_fresh(&site, &site.roan(), "/a");
+        assert_purged_and_fresh(&site, &roan(&site), "/a");
     }
-    let site = Site::start();
-    let given = site.cache().levels("1:2").unwrap();
+    let site = start();
+    let given = cache(&site).levels("1:2").unwrap();
     assert_purged_and_fresh(&site, &builder(given).build().unwrap(), "/a");
 }
 
 #[test]
 fn a_folder_without_pages_is_not_a_mistake() {
-    let site = Site::start();
-    let roan = site.roan();
+    let site = start();
+    let roan = roan(&site);
     assert_eq!(purged(&roan, "/a").outcome, Outcome::NotCached);
     assert_purged_and_fresh(&site, &roan, "/a");
 }
@@ -131,10 +97,10 @@ fn a_folder_without_pages_is_not_a_mistake() {
 fn a_key_of_another_form_is_configured() {
     let site = Site::with(&Options::default().stock().scheme_in_key());
     let key = "$scheme$host$request_uri";
-    let roan = builder(site.cache().key(key).unwrap()).build().unwrap();
-    assert_purged_and_fresh(&site, &roan, "/a");
+    let of_that_form = cache(&site).key(key).unwrap();
+    assert_purged_and_fresh(&site, &builder(of_that_form).build().unwrap(), "/a");
     // It is not taken for the other form.
-    let report = purged(&site.roan(), "/a");
+    let report = purged(&roan(&site), "/a");
     assert_eq!(
         (&report.outcome, report.verified),
         (&Outcome::NotCached, false)
@@ -154,7 +120,7 @@ fn a_page_in_several_variants_is_refused_with_its_cure() {
     assert_eq!(site.browser.assert_miss("/a").text(), "old");
     assert_eq!(site.browser.send("GET", "/a", &gzip).cache_status(), "MISS");
     site.origin.set("/a", "new");
-    let report = purged(&site.roan(), "/a");
+    let report = purged(&roan(&site), "/a");
     let Outcome::Refused(Refusal::Node(why)) = &report.outcome else {
         panic!("{report}");
     };
@@ -167,7 +133,7 @@ fn a_page_in_several_variants_is_refused_with_its_cure() {
 
 #[test]
 fn a_file_of_another_page_under_the_name_of_this_one_stays() {
-    let site = Site::start();
+    let site = start();
     let files = || {
         let mut found = Vec::new();
         let mut folders = vec![site.nginx.cache_folder()];
@@ -189,7 +155,7 @@ fn a_file_of_another_page_under_the_name_of_this_one_stays() {
     site.browser.warm("/b");
     let of_b = files().into_iter().find(|path| *path != of_a).unwrap();
     fs::write(&of_b, content).unwrap();
-    let message = purged(&site.roan(), "/b").outcome.to_string();
+    let message = purged(&roan(&site), "/b").outcome.to_string();
     assert!(
         message.contains("has the key \"site.test/a\" and not \"site.test/b\""),
         "{message}"
@@ -199,23 +165,15 @@ fn a_file_of_another_page_under_the_name_of_this_one_stays() {
 
 #[test]
 fn a_fill_that_ends_after_the_purge_is_purged_by_the_rebound() {
-    let site = Site::start();
+    let site = start();
     let rebound = Duration::from_secs(1);
-    let roan = builder(site.cache()).rebound(rebound).build().unwrap();
+    let roan = builder(cache(&site)).rebound(rebound).build().unwrap();
     let mut reports = roan.subscribe();
-    site.origin.set("/row", "old");
-    let gate = site.origin.hold("/row");
-    let reader = {
-        let browser = site.browser.clone();
-        thread::spawn(move || browser.get("/row").text())
-    };
-    gate.wait_for(1);
-    site.origin.set("/row", "new");
+    let fill = site.new_while_old_is_filled("/row");
     roan.purge("/row").unwrap();
     let first = until_final(&mut reports).pop().unwrap();
     assert_eq!(first.outcome, Outcome::NotCached);
-    gate.open();
-    assert_eq!(reader.join().unwrap(), "old");
+    fill.end();
     assert_eq!(site.browser.assert_hit("/row").text(), "old");
     let second = until_final(&mut reports).pop().unwrap();
     assert_eq!((second.rebound, &second.outcome), (true, &Outcome::Purged));
@@ -228,7 +186,7 @@ fn with_open_file_cache_nginx_serves_a_file_that_is_gone() {
     let cache = "open_file_cache max=100 inactive=1h; open_file_cache_valid 1h; open_file_cache_min_uses 1;";
     let site = Site::with(&Options::default().stock().one_worker().http_text(cache));
     site.old_and_new("/a");
-    assert_eq!(purged(&site.roan(), "/a").outcome, Outcome::Purged);
+    assert_eq!(purged(&roan(&site), "/a").outcome, Outcome::Purged);
     assert_eq!(site.browser.assert_hit("/a").text(), "old");
 }
 
@@ -237,7 +195,7 @@ fn nginx_drops_the_entry_of_a_file_that_is_gone() {
     let soon = ("inactive=1y;", "inactive=1s;");
     let site = Site::with(&Options::default().stock().edit(soon.0, soon.1));
     site.old_and_new("/a");
-    assert_eq!(purged(&site.roan(), "/a").outcome, Outcome::Purged);
+    assert_eq!(purged(&roan(&site), "/a").outcome, Outcome::Purged);
     wait::until(LONG, "the cache manager to look for the file", || {
         site.nginx.log().contains("[crit]")
     });

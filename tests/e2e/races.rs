@@ -20,15 +20,7 @@ fn race(rebound: Option<Duration>) -> String {
     }
     let roan = builder.build().unwrap();
     let mut reports = roan.subscribe();
-    let browser = site.nginx.browser();
-    site.origin.set("/row", "old");
-    let gate = site.origin.hold("/row");
-    let reader = {
-        let browser = browser.clone();
-        std::thread::spawn(move || browser.get("/row").text())
-    };
-    gate.wait_for(1);
-    site.origin.set("/row", "new");
+    let fill = site.new_while_old_is_filled("/row");
     roan.saved(&Row);
     let first = until_final(&mut reports).pop().unwrap();
     assert_eq!(
@@ -36,13 +28,12 @@ fn race(rebound: Option<Duration>) -> String {
         Outcome::NotCached,
         "the page is being filled"
     );
-    gate.open();
-    assert_eq!(reader.join().unwrap(), "old");
+    fill.end();
     if rebound.is_some() {
         let second = until_final(&mut reports).pop().unwrap();
         assert!(second.rebound);
     }
-    browser.get("/row").text()
+    site.browser.get("/row").text()
 }
 
 #[test]

@@ -5,48 +5,25 @@ use std::thread;
 use std::time::Duration;
 
 use roan::{Failure, Outcome, Refusal, Report, Roan, RoanBuilder};
-use roan_tests::{Browser, HOST, Nginx, Options, Origin, REFRESH_CONF, SECRET, SITE_CONF, wait};
+use roan_tests::{HOST, Options, REFRESH_CONF, SECRET, SITE_CONF, wait};
 
-use crate::support::{LONG, flush, next, until_final};
+use crate::support::{LONG, Site, flush, next, purged, until_final};
 
-struct Site {
-    origin: Origin,
-    nginx: Nginx,
-    browser: Browser,
+fn start() -> Site {
+    refreshing(Options::default())
 }
 
-impl Site {
-    fn start() -> Self {
-        Self::with(&Options::default())
-    }
+fn refreshing(options: Options) -> Site {
+    Site::with(&options.refresh())
+}
 
-    fn with(options: &Options) -> Self {
-        let origin = Origin::start();
-        let nginx = Nginx::start(&origin, &options.clone().refresh());
-        let browser = nginx.browser();
-        Self {
-            origin,
-            nginx,
-            browser,
-        }
-    }
+fn cache(site: &Site) -> roan::Nginx {
+    let nginx = roan::Nginx::at(&site.nginx.url()).unwrap();
+    nginx.refresh(SECRET).unwrap()
+}
 
-    fn cache(&self) -> roan::Nginx {
-        let nginx = roan::Nginx::at(&self.nginx.url()).unwrap();
-        nginx.refresh(SECRET).unwrap()
-    }
-
-    fn roan(&self) -> Roan {
-        builder(self.cache()).build().unwrap()
-    }
-
-    /// Stores the page of an old row, and writes a new one.
-    fn old_and_new(&self, url: &str) {
-        self.origin.set(url, "old");
-        self.browser.warm(url);
-        self.origin.set(url, "new");
-        assert_eq!(self.browser.assert_hit(url).text(), "old");
-    }
+fn roan(site: &Site) -> Roan {
+    builder(cache(site)).build().unwrap()
 }
 
 fn builder(cache: roan::Nginx) -> RoanBuilder {
@@ -60,14 +37,6 @@ fn builder(cache: roan::Nginx) -> RoanBuilder {
         .max_age(LONG)
 }
 
-/// The final report of a purge.
-#[track_caller]
-fn purged(roan: &Roan, url: &str) -> Report {
-    let mut reports = roan.subscribe();
-    roan.purge(url).unwrap();
-    until_final(&mut reports).pop().unwrap()
-}
-
 #[track_caller]
 fn assert_fresh(report: &Report, outcome: &Outcome) {
     assert_eq!(
@@ -79,8 +48,8 @@ fn assert_fresh(report: &Report, outcome: &Outcome) {
 
 #[test]
 fn no_reader_waits_for_the_page_that_is_fetched_anew() {
-    let site = Site::start();
-    let roan = site.roan();
+    let site = start();
+    let roan = roan(&site);
     for url in [
         "/a",
         "/caf%C3%A9",
@@ -129,8 +98,8 @@ fn what_nginx_may_not_store_goes_from_the_cache_all_the_same() {
         ("/cookie", None, &[("set-cookie", "user=alice")]),
         ("/vary", None, &[("vary", "Cookie")]),
     ];
-    let site = Site::start();
-    let roan = site.roan();
+    let site = start();
+    let roan = roan(&site);
     for (url, status, headers) in cases {
         site.old_and_new(url);
         site.origin.status(url, status);
@@ -159,8 +128,8 @@ fn what_nginx_may_not_store_goes_from_the_cache_all_the_same() {
 #[test]
 fn open_file_cache_does_not_matter() {
     let cache = "open_file_cache max=100 inactive=1h; open_file_cache_valid 1h; open_file_cache_min_uses 1;";
-    let site = Site::with(&Options::default().one_worker().http_text(cache));
-    let roan = site.roan();
+    let site = refreshing(Options::default().one_worker().http_text(cache));
+    let roan = roan(&site);
     site.old_and_new("/a");
     assert_fresh(&purged(&roan, "/a"), &Outcome::Purged);
     assert_eq!(site.browser.assert_hit("/a").text(), "new");
@@ -171,10 +140,10 @@ fn open_file_cache_does_not_matter() {
 
 #[test]
 fn a_page_that_has_not_changed_but_became_private_goes_too() {
-    let site = Site::start();
+    let site = start();
     site.browser.warm("/a");
     site.origin.headers("/a", &[("cache-control", "private")]);
-    assert_fresh(&purged(&site.roan(), "/a"), &Outcome::Purged);
+    assert_fresh(&purged(&roan(&site), "/a"), &Outcome::Purged);
     let answer = site.browser.get("/a");
     assert_eq!(answer.cache_status(), "EXPIRED");
     assert_eq!(answer.header("Cache-Control"), Some("private"));
@@ -182,8 +151,8 @@ fn a_page_that_has_not_changed_but_became_private_goes_too() {
 
 #[test]
 fn while_the_app_fails_readers_get_the_old_page_and_the_refresh_is_retried() {
-    let site = Site::start();
-    let roan = site.roan();
+    let site = start();
+    let roan = roan(&site);
     for status in [500, 502, 503, 429] {
         let url = format!("/{status}");
         site.old_and_new(&url);
@@ -202,21 +171,21 @@ fn while_the_app_fails_readers_get_the_old_page_and_the_refresh_is_retried() {
 
 #[test]
 fn an_app_that_fails_for_too_long_ends_the_refresh_as_dead() {
-    let site = Site::start();
+    let site = start();
     site.old_and_new("/a");
     site.origin.status("/a", Some(500));
-    let builder = builder(site.cache()).max_age(Duration::from_millis(200));
+    let builder = builder(cache(&site)).max_age(Duration::from_millis(200));
     let report = purged(&builder.build().unwrap(), "/a");
     assert_eq!(report.outcome, Outcome::Dead(Failure::Status(500)));
 }
 
 #[test]
 fn a_page_that_nobody_read_is_not_rendered_unless_that_is_wanted() {
-    let site = Site::start();
-    assert_fresh(&purged(&site.roan(), "/a"), &Outcome::NotCached);
+    let site = start();
+    assert_fresh(&purged(&roan(&site), "/a"), &Outcome::NotCached);
     assert_eq!(site.origin.all_renders(), 0);
 
-    let missing_too = site.cache().refresh_missing();
+    let missing_too = cache(&site).refresh_missing();
     let roan = builder(missing_too).build().unwrap();
     assert_fresh(&purged(&roan, "/a"), &Outcome::Purged);
     site.browser.assert_hit("/a");
@@ -225,12 +194,12 @@ fn a_page_that_nobody_read_is_not_rendered_unless_that_is_wanted() {
 
 #[test]
 fn pages_that_are_not_cached_push_no_others_out_of_the_keys_zone() {
-    let site = Site::with(&Options::default().keys_zone("32k"));
+    let site = refreshing(Options::default().keys_zone("32k"));
     let pages: Vec<_> = (0..60).map(|number| format!("/page/{number}")).collect();
     for page in &pages {
         site.browser.warm(page);
     }
-    let roan = site.roan();
+    let roan = roan(&site);
     for number in 0..300 {
         roan.purge(format!("/none/{number}")).unwrap();
     }
@@ -243,13 +212,13 @@ fn pages_that_are_not_cached_push_no_others_out_of_the_keys_zone() {
 
 #[test]
 fn one_entry_serves_readers_with_and_without_compression() {
-    let site = Site::start();
+    let site = start();
     let long = |word: &str| word.repeat(1_000);
     site.origin.set("/a", long("old"));
     let gzip = [("Accept-Encoding", "gzip")];
     site.browser.send("GET", "/a", &gzip);
     site.origin.set("/a", long("new"));
-    assert_fresh(&purged(&site.roan(), "/a"), &Outcome::Purged);
+    assert_fresh(&purged(&roan(&site), "/a"), &Outcome::Purged);
     let plain = site.browser.assert_hit("/a");
     assert_eq!(plain.text(), long("new"));
     let packed = site.browser.send("GET", "/a", &gzip);
@@ -260,9 +229,9 @@ fn one_entry_serves_readers_with_and_without_compression() {
 
 #[test]
 fn the_app_is_asked_as_by_a_visitor_and_does_not_see_the_secret() {
-    let site = Site::start();
+    let site = start();
     let https = format!("https://{HOST}");
-    let roan = builder(site.cache()).site(&https).build().unwrap();
+    let roan = builder(cache(&site)).site(&https).build().unwrap();
     site.browser.warm("/a");
     assert_eq!(
         site.origin.asked_with("/a", "x-forwarded-proto").as_deref(),
@@ -284,7 +253,7 @@ fn the_app_is_asked_as_by_a_visitor_and_does_not_see_the_secret() {
 
 #[test]
 fn an_order_without_the_secret_is_the_request_of_a_visitor() {
-    let site = Site::start();
+    let site = start();
     site.old_and_new("/a");
     for order in ["refresh", "peek", "drop"] {
         for secret in ["", "CHANGE-ME", "1", "default", &SECRET[1..]] {
@@ -320,23 +289,15 @@ fn an_order_without_the_secret_is_the_request_of_a_visitor() {
 
 /// A fill of the old page is under way as the row is written: its page is stored after the refresh, which found none.
 fn race(rebound: Option<Duration>) -> String {
-    let site = Site::start();
-    let roan = builder(site.cache()).rebound(rebound).build().unwrap();
+    let site = start();
+    let roan = builder(cache(&site)).rebound(rebound).build().unwrap();
     let mut reports = roan.subscribe();
-    site.origin.set("/row", "old");
-    let gate = site.origin.hold("/row");
-    let reader = {
-        let browser = site.browser.clone();
-        thread::spawn(move || browser.get("/row").text())
-    };
-    gate.wait_for(1);
-    site.origin.set("/row", "new");
+    let fill = site.new_while_old_is_filled("/row");
     roan.purge("/row").unwrap();
     // It waits for the fill, as long as `proxy_cache_lock_timeout` says.
     let first = until_final(&mut reports).pop().unwrap();
     assert_eq!(first.outcome, Outcome::NotCached);
-    gate.open();
-    assert_eq!(reader.join().unwrap(), "old");
+    fill.end();
     assert_eq!(site.browser.assert_hit("/row").text(), "old");
     if rebound.is_some() {
         let second = until_final(&mut reports).pop().unwrap();
@@ -354,28 +315,20 @@ fn a_fill_that_is_slower_than_the_refresh_leaves_a_stale_page_until_the_rebound(
 
 #[test]
 fn a_fill_that_ends_while_the_refresh_looks_is_refreshed_at_once() {
-    let site = Site::start();
-    let roan = site.roan();
-    site.origin.set("/row", "old");
-    let gate = site.origin.hold("/row");
-    let reader = {
-        let browser = site.browser.clone();
-        thread::spawn(move || browser.get("/row").text())
-    };
-    gate.wait_for(1);
-    site.origin.set("/row", "new");
+    let site = start();
+    let roan = roan(&site);
+    let fill = site.new_while_old_is_filled("/row");
     let mut reports = roan.subscribe();
     roan.purge("/row").unwrap();
-    gate.open();
-    assert_eq!(reader.join().unwrap(), "old");
+    fill.end();
     assert_fresh(&until_final(&mut reports).pop().unwrap(), &Outcome::Purged);
     assert_eq!(site.browser.assert_hit("/row").text(), "new");
 }
 
 #[test]
 fn a_row_that_is_written_while_its_page_is_refreshed_is_refreshed_again() {
-    let site = Site::start();
-    let roan = site.roan();
+    let site = start();
+    let roan = roan(&site);
     site.old_and_new("/row");
     let gate = site.origin.hold("/row");
     roan.purge("/row").unwrap();
@@ -388,24 +341,15 @@ fn a_row_that_is_written_while_its_page_is_refreshed_is_refreshed_again() {
     assert_eq!(site.origin.renders("/row"), 3);
 }
 
-/// Ends the readers, also when a test fails.
-struct Stop<'a>(&'a AtomicBool);
-
-impl Drop for Stop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 #[test]
 fn with_use_stale_updating_a_page_that_is_gone_shows_nothing_to_some() {
     // The docs say so.
     let lock = "proxy_cache_lock on;";
     let stale = format!("{lock} proxy_cache_use_stale updating;");
-    let site = Site::with(&Options::default().edit(lock, &stale));
+    let site = refreshing(Options::default().edit(lock, &stale));
     site.old_and_new("/a");
     site.origin.status("/a", Some(404));
-    assert_fresh(&purged(&site.roan(), "/a"), &Outcome::Purged);
+    assert_fresh(&purged(&roan(&site), "/a"), &Outcome::Purged);
     let gate = site.origin.hold("/a");
     let reader = {
         let browser = site.browser.clone();
@@ -418,9 +362,19 @@ fn with_use_stale_updating_a_page_that_is_gone_shows_nothing_to_some() {
     assert_eq!(reader.join().unwrap(), 404);
 }
 
+/// Ends the readers, also when a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How many renders a save costs while 50 visitors read the page, and how many of their reads waited for one.
-fn herd(roan: &Roan, origin: &Origin, browser: &Browser) -> (f64, f64) {
+fn herd(roan: &Roan, site: &Site) -> (f64, f64) {
     const SAVES: usize = 10;
+    let (origin, browser) = (&site.origin, &site.browser);
     origin.delay("/row", Duration::from_millis(30));
     browser.warm("/row");
     let (stop, reads, waits) = (
@@ -479,17 +433,16 @@ fn a_crowd_of_readers_does_not_reach_the_app() {
         ),
         ("purge, proxy_cache_lock", Options::default()),
     ] {
-        let origin = Origin::start();
-        let nginx = Nginx::start(&origin, &options);
-        let roan = crate::support::builder(&[nginx.purge_url()])
+        let site = Site::with(&options);
+        let roan = crate::support::builder(&[site.nginx.purge_url()])
             .rebound(rebound)
             .build()
             .unwrap();
-        row(name, herd(&roan, &origin, &nginx.browser()));
+        row(name, herd(&roan, &site));
     }
-    let site = Site::start();
-    let roan = builder(site.cache()).rebound(rebound).build().unwrap();
-    let (renders, waits) = row("refresh", herd(&roan, &site.origin, &site.browser));
+    let site = start();
+    let roan = builder(cache(&site)).rebound(rebound).build().unwrap();
+    let (renders, waits) = row("refresh", herd(&roan, &site));
     // One for the purge and one for its rebound.
     assert_eq!(renders, 2.0);
     assert_eq!(waits, 0.0);
@@ -497,7 +450,7 @@ fn a_crowd_of_readers_does_not_reach_the_app() {
     assert_eq!(site.browser.assert_hit("/row").text(), "9");
 }
 
-/// Set-ups in which a refresh cannot work: what is changed, what Roan must say, and whether the page may be gone.
+/// Set-ups in which a refresh cannot work: what is changed, and what Roan must say.
 #[test]
 fn a_set_up_in_which_a_refresh_does_not_reach_the_page_is_refused_with_its_cure() {
     let host = (
@@ -569,7 +522,7 @@ fn a_set_up_in_which_a_refresh_does_not_reach_the_page_is_refused_with_its_cure(
         ),
     ];
     for (name, (text, with), words) in cases {
-        let site = Site::with(&Options::default().edit(text, with));
+        let site = refreshing(Options::default().edit(text, with));
         site.origin.set("/a%20b", "old");
         site.browser.get("/a%20b");
         site.origin.set("/a%20b", "new");
@@ -580,7 +533,7 @@ fn a_set_up_in_which_a_refresh_does_not_reach_the_page_is_refused_with_its_cure(
         } else {
             HOST
         };
-        let roan = builder(site.cache()).site(host).build().unwrap();
+        let roan = builder(cache(&site)).site(host).build().unwrap();
         let report = purged(&roan, "/a%20b");
         let Outcome::Refused(Refusal::Node(why)) = &report.outcome else {
             panic!("{name}: {report}");
@@ -599,8 +552,8 @@ fn a_redirect_to_https_is_named() {
         "location / {",
         "if ($host) { return 301 https://$host$request_uri; } location / {",
     );
-    let site = Site::with(&options);
-    let report = purged(&site.roan(), "/a");
+    let site = refreshing(options);
+    let report = purged(&roan(&site), "/a");
     let message = report.outcome.to_string();
     assert!(
         message.contains("status 301 and no X-Roan-Refresh"),

@@ -1,23 +1,69 @@
 //! What the tests share: a site behind nginx, and a dispatcher for it.
 
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use roan::{Outcome, Report, Reports, Roan, RoanBuilder};
-use roan_tests::{HOST, Nginx, Options, Origin};
+use roan_tests::{Browser, Gate, HOST, Nginx, Options, Origin};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
-/// An origin and one nginx in front of it.
+/// An origin, one nginx in front of it, and a browser before that.
 pub(crate) struct Site {
     pub(crate) origin: Origin,
     pub(crate) nginx: Nginx,
+    pub(crate) browser: Browser,
 }
 
 impl Site {
     pub(crate) fn start() -> Self {
+        Self::with(&Options::default())
+    }
+
+    pub(crate) fn with(options: &Options) -> Self {
         let origin = Origin::start();
-        let nginx = Nginx::start(&origin, &Options::default());
-        Self { origin, nginx }
+        let nginx = Nginx::start(&origin, options);
+        let browser = nginx.browser();
+        Self {
+            origin,
+            nginx,
+            browser,
+        }
+    }
+
+    /// Stores the page of an old row, and writes a new one.
+    #[track_caller]
+    pub(crate) fn old_and_new(&self, url: &str) {
+        self.origin.set(url, "old");
+        self.browser.warm(url);
+        self.origin.set(url, "new");
+        assert_eq!(self.browser.assert_hit(url).text(), "old");
+    }
+
+    /// Writes a new row while a reader waits for the page of the old one.
+    #[track_caller]
+    pub(crate) fn new_while_old_is_filled(&self, url: &'static str) -> Fill {
+        self.origin.set(url, "old");
+        let gate = self.origin.hold(url);
+        let browser = self.browser.clone();
+        let reader = thread::spawn(move || browser.get(url).text());
+        gate.wait_for(1);
+        self.origin.set(url, "new");
+        Fill { gate, reader }
+    }
+}
+
+/// A page of an old row that nginx is about to store.
+pub(crate) struct Fill {
+    gate: Gate,
+    reader: JoinHandle<String>,
+}
+
+impl Fill {
+    #[track_caller]
+    pub(crate) fn end(self) {
+        self.gate.open();
+        assert_eq!(self.reader.join().unwrap(), "old");
     }
 }
 
@@ -74,6 +120,14 @@ pub(crate) fn until_final(reports: &mut Reports) -> Vec<Report> {
             return seen;
         }
     }
+}
+
+/// The final report of a purge.
+#[track_caller]
+pub(crate) fn purged(roan: &Roan, url: &str) -> Report {
+    let mut reports = roan.subscribe();
+    roan.purge(url).unwrap();
+    until_final(&mut reports).pop().unwrap()
 }
 
 /// How the next purge ends.

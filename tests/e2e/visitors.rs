@@ -19,8 +19,12 @@ const BOB: Headers = &[
 ];
 
 fn setup() -> (Origin, Nginx, Browser) {
+    setup_with(&Options::default())
+}
+
+fn setup_with(options: &Options) -> (Origin, Nginx, Browser) {
     let origin = Origin::start();
-    let nginx = Nginx::start(&origin, &Options::default());
+    let nginx = Nginx::start(&origin, options);
     let browser = nginx.browser();
     (origin, nginx, browser)
 }
@@ -28,12 +32,7 @@ fn setup() -> (Origin, Nginx, Browser) {
 /// The same with a purge location, and with refreshes.
 fn setups() -> impl Iterator<Item = (Origin, Nginx, Browser)> {
     let both = [Options::default(), Options::default().refresh()];
-    both.into_iter().map(|options| {
-        let origin = Origin::start();
-        let nginx = Nginx::start(&origin, &options);
-        let browser = nginx.browser();
-        (origin, nginx, browser)
-    })
+    both.into_iter().map(|options| setup_with(&options))
 }
 
 /// Alice looks at a page that the app renders for her, then Bob at his. Says what Bob got.

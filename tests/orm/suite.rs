@@ -37,7 +37,15 @@ pub(crate) struct Stage<'a> {
     opened: Condvar,
 }
 
-impl Stage<'_> {
+impl<'a> Stage<'a> {
+    fn new(database: &'a Database) -> Self {
+        Self {
+            database,
+            open: Mutex::default(),
+            opened: Condvar::new(),
+        }
+    }
+
     /// Takes a step that is not the library's.
     ///
     /// # Panics
@@ -158,11 +166,7 @@ pub(crate) fn save_beside_the_relay<W: Writer>() {
         let builder = Roan::builder().cache(Recorder::new()).rebound(None);
         builder.outbox(outbox).build().expect("a dispatcher")
     });
-    let stage = Stage {
-        database: &database,
-        open: Mutex::default(),
-        opened: Condvar::new(),
-    };
+    let stage = Stage::new(&database);
     let mut writer = W::connect(&database, &roan);
     for round in 0..100 {
         let title = if round % 2 == 0 { "even" } else { "odd" };
@@ -263,11 +267,7 @@ pub(crate) fn write_past_the_outbox<W: Writer>(dialect: Dialect) {
         let gone = "ALTER TABLE roan_outbox RENAME TO roan_gone";
         connection.run(gone).await.expect("a table");
     });
-    let stage = Stage {
-        database: &database,
-        open: Mutex::default(),
-        opened: Condvar::new(),
-    };
+    let stage = Stage::new(&database);
     let mut writer = W::connect(&database, &roan);
     let done = writer.run(&[Step::Create(post(9, "gone", 1))], &stage);
     assert_eq!(done, Ok(()), "{dialect}: without the table");
@@ -347,11 +347,7 @@ fn failures<W: Writer>(dialect: Dialect, waiting: Waiting) -> Vec<String> {
         }
         builder.build().expect("a dispatcher")
     });
-    let stage = Stage {
-        database: &database,
-        open: Mutex::default(),
-        opened: Condvar::new(),
-    };
+    let stage = Stage::new(&database);
     let update = |id, title| Step::Update {
         id,
         slug: None,
@@ -428,11 +424,7 @@ pub(crate) fn update_beside_a_reference<W: Writer>() {
         child.run(sql).await.expect("a comment");
         (builder.outbox(outbox).build().expect("a dispatcher"), child)
     });
-    let stage = Stage {
-        database: &database,
-        open: Mutex::default(),
-        opened: Condvar::new(),
-    };
+    let stage = Stage::new(&database);
     let steps = [
         Step::Update {
             id: 1,

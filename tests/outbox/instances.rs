@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,6 +14,7 @@ use roan::purger::LifetimeHeader;
 use roan::testing::Recorder;
 use roan::web::{self, CachePolicy, Web, WebLayer};
 use roan::{Cache, Roan, RoanBuilder, Target};
+use roan_tests::wait::until_async;
 use roan_tests::{Background, HOST, Nginx, Options};
 use tokio::sync::Notify;
 use tower::ServiceExt;
@@ -87,7 +88,7 @@ impl Instance {
         Self::with(Roan::builder().outbox(outbox), web).await
     }
 
-    /// Its relay looks for rows only when it is told so.
+    /// Its relay looks for rows only after a call of `committed`.
     async fn that_does_not_look(database: &Database) -> Self {
         let outbox = database.outbox().await.poll(Duration::from_secs(3600));
         Self::with(Roan::builder().outbox(outbox), until_purged()).await
@@ -138,14 +139,6 @@ async fn get(app: &Router, url: &str) -> (StatusCode, HeaderMap) {
     let response = app.clone().oneshot(request).await.unwrap();
     let (parts, _) = response.into_parts();
     (parts.status, parts.headers)
-}
-
-async fn until_async(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < LONG, "waited without success for: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// A write of another program, which purges a tag.
@@ -266,11 +259,11 @@ async fn what_another_instance_forgets_is_recorded_again(database: Database) {
     let mut client = database.client().await;
     client.run("UPDATE {}page SET seen_ms = seen_ms - 10").await;
     assert!(other.renders("/page/y").await);
-    until_async("the page is forgotten", async || {
+    until_async(LONG, "the page is forgotten", async || {
         app.pages_of("x").await.is_empty()
     })
     .await;
-    until_async("the page is purged", async || {
+    until_async(LONG, "the page is purged", async || {
         app.purged()
             .union(&other.purged())
             .any(|url| url == "/page/x")
@@ -278,7 +271,7 @@ async fn what_another_instance_forgets_is_recorded_again(database: Database) {
     .await;
     let _ = other.roan.shutdown(LONG).await;
     // The first one has perhaps not seen yet that it was purged before this render.
-    until_async("the page is shared again", async || {
+    until_async(LONG, "the page is shared again", async || {
         app.renders("/page/x").await
     })
     .await;
@@ -401,12 +394,12 @@ async fn while_the_database_is_down_pages_are_served_and_not_shared(database: Da
     );
     // It leaves at once, and once more when the database is back.
     app.roan.purge(Target::tag("x").unwrap()).unwrap();
-    until_async("the purge leaves", async || {
+    until_async(LONG, "the purge leaves", async || {
         app.purged().contains("/page/x")
     })
     .await;
     server.restart();
-    until_async("pages are shared again", async || {
+    until_async(LONG, "pages are shared again", async || {
         app.renders("/page/x").await && app.renders("/page/y").await
     })
     .await;

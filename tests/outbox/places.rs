@@ -2,8 +2,8 @@
 
 use roan::outbox::Dialect;
 use roan::testing::Recorder;
-use roan_tests::{PgBouncer, PgBouncerOptions};
 
+use crate::poolers::{pool, transactions};
 use crate::support::{Client, Database, Post, builder, flush, on_each_database, urls};
 
 on_each_database!(
@@ -72,18 +72,9 @@ async fn hooks_need_no_outbox_in_their_own_schema(database: Database) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_search_path_that_a_client_left_at_a_pooler_is_not_the_relays() {
     let direct = Database::of(Dialect::Postgres);
-    let port = direct.url().rsplit_once(':').expect("a port").1;
-    let postgres = port.split('/').next().expect("a port").parse();
-    let pool = PgBouncer::start(&PgBouncerOptions {
-        postgres: postgres.expect("a port"),
-        mode: "transaction",
-        // All share one connection to the server.
-        pool_size: 1,
-        ignored: "extra_float_digits",
-    });
-    let pooled = direct.at(pool.url());
-    let outbox = direct.outbox().await;
-    drop(outbox);
+    // All share one connection to the server.
+    let (_pool, pooled) = pool(&direct, &transactions(1, "extra_float_digits"));
+    drop(direct.outbox().await);
     let mut tenant = pooled.client().await;
     enter_tenant(&mut tenant, Dialect::Postgres, true).await;
     let recorder = Recorder::new();

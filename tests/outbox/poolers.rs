@@ -23,7 +23,7 @@ struct PooledPost {
 const IGNORED: [&str; 2] = ["extra_float_digits", "extra_float_digits, options"];
 
 /// A pool before the PostgreSQL of all tests, and the tables as they are reached through it.
-fn pool(direct: &Database, options: &PgBouncerOptions) -> (PgBouncer, Database) {
+pub(crate) fn pool(direct: &Database, options: &PgBouncerOptions) -> (PgBouncer, Database) {
     let port = direct.url().rsplit_once(':').expect("a port").1;
     let postgres = port.split('/').next().expect("a port").parse();
     let pool = PgBouncer::start(&PgBouncerOptions {
@@ -34,7 +34,7 @@ fn pool(direct: &Database, options: &PgBouncerOptions) -> (PgBouncer, Database) 
     (pool, database)
 }
 
-fn transactions(pool_size: u16, ignored: &'static str) -> PgBouncerOptions {
+pub(crate) fn transactions(pool_size: u16, ignored: &'static str) -> PgBouncerOptions {
     PgBouncerOptions {
         postgres: 0,
         mode: "transaction",

@@ -56,7 +56,7 @@ async fn an_idle_relay_does_not_read_what_an_open_snapshot_keeps() {
             if scans - before < 40 {
                 continue;
             }
-            // Each look of old passed all of them; of these, one in ten seconds does.
+            // A look that passes all of them is rare: one in ten seconds.
             let is_quiet = entries - entries_before < ROWS / 10;
             quiet += u32::from(is_quiet);
             (before, entries_before) = (scans, entries);

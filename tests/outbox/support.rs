@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
@@ -240,22 +240,8 @@ impl Client {
         sql: &str,
         wanted: i64,
     ) -> impl Future<Output = ()> + use<'_> {
-        let place = std::panic::Location::caller();
-        let sql = sql.to_owned();
-        async move {
-            let start = Instant::now();
-            loop {
-                let found = self.count(&sql).await;
-                if found == wanted {
-                    return;
-                }
-                assert!(
-                    start.elapsed() < LONG,
-                    "{place}: {sql} yields {found}, not {wanted}"
-                );
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
+        let sql = sql.replace("{}", &self.prefix);
+        self.connection.wait_for_count(&sql, wanted)
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::JoinHandle;
 
 use roan::outbox::Dialect;
-use roan_tests::{Behaviour, Connection, Database, Faulty, wait};
+use roan_tests::{Behaviour, Connection, Database, Faulty};
 
 pub(crate) const OLD: &str = env!("CARGO_BIN_EXE_roan-tests-old");
 const NEW: &str = env!("CARGO_BIN_EXE_roan-tests-new");
@@ -90,24 +90,9 @@ impl Site {
         self.connection.run(&sql).await.expect("a row");
     }
 
-    async fn count(&mut self, states: &str) -> i64 {
-        let sql = format!("SELECT count(*) FROM roan_outbox WHERE state IN ({states})");
-        self.connection.numbers(&sql).await.expect("a number")[0][0]
-    }
-
     async fn wait_for(&mut self, states: &str, wanted: i64) {
-        let start = std::time::Instant::now();
-        loop {
-            let found = self.count(states).await;
-            if found == wanted {
-                return;
-            }
-            assert!(
-                start.elapsed() < wait::LONG,
-                "{found} rows of state {states}, not {wanted}"
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let sql = format!("SELECT count(*) FROM roan_outbox WHERE state IN ({states})");
+        self.connection.wait_for_count(&sql, wanted).await;
     }
 
     fn is_purged(&self, host: &str, page: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -13,6 +13,7 @@ use roan::outbox::{Dialect, Outbox};
 use roan::web::Web;
 use roan::{Nginx, Roan, purge_on};
 use roan_examples::episodes::Site;
+use roan_examples::settling::settle;
 use roan_tests::{Database, Options};
 use sqlx::{MySqlPool, PgPool};
 use tokio::net::TcpListener;
@@ -177,19 +178,7 @@ impl Site for Fleet {
 
     async fn settle(&self) -> Result<(), String> {
         for roan in &self.instances {
-            roan_tests::wait::for_purges(roan).await;
-            let deadline = Instant::now() + roan_tests::wait::LONG;
-            while roan
-                .stats()
-                .nodes
-                .iter()
-                .any(|node| node.pending + node.rebounds > 0)
-            {
-                if Instant::now() > deadline {
-                    return Err("purges wait".to_owned());
-                }
-                sleep(Duration::from_millis(10)).await;
-            }
+            settle(roan).await?;
         }
         Ok(())
     }

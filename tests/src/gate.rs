@@ -17,13 +17,14 @@ pub struct Gate {
 
 /// The side that has to wait.
 #[derive(Debug, Clone)]
-pub(crate) struct Passage {
+pub struct Passage {
     kept: watch::Receiver<()>,
     arrived: Arc<AtomicUsize>,
 }
 
 /// Makes a closed gate.
-pub(crate) fn gate() -> (Gate, Passage) {
+#[must_use]
+pub fn gate() -> (Gate, Passage) {
     let (keeper, kept) = watch::channel(());
     let arrived = Arc::<AtomicUsize>::default();
     let gate = Gate {
@@ -54,7 +55,7 @@ impl Gate {
 
 impl Passage {
     /// Goes on when the gate is open.
-    pub(crate) async fn pass(mut self) {
+    pub async fn pass(mut self) {
         self.arrived.fetch_add(1, Ordering::SeqCst);
         while self.kept.changed().await.is_ok() {}
     }

@@ -36,7 +36,7 @@ pub use databases::{
     PostgresOptions, SqliteFile,
 };
 pub use faulty::{Behaviour, Faulty, Received};
-pub use gate::Gate;
+pub use gate::{Gate, Passage, gate};
 pub use model::FromALibrary;
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,

@@ -45,6 +45,22 @@ pub fn until_some<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -
     }
 }
 
+/// As [`until`], for a condition that has to be awaited: other tasks go on meanwhile.
+///
+/// # Panics
+///
+/// As [`until`] does.
+pub async fn until_async(deadline: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(
+            start.elapsed() < deadline,
+            "waited {deadline:?} without success for: {what}"
+        );
+        tokio::time::sleep(LONGEST_PAUSE).await;
+    }
+}
+
 /// Waits until nothing is on its way: no purge at a node, and no row in the outbox.
 ///
 /// # Panics

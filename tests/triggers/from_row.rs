@@ -1,13 +1,13 @@
 //! Rules that need a value of the model: the relay makes it from the row that the trigger stored.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::DateTime;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use roan::outbox::Dialect;
-use roan_tests::Connection;
 use roan_tests::logged::{self, errors_with};
+use roan_tests::{Connection, wait};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use uuid::Uuid;
@@ -183,15 +183,12 @@ async fn hooks_and_triggers_yield_the_same(place: Place) {
 /// The errors of the rows that are dead, where no other version of the program is waited for.
 async fn dead(watched: &Watched, at_least: usize) -> Vec<String> {
     let outbox = watched.roan.outbox();
-    let end = Instant::now() + LONG;
-    let dead = loop {
-        let dead = outbox.dead(50).await.unwrap();
-        if dead.len() >= at_least {
-            break dead;
-        }
-        assert!(Instant::now() < end, "{dead:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    };
+    let mut dead = Vec::new();
+    wait::until_async(LONG, "dead rows", async || {
+        dead = outbox.dead(50).await.unwrap();
+        dead.len() >= at_least
+    })
+    .await;
     outbox.discard_all().await.unwrap();
     dead.into_iter()
         .map(|dead| dead.error.to_string())
@@ -271,12 +268,12 @@ async fn a_row_that_another_version_may_read_is_left_to_it(place: Place) {
     write(&mut client, INSERT, &some_article()).await;
     run(&mut client, "UPDATE articles SET status = 'gone'").await;
     let left = "SELECT count(*) FROM roan_outbox WHERE state = 5";
-    wait_for_count(&mut client, left, 1).await;
+    client.wait_for_count(left, 1).await;
     // What triggers of other rules have stored, as those of the version before this one.
     let other = "INSERT INTO roan_outbox (payload)
         SELECT replace(payload, '\"rules\":\"', '\"rules\":\"x') FROM roan_outbox WHERE state = 2";
     client.run(other).await.unwrap();
-    wait_for_count(&mut client, left, 2).await;
+    client.wait_for_count(left, 2).await;
     assert!(watched.roan.outbox().dead(10).await.unwrap().is_empty());
     let _ = watched.roan.shutdown(LONG).await;
     // Nobody comes who can read the one and knows the rules of the other.
@@ -287,16 +284,8 @@ async fn a_row_that_another_version_may_read_is_left_to_it(place: Place) {
         errors[0].contains(r#"column "status" contains "gone""#),
         "{errors:?}"
     );
-    wait_for_count(&mut client, left, 0).await;
+    client.wait_for_count(left, 0).await;
     assert!(watched.roan.outbox().dead(10).await.unwrap().is_empty());
-}
-
-async fn wait_for_count(client: &mut Connection, sql: &str, wanted: i64) {
-    let end = Instant::now() + LONG;
-    while client.numbers(sql).await.unwrap() != [[wanted]] {
-        assert!(Instant::now() < end, "{sql}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 async fn code_that_panics_stops_nothing_else(place: Place) {

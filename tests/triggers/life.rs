@@ -270,16 +270,12 @@ async fn triggers_are_not_made_without_the_outbox(place: Place) {
 /// A program that looks at its triggers all the time, and whose triggers have names of their own.
 async fn looking(place: &Place, prefix: &str) -> (Outbox, Watched) {
     let wanted = place.wanted().check_every(Duration::from_millis(20));
-    let outbox = place.outbox().await.prefix(prefix).triggers(wanted);
+    let outbox = place.outbox().await.prefix(prefix);
+    let outbox = outbox.triggers(wanted.clone());
     outbox.migrate().await.unwrap();
     outbox.install_triggers().await.unwrap();
     logged::start();
-    let strict = outbox.clone().triggers(
-        place
-            .wanted()
-            .strict()
-            .check_every(Duration::from_millis(20)),
-    );
+    let strict = outbox.clone().triggers(wanted.strict());
     (outbox, Watched::start(strict))
 }
 

@@ -23,7 +23,7 @@ async fn triggered_by(place: &Place, user: &str) -> Outbox {
     theirs
 }
 
-/// What is told of the trigger of each insert of a post.
+/// What a check says of the trigger for inserts of posts.
 fn told_of_insert(place: &Place, outbox: &Outbox) -> String {
     let told = drift(place, outbox);
     let line = "trigger \"roan_posts_insert\" on table \"posts\" ";
@@ -162,7 +162,7 @@ async fn a_trigger_that_fires_at_another_time() {
     assert_eq!(drift(&place, &outbox), [""; 0]);
 }
 
-/// Each is told at the start, and mended by `install_triggers`.
+/// A start names each, and `install_triggers` mends it.
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_befalls_a_trigger_of_postgres() {
     let place = Place::new(Dialect::Postgres).await;

@@ -12,6 +12,8 @@ use roan::web::{self, CachePolicy, Web};
 use roan::{Embedded, Roan, Target, purge_on};
 use tower::ServiceExt;
 
+use crate::support::until_purged;
+
 #[purge_on(save, delete, tag = "notes")]
 struct Note;
 
@@ -74,7 +76,7 @@ impl Site {
 
 #[tokio::test]
 async fn a_page_stays_until_a_tag_purges_it() {
-    let site = Site::new(Web::new().policy(CachePolicy::until_purged()));
+    let site = Site::new(until_purged());
     let url = "http://example.org/notes";
     assert_eq!(site.get(url).await.0, "MISS");
     let (status, control, body) = site.get(url).await;
@@ -88,7 +90,7 @@ async fn a_page_stays_until_a_tag_purges_it() {
 
 #[tokio::test]
 async fn a_tag_purges_the_pages_of_every_site() {
-    let site = Site::new(Web::new().policy(CachePolicy::until_purged()));
+    let site = Site::new(until_purged());
     let urls = ["http://example.org/notes", "http://shop.example.org/notes"];
     for url in urls {
         site.get(url).await;
@@ -103,7 +105,7 @@ async fn a_tag_purges_the_pages_of_every_site() {
 
 #[tokio::test]
 async fn a_url_purges_each_spelling() {
-    let site = Site::new(Web::new().policy(CachePolicy::until_purged()));
+    let site = Site::new(until_purged());
     let url = "http://example.org/notes?utm_source=x";
     site.get(url).await;
     assert!(site.is_hit(url).await);
@@ -120,7 +122,7 @@ async fn what_is_not_shared_is_not_stored() {
         site.get(url).await;
         assert!(!site.is_hit(url).await);
     }
-    let site = Site::new(Web::new().policy(CachePolicy::until_purged()));
+    let site = Site::new(until_purged());
     let unknown = "http://other.org/notes";
     site.get(unknown).await;
     assert!(!site.is_hit(unknown).await);
@@ -133,7 +135,7 @@ async fn a_304_of_the_app_is_not_stored() {
     let roan = Roan::builder()
         .cache(pages.clone())
         .site("example.org")
-        .web(Web::new().policy(CachePolicy::until_purged()))
+        .web(until_purged())
         .build()
         .unwrap();
     let app = Router::new()

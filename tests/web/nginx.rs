@@ -9,8 +9,7 @@ use axum::extract::Path;
 use axum::routing::get;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, purge_on};
-use roan_tests::{Background, Browser, HOST, Nginx, Options};
-use tokio::sync::Notify;
+use roan_tests::{Background, Browser, HOST, Nginx, Options, Passage, gate};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -26,13 +25,7 @@ struct Post {
 #[derive(Clone, Default)]
 struct Database {
     posts: Arc<Mutex<Vec<Post>>>,
-    held: Arc<Mutex<Option<Arc<Hold>>>>,
-}
-
-#[derive(Default)]
-struct Hold {
-    has_read: Notify,
-    goes_on: Notify,
+    held: Arc<Mutex<Option<Passage>>>,
 }
 
 impl Database {
@@ -61,13 +54,12 @@ impl Database {
     }
 
     async fn wait(&self) {
-        let hold = {
+        let held = {
             let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             held.clone()
         };
-        if let Some(hold) = hold {
-            hold.has_read.notify_one();
-            hold.goes_on.notified().await;
+        if let Some(passage) = held {
+            passage.pass().await;
         }
     }
 }
@@ -220,22 +212,15 @@ fn a_flood_of_queries_fills_no_cache() {
 fn a_page_of_the_old_row_does_not_enter_the_cache_after_its_purge() {
     let site = Site::start(1, Web::new());
     site.database.save(&site.roan, 1, "old");
-    let hold = Arc::new(Hold::default());
-    *site.database.held.lock().unwrap() = Some(Arc::clone(&hold));
+    let (gate, passage) = gate();
+    *site.database.held.lock().unwrap() = Some(passage);
     let reader = {
         let browser = site.browser.clone();
         std::thread::spawn(move || browser.get("/posts").text())
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime
-        .block_on(async { tokio::time::timeout(LONG, hold.has_read.notified()).await })
-        .expect("the reader asks");
-    *site.database.held.lock().unwrap() = None;
+    gate.wait_for(1);
     site.database.save(&site.roan, 1, "new");
-    hold.goes_on.notify_one();
+    gate.open();
     assert_eq!(reader.join().unwrap(), "old");
     assert_eq!(site.browser.assert_miss("/posts").text(), "new");
     assert_eq!(site.browser.assert_hit("/posts").text(), "new");

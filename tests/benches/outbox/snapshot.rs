@@ -22,8 +22,8 @@ struct Measured {
     look: f64,
 }
 
-/// The same with the transaction and without it: a backlog, and single writes whose commit is told, so that the time is
-/// that of the relay's look, of its statements after it, and of the recorder.
+/// The same with the transaction and without it: a backlog, and single writes that end in `committed`, so that the time
+/// is that of the relay's look, of its statements after it, and of the recorder.
 pub(crate) async fn table(databases: &[Database]) {
     println!(
         "\n{:<46} {:>10} {:>10} {:>14} {:>14}",

@@ -139,24 +139,6 @@ macro_rules! steps {
                         tx.run_hooks(Some(roan), hooks).await?;
                         tx.commit().await
                     }
-                    Step::Rekey { author_id, title } => {
-                        let mut tx = $begin(connection).await?;
-                        let old = find(&mut tx, "author_id", *author_id).await?;
-                        let sql = "UPDATE posts SET title = ?, id = id + 100 WHERE author_id = ?";
-                        sqlx::query($sql(sql))
-                            .bind(title)
-                            .bind(author_id)
-                            .execute(&mut *tx)
-                            .await?;
-                        let new = find(&mut tx, "author_id", *author_id).await?;
-                        let hooks = || {
-                            for (old, new) in old.iter().zip(&new) {
-                                roan::updated(old, new);
-                            }
-                        };
-                        tx.run_hooks(Some(roan), hooks).await?;
-                        tx.commit().await
-                    }
                     Step::Delete(id) => {
                         let post = find(connection, "id", *id).await?.remove(0);
                         sqlx::query($sql("DELETE FROM posts WHERE id = ?"))
@@ -200,10 +182,14 @@ macro_rules! steps {
                         }
                         tx.commit().await
                     }
-                    Step::UpdateMany { author_id, title } => {
+                    Step::UpdateMany { author_id, title } | Step::Rekey { author_id, title } => {
                         let mut tx = $begin(connection).await?;
                         let old = find(&mut tx, "author_id", *author_id).await?;
-                        sqlx::query($sql("UPDATE posts SET title = ? WHERE author_id = ?"))
+                        let set = match step {
+                            Step::Rekey { .. } => "title = ?, id = id + 100",
+                            _ => "title = ?",
+                        };
+                        sqlx::query($sql(&format!("UPDATE posts SET {set} WHERE author_id = ?")))
                             .bind(title)
                             .bind(author_id)
                             .execute(&mut *tx)

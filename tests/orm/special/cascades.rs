@@ -1,16 +1,11 @@
-//! Rows that the database deletes by itself are told at the start, unless something sees them.
-
-use std::fmt;
-use std::sync::{Mutex, Once, PoisonError};
+//! A start names the rows that the database deletes by itself, unless something sees them.
 
 use roan::outbox::{Dialect, Outbox};
 use roan::purge_on;
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
 use roan_tests::Database;
-use tracing::field::{Field, Visit};
-use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
-use tracing_subscriber::util::SubscriberInitExt as _;
+use roan_tests::logged::{self, errors_with};
 
 #[purge_on(delete, url = "/leaves/{id}", table = "leaves")]
 #[purge_on(update(title), url = "/titles/{id}")]
@@ -44,40 +39,18 @@ const TABLES: [&str; 4] = [
         FOREIGN KEY (tree_id) REFERENCES trees (id) ON DELETE CASCADE)",
 ];
 
-static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Told;
-
-impl<S: tracing::Subscriber> Layer<S> for Told {
-    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-        event.record(&mut Message(&mut told));
-    }
-}
-
-struct Message<'a>(&'a mut Vec<String>);
-
-impl Visit for Message<'_> {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == "message" {
-            self.0.push(format!("{value:?}"));
-        }
-    }
-}
-
 /// What a start with this outbox says of the table.
 async fn told_of(table: &str, outbox: Outbox) -> Vec<String> {
-    static LISTEN: Once = Once::new();
-    LISTEN.call_once(|| tracing_subscriber::registry().with(Told).init());
+    logged::start();
+    let words = format!("rows of {table:?}");
+    let before = errors_with(&words).len();
     let builder = roan::Roan::builder().cache(Recorder::new());
     let roan = builder.outbox(outbox).build().expect("it starts");
     assert_eq!(roan.shutdown(super::site::LONG).await.pending(), 0);
-    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = told.iter().flat_map(|told| told.lines());
-    let of_table = lines.filter(|line| line.contains(&format!("rows of {table:?}")));
-    let of_table = of_table.map(str::to_owned).collect();
-    told.clear();
-    of_table
+    let errors = errors_with(&words).split_off(before);
+    let lines = errors.iter().flat_map(|error| error.lines());
+    let of_table = lines.filter(|line| line.contains(&words));
+    of_table.map(str::to_owned).collect()
 }
 
 #[test]

@@ -406,7 +406,7 @@ fn an_upsert_on_a_unique_column_purges_the_old_pages() {
         ];
         let mut pages = pages.map(str::to_owned);
         pages.sort();
-        // What is set is what was there: the title of "a" has not changed.
+        // What is set is what was there: the title of "a" is the same.
         assert_eq!(site.purged().await, pages);
         Ok(())
     });

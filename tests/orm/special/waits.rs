@@ -1,12 +1,11 @@
 //! PostgreSQL, READ COMMITTED: what another transaction commits while a write waits for it.
 
-use std::time::Instant;
-
 use diesel::Connection as _;
 use diesel_async::AsyncConnection as _;
 use roan::orm::diesel::TransactionTracker;
 use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 use roan::outbox::Dialect;
+use roan_tests::wait;
 use sea_orm::prelude::*;
 use sea_orm::{DatabaseTransaction, DbBackend, Statement, TransactionTrait};
 
@@ -82,16 +81,13 @@ async fn another(site: &Site) -> Result<DatabaseTransaction, DbErr> {
 async fn commit_when_waited_for(tx: DatabaseTransaction) -> Result<(), DbErr> {
     let waiting = "SELECT count(*) FROM pg_locks \
         WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))";
-    let start = Instant::now();
-    loop {
+    wait::until_async(LONG, "another transaction to wait", async || {
         let counted = Statement::from_string(DbBackend::Postgres, waiting);
-        let row = tx.query_one_raw(counted).await?.expect("a count");
-        if row.try_get_by_index::<i64>(0)? > 0 {
-            return tx.commit().await;
-        }
-        assert!(start.elapsed() < LONG, "nothing waits");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+        let row = tx.query_one_raw(counted).await.unwrap().expect("a count");
+        row.try_get_by_index::<i64>(0).unwrap() > 0
+    })
+    .await;
+    tx.commit().await
 }
 
 fn renames() -> sea_orm::UpdateMany<memo::Entity> {

@@ -1,7 +1,8 @@
 //! A connection to whatever database it is, for statements whose values are numbers.
 
+use std::panic::Location;
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use roan::Roan;
 use roan::orm::sqlx::PurgeConnection;
@@ -13,6 +14,7 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// A server that was suspended or killed in the middle of a handshake would be waited for.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connection to one of the databases.
 #[derive(Debug)]
@@ -94,6 +96,31 @@ impl Connection {
             let row = |row| Self::row(row, sqlx::Row::len(row));
             rows.iter().map(row).collect()
         })
+    }
+
+    /// Waits until a query yields a number.
+    ///
+    /// # Panics
+    ///
+    /// When it does not yield it within half a minute, and when it fails.
+    #[track_caller]
+    pub fn wait_for_count(&mut self, sql: &str, wanted: i64) -> impl Future<Output = ()> + use<'_> {
+        let place = Location::caller();
+        let sql = sql.to_owned();
+        async move {
+            let start = Instant::now();
+            loop {
+                let found = self.numbers(&sql).await.expect("a number")[0][0];
+                if found == wanted {
+                    return;
+                }
+                assert!(
+                    start.elapsed() < COUNT_TIMEOUT,
+                    "{place}: {sql} yields {found}, not {wanted}"
+                );
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
     }
 
     fn row<'r, R>(row: &'r R, columns: usize) -> Result<Vec<i64>>

@@ -106,7 +106,7 @@ mod plain {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-/// What `ui/fail/sea_orm/related_by_a_key_of_several_columns.rs` is told to write.
+/// What the error of `ui/fail/sea_orm/related_by_a_key_of_several_columns.rs` says to write.
 mod related {
     pub mod post {
         use sea_orm::entity::prelude::*;
