@@ -372,16 +372,15 @@ impl Store {
                 .execute(&sql, &[Value::Text(&payload)])
                 .await?;
         }
-        let forgets = match self.dialect {
-            Dialect::Postgres | Dialect::MySql => "greatest(forgets + 1, {now})",
-            Dialect::Sqlite => "max(forgets + 1, {now})",
-        };
+        let greatest = self.dialect.greatest();
         let gone = list(ids.iter().copied());
         let statements = [
             format!("DELETE FROM roan_page_key WHERE page_id IN {gone}"),
             format!("DELETE FROM roan_page WHERE id IN {gone}"),
             // Last, because marks wait for this row.
-            format!("UPDATE roan_epoch SET forgets = {forgets} WHERE id = 1"),
+            format!(
+                "UPDATE roan_epoch SET forgets = {greatest}(forgets + 1, {{now}}) WHERE id = 1"
+            ),
             "COMMIT".to_owned(),
         ];
         let sql = self.sql(&statements.join(";\n"));
