@@ -252,7 +252,7 @@ impl Store {
             most + 1
         ));
         // Not prepared: the text is another one each time.
-        let rows = self.connection.rows_once(sql).await?;
+        let rows = self.connection.rows_once(&sql).await?;
         if rows.len() > most {
             return Ok(None);
         }
@@ -355,7 +355,7 @@ impl Store {
             "SELECT id, {target} FROM roan_page WHERE id IN {} AND seen_ms <= {newest} ORDER BY id {{skip locked}}",
             list(old)
         ));
-        let rows = self.connection.rows_once(sql).await?;
+        let rows = self.connection.rows_once(&sql).await?;
         let mut ids = Vec::new();
         let mut pages = Vec::new();
         for row in &rows {
