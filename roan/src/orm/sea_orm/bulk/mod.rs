@@ -225,7 +225,7 @@ where
         let changes = if old.is_empty() {
             Vec::new()
         } else {
-            paired(&old, new)
+            paired(&old, new, Change::Saved)
         };
         commit::<C, _>(tx, changes).await?;
         Ok(new[0].clone())
@@ -264,7 +264,7 @@ where
         if !sets_key {
             check_read(&old, &new);
         }
-        commit::<C, _>(tx, paired(&old, &new)).await?;
+        commit::<C, _>(tx, paired(&old, &new, Change::Saved)).await?;
         Ok(new)
     }
 }
@@ -370,18 +370,22 @@ fn of_all<E: EntityTrait>(statement: &UpdateStatement) -> UpdateStatement {
     all
 }
 
-/// Pairs the rows by their keys. One whose key has changed has no other half, so any of its fields may have changed.
-fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
+/// Pairs the rows by their keys. Any field of a new row without an old one may have changed: its key has, or another writer
+/// has made the row in between. `gone` is for the old rows without a new one.
+fn paired<'a, M: ModelTrait>(
+    old: &'a [M],
+    new: &'a [M],
+    gone: fn(&'a M) -> Change<'a, M>,
+) -> Vec<Change<'a, M>> {
     let mut by_key: HashMap<String, &M> = old.iter().map(|row| (name(row), row)).collect();
     let mut changes = Vec::with_capacity(new.len());
     for row in new {
-        let old = by_key.remove(&name(row));
-        changes.push(match old {
+        changes.push(match by_key.remove(&name(row)) {
             Some(old) => Change::Updated(old, row),
             None => Change::Saved(row),
         });
     }
-    changes.extend(by_key.into_values().map(Change::Saved));
+    changes.extend(by_key.into_values().map(gone));
     changes
 }
 
