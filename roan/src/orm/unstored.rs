@@ -6,6 +6,12 @@ use super::unseen;
 use crate::app::Roan;
 use crate::base::target::Target;
 
+/// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+pub(super) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+pub(super) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
+
 /// Purges whose row is being written outside of a transaction: the write of the model is there already, so they leave
 /// from memory when the database refuses the row, and when the future that waits for its answer is dropped.
 #[derive(Debug)]
