@@ -29,6 +29,17 @@ impl Unstored {
         }
     }
 
+    /// Ends a write of the row. In a transaction, where there is nothing to send, the error is for its owner, who decides over
+    /// the write of the model as well.
+    pub(super) fn settle<E: Display>(done: Result<(), E>, unstored: Option<Self>) -> Result<(), E> {
+        match (done, unstored) {
+            (Ok(()), Some(unstored)) => unstored.stored(),
+            (Err(error), Some(unstored)) => unstored.refused(&error),
+            (done, None) => return done,
+        }
+        Ok(())
+    }
+
     /// The outbox has taken the row.
     pub(super) fn stored(mut self) {
         self.targets.clear();

@@ -98,11 +98,7 @@ where
             Purges::Row(row, targets) => {
                 let is_outside = depth(self).is_ok_and(|depth| depth == 0);
                 let unstored = is_outside.then(|| Unstored::new(&roan, targets));
-                match (store(self, &roan, row).await, unstored) {
-                    (Ok(()), Some(unstored)) => unstored.stored(),
-                    (Err(error), Some(unstored)) => unstored.refused(&error),
-                    (done, None) => return done,
-                }
+                return Unstored::settle(store(self, &roan, row).await, unstored);
             }
             Purges::Held(targets) => {
                 let depth = depth(self)?;
