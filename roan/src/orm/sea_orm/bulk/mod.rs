@@ -21,7 +21,7 @@ use self::inserted::{UNKNOWN_KEYS, insert};
 use self::upsert::Upsert;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
-use super::rows::{EntityOf, Lock, ModelOf, by_keys, name};
+use super::rows::{EntityOf, Lock, ModelOf, by_keys, key_of, name};
 #[cfg(feature = "_sql")]
 use super::write::{State, write_own};
 use super::write::{is_durable, send, write};
@@ -249,15 +249,21 @@ where
         }
         let tx = begin(db).await?;
         let old = to_update::<E, _>(&tx, self.as_query()).await?;
-        if let Some(only) = only::<E>(tx.get_database_backend(), &old) {
+        let sets_key = sets_key::<E>(self.as_query());
+        let only = only::<E>(tx.get_database_backend(), &old);
+        let has_known_keys = only.is_some() && !sets_key;
+        if let Some(only) = only {
             self = self.filter(only);
         }
-        let sets_key = sets_key::<E>(self.as_query());
         let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
             self.exec_with_returning(&tx).await?
         } else {
-            let statement = self.as_query();
-            let keys = keys_after::<E, _>(&tx, statement, &of_all::<E>(statement)).await?;
+            let keys = if has_known_keys {
+                old.iter().map(key_of).collect()
+            } else {
+                let statement = self.as_query();
+                keys_after::<E, _>(&tx, statement, &of_all::<E>(statement)).await?
+            };
             self.exec(&tx).await?;
             by_keys::<E, _>(&tx, keys).await?
         };
