@@ -9,16 +9,16 @@ use super::{TriggerError, Triggers};
 use crate::outbox::store::{FoundTrigger, Store};
 use crate::outbox::{Dialect, Outbox, OutboxError};
 
-/// The triggers that the database should have, with the prefix of the outbox.
+/// The plans of the rules, and the triggers that the database should have, with the prefix of the outbox.
 pub(super) async fn scripts(
     outbox: &Outbox,
     wanted: &Triggers,
     store: &mut Store,
-) -> Result<Vec<Script>, OutboxError> {
+) -> Result<(Vec<Plan>, Vec<Script>), OutboxError> {
     let plans = Plan::all(wanted)?;
     let wanted = wanted.clone().prefix(&outbox.prefix);
     let scripts = scripts_of(outbox.dialect(), &wanted, &plans, store).await;
-    scripts.map_err(OutboxError::of)
+    Ok((plans, scripts.map_err(OutboxError::of)?))
 }
 
 /// The same for these plans, by the columns and foreign keys that the database has now.
