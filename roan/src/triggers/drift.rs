@@ -160,10 +160,8 @@ impl Drift {
             dropped.push(known);
         }
         // First, because a table that was renamed has taken its triggers along, and their names.
-        let (mut dropping, functions) = drops(&dropped, found);
-        dropping.extend(functions);
-        dropping.extend(installed);
-        drift.statements = dropping;
+        drift.statements = drops(&dropped, found);
+        drift.statements.extend(installed);
         Ok(drift)
     }
 
@@ -188,8 +186,8 @@ impl Drift {
 }
 
 /// The statements that drop these triggers, and those for the functions that no other trigger uses.
-fn drops(dropped: &[&FoundTrigger], found: &[FoundTrigger]) -> (Vec<String>, BTreeSet<String>) {
-    let triggers = dropped.iter().map(|known| known.drop.clone()).collect();
+fn drops(dropped: &[&FoundTrigger], found: &[FoundTrigger]) -> Vec<String> {
+    let triggers = dropped.iter().map(|known| known.drop.clone());
     let is_dropped = |known: &&FoundTrigger| dropped.iter().any(|one| std::ptr::eq(*one, *known));
     let kept = found.iter().filter(|known| !is_dropped(known));
     let used: Vec<_> = kept
@@ -198,8 +196,10 @@ fn drops(dropped: &[&FoundTrigger], found: &[FoundTrigger]) -> (Vec<String>, BTr
     let functions = dropped
         .iter()
         .filter_map(|known| known.drop_function.clone());
-    let unused = functions.filter(|function| !used.contains(&function));
-    (triggers, unused.collect())
+    let unused: BTreeSet<_> = functions
+        .filter(|function| !used.contains(&function))
+        .collect();
+    triggers.chain(unused).collect()
 }
 
 /// Whether triggers were made by another version of the program.
