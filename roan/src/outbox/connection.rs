@@ -35,7 +35,7 @@ impl Options {
 /// What a commit is worth when the database's machine loses its power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// The last commits may be lost, where the database can be told so. They are as many as can be done again.
+    /// The last commits may be lost, if the database has a setting for that. The relay can do them again.
     Relaxed,
     /// None is lost. (On MySQL that is for the server's setting `innodb_flush_log_at_trx_commit` to say.)
     Full,

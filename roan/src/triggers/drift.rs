@@ -165,7 +165,7 @@ impl Drift {
         Ok(drift)
     }
 
-    /// Leaves out what is told of these tables.
+    /// Leaves out the differences of these tables.
     pub(super) fn leave_out(&mut self, tables: &[String]) {
         let differences = &mut self.differences;
         differences.retain(|difference| !tables.contains(&difference.table));

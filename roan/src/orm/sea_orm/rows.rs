@@ -46,7 +46,7 @@ pub(super) fn has_one_of<E: EntityTrait>(keys: &[Vec<Value>]) -> Condition {
     keys.fold(Condition::any(), Condition::add)
 }
 
-/// The key as a text, to tell rows apart.
+/// The key as a text, which distinguishes rows.
 pub(super) fn name<M: ModelTrait>(row: &M) -> String {
     format!("{:?}", key_of(row))
 }

@@ -71,7 +71,7 @@ pub struct Found {
 
 impl Store {
     /// Records that each page carries these keys. Keys that it carried before stay: an older copy may be cached. The answer
-    /// says of each page whether the index has it; it has not if another URL with the same hash is there.
+    /// says of each page whether the index has it: it does not, if another URL with the same hash is there.
     ///
     /// Programs that learn at the same time do not block each other in a circle, because all lock pages in the order of
     /// their ids, and keys only below a locked page.

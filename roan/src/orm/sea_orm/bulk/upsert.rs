@@ -34,7 +34,7 @@ where
 {
     /// Reads the rows that the statement may change, and locks them; `None` for one that changes no row.
     ///
-    /// SeaORM shows nobody the parts of a statement, but its text, where values are parameters.
+    /// SeaORM does not give access to the parts of a statement, only to its text, where values are parameters.
     pub(super) async fn of<C>(db: &C, statement: &InsertStatement) -> Result<Option<Self>, DbErr>
     where
         C: ConnectionTrait,
