@@ -70,11 +70,7 @@ where
     pub(super) async fn stored<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<E::Model>, DbErr> {
         let mut rows = by_keys::<E, C>(db, self.old.iter().map(key_of).collect()).await?;
         for same in &self.same {
-            for row in E::find().filter(same.clone()).all(db).await? {
-                if !rows.iter().any(|known| key_of(known) == key_of(&row)) {
-                    rows.push(row);
-                }
-            }
+            add_others(&mut rows, E::find().filter(same.clone()).all(db).await?);
         }
         Ok(rows)
     }
