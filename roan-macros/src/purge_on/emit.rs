@@ -228,14 +228,12 @@ fn target_arm(
         Target::Related(_) | Target::Relation(_) => return TokenStream::new(),
     };
     match rule.when {
-        // A page carries a tag whatever the condition is: the row may change.
-        Some(condition) if matches!(rule.target, Target::Tag(_)) => {
-            let condition = seeing_self(condition.clone(), false);
-            quote!(#at => if #out.is_unconditional() || #krate::__private::when(#condition) { #yielded },)
-        }
         Some(condition) => {
             let condition = seeing_self(condition.clone(), false);
-            quote!(#at => if #krate::__private::when(#condition) { #yielded },)
+            // A page carries a tag whatever the condition is: the row may change.
+            let is_tag = matches!(rule.target, Target::Tag(_));
+            let or = is_tag.then(|| quote!(#out.is_unconditional() ||));
+            quote!(#at => if #or #krate::__private::when(#condition) { #yielded },)
         }
         None => quote!(#at => #yielded,),
     }

@@ -2,7 +2,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
-use syn::{Ident as Name, Index};
+use syn::Index;
+use syn::spanned::Spanned;
 
 use super::emit::seeing_self;
 use super::item::{Item, member_name};
@@ -25,7 +26,7 @@ pub(crate) fn links(item: &Item, krate: &TokenStream) -> Option<TokenStream> {
     let via = item.fields.iter().filter_map(|field| {
         let via = table::said(&field.attributes, "via").flatten().next()?;
         let module = via.split("::").next().unwrap_or_default().trim();
-        let name = syn::parse_str::<Name>(module).ok()?;
+        let name = syn::parse_str::<Ident>(module).ok()?;
         let is_self = table::said(&field.attributes, "self_ref").next().is_some();
         Some((name, is_self))
     });
@@ -34,7 +35,7 @@ pub(crate) fn links(item: &Item, krate: &TokenStream) -> Option<TokenStream> {
         return None;
     }
     let orm = quote!(#krate::__private::sea_orm);
-    let method = |name: &str, links: &[(Name, bool)], bounds: TokenStream, ends: TokenStream| {
+    let method = |name: &str, links: &[(Ident, bool)], bounds: TokenStream, ends: TokenStream| {
         let name = Ident::new(name, Span::call_site());
         let junctions = links.iter().map(|(junction, _)| junction);
         (!links.is_empty()).then(|| {
@@ -114,10 +115,7 @@ fn key_is_single(rule: &Rule<'_>) -> Option<TokenStream> {
         "`related({})` finds a row by its primary key, but that of `{name}` has several columns: write `related({name})`, which follows SeaORM's relation",
         related.text()
     );
-    let span = model.clone().into_iter().next().map(|token| token.span());
-    let span = span
-        .unwrap_or_else(Span::call_site)
-        .located_at(Span::call_site());
+    let span = model.span().located_at(Span::call_site());
     Some(quote_spanned!(span=> ::core::assert!(__orm::has_single_key::<#model>(), #told);))
 }
 

@@ -146,21 +146,17 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The part of the rule that columns cannot express.
+/// The part of a rule without a related row that columns cannot express.
 fn needs_value(rule: &Rule<'_>) -> Option<String> {
     if let Some(condition) = rule.when {
         return Some(format!("when = {}", source::text(condition)));
     }
-    match &rule.target {
-        Target::Urls(function) => Some(format!("urls = {}", source::text(function))),
-        Target::Related(related) => Some(format!("related({})", related.text())),
-        Target::Relation(model) => Some(format!("related({})", source::text(model))),
-        Target::Url(template) | Target::Tag(template) => {
-            let mut captures = template.captures();
-            let capture = captures.find(|capture| plain_field(capture).is_none())?;
-            Some(format!("{{{}}}", capture.text))
-        }
+    if let Target::Urls(function) = &rule.target {
+        return Some(format!("urls = {}", source::text(function)));
     }
+    let mut captures = rule.template()?.captures();
+    let capture = captures.find(|capture| plain_field(capture).is_none())?;
+    Some(format!("{{{}}}", capture.text))
 }
 
 /// The field that a capture is, and not only begins with.

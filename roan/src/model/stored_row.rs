@@ -61,22 +61,20 @@ impl<'a> StoredRow<'a> {
     /// The value of column number `number`.
     #[doc(hidden)]
     pub fn column<T: ReadColumn>(&self, number: usize) -> Result<T, RowError> {
-        let column = &self.columns[number];
-        match self.values.get(column.name) {
-            Some(Value::String(text)) if is_document::<T>() => document(text),
-            Some(Value::String(text)) => read_text(text),
-            Some(value) => T::deserialize(StoredValue::Json(value)),
-            None => self.read_bytes(column),
-        }
-        .map_err(|error| self.refusal(column, &error))
+        self.read(number, is_document::<T>())
     }
 
     /// The value of column number `number`, which contains JSON.
     #[doc(hidden)]
     pub fn json<T: ReadColumn>(&self, number: usize) -> Result<T, RowError> {
+        self.read(number, true)
+    }
+
+    fn read<T: ReadColumn>(&self, number: usize, is_document: bool) -> Result<T, RowError> {
         let column = &self.columns[number];
         match self.values.get(column.name) {
-            Some(Value::String(text)) => document(text),
+            Some(Value::String(text)) if is_document => document(text),
+            Some(Value::String(text)) => read_text(text),
             Some(value) => T::deserialize(StoredValue::Json(value)),
             None => self.read_bytes(column),
         }
@@ -138,10 +136,9 @@ fn read_text<T: ReadColumn>(text: &str) -> Result<T, serde_json::Error> {
     if read.is_ok() {
         return read;
     }
-    let others = spellings(text).into_iter();
+    let mut others = spellings(text).into_iter();
     others
-        .filter_map(|other| T::deserialize(StoredValue::Text(&other)).ok())
-        .next()
+        .find_map(|other| T::deserialize(StoredValue::Text(&other)).ok())
         .map_or(read, Ok)
 }
 

@@ -31,7 +31,6 @@
 //!     tx.commit().await
 //! }
 //! ```
-
 //!
 //! # Upserts
 //!
@@ -256,17 +255,6 @@ impl Row {
     }
 }
 
-/// In a transaction the error is for its owner, who decides over the write as well.
-fn written(done: Result<(), sqlx::Error>, unstored: Option<Unstored>) -> Result<(), sqlx::Error> {
-    let done = done.inspect_err(sqlite::notice);
-    match (done, unstored) {
-        (Ok(()), Some(unstored)) => unstored.stored(),
-        (Err(error), Some(unstored)) => unstored.refused(&error),
-        (done, None) => return done,
-    }
-    Ok(())
-}
-
 macro_rules! on_connection {
     ($feature:literal, $connection:ty, $dialect:expr) => {
         #[cfg(feature = $feature)]
@@ -293,7 +281,7 @@ macro_rules! on_connection {
                     }
                     Err(error) => Err(error),
                 };
-                written(done, row.unstored)
+                Unstored::settle(done.inspect_err(sqlite::notice), row.unstored)
             }
         }
     };

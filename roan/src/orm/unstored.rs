@@ -6,6 +6,12 @@ use super::unseen;
 use crate::app::Roan;
 use crate::base::target::Target;
 
+/// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+pub(super) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
+#[cfg(any(feature = "diesel", feature = "sea-orm"))]
+pub(super) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
+
 /// Purges whose row is being written outside of a transaction: the write of the model is there already, so they leave
 /// from memory when the database refuses the row, and when the future that waits for its answer is dropped.
 #[derive(Debug)]
@@ -21,6 +27,17 @@ impl Unstored {
             roan: roan.clone(),
             targets,
         }
+    }
+
+    /// Ends a write of the row. In a transaction, where there is nothing to send, the error is for its owner, who decides over
+    /// the write of the model as well.
+    pub(super) fn settle<E: Display>(done: Result<(), E>, unstored: Option<Self>) -> Result<(), E> {
+        match (done, unstored) {
+            (Ok(()), Some(unstored)) => unstored.stored(),
+            (Err(error), Some(unstored)) => unstored.refused(&error),
+            (done, None) => return done,
+        }
+        Ok(())
     }
 
     /// The outbox has taken the row.

@@ -35,7 +35,7 @@ impl Options {
 /// What a commit is worth when the database's machine loses its power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// The last commits may be lost, where the database can be told so. They are as many as can be done again.
+    /// The last commits may be lost, if the database has a setting for that. The relay can do them again.
     Relaxed,
     /// None is lost. (On MySQL that is for the server's setting `innodb_flush_log_at_trx_commit` to say.)
     Full,
@@ -296,10 +296,25 @@ impl Connection {
         sql: &str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, sqlx::Error> {
+        self.fetch(sql, values, true).await
+    }
+
+    /// Runs a statement whose text will not occur again, and returns its rows.
+    pub(super) async fn rows_once(&mut self, sql: &str) -> Result<Vec<Row>, sqlx::Error> {
+        self.fetch(sql, &[], false).await
+    }
+
+    async fn fetch(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        is_kept: bool,
+    ) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             #[cfg(feature = "postgres")]
             Self::Postgres(connection) => {
-                let rows = bound!(sql, values).fetch_all(connection).await?;
+                let query = bound!(sql, values).persistent(is_kept);
+                let rows = query.fetch_all(connection).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
             #[cfg(feature = "postgres")]
@@ -309,41 +324,14 @@ impl Connection {
             }
             #[cfg(feature = "mysql")]
             Self::MySql(connection) => {
-                let rows = bound!(sql, values).fetch_all(connection).await?;
+                let query = bound!(sql, values).persistent(is_kept);
+                let rows = query.fetch_all(connection).await?;
                 rows.into_iter().map(Row::MySql).collect()
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(connection) => {
-                let rows = bound!(sql, values).fetch_all(connection).await?;
-                rows.into_iter().map(Row::Sqlite).collect()
-            }
-        })
-    }
-
-    /// Runs a statement whose text will not occur again, and returns its rows.
-    pub(super) async fn rows_once(&mut self, sql: String) -> Result<Vec<Row>, sqlx::Error> {
-        Ok(match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(connection) => {
-                let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-                let rows = rows.fetch_all(connection).await?;
-                rows.into_iter().map(Row::Postgres).collect()
-            }
-            #[cfg(feature = "postgres")]
-            Self::Pooled(pooled) => {
-                let rows = pooled.rows(&sql, &[]).await?;
-                rows.into_iter().map(Row::Postgres).collect()
-            }
-            #[cfg(feature = "mysql")]
-            Self::MySql(connection) => {
-                let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-                let rows = rows.fetch_all(connection).await?;
-                rows.into_iter().map(Row::MySql).collect()
-            }
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(connection) => {
-                let rows = sqlx::query(AssertSqlSafe(sql)).persistent(false);
-                let rows = rows.fetch_all(connection).await?;
+                let query = bound!(sql, values).persistent(is_kept);
+                let rows = query.fetch_all(connection).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
         })

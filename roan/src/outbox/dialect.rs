@@ -85,6 +85,14 @@ impl Dialect {
         sql.into()
     }
 
+    /// The function that returns the greatest of its arguments.
+    pub(super) fn greatest(self) -> &'static str {
+        match self {
+            Self::Postgres | Self::MySql => "greatest",
+            Self::Sqlite => "max",
+        }
+    }
+
     pub(super) fn bigint(self) -> &'static str {
         match self {
             Self::Postgres => "bigint",

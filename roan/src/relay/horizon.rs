@@ -20,19 +20,11 @@ const MOST_LATE: u32 = 3;
 /// A transaction that runs at so many looks is a straggler.
 const LOOKS: u32 = 8;
 
-/// The transactions that ran at a look.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Running(Vec<u64>);
-
-impl Running {
-    /// From PostgreSQL's `xmin:xmax:xip_list`.
-    fn read(snapshot: &str) -> Option<Self> {
-        let list = snapshot.split(':').nth(2)?;
-        let ids = list.split(',').filter(|id| !id.is_empty());
-        ids.map(|id| id.parse().ok())
-            .collect::<Option<_>>()
-            .map(Self)
-    }
+/// The transactions that ran at a look, from PostgreSQL's `xmin:xmax:xip_list`.
+fn running(snapshot: &str) -> Option<Vec<u64>> {
+    let list = snapshot.split(':').nth(2)?;
+    let ids = list.split(',').filter(|id| !id.is_empty());
+    ids.map(|id| id.parse().ok()).collect()
 }
 
 /// Ids that are about to be passed.
@@ -47,7 +39,7 @@ struct Candidate {
 /// Below every id.
 const ALL: i64 = i64::MIN;
 
-/// See the file.
+/// How far ids are passed.
 #[derive(Debug)]
 pub(super) struct Horizon {
     passed: i64,
@@ -105,7 +97,7 @@ impl Horizon {
 
     /// Notes what a look has seen: the snapshot in which it looked, and the highest id. If it returns true, look again.
     pub(super) fn saw(&mut self, snapshot: &str, top: i64) -> bool {
-        let Some(Running(running)) = Running::read(snapshot) else {
+        let Some(running) = running(snapshot) else {
             self.is_full = true;
             return false;
         };

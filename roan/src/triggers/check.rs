@@ -40,7 +40,7 @@ impl TriggerCheck {
             return Ok(None);
         };
         let planned = match scripts(outbox, wanted, store).await {
-            Ok(scripts) => Plan::all(wanted).map(|plans| (plans, scripts)),
+            Ok(planned) => Ok(planned),
             Err(OutboxError::Triggers(error)) => Err(error),
             Err(other) => return Err(other),
         };

@@ -9,16 +9,16 @@ use super::{TriggerError, Triggers};
 use crate::outbox::store::{FoundTrigger, Store};
 use crate::outbox::{Dialect, Outbox, OutboxError};
 
-/// The triggers that the database should have, with the prefix of the outbox.
+/// The plans of the rules, and the triggers that the database should have, with the prefix of the outbox.
 pub(super) async fn scripts(
     outbox: &Outbox,
     wanted: &Triggers,
     store: &mut Store,
-) -> Result<Vec<Script>, OutboxError> {
+) -> Result<(Vec<Plan>, Vec<Script>), OutboxError> {
     let plans = Plan::all(wanted)?;
     let wanted = wanted.clone().prefix(&outbox.prefix);
     let scripts = scripts_of(outbox.dialect(), &wanted, &plans, store).await;
-    scripts.map_err(OutboxError::of)
+    Ok((plans, scripts.map_err(OutboxError::of)?))
 }
 
 /// The same for these plans, by the columns and foreign keys that the database has now.
@@ -160,14 +160,12 @@ impl Drift {
             dropped.push(known);
         }
         // First, because a table that was renamed has taken its triggers along, and their names.
-        let (mut dropping, functions) = drops(&dropped, found);
-        dropping.extend(functions);
-        dropping.extend(installed);
-        drift.statements = dropping;
+        drift.statements = drops(&dropped, found);
+        drift.statements.extend(installed);
         Ok(drift)
     }
 
-    /// Leaves out what is told of these tables.
+    /// Leaves out the differences of these tables.
     pub(super) fn leave_out(&mut self, tables: &[String]) {
         let differences = &mut self.differences;
         differences.retain(|difference| !tables.contains(&difference.table));
@@ -188,8 +186,8 @@ impl Drift {
 }
 
 /// The statements that drop these triggers, and those for the functions that no other trigger uses.
-fn drops(dropped: &[&FoundTrigger], found: &[FoundTrigger]) -> (Vec<String>, BTreeSet<String>) {
-    let triggers = dropped.iter().map(|known| known.drop.clone()).collect();
+fn drops(dropped: &[&FoundTrigger], found: &[FoundTrigger]) -> Vec<String> {
+    let triggers = dropped.iter().map(|known| known.drop.clone());
     let is_dropped = |known: &&FoundTrigger| dropped.iter().any(|one| std::ptr::eq(*one, *known));
     let kept = found.iter().filter(|known| !is_dropped(known));
     let used: Vec<_> = kept
@@ -198,8 +196,10 @@ fn drops(dropped: &[&FoundTrigger], found: &[FoundTrigger]) -> (Vec<String>, BTr
     let functions = dropped
         .iter()
         .filter_map(|known| known.drop_function.clone());
-    let unused = functions.filter(|function| !used.contains(&function));
-    (triggers, unused.collect())
+    let unused: BTreeSet<_> = functions
+        .filter(|function| !used.contains(&function))
+        .collect();
+    triggers.chain(unused).collect()
 }
 
 /// Whether triggers were made by another version of the program.

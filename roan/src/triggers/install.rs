@@ -1,7 +1,6 @@
 //! Installs and drops triggers.
 
 use super::drift::{Drift, scripts};
-use super::plan::Plan;
 use super::script::Script;
 use super::{TriggerError, Triggers, columns};
 use crate::outbox::store::Store;
@@ -59,9 +58,8 @@ impl Outbox {
     }
 
     async fn install(&self, wanted: &Triggers, store: &mut Store) -> Result<(), OutboxError> {
-        let scripts = scripts(self, wanted, store).await?;
+        let (plans, scripts) = scripts(self, wanted, store).await?;
         let found = store.triggers().await.map_err(OutboxError::of)?;
-        let plans = Plan::all(wanted)?;
         let missing = columns::missing(store, self.dialect(), &plans, &found).await;
         let missing = missing.map_err(OutboxError::of)?;
         if !missing.is_empty() {

@@ -93,17 +93,18 @@ fn row(of: &str, columns: &Columns) -> String {
         let column = format!("{of}.{}", quoted(Dialect::Sqlite, name));
         let (name, bytes) = (key(name), bytes_key(name));
         let (key, of_blob, of_real) = match kind {
-            ColumnKind::Uuid | ColumnKind::SimpleUuid => (name, format!("hex({column})"), ""),
+            ColumnKind::Uuid | ColumnKind::SimpleUuid => {
+                (name, format!("hex({column})"), String::new())
+            }
             ColumnKind::Other => (
                 format!("CASE typeof({column}) WHEN 'blob' THEN {bytes} ELSE {name} END"),
                 format!("hex({column})"),
                 // All digits: a cast writes 15.
-                "WHEN 'real' THEN printf('%!.17g', {column}) ",
+                format!("WHEN 'real' THEN printf('%!.17g', {column}) "),
             ),
             // Not a text; the relay reports it. `json_object` itself would make the write fail.
-            _ => (name, "json_array()".to_owned(), ""),
+            _ => (name, "json_array()".to_owned(), String::new()),
         };
-        let of_real = of_real.replace("{column}", &column);
         let value = format!(
             "CASE typeof({column}) WHEN 'null' THEN NULL WHEN 'blob' THEN {of_blob} {of_real}ELSE CAST({column} AS text) END"
         );

@@ -6,15 +6,16 @@ use crate::outbox::store::{ForeignKey, Store};
 use crate::outbox::{Outbox, OutboxError};
 use crate::registry::{TableEntry, run_time};
 
-/// At the start: tells of rules that those rows do not fire.
+/// At the start: logs the rules that those rows do not fire.
 pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), OutboxError> {
-    if TableEntry::all().is_empty() {
+    let entries = TableEntry::all();
+    if entries.is_empty() {
         return Ok(());
     }
     let keys = store.foreign_keys().await.map_err(OutboxError::of)?;
     let told: String = keys
         .iter()
-        .filter_map(|key| unseen(outbox, key))
+        .filter_map(|key| unseen(outbox, &entries, key))
         .map(|unseen| format!("\n  - {unseen}"))
         .collect();
     if !told.is_empty() {
@@ -29,12 +30,12 @@ pub(crate) async fn check(outbox: &Outbox, store: &mut Store) -> Result<(), Outb
 }
 
 /// The rules that one foreign key leaves out, in words.
-fn unseen(outbox: &Outbox, key: &ForeignKey) -> Option<String> {
+fn unseen(outbox: &Outbox, entries: &[TableEntry], key: &ForeignKey) -> Option<String> {
     let mut accepted = outbox.known_cascades.iter();
     if accepted.any(|table| key.is_of(table)) {
         return None;
     }
-    let mut parents = TableEntry::all().into_iter();
+    let mut parents = entries.iter();
     let is_followed = parents.any(|parent| {
         let children = (parent.deleted_with)();
         key.refers_to(parent.table.name) && children.iter().any(|table| key.is_of(table.name))
@@ -46,8 +47,8 @@ fn unseen(outbox: &Outbox, key: &ForeignKey) -> Option<String> {
     };
     let mut actions = Vec::new();
     let mut rules = Vec::new();
-    let entries = TableEntry::all().into_iter();
-    for entry in entries.filter(|entry| key.is_of(entry.table.name)) {
+    let children = entries.iter();
+    for entry in children.filter(|entry| key.is_of(entry.table.name)) {
         let is_named = entry
             .table
             .columns
@@ -61,7 +62,7 @@ fn unseen(outbox: &Outbox, key: &ForeignKey) -> Option<String> {
         ];
         for (change, action, event) in changes {
             let Some(event) = event else { continue };
-            let fired = fired(outbox, key, &entry, event);
+            let fired = fired(outbox, key, entry, event);
             if !fired.is_empty() {
                 actions.push(format!("ON {change} {action}"));
                 rules.extend(fired);

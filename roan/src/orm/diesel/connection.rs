@@ -23,7 +23,7 @@ use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::orm::sqlite;
 #[cfg(feature = "_sql")]
-use crate::orm::unstored::Unstored;
+use crate::orm::unstored::{self, Unstored};
 
 /// A connection that rows are written and purged through.
 ///
@@ -110,12 +110,12 @@ where
             else {
                 return Ok(Later::default());
             };
-            self.batch_execute(purges::SAVEPOINT)?;
+            self.batch_execute(unstored::SAVEPOINT)?;
             let Err(error) = row.and_then(|row| store(self, &roan, &row)) else {
                 return Ok(Later::default());
             };
             // The error may have ended the whole transaction, and the write with it.
-            if self.batch_execute(purges::ROLLBACK).is_err() {
+            if self.batch_execute(unstored::ROLLBACK).is_err() {
                 return Err(error);
             }
             let unstored = Unstored::new(&roan, targets);

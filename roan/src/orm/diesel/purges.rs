@@ -43,12 +43,6 @@ impl Purges {
     }
 }
 
-/// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
-#[cfg(feature = "_sql")]
-pub(in crate::orm) const SAVEPOINT: &str = "SAVEPOINT roan_outbox";
-#[cfg(feature = "_sql")]
-pub(in crate::orm) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
-
 /// Purges that leave from memory when a transaction of Roan's own has ended, and this is dropped.
 #[derive(Debug, Default)]
 pub struct Later {

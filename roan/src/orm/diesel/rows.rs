@@ -251,6 +251,20 @@ where
     has_others
 }
 
+/// Reads rows and locks them.
+pub(super) fn all_locked<M>(
+    kind: Kind,
+    mut read: impl FnMut() -> QueryResult<Vec<M>>,
+) -> QueryResult<Vec<M>>
+where
+    for<'a> &'a M: Identifiable,
+{
+    let mut rows = read()?;
+    // While it waited for another writer, rows may have come that it did not see.
+    while kind.waits() && add_others(&mut rows, read()?) {}
+    Ok(rows)
+}
+
 /// Says so the first time that an update has written more rows than were read before it.
 pub(in crate::orm) fn check_read<M>(read: &[M], written: usize) {
     static TOLD: Once = Once::new();

@@ -195,7 +195,7 @@ pub(in crate::orm) fn replaces<Op>() -> bool {
 }
 
 /// Whether these records can only make rows. Those of an upsert have a type of Diesel's, too, but neither it nor a trait
-/// that tells them apart is public, and not every statement can show its text (a batch on SQLite). So this knows the
+/// that only it has is public, and not every statement can show its text (a batch on SQLite). So this knows the
 /// names of the others. The docs of `type_name` promise no name: any name that it does not know may be an upsert's, which
 /// purges too much and never too little.
 fn only_inserts<U>() -> bool {

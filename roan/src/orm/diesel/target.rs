@@ -12,7 +12,7 @@ use diesel::{QueryResult, QuerySource, RunQueryDsl, Table};
 
 use super::backend::Kind;
 use super::connection::{PurgeConnection, together};
-use super::rows::{Returning, Rows, add_others, again, all_found, check_read, fire_updated};
+use super::rows::{Returning, Rows, again, all_found, all_locked, check_read, fire_updated};
 use super::statement::Written;
 use crate::hooks;
 use crate::model::Model;
@@ -82,16 +82,10 @@ where
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
         let kind = Kind::of::<C::Backend>();
         let write = |conn: &mut C| {
-            let target = self.target.clone().into_update_target();
-            let mut old: Vec<M> = Rows::to_write(target, M::as_select()).get_results(conn)?;
-            // While it waited for another writer, rows may have come that it did not see.
-            while kind.waits() {
+            let old: Vec<M> = all_locked(kind, || {
                 let target = self.target.clone().into_update_target();
-                let found = Rows::to_write(target, M::as_select());
-                if !add_others(&mut old, found.get_results(conn)?) {
-                    break;
-                }
-            }
+                Rows::to_write(target, M::as_select()).get_results(conn)
+            })?;
             let statement = diesel::update(self.target).set(self.changes);
             let new: Vec<M> = if kind.has_returning() {
                 let selection = M::as_select();

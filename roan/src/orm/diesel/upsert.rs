@@ -12,7 +12,7 @@ use diesel::{QueryResult, RunQueryDsl, Table};
 
 use super::backend::Kind;
 use super::connection::{PurgeConnection, together};
-use super::rows::{Returning, Rows, add_others, again, fire_updated, others};
+use super::rows::{Returning, Rows, again, all_locked, fire_updated, others};
 use super::statement::{Written, replaces};
 use super::target::{FromOf, WhereOf};
 use crate::hooks;
@@ -76,8 +76,8 @@ where
     fn write(self, conn: &mut C) -> QueryResult<Vec<M>> {
         let kind = Kind::of::<C::Backend>();
         let write = |conn: &mut C| {
-            let rows = self.rows.clone().into_update_target();
             let old: Vec<M> = if kind.locks_gaps() {
+                let rows = self.rows.clone().into_update_target();
                 let there: Vec<M> = Rows::to_read(rows, M::as_select()).get_results(conn)?;
                 let mut old = Vec::with_capacity(there.len());
                 for row in &there {
@@ -87,16 +87,10 @@ where
                 }
                 old
             } else {
-                let mut old: Vec<M> = Rows::to_write(rows, M::as_select()).get_results(conn)?;
-                // While it waited for another writer, rows may have come that it did not see.
-                while kind.waits() {
+                all_locked(kind, || {
                     let rows = self.rows.clone().into_update_target();
-                    let found = Rows::to_write(rows, M::as_select());
-                    if !add_others(&mut old, found.get_results(conn)?) {
-                        break;
-                    }
-                }
-                old
+                    Rows::to_write(rows, M::as_select()).get_results(conn)
+                })?
             };
             let statement = self.statement;
             let new: Vec<M> = if kind.has_returning() {

@@ -23,7 +23,7 @@ use crate::orm::diesel::target::FromOf;
 use crate::orm::diesel::tracker::TransactionTracker;
 use crate::orm::sqlite;
 #[cfg(feature = "_sql")]
-use crate::orm::unstored::Unstored;
+use crate::orm::unstored::{self, Unstored};
 
 /// A connection that rows are written and purged through.
 ///
@@ -98,11 +98,7 @@ where
             Purges::Row(row, targets) => {
                 let is_outside = depth(self).is_ok_and(|depth| depth == 0);
                 let unstored = is_outside.then(|| Unstored::new(&roan, targets));
-                match (store(self, &roan, row).await, unstored) {
-                    (Ok(()), Some(unstored)) => unstored.stored(),
-                    (Err(error), Some(unstored)) => unstored.refused(&error),
-                    (done, None) => return done,
-                }
+                return Unstored::settle(store(self, &roan, row).await, unstored);
             }
             Purges::Held(targets) => {
                 let depth = depth(self)?;
@@ -121,12 +117,12 @@ where
             else {
                 return Ok(Later::default());
             };
-            self.batch_execute(purges::SAVEPOINT).await?;
+            self.batch_execute(unstored::SAVEPOINT).await?;
             let Err(error) = store(self, &roan, row).await else {
                 return Ok(Later::default());
             };
             // The error may have ended the whole transaction, and the write with it.
-            if self.batch_execute(purges::ROLLBACK).await.is_err() {
+            if self.batch_execute(unstored::ROLLBACK).await.is_err() {
                 return Err(error);
             }
             let unstored = Unstored::new(&roan, targets);

@@ -28,9 +28,16 @@ pub(super) fn key_of<M: ModelTrait>(row: &M) -> Vec<Value> {
 }
 
 pub(super) fn has_key<E: EntityTrait>(key: &[Value]) -> Condition {
-    let columns = E::PrimaryKey::iter().zip(key);
+    has_values(
+        E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column),
+        key,
+    )
+}
+
+fn has_values<T: ColumnTrait>(columns: impl Iterator<Item = T>, values: &[Value]) -> Condition {
+    let columns = columns.zip(values);
     columns.fold(Condition::all(), |all, (column, value)| {
-        all.add(column.into_column().eq(value.clone()))
+        all.add(column.eq(value.clone()))
     })
 }
 
@@ -39,7 +46,7 @@ pub(super) fn has_one_of<E: EntityTrait>(keys: &[Vec<Value>]) -> Condition {
     keys.fold(Condition::any(), Condition::add)
 }
 
-/// The key as a text, to tell rows apart.
+/// The key as a text, which distinguishes rows.
 pub(super) fn name<M: ModelTrait>(row: &M) -> String {
     format!("{:?}", key_of(row))
 }
@@ -174,12 +181,9 @@ where
     }
     let mut owners = Vec::with_capacity(keys.len());
     for keys in keys.chunks(KEYS) {
-        let any = keys.iter().fold(Condition::any(), |any, key| {
-            let named = columns::<R>(&belongs_to.to_col).zip(key);
-            any.add(named.fold(Condition::all(), |all, (column, value)| {
-                all.add(column.eq(value.clone()))
-            }))
-        });
+        let keys = keys.iter();
+        let keys = keys.map(|key| has_values(columns::<R>(&belongs_to.to_col), key));
+        let any = keys.fold(Condition::any(), Condition::add);
         owners.extend(R::find().filter(any).all(db).await?);
     }
     Ok(owners)

@@ -9,7 +9,7 @@ use crate::app::Roan;
 use crate::base::target::Target;
 use crate::orm::unseen;
 #[cfg(feature = "_sql")]
-use crate::orm::unstored::Unstored;
+use crate::orm::unstored::{self, Unstored};
 
 /// What is known of the transaction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,11 +98,11 @@ pub(super) async fn write_own<C: ConnectionTrait>(
     if targets.is_empty() {
         return Ok(None);
     }
-    tx.execute_unprepared("SAVEPOINT roan_outbox").await?;
+    tx.execute_unprepared(unstored::SAVEPOINT).await?;
     let Err(error) = write_row(roan, tx, targets).await else {
         return Ok(None);
     };
-    let rolled_back = tx.execute_unprepared("ROLLBACK TO SAVEPOINT roan_outbox");
+    let rolled_back = tx.execute_unprepared(unstored::ROLLBACK);
     // The error may have ended the whole transaction, and the write with it.
     if rolled_back.await.is_err() {
         return Err(error);

@@ -1,6 +1,6 @@
 //! The accounts of MySQL: those whose privileges triggers have, and what this one sees.
 
-use super::{Result, Store};
+use super::{Result, Store, mysql_number};
 use crate::outbox::dialect::Dialect;
 
 /// `SHOW GRANTS` of an account that does not exist: `ER_NONEXISTING_GRANT`.
@@ -65,7 +65,7 @@ impl Store {
                 granted.extend(self.grants("PUBLIC").await.unwrap_or_default());
                 Ok(Account::Granted(granted))
             }
-            Err(error) if number(&error) == Some(NO_SUCH_ACCOUNT) => Ok(Account::Gone),
+            Err(error) if mysql_number(&error) == Some(NO_SUCH_ACCOUNT) => Ok(Account::Gone),
             Err(error) if error.as_database_error().is_some() => Ok(Account::Unseen),
             Err(error) => Err(error),
         }
@@ -99,18 +99,6 @@ impl Store {
         let rows = self.connection.rows(&sql, &[]).await?;
         rows.iter().map(|row| row.shown(0)).collect()
     }
-}
-
-#[cfg(feature = "mysql")]
-fn number(error: &sqlx::Error) -> Option<u16> {
-    let error = error.as_database_error()?;
-    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
-    Some(error.number())
-}
-
-#[cfg(not(feature = "mysql"))]
-fn number(_: &sqlx::Error) -> Option<u16> {
-    None
 }
 
 /// Whether a line of `SHOW GRANTS` may give the privilege on the table. That of a role may.

@@ -59,17 +59,14 @@ impl Store {
     pub async fn use_index(&mut self) -> Result<Epoch> {
         if !self.look_for_use().await? {
             // A dump may have omitted the row. What an older one knew is lost: `swept` says so.
-            let sql = match self.dialect {
-                Dialect::MySql => {
-                    "INSERT INTO roan_epoch (id, number, forgets, swept, in_use) VALUES (1, {now}, {now}, {now}, 1) \
-                     ON DUPLICATE KEY UPDATE in_use = 1"
-                }
-                Dialect::Postgres | Dialect::Sqlite => {
-                    "INSERT INTO roan_epoch (id, number, forgets, swept, in_use) VALUES (1, {now}, {now}, {now}, 1) \
-                     ON CONFLICT (id) DO UPDATE SET in_use = 1"
-                }
+            let known = match self.dialect {
+                Dialect::MySql => "DUPLICATE KEY UPDATE",
+                Dialect::Postgres | Dialect::Sqlite => "CONFLICT (id) DO UPDATE SET",
             };
-            let sql = self.sql(sql);
+            let sql = self.sql(&format!(
+                "INSERT INTO roan_epoch (id, number, forgets, swept, in_use) \
+                 VALUES (1, {{now}}, {{now}}, {{now}}, 1) ON {known} in_use = 1"
+            ));
             self.execute_durably(&sql).await?;
             self.is_index_in_use = true;
         }
@@ -117,12 +114,9 @@ impl Store {
             statements.push("SET LOCAL synchronous_commit = on".to_owned());
         }
         // Not below the time: a number that a crash or a failover lost is not used again.
-        let number = match self.dialect {
-            Dialect::Postgres | Dialect::MySql => "greatest(number + 1, {now})",
-            Dialect::Sqlite => "max(number + 1, {now})",
-        };
+        let greatest = self.dialect.greatest();
         statements.push(format!(
-            "UPDATE roan_epoch SET number = {number} WHERE id = 1"
+            "UPDATE roan_epoch SET number = {greatest}(number + 1, {{now}}) WHERE id = 1"
         ));
         if self.dialect == Dialect::MySql {
             let sql = "SELECT number INTO @roan_number FROM roan_epoch WHERE id = 1";
@@ -252,13 +246,10 @@ impl Store {
             return Ok(false);
         };
         let last = last.int(0)?;
-        let greater = match self.dialect {
-            Dialect::Postgres | Dialect::MySql => "greatest",
-            Dialect::Sqlite => "max",
-        };
+        let greatest = self.dialect.greatest();
         // The epoch first, as marks do: so they do not wait for each other in a circle.
         let statements = [
-            format!("UPDATE roan_epoch SET swept = {greater}(swept, {last}) WHERE id = 1"),
+            format!("UPDATE roan_epoch SET swept = {greatest}(swept, {last}) WHERE id = 1"),
             format!("DELETE FROM roan_fence WHERE number <= {last}"),
         ];
         let statements = statements.map(|sql| self.sql(&sql));

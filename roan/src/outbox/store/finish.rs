@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, WAITING, code, list};
+use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, WAITING, code, list, mysql_number};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
@@ -208,19 +208,6 @@ impl Store {
         self.connection.execute(&sql, &values).await?;
         Ok(())
     }
-}
-
-/// The number of an error of MySQL, whose SQLSTATE is `HY000` for most of them.
-#[cfg(feature = "mysql")]
-fn mysql_number(error: &sqlx::Error) -> Option<u16> {
-    let error = error.as_database_error()?;
-    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
-    Some(error.number())
-}
-
-#[cfg(not(feature = "mysql"))]
-fn mysql_number(_error: &sqlx::Error) -> Option<u16> {
-    None
 }
 
 /// The longest error that is kept, in bytes. The narrowest column, MySQL's `text`, holds 65,535.

@@ -347,6 +347,19 @@ fn code(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
     error.as_database_error().and_then(|error| error.code())
 }
 
+/// The number of an error of MySQL, whose SQLSTATE is `HY000` for most of them.
+#[cfg(feature = "mysql")]
+fn mysql_number(error: &sqlx::Error) -> Option<u16> {
+    let error = error.as_database_error()?;
+    let error = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>()?;
+    Some(error.number())
+}
+
+#[cfg(not(feature = "mysql"))]
+fn mysql_number(_error: &sqlx::Error) -> Option<u16> {
+    None
+}
+
 /// All but `roan_schema`.
 const TABLES: [&str; 7] = [
     "roan_outbox",

@@ -71,7 +71,7 @@ pub struct Found {
 
 impl Store {
     /// Records that each page carries these keys. Keys that it carried before stay: an older copy may be cached. The answer
-    /// says of each page whether the index has it; it has not if another URL with the same hash is there.
+    /// says of each page whether the index has it: it does not, if another URL with the same hash is there.
     ///
     /// Programs that learn at the same time do not block each other in a circle, because all lock pages in the order of
     /// their ids, and keys only below a locked page.
@@ -252,7 +252,7 @@ impl Store {
             most + 1
         ));
         // Not prepared: the text is another one each time.
-        let rows = self.connection.rows_once(sql).await?;
+        let rows = self.connection.rows_once(&sql).await?;
         if rows.len() > most {
             return Ok(None);
         }
@@ -355,7 +355,7 @@ impl Store {
             "SELECT id, {target} FROM roan_page WHERE id IN {} AND seen_ms <= {newest} ORDER BY id {{skip locked}}",
             list(old)
         ));
-        let rows = self.connection.rows_once(sql).await?;
+        let rows = self.connection.rows_once(&sql).await?;
         let mut ids = Vec::new();
         let mut pages = Vec::new();
         for row in &rows {
@@ -372,16 +372,15 @@ impl Store {
                 .execute(&sql, &[Value::Text(&payload)])
                 .await?;
         }
-        let forgets = match self.dialect {
-            Dialect::Postgres | Dialect::MySql => "greatest(forgets + 1, {now})",
-            Dialect::Sqlite => "max(forgets + 1, {now})",
-        };
+        let greatest = self.dialect.greatest();
         let gone = list(ids.iter().copied());
         let statements = [
             format!("DELETE FROM roan_page_key WHERE page_id IN {gone}"),
             format!("DELETE FROM roan_page WHERE id IN {gone}"),
             // Last, because marks wait for this row.
-            format!("UPDATE roan_epoch SET forgets = {forgets} WHERE id = 1"),
+            format!(
+                "UPDATE roan_epoch SET forgets = {greatest}(forgets + 1, {{now}}) WHERE id = 1"
+            ),
             "COMMIT".to_owned(),
         ];
         let sql = self.sql(&statements.join(";\n"));

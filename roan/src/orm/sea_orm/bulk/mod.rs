@@ -21,7 +21,7 @@ use self::inserted::{UNKNOWN_KEYS, insert};
 use self::upsert::Upsert;
 use super::current::dispatcher;
 use super::related::{Change, Relations, related};
-use super::rows::{EntityOf, Lock, ModelOf, by_keys, name};
+use super::rows::{EntityOf, Lock, ModelOf, by_keys, key_of, name};
 #[cfg(feature = "_sql")]
 use super::write::{State, write_own};
 use super::write::{is_durable, send, write};
@@ -225,7 +225,7 @@ where
         let changes = if old.is_empty() {
             Vec::new()
         } else {
-            paired(&old, new)
+            paired(&old, new, Change::Saved)
         };
         commit::<C, _>(tx, changes).await?;
         Ok(new[0].clone())
@@ -249,22 +249,28 @@ where
         }
         let tx = begin(db).await?;
         let old = to_update::<E, _>(&tx, self.as_query()).await?;
-        if let Some(only) = only::<E>(tx.get_database_backend(), &old) {
+        let sets_key = sets_key::<E>(self.as_query());
+        let only = only::<E>(tx.get_database_backend(), &old);
+        let has_known_keys = only.is_some() && !sets_key;
+        if let Some(only) = only {
             self = self.filter(only);
         }
-        let sets_key = sets_key::<E>(self.as_query());
         let new = if tx.support_returning() && tx.get_database_backend() != DbBackend::MySql {
             self.exec_with_returning(&tx).await?
         } else {
-            let statement = self.as_query();
-            let keys = keys_after::<E, _>(&tx, statement, &of_all::<E>(statement)).await?;
+            let keys = if has_known_keys {
+                old.iter().map(key_of).collect()
+            } else {
+                let statement = self.as_query();
+                keys_after::<E, _>(&tx, statement, &of_all::<E>(statement)).await?
+            };
             self.exec(&tx).await?;
             by_keys::<E, _>(&tx, keys).await?
         };
         if !sets_key {
             check_read(&old, &new);
         }
-        commit::<C, _>(tx, paired(&old, &new)).await?;
+        commit::<C, _>(tx, paired(&old, &new, Change::Saved)).await?;
         Ok(new)
     }
 }
@@ -370,18 +376,22 @@ fn of_all<E: EntityTrait>(statement: &UpdateStatement) -> UpdateStatement {
     all
 }
 
-/// Pairs the rows by their keys. One whose key has changed has no other half, so any of its fields may have changed.
-fn paired<'a, M: ModelTrait>(old: &'a [M], new: &'a [M]) -> Vec<Change<'a, M>> {
+/// Pairs the rows by their keys. Any field of a new row without an old one may have changed: its key has, or another writer
+/// has made the row in between. `gone` is for the old rows without a new one.
+fn paired<'a, M: ModelTrait>(
+    old: &'a [M],
+    new: &'a [M],
+    gone: fn(&'a M) -> Change<'a, M>,
+) -> Vec<Change<'a, M>> {
     let mut by_key: HashMap<String, &M> = old.iter().map(|row| (name(row), row)).collect();
     let mut changes = Vec::with_capacity(new.len());
     for row in new {
-        let old = by_key.remove(&name(row));
-        changes.push(match old {
+        changes.push(match by_key.remove(&name(row)) {
             Some(old) => Change::Updated(old, row),
             None => Change::Saved(row),
         });
     }
-    changes.extend(by_key.into_values().map(Change::Saved));
+    changes.extend(by_key.into_values().map(gone));
     changes
 }
 

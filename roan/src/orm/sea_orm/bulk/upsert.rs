@@ -1,6 +1,6 @@
 //! The rows that an upsert may change.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::mem;
 
 use sea_orm::sea_query::{InsertStatement, Value};
@@ -13,8 +13,8 @@ use super::super::related::{Change, Relations};
 use super::super::rows::{
     KEYS, Lock, add_others, begin_writing, by_keys, has_key, key_of, locked, name,
 };
-use super::of_related;
 use super::values::{Written, written};
+use super::{of_related, paired};
 use crate::base::target::Target;
 
 /// An `INSERT` that may change rows in place of making them.
@@ -34,7 +34,7 @@ where
 {
     /// Reads the rows that the statement may change, and locks them; `None` for one that changes no row.
     ///
-    /// SeaORM shows nobody the parts of a statement, but its text, where values are parameters.
+    /// SeaORM does not give access to the parts of a statement, only to its text, where values are parameters.
     pub(super) async fn of<C>(db: &C, statement: &InsertStatement) -> Result<Option<Self>, DbErr>
     where
         C: ConnectionTrait,
@@ -70,11 +70,7 @@ where
     pub(super) async fn stored<C: ConnectionTrait>(&self, db: &C) -> Result<Vec<E::Model>, DbErr> {
         let mut rows = by_keys::<E, C>(db, self.old.iter().map(key_of).collect()).await?;
         for same in &self.same {
-            for row in E::find().filter(same.clone()).all(db).await? {
-                if !rows.iter().any(|known| key_of(known) == key_of(&row)) {
-                    rows.push(row);
-                }
-            }
+            add_others(&mut rows, E::find().filter(same.clone()).all(db).await?);
         }
         Ok(rows)
     }
@@ -99,26 +95,14 @@ where
         Ok(())
     }
 
-    /// Pairs the rows by their keys. A new row without an old one may have been made by another writer in between. An old
-    /// one without a new one has another key now.
+    /// What has become of the rows. An old one without a new one was replaced, or has another key now.
     pub(super) fn changes<'a>(&'a self, new: &'a [E::Model]) -> Vec<Change<'a, E::Model>> {
-        let mut old: HashMap<String, &E::Model> =
-            self.old.iter().map(|row| (name(row), row)).collect();
-        let mut changes = Vec::with_capacity(new.len());
-        for row in new {
-            changes.push(match old.remove(&name(row)) {
-                Some(old) => Change::Updated(old, row),
-                None => Change::Saved(row),
-            });
-        }
-        changes.extend(old.into_values().map(|row| {
-            if self.is_replace {
-                Change::Deleted(row)
-            } else {
-                Change::Saved(row)
-            }
-        }));
-        changes
+        let gone = if self.is_replace {
+            Change::Deleted
+        } else {
+            Change::Saved
+        };
+        paired(&self.old, new, gone)
     }
 
     /// What shows the rows that the database may have deleted together with those that were replaced.

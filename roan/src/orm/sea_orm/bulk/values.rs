@@ -1,4 +1,4 @@
-//! What the text of an `INSERT` says of its values. SeaORM shows nobody more of it.
+//! What the text of an `INSERT` says of its values. SeaORM does not give access to more of it.
 
 use sea_orm::Statement;
 use sea_orm::sea_query::Value;
