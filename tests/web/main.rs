@@ -12,6 +12,7 @@ mod pages;
 mod privacy;
 mod race;
 mod settings;
+mod streams;
 mod support;
 mod tagging;
 mod values;

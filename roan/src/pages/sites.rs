@@ -62,6 +62,15 @@ impl Hosts {
             _ => Cow::Borrowed(target),
         }
     }
+
+    /// The same, without a copy of what is canonical.
+    #[cfg(feature = "web")]
+    pub(crate) fn canonical_of(&self, target: Target) -> Target {
+        match self.canonical(&target) {
+            Cow::Owned(canonical) => canonical,
+            Cow::Borrowed(_) => target,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashSet;
 
-use super::CachePolicy;
 use super::tags::Tags;
 use super::write::Write;
+use super::{CachePolicy, WebLayer};
 use crate::base::log::emit;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::base::within::{self, Current, Within};
@@ -49,8 +49,18 @@ pub(super) struct Notes {
     pub(super) complete: bool,
     /// In a request that changes something.
     pub(super) write: Option<Write>,
-    /// The head of the answer has been sent.
-    ended: bool,
+    stage: Stage,
+}
+
+/// How far the answer is.
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Rendering,
+    /// The head has left. What is said from now on is late, which matters if caches may store the page.
+    HeadLeft { is_late: bool },
+    /// So has the body of a page that caches may store.
+    Over(WebLayer, Target),
 }
 
 impl Page {
@@ -122,7 +132,7 @@ impl Page {
 
     /// As [`complete`].
     pub fn complete(&self) {
-        self.change(|notes| notes.complete = true);
+        self.notes().complete = true;
     }
 
     /// As [`content_location`].
@@ -132,11 +142,22 @@ impl Page {
     /// As [`content_location`].
     pub fn content_location(&self, url: &str) -> Result<(), TargetError> {
         let url = Target::url(url)?;
-        self.change(|notes| {
+        let is_late = {
+            let mut notes = self.notes();
             if let Some(write) = &mut notes.write {
-                write.location = Some(url);
+                write.location = Some(url.clone());
             }
-        });
+            !matches!(notes.stage, Stage::Rendering)
+        };
+        if is_late {
+            emit(|| {
+                tracing::error!(
+                    target: "roan",
+                    "the answer does not have `Content-Location: {url}`, because its head has left: call \
+                     `content_location` before the handler returns"
+                );
+            });
+        }
         Ok(())
     }
 
@@ -152,18 +173,21 @@ impl Page {
     }
 
     fn change(&self, change: impl FnOnce(&mut Notes)) {
-        let ended = {
+        let again = {
             let mut notes = self.notes();
             change(&mut notes);
-            notes.ended
+            match &mut notes.stage {
+                Stage::Rendering => None,
+                Stage::HeadLeft { is_late } => {
+                    *is_late = true;
+                    None
+                }
+                Stage::Over(layer, url) => Some((layer.clone(), url.clone())),
+            }
         };
-        if ended {
-            emit(|| {
-                tracing::error!(
-                    target: "roan",
-                    "the head of a page was sent before the handler said what it shows: call `show` before the handler returns"
-                );
-            });
+        if let Some((layer, url)) = again {
+            layer.tell_late(&url);
+            layer.purge_again(&url);
         }
     }
 
@@ -171,10 +195,21 @@ impl Page {
     pub(super) fn end(&self) -> Notes {
         let mut notes = self.notes();
         let ended = Notes {
-            ended: true,
+            stage: Stage::HeadLeft { is_late: false },
             ..Notes::default()
         };
         std::mem::replace(&mut *notes, ended)
+    }
+
+    /// The end of the body of a page that caches may store. Returns whether something was said too late.
+    pub(super) fn is_over(&self, layer: &WebLayer, url: &Target) -> bool {
+        let stage = Stage::Over(layer.clone(), url.clone());
+        let stage = std::mem::replace(&mut self.notes().stage, stage);
+        let is_late = matches!(stage, Stage::HeadLeft { is_late: true });
+        if is_late {
+            layer.tell_late(url);
+        }
+        is_late
     }
 }
 
@@ -288,8 +323,8 @@ pub fn cache(policy: CachePolicy) {
 /// The handler has read all that the page will show, although its body is a stream. Without this, such a page is not cached:
 /// what is read after the head has left may be older or newer than the purge that the head was checked against.
 ///
-/// A cache stores the page when its body has ended. If that can be more than the rebound after the head (50 ms), set
-/// [`RoanBuilder::rebound`](crate::RoanBuilder::rebound) to more than the body takes.
+/// A cache stores the page when its body has ended. If the page was purged since its head has left, Roan purges it then once
+/// more.
 #[track_caller]
 pub fn complete() {
     with_page("complete", Page::complete);

@@ -27,6 +27,8 @@ pub(super) enum Reason {
     Tag(TargetError),
     TagLines(HeaderName),
     Held(Held),
+    /// The handler has said something about an earlier answer after its head had left.
+    Late,
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             | Self::UnknownHost(_)
             | Self::Tag(_)
             | Self::TagLines(_)
+            | Self::Late
             | Self::Held(Held::Full(_)) => true,
         }
     }
@@ -74,6 +77,10 @@ impl fmt::Display for Reason {
             Self::TagLines(header) => write!(
                 f,
                 "it has more tags than `{header}` may carry: tag it with fewer rows"
+            ),
+            Self::Late => f.write_str(
+                "its handler calls `show`, `show_all`, `tag` or `cache` after the head of the answer has left, which is too \
+                 late: call them before the handler returns, in a streamed body, too",
             ),
             Self::Held(Held::Purged) => f.write_str("it was purged while it was rendered"),
             #[cfg(feature = "_sql")]

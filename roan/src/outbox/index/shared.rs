@@ -71,6 +71,10 @@ enum Job {
         since: i64,
         reply: Reply<Release>,
     },
+    Purge {
+        page: Target,
+        reply: Reply<()>,
+    },
 }
 
 impl SharedIndex {
@@ -143,6 +147,15 @@ impl SharedIndex {
     pub async fn check(&self, keys: Arc<[Key]>, since: i64) -> Result<Release, OutboxError> {
         let job = |reply| Job::Check { keys, since, reply };
         Self::ask(&self.checker, job).await
+    }
+
+    /// Puts the purge of a page into the outbox, and returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`learn`](Self::learn). Whether it is there is not known then.
+    pub async fn purge(&self, page: Target) -> Result<(), OutboxError> {
+        Self::ask(&self.learner, |reply| Job::Purge { page, reply }).await
     }
 
     /// The pages that carry a key. It uses a connection of its own.
@@ -275,6 +288,7 @@ impl Server {
         };
         let serving = async {
             learn(&mut store, jobs).await?;
+            purge(&mut store, jobs).await?;
             self.check(&mut store, jobs).await
         };
         match tokio::time::timeout(PATIENCE, serving).await {
@@ -321,7 +335,7 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
         .iter()
         .filter_map(|job| match job {
             Job::Learn { page, keys, .. } => Some((page, &**keys)),
-            Job::Check { .. } => None,
+            Job::Check { .. } | Job::Purge { .. } => None,
         })
         .collect();
     if pages.is_empty() {
@@ -345,10 +359,29 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
             Job::Learn { reply, .. } => {
                 let _ = reply.send(Ok(learned.next().unwrap_or_default()));
             }
-            check @ Job::Check { .. } => rest.push(check),
+            other => rest.push(other),
         }
     }
     *jobs = rest;
+    Ok(())
+}
+
+/// Stores the purges of the jobs, and removes those jobs.
+async fn purge(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error> {
+    let pages = jobs.iter().filter_map(|job| match job {
+        Job::Purge { page, .. } => Some(page.clone()),
+        Job::Learn { .. } | Job::Check { .. } => None,
+    });
+    let pages: Vec<_> = pages.collect();
+    if pages.is_empty() {
+        return Ok(());
+    }
+    store.put_purges(&pages).await?;
+    for job in jobs.extract_if(.., |job| matches!(job, Job::Purge { .. })) {
+        if let Job::Purge { reply, .. } = job {
+            let _ = reply.send(Ok(()));
+        }
+    }
     Ok(())
 }
 
@@ -357,6 +390,8 @@ impl Job {
         match self {
             Self::Learn { reply, .. } => reply.is_closed(),
             Self::Check { reply, .. } => reply.is_closed(),
+            // Whoever asked for it may have gone, and it is wanted all the same.
+            Self::Purge { .. } => false,
         }
     }
 
@@ -364,6 +399,7 @@ impl Job {
         match self {
             Self::Learn { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Check { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Purge { reply, .. } => drop(reply.send(Err(error.clone()))),
         }
     }
 }
