@@ -328,7 +328,9 @@ impl Outbox {
     }
 
     async fn open_with(&self, durability: Durability) -> Result<Store, OutboxError> {
-        Store::open(&self.options, &self.prefix, self.lease, durability).await
+        let mut store = Store::open(&self.options, &self.prefix, self.lease, durability).await?;
+        store.notify(self.channel_name());
+        Ok(store)
     }
 
     /// Checks each setting.

@@ -123,7 +123,7 @@ impl SharedIndex {
         self.seen.forgets.load(Ordering::Acquire)
     }
 
-    /// This program's own relay has marked purges. Renders that begin from now on know of them.
+    /// This program's relay has marked purges, or seen those of others. Renders that begin from now on know of them.
     pub fn marked(&self, number: i64) {
         self.seen.number.fetch_max(number, Ordering::AcqRel);
     }
@@ -309,10 +309,16 @@ impl Server {
             }
         }
         let all: Vec<i64> = all.into_iter().collect();
+        let before = self.seen.number.load(Ordering::Acquire);
         let checked = store.purged_since(&all, least).await?;
         let epoch: Epoch = checked.epoch;
-        // Also if it is lower: the database may have been restored, and a low number is safe.
-        self.seen.number.store(epoch.number, Ordering::Release);
+        if epoch.number < before {
+            // The database was restored. A low number is safe.
+            self.seen.number.store(epoch.number, Ordering::Release);
+        } else {
+            // The relay may have seen a later one meanwhile.
+            self.seen.number.fetch_max(epoch.number, Ordering::AcqRel);
+        }
         self.seen.forgets.store(epoch.forgets, Ordering::Release);
         for job in jobs.drain(..) {
             if let Job::Check { keys, since, reply } = job {
