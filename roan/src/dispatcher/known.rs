@@ -3,6 +3,7 @@
 #[cfg(feature = "web")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 #[cfg(feature = "web")]
 use crate::base::log::loudly;
@@ -68,6 +69,17 @@ impl KnownPages {
 }
 
 impl KnownPages {
+    /// Whether a purge that was asked for at this time should find its page in each cache: not if the page was purged before
+    /// and not rendered since, or never rendered. What other processes have rendered and purged is not known.
+    pub(super) fn expect(&self, target: &Target, asked: Instant) -> bool {
+        #[cfg(feature = "web")]
+        if let Some(pages) = self.pages.as_ref().filter(|pages| pages.is_attached()) {
+            return pages.expect(target, asked);
+        }
+        let _ = (target, asked);
+        !self.are_recorded()
+    }
+
     /// Whether caches without tags can serve tags, because the pages that carry them are known.
     pub(super) fn serve_tags(&self) -> bool {
         self.has_layer() || self.are_recorded()

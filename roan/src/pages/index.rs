@@ -3,6 +3,7 @@
 //! It may never be behind the caches: a URL that a cache may have is in here, or its purge is on its way.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Instant;
 
 use slab::Slab;
 
@@ -40,8 +41,8 @@ struct Page {
     keys: Vec<Target>,
     /// The number of its last render.
     rendered: u64,
-    /// Whether it was purged since.
-    purged: bool,
+    /// The first purge since then. A page that was not rendered yet counts as purged.
+    purged: Option<Instant>,
     /// The number of forgettings under which the database has all of its keys.
     #[cfg(feature = "_sql")]
     recorded: Option<i64>,
@@ -96,7 +97,7 @@ impl Index {
             page.recorded = None;
         }
         // Other copies, at other nodes, may still carry what this page carried before.
-        let former = if page.purged {
+        let former = if page.purged.is_some() {
             std::mem::take(&mut page.keys)
         } else {
             Vec::new()
@@ -114,7 +115,7 @@ impl Index {
             return Err(Full::Keys(self.limits.keys));
         }
         page.keys.extend(added.iter().cloned());
-        page.purged = false;
+        page.purged = None;
         self.by_age.remove(&page.rendered);
         self.renders += 1;
         page.rendered = self.renders;
@@ -145,7 +146,9 @@ impl Index {
         // There are two plain ones at most. A flood of others must not keep them out.
         if spellings.len() >= self.limits.spellings && !asked.is_plain() {
             // No cache has what was purged and not rendered again, so it may be forgotten.
-            let gone = spellings.iter().find(|id| self.pages[**id].purged);
+            let gone = spellings
+                .iter()
+                .find(|id| self.pages[**id].purged.is_some());
             let gone = *gone.ok_or(Full::Spellings(self.limits.spellings))?;
             self.forget(gone);
         }
@@ -155,7 +158,7 @@ impl Index {
             };
             let oldest = *oldest;
             let page = &self.pages[oldest];
-            if !page.purged && !purge(&page.url) {
+            if page.purged.is_none() && !purge(&page.url) {
                 return Err(Full::Queue);
             }
             self.forget(oldest);
@@ -167,7 +170,7 @@ impl Index {
             parameters: asked.parameters.clone(),
             keys: Vec::new(),
             rendered: self.renders,
-            purged: true,
+            purged: Some(Instant::now()),
             #[cfg(feature = "_sql")]
             recorded: None,
         });
@@ -206,12 +209,13 @@ impl Index {
 
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
     pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
+        let now = Instant::now();
         let ids = self.by_place.get(&asked.place).cloned().unwrap_or_default();
         ids.into_iter()
             .filter_map(|id| {
                 let page = &mut self.pages[id];
                 has_all(&page.parameters, &asked.parameters).then(|| {
-                    page.purged = true;
+                    page.purged.get_or_insert(now);
                     page.url.clone()
                 })
             })
@@ -220,6 +224,7 @@ impl Index {
 
     /// The URLs that carry a key. They are purged.
     pub(super) fn purge_key(&mut self, key: &Target) -> Vec<Target> {
+        let now = Instant::now();
         let carriers = self.by_key.get(key);
         let ids = carriers.map_or_else(Vec::new, |carriers| {
             carriers.pages.iter().copied().collect()
@@ -227,10 +232,17 @@ impl Index {
         ids.into_iter()
             .map(|id| {
                 let page = &mut self.pages[id];
-                page.purged = true;
+                page.purged.get_or_insert(now);
                 page.url.clone()
             })
             .collect()
+    }
+
+    /// Whether the page was rendered, and its first purge since is the one that was asked for at this time.
+    pub(super) fn expect(&self, url: &Target, asked: Instant) -> bool {
+        let page = self.by_url.get(url).map(|id| &self.pages[*id]);
+        // One that was asked for and one that is noted after it may be the same.
+        page.is_some_and(|page| page.purged.is_some_and(|first| asked <= first))
     }
 
     pub(super) fn of_key(&self, key: &Target) -> Vec<Target> {

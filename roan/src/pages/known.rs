@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::asked::Asked;
 use super::fence::{Fence, Start};
@@ -89,6 +90,11 @@ impl Pages {
                 state.index.purge_key(&target)
             }
         }
+    }
+
+    /// Whether the page was released to caches, and this is the first purge since, asked for at this time.
+    pub(crate) fn expect(&self, url: &Target, asked: Instant) -> bool {
+        self.lock().index.expect(&self.hosts.canonical(url), asked)
     }
 
     /// The page of a URL that was asked for at a site.

@@ -80,11 +80,17 @@ pub trait Purger: Send + Sync + 'static {
 pub struct PurgeRequest<'a> {
     target: &'a Target,
     site: Option<&'a Site>,
+    /// Whether the cache should have the page, as far as is known.
+    pub(crate) is_expected: bool,
 }
 
 impl<'a> PurgeRequest<'a> {
     pub(crate) fn new(target: &'a Target, site: Option<&'a Site>) -> Self {
-        Self { target, site }
+        Self {
+            target,
+            site,
+            is_expected: true,
+        }
     }
 
     /// Returns the URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`]; with
