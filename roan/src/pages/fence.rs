@@ -43,6 +43,12 @@ impl<K: Clone + Eq + Hash> Fence<K> {
         Start(self.now)
     }
 
+    /// The start of a render that begins now.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn now(&self) -> Start {
+        Start(self.now)
+    }
+
     /// Ends a render, successful or not.
     pub(crate) fn end(&mut self) {
         self.renders -= 1;

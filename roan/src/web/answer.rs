@@ -14,7 +14,7 @@ use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
-use crate::pages::{Asked, Pages, Sharing};
+use crate::pages::{Asked, Held, Pages, Raced, Sharing};
 
 /// An answer that may be shared, unless it was purged while it was rendered.
 struct Sharable {
@@ -56,6 +56,9 @@ impl WebLayer {
                     self.headers().share(response.headers_mut(), policy, status);
                 }
                 self.headers().hold(response.headers_mut());
+                if reason == Reason::Held(Held::Purged) {
+                    response.extensions_mut().insert(Raced);
+                }
                 self.told().tell(visit.path(), &reason, wanted);
                 None
             }
