@@ -83,7 +83,8 @@ impl Held {
 async fn ends(requests: Vec<JoinHandle<Seen>>) -> Vec<(String, String)> {
     let mut seen = Vec::new();
     for request in requests {
-        let answer = request.await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(10), request).await;
+        let answer = answer.expect("an answer comes").unwrap();
         let status = answer.header("cache-status").unwrap().to_owned();
         seen.push((answer.body, status));
     }
