@@ -89,7 +89,10 @@ impl fmt::Display for Reason {
             }
             Self::Held(Held::Full(Full::Spellings(most))) => write!(
                 f,
-                "its path is cached under {most} URLs already: raise `Web::max_spellings` if they are different pages"
+                "the path is cached under {most} URLs already (queries, `//`, escapes). If they are different pages, write \
+                 `Web::new().max_spellings({})`. If visitors make them up, answer those URLs with 404 or a redirect, or \
+                 add their parameters to the list in nginx's `map $request_uri $roan_uri`",
+                most.saturating_mul(10)
             ),
             Self::Held(Held::Full(Full::Keys(most))) => {
                 write!(f, "it has more than {most} tags: raise `Web::max_tags`")
@@ -118,8 +121,12 @@ impl Told {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             told.len() < Self::MOST && told.insert((path.to_owned(), mem::discriminant(reason)))
         };
+        let further = match reason {
+            Reason::Held(Held::Full(Full::Spellings(_))) => "a further URL of ",
+            _ => "",
+        };
         if is_first {
-            emit(|| tracing::warn!(target: "roan", "{path} is not cached: {reason}"));
+            emit(|| tracing::warn!(target: "roan", "{further}{path} is not cached: {reason}"));
         }
     }
 }
