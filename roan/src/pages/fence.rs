@@ -79,6 +79,9 @@ impl<K: Clone + Eq + Hash> Fence<K> {
     where
         K: 'k,
     {
+        if start.0 == self.now {
+            return true;
+        }
         let is_older = |purge: &u64| *purge <= start.0;
         let mut keys = keys.into_iter();
         is_older(&self.forgotten) && keys.all(|key| self.purged.get(key).is_none_or(is_older))

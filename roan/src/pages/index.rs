@@ -92,9 +92,11 @@ impl Index {
             None => self.make_room(asked, &mut purge)?,
         };
         let page = &mut self.pages[id];
-        #[cfg(feature = "_sql")]
-        if page.keys != keys && keys.iter().any(|key| !page.keys.contains(key)) {
-            page.recorded = None;
+        if page.keys == keys {
+            // The usual case, and cheap for a page with many keys.
+            page.purged = None;
+            self.touch(id);
+            return Ok(None);
         }
         // Other copies, at other nodes, may still carry what this page carried before.
         let former = if page.purged.is_some() {
@@ -102,39 +104,50 @@ impl Index {
         } else {
             Vec::new()
         };
-        let added: Vec<_> = match page.keys == keys {
-            // The usual case, and cheap for a page with many keys.
-            true => Vec::new(),
-            false => {
-                let new = keys.iter().filter(|key| !page.keys.contains(key));
-                new.cloned().collect()
-            }
+        let added: Vec<_> = {
+            let known: HashSet<_> = page.keys.iter().collect();
+            let new = keys.iter().filter(|key| !known.contains(key));
+            new.cloned().collect()
         };
         if page.keys.len() + added.len() > self.limits.keys {
             page.keys.extend(former);
             return Err(Full::Keys(self.limits.keys));
         }
+        #[cfg(feature = "_sql")]
+        {
+            let former: HashSet<_> = former.iter().collect();
+            if added.iter().any(|key| !former.contains(key)) {
+                page.recorded = None;
+            }
+        }
         page.keys.extend(added.iter().cloned());
         page.purged = None;
-        self.by_age.remove(&page.rendered);
-        self.renders += 1;
-        page.rendered = self.renders;
-        self.by_age.insert(self.renders, id);
+        self.touch(id);
         let mut too_often = None;
-        for key in added {
+        for key in &added {
             let carriers = self.by_key.entry(key.clone()).or_default();
             carriers.pages.insert(id);
             if carriers.pages.len() > self.limits.pages_of_a_key && !carriers.told {
                 carriers.told = true;
-                too_often = Some(key);
+                too_often = Some(key.clone());
             }
         }
-        for key in former {
-            if !self.pages[id].keys.contains(&key) {
-                self.drop_key(&key, id);
+        if !former.is_empty() {
+            let added: HashSet<_> = added.into_iter().collect();
+            for key in former.iter().filter(|key| !added.contains(*key)) {
+                self.drop_key(key, id);
             }
         }
         Ok(too_often)
+    }
+
+    /// Makes it the page that was rendered last.
+    fn touch(&mut self, id: usize) {
+        let page = &mut self.pages[id];
+        self.by_age.remove(&page.rendered);
+        self.renders += 1;
+        page.rendered = self.renders;
+        self.by_age.insert(self.renders, id);
     }
 
     fn make_room(

@@ -136,12 +136,24 @@ impl WebLayer {
         let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
-        let hosts = &self.pages().hosts;
-        let mut tags = Target::sorted(notes.tags.into_iter().map(|tag| hosts.canonical_of(tag)));
-        // Two sites may have one host.
-        tags.dedup();
+        let tags = self.canonical(notes.tags.into_vec());
         let lines = self.headers().tag_lines(&tags).map_err(Reason::TagLines)?;
         Ok(Sharable { asked, tags, lines })
+    }
+
+    /// The tags, each at the one site of its host. What caches read is sorted, so that it is the same each time.
+    fn canonical(&self, mut tags: Vec<Target>) -> Vec<Target> {
+        let hosts = &self.pages().hosts;
+        let have_sites = tags.iter().any(|tag| tag.site().is_some());
+        if have_sites {
+            let canonical = tags.into_iter().map(|tag| hosts.canonical_of(tag));
+            tags = canonical.collect();
+        }
+        if have_sites || self.headers().have_tags() {
+            tags = Target::sorted(tags);
+            tags.dedup();
+        }
+        tags
     }
 
     /// Puts the page into the index, so that it may enter a cache.

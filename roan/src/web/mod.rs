@@ -55,6 +55,7 @@ mod policy;
 mod reason;
 mod sent;
 mod settings;
+mod tag_set;
 mod tags;
 mod visit;
 mod write;

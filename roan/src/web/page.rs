@@ -5,8 +5,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashSet;
-
+use super::tag_set::TagSet;
 use super::tags::Tags;
 use super::write::Write;
 use super::{CachePolicy, WebLayer};
@@ -43,7 +42,7 @@ pub struct Page(Arc<Mutex<Notes>>);
 /// What was said.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub(super) tags: HashSet<Target>,
+    pub(super) tags: TagSet,
     pub(super) mistake: Option<TargetError>,
     pub(super) policy: Option<CachePolicy>,
     pub(super) complete: bool,
@@ -99,12 +98,12 @@ impl Page {
 
     /// As [`show`].
     pub fn show<M: Model>(&self, row: &M) {
-        self.add(Tags::of_row(row));
+        self.add(|tags| tags.add_row(row));
     }
 
     /// As [`show_all`].
     pub fn show_all<M: Model>(&self) {
-        self.add(Tags::of_model::<M>());
+        self.add(Tags::add_model::<M>);
     }
 
     /// As [`tag`].
@@ -115,7 +114,7 @@ impl Page {
     pub fn tag(&self, tag: &str) -> Result<(), TargetError> {
         match Target::tag(tag) {
             Ok(target) => {
-                self.change(|notes| _ = notes.tags.insert(target));
+                self.change(|notes| notes.tags.insert(TargetRef::from(&target)));
                 Ok(())
             }
             Err(error) => {
@@ -165,11 +164,14 @@ impl Page {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, tags: Tags) {
-        self.change(|notes| {
-            notes.tags.extend(tags.targets);
-            notes.mistake = notes.mistake.take().or(tags.mistake);
-        });
+    /// The code of a row may use the page itself, so it does not run under the lock.
+    fn add(&self, add: impl FnOnce(&mut Tags)) {
+        let set = std::mem::take(&mut self.notes().tags);
+        let mut adding = Adding {
+            page: self,
+            tags: Tags::new(set),
+        };
+        add(&mut adding.tags);
     }
 
     fn change(&self, change: impl FnOnce(&mut Notes)) {
@@ -210,6 +212,25 @@ impl Page {
             layer.tell_late(url);
         }
         is_late
+    }
+}
+
+/// Tags that return to the page, also if the code of a row panics.
+struct Adding<'a> {
+    page: &'a Page,
+    tags: Tags,
+}
+
+impl Drop for Adding<'_> {
+    fn drop(&mut self) {
+        let tags = std::mem::take(&mut self.tags);
+        if tags.set.is_empty() && tags.mistake.is_none() {
+            return;
+        }
+        self.page.change(|notes| {
+            notes.tags.extend(tags.set);
+            notes.mistake = notes.mistake.take().or(tags.mistake);
+        });
     }
 }
 
