@@ -80,7 +80,7 @@ impl fmt::Display for Reason {
             ),
             Self::Late => f.write_str(
                 "its handler calls `show`, `show_all`, `tag` or `cache` after the head of the answer has left, which is too \
-                 late: call them before the handler returns, in a streamed body, too",
+                 late: call them before the handler returns, also if the body is a stream",
             ),
             Self::Held(Held::Purged) => f.write_str("it was purged while it was rendered"),
             #[cfg(feature = "_sql")]
