@@ -84,7 +84,7 @@ impl Pages {
                 state.fence.purge(&asked.place);
                 state.index.purge_spellings(&asked)
             }
-            TargetKind::Tag => {
+            _ => {
                 state.fence.purge(&target);
                 state.index.purge_key(&target)
             }
