@@ -8,6 +8,8 @@ use super::handle::Roan;
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::Target;
+#[cfg(feature = "web")]
+use crate::base::target::TargetKind;
 #[cfg(feature = "_sql")]
 use crate::dispatcher::Node;
 use crate::dispatcher::{Engine, KnownPages, Policy, Sites, Source, connect, start};
@@ -17,6 +19,8 @@ use crate::outbox::Outbox;
 #[cfg(feature = "web")]
 use crate::pages::Pages;
 use crate::purger::Cache;
+#[cfg(feature = "web")]
+use crate::purger::Capabilities;
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 #[cfg(feature = "web")]
@@ -205,11 +209,18 @@ impl RoanBuilder {
         if caches.is_empty() {
             caches.push(crate::purger::default_cache()?);
         }
-        let tiers: Vec<_> = caches.iter().map(|cache| cache.tags).collect();
+        let tiers: Vec<_> = caches
+            .iter()
+            .map(|cache| cache.capabilities.clone())
+            .collect();
         #[cfg(feature = "web")]
         let web = match self.web {
             Some(web) => {
-                if self.sites.default.is_none() && tiers.contains(&false) {
+                if self.sites.default.is_none()
+                    && !tiers
+                        .iter()
+                        .all(|tier: &Capabilities| tier.can_purge(TargetKind::Tag))
+                {
                     let problem = "is not set: with the web layer, name the site whose pages it serves, such as \
                                    `https://www.example.org`";
                     return Err(ConfigError::value("site", "", problem));

@@ -175,19 +175,21 @@ fn has_no_rules() -> bool {
 
 /// The rules of this program that the dispatcher cannot serve.
 fn unserved(engine: &Engine) -> Vec<ConfigError> {
-    let error = |rule: &dyn Display, needs_tags, site: Option<&str>| {
-        let problem = engine.cannot_serve(needs_tags, site)?.to_string();
+    let error = |rule: &dyn Display, kind, site: Option<&str>| {
+        let problem = engine.cannot_serve(kind, site)?.to_string();
         let rule = rule.to_string();
         Some(ConfigError::Rule { rule, problem })
     };
     let of_attributes = rules().into_iter().filter_map(|rule| {
-        let needs_tags = matches!(rule.target(), RuleTarget::Tag(_));
-        error(rule, needs_tags, rule.site())
+        let kind = match rule.target() {
+            RuleTarget::Tag(_) => TargetKind::Tag,
+            _ => TargetKind::Url,
+        };
+        error(rule, kind, rule.site())
     });
     let of_run_time = run_time::targets().into_iter().filter_map(|target| {
-        let needs_tags = target.kind() == TargetKind::Tag;
         let rule = format!("`roan::purge` of {target}");
-        error(&rule, needs_tags, target.site())
+        error(&rule, target.kind(), target.site())
     });
     let by_case = tags_that_differ_by_case(rules()).map(|(first, second)| ConfigError::Rule {
         rule: second.to_string(),

@@ -69,7 +69,7 @@ pub enum Refusal {
     UnknownSite(String),
     /// No configured cache can purge targets of this kind.
     #[error(
-        "no configured cache can purge a {0}: add a cache that can, the web layer (`RoanBuilder::web`), or write a rule for URLs"
+        "no configured cache can purge by {0}: add a cache that can, the web layer (`RoanBuilder::web`), or write a rule for URLs"
     )]
     NoCacheFor(TargetKind),
 }

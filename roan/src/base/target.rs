@@ -13,7 +13,7 @@ use super::url_syntax::check_url;
 
 pub use super::target_error::TargetError;
 pub(crate) use super::target_error::shortened;
-pub(crate) use super::url_syntax::{check_rendered_url, check_tag};
+pub(crate) use super::url_syntax::{check_prefix, check_rendered_url, check_tag};
 
 /// What a purge makes fresh: one URL of a site, or everything that carries one tag.
 ///
@@ -51,6 +51,12 @@ pub enum TargetKind {
     Url,
     /// A tag (surrogate key), which a cache has seen in a response header.
     Tag,
+    /// The pages of a site whose path begins alike.
+    Prefix,
+    /// All pages of a site.
+    Host,
+    /// All pages.
+    Everything,
 }
 
 impl fmt::Display for TargetKind {
@@ -58,6 +64,9 @@ impl fmt::Display for TargetKind {
         f.write_str(match self {
             Self::Url => "URL",
             Self::Tag => "tag",
+            Self::Prefix => "prefix",
+            Self::Host => "host",
+            Self::Everything => "everything",
         })
     }
 }
@@ -93,11 +102,39 @@ impl Target {
         Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
     }
 
+    /// Every page of the site whose path begins with `prefix`, such as `/docs/v1/`: a path that begins and ends with `/`. So
+    /// `/docs/v1/` is not a prefix of `/docs/v10`.
+    ///
+    /// # Errors
+    ///
+    /// If `prefix` is not such a path, has a query, or is `/` alone, for which there is [`Target::host`].
+    pub fn prefix(prefix: impl AsRef<str>) -> Result<Self, TargetError> {
+        let prefix = prefix.as_ref();
+        check_prefix(prefix)?;
+        Ok(TargetRef::new(TargetKind::Prefix, prefix, 0).to_target())
+    }
+
+    /// Every page of the site: of the default site, or of the one of [`at_site`](Self::at_site). [`as_str`](Self::as_str) is
+    /// empty.
+    #[must_use]
+    pub fn host() -> Self {
+        TargetRef::new(TargetKind::Host, "", 0).to_target()
+    }
+
+    /// Every page of every site in the caches. [`as_str`](Self::as_str) is empty.
+    #[must_use]
+    pub fn everything() -> Self {
+        TargetRef::new(TargetKind::Everything, "", 0).to_target()
+    }
+
     /// The same target at the named site, in place of the default site.
     ///
     /// If the site is not configured, the dispatcher reports that for each purge. Names are cut after 255 bytes.
     #[must_use]
     pub fn at_site(&self, name: &str) -> Self {
+        if self.kind == TargetKind::Everything {
+            return self.clone();
+        }
         let end = (0..=Self::MAX_SITE_LEN.min(name.len()))
             .rev()
             .find(|end| name.is_char_boundary(*end))
@@ -140,7 +177,7 @@ impl Target {
         shortened(&self.to_string())
     }
 
-    /// The URL or the tag.
+    /// The URL, the tag or the prefix.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text[usize::from(self.site_len)..]
@@ -152,7 +189,7 @@ impl Target {
         (self.site_len > 0).then(|| &self.text[..usize::from(self.site_len)])
     }
 
-    /// Whether the target is a URL or a tag.
+    /// The kind of the target.
     #[must_use]
     pub fn kind(&self) -> TargetKind {
         self.kind
@@ -173,13 +210,14 @@ impl Hash for Target {
     }
 }
 
-/// The URL itself, `tag NAME` for a tag, and `URL at site NAME` beside the default site.
+/// The URL itself, `tag NAME`, `prefix PATH`, `host` or `everything`, and `... at site NAME` beside the default site.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.kind == TargetKind::Tag {
-            f.write_str("tag ")?;
+        match self.kind {
+            TargetKind::Url => f.write_str(self.as_str())?,
+            TargetKind::Host | TargetKind::Everything => self.kind.fmt(f)?,
+            TargetKind::Tag | TargetKind::Prefix => write!(f, "{} {}", self.kind, self.as_str())?,
         }
-        f.write_str(self.as_str())?;
         self.site()
             .map_or(Ok(()), |site| write!(f, " at site {site}"))
     }

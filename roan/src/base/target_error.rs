@@ -56,6 +56,12 @@ pub enum TargetError {
          must not be empty, or begin with `/`"
     )]
     Host(String),
+    /// Not a prefix: see [`Target::prefix`].
+    #[error(
+        "prefix {0:?} must be a path that begins and ends with `/`, such as `/docs/v1/`, without a query; for all pages of a \
+         site, write `host`"
+    )]
+    Prefix(String),
     /// An empty tag.
     #[error("a tag must not be empty")]
     EmptyTag,

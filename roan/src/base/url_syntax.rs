@@ -17,6 +17,15 @@ pub(crate) fn check_tag(tag: &str) -> Result<(), TargetError> {
 }
 
 #[cold]
+/// A path that begins and ends with `/`, and is longer than that.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), TargetError> {
+    check_url(prefix)?;
+    if prefix.len() < 2 || !prefix.ends_with('/') || prefix.contains('?') {
+        return Err(TargetError::Prefix(shortened(prefix)));
+    }
+    Ok(())
+}
+
 fn error(kind: TargetKind, whole: &str, flaw: Flaw) -> TargetError {
     let length = whole.len();
     let text = shortened(whole);

@@ -23,7 +23,7 @@ use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
 #[cfg(any(feature = "web", feature = "_sql"))]
 use crate::pages::Hosts;
-use crate::purger::{Answer, Cache, PurgeRequest, caught};
+use crate::purger::{Answer, Capabilities, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
@@ -31,8 +31,8 @@ pub(crate) struct Engine {
     pub(super) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
     pub(crate) known: KnownPages,
-    /// For each tier, whether its cache knows tags.
-    pub(super) tiers: Vec<bool>,
+    /// For each tier, what its cache can purge.
+    pub(super) tiers: Vec<Capabilities>,
     pub(crate) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
@@ -67,7 +67,7 @@ impl Engine {
     /// The parts of a dispatcher; [`start`](super::start) makes it work.
     pub(crate) fn new(
         nodes: Vec<Arc<Node>>,
-        tiers: Vec<bool>,
+        tiers: Vec<Capabilities>,
         sites: Sites,
         policy: &Policy,
         source: Option<Arc<dyn Source>>,
@@ -195,20 +195,23 @@ impl Engine {
     #[cfg(feature = "_sql")]
     pub(crate) fn site_names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.sites.named.keys().cloned().collect();
-        if self.cannot_serve(true, None).is_none() {
+        if self.cannot_serve(TargetKind::Tag, None).is_none() {
             names.push("tags".to_owned());
         }
         names
     }
 
     /// Why no cache can purge such a target, if so.
-    pub(crate) fn cannot_serve(&self, needs_tags: bool, site: Option<&str>) -> Option<Refusal> {
+    pub(crate) fn cannot_serve(&self, kind: TargetKind, site: Option<&str>) -> Option<Refusal> {
+        let can_purge = |tier: &Capabilities| tier.can_purge(kind);
         match site {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if needs_tags && !self.tiers.contains(&true) && !self.known.serve_tags() => {
-                Some(Refusal::NoCacheFor(TargetKind::Tag))
+            _ if !self.tiers.iter().any(can_purge)
+                && !(kind == TargetKind::Tag && self.known.serve_tags()) =>
+            {
+                Some(Refusal::NoCacheFor(kind))
             }
             _ => None,
         }
@@ -230,7 +233,7 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        match self.cannot_serve(target.kind() == TargetKind::Tag, target.site()) {
+        match self.cannot_serve(target.kind(), target.site()) {
             Some(refusal) => {
                 if let Some(ticket) = ticket {
                     self.tickets.asked(ticket);
@@ -254,7 +257,10 @@ impl Engine {
 
     /// The first cache that does not know tags.
     pub(crate) fn cache_without_tags(&self) -> Option<&str> {
-        let tier = self.tiers.iter().position(|tags| !tags)?;
+        let tier = self
+            .tiers
+            .iter()
+            .position(|tier| !tier.can_purge(TargetKind::Tag))?;
         let mut nodes = self.nodes.iter();
         nodes
             .find(|node| node.tier == tier)
@@ -272,12 +278,12 @@ impl Engine {
         tickets: &[Ticket],
         now: Instant,
     ) {
-        let Some(tags) = self.tiers.get(tier) else {
+        let Some(capabilities) = self.tiers.get(tier) else {
             return;
         };
         let mut answer_comes = false;
         let mut one_is_down = false;
-        if Cache::can_purge(*tags, target.kind()) {
+        if capabilities.can_purge(target.kind()) {
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
                 asked,
@@ -373,7 +379,7 @@ impl Engine {
                 Some(header) => header.target(&job.target),
                 None => Cow::Borrowed(&job.target),
             };
-            let mut request = PurgeRequest::new(&target, site);
+            let mut request = PurgeRequest::new(std::slice::from_ref(&*target), site);
             request.is_expected = !job.rebound && self.known.expect(&job.target, job.asked);
             // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
             let answer = caught(|| node.purger.purge(request))

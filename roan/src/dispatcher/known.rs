@@ -43,8 +43,8 @@ impl KnownPages {
         let urls = pages.purge(target);
         match (target.kind(), without_tags) {
             (TargetKind::Url, _) => return urls,
-            (TargetKind::Tag, None) => return Vec::new(),
-            (TargetKind::Tag, Some(cache)) => {
+            (_, None) => return Vec::new(),
+            (_, Some(cache)) => {
                 if !self.are_recorded()
                     && !pages.is_attached()
                     && !TOLD.swap(true, Ordering::Relaxed)

@@ -8,7 +8,7 @@ use super::node::Node;
 use super::queue::{Ask, Job, Room};
 use super::tickets::Ticket;
 use crate::base::outcome::{Failure, Outcome};
-use crate::base::target::Target;
+use crate::base::target::{Target, TargetKind};
 
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages.
@@ -31,7 +31,7 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        match self.cannot_serve(false, page.site()) {
+        match self.cannot_serve(TargetKind::Url, page.site()) {
             Some(_) => self.accept_with(page, &[], asked, ticket, now),
             None => self.ask_tier(0, page, asked, false, ticket.as_slice(), now),
         }

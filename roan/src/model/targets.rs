@@ -7,7 +7,8 @@ use std::mem;
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
 use crate::base::target::{
-    Target, TargetError, TargetKind, TargetRef, check_rendered_url, check_tag, shortened,
+    Target, TargetError, TargetKind, TargetRef, check_prefix, check_rendered_url, check_tag,
+    shortened,
 };
 
 thread_local! {
@@ -200,6 +201,8 @@ impl<'a> Targets<'a> {
         let checked = match (self.state, self.kind) {
             (State::Whole, TargetKind::Url) => check_rendered_url(target),
             (State::Whole, TargetKind::Tag) => check_tag(target),
+            (State::Whole, TargetKind::Prefix) => check_prefix(target),
+            (State::Whole, TargetKind::Host | TargetKind::Everything) => Ok(()),
             (State::Failed, _) => Err(TargetError::Display(shortened(target))),
             (State::Void, _) => return self.keep_buffer(),
         };

@@ -53,6 +53,9 @@ fn write_target(out: &mut String, target: &Target) {
         TargetKind::Url if target.site().is_none() => return write_text(out, target.as_str()),
         TargetKind::Url => "url",
         TargetKind::Tag => "tag",
+        TargetKind::Prefix => "prefix",
+        TargetKind::Host => "host",
+        TargetKind::Everything => "everything",
     };
     out.push('{');
     if let Some(site) = target.site() {

@@ -85,7 +85,7 @@ impl Pages {
                 state.fence.purge(&asked.place);
                 state.index.purge_spellings(&asked)
             }
-            TargetKind::Tag => {
+            _ => {
                 state.fence.purge(&target);
                 state.index.purge_key(&target)
             }
@@ -141,8 +141,8 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    /// Notes that caches may store the page from now on, with these keys, each at the one site of its host. `purge` queues the purge of a page that is
-    /// forgotten for it. Returns a key that is on too many pages now.
+    /// Notes that caches may store the page from now on, with these keys, each at the one site of its host. `purge` queues the
+    /// purge of a page that is forgotten for it. Returns a key that is on too many pages now.
     ///
     /// With an outbox it waits until what is noted would survive the program. The fence is asked after that, so that nothing
     /// can be purged between the two.

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::http::Connecting;
-use super::{Answer, LifetimeHeader, PurgeRequest, Purger, TagHeader};
+use super::{Answer, Capabilities, LifetimeHeader, Limits, Mode, PurgeRequest, Purger, TagHeader};
 use crate::base::outcome::Failure;
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
@@ -45,7 +45,9 @@ type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigErro
 #[must_use = "pass it to `RoanBuilder::cache`"]
 pub struct Cache {
     pub(crate) name: Arc<str>,
-    pub(crate) tags: bool,
+    pub(crate) capabilities: Capabilities,
+    /// Caches with the same account share their limits.
+    pub(crate) account: Option<Arc<str>>,
     /// Whether its nodes never store a page that was rendered before a purge, so that one purge is enough.
     pub(crate) fenced: bool,
     /// Where its nodes read the tags of a page. `None` if the program that purges it does not write them.
@@ -60,7 +62,8 @@ impl Cache {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),
-            tags: false,
+            capabilities: Capabilities::urls(),
+            account: None,
             fenced: false,
             tag_header: None,
             lifetime_header: Some(LifetimeHeader::CacheControl),
@@ -86,17 +89,54 @@ impl Cache {
         self
     }
 
-    /// The cache purges tags as well as URLs.
-    pub fn purges_tags(mut self) -> Self {
-        self.tags = true;
+    /// The cache purges targets of these kinds, within limits that they share. Without it a cache purges URLs, one a request.
+    ///
+    /// ```
+    /// use roan::TargetKind;
+    /// use roan::purger::{Cache, Limits};
+    ///
+    /// let cache = Cache::new("mine")
+    ///     .purges([TargetKind::Url], Limits::new().batch(100))
+    ///     .purges([TargetKind::Tag, TargetKind::Host], Limits::new().batch(100).rate(5.0).burst(25));
+    /// assert!(cache.capabilities().can_purge(TargetKind::Tag));
+    /// ```
+    pub fn purges(mut self, kinds: impl Into<Vec<TargetKind>>, limits: Limits) -> Self {
+        self.capabilities.add(kinds.into(), limits);
         self
+    }
+
+    /// The cache purges tags as well as URLs, one a request.
+    pub fn purges_tags(self) -> Self {
+        self.purges([TargetKind::Tag], Limits::new())
+    }
+
+    /// What a purge does to a page. Default: [`Mode::Hard`].
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.capabilities.set_mode(mode);
+        self
+    }
+
+    /// The limits are those of an account: all caches with this name of an account share them.
+    pub fn account(mut self, name: &str) -> Self {
+        self.account = Some(name.into());
+        self
+    }
+
+    /// What the cache can purge, and within which limits.
+    #[must_use]
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     /// The cache purges tags, and reads those of a page in this response header, which the [web layer](crate::guide::web)
     /// writes.
     pub fn tag_header(mut self, header: TagHeader) -> Self {
         self.tag_header = Some(header);
-        self.purges_tags()
+        if self.capabilities.can_purge(TargetKind::Tag) {
+            self
+        } else {
+            self.purges_tags()
+        }
     }
 
     /// The cache reads in this response header how long it may keep a page. Default: [`LifetimeHeader::CacheControl`].
@@ -110,14 +150,6 @@ impl Cache {
     pub fn without_rebound(mut self) -> Self {
         self.fenced = true;
         self
-    }
-
-    /// Whether a cache can purge targets of that kind.
-    pub(crate) fn can_purge(tags: bool, kind: TargetKind) -> bool {
-        match kind {
-            TargetKind::Url => true,
-            TargetKind::Tag => tags,
-        }
     }
 }
 
@@ -218,7 +250,8 @@ mod tests {
             timeout: Duration::from_millis(10),
         };
         let target = Target::url("/a").unwrap();
-        let answer = caught(|| bounded.purge(PurgeRequest::new(&target, None))).await;
+        let answer =
+            caught(|| bounded.purge(PurgeRequest::new(std::slice::from_ref(&target), None))).await;
         answer.map_or_else(
             |panic| Outcome::Failed(Failure::Panic(panic)),
             |answer| answer.outcome,

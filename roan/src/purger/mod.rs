@@ -34,6 +34,7 @@
 
 mod answer;
 mod cache;
+mod capabilities;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod http;
@@ -43,6 +44,7 @@ mod tag_header;
 
 pub use answer::Answer;
 pub use cache::Cache;
+pub use capabilities::{Capabilities, Limits, Mode};
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
@@ -64,6 +66,8 @@ use crate::base::target::Target;
 /// - [`Answer::failed`] means that another attempt may succeed. The dispatcher retries with growing pauses, until
 ///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
+/// - More than one target comes only to a cache with [`Limits::batch`]. If the node refuses one of them, refuse the
+///   request: the dispatcher then sends the targets in smaller requests.
 /// - A purge may come more than once, and several may be in flight at a time (at most
 ///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
 /// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. If
@@ -78,26 +82,37 @@ pub trait Purger: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct PurgeRequest<'a> {
-    target: &'a Target,
+    targets: &'a [Target],
     site: Option<&'a Site>,
     /// Whether the cache should have the page, as far as is known.
     pub(crate) is_expected: bool,
 }
 
 impl<'a> PurgeRequest<'a> {
-    pub(crate) fn new(target: &'a Target, site: Option<&'a Site>) -> Self {
+    /// `targets` must not be empty.
+    pub(crate) fn new(targets: &'a [Target], site: Option<&'a Site>) -> Self {
+        debug_assert!(!targets.is_empty());
         Self {
-            target,
+            targets,
             site,
             is_expected: true,
         }
     }
 
-    /// Returns the URL or tag to purge. Tags come only to a cache with [`Cache::purges_tags`]; with
-    /// [`Cache::tag_header`], in the form in which pages carry them.
+    /// Returns the target to purge: the first one, if there are several.
+    ///
+    /// It is of a kind that the cache [purges](Cache::purges). With [`Cache::tag_header`], a tag has the form in which pages
+    /// carry it.
     #[must_use]
     pub fn target(&self) -> &'a Target {
-        self.target
+        &self.targets[0]
+    }
+
+    /// Returns all targets to purge by this request: one, or up to the cache's [`Limits::batch`]. They are of one kind and of
+    /// one site. The answer is for all of them.
+    #[must_use]
+    pub fn targets(&self) -> &'a [Target] {
+        self.targets
     }
 
     /// Returns the site under which the page is cached. `None` if no site is configured.

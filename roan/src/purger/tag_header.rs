@@ -143,7 +143,7 @@ impl TagHeader {
                 Cow::Borrowed(_) => Cow::Borrowed(target),
                 Cow::Owned(hash) => Cow::Owned(target.with_text(&hash)),
             },
-            TargetKind::Url => Cow::Borrowed(target),
+            _ => Cow::Borrowed(target),
         }
     }
 

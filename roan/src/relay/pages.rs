@@ -52,8 +52,8 @@ impl Named {
     fn of(target: &Target, hosts: &Hosts) -> Self {
         let target = hosts.canonical(target).into_owned();
         match target.kind() {
-            TargetKind::Tag => Self::Tag(target),
             TargetKind::Url => Self::Url(Asked::new(target)),
+            _ => Self::Tag(target),
         }
     }
 

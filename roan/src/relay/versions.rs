@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::{BATCH, Relay, Result, milliseconds, since};
 use crate::base::log::{emit, loudly};
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::Target;
 use crate::dispatcher::Engine;
 use crate::dispatcher::tickets::{Row, Unread};
 use crate::outbox::payload::{self, Content, Payload};
@@ -66,8 +66,7 @@ impl Relay {
             };
         } else {
             targets.retain(|target| {
-                let is_tag = target.kind() == TargetKind::Tag;
-                let refusal = self.engine.cannot_serve(is_tag, target.site());
+                let refusal = self.engine.cannot_serve(target.kind(), target.site());
                 if let Some(refusal) = &refusal {
                     unread = Some(Unread::Foreign(refusal.to_string()));
                 }

@@ -69,6 +69,9 @@ fn hash(target: &Target) -> i64 {
     let kind = match target.kind() {
         TargetKind::Url => 1,
         TargetKind::Tag => 2,
+        TargetKind::Prefix => 3,
+        TargetKind::Host => 4,
+        TargetKind::Everything => 5,
     };
     let site = target.site().unwrap_or_default();
     let digest = Sha256::new()

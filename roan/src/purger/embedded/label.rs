@@ -27,7 +27,7 @@ impl Label {
     pub(super) fn of(target: &Target, host: &str) -> Self {
         match target.kind() {
             TargetKind::Url => Self::url(host, target.as_str()),
-            TargetKind::Tag => Self::tag(host, target.as_str()),
+            _ => Self::tag(host, target.as_str()),
         }
     }
 

@@ -260,7 +260,7 @@ mod tests {
     fn a_page_that_is_not_found_counts_once_and_only_if_it_should_be_there() {
         let note = |found: &NeverFound, url: &str, is_expected| {
             let target = Target::url(url).unwrap();
-            let mut request = PurgeRequest::new(&target, None);
+            let mut request = PurgeRequest::new(std::slice::from_ref(&target), None);
             request.is_expected = is_expected;
             found.is_odd(&Outcome::NotCached, &request)
         };
@@ -277,7 +277,10 @@ mod tests {
 
         let found = NeverFound::default();
         let target = Target::url("/").unwrap();
-        assert!(!found.is_odd(&Outcome::Purged, &PurgeRequest::new(&target, None)));
+        assert!(!found.is_odd(
+            &Outcome::Purged,
+            &PurgeRequest::new(std::slice::from_ref(&target), None)
+        ));
         assert!((0..ODD).all(|page| !note(&found, &format!("/{page}"), true)));
     }
 
