@@ -227,7 +227,7 @@ async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database)
     let mut client = database.client().await;
     for payload in [
         "{",
-        r#"{"v":2,"purge":["/a"]}"#,
+        r#"{"v":3,"purge":["/a"]}"#,
         r#"{"v":1,"purge":["/a b"]}"#,
     ] {
         client

@@ -84,7 +84,7 @@ async fn what_no_version_understands_is_dead_after_the_grace_period(database: Da
     let roan = builder(&recorder).outbox(outbox).build().unwrap();
     let mut client = database.client().await;
     for payload in [
-        r#"{"v":2,"purge":["/a"]}"#,
+        r#"{"v":3,"purge":["/a"]}"#,
         r#"{"v":1,"table":"nothing","event":"create","rows":[{"a":"1"}]}"#,
         r#"{"v":1,"purge":["/b",{"url":"/x","site":"shop"}]}"#,
     ] {

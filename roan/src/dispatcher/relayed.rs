@@ -19,7 +19,7 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        self.known.urls(target, self.cache_without_tags());
+        self.known.urls(target, self.cache_without(target.kind()));
         self.accept_with(target, &[], asked, ticket, now);
     }
 

@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::fence::{Fence, Start};
 use super::index::{Full, Index, Limits};
 use super::sites::Hosts;
+use crate::base::area::Area;
 use crate::base::target::{Target, TargetError, TargetKind};
 #[cfg(feature = "_sql")]
 use crate::outbox::index::SharedIndex;
@@ -31,10 +32,20 @@ pub(super) struct State {
     pub(super) index: Index,
 }
 
+impl State {
+    /// Whether neither the page, nor one of its keys, nor an area around it was purged since.
+    pub(super) fn lets_pass(&self, start: Start, asked: &Asked, keys: &[Target]) -> bool {
+        let own = keys.iter().chain([&asked.place]);
+        self.fence.lets_pass(start, own)
+            && (!self.fence.saw_area(start)
+                || self.fence.lets_pass(start, &Area::marks_around(&asked.url)))
+    }
+}
+
 /// Why a page must not enter a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// It or one of its keys was purged after its render began.
+    /// It, one of its keys or an area around it was purged after its render began.
     Purged,
     Full(Full),
     /// The database did not say in time that it has the page, and that nothing of it was purged.
@@ -74,20 +85,23 @@ impl Pages {
     }
 
     /// Keeps out the renders that are under way of what is purged from now on, and returns the URLs that show it, as far
-    /// as they were asked for: the spellings of a URL, or the pages that carry a tag. Call it before the purge is sent.
+    /// as they were asked for: the spellings of a URL, the pages that carry a tag, or those in an area. Call it before the
+    /// purge is sent.
     pub(crate) fn purge(&self, target: &Target) -> Vec<Target> {
         let target = self.hosts.canonical(target);
+        if let Some(area) = Area::of(&target) {
+            let mut state = self.lock();
+            state.fence.purge_area(&area.mark());
+            return state.index.purge_area(&area);
+        }
         let mut state = self.lock();
-        match target.kind() {
-            TargetKind::Url => {
-                let asked = Asked::new(target.into_owned());
-                state.fence.purge(&asked.place);
-                state.index.purge_spellings(&asked)
-            }
-            _ => {
-                state.fence.purge(&target);
-                state.index.purge_key(&target)
-            }
+        if target.kind() == TargetKind::Url {
+            let asked = Asked::new(target.into_owned());
+            state.fence.purge(&asked.place);
+            state.index.purge_spellings(&asked)
+        } else {
+            state.fence.purge(&target);
+            state.index.purge_key(&target)
         }
     }
 
@@ -166,8 +180,7 @@ impl Render {
             return self.release_recorded(shared, asked, &keys).await;
         }
         let mut state = self.pages.lock();
-        let all = keys.iter().chain([&asked.place]);
-        if !state.fence.lets_pass(self.start, all) {
+        if !state.lets_pass(self.start, asked, &keys) {
             return Err(Held::Purged);
         }
         state.index.learn(asked, &keys, purge).map_err(Held::Full)
