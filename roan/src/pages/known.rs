@@ -214,6 +214,10 @@ mod tests {
         Target::url(text).unwrap()
     }
 
+    fn prefix(text: &str) -> Target {
+        Target::prefix(text).unwrap()
+    }
+
     fn tag(text: &str) -> Target {
         Target::tag(text).unwrap()
     }
@@ -226,7 +230,12 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_was_purged_while_it_was_rendered_is_not_learned() {
         let pages = pages();
-        for purge in [url("/a"), tag("x"), url("/a?q=1")] {
+        for purge in [
+            url("/a"),
+            tag("x"),
+            url("/a?q=1"),
+            prefix("/a/"),
+        ] {
             let before = pages.begin();
             assert!(pages.purge(&purge).is_empty());
             let after = pages.begin();
@@ -245,6 +254,73 @@ mod tests {
                 pages_of_a_key: 10,
             });
         }
+    }
+
+    #[tokio::test]
+    async fn a_purge_of_an_area_keeps_out_what_is_in_it_alone() {
+        let pages = pages();
+        let before = pages.begin();
+        pages.purge(&prefix("/docs/v1/"));
+        pages.purge(&Target::host().at_site("shop"));
+        for (url, held) in [
+            ("/docs/v1/", true),
+            ("/docs//v1/a?x", true),
+            ("/docs/v1", false),
+            ("/docs/v10/a", false),
+            ("/", false),
+        ] {
+            let released = release(&before, url, &[]).await;
+            assert_eq!(released.is_err(), held, "{url}");
+        }
+        let at_shop = Pages::asked("/", Some("shop")).unwrap();
+        let held = before.release(&at_shop, &[], |_| true).await;
+        assert_eq!(held, Err(Held::Purged));
+        let after = pages.begin();
+        assert_eq!(release(&after, "/docs/v1/a", &[]).await, Ok(()));
+        // A prefix of more folders than a page looks for.
+        let deep = "/x".repeat(40);
+        pages.purge(&prefix(&format!("{deep}/")));
+        let held = release(&after, &format!("{deep}/y"), &[]).await;
+        assert_eq!(held, Err(Held::Purged));
+    }
+
+    #[tokio::test]
+    async fn an_area_reaches_the_pages_in_it() {
+        let pages = pages();
+        let render = pages.begin();
+        let shop = url("/docs/v1/a").at_site("shop");
+        for asked in [
+            "/docs/v1/a",
+            "/docs/v1/?x=1",
+            "/docs/v1/",
+            "//docs/v1//b",
+            "/docs/v1",
+            "/docs/v1-2/a",
+            "/docs/v10/a",
+            "/docs",
+            "/e",
+        ] {
+            release(&render, asked, &[tag("x")]).await.unwrap();
+        }
+        let at_shop = Pages::asked("/docs/v1/a", Some("shop")).unwrap();
+        let released = render.release(&at_shop, &[], |_| true).await;
+        assert_eq!(released, Ok(None));
+        let purged = |target: &Target| Target::sorted(pages.purge(target));
+        assert_eq!(
+            purged(&prefix("/docs/v1/")),
+            [
+                url("//docs/v1//b"),
+                url("/docs/v1/"),
+                url("/docs/v1/?x=1"),
+                url("/docs/v1/a"),
+            ]
+        );
+        assert_eq!(purged(&prefix("/docs/")).len(), 7);
+        assert_eq!(purged(&prefix("/docs/").at_site("shop")), [shop.clone()]);
+        assert!(purged(&prefix("/e/")).is_empty());
+        assert_eq!(purged(&Target::host()).len(), 9);
+        assert_eq!(purged(&Target::host().at_site("shop")), [shop]);
+        assert_eq!(purged(&Target::everything()).len(), 10);
     }
 
     #[tokio::test]

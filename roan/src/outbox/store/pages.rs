@@ -72,9 +72,11 @@ impl Resolving {
         let Some(area) = Area::of(target) else {
             return;
         };
-        match self.passes.back_mut() {
-            Some(pass) if pass.after.is_none() => pass.areas.push((key, area)),
-            _ => self.passes.push_back(Pass {
+        let last = self.passes.back_mut();
+        match last.filter(|pass| pass.after.is_none()) {
+            Some(pass) if pass.areas.iter().any(|(known, _)| *known == key) => {}
+            Some(pass) => pass.areas.push((key, area)),
+            None => self.passes.push_back(Pass {
                 areas: vec![(key, area)],
                 after: None,
             }),
