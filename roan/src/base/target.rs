@@ -59,6 +59,17 @@ pub enum TargetKind {
     Everything,
 }
 
+impl TargetKind {
+    /// For a cache that purges all kinds.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Url,
+        Self::Tag,
+        Self::Prefix,
+        Self::Host,
+        Self::Everything,
+    ];
+}
+
 impl fmt::Display for TargetKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -214,15 +214,8 @@ impl Purger for Embedded {
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
         let name = Arc::clone(&cache.name);
-        let kinds = [
-            TargetKind::Url,
-            TargetKind::Tag,
-            TargetKind::Prefix,
-            TargetKind::Host,
-            TargetKind::Everything,
-        ];
         let own = Self::new(&name)
-            .purges(kinds, Limits::new())
+            .purges(TargetKind::ALL, Limits::new())
             .without_rebound();
         Self {
             lifetime_header: None,
