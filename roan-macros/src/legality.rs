@@ -3,7 +3,7 @@
 //! `roan` uses this file to check rendered templates, `roan-macros` to check the templates themselves. One file is a link to
 //! the other, because neither crate may depend on the other.
 
-/// The longest URL or tag, in bytes.
+/// The longest URL, prefix or tag, in bytes.
 pub(crate) const MAX_LEN: usize = 16 * 1024;
 
 /// Why a text is not a URL or not a tag. Places are in bytes from the start.

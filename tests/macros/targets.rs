@@ -136,7 +136,8 @@ fn many_pages_are_one_target() {
 #[test]
 fn no_value_makes_another_prefix_of_it() {
     for value in [
-        "", ".", "..", "/", "//", "../..", "..\\x", "a/..", "%2e%2e", "%2F", "%252e", "x/../..", ";x", ".;x",
+        "", ".", "..", "/", "//", "../..", "..\\x", "a/..", "%2e%2e", "%2F", "%252e", "x/../..",
+        ";x", ".;x",
     ] {
         let mut docs = docs(value);
         docs.note = Some("x".to_owned());

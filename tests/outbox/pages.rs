@@ -182,7 +182,10 @@ async fn areas_have_the_pages_in_them(database: Database) {
         (Target::host(), &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
         (Target::host().at_site("shop"), &[11]),
         (Target::host().at_site("other"), &[]),
-        (Target::everything(), &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+        (
+            Target::everything(),
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+        ),
     ] {
         let mut wanted: Vec<_> = pages.iter().map(|at| (0, urls[*at].to_string())).collect();
         wanted.sort();

@@ -78,7 +78,11 @@ async fn a_kind_that_only_another_version_can_purge_waits_for_it(database: Datab
         r#"{"host":true}"#,
         r#"{"everything":true}"#,
     ] {
-        put(&mut client, &format!(r#"{{"v":2,"purge":["/a",{target}]}}"#)).await;
+        put(
+            &mut client,
+            &format!(r#"{{"v":2,"purge":["/a",{target}]}}"#),
+        )
+        .await;
     }
     client.wait_for_count(LEFT, 3).await;
     let _new = builder(&at_new).outbox(outbox).build().unwrap();

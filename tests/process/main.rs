@@ -17,8 +17,8 @@ mod subscribers;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use roan::testing::Recorder;
 use roan::purger::{Cache, Limits};
+use roan::testing::Recorder;
 use roan::{Roan, TargetKind, assert_purged, purge_on};
 use roan_tests::{Behaviour, Faulty};
 
@@ -32,7 +32,9 @@ struct Row(u32);
 #[purge_on(delete, url = "/shop/{0}", site = "shop")]
 struct Item(u32);
 
-/// Each needs a cache of its own, or the web layer.
+const DOCS_LINE: u32 = line!() + 3;
+
+/// Each needs a cache that can purge so, or the web layer.
 #[purge_on(save, prefix = "/docs/{0}/")]
 #[purge_on(save, host)]
 #[purge_on(save, everything)]
@@ -232,17 +234,18 @@ fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
         ],
     );
     let (stdout, _) = run("no cache for areas", &[]);
-    assert_says(
-        &stdout,
-        &[
-            "error: rule Docs (save): prefix = \"/docs/{0}/\" at tests/process/main.rs:31",
-            "can purge by prefix: add a cache that can",
-            "error: rule Docs (save): host at tests/process/main.rs:32",
-            "can purge by host: add a cache that can",
-            "error: rule Docs (save): everything at tests/process/main.rs:33",
-            "can purge by everything: add a cache that can",
-        ],
-    );
+    let areas = [
+        ("prefix = \"/docs/{0}/\"", "prefix"),
+        ("host", "host"),
+        ("everything", "everything"),
+    ];
+    for ((target, kind), line) in areas.into_iter().zip(DOCS_LINE..) {
+        let error = format!(
+            "error: rule Docs (save): {target} at {}:{line}: no configured cache can purge by {kind}: add a cache that can",
+            file!()
+        );
+        assert_says(&stdout, &[&error]);
+    }
     let (stdout, _) = run("no such site", &[]);
     assert_says(
         &stdout,

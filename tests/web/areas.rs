@@ -43,7 +43,10 @@ impl Site {
         let current = Arc::clone(&app);
         let (server, addr): (_, SocketAddr) = Background::serve("app", |listener| async move {
             let app = Router::new().fallback(move |request: Request| {
-                let app = current.read().unwrap_or_else(PoisonError::into_inner).clone();
+                let app = current
+                    .read()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
                 async move {
                     let answer = tower::ServiceExt::oneshot(app, request).await;
                     answer.unwrap_or_else(|never| match never {})

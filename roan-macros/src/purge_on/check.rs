@@ -273,10 +273,7 @@ fn no_star(template: &Template<'_>, pieces: &[Piece], why: &str, diagnostics: &m
             && capture.keeps_slashes
         {
             let instead = capture.text.replace('*', "");
-            let told = format!(
-                "`{{{}}}`: {why}: write `{{{instead}}}`",
-                capture.text
-            );
+            let told = format!("`{{{}}}`: {why}: write `{{{instead}}}`", capture.text);
             diagnostics.report(template.literal, told);
         }
     }

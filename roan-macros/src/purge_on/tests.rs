@@ -191,7 +191,9 @@ fn targets_of_many_pages() {
     }
     let at_site = expand(
         quote!(delete, prefix = "/a/", host, site = "shop"),
-        quote!(struct Docs;),
+        quote!(
+            struct Docs;
+        ),
         Libraries::default(),
     );
     let host = quote!(1 => out.at_site("shop").host().end(),).to_string();

@@ -20,9 +20,9 @@ use crate::outbox::Outbox;
 use crate::pages::Pages;
 use crate::purger::Cache;
 #[cfg(feature = "web")]
-use crate::registry::{rules, run_time};
-#[cfg(feature = "web")]
 use crate::purger::Capabilities;
+#[cfg(feature = "web")]
+use crate::registry::{rules, run_time};
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 #[cfg(feature = "web")]

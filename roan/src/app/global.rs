@@ -127,7 +127,7 @@ impl<'a> Destination<'a> {
     pub(crate) fn invalid(&self, error: &TargetError) {
         match self {
             Self::Dispatcher(roan) => roan.engine().invalid(error),
-            Self::Early => loudly(format_args!("a rule could not make a URL or tag: {error}")),
+            Self::Early => loudly(format_args!("a rule could not make a target: {error}")),
         }
     }
 }

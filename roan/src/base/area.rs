@@ -30,8 +30,7 @@ impl Area {
         match self.0.kind() {
             TargetKind::Everything => true,
             _ => {
-                self.0.site() == page.site()
-                    && canonical::is_below(page.as_str(), self.0.as_str())
+                self.0.site() == page.site() && canonical::is_below(page.as_str(), self.0.as_str())
             }
         }
     }
@@ -101,7 +100,11 @@ mod tests {
             assert!(!docs.covers(&url(other)), "{other}");
         }
         let spelt = area(&Target::prefix("/caf%c3%a9/it's/").unwrap());
-        for below in ["/caf%C3%A9/it's/a", "/caf%C3%A9/it%27s/", "//caf%c3%a9/it's//a"] {
+        for below in [
+            "/caf%C3%A9/it's/a",
+            "/caf%C3%A9/it%27s/",
+            "//caf%c3%a9/it's//a",
+        ] {
             assert!(spelt.covers(&url(below)), "{below}");
         }
     }

@@ -36,7 +36,7 @@ pub(crate) use super::url_syntax::{check_prefix, check_rendered_url, check_tag};
 /// ```
 #[derive(Clone)]
 pub struct Target {
-    /// The name of the site, then the URL or tag: one allocation, and a borrowed twin
+    /// The name of the site, then the URL, tag or prefix: one allocation, and a borrowed twin
     /// ([`TargetRef`]) finds it in a map without any.
     text: Arc<str>,
     site_len: u16,
@@ -83,7 +83,7 @@ impl fmt::Display for TargetKind {
 }
 
 impl Target {
-    /// The longest URL or tag, in bytes. nginx reads request lines of up to 8 KiB, and that of a
+    /// The longest URL, prefix or tag, in bytes. nginx reads request lines of up to 8 KiB, and that of a
     /// purge is longer than the page's own by the path of the purge location, `/purge`. With
     /// `large_client_header_buffers 4 32k;` it purges every URL of this length.
     pub const MAX_LEN: usize = legality::MAX_LEN;
@@ -174,7 +174,7 @@ impl Target {
         targets
     }
 
-    /// The same target with another URL or tag, which is checked.
+    /// The same target with another URL, prefix or tag, which is checked.
     pub(crate) fn with_text(&self, text: &str) -> Self {
         let site = self.site().unwrap_or_default();
         let text = [site, text].concat();
@@ -308,7 +308,7 @@ pub(crate) struct TargetRef<'a> {
 }
 
 impl<'a> TargetRef<'a> {
-    /// `text` is the name of the site, `site_len` bytes of it, and then a checked URL or tag.
+    /// `text` is the name of the site, `site_len` bytes of it, and then a checked URL, prefix or tag, or nothing.
     pub(crate) fn new(kind: TargetKind, text: &'a str, site_len: usize) -> Self {
         debug_assert!(site_len <= Target::MAX_SITE_LEN);
         Self {

@@ -172,8 +172,8 @@ impl Engine {
         let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
         loudly_at_times(
             count,
-            format_args!("a rule could not make a URL or tag (number {count}): {error}"),
-            || tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"),
+            format_args!("a rule could not make a target (number {count}): {error}"),
+            || tracing::error!(target: "roan", %error, "a rule could not make a target"),
         );
     }
 

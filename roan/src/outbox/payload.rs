@@ -274,9 +274,7 @@ fn decode_target(value: &Value) -> Result<Target, String> {
         "host" => whole(Target::host())?,
         "everything" if object.contains_key("site") => {
             let instead = "remove `site`, or write `{\"host\": true, \"site\": \"...\"}`";
-            return Err(format!(
-                "`everything` is the pages of all sites: {instead}"
-            ));
+            return Err(format!("`everything` is the pages of all sites: {instead}"));
         }
         "everything" => whole(Target::everything())?,
         "url" => Target::url(text(kind, value)?).map_err(|error| error.to_string())?,
@@ -398,7 +396,10 @@ mod tests {
                 r#"{"v":2,"purge":[{"prefix":"/docs"}]}"#,
                 "purge[0]: prefix \"/docs\" must end with `/`",
             ),
-            (r#"{"v":2,"purge":[{"prefix":1}]}"#, "`prefix` is not a text"),
+            (
+                r#"{"v":2,"purge":[{"prefix":1}]}"#,
+                "`prefix` is not a text",
+            ),
             (
                 r#"{"v":1,"purge":[{"host":true}]}"#,
                 r#"purge[0]: a payload of version 1 does not have host: write `"v": 2`"#,

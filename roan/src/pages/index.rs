@@ -292,9 +292,7 @@ impl Index {
         let places = self.by_place.range((from, Bound::Unbounded));
         let is_inside = |place: &Place| match target.kind() {
             TargetKind::Everything => true,
-            _ => {
-                target.site() == place.0.site() && place.0.as_str().starts_with(target.as_str())
-            }
+            _ => target.site() == place.0.site() && place.0.as_str().starts_with(target.as_str()),
         };
         let inside = places.take_while(|(place, _)| is_inside(place));
         // The page of the folder itself has the place without its slash, as that of a page beside the folder.

@@ -230,12 +230,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_was_purged_while_it_was_rendered_is_not_learned() {
         let pages = pages();
-        for purge in [
-            url("/a"),
-            tag("x"),
-            url("/a?q=1"),
-            prefix("/a/"),
-        ] {
+        for purge in [url("/a"), tag("x"), url("/a?q=1"), prefix("/a/")] {
             let before = pages.begin();
             assert!(pages.purge(&purge).is_empty());
             let after = pages.begin();

@@ -69,9 +69,7 @@ fn place(target: &Target) -> (Option<&str>, &str, TargetKind) {
 impl Purges {
     fn new((targets, refused): (Vec<Target>, Vec<TargetError>)) -> Self {
         let mut purges = Self { targets, refused };
-        purges
-            .targets
-            .sort_by(|a, b| place(a).cmp(&place(b)));
+        purges.targets.sort_by(|a, b| place(a).cmp(&place(b)));
         purges
     }
 

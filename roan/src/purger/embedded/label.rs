@@ -79,8 +79,7 @@ impl Area<'_> {
     /// Whether the page with this key is in it.
     pub(super) fn covers(self, key: &Label) -> bool {
         let (host, url) = key.host_and_url();
-        (self.host == Label::ANY_HOST || self.host == host)
-            && canonical::is_below(url, self.folder)
+        (self.host == Label::ANY_HOST || self.host == host) && canonical::is_below(url, self.folder)
     }
 
     /// What the fence notes for its purge: one of [`areas_around`](Label::areas_around) of each page in it.

@@ -106,10 +106,22 @@ async fn an_area_removes_the_pages_in_it() {
         for url in urls {
             site.get(url).await;
         }
-        assert_eq!(site.purge(target.clone()).await, Outcome::Purged, "{target}");
+        assert_eq!(
+            site.purge(target.clone()).await,
+            Outcome::Purged,
+            "{target}"
+        );
         for (number, url) in urls.iter().enumerate() {
-            let status = if gone.contains(&number) { "MISS" } else { "HIT" };
-            assert_eq!(site.get(url).await.cache_status(), status, "{target}: {url}");
+            let status = if gone.contains(&number) {
+                "MISS"
+            } else {
+                "HIT"
+            };
+            assert_eq!(
+                site.get(url).await.cache_status(),
+                status,
+                "{target}: {url}"
+            );
         }
         assert_eq!(
             site.purge(Target::prefix("/docs/v2/").unwrap()).await,
