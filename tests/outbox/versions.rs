@@ -58,16 +58,18 @@ async fn a_site_that_only_another_version_has_waits_for_it(database: Database) {
     assert_eq!(urls(&at_old), ["/a"]);
 }
 
-/// A cache that purges URLs alone.
-fn urls_only(recorder: &Recorder) -> Cache {
-    Cache::new("recorder").node("recorder", recorder.clone())
+/// A cache that purges URLs and tags.
+fn without_areas(recorder: &Recorder) -> Cache {
+    Cache::new("recorder")
+        .purges_tags()
+        .node("recorder", recorder.clone())
 }
 
 async fn a_kind_that_only_another_version_can_purge_waits_for_it(database: Database) {
     let (at_old, at_new) = (Recorder::new(), Recorder::new());
     let outbox = database.outbox().await;
     let _old = Roan::builder()
-        .cache(urls_only(&at_old))
+        .cache(without_areas(&at_old))
         .rebound(None)
         .outbox(outbox.clone())
         .build()
@@ -107,7 +109,7 @@ async fn a_delivery_of_a_kind_that_its_cache_cannot_purge_any_more_is_dead(datab
     ] {
         client.run(sql).await;
     }
-    let cache = urls_only(&recorder);
+    let cache = without_areas(&recorder);
     let roan = Roan::builder().cache(cache).outbox(outbox).build().unwrap();
     client
         .wait_for_count("SELECT count(*) FROM {}delivery WHERE state = 3", 1)
