@@ -27,12 +27,8 @@ impl Area {
 
     /// Whether it means the page with this URL, under whatever spelling.
     pub(crate) fn covers(&self, page: &Target) -> bool {
-        match self.0.kind() {
-            TargetKind::Everything => true,
-            _ => {
-                self.0.site() == page.site() && canonical::is_below(page.as_str(), self.0.as_str())
-            }
-        }
+        self.0.kind() == TargetKind::Everything
+            || self.0.site() == page.site() && canonical::is_below(page.as_str(), self.0.as_str())
     }
 
     /// What a fence notes for its purge: one of [`marks_around`](Self::marks_around) of each page that it covers, and

@@ -1,6 +1,10 @@
 //! The types that all other modules use. It imports none of them.
 
 #[cfg(any(feature = "web", feature = "_sql"))]
+#[cfg_attr(
+    not(feature = "web"),
+    allow(dead_code, reason = "the web layer uses all of it")
+)]
 pub(crate) mod area;
 pub(crate) mod backoff;
 #[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]

@@ -59,7 +59,9 @@ impl Named {
         }
         match target.kind() {
             TargetKind::Tag => Self::Tag(target),
-            _ => Self::Url(Asked::new(target)),
+            TargetKind::Url | TargetKind::Prefix | TargetKind::Host | TargetKind::Everything => {
+                Self::Url(Asked::new(target))
+            }
         }
     }
 
