@@ -1,6 +1,6 @@
 //! The keys `url`, `urls`, `tag`, `prefix`, `host`, `everything`, `when` and `site`.
 
-use roan::{Target, purge_on};
+use roan::{Target, TargetError, purge_on};
 
 use crate::support::{all, yielded};
 
@@ -88,11 +88,11 @@ struct Docs {
 }
 
 impl Docs {
-    fn chosen(&self) -> Vec<Target> {
+    fn chosen(&self) -> Vec<Result<Target, TargetError>> {
         vec![
-            Target::host(),
-            Target::everything(),
-            Target::prefix("/a/").unwrap(),
+            Ok(Target::host()),
+            Ok(Target::everything()),
+            Target::prefix("/a/"),
         ]
     }
 }

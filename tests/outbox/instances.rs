@@ -291,6 +291,15 @@ async fn an_area_reaches_the_pages_of_other_instances(database: Database) {
         flush(&other.roan).await;
         let wanted: HashSet<_> = purged.iter().map(|url| (*url).to_owned()).collect();
         assert_eq!(other.purged(), wanted, "{target}");
+        let target = match target {
+            r#"{"prefix":"/docs/v1/"}"# => Target::prefix("/docs/v1/").unwrap(),
+            r#"{"host":true,"site":"shop"}"# => Target::host().at_site("shop"),
+            r#"{"host":true}"# => Target::host(),
+            _ => Target::everything(),
+        };
+        let known = app.layer.pages_of(&target).await.unwrap();
+        let known: HashSet<_> = known.iter().map(ToString::to_string).collect();
+        assert_eq!(known, wanted, "{target}");
     }
 }
 

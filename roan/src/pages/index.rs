@@ -283,6 +283,11 @@ impl Index {
         pages.collect()
     }
 
+    pub(super) fn of_area(&self, area: &Area) -> Vec<Target> {
+        let ids = self.in_area(area).into_iter();
+        ids.map(|id| self.pages[id].url.clone()).collect()
+    }
+
     fn in_area(&self, area: &Area) -> Vec<usize> {
         let target = area.target();
         let from = match target.kind() {

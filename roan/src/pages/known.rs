@@ -118,9 +118,13 @@ impl Pages {
         }))
     }
 
-    /// The URLs that carry a tag.
-    pub(crate) fn of_tag(&self, tag: &Target) -> Vec<Target> {
-        self.lock().index.of_key(&self.hosts.canonical(tag))
+    /// The URLs that carry a tag, or are in an area.
+    pub(crate) fn of(&self, target: &Target) -> Vec<Target> {
+        let target = self.hosts.canonical(target);
+        match Area::of(&target) {
+            Some(area) => self.lock().index.of_area(&area),
+            None => self.lock().index.of_key(&target),
+        }
     }
 
     /// The tags of a page, under whatever spelling it carries them.
@@ -237,7 +241,7 @@ mod tests {
             let spelling = "//a/?q=1";
             let held = release(&before, spelling, &[tag("x")]).await;
             assert_eq!(held, Err(Held::Purged), "{purge}");
-            assert_eq!(pages.of_tag(&tag("x")), []);
+            assert_eq!(pages.of(&tag("x")), []);
             assert_eq!(release(&before, "/b", &[tag("y")]).await, Ok(()));
             assert_eq!(release(&after, spelling, &[tag("x")]).await, Ok(()));
             assert_eq!(pages.purge(&purge), [url(spelling)], "{purge}");
@@ -300,7 +304,12 @@ mod tests {
         let at_shop = Pages::asked("/docs/v1/a", Some("shop")).unwrap();
         let released = render.release(&at_shop, &[], |_| true).await;
         assert_eq!(released, Ok(None));
-        let purged = |target: &Target| Target::sorted(pages.purge(target));
+        let purged = |target: &Target| {
+            let known = Target::sorted(pages.of(target));
+            let purged = Target::sorted(pages.purge(target));
+            assert_eq!(known, purged);
+            purged
+        };
         assert_eq!(
             purged(&prefix("/docs/v1/")),
             [

@@ -72,17 +72,21 @@ impl Render {
 }
 
 impl Pages {
-    /// The URLs that carry a tag by the database, in no order.
+    /// The URLs that carry a tag, or are in an area, by the database, in no order.
     ///
     /// # Errors
     ///
     /// If the database cannot be asked.
-    pub(crate) async fn recorded_of_tag(
+    pub(crate) async fn recorded_of(
         &self,
         shared: &SharedIndex,
-        tag: &Target,
+        target: &Target,
     ) -> Result<Vec<Target>, OutboxError> {
-        shared.pages_of(&Key::of(&self.hosts.canonical(tag))).await
+        let target = self.hosts.canonical(target);
+        match Area::of(&target) {
+            Some(area) => shared.pages_in(area.target()).await,
+            None => shared.pages_of(&Key::of(&target)).await,
+        }
     }
 
     /// The tags of a page by the database, under whatever spelling it carries them, sorted.
