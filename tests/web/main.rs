@@ -7,6 +7,7 @@
 )]
 
 mod alarms;
+mod areas;
 mod embedded;
 mod nginx;
 mod pages;
