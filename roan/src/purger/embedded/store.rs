@@ -34,6 +34,14 @@ struct Books {
     last_id: PageId,
 }
 
+impl Books {
+    /// Whether neither one of the labels of a page nor an area around it was purged since.
+    fn let_pass(&self, start: Start, labels: &[Label], key: &Label) -> bool {
+        self.fence.lets_pass(start, labels)
+            && (!self.fence.saw_area(start) || self.fence.lets_pass(start, &key.areas_around()))
+    }
+}
+
 /// A page that has left the cache and must leave the index. The cache reports it from any thread and call, also under the
 /// lock of the books, so it waits here for the next use of the books.
 type Gone = (Indexed, Arc<[Label]>);
@@ -109,8 +117,7 @@ impl Store {
         let mut lead = None;
         if is_led {
             let flight = (key.clone(), varying);
-            let fence = &books.fence;
-            let is_useful = |start| fence.lets_pass(start, &labels);
+            let is_useful = |start| books.let_pass(start, &labels, &key);
             match books.flights.join(&flight, longest, is_useful) {
                 Some(waiting) if collapse == Collapse::Wait => return Begun::Wait(waiting),
                 // It is led already.
@@ -136,11 +143,7 @@ impl Store {
     fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
         let labels = fill.labels.clone();
         let mut books = self.books();
-        let fence = &books.fence;
-        let passes = fence.lets_pass(fill.start, &labels)
-            && (!fence.saw_area(fill.start)
-                || fence.lets_pass(fill.start, &fill.key.areas_around()));
-        if !passes {
+        if !books.let_pass(fill.start, &labels, &fill.key) {
             return false;
         }
         books.last_id += 1;
