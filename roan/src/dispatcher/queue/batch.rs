@@ -53,19 +53,16 @@ impl Queue {
         let newest = match (is_retry, is_down) {
             (true, _) => false,
             (false, true) => true,
-            (false, false) => self.takes_newest(group),
+            // The oldest are next; under a limit the newest in turns, so that many that are turned away for themselves, or
+            // many at once, do not hold up what comes after them.
+            (false, false) => self
+                .ready
+                .alternates(class, self.throttle.is_limited(group)),
         };
         let request = self.take(class, most, is_retry, newest, now)?;
         self.throttle.sent(group, request.len(), now);
         self.in_flight += 1;
         Some(request)
-    }
-
-    /// Of what has not failed, the oldest are next; under a limit the newest in turns, so that many that are turned away for
-    /// themselves, or many at once, do not hold up what comes after them.
-    fn takes_newest(&mut self, group: usize) -> bool {
-        self.newest_next = self.throttle.is_limited(group) && !self.newest_next;
-        self.newest_next
     }
 
     /// Takes up to `most` targets of a class.

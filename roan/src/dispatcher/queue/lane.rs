@@ -67,6 +67,8 @@ pub(super) struct Lane {
     turns: VecDeque<u32>,
     /// The class to which a place was added last.
     newest: u32,
+    /// Of each class, whether the newest place had its turn last.
+    took_newest: Vec<bool>,
 }
 
 impl Lane {
@@ -74,6 +76,8 @@ impl Lane {
         let index = class as usize;
         if index >= self.waiting.len() {
             self.waiting.resize_with(index + 1, VecDeque::new);
+            // The longest waiting begins.
+            self.took_newest.resize(index + 1, true);
         }
         let waiting = &mut self.waiting[index];
         if waiting.is_empty() {
@@ -131,6 +135,13 @@ impl Lane {
             self.turns.remove(position);
             self.turns.push_back(class);
         }
+    }
+
+    /// Whether it is the turn of the newest place of a class: each second time if they are to take turns.
+    pub(super) fn alternates(&mut self, class: u32, take_turns: bool) -> bool {
+        let took_newest = &mut self.took_newest[class as usize];
+        *took_newest = take_turns && !*took_newest;
+        *took_newest
     }
 
     pub(super) fn retain(&mut self, stays: impl Fn(u32) -> bool) {

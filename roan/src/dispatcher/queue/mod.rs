@@ -75,7 +75,6 @@ pub(super) struct Queue {
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
     throttle: Throttle,
-    newest_next: bool,
     /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
     suspects: HashMap<u64, u32>,
     in_flight: usize,
@@ -99,7 +98,6 @@ impl Queue {
             timers: BTreeSet::new(),
             health: Health::new(),
             throttle,
-            newest_next: false,
             suspects: HashMap::new(),
             in_flight: 0,
             fresh: 0,

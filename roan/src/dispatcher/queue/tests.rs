@@ -61,9 +61,12 @@ impl Bench {
     }
 
     fn ask_as(&mut self, url: &str, rebound: bool) -> &'static str {
-        let target = Target::url(url).unwrap();
+        self.ask_for(&Target::url(url).unwrap(), rebound)
+    }
+
+    fn ask_for(&mut self, target: &Target, rebound: bool) -> &'static str {
         let ask = Ask {
-            target: &target,
+            target,
             asked: self.now,
             rebound,
             ticket: None,
@@ -87,6 +90,20 @@ impl Bench {
         let request = self.queue.next(self.now)?;
         assert!(request.others.is_empty());
         Some(request.first)
+    }
+
+    /// The next request, and the texts of its targets.
+    fn next_batch(&mut self) -> Option<(Request, Vec<String>)> {
+        let request = self.queue.next(self.now)?;
+        let texts = request.jobs().map(|job| job.target.to_string()).collect();
+        Some((request, texts))
+    }
+
+    fn answer_all(&mut self, request: &Request, verdict: Verdict) -> Vec<(Next, Settled)> {
+        let lesson = self.queue.learn(request, verdict, self.now);
+        let jobs = request.jobs();
+        jobs.map(|job| self.queue.answered(job, &lesson, self.now))
+            .collect()
     }
 
     fn sends(&mut self, url: &str) -> Job {
@@ -471,5 +488,7 @@ proptest! {
     }
 }
 
+mod batches;
+mod rates;
 mod starvation;
 mod tickets;
