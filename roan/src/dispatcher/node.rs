@@ -9,8 +9,8 @@ use super::health::Turn;
 use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
-use super::throttle::Throttle;
-use crate::base::log::{emit, loudly};
+use super::throttle::{HeldBack, Throttle};
+use crate::base::log::{emit, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
 use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
@@ -136,6 +136,16 @@ impl Node {
                 );
             }
         }
+    }
+
+    /// Says that purges wait for a stated rate.
+    pub(super) fn tell_held_back(&self, held_back: &HeldBack) {
+        let (cache, name) = (&self.cache, &self.name);
+        let HeldBack { waiting, limits } = held_back;
+        warn_loudly(format_args!(
+            "{waiting} purges wait for {cache} {name}, the longest for more than a minute: it accepts {limits}. Purge by tag, \
+             prefix or host in place of many URLs, or raise the limit in your plan of {cache} and in its `Limits`"
+        ));
     }
 
     /// Counts a purge that has failed several times at a node that is not down, and says so once in a

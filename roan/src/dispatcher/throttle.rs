@@ -12,6 +12,12 @@ use crate::purger::{Capabilities, Limits};
 const SECONDS_HELD: f64 = 10.0;
 const FEWEST_HELD: usize = 100;
 
+/// More is not held for a stated rate: others want to come from the database, too.
+const MOST_HELD: usize = 8 * 1024;
+
+/// A wait for a stated rate that is worth a word.
+const LONG: Duration = Duration::from_secs(60);
+
 /// The limits of one node.
 #[derive(Debug)]
 pub(super) struct Throttle {
@@ -32,6 +38,15 @@ struct Group {
     bucket: Option<Shared>,
     /// Targets of these kinds in the queue.
     targets: usize,
+    /// Whether it was logged that they wait for long. Once until none is left.
+    is_told: bool,
+}
+
+/// Targets that a stated rate holds back.
+#[derive(Debug, PartialEq)]
+pub(super) struct HeldBack {
+    pub(super) waiting: usize,
+    pub(super) limits: Limits,
 }
 
 impl Throttle {
@@ -43,6 +58,7 @@ impl Throttle {
             limits,
             bucket,
             targets: 0,
+            is_told: false,
         });
         let groups = groups.collect();
         Self {
@@ -65,10 +81,6 @@ impl Throttle {
     /// How many targets one request may have.
     pub(super) fn batch(&self, group: usize) -> usize {
         self.groups[group].limits.batch_size()
-    }
-
-    pub(super) fn limits(&self, group: usize) -> &Limits {
-        &self.groups[group].limits
     }
 
     /// How many of `waiting` targets one request may take that leaves now: none if the time has not come. A `probe` does not
@@ -146,7 +158,28 @@ impl Throttle {
 
     /// Takes note that a target has left the queue.
     pub(super) fn went(&mut self, group: usize) {
-        self.groups[group].targets -= 1;
+        let group = &mut self.groups[group];
+        group.targets -= 1;
+        group.is_told &= group.targets > 0;
+    }
+
+    /// When it is to be logged that targets have waited since `since` for a stated rate.
+    pub(super) fn tells_at(&self, group: usize, since: Instant) -> Option<Instant> {
+        let Group {
+            bucket, is_told, ..
+        } = &self.groups[group];
+        (bucket.is_some() && !is_told).then_some(since + LONG)
+    }
+
+    /// The same, from now on it was logged.
+    pub(super) fn tell(&mut self, group: usize, since: Instant, now: Instant) -> Option<HeldBack> {
+        self.tells_at(group, since).filter(|at| *at <= now)?;
+        let group = &mut self.groups[group];
+        group.is_told = true;
+        Some(HeldBack {
+            waiting: group.targets,
+            limits: group.limits,
+        })
     }
 
     /// For how many more targets of these kinds from a database there is room.
@@ -169,7 +202,12 @@ impl Throttle {
             limits.batch_size() as f64
         };
         let most = ((rate * SECONDS_HELD + burst) * targets) as usize;
-        most.max(FEWEST_HELD).saturating_sub(held)
+        let cap = if bucket.is_some() {
+            MOST_HELD
+        } else {
+            usize::MAX
+        };
+        most.clamp(FEWEST_HELD, cap).saturating_sub(held)
     }
 
     /// For how many more targets from a database there is room, whatever they are. They come in the order of their age.

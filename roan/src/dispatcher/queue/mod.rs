@@ -34,7 +34,7 @@ use self::lane::{Classes, Lane};
 use self::retries::Retries;
 use super::health::{Health, Turn};
 use super::policy::Policy;
-use super::throttle::Throttle;
+use super::throttle::{HeldBack, Throttle};
 use crate::base::backoff::Backoff;
 use crate::base::target::Target;
 
@@ -312,7 +312,8 @@ impl Queue {
         let timer = self.timers.first().map(|(due, _)| *due);
         let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
         let tell = self.health.tell_at();
-        [timer, self.next_request_at(), sweep, tell]
+        let held_back = self.held_back().map(|(.., at)| at).min();
+        [timer, self.next_request_at(), sweep, tell, held_back]
             .into_iter()
             .flatten()
             .min()
@@ -354,6 +355,24 @@ impl Queue {
     /// What a person is to be told of the node now.
     pub(super) fn tell(&mut self, now: Instant) -> Option<Turn> {
         self.health.tell(now)
+    }
+
+    /// The groups of which some wait for a stated rate, since when the longest, and when that is to be logged.
+    fn held_back(&self) -> impl Iterator<Item = (usize, Instant, Instant)> {
+        let lanes = [&self.ready, &self.retries.ready];
+        let lanes = lanes.into_iter().filter(|_| !self.health.is_down());
+        let classes = lanes.flat_map(|lane| lane.classes().map(move |(class, _)| (lane, class)));
+        classes.filter_map(|(lane, class)| {
+            let group = self.classes.group(class);
+            let since = self.entries[lane.peek(class, false)? as usize].newest;
+            Some((group, since, self.throttle.tells_at(group, since)?))
+        })
+    }
+
+    /// The targets that a stated rate holds back for long, if that is to be logged now.
+    pub(super) fn tell_held_back(&mut self, now: Instant) -> Option<HeldBack> {
+        let (group, since, _) = self.held_back().find(|(.., at)| *at <= now)?;
+        self.throttle.tell(group, since, now)
     }
 
     /// What to take from a database for this node.
