@@ -15,6 +15,7 @@
 )]
 
 mod background;
+mod batching;
 mod browser;
 mod clock;
 mod databases;
@@ -29,6 +30,7 @@ mod server;
 pub mod wait;
 
 pub use background::Background;
+pub use batching::Batching;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{
