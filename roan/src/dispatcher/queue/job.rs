@@ -39,12 +39,14 @@ pub(in crate::dispatcher) enum Asked {
 pub(in crate::dispatcher) struct Request {
     pub(in crate::dispatcher) first: Job,
     pub(in crate::dispatcher) others: Vec<Job>,
+    /// What waits, and is purged by this request as well: see [`super::covered`].
+    pub(in crate::dispatcher) covered: Vec<Job>,
     /// Of its kind: see [`Throttle`](super::super::throttle::Throttle).
     pub(super) group: usize,
 }
 
 impl Request {
-    pub(in crate::dispatcher) fn jobs(&self) -> impl Iterator<Item = &Job> {
+    pub(in crate::dispatcher) fn jobs(&self) -> impl Iterator<Item = &Job> + Clone {
         std::iter::once(&self.first).chain(&self.others)
     }
 
