@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use super::Queue;
-use super::covered::is_broad;
 use super::entry::{Entry, Phase};
 use super::job::{Job, Request};
 
@@ -61,8 +60,8 @@ impl Queue {
                 .alternates(class, self.throttle.is_limited(group)),
         };
         let mut request = self.take(class, most, is_retry, newest, now)?;
-        if !is_down && !is_retry && is_broad(request.first.target.kind()) {
-            request.covered = self.take_covered(request.jobs(), now);
+        if !is_down && !is_retry {
+            self.cover(&mut request, now);
         }
         self.throttle.sent(group, request.len(), now);
         self.in_flight += 1;

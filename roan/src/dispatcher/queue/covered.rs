@@ -6,10 +6,10 @@
 
 use std::time::Instant;
 
+use super::Queue;
 use super::batch::leave;
 use super::entry::Phase;
-use super::job::Job;
-use super::{Entry, Queue};
+use super::job::{Job, Request};
 use crate::base::target::{Target, TargetKind};
 
 /// Whether each page that `target` means is one that `broad` means.
@@ -27,7 +27,7 @@ fn covers(broad: &Target, target: &Target) -> bool {
 }
 
 /// Whether targets of a kind cover others.
-pub(super) fn is_broad(kind: TargetKind) -> bool {
+fn is_broad(kind: TargetKind) -> bool {
     match kind {
         TargetKind::Url | TargetKind::Tag => false,
         TargetKind::Prefix | TargetKind::Host | TargetKind::Everything => true,
@@ -35,25 +35,24 @@ pub(super) fn is_broad(kind: TargetKind) -> bool {
 }
 
 impl Queue {
-    /// Takes what is ready and covered by these.
-    pub(super) fn take_covered(
-        &mut self,
-        broad: impl Iterator<Item = &Job> + Clone,
-        now: Instant,
-    ) -> Vec<Job> {
-        let mut covered = Vec::new();
+    /// Adds what is ready and covered by the targets of the request.
+    pub(super) fn cover(&mut self, request: &mut Request, now: Instant) {
+        if !is_broad(request.first.target.kind()) {
+            return;
+        }
         let entries = &mut self.entries;
+        let mut covered = Vec::new();
         for lane in [&mut self.ready, &mut self.retries.ready] {
             lane.retain(|place| {
-                let entry: &mut Entry = &mut entries[place as usize];
-                let is_covered = broad.clone().any(|job| covers(&job.target, &entry.target));
+                let entry = &mut entries[place as usize];
+                let is_covered = request.jobs().any(|job| covers(&job.target, &entry.target));
                 if is_covered {
                     covered.push(leave(entry, place, now));
                 }
                 !is_covered
             });
         }
-        covered
+        request.covered = covered;
     }
 
     /// The request that would have covered this target was not answered well.

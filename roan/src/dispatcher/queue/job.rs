@@ -46,7 +46,7 @@ pub(in crate::dispatcher) struct Request {
 }
 
 impl Request {
-    pub(in crate::dispatcher) fn jobs(&self) -> impl Iterator<Item = &Job> + Clone {
+    pub(in crate::dispatcher) fn jobs(&self) -> impl Iterator<Item = &Job> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
