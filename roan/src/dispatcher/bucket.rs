@@ -62,6 +62,11 @@ impl Bucket {
         }
     }
 
+    /// The time in which one token comes.
+    pub(super) fn token(&self) -> Duration {
+        self.token
+    }
+
     fn fill(&mut self, now: Instant) {
         let held = match self.at {
             None => self.full,

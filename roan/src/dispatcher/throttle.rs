@@ -141,6 +141,12 @@ impl Throttle {
         Some(lock(bucket).close(started, now, pause))
     }
 
+    /// The least time between two probes of the node while it is down: it takes at most a quarter of a rate that others share.
+    pub(super) fn probe_pause(&self, group: usize) -> Duration {
+        let bucket = self.groups[group].bucket.as_ref();
+        bucket.map_or(Duration::ZERO, |bucket| 4 * lock(bucket).token())
+    }
+
     /// The pace of the kinds without a stated rate.
     pub(super) fn pace(&mut self) -> &mut Pace {
         &mut self.pace

@@ -86,8 +86,13 @@ impl Queue {
             }
         };
         if says_something {
+            let probe_pause = self
+                .throttle
+                .probe_pause(*group)
+                .min(self.policy.backoff_cap);
+            let pause = short.max(probe_pause);
             self.health
-                .failed(blame, first.started, now, short, &mut self.backoff);
+                .failed(blame, first.started, now, pause, &mut self.backoff);
         }
     }
 

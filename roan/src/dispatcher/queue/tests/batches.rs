@@ -232,6 +232,31 @@ fn a_target_that_failed_its_batch_is_known_when_the_database_gives_it_back() {
 }
 
 #[test]
+fn a_request_has_no_more_targets_than_each_of_them_may_share_it_with() {
+    let tickets = Tickets::default();
+    let open = || tickets.open(Row::Purge(1), 0, None);
+    let mut bench = node(4, |_| {});
+    for url in ["/x", "/y"] {
+        bench.ask_with(url, open());
+    }
+    let request = bench.sends_batch(&["/x", "/y"]);
+    bench.answer_all(&request, FAILED);
+    bench.wait(SECOND);
+    // From another run of the program: nothing is known of what it failed of.
+    let ask = Ask {
+        target: &Target::url("/a").unwrap(),
+        asked: bench.now,
+        rebound: false,
+        ticket: Some((open(), 1)),
+    };
+    bench.queue.ask(ask, bench.now);
+    bench.ask_with("/x", open());
+    let request = bench.sends_batch(&["/a"]);
+    bench.answer_all(&request, Verdict::Done);
+    bench.sends_batch(&["/x"]);
+}
+
+#[test]
 fn a_node_that_is_down_is_probed_with_one_target() {
     let mut bench = node(10, |policy| policy.concurrency = 3);
     for number in 0..40 {

@@ -375,6 +375,34 @@ fn an_account_that_takes_nothing_is_down() {
 }
 
 #[test]
+fn a_node_that_is_down_leaves_the_tokens_to_others() {
+    let mut buckets = Buckets::default();
+    let cache = cloudflare(5.0).account("acme");
+    let mut node = Bench::with(cache, &mut buckets, 0, |_| {});
+    tags(&mut node, 10_000);
+    while !node.queue.is_down() {
+        let (request, _) = node.next_batch().unwrap();
+        node.answer_all(&request, NO_ANSWER);
+    }
+    let mut last = node.now;
+    let mut probes = 0;
+    while probes < 10 {
+        match node.next_batch() {
+            Some((probe, _)) => {
+                assert!(node.now - last >= 4 * SECOND / 5);
+                last = node.now;
+                probes += 1;
+                node.answer_all(&probe, NO_ANSWER);
+            }
+            None => {
+                let due = node.queue.next_due().unwrap();
+                node.wait(due.saturating_duration_since(node.now));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_node_with_a_rate_holds_little_of_what_waits_in_a_database() {
     let tickets = Tickets::default();
     let open = || tickets.open(Row::Purge(1), 0, None);
