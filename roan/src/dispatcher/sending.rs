@@ -67,7 +67,10 @@ impl Engine {
                 .collect::<Vec<_>>();
             &several
         };
-        let request = PurgeRequest::new(targets, site);
+        let expects = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
+        let is_expected = request.jobs().all(expects);
+        let mut request = PurgeRequest::new(targets, site);
+        request.is_expected = is_expected;
         // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
         caught(|| node.purger.purge(request))
             .await
