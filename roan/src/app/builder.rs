@@ -256,8 +256,9 @@ impl RoanBuilder {
         let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source, known));
         start(Arc::clone(&engine))?;
         #[cfg(feature = "web")]
-        let web = web
-            .map(|(web, pages, headers)| WebLayer::new(Arc::clone(&engine), pages, web, headers));
+        let web = web.map(|(web, pages, headers)| {
+            WebLayer::new(Arc::clone(&engine), pages, web, headers, policy.rebound)
+        });
         Ok(Roan::new(
             engine,
             #[cfg(feature = "web")]
