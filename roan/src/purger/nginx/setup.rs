@@ -2,18 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
 
-use http::StatusCode;
+use http::HeaderValue;
 
-use super::key::{Keys, Named};
-use super::location::PurgeLocation;
+use super::key::{self, Keys, Named};
 use super::pattern::KeyPattern;
 use super::status::classify;
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
 use crate::purger::Answer;
+use crate::purger::http::{NodeUrl, Reply};
 
 /// The URL of the purge at the start. Sites do not have such a page. It is always the same, because nginx keeps each purged
 /// key until `inactive`. It contains an escape and a query, which a wrong purge location loses.
@@ -22,16 +21,9 @@ pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
 /// This many answers *not cached*, without a *purged* among them, are suspicious.
 pub(super) const ODD: u32 = 20;
 
-/// The answer of a node to a purge.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    /// The key that it returned.
-    pub(super) key: Option<Vec<u8>>,
-    /// The server that answered.
-    pub(super) from: Option<SocketAddr>,
-    /// How long it asks to be left in peace.
-    pub(super) pause: Option<Duration>,
+/// The key that a node returned.
+fn returned_key(reply: &Reply) -> Option<&[u8]> {
+    reply.headers.get(key::HEADER).map(HeaderValue::as_bytes)
 }
 
 /// The answers *not cached* of a node, without any *purged* before.
@@ -84,7 +76,7 @@ impl Setup {
         &self,
         reply: &Reply,
         method: &str,
-        location: &PurgeLocation,
+        location: &NodeUrl,
         site: &Site,
         url: &str,
     ) -> Answer {
@@ -92,7 +84,7 @@ impl Setup {
         if !answer.outcome.is_done() {
             return answer;
         }
-        let answer = match &reply.key {
+        let answer = match returned_key(reply) {
             None => {
                 self.names_no_key(reply, location, site);
                 answer
@@ -116,10 +108,10 @@ impl Setup {
         &self,
         reply: &Reply,
         method: &str,
-        location: &PurgeLocation,
+        location: &NodeUrl,
         site: &Site,
     ) -> bool {
-        let unusable = match (classify(reply.status, method), &reply.key) {
+        let unusable = match (classify(reply.status, method), returned_key(reply)) {
             (Outcome::Failed(_), _) => return false,
             (Outcome::Refused(why), _) => format!("its purge location cannot be used: {why}"),
             (_, None) => {
@@ -146,7 +138,7 @@ impl Setup {
         true
     }
 
-    fn names_no_key(&self, reply: &Reply, location: &PurgeLocation, site: &Site) {
+    fn names_no_key(&self, reply: &Reply, location: &NodeUrl, site: &Site) {
         if self.unnamed.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -179,7 +171,7 @@ impl Setup {
         if !self.never_found.is_odd(outcome) {
             return;
         }
-        let key = reply.key.as_deref().map_or_else(String::new, |key| {
+        let key = returned_key(reply).map_or_else(String::new, |key| {
             format!(", the last with the key {:?}", String::from_utf8_lossy(key))
         });
         warn_loudly(format_args!(
@@ -193,7 +185,7 @@ impl Setup {
 }
 
 /// The advice about an answer without a key.
-fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
+fn cure(reply: &Reply, location: &NodeUrl, site: &Site) -> String {
     let path = location.path();
     if path.is_empty() {
         return "the purge URL does not have a path, so the app receives the request: write the URL of the purge location, such \
@@ -210,7 +202,7 @@ fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
 }
 
 /// What to look at where `localhost` has two addresses.
-pub(super) fn localhost_hint(location: &PurgeLocation, from: Option<SocketAddr>) -> &'static str {
+pub(super) fn localhost_hint(location: &NodeUrl, from: Option<SocketAddr>) -> &'static str {
     if location.is_localhost() && from.is_some_and(|from| from.is_ipv6()) {
         "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
     } else {
@@ -228,12 +220,12 @@ mod tests {
         let site = "www.example.org".parse().unwrap();
         let cure_of = |url: &str, from: &str| {
             let reply = Reply {
-                status: StatusCode::NOT_FOUND,
-                key: None,
+                status: http::StatusCode::NOT_FOUND,
+                headers: http::HeaderMap::new(),
                 from: from.parse().ok(),
                 pause: None,
             };
-            cure(&reply, &url.parse().unwrap(), &site)
+            cure(&reply, &NodeUrl::parse(url, "").unwrap(), &site)
         };
         let hint = "`localhost` is [::1] here: add `listen [::]:80;`";
         assert!(cure_of("http://localhost/purge", "[::1]:80").contains(hint));
