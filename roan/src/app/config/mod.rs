@@ -33,6 +33,7 @@ use crate::error::ConfigError;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
+pub use crate::purger::VarnishConfig;
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
@@ -95,6 +96,8 @@ pub enum CacheConfig {
     #[cfg(all(unix, feature = "nginx-files"))]
     #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
     NginxFiles(NginxFilesConfig),
+    /// See [`Varnish`](crate::Varnish).
+    Varnish(VarnishConfig),
 }
 
 impl fmt::Debug for Config {
@@ -131,6 +134,7 @@ impl Config {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
+                CacheConfig::Varnish(varnish) => builder.cache(varnish.varnish(&str::to_owned)?),
             };
         }
         if let Some(site) = &self.site {
@@ -228,6 +232,33 @@ mod tests {
             "#,
         );
         assert!(shown.contains(r#"node: "10.0.0.11""#), "{shown}");
+    }
+
+    #[test]
+    fn a_file_may_name_a_varnish() {
+        let text = |settings: &str| format!("[[caches]]\nkind = 'varnish'\n{settings}");
+        let all = "nodes = ['http://10.0.0.11:6081']\nnamed_nodes = { b = 'http://10.0.0.12:6081' }\n\
+                   name = 'tier'\nheaders = { X-Token = 'secret' }\nenv_proxy = true\nsoft = true";
+        let shown = message(&text(all));
+        let node = r#"cache: "tier", node: "10.0.0.11:6081""#;
+        assert!(
+            shown.contains(node) && shown.contains(r#"node: "b""#),
+            "{shown}"
+        );
+        for (settings, words) in [
+            (
+                "",
+                "nodes: \"\" is empty: write a purge URL, such as `http://localhost:6081`",
+            ),
+            (
+                "nodes = ['http://x/purge']",
+                "nodes: \"http://x/purge\" has a path",
+            ),
+            ("nodes = ['http://x']\nkey = '$host'", "unknown field `key`"),
+        ] {
+            let message = message(&text(settings));
+            assert!(message.contains(words), "{settings}: {message}");
+        }
     }
 
     #[cfg(all(unix, feature = "nginx-files"))]

@@ -11,9 +11,9 @@ use crate::base::cause::Cause;
 use crate::base::outcome::Failure;
 use crate::error::ConfigError;
 
-/// Idle connections are closed after this, before a server with nginx's default
-/// `keepalive_timeout` of 75 s would close them under a request.
-const IDLE: Duration = Duration::from_secs(30);
+/// Idle connections are closed after this, before a server would close them under a request: Varnish does so after 5 s
+/// (`timeout_idle`), nginx after 75 s (`keepalive_timeout`).
+const IDLE: Duration = Duration::from_secs(4);
 
 /// The longest body that is read. The connection of a longer answer is closed.
 const BODY_LIMIT: usize = 64 * 1024;

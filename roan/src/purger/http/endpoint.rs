@@ -15,6 +15,10 @@ use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::purger::Answer;
 
+/// The URL of the purge at the start. Sites do not have such a page. It is always the same, because nginx keeps each purged
+/// key until `inactive`. It contains an escape and a query, which a wrong configuration loses.
+pub(crate) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
+
 /// A node, with what is sent to it.
 #[derive(Clone)]
 pub(crate) struct Endpoint {

@@ -17,6 +17,8 @@ pub(crate) struct CacheType {
     pub(crate) builder: &'static str,
     /// The URL of a node, as an example.
     pub(crate) example: &'static str,
+    /// Whether that URL may have a path, to which the URLs of pages are appended.
+    pub(crate) has_path: bool,
 }
 
 /// The nodes of a cache, with what their builders have in common.
@@ -47,16 +49,33 @@ impl Nodes {
 
     /// Adds a node whose name is its host and port.
     pub(crate) fn add(&mut self, url: &str) -> Result<(), ConfigError> {
-        let url = NodeUrl::parse(url, self.cache.example)?;
+        let url = self.parsed(url)?;
         self.nodes.push((url.authority().to_owned(), url));
         Ok(())
     }
 
     /// Adds a node with a name.
     pub(crate) fn add_named(&mut self, name: &str, url: &str) -> Result<(), ConfigError> {
-        let url = NodeUrl::parse(url, self.cache.example)?;
+        let url = self.parsed(url)?;
         self.nodes.push((name.to_owned(), url));
         Ok(())
+    }
+
+    fn parsed(&self, url: &str) -> Result<NodeUrl, ConfigError> {
+        let CacheType {
+            example, has_path, ..
+        } = self.cache;
+        let url = NodeUrl::parse(url, example)?;
+        if !has_path && !url.path().is_empty() {
+            let problem = format!(
+                "has a path, but the URL of a page is appended to the address: write it alone, such as `{example}`"
+            );
+            return Err(ConfigError::PurgeUrl {
+                url: url.to_string(),
+                problem,
+            });
+        }
+        Ok(url)
     }
 
     /// Adds a header to each request.

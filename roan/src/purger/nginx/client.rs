@@ -3,10 +3,10 @@
 use http::Method;
 use reqwest::Request;
 
-use super::setup::{CHECK_URL, Setup};
+use super::setup::Setup;
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::purger::http::{Endpoint, unsendable};
+use crate::purger::http::{CHECK_URL, Endpoint, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
 /// The client of one nginx with a purge location.

@@ -33,6 +33,7 @@ const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
 const NGINX: CacheType = CacheType {
     builder: "Nginx",
     example: DEFAULT_PURGE_URL,
+    has_path: true,
 };
 
 /// The default address for a refresh.

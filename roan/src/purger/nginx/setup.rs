@@ -1,7 +1,7 @@
 //! Checks whether the configuration of a node lets purges reach pages, as far as its answers show.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderValue;
 
@@ -12,39 +12,11 @@ use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
 use crate::purger::Answer;
-use crate::purger::http::{NodeUrl, Reply};
-
-/// The URL of the purge at the start. Sites do not have such a page. It is always the same, because nginx keeps each purged
-/// key until `inactive`. It contains an escape and a query, which a wrong purge location loses.
-pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
-
-/// This many answers *not cached*, without a *purged* among them, are suspicious.
-pub(super) const ODD: u32 = 20;
+use crate::purger::http::{CHECK_URL, NeverFound, NodeUrl, ODD, Reply};
 
 /// The key that a node returned.
 fn returned_key(reply: &Reply) -> Option<&[u8]> {
     reply.headers.get(key::HEADER).map(HeaderValue::as_bytes)
-}
-
-/// The answers *not cached* of a node, without any *purged* before.
-#[derive(Debug, Default)]
-pub(super) struct NeverFound(AtomicU32);
-
-impl NeverFound {
-    /// Notes an answer, and returns whether this is the one that makes the node suspicious.
-    pub(super) fn is_odd(&self, outcome: &Outcome) -> bool {
-        if *outcome == Outcome::Purged {
-            // From here on the node is not suspicious.
-            self.0.store(u32::MAX, Ordering::Relaxed);
-            return false;
-        }
-        let before = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                count.checked_add(1)
-            });
-        before == Ok(ODD - 1)
-    }
 }
 
 /// The observed configuration of one node. Each fault is logged once.

@@ -14,11 +14,11 @@ pub use self::config::NginxFilesConfig;
 use self::folder::{Folder, Problem, Unlinked};
 use self::levels::Levels;
 use super::pattern::KeyPattern;
-use super::setup::{NeverFound, ODD};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::error::ConfigError;
+use crate::purger::http::{NeverFound, ODD};
 use crate::purger::{Answer, Answering, AnyPurger, Cache, Checking, NodeClient, PurgeRequest};
 
 /// As in the guide's configuration.

@@ -7,10 +7,10 @@ use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::site::Site;
 use crate::purger::Answer;
-use crate::purger::http::{NodeUrl, is_passing};
+use crate::purger::http::{NeverFound, NodeUrl, ODD, is_passing};
 use crate::purger::nginx::key::{Keys, Named};
 use crate::purger::nginx::pattern::KeyPattern;
-use crate::purger::nginx::setup::{NeverFound, ODD, localhost_hint};
+use crate::purger::nginx::setup::localhost_hint;
 
 /// The observed configuration of one node. Each fault is logged once.
 #[derive(Debug)]
