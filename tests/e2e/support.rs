@@ -3,7 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use roan::{Outcome, Report, Reports, Roan, RoanBuilder};
+use roan::{Cache, Outcome, Report, Reports, Roan, RoanBuilder};
 use roan_tests::{Browser, Gate, HOST, Nginx, Options, Origin};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -74,9 +74,14 @@ pub(crate) fn builder(purge_urls: &[String]) -> RoanBuilder {
     for url in rest {
         nginx = nginx.node(url).expect("a purge URL");
     }
+    builder_for(nginx)
+}
+
+/// The same for another cache.
+pub(crate) fn builder_for(cache: impl Into<Cache>) -> RoanBuilder {
     let short = Duration::from_millis(20);
     Roan::builder()
-        .cache(nginx)
+        .cache(cache)
         .site(HOST)
         .rebound(None)
         .backoff(short, 10 * short)
@@ -86,6 +91,39 @@ pub(crate) fn roan(nginx: &Nginx) -> Roan {
     builder(&[nginx.purge_url()])
         .build()
         .expect("a configuration")
+}
+
+/// A URL of each kind of spelling. Each is a page of its own.
+pub(crate) fn spellings() -> Vec<String> {
+    let urls = [
+        "/",
+        "/posts",
+        "/posts/",
+        "/caf%C3%A9",
+        "/caf%c3%a9",
+        "/a%20b",
+        "/a%2Fb",
+        "/a/b",
+        "/a%252Fb",
+        "/100%25",
+        "/list?page=2",
+        "/list?page=1",
+        "/list",
+        "/q?a=b%26c&d=%2F",
+        "/q?x=/../y",
+        "//x",
+        "/x",
+        "/x//y",
+        "/it's",
+        "/a;b=1,c",
+        "/a@b:c",
+        "/a+b",
+        "/*",
+        "/$uri",
+        "/~user",
+    ];
+    let long = format!("/long/{}", "x".repeat(4000));
+    urls.map(str::to_owned).into_iter().chain([long]).collect()
 }
 
 /// Waits until every purge has been answered.

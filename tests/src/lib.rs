@@ -26,6 +26,7 @@ mod model;
 mod nginx;
 mod origin;
 mod server;
+mod varnish;
 pub mod wait;
 
 pub use background::Background;
@@ -43,6 +44,7 @@ pub use nginx::{
 };
 pub use origin::Origin;
 pub use server::Server;
+pub use varnish::{VARNISH_VCL, Varnish, VarnishOptions};
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";
