@@ -15,4 +15,5 @@ mod settings;
 mod support;
 mod tagging;
 mod values;
+mod varnish;
 mod writes;

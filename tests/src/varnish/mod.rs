@@ -145,8 +145,9 @@ impl Kind for Conf {
     }
 
     fn answers(&self, addr: SocketAddr) -> bool {
-        // A request line that every HTTP server refuses: it costs the origin nothing.
-        Browser::new(addr).try_send("GET", "no-slash", &[]).is_ok()
+        // Varnish itself refuses such a header: the origin may not be there yet.
+        let refused = Browser::new(addr).try_send("GET", "/", &[("a b", "")]);
+        refused.is_ok_and(|answer| answer.status == 400)
     }
 }
 
