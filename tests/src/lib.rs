@@ -26,6 +26,7 @@ mod model;
 mod nginx;
 mod origin;
 mod server;
+mod spellings;
 pub mod wait;
 
 pub use background::Background;
@@ -42,7 +43,8 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
-pub use server::Server;
+pub use server::{Kind, Server};
+pub use spellings::SPELLINGS;
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";

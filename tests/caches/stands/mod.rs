@@ -1,0 +1,4 @@
+//! The caches under test.
+
+pub(crate) mod embedded;
+pub(crate) mod nginx;
