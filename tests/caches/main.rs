@@ -62,4 +62,6 @@ caches! {
     nginx: crate::stands::nginx::module,
     nginx_refresh: crate::stands::nginx::refresh,
     nginx_files: crate::stands::nginx::files,
+    stand_in: crate::stands::stand_in::hard,
+    stand_in_soft: crate::stands::stand_in::soft,
 }

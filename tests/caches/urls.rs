@@ -74,7 +74,9 @@ fn variants(site: &Site) {
     };
     site.origin.set(URL, "old");
     for round in 0..2 {
-        LANGUAGES.map(|language| ask(language, "old", round));
+        LANGUAGES
+            .iter()
+            .for_each(|language| ask(language, "old", round));
     }
     if site.stand.stores_variants() {
         assert!(LANGUAGES.into_iter().all(is_hit));
@@ -95,7 +97,9 @@ fn variants(site: &Site) {
         }
     }
     for round in 2..4 {
-        LANGUAGES.map(|language| ask(language, "new", round));
+        LANGUAGES
+            .iter()
+            .for_each(|language| ask(language, "new", round));
     }
 }
 

@@ -18,6 +18,7 @@ mod background;
 mod browser;
 mod clock;
 mod databases;
+mod edge;
 mod faulty;
 mod gate;
 mod head;
@@ -36,6 +37,7 @@ pub use databases::{
     Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,
     PostgresOptions, SqliteFile,
 };
+pub use edge::{Edge, Select};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::{Gate, Passage, gate};
 pub use model::FromALibrary;

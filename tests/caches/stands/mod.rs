@@ -2,3 +2,4 @@
 
 pub(crate) mod embedded;
 pub(crate) mod nginx;
+pub(crate) mod stand_in;
