@@ -17,6 +17,7 @@ mod race;
 mod site;
 mod stand;
 mod stands;
+mod tiers;
 mod urls;
 
 /// Makes the tests of each cache.
@@ -64,4 +65,29 @@ caches! {
     nginx_files: crate::stands::nginx::files,
     stand_in: crate::stands::stand_in::hard,
     stand_in_soft: crate::stands::stand_in::soft,
+}
+
+/// Makes the tests of two tiers.
+macro_rules! tiers {
+    ($($name:ident: $inner:expr, behind $outer:expr,)+) => {
+        mod two_tiers {
+            $(mod $name {
+                #[test]
+                fn the_outer_one_keeps_no_stale_page() {
+                    crate::tiers::with_the_web_layer(&$inner, &$outer);
+                }
+
+                #[test]
+                fn without_the_web_layer_the_rebound_is_enough() {
+                    crate::tiers::with_a_rebound_only(&$inner, &$outer);
+                }
+            })+
+        }
+    };
+}
+
+// The one that is nearer to the app first.
+tiers! {
+    nginx_behind_the_stand_in: crate::stands::nginx::module, behind crate::stands::stand_in::hard,
+    nginx_refresh_behind_the_stand_in: crate::stands::nginx::refresh, behind crate::stands::stand_in::hard,
 }
