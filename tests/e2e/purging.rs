@@ -1,9 +1,9 @@
 //! A purge removes just the page that it names, whatever its URL looks like.
 
 use roan::{Outcome, Target, purge_on};
-use roan_tests::{HOST, Nginx, Options, Origin};
+use roan_tests::{HOST, Nginx, Options, Origin, SPELLINGS};
 
-use crate::support::{Site, builder, flush, outcome, roan, spellings, until_final};
+use crate::support::{Site, builder, flush, outcome, roan, until_final};
 
 #[purge_on(save, delete, url = "/posts")]
 #[purge_on(save, delete, url = "/posts/{slug}")]
@@ -123,7 +123,9 @@ fn every_url_can_be_purged_and_no_other_goes_with_it() {
         .unwrap();
     let mut reports = roan.subscribe();
     let browser = site.nginx.browser();
-    let urls = spellings();
+    let long = format!("/long/{}", "x".repeat(4000));
+    let mut urls = SPELLINGS.to_vec();
+    urls.push(&long);
     for url in &urls {
         browser.warm(url);
     }

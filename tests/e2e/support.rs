@@ -93,39 +93,6 @@ pub(crate) fn roan(nginx: &Nginx) -> Roan {
         .expect("a configuration")
 }
 
-/// A URL of each kind of spelling. Each is a page of its own.
-pub(crate) fn spellings() -> Vec<String> {
-    let urls = [
-        "/",
-        "/posts",
-        "/posts/",
-        "/caf%C3%A9",
-        "/caf%c3%a9",
-        "/a%20b",
-        "/a%2Fb",
-        "/a/b",
-        "/a%252Fb",
-        "/100%25",
-        "/list?page=2",
-        "/list?page=1",
-        "/list",
-        "/q?a=b%26c&d=%2F",
-        "/q?x=/../y",
-        "//x",
-        "/x",
-        "/x//y",
-        "/it's",
-        "/a;b=1,c",
-        "/a@b:c",
-        "/a+b",
-        "/*",
-        "/$uri",
-        "/~user",
-    ];
-    let long = format!("/long/{}", "x".repeat(4000));
-    urls.map(str::to_owned).into_iter().chain([long]).collect()
-}
-
 /// Waits until every purge has been answered.
 #[track_caller]
 pub(crate) fn flush(roan: &Roan) {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use roan::{Failure, Outcome, Report, Roan, Spellings, Target, TargetKind};
-use roan_tests::{Answer, Browser, HOST, Origin, Varnish, VarnishOptions, wait};
+use roan_tests::{Answer, Browser, HOST, Origin, SPELLINGS, Varnish, VarnishOptions, wait};
 
-use crate::support::{LONG, builder_for, flush, next, outcome, spellings, until_final};
+use crate::support::{LONG, builder_for, flush, next, outcome, until_final};
 
 const SHOP: &str = "shop.test";
 
@@ -77,14 +77,12 @@ fn every_url_can_be_purged_and_no_other_goes_with_it() {
     let site = Site::start();
     let roan = site.roan();
     let mut reports = roan.subscribe();
-    let more = ["/bare", "/bare?", "/new%0Aline", "/%5C%51", "/a?b&"];
-    let urls: Vec<_> = spellings()
-        .into_iter()
-        .chain(more.map(str::to_owned))
-        .collect();
+    let long = format!("/long/{}", "x".repeat(4000));
+    let more = ["/bare", "/bare?", "/new%0Aline", "/%5C%51", "/a?b&", &long];
+    let urls = [&SPELLINGS[..], &more].concat();
     urls.iter().for_each(|url| site.warm(url));
     for (number, url) in urls.iter().enumerate() {
-        roan.purge(url).expect(url);
+        roan.purge(*url).expect(url);
         for _node in &site.nodes {
             let report = next(&mut reports);
             let seen = (&report.outcome, report.status, report.verified);
