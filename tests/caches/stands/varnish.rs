@@ -10,7 +10,10 @@ fn start(apps: &[SocketAddr], setup: Setup, soft: bool) -> Option<Box<dyn Stand>
     let options = VarnishOptions::default();
     let options = match setup {
         Setup::Right => options,
-        Setup::UnknownMethod => options.edit("{ call roan_purge; }", "{ return (pass); }"),
+        Setup::UnknownMethod => options.edit(
+            "if (req.method == \"PURGE\" || req.method == \"BAN\")",
+            "if (req.method == \"FLUSH\")",
+        ),
         Setup::Refusing => options.edit("client.ip !~ roan", "client.ip ~ roan"),
     };
     let servers = apps.iter().map(|app| Varnish::start_before(*app, &options));
