@@ -5,12 +5,13 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use roan_examples::nginx::{Nginx, Program};
+use roan_examples::varnish::Varnish;
 
 /// The secret of the nginx that refreshes pages: nobody but this program reaches it.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// The names of `--cache`.
-pub(crate) const NAMES: [&str; 3] = ["nginx", "nginx-refresh", "nginx-files"];
+pub(crate) const NAMES: [&str; 4] = ["nginx", "nginx-refresh", "nginx-files", "varnish"];
 
 /// A cache before the blog. It ends when this is dropped.
 pub(crate) struct Front {
@@ -56,6 +57,15 @@ impl Front {
                 let nginx = Nginx::start_stock(&Program::find_stock()?, app).await?;
                 let variables = [("ROAN_PURGE_FOLDER", nginx.pages())];
                 Ok(Self::new(nginx.address(), variables, nginx))
+            }
+            "varnish" => {
+                let varnish = Varnish::start(app).await?;
+                let url = format!("http://{}", varnish.address());
+                let variables = [
+                    ("ROAN_CACHE", "varnish".to_owned()),
+                    ("ROAN_PURGE_URL", url),
+                ];
+                Ok(Self::new(varnish.address(), variables, varnish))
             }
             _ => {
                 let names = NAMES.join(", ");

@@ -12,7 +12,8 @@ cargo run -p roan-blog [--features LIBRARY] [-- OPTIONS]
 
 LIBRARY stores the posts: sea-orm or diesel, and sqlx without one.
 
-  --cache NAME     starts this cache of the machine before the blog: nginx (the default), nginx-refresh, nginx-files
+  --cache NAME     starts this cache of the machine before the blog: nginx (the default), nginx-refresh, nginx-files,
+                   varnish
   --listen ADDRESS serves the blog at this address, behind the cache of the environment:
                    ROAN_PURGE_URL and so on, and ROAN_SITE, where visitors go
   --library NAME   which library, if several are built in

@@ -57,6 +57,7 @@ macro_rules! behind {
 behind! {
     nginx_refresh: "nginx-refresh",
     nginx_files: "nginx-files",
+    varnish: "varnish",
 }
 
 #[test]

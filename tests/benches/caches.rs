@@ -21,7 +21,7 @@ use axum::routing::get;
 use reqwest::{Client, Method};
 use roan::web::{self, CachePolicy, Web, WebLayer};
 use roan::{Cache, Roan, Target};
-use roan_tests::{Background, HOST as SITE, Nginx, Options};
+use roan_tests::{Background, HOST as SITE, Nginx, Options, Varnish, VarnishOptions};
 use tokio::runtime::Runtime;
 
 const CONNECTIONS: usize = 8;
@@ -40,7 +40,7 @@ struct Server {
 /// A server before an app, by its name.
 type Start = fn(SocketAddr) -> Server;
 
-const SERVERS: [(&str, Start); 1] = [("nginx", nginx)];
+const SERVERS: [(&str, Start); 2] = [("nginx", nginx), ("varnish", varnish)];
 
 fn nginx(app: SocketAddr) -> Server {
     let server = Nginx::start_before(app, &Options::default().keys_zone("128m").one_worker());
@@ -49,6 +49,17 @@ fn nginx(app: SocketAddr) -> Server {
         cache: roan::Nginx::at(&server.purge_url()).unwrap().into(),
         method: Method::GET,
         prefix: "/purge",
+        _process: Box::new(server),
+    }
+}
+
+fn varnish(app: SocketAddr) -> Server {
+    let server = Varnish::start_before(app, &VarnishOptions::default());
+    Server {
+        address: server.addr(),
+        cache: roan::Varnish::at(&server.url()).unwrap().into(),
+        method: Method::from_bytes(b"PURGE").unwrap(),
+        prefix: "",
         _process: Box::new(server),
     }
 }
