@@ -130,7 +130,7 @@ fn every_url_can_be_purged_and_no_other_goes_with_it() {
         browser.warm(url);
     }
     for (number, url) in urls.iter().enumerate() {
-        roan.purge(url).expect(url);
+        roan.purge(*url).expect(url);
         let report = until_final(&mut reports).pop().unwrap();
         assert_eq!(report.outcome, Outcome::Purged, "{url}");
         assert_eq!(
@@ -138,7 +138,7 @@ fn every_url_can_be_purged_and_no_other_goes_with_it() {
             (Some(200), true, 1),
             "{url}"
         );
-        assert_eq!(report.target.as_str(), url);
+        assert_eq!(report.target.as_str(), *url);
         browser.assert_miss(url);
         // The others are still there: those before it were filled again by the look at them.
         for other in &urls[number + 1..] {
