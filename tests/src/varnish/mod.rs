@@ -32,7 +32,7 @@ impl Varnish {
     ///
     /// # Panics
     ///
-    /// When Varnish or vmod_xkey is not installed, or when it does not start; the message has what it said.
+    /// When Varnish or `vmod_xkey` is not installed, or when it does not start; the message has what it said.
     #[must_use]
     #[track_caller]
     pub fn start(origin: &Origin, options: &VarnishOptions) -> Self {
@@ -151,7 +151,7 @@ impl Kind for Conf {
     }
 }
 
-/// The program; only where vmod_xkey is there, too.
+/// The program; only where `vmod_xkey` is there, too.
 #[track_caller]
 fn binary() -> PathBuf {
     let has_xkey = |folder: &PathBuf| folder.join(XKEY).is_file();
