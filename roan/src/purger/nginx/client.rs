@@ -21,16 +21,14 @@ impl NginxNode {
         self.endpoint.request(self.method.clone(), target, site)
     }
 
-    async fn purge(&self, target: &Target, site: &Site) -> Answer {
-        let Some(request) = self.request(target, site) else {
+    async fn purge(&self, purge: PurgeRequest<'_>, site: &Site) -> Answer {
+        let Some(request) = self.request(purge.target(), site) else {
             return unsendable();
         };
         match self.endpoint.send(request).await {
             Ok(reply) => {
                 let (method, url) = (self.method.as_str(), &self.endpoint.url);
-                let answer = self
-                    .setup
-                    .answer(&reply, method, url, site, target.as_str());
+                let answer = self.setup.answer(&reply, method, url, site, &purge);
                 match reply.pause {
                     Some(pause) => answer.retry_after(pause),
                     None => answer,
@@ -58,7 +56,7 @@ impl NginxNode {
 impl AnyPurger for NginxNode {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
-        Box::pin(self.purge(request.target(), site))
+        Box::pin(self.purge(request, site))
     }
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {

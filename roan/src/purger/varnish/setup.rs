@@ -10,8 +10,8 @@ use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
-use crate::purger::Answer;
 use crate::purger::http::{NeverFound, ODD, Reply, is_passing};
+use crate::purger::{Answer, PurgeRequest};
 
 /// What the VCL has purged.
 const PURGED: HeaderName = HeaderName::from_static("x-roan-purge");
@@ -65,9 +65,6 @@ impl Setup {
             },
             _ => self.unnamed(reply, order),
         };
-        if order.kind == TargetKind::Url {
-            self.count(&answer.outcome, site);
-        }
         answer.status(status)
     }
 
@@ -146,10 +143,11 @@ impl Setup {
     }
 
     /// Notices that purges never find a page.
-    fn count(&self, outcome: &Outcome, site: &Site) {
-        if outcome.is_done() && self.never_found.is_odd(outcome) {
+    pub(super) fn note(&self, outcome: &Outcome, site: &Site, request: &PurgeRequest<'_>) {
+        let is_page = request.target().kind() == TargetKind::Url;
+        if is_page && outcome.is_done() && self.never_found.is_odd(outcome, request) {
             warn_loudly(format_args!(
-                "{}: {ODD} purges did not find a cached page. If visitors have seen those pages, they stay stale: compare \
+                "{}: the purges of {ODD} pages did not find one. If visitors have seen those pages, they stay stale: compare \
                  `ROAN_SITE` ({}) with the host that visitors ask for, and `vcl_hash` with that of the guide",
                 self.who,
                 site.authority()
