@@ -19,6 +19,7 @@ mod batching;
 mod browser;
 mod clock;
 mod databases;
+mod edge;
 mod faulty;
 mod gate;
 mod head;
@@ -27,6 +28,8 @@ mod model;
 mod nginx;
 mod origin;
 mod server;
+mod spellings;
+mod varnish;
 pub mod wait;
 
 pub use background::Background;
@@ -37,6 +40,7 @@ pub use databases::{
     Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,
     PostgresOptions, SqliteFile,
 };
+pub use edge::{Edge, Select};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::{Gate, Passage, gate};
 pub use model::FromALibrary;
@@ -44,7 +48,9 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
-pub use server::Server;
+pub use server::{Kind, Server};
+pub use spellings::SPELLINGS;
+pub use varnish::{VARNISH_VCL, Varnish, VarnishOptions};
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";

@@ -1,6 +1,6 @@
 //! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
+//! Roan brings [`Nginx`], [`Varnish`] and, with the feature `embedded`, `Embedded`. For any
 //! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
 //! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
 //! repeats each purge against fills that were under way, and reports what became of each.
@@ -41,6 +41,7 @@ pub(crate) mod http;
 mod lifetime_header;
 mod nginx;
 mod tag_header;
+mod varnish;
 
 pub use answer::Answer;
 pub use cache::Cache;
@@ -50,6 +51,7 @@ pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
 pub use tag_header::TagHeader;
+pub use varnish::{Varnish, VarnishConfig};
 
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
 pub(crate) use nginx::default_cache;

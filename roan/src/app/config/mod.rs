@@ -18,6 +18,8 @@
 //!
 //! For environment variables there is [`RoanBuilder::from_env`].
 
+#[cfg(feature = "embedded")]
+mod embedded;
 mod env;
 #[cfg(feature = "_sql")]
 mod outbox;
@@ -30,9 +32,12 @@ use crate::base::redact::redacted_site;
 use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
 
+#[cfg(feature = "embedded")]
+pub use self::embedded::EmbeddedConfig;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
+pub use crate::purger::VarnishConfig;
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
@@ -95,6 +100,11 @@ pub enum CacheConfig {
     #[cfg(all(unix, feature = "nginx-files"))]
     #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
     NginxFiles(NginxFilesConfig),
+    /// See [`Embedded`](crate::Embedded), and [`Roan::embedded`](crate::Roan::embedded) for its layer.
+    #[cfg(feature = "embedded")]
+    Embedded(EmbeddedConfig),
+    /// See [`Varnish`](crate::Varnish).
+    Varnish(VarnishConfig),
 }
 
 impl fmt::Debug for Config {
@@ -131,6 +141,9 @@ impl Config {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
+                #[cfg(feature = "embedded")]
+                CacheConfig::Embedded(cache) => builder.cache(cache.embedded(&str::to_owned)?),
+                CacheConfig::Varnish(varnish) => builder.cache(varnish.varnish(&str::to_owned)?),
             };
         }
         if let Some(site) = &self.site {
@@ -230,6 +243,33 @@ mod tests {
         assert!(shown.contains(r#"node: "10.0.0.11""#), "{shown}");
     }
 
+    #[test]
+    fn a_file_may_name_a_varnish() {
+        let text = |settings: &str| format!("[[caches]]\nkind = 'varnish'\n{settings}");
+        let all = "nodes = ['http://10.0.0.11:6081']\nnamed_nodes = { b = 'http://10.0.0.12:6081' }\n\
+                   name = 'tier'\nheaders = { X-Token = 'secret' }\nenv_proxy = true\nsoft = true";
+        let shown = message(&text(all));
+        let node = r#"cache: "tier", node: "10.0.0.11:6081""#;
+        assert!(
+            shown.contains(node) && shown.contains(r#"node: "b""#),
+            "{shown}"
+        );
+        for (settings, words) in [
+            (
+                "",
+                "nodes: \"\" is empty: write a purge URL, such as `http://localhost:6081`",
+            ),
+            (
+                "nodes = ['http://x/purge']",
+                "nodes: \"http://x/purge\" has a path",
+            ),
+            ("nodes = ['http://x']\nkey = '$host'", "unknown field `key`"),
+        ] {
+            let message = message(&text(settings));
+            assert!(message.contains(words), "{settings}: {message}");
+        }
+    }
+
     #[cfg(all(unix, feature = "nginx-files"))]
     #[test]
     fn a_file_may_name_the_folder_of_a_cache() {
@@ -253,6 +293,30 @@ mod tests {
             let message = message(&text(settings));
             assert!(message.contains(words), "{settings}: {message}");
         }
+    }
+
+    #[cfg(feature = "embedded")]
+    #[test]
+    fn a_file_may_name_the_cache_of_the_program() {
+        let text = |settings: &str| format!("[[caches]]\nkind = 'embedded'\n{settings}");
+        let all = "name = 'pages'\ncapacity = 1000\nmax_body_size = 100\ndefault_ttl = '365days'";
+        let shown = message(&text(all));
+        assert!(
+            shown.contains(r#"cache: "pages", node: "pages""#),
+            "{shown}"
+        );
+        let message = message(&text("default_ttl = 'long'"));
+        assert!(
+            message.contains("default_ttl: \"long\" is not a duration"),
+            "{message}"
+        );
+        let config: Config = toml::from_str(&text("")).unwrap();
+        let roan = config.builder().unwrap().build().unwrap();
+        assert!(roan.embedded().is_some());
+        let nginx = "[[caches]]\nkind = 'nginx'\nnodes = ['http://x/purge']";
+        let config: Config = toml::from_str(nginx).unwrap();
+        let roan = config.builder().unwrap().build().unwrap();
+        assert!(roan.embedded().is_none());
     }
 
     #[cfg(feature = "sqlite")]

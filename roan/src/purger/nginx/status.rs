@@ -3,11 +3,7 @@
 use http::StatusCode;
 
 use crate::base::outcome::{Failure, Outcome, Refusal};
-
-/// Whether a later attempt may succeed.
-pub(super) fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
-}
+use crate::purger::http::is_passing;
 
 /// The outcome of `status`, as the answer of nginx's cache-purge module and its forks to a purge by `method` (200, and 404
 /// or 412 for a key that is not cached), or of another server in their place.

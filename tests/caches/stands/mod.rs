@@ -1,0 +1,6 @@
+//! The caches under test.
+
+pub(crate) mod embedded;
+pub(crate) mod nginx;
+pub(crate) mod stand_in;
+pub(crate) mod varnish;
