@@ -63,8 +63,10 @@ caches! {
     nginx: crate::stands::nginx::module,
     nginx_refresh: crate::stands::nginx::refresh,
     nginx_files: crate::stands::nginx::files,
+    squid: crate::stands::squid::start,
     stand_in: crate::stands::stand_in::hard,
     stand_in_soft: crate::stands::stand_in::soft,
+    traffic_server: crate::stands::traffic_server::start,
 }
 
 /// Makes the tests of two tiers.

@@ -59,6 +59,12 @@ pub(crate) trait Stand {
         true
     }
 
+    /// Of the [`SPELLINGS`](roan_tests::SPELLINGS), those that it takes for another spelling of another one, for pages and
+    /// purges alike.
+    fn merges(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Breaks a node. `false` if that cannot happen to it.
     fn fail(&mut self, _node: usize, _fault: Fault) -> bool {
         false
@@ -73,6 +79,7 @@ pub(crate) struct Servers<K: Kind> {
     servers: Vec<Server<K>>,
     caches: Box<dyn Fn(&[Server<K>]) -> Vec<Cache>>,
     stores_variants: bool,
+    merges: &'static [&'static str],
 }
 
 impl<K: Kind> Servers<K> {
@@ -84,7 +91,14 @@ impl<K: Kind> Servers<K> {
             servers,
             caches: Box::new(caches),
             stores_variants: true,
+            merges: &[],
         }
+    }
+
+    /// It takes these URLs for other spellings of pages.
+    pub(crate) fn merging(mut self, urls: &'static [&'static str]) -> Self {
+        self.merges = urls;
+        self
     }
 
     /// It does not store pages that vary by more than their compression.
@@ -105,6 +119,10 @@ impl<K: Kind> Stand for Servers<K> {
 
     fn stores_variants(&self) -> bool {
         self.stores_variants
+    }
+
+    fn merges(&self) -> &'static [&'static str] {
+        self.merges
     }
 
     fn fail(&mut self, node: usize, fault: Fault) -> bool {

@@ -40,6 +40,7 @@ pub mod embedded;
 pub(crate) mod http;
 mod lifetime_header;
 mod nginx;
+mod purge_method;
 mod tag_header;
 mod varnish;
 
@@ -50,6 +51,7 @@ pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
+pub use purge_method::{PurgeMethodConfig, Squid, TrafficServer};
 pub use tag_header::TagHeader;
 pub use varnish::{Varnish, VarnishConfig};
 

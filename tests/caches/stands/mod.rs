@@ -2,4 +2,6 @@
 
 pub(crate) mod embedded;
 pub(crate) mod nginx;
+pub(crate) mod squid;
 pub(crate) mod stand_in;
+pub(crate) mod traffic_server;

@@ -33,7 +33,7 @@ use crate::error::ConfigError;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
-pub use crate::purger::VarnishConfig;
+pub use crate::purger::{PurgeMethodConfig, VarnishConfig};
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
@@ -98,6 +98,11 @@ pub enum CacheConfig {
     NginxFiles(NginxFilesConfig),
     /// See [`Varnish`](crate::Varnish).
     Varnish(VarnishConfig),
+    /// See [`Squid`](crate::Squid).
+    Squid(PurgeMethodConfig),
+    /// See [`TrafficServer`](crate::TrafficServer). In a file, `kind = "traffic-server"`.
+    #[cfg_attr(feature = "serde", serde(rename = "traffic-server"))]
+    TrafficServer(PurgeMethodConfig),
 }
 
 impl fmt::Debug for Config {
@@ -135,6 +140,10 @@ impl Config {
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
                 CacheConfig::Varnish(varnish) => builder.cache(varnish.varnish(&str::to_owned)?),
+                CacheConfig::Squid(squid) => builder.cache(squid.squid(&str::to_owned)?),
+                CacheConfig::TrafficServer(server) => {
+                    builder.cache(server.traffic_server(&str::to_owned)?)
+                }
             };
         }
         if let Some(site) = &self.site {
