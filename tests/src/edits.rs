@@ -14,7 +14,10 @@ impl Edits {
         let mut files = files.map(str::to_owned);
         for (text, with) in &self.0 {
             let count: usize = files.iter().map(|file| file.matches(text).count()).sum();
-            assert_eq!(count, 1, "{text:?} occurs in the configuration {count} times");
+            assert_eq!(
+                count, 1,
+                "{text:?} occurs in the configuration {count} times"
+            );
             for file in &mut files {
                 *file = file.replace(text, with);
             }

@@ -22,7 +22,9 @@ pub(crate) fn start(apps: &[SocketAddr], setup: Setup) -> Option<Box<dyn Stand>>
              set-config proxy.config.http.cache.http 0\n\n#",
         ),
     };
-    let servers = apps.iter().map(|app| TrafficServer::start_before(*app, &options));
+    let servers = apps
+        .iter()
+        .map(|app| TrafficServer::start_before(*app, &options));
     let servers = Servers::new(servers.collect(), |servers: &[TrafficServer]| {
         let add = |server: roan::TrafficServer, url: String| server.node(&url).unwrap();
         let urls = servers.iter().map(TrafficServer::url);

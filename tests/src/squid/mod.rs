@@ -13,7 +13,7 @@ use crate::server::{Kind, Server, command, port, program, user};
 /// What the guide quotes.
 pub const SQUID_CONF: &str = include_str!("../../conf/squid.conf");
 
-/// A running Squid, for [`HOST`] and `shop.test`. Dropping it kills its processes and removes its folder.
+/// A running Squid, for [`HOST`], `shop.test` and its own address. Dropping it kills its processes and removes its folder.
 pub type Squid = Server<SquidKind>;
 
 /// What one Squid is given as its configuration.
@@ -86,7 +86,14 @@ impl Kind for SquidKind {
             ("127.0.0.1:3129 ", format!("127.0.0.1:{plain} ")),
             ("parent 3129 ", format!("parent {plain} ")),
             ("parent 3000 ", format!("parent {app} ")),
-            ("dstdomain www.example.org", format!("dstdomain {HOST} shop.test")),
+            (
+                "dstdomain www.example.org",
+                format!("dstdomain {HOST} shop.test"),
+            ),
+            (
+                "http_access allow site\n",
+                "http_access allow site\nacl own url_regex ^http://127.0.0.1:\nhttp_access allow own\n".to_owned(),
+            ),
         ] {
             assert_eq!(conf.matches(text).count(), 1, "{text}");
             conf = conf.replace(text, &with);

@@ -34,7 +34,7 @@ const EMPTY: [&str; 10] = [
     "volume.config",
 ];
 
-/// A running Traffic Server, for [`HOST`] and `shop.test`. Dropping it kills its processes and removes its folder.
+/// A running Traffic Server, for [`HOST`], `shop.test` and its own address. Dropping it kills its processes and removes its folder.
 pub type TrafficServer = Server<TrafficServerKind>;
 
 /// What one Traffic Server is given as its configuration.
@@ -94,10 +94,8 @@ impl Kind for TrafficServerKind {
     fn furnish(&self, folder: &Path, port: u16) {
         let [mut records, remap, roan, ip_allow, storage] = self.edits.apply(TRAFFIC_SERVER_CONF);
         let here = folder.display();
-        for (text, with) in [("STRING 8080 8080:ipv6", format!("STRING {port}:ip-in=127.0.0.1"))] {
-            assert_eq!(records.matches(text).count(), 1, "{text}");
-            records = records.replace(text, &with);
-        }
+        let listen = format!("STRING {port}:ip-in=127.0.0.1");
+        records = records.replace("STRING 8080 8080:ipv6", &listen);
         // It shall not change its user, which is ours already, and not use all of the machine.
         records.push_str(
             "CONFIG proxy.config.admin.user_id STRING #-1\n\
@@ -107,8 +105,12 @@ impl Kind for TrafficServerKind {
              CONFIG proxy.config.log.logging_enabled INT 0\n",
         );
         let remap = remap.replace("127.0.0.1:3000", &self.origin.to_string());
-        let remap = [HOST, "shop.test"].map(|host| remap.replace("www.example.org", host));
-        let storage = storage.replace("/var/cache/trafficserver 256M", &format!("{here}/cache 32M"));
+        let own = format!("127.0.0.1:{port}");
+        let remap = [HOST, "shop.test", &own].map(|host| remap.replace("www.example.org", host));
+        let storage = storage.replace(
+            "/var/cache/trafficserver 256M",
+            &format!("{here}/cache 32M"),
+        );
         let runroot = format!(
             "prefix: /usr\n\
              bindir: /usr/bin\n\

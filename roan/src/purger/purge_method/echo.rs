@@ -25,12 +25,14 @@ fn is_host(authority: &str, site: &Site) -> bool {
     let own = site.authority();
     let is_default = |port: &str| matches!(port, ":80" | ":443");
     authority.eq_ignore_ascii_case(own)
-        || [(authority, own), (own, authority)].iter().any(|(long, short)| {
-            let Some((start, port)) = long.split_at_checked(short.len()) else {
-                return false;
-            };
-            start.eq_ignore_ascii_case(short) && is_default(port)
-        })
+        || [(authority, own), (own, authority)]
+            .iter()
+            .any(|(long, short)| {
+                let Some((start, port)) = long.split_at_checked(short.len()) else {
+                    return false;
+                };
+                start.eq_ignore_ascii_case(short) && is_default(port)
+            })
 }
 
 #[cfg(test)]
@@ -66,7 +68,12 @@ mod tests {
     fn each_server_has_its_own_spelling() {
         let site: Site = "a.test:8080".parse().unwrap();
         let squid = |path: &str, url: &str| {
-            is_right(format!("http://a.test:8080{path}").as_bytes(), &SQUID, &site, url)
+            is_right(
+                format!("http://a.test:8080{path}").as_bytes(),
+                &SQUID,
+                &site,
+                url,
+            )
         };
         assert!(squid("/it%27s", "/it's"));
         assert!(squid("/~user", "/~user"));

@@ -51,13 +51,15 @@ fn connect(
     nodes: &Nodes,
     connecting: &Connecting,
 ) -> Result<Vec<NodeClient>, ConfigError> {
-    let clients = nodes.endpoints(connecting)?.map(|(name, endpoint)| NodeClient {
-        name: name.into(),
-        purger: Box::new(PurgeMethodNode {
-            endpoint,
-            setup: Setup::new(server, &nodes.name, name),
-        }),
-    });
+    let clients = nodes
+        .endpoints(connecting)?
+        .map(|(name, endpoint)| NodeClient {
+            name: name.into(),
+            purger: Box::new(PurgeMethodNode {
+                endpoint,
+                setup: Setup::new(server, &nodes.name, name),
+            }),
+        });
     Ok(clients.collect())
 }
 

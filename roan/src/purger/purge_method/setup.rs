@@ -59,7 +59,10 @@ impl Setup {
             Ok(answer) => !matches!(answer.outcome, Outcome::Failed(_)),
             Err(why) => {
                 if !self.unusable.swap(true, Ordering::Relaxed) {
-                    loudly(format_args!("{}: its pages cannot be purged: {why}", self.who));
+                    loudly(format_args!(
+                        "{}: its pages cannot be purged: {why}",
+                        self.who
+                    ));
                 }
                 true
             }
@@ -69,14 +72,21 @@ impl Setup {
     /// The error says why the purge is refused.
     fn judged(&self, reply: &Reply, site: &Site, url: &str) -> Result<Answer, String> {
         let Server {
-            name, allow, handle, ..
+            name,
+            allow,
+            handle,
+            ..
         } = self.server;
         let status = reply.status.as_u16();
         let answer = match status {
             _ if is_passing(reply.status) => return Ok(Answer::failed(Failure::Status(status))),
             200 => Answer::purged(),
             404 => Answer::not_cached(),
-            401 | 407 => return Err(format!("status {status}: set the credentials that {name} asks for")),
+            401 | 407 => {
+                return Err(format!(
+                    "status {status}: set the credentials that {name} asks for"
+                ));
+            }
             403 => {
                 return Err(format!(
                     "status 403: {name} denies PURGE from this machine: {allow} {GUIDE}"
@@ -90,7 +100,9 @@ impl Setup {
             }
             414 => return Err(format!("status 414: the URL is longer than {name} reads")),
             300..=399 => {
-                return Err(format!("status {status}, a redirect: write the address of {name} itself"));
+                return Err(format!(
+                    "status {status}, a redirect: write the address of {name} itself"
+                ));
             }
             _ => {
                 return Err(format!(
@@ -99,7 +111,9 @@ impl Setup {
             }
         };
         match reply.headers.get(ECHO) {
-            Some(echo) if is_right(echo.as_bytes(), self.server, site, url) => Ok(answer.verified()),
+            Some(echo) if is_right(echo.as_bytes(), self.server, site, url) => {
+                Ok(answer.verified())
+            }
             Some(echo) if echo.as_bytes() == b"passed to the app" => Err(format!(
                 "{name} has passed the PURGE to the app, so nothing was purged: {handle} {GUIDE}"
             )),

@@ -15,7 +15,7 @@ pub(super) static SQUID: Server = Server {
     product: "squid",
     signs_all: false,
     plain,
-    allow: "add its address to `acl roan src` in squid.conf",
+    allow: "add its address to `acl roan src` in squid.conf, and the host of `ROAN_SITE` to `acl site dstdomain`",
     handle: "`http_access` must allow the method PURGE, for which the squid.conf of the guide has an `acl`",
     echo: "add `reply_header_add X-Roan-Purge \"%>ru\" purge` to squid.conf",
     missing: "a page that is cached under a port or scheme of its own (Squid's key has both)",
