@@ -38,6 +38,7 @@ mod capabilities;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod http;
+mod http_purger;
 mod lifetime_header;
 mod nginx;
 mod purge_method;
@@ -47,6 +48,7 @@ mod varnish;
 pub use answer::Answer;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
+pub use http_purger::{HttpPurger, HttpPurgerConfig, RequestConfig, RequestTemplate};
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]

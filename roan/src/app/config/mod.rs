@@ -33,7 +33,7 @@ use crate::error::ConfigError;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
-pub use crate::purger::{PurgeMethodConfig, VarnishConfig};
+pub use crate::purger::{HttpPurgerConfig, PurgeMethodConfig, RequestConfig, VarnishConfig};
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
@@ -103,6 +103,8 @@ pub enum CacheConfig {
     /// See [`TrafficServer`](crate::TrafficServer). In a file, `kind = "traffic-server"`.
     #[cfg_attr(feature = "serde", serde(rename = "traffic-server"))]
     TrafficServer(PurgeMethodConfig),
+    /// See [`HttpPurger`](crate::purger::HttpPurger).
+    Http(HttpPurgerConfig),
 }
 
 impl fmt::Debug for Config {
@@ -144,6 +146,7 @@ impl Config {
                 CacheConfig::TrafficServer(server) => {
                     builder.cache(server.traffic_server(&str::to_owned)?)
                 }
+                CacheConfig::Http(http) => builder.cache(http.http(&str::to_owned)?),
             };
         }
         if let Some(site) = &self.site {
