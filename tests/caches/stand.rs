@@ -59,9 +59,9 @@ pub(crate) trait Stand {
         true
     }
 
-    /// Of the [`SPELLINGS`](roan_tests::SPELLINGS), those that it takes for another spelling of another one, for pages and
-    /// purges alike.
-    fn merges(&self) -> &'static [&'static str] {
+    /// Of the [`SPELLINGS`](roan_tests::SPELLINGS), those that it takes for another one, for pages and purges alike, or that Roan
+    /// refuses to ask it for.
+    fn leaves_out(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -79,7 +79,7 @@ pub(crate) struct Servers<K: Kind> {
     servers: Vec<Server<K>>,
     caches: Box<dyn Fn(&[Server<K>]) -> Vec<Cache>>,
     stores_variants: bool,
-    merges: &'static [&'static str],
+    leaves_out: &'static [&'static str],
 }
 
 impl<K: Kind> Servers<K> {
@@ -91,13 +91,13 @@ impl<K: Kind> Servers<K> {
             servers,
             caches: Box::new(caches),
             stores_variants: true,
-            merges: &[],
+            leaves_out: &[],
         }
     }
 
-    /// It takes these URLs for other spellings of pages.
-    pub(crate) fn merging(mut self, urls: &'static [&'static str]) -> Self {
-        self.merges = urls;
+    /// It takes these URLs for other ones.
+    pub(crate) fn leaving_out(mut self, urls: &'static [&'static str]) -> Self {
+        self.leaves_out = urls;
         self
     }
 
@@ -121,8 +121,8 @@ impl<K: Kind> Stand for Servers<K> {
         self.stores_variants
     }
 
-    fn merges(&self) -> &'static [&'static str] {
-        self.merges
+    fn leaves_out(&self) -> &'static [&'static str] {
+        self.leaves_out
     }
 
     fn fail(&mut self, node: usize, fault: Fault) -> bool {

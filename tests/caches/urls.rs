@@ -10,9 +10,9 @@ use crate::stand::Start;
 pub(crate) fn every_spelling(start: &Start) {
     let site = Site::start(start);
     assert!(site.can.can_purge(TargetKind::Url));
-    let merged = site.stand.merges();
+    let left_out = site.stand.leaves_out();
     let mut spellings = SPELLINGS.to_vec();
-    spellings.retain(|url| !merged.contains(url));
+    spellings.retain(|url| !left_out.contains(url));
     for url in &spellings {
         site.old_and_new(HOST, url);
     }

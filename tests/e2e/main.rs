@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod harness;
 mod noise;
+mod proxies;
 mod purging;
 mod races;
 mod refresh;

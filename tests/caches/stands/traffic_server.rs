@@ -30,5 +30,5 @@ pub(crate) fn start(apps: &[SocketAddr], setup: Setup) -> Option<Box<dyn Stand>>
         let urls = servers.iter().map(TrafficServer::url);
         vec![urls.fold(roan::TrafficServer::new(), add).into()]
     });
-    Some(Box::new(servers.merging(&["//x", "/bare?"])))
+    Some(Box::new(servers.leaving_out(&["//x", "/bare?"])))
 }

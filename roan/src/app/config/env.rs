@@ -434,8 +434,8 @@ mod tests {
             ),
             (
                 "ROAN_CACHE",
-                "squid",
-                r#""squid" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`"#,
+                "caddy",
+                r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`"#,
             ),
             (
                 "ROAN_PURGE_SOFT",
@@ -560,6 +560,29 @@ mod tests {
                 "{message}"
             );
             assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_cache_may_be_a_squid_or_a_traffic_server() {
+        for (kind, default) in [("squid", "localhost"), ("traffic-server", "localhost:8080")] {
+            let kind = ("ROAN_CACHE", kind);
+            assert_eq!(nodes(&[kind]), [default]);
+            let urls = ("ROAN_PURGE_URL", "http://10.0.0.11,http://b:81");
+            let header = ("ROAN_PURGE_HEADER", "X-Token: secret");
+            assert_eq!(nodes(&[kind, urls, header]), ["10.0.0.11", "b:81"]);
+            for (variable, value, words) in [
+                ("ROAN_PURGE_URL", "http://b/purge", "has a path"),
+                ("ROAN_PURGE_SOFT", "1", "has no effect with ROAN_CACHE="),
+                ("ROAN_ENV_PROXY", "yes", "must be 0 or 1"),
+            ] {
+                let message = built(&[kind, (variable, value)]).expect_err(variable);
+                let message = message.to_string();
+                assert!(
+                    message.contains(variable) && message.contains(words),
+                    "{message}"
+                );
+            }
         }
     }
 

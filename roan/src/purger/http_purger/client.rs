@@ -104,3 +104,48 @@ impl AnyPurger for HttpNode {
         Box::pin(self.purge(request.targets(), site))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::HeaderMap;
+
+    use super::*;
+    use crate::base::outcome::Outcome;
+
+    #[test]
+    fn a_status_means_what_the_template_says() {
+        let usual = RequestTemplate::new("PURGE", "{path}").unwrap();
+        let own = usual.clone().purged([201]).not_cached([410]).refused([501]);
+        let outcome = |form: &RequestTemplate, status: u16| {
+            let reply = Reply {
+                status: StatusCode::from_u16(status).unwrap(),
+                headers: HeaderMap::new(),
+                from: None,
+                pause: Some(Duration::from_secs(7)),
+            };
+            let answer = answer(form, &reply);
+            assert_eq!(answer.status, Some(status));
+            assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
+            assert!(!answer.verified);
+            answer.outcome
+        };
+        for status in [200, 202, 204] {
+            assert_eq!(outcome(&usual, status), Outcome::Purged);
+        }
+        assert_eq!(outcome(&usual, 404), Outcome::NotCached);
+        assert_eq!(outcome(&own, 201), Outcome::Purged);
+        assert_eq!(outcome(&own, 410), Outcome::NotCached);
+        for status in [408, 425, 429, 500, 503, 599] {
+            let failed = Outcome::Failed(Failure::Status(status));
+            assert_eq!(outcome(&usual, status), failed);
+            assert_eq!(outcome(&own, status), failed);
+        }
+        assert_eq!(outcome(&usual, 501), Outcome::Failed(Failure::Status(501)));
+        for status in [200, 204, 206, 301, 400, 401, 403, 404, 405, 422, 501] {
+            let refused = matches!(outcome(&own, status), Outcome::Refused(_));
+            assert!(refused, "{status}");
+        }
+    }
+}
