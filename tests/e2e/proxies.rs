@@ -2,8 +2,8 @@
 
 use roan::{Cache, Outcome, Roan};
 use roan_tests::{
-    Answer, Browser, HOST, Origin, SQUID_CONF, Squid, SquidOptions, TRAFFIC_SERVER_CONF,
-    TrafficServer, TrafficServerOptions,
+    Answer, Browser, HOST, Kind, Origin, SQUID_CONF, Server, Squid, SquidOptions,
+    TRAFFIC_SERVER_CONF, TrafficServer, TrafficServerOptions,
 };
 
 use crate::support::{flush, purged};
@@ -180,6 +180,44 @@ fn without_the_header_of_the_guide_nothing_is_verified() {
     squid.browser().warm("/a");
     let report = purged(&roan, "/a");
     assert_eq!((report.outcome, report.verified), (Outcome::Purged, false));
+}
+
+/// A purge holds over a restart and a crash.
+fn purged_stays_purged<K: Kind>(
+    origin: &Origin,
+    server: &mut Server<K>,
+    roan: &Roan,
+    stored: impl Fn(&Server<K>),
+) {
+    for is_killed in [false, true] {
+        origin.set("/a", "old");
+        let browser = Browser::new(server.addr());
+        browser.warm("/a");
+        stored(server);
+        origin.set("/a", "new");
+        roan.purge("/a").unwrap();
+        flush(roan);
+        if is_killed {
+            server.kill();
+        }
+        server.restart();
+        let answer = browser.get("/a");
+        assert_eq!((answer.cache_status(), &*answer.text()), ("MISS", "new"));
+        roan.purge("/a").unwrap();
+        flush(roan);
+    }
+}
+
+#[test]
+fn squid_does_not_bring_back_a_purged_page() {
+    let (origin, mut squid, roan) = squid(&SquidOptions::default());
+    purged_stays_purged(&origin, &mut squid, &roan, |_| {});
+}
+
+#[test]
+fn traffic_server_does_not_bring_back_a_purged_page() {
+    let (origin, mut server, roan) = traffic_server(&TrafficServerOptions::default());
+    purged_stays_purged(&origin, &mut server, &roan, TrafficServer::wait_for_disk);
 }
 
 #[test]

@@ -5,11 +5,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use crate::HOST;
 use crate::browser::Browser;
 use crate::edits::Edits;
 use crate::server::{Kind, Server, command, program, user};
+use crate::wait;
 
 /// What the guide quotes.
 pub const TRAFFIC_SERVER_CONF: [&str; 5] = [
@@ -80,6 +82,23 @@ impl TrafficServer {
         format!("http://{}", self.addr())
     }
 
+    /// Waits until it has written to its disk what it stores now.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
+    #[track_caller]
+    pub fn wait_for_disk(&self) {
+        // It writes its index each second while there is something to write.
+        let is_quiet = || {
+            let disk = fs::metadata(self.folder().join("cache/cache.db"));
+            let written = disk.and_then(|disk| disk.modified());
+            let since = written.expect("its storage").elapsed().unwrap_or_default();
+            since > Duration::from_secs(3)
+        };
+        wait::until(wait::LONG, "the disk to be quiet", is_quiet);
+    }
+
     /// A browser of [`HOST`] before it.
     #[must_use]
     pub fn browser(&self) -> Browser {
@@ -102,6 +121,7 @@ impl Kind for TrafficServerKind {
              CONFIG proxy.config.exec_thread.autoconfig INT 0\n\
              CONFIG proxy.config.exec_thread.limit INT 2\n\
              CONFIG proxy.config.cache.ram_cache.size INT 8388608\n\
+             CONFIG proxy.config.cache.dir.sync_frequency INT 1\n\
              CONFIG proxy.config.log.logging_enabled INT 0\n",
         );
         let remap = remap.replace("127.0.0.1:3000", &self.origin.to_string());
@@ -147,7 +167,11 @@ impl Kind for TrafficServerKind {
 
     fn command(&self, folder: &Path, _port: u16) -> Command {
         let mut command = command(&binary());
-        command.env("TS_RUNROOT", folder).current_dir(folder);
+        // As `proxy.config.proxy_binary_opts` lets its manager start it.
+        command
+            .arg("-K")
+            .env("TS_RUNROOT", folder)
+            .current_dir(folder);
         user::step_down(&mut command);
         command
     }
