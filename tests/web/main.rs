@@ -6,6 +6,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod areas;
 mod embedded;
 mod nginx;
 mod pages;

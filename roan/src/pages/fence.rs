@@ -15,6 +15,8 @@ pub(crate) struct Fence<K> {
     purged: HashMap<K, u64>,
     /// The number of the last purge that was forgotten.
     forgotten: u64,
+    /// The number of the last purge of an area.
+    areas: u64,
 }
 
 /// The time at which a render began, as a number of purges.
@@ -28,6 +30,7 @@ impl<K> Default for Fence<K> {
             renders: 0,
             purged: HashMap::new(),
             forgotten: 0,
+            areas: 0,
         }
     }
 }
@@ -61,6 +64,18 @@ impl<K: Clone + Eq + Hash> Fence<K> {
             self.forgotten = self.now;
         }
         self.purged.insert(key.clone(), self.now);
+    }
+
+    /// Notes the purge of an area, which pages are in without carrying it. So a page has to look for its areas only if
+    /// [`saw_area`](Self::saw_area).
+    pub(crate) fn purge_area(&mut self, mark: &K) {
+        self.purge(mark);
+        self.areas = self.now;
+    }
+
+    /// Whether an area was purged since.
+    pub(crate) fn saw_area(&self, start: Start) -> bool {
+        self.areas > start.0
     }
 
     #[cfg(all(test, feature = "embedded"))]

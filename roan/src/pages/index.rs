@@ -2,12 +2,15 @@
 //!
 //! It may never be behind the caches: a URL that a cache may have is in here, or its purge is on its way.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 
 use slab::Slab;
 
 use super::asked::{Asked, has_all};
-use crate::base::target::Target;
+use crate::base::area::Area;
+use crate::base::target::{Target, TargetKind};
 
 /// The bounds of what is remembered.
 #[derive(Debug, Clone)]
@@ -47,6 +50,36 @@ struct Page {
     recorded: Option<i64>,
 }
 
+/// What all spellings of a URL have in common, in the order of sites and paths: so what is below a folder is together.
+#[derive(Debug, Clone)]
+struct Place(Target);
+
+impl Place {
+    fn order(&self) -> (Option<&str>, &str) {
+        (self.0.site(), self.0.as_str())
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Place {}
+
 /// The pages that carry one key.
 #[derive(Debug, Default)]
 struct Carriers {
@@ -59,7 +92,7 @@ pub(super) struct Index {
     limits: Limits,
     pages: Slab<Page>,
     by_url: HashMap<Target, usize>,
-    by_place: HashMap<Target, Vec<usize>>,
+    by_place: BTreeMap<Place, Vec<usize>>,
     by_key: HashMap<Target, Carriers>,
     by_age: BTreeMap<u64, usize>,
     renders: u64,
@@ -71,7 +104,7 @@ impl Index {
             limits,
             pages: Slab::new(),
             by_url: HashMap::new(),
-            by_place: HashMap::new(),
+            by_place: BTreeMap::new(),
             by_key: HashMap::new(),
             by_age: BTreeMap::new(),
             renders: 0,
@@ -141,7 +174,7 @@ impl Index {
         asked: &Asked,
         purge: &mut dyn FnMut(&Target) -> bool,
     ) -> Result<usize, Full> {
-        let spellings = self.by_place.get(&asked.place).map_or(&[][..], |ids| ids);
+        let spellings = self.spellings(asked);
         // There are two plain ones at most. A flood of others must not keep them out.
         if spellings.len() >= self.limits.spellings && !asked.is_plain() {
             // No cache has what was purged and not rendered again, so it may be forgotten.
@@ -174,20 +207,26 @@ impl Index {
         self.by_age.insert(self.renders, id);
         self.by_url.insert(asked.url.clone(), id);
         self.by_place
-            .entry(asked.place.clone())
+            .entry(Place(asked.place.clone()))
             .or_default()
             .push(id);
         Ok(id)
+    }
+
+    fn spellings(&self, asked: &Asked) -> &[usize] {
+        let ids = self.by_place.get(&Place(asked.place.clone()));
+        ids.map_or(&[], |ids| ids)
     }
 
     fn forget(&mut self, id: usize) {
         let page = self.pages.remove(id);
         self.by_url.remove(&page.url);
         self.by_age.remove(&page.rendered);
-        if let Some(spellings) = self.by_place.get_mut(&page.place) {
+        let place = Place(page.place);
+        if let Some(spellings) = self.by_place.get_mut(&place) {
             spellings.retain(|other| *other != id);
             if spellings.is_empty() {
-                self.by_place.remove(&page.place);
+                self.by_place.remove(&place);
             }
         }
         for key in &page.keys {
@@ -206,7 +245,7 @@ impl Index {
 
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
     pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
-        let ids = self.by_place.get(&asked.place).cloned().unwrap_or_default();
+        let ids = self.spellings(asked).to_vec();
         ids.into_iter()
             .filter_map(|id| {
                 let page = &mut self.pages[id];
@@ -233,6 +272,42 @@ impl Index {
             .collect()
     }
 
+    /// The URLs in an area. They are purged.
+    pub(super) fn purge_area(&mut self, area: &Area) -> Vec<Target> {
+        let ids = self.in_area(area);
+        let pages = ids.into_iter().map(|id| {
+            let page = &mut self.pages[id];
+            page.purged = true;
+            page.url.clone()
+        });
+        pages.collect()
+    }
+
+    pub(super) fn of_area(&self, area: &Area) -> Vec<Target> {
+        let ids = self.in_area(area).into_iter();
+        ids.map(|id| self.pages[id].url.clone()).collect()
+    }
+
+    fn in_area(&self, area: &Area) -> Vec<usize> {
+        let target = area.target();
+        let from = match target.kind() {
+            TargetKind::Everything => Bound::Unbounded,
+            _ => Bound::Included(Place(target.clone())),
+        };
+        let places = self.by_place.range((from, Bound::Unbounded));
+        let is_inside = |place: &Place| match target.kind() {
+            TargetKind::Everything => true,
+            _ => target.site() == place.0.site() && place.0.as_str().starts_with(target.as_str()),
+        };
+        let inside = places.take_while(|(place, _)| is_inside(place));
+        // The page of the folder itself has the place without its slash, as that of a page beside the folder.
+        let itself = target.as_str().strip_suffix('/');
+        let itself = itself.map(|path| Place(target.with_text(path)));
+        let itself = itself.and_then(|place| self.by_place.get(&place));
+        let ids = inside.map(|(_, ids)| ids).chain(itself).flatten().copied();
+        ids.filter(|id| area.covers(&self.pages[*id].url)).collect()
+    }
+
     pub(super) fn of_key(&self, key: &Target) -> Vec<Target> {
         let pages = self.by_key.get(key).map(|carriers| &carriers.pages);
         let urls = pages
@@ -244,7 +319,7 @@ impl Index {
 
     /// The keys of a page under all of its URLs.
     pub(super) fn keys_of(&self, asked: &Asked) -> Vec<Target> {
-        let ids = self.by_place.get(&asked.place).into_iter().flatten();
+        let ids = self.spellings(asked).iter();
         let keys = ids.flat_map(|id| self.pages[*id].keys.iter().cloned());
         Target::sorted(keys.collect::<HashSet<_>>())
     }

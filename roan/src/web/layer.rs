@@ -81,8 +81,8 @@ impl WebLayer {
         &self.shared.told
     }
 
-    /// Returns the URLs that caches may have and that carry a tag, in no order: those that all processes have rendered if
-    /// there is an outbox, else those of this one.
+    /// Returns the URLs that caches may have and that carry a tag, or that a prefix, a host or everything means, in no order:
+    /// those that all processes have rendered if there is an outbox, else those of this one. For a URL there are none.
     ///
     /// # Errors
     ///
@@ -91,13 +91,13 @@ impl WebLayer {
         not(feature = "_sql"),
         expect(clippy::unused_async, reason = "the database is asked here")
     )]
-    pub async fn pages_of(&self, tag: &Target) -> Result<Vec<Target>, IndexError> {
+    pub async fn pages_of(&self, target: &Target) -> Result<Vec<Target>, IndexError> {
         #[cfg(feature = "_sql")]
         if let Some(shared) = self.pages().shared.get() {
-            let found = self.pages().recorded_of_tag(shared, tag).await;
+            let found = self.pages().recorded_of(shared, target).await;
             return found.map_err(IndexError::of);
         }
-        Ok(self.pages().of_tag(tag))
+        Ok(self.pages().of(target))
     }
 
     /// Returns the tags of a page, under whatever spelling of its URL, sorted. It asks where

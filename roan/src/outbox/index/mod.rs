@@ -4,6 +4,10 @@
 //! purge of each key. Together they keep two promises: each page in a cache is reached by a purge of any of its keys, and a
 //! page that was rendered before a purge is not stored after it.
 //!
+//! An *area* (a prefix, a host, everything) is a key that a page is in without carrying it, so that an area that is new
+//! reaches pages that are old. It is resolved by a pass over the URLs of all pages, and marked by its own hash. A check asks
+//! for the areas around its page, too: they are few, because they are the folders of its URL.
+//!
 //! # Why it is sound
 //!
 //! A render, in this order: take the last seen number as `since`; read the rows and make the page; *learn* it, and wait for

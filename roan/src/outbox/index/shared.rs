@@ -12,7 +12,7 @@ use super::key::Key;
 use crate::base::cause::Cause;
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;
-use crate::outbox::store::{Epoch, Store};
+use crate::outbox::store::{Epoch, Resolving, Store};
 use crate::outbox::{Outbox, OutboxError};
 
 /// A render does not wait longer than this for the database. Its page is then sent as not cacheable.
@@ -26,6 +26,9 @@ const TOGETHER: usize = 64;
 
 /// Between attempts to reach a database that is gone.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// The number of pages that are looked for at a time.
+const PIECE: usize = 1000;
 
 /// Conflicts with other transactions before an attempt counts as failed.
 const CONFLICTS: u32 = 5;
@@ -155,6 +158,29 @@ impl SharedIndex {
         let pages = store.pages_of(key, usize::MAX).await;
         store.close().await;
         pages.map_err(OutboxError::of)
+    }
+
+    /// The pages in the area that a target is. It uses a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn pages_in(&self, area: &Target) -> Result<Vec<Target>, OutboxError> {
+        let mut store = self.outbox.open().await?;
+        let mut resolving = Resolving::default();
+        resolving.add_area(0, area);
+        let mut pages = Vec::new();
+        while !resolving.is_done() {
+            match store.resolve(&mut resolving, PIECE).await {
+                Ok(found) => pages.extend(found.into_iter().map(|found| found.page)),
+                Err(error) => {
+                    store.close().await;
+                    return Err(OutboxError::of(error));
+                }
+            }
+        }
+        store.close().await;
+        Ok(pages)
     }
 
     /// The tags of some pages, under URLs as they were asked for. It uses a connection of its own.

@@ -52,8 +52,9 @@ use self::label::Label;
 use self::store::Store;
 #[cfg(all(test, feature = "web"))]
 pub(super) use self::tags::strings;
-use super::{Answer, Cache, PurgeRequest, Purger};
+use super::{Answer, Cache, Limits, PurgeRequest, Purger};
 use crate::base::site::Site;
+use crate::base::target::TargetKind;
 
 /// A cache inside the program that keeps pages in memory. Clones share the pages.
 ///
@@ -123,7 +124,8 @@ use crate::base::site::Site;
 ///
 /// The key is the host of the request in lower case without its port, then the path and query byte for byte: nginx's
 /// `$host$request_uri`. So wrap the layer around the whole router, before a nested router shortens the URL. A purge with a
-/// site removes the pages of its host; without a site, those of all hosts. A purge removes all variants (`Vary`) of a
+/// site removes the pages of its host; without a site, those of all hosts. It purges URLs, tags, prefixes, hosts and
+/// everything. A purge removes all variants (`Vary`) of a
 /// page. The cache keeps 16 variants of each page. Put a layer that compresses around this one, not inside it.
 ///
 /// # Tags
@@ -212,7 +214,9 @@ impl Purger for Embedded {
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
         let name = Arc::clone(&cache.name);
-        let own = Self::new(&name).purges_tags().without_rebound();
+        let own = Self::new(&name)
+            .purges(TargetKind::ALL, Limits::new())
+            .without_rebound();
         Self {
             lifetime_header: None,
             ..own

@@ -55,12 +55,23 @@ impl Store {
         self.pages.get(key)
     }
 
-    /// Removes every page with `label`, and keeps out those that are being rendered. Returns whether there was one.
+    /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether there was one.
     pub(super) fn purge(&self, label: &Label) -> bool {
         let mut books = self.books();
-        books.fence.purge(label);
+        let keys = match label.as_area() {
+            None => {
+                books.fence.purge(label);
+                books.index.keys(label)
+            }
+            Some(area) => {
+                books.fence.purge_area(&area.mark());
+                let keys = self.pages.iter().map(|(key, _)| key);
+                let inside = keys.filter(|key| area.covers(key));
+                inside.map(|key| Label::clone(&key)).collect()
+            }
+        };
         let mut removed = false;
-        for key in books.index.keys(label) {
+        for key in keys {
             removed |= self.pages.remove(&key).is_some();
         }
         self.tidy(&mut books);
@@ -81,7 +92,11 @@ impl Store {
     fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
         let labels = fill.labels.clone();
         let mut books = self.books();
-        if !books.fence.lets_pass(fill.start, &labels) {
+        let fence = &books.fence;
+        let passes = fence.lets_pass(fill.start, &labels)
+            && (!fence.saw_area(fill.start)
+                || fence.lets_pass(fill.start, &fill.key.areas_around()));
+        if !passes {
             return false;
         }
         books.last_id += 1;
