@@ -13,6 +13,7 @@ mod encoding;
 mod failures;
 mod faults;
 mod files;
+mod forks;
 mod harness;
 mod noise;
 mod proxies;
