@@ -74,10 +74,13 @@ pub(crate) trait Stand {
     fn mend(&mut self, _node: usize, _fault: Fault) {}
 }
 
+/// The caches that Roan is configured with.
+type Configured<K> = Box<dyn Fn(&[Server<K>]) -> Vec<Cache>>;
+
 /// A cache of real servers, which are killed and suspended.
 pub(crate) struct Servers<K: Kind> {
     servers: Vec<Server<K>>,
-    caches: Box<dyn Fn(&[Server<K>]) -> Vec<Cache>>,
+    caches: Configured<K>,
     stores_variants: bool,
     leaves_out: &'static [&'static str],
 }

@@ -104,7 +104,7 @@ pub enum CacheConfig {
     #[cfg_attr(feature = "serde", serde(rename = "traffic-server"))]
     TrafficServer(PurgeMethodConfig),
     /// See [`HttpPurger`](crate::purger::HttpPurger).
-    Http(HttpPurgerConfig),
+    Http(Box<HttpPurgerConfig>),
 }
 
 impl fmt::Debug for Config {

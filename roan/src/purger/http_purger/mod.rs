@@ -68,7 +68,7 @@ const HTTP: CacheType = CacheType {
 /// # }
 /// ```
 ///
-/// Akamai's API does not fit: it asks for a signature over each request (EdgeGrid).
+/// Akamai's API does not fit: it asks for a signature over each request (`EG1-HMAC-SHA256`).
 #[derive(Debug, Clone)]
 pub struct HttpPurger {
     nodes: Nodes,

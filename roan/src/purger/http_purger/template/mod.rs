@@ -212,7 +212,7 @@ impl Template {
         };
         match (self.place, is_inside) {
             (Place::Path, false) if matches!(name, Name::Path | Name::Prefix) => {
-                text.push_str(&values[0])
+                text.push_str(&values[0]);
             }
             (Place::Path, _) => {
                 let separator = if separator == "," { "," } else { "%20" };
