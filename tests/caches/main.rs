@@ -68,6 +68,8 @@ caches! {
     preset_pingora: crate::stands::presets::pingora,
     preset_souin: crate::stands::presets::souin,
     squid: crate::stands::squid::start,
+    varnish: crate::stands::varnish::hard,
+    varnish_soft: crate::stands::varnish::soft,
     stand_in: crate::stands::stand_in::hard,
     stand_in_soft: crate::stands::stand_in::soft,
     traffic_server: crate::stands::traffic_server::start,
@@ -94,6 +96,8 @@ macro_rules! tiers {
 
 // The one that is nearer to the app first.
 tiers! {
+    varnish_behind_nginx: crate::stands::varnish::hard, behind crate::stands::nginx::module,
+    nginx_behind_varnish: crate::stands::nginx::module, behind crate::stands::varnish::hard,
     nginx_behind_the_stand_in: crate::stands::nginx::module, behind crate::stands::stand_in::hard,
     nginx_refresh_behind_the_stand_in: crate::stands::nginx::refresh, behind crate::stands::stand_in::hard,
 }

@@ -23,5 +23,6 @@ mod refresh;
 mod save_path;
 mod starvation;
 mod support;
+mod varnish;
 mod visitors;
 mod warm;

@@ -133,9 +133,11 @@ fn every_url_can_be_purged_and_no_other_goes_with_it() {
         roan.purge(*url).expect(url);
         let report = until_final(&mut reports).pop().unwrap();
         assert_eq!(report.outcome, Outcome::Purged, "{url}");
+        // The configuration cuts an empty query from its keys, and Roan does not count another key as proof.
+        let verified = !url.ends_with('?');
         assert_eq!(
             (report.status, report.verified, report.attempts),
-            (Some(200), true, 1),
+            (Some(200), verified, 1),
             "{url}"
         );
         assert_eq!(report.target.as_str(), *url);

@@ -31,6 +31,7 @@ mod server;
 mod spellings;
 mod squid;
 mod traffic_server;
+mod varnish;
 pub mod wait;
 
 pub use background::Background;
@@ -52,6 +53,7 @@ pub use server::{Kind, Server};
 pub use spellings::SPELLINGS;
 pub use squid::{SQUID_CONF, Squid, SquidOptions};
 pub use traffic_server::{TRAFFIC_SERVER_CONF, TrafficServer, TrafficServerOptions};
+pub use varnish::{VARNISH_VCL, Varnish, VarnishOptions};
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";

@@ -6,6 +6,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod alarms;
 mod areas;
 mod embedded;
 mod nginx;
@@ -13,7 +14,9 @@ mod pages;
 mod privacy;
 mod race;
 mod settings;
+mod streams;
 mod support;
 mod tagging;
 mod values;
+mod varnish;
 mod writes;

@@ -232,6 +232,8 @@ impl RoanBuilder {
             }
             None => None,
         };
+        #[cfg(feature = "embedded")]
+        let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
@@ -256,12 +258,15 @@ impl RoanBuilder {
         let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source, known));
         start(Arc::clone(&engine))?;
         #[cfg(feature = "web")]
-        let web = web
-            .map(|(web, pages, headers)| WebLayer::new(Arc::clone(&engine), pages, web, headers));
+        let web = web.map(|(web, pages, headers)| {
+            WebLayer::new(Arc::clone(&engine), pages, web, headers, policy.rebound)
+        });
         Ok(Roan::new(
             engine,
             #[cfg(feature = "web")]
             web,
+            #[cfg(feature = "embedded")]
+            embedded,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

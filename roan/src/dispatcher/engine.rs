@@ -382,7 +382,8 @@ impl Engine {
                 Some(header) => header.target(&job.target),
                 None => Cow::Borrowed(&job.target),
             };
-            let request = PurgeRequest::new(std::slice::from_ref(&*target), site);
+            let mut request = PurgeRequest::new(std::slice::from_ref(&*target), site);
+            request.is_expected = !job.rebound && self.known.expect(&job.target, job.asked);
             // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
             let answer = caught(|| node.purger.purge(request))
                 .await

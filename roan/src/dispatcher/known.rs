@@ -3,6 +3,7 @@
 #[cfg(feature = "web")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 #[cfg(feature = "web")]
 use crate::base::log::loudly;
@@ -66,6 +67,17 @@ impl KnownPages {
 }
 
 impl KnownPages {
+    /// Whether a purge that was asked for at this time should find its page in each cache: not if the page was purged before
+    /// and not rendered since, or never rendered. What other processes have rendered and purged is not known.
+    pub(super) fn expect(&self, target: &Target, asked: Instant) -> bool {
+        #[cfg(feature = "web")]
+        if let Some(pages) = self.pages.as_ref().filter(|pages| pages.is_attached()) {
+            return pages.expect(target, asked);
+        }
+        let _ = (target, asked);
+        !self.are_recorded()
+    }
+
     /// Whether caches that purge URLs alone can serve other kinds, because the pages that they mean are known.
     pub(super) fn are_any(&self) -> bool {
         self.has_layer() || self.are_recorded()

@@ -46,6 +46,12 @@ impl<K: Clone + Eq + Hash> Fence<K> {
         Start(self.now)
     }
 
+    /// The start of a render that begins now.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn now(&self) -> Start {
+        Start(self.now)
+    }
+
     /// Ends a render, successful or not.
     pub(crate) fn end(&mut self) {
         self.renders -= 1;
@@ -88,6 +94,9 @@ impl<K: Clone + Eq + Hash> Fence<K> {
     where
         K: 'k,
     {
+        if start.0 == self.now {
+            return true;
+        }
         let is_older = |purge: &u64| *purge <= start.0;
         let mut keys = keys.into_iter();
         is_older(&self.forgotten) && keys.all(|key| self.purged.get(key).is_none_or(is_older))

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
+use std::time::Instant;
 
 use slab::Slab;
 
@@ -43,8 +44,8 @@ struct Page {
     keys: Vec<Target>,
     /// The number of its last render.
     rendered: u64,
-    /// Whether it was purged since.
-    purged: bool,
+    /// The first purge since then. A page that was not rendered yet counts as purged.
+    purged: Option<Instant>,
     /// The number of forgettings under which the database has all of its keys.
     #[cfg(feature = "_sql")]
     recorded: Option<i64>,
@@ -124,49 +125,62 @@ impl Index {
             None => self.make_room(asked, &mut purge)?,
         };
         let page = &mut self.pages[id];
-        #[cfg(feature = "_sql")]
-        if page.keys != keys && keys.iter().any(|key| !page.keys.contains(key)) {
-            page.recorded = None;
+        if page.keys == keys {
+            // The usual case, and cheap for a page with many keys.
+            page.purged = None;
+            self.touch(id);
+            return Ok(None);
         }
         // Other copies, at other nodes, may still carry what this page carried before.
-        let former = if page.purged {
+        let former = if page.purged.is_some() {
             std::mem::take(&mut page.keys)
         } else {
             Vec::new()
         };
-        let added: Vec<_> = match page.keys == keys {
-            // The usual case, and cheap for a page with many keys.
-            true => Vec::new(),
-            false => {
-                let new = keys.iter().filter(|key| !page.keys.contains(key));
-                new.cloned().collect()
-            }
+        let added: Vec<_> = {
+            let known: HashSet<_> = page.keys.iter().collect();
+            let new = keys.iter().filter(|key| !known.contains(key));
+            new.cloned().collect()
         };
         if page.keys.len() + added.len() > self.limits.keys {
             page.keys.extend(former);
             return Err(Full::Keys(self.limits.keys));
         }
+        #[cfg(feature = "_sql")]
+        {
+            let former: HashSet<_> = former.iter().collect();
+            if added.iter().any(|key| !former.contains(key)) {
+                page.recorded = None;
+            }
+        }
         page.keys.extend(added.iter().cloned());
-        page.purged = false;
-        self.by_age.remove(&page.rendered);
-        self.renders += 1;
-        page.rendered = self.renders;
-        self.by_age.insert(self.renders, id);
+        page.purged = None;
+        self.touch(id);
         let mut too_often = None;
-        for key in added {
+        for key in &added {
             let carriers = self.by_key.entry(key.clone()).or_default();
             carriers.pages.insert(id);
             if carriers.pages.len() > self.limits.pages_of_a_key && !carriers.told {
                 carriers.told = true;
-                too_often = Some(key);
+                too_often = Some(key.clone());
             }
         }
-        for key in former {
-            if !self.pages[id].keys.contains(&key) {
-                self.drop_key(&key, id);
+        if !former.is_empty() {
+            let added: HashSet<_> = added.into_iter().collect();
+            for key in former.iter().filter(|key| !added.contains(*key)) {
+                self.drop_key(key, id);
             }
         }
         Ok(too_often)
+    }
+
+    /// Makes it the page that was rendered last.
+    fn touch(&mut self, id: usize) {
+        let page = &mut self.pages[id];
+        self.by_age.remove(&page.rendered);
+        self.renders += 1;
+        page.rendered = self.renders;
+        self.by_age.insert(self.renders, id);
     }
 
     fn make_room(
@@ -178,7 +192,9 @@ impl Index {
         // There are two plain ones at most. A flood of others must not keep them out.
         if spellings.len() >= self.limits.spellings && !asked.is_plain() {
             // No cache has what was purged and not rendered again, so it may be forgotten.
-            let gone = spellings.iter().find(|id| self.pages[**id].purged);
+            let gone = spellings
+                .iter()
+                .find(|id| self.pages[**id].purged.is_some());
             let gone = *gone.ok_or(Full::Spellings(self.limits.spellings))?;
             self.forget(gone);
         }
@@ -188,7 +204,7 @@ impl Index {
             };
             let oldest = *oldest;
             let page = &self.pages[oldest];
-            if !page.purged && !purge(&page.url) {
+            if page.purged.is_none() && !purge(&page.url) {
                 return Err(Full::Queue);
             }
             self.forget(oldest);
@@ -200,7 +216,7 @@ impl Index {
             parameters: asked.parameters.clone(),
             keys: Vec::new(),
             rendered: self.renders,
-            purged: true,
+            purged: Some(Instant::now()),
             #[cfg(feature = "_sql")]
             recorded: None,
         });
@@ -245,12 +261,13 @@ impl Index {
 
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
     pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
+        let now = Instant::now();
         let ids = self.spellings(asked).to_vec();
         ids.into_iter()
             .filter_map(|id| {
                 let page = &mut self.pages[id];
                 has_all(&page.parameters, &asked.parameters).then(|| {
-                    page.purged = true;
+                    page.purged.get_or_insert(now);
                     page.url.clone()
                 })
             })
@@ -259,6 +276,7 @@ impl Index {
 
     /// The URLs that carry a key. They are purged.
     pub(super) fn purge_key(&mut self, key: &Target) -> Vec<Target> {
+        let now = Instant::now();
         let carriers = self.by_key.get(key);
         let ids = carriers.map_or_else(Vec::new, |carriers| {
             carriers.pages.iter().copied().collect()
@@ -266,18 +284,26 @@ impl Index {
         ids.into_iter()
             .map(|id| {
                 let page = &mut self.pages[id];
-                page.purged = true;
+                page.purged.get_or_insert(now);
                 page.url.clone()
             })
             .collect()
     }
 
+    /// Whether the page was rendered, and its first purge since is the one that was asked for at this time.
+    pub(super) fn expect(&self, url: &Target, asked: Instant) -> bool {
+        let page = self.by_url.get(url).map(|id| &self.pages[*id]);
+        // One that was asked for and one that is noted after it may be the same.
+        page.is_some_and(|page| page.purged.is_some_and(|first| asked <= first))
+    }
+
     /// The URLs in an area. They are purged.
     pub(super) fn purge_area(&mut self, area: &Area) -> Vec<Target> {
+        let now = Instant::now();
         let ids = self.in_area(area);
         let pages = ids.into_iter().map(|id| {
             let page = &mut self.pages[id];
-            page.purged = true;
+            page.purged.get_or_insert(now);
             page.url.clone()
         });
         pages.collect()

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::asked::Asked;
 use super::fence::{Fence, Start};
@@ -105,6 +106,11 @@ impl Pages {
         }
     }
 
+    /// Whether the page was released to caches, and this is the first purge since, asked for at this time.
+    pub(crate) fn expect(&self, url: &Target, asked: Instant) -> bool {
+        self.lock().index.expect(&self.hosts.canonical(url), asked)
+    }
+
     /// The page of a URL that was asked for at a site.
     ///
     /// # Errors
@@ -153,8 +159,8 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    /// Notes that caches may store the page from now on, with these keys. `purge` queues the purge of a page that is
-    /// forgotten for it. Returns a key that is on too many pages now.
+    /// Notes that caches may store the page from now on, with these keys, each at the one site of its host. `purge` queues the
+    /// purge of a page that is forgotten for it. Returns a key that is on too many pages now.
     ///
     /// With an outbox it waits until what is noted would survive the program. The fence is asked after that, so that nothing
     /// can be purged between the two.
@@ -175,19 +181,21 @@ impl Render {
         keys: &[Target],
         purge: impl FnMut(&Target) -> bool,
     ) -> Result<Option<Target>, Held> {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| self.pages.hosts.canonical(key).into_owned())
-            .collect();
         #[cfg(feature = "_sql")]
         if let Some(shared) = self.pages.shared.get() {
-            return self.release_recorded(shared, asked, &keys).await;
+            return self.release_recorded(shared, asked, keys).await;
         }
         let mut state = self.pages.lock();
         if !state.lets_pass(self.start, asked, &keys) {
             return Err(Held::Purged);
         }
-        state.index.learn(asked, &keys, purge).map_err(Held::Full)
+        state.index.learn(asked, keys, purge).map_err(Held::Full)
+    }
+
+    /// Whether it or one of its keys was purged since the render began, as far as this process knows.
+    pub(crate) fn is_purged(&self, asked: &Asked, keys: &[Target]) -> bool {
+        let all = keys.iter().chain([&asked.place]);
+        !self.pages.lock().fence.lets_pass(self.start, all)
     }
 }
 

@@ -69,6 +69,18 @@ impl Render {
         }
         Err(Held::Unrecorded)
     }
+
+    /// Whether it or one of its keys was purged by any process since the render began, or may have been.
+    pub(crate) async fn is_purged_by_any(
+        &self,
+        shared: &SharedIndex,
+        asked: &Asked,
+        keys: &[Target],
+    ) -> bool {
+        let keys = keys.iter().chain([&asked.place]).map(Key::of).collect();
+        let checked = shared.check(keys, self.since).await;
+        checked.map_or(true, |release| release.is_purged)
+    }
 }
 
 impl Pages {

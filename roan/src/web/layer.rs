@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -13,8 +14,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Web;
+use super::body::WebBody;
 use super::headers::Headers;
 use super::index_error::IndexError;
+use super::late::Late;
 use super::page::{IN_USE, Page};
 use super::reason::Told;
 use super::visit::Visit;
@@ -41,6 +44,8 @@ struct Shared {
     settings: Web,
     headers: Headers,
     told: Told,
+    late: Late,
+    rebound: Option<Duration>,
 }
 
 impl WebLayer {
@@ -49,6 +54,7 @@ impl WebLayer {
         pages: Arc<Pages>,
         settings: Web,
         headers: ReadHeaders,
+        rebound: Option<Duration>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -57,6 +63,8 @@ impl WebLayer {
                 settings,
                 headers: headers.0,
                 told: Told::default(),
+                late: Late::default(),
+                rebound,
             }),
         }
     }
@@ -79,6 +87,15 @@ impl WebLayer {
 
     pub(super) fn told(&self) -> &Told {
         &self.shared.told
+    }
+
+    pub(super) fn late(&self) -> &Late {
+        &self.shared.late
+    }
+
+    /// The time after a purge at which it is repeated.
+    pub(super) fn rebound(&self) -> Option<Duration> {
+        self.shared.rebound
     }
 
     /// Returns the URLs that caches may have and that carry a tag, or that a prefix, a host or everything means, in no order:
@@ -178,7 +195,7 @@ where
     S::Error: Send + 'static,
     B: Body + Send + 'static,
 {
-    type Response = Response<B>;
+    type Response = Response<WebBody<B>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -204,10 +221,11 @@ where
             if let Some(write) = notes.write.take() {
                 layer.finish_write(write, &mut response);
             }
-            if let Some(visit) = visit {
-                layer.finish(visit, notes, &mut response).await;
-            }
-            Ok(response)
+            let sent = match visit {
+                Some(visit) => layer.finish(visit, notes, &page, &mut response).await,
+                None => None,
+            };
+            Ok(response.map(|body| WebBody::new(body, page, sent)))
         })
     }
 }

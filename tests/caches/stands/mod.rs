@@ -6,3 +6,4 @@ pub(crate) mod presets;
 pub(crate) mod squid;
 pub(crate) mod stand_in;
 pub(crate) mod traffic_server;
+pub(crate) mod varnish;

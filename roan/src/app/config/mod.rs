@@ -18,6 +18,8 @@
 //!
 //! For environment variables there is [`RoanBuilder::from_env`].
 
+#[cfg(feature = "embedded")]
+mod embedded;
 mod env;
 #[cfg(feature = "_sql")]
 mod outbox;
@@ -30,6 +32,8 @@ use crate::base::redact::redacted_site;
 use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
 
+#[cfg(feature = "embedded")]
+pub use self::embedded::EmbeddedConfig;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
@@ -96,6 +100,9 @@ pub enum CacheConfig {
     #[cfg(all(unix, feature = "nginx-files"))]
     #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
     NginxFiles(NginxFilesConfig),
+    /// See [`Embedded`](crate::Embedded), and [`Roan::embedded`](crate::Roan::embedded) for its layer.
+    #[cfg(feature = "embedded")]
+    Embedded(EmbeddedConfig),
     /// See [`Varnish`](crate::Varnish).
     Varnish(VarnishConfig),
     /// See [`Squid`](crate::Squid).
@@ -141,6 +148,8 @@ impl Config {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
+                #[cfg(feature = "embedded")]
+                CacheConfig::Embedded(cache) => builder.cache(cache.embedded(&str::to_owned)?),
                 CacheConfig::Varnish(varnish) => builder.cache(varnish.varnish(&str::to_owned)?),
                 CacheConfig::Squid(squid) => builder.cache(squid.squid(&str::to_owned)?),
                 CacheConfig::TrafficServer(server) => {
@@ -380,6 +389,30 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "embedded")]
+    #[test]
+    fn a_file_may_name_the_cache_of_the_program() {
+        let text = |settings: &str| format!("[[caches]]\nkind = 'embedded'\n{settings}");
+        let all = "name = 'pages'\ncapacity = 1000\nmax_body_size = 100\ndefault_ttl = '365days'";
+        let shown = message(&text(all));
+        assert!(
+            shown.contains(r#"cache: "pages", node: "pages""#),
+            "{shown}"
+        );
+        let message = message(&text("default_ttl = 'long'"));
+        assert!(
+            message.contains("default_ttl: \"long\" is not a duration"),
+            "{message}"
+        );
+        let config: Config = toml::from_str(&text("")).unwrap();
+        let roan = config.builder().unwrap().build().unwrap();
+        assert!(roan.embedded().is_some());
+        let nginx = "[[caches]]\nkind = 'nginx'\nnodes = ['http://x/purge']";
+        let config: Config = toml::from_str(nginx).unwrap();
+        let roan = config.builder().unwrap().build().unwrap();
+        assert!(roan.embedded().is_none());
+    }
+
     #[cfg(feature = "sqlite")]
     #[test]
     fn a_file_may_name_an_outbox() {
@@ -427,7 +460,7 @@ mod tests {
             ),
             (
                 "[[caches]]\nkind = 'nginx'\nnodes = ['http://x']\nrefresh = 'short'",
-                "refresh: \"\" (value not shown) must be 16",
+                "refresh: (value not shown) must be 16",
             ),
             (
                 "[[caches]]\nkind = 'nginx'\nnodes = ['http://x/purge']\nrefresh = '0123456789abcdef'",
@@ -435,7 +468,7 @@ mod tests {
             ),
             (
                 "[[caches]]\nkind = 'nginx'\nnodes = ['http://x']\nrefresh_missing = true",
-                "refresh_missing: \"\" has no effect without refresh",
+                "refresh_missing: has no effect without refresh",
             ),
         ] {
             let message = message(text);

@@ -74,6 +74,10 @@ enum Job {
         since: i64,
         reply: Reply<Release>,
     },
+    Purge {
+        page: Target,
+        reply: Reply<()>,
+    },
 }
 
 impl SharedIndex {
@@ -122,7 +126,7 @@ impl SharedIndex {
         self.seen.forgets.load(Ordering::Acquire)
     }
 
-    /// This program's own relay has marked purges. Renders that begin from now on know of them.
+    /// This program's relay has marked purges, or seen those of others. Renders that begin from now on know of them.
     pub fn marked(&self, number: i64) {
         self.seen.number.fetch_max(number, Ordering::AcqRel);
     }
@@ -146,6 +150,15 @@ impl SharedIndex {
     pub async fn check(&self, keys: Arc<[Key]>, since: i64) -> Result<Release, OutboxError> {
         let job = |reply| Job::Check { keys, since, reply };
         Self::ask(&self.checker, job).await
+    }
+
+    /// Puts the purge of a page into the outbox, and returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`learn`](Self::learn). Whether it is there is not known then.
+    pub async fn purge(&self, page: Target) -> Result<(), OutboxError> {
+        Self::ask(&self.learner, |reply| Job::Purge { page, reply }).await
     }
 
     /// The pages that carry a key. It uses a connection of its own.
@@ -301,6 +314,7 @@ impl Server {
         };
         let serving = async {
             learn(&mut store, jobs).await?;
+            purge(&mut store, jobs).await?;
             self.check(&mut store, jobs).await
         };
         match tokio::time::timeout(PATIENCE, serving).await {
@@ -321,10 +335,16 @@ impl Server {
             }
         }
         let all: Vec<i64> = all.into_iter().collect();
+        let before = self.seen.number.load(Ordering::Acquire);
         let checked = store.purged_since(&all, least).await?;
         let epoch: Epoch = checked.epoch;
-        // Also if it is lower: the database may have been restored, and a low number is safe.
-        self.seen.number.store(epoch.number, Ordering::Release);
+        if epoch.number < before {
+            // The database was restored. A low number is safe.
+            self.seen.number.store(epoch.number, Ordering::Release);
+        } else {
+            // The relay may have seen a later one meanwhile.
+            self.seen.number.fetch_max(epoch.number, Ordering::AcqRel);
+        }
         self.seen.forgets.store(epoch.forgets, Ordering::Release);
         for job in jobs.drain(..) {
             if let Job::Check { keys, since, reply } = job {
@@ -347,7 +367,7 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
         .iter()
         .filter_map(|job| match job {
             Job::Learn { page, keys, .. } => Some((page, &**keys)),
-            Job::Check { .. } => None,
+            Job::Check { .. } | Job::Purge { .. } => None,
         })
         .collect();
     if pages.is_empty() {
@@ -371,10 +391,29 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
             Job::Learn { reply, .. } => {
                 let _ = reply.send(Ok(learned.next().unwrap_or_default()));
             }
-            check @ Job::Check { .. } => rest.push(check),
+            other => rest.push(other),
         }
     }
     *jobs = rest;
+    Ok(())
+}
+
+/// Stores the purges of the jobs, and removes those jobs.
+async fn purge(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error> {
+    let pages = jobs.iter().filter_map(|job| match job {
+        Job::Purge { page, .. } => Some(page.clone()),
+        Job::Learn { .. } | Job::Check { .. } => None,
+    });
+    let pages: Vec<_> = pages.collect();
+    if pages.is_empty() {
+        return Ok(());
+    }
+    store.put_purges(&pages).await?;
+    for job in jobs.extract_if(.., |job| matches!(job, Job::Purge { .. })) {
+        if let Job::Purge { reply, .. } = job {
+            let _ = reply.send(Ok(()));
+        }
+    }
     Ok(())
 }
 
@@ -383,6 +422,8 @@ impl Job {
         match self {
             Self::Learn { reply, .. } => reply.is_closed(),
             Self::Check { reply, .. } => reply.is_closed(),
+            // Whoever asked for it may have gone, and it is wanted all the same.
+            Self::Purge { .. } => false,
         }
     }
 
@@ -390,6 +431,7 @@ impl Job {
         match self {
             Self::Learn { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Check { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Purge { reply, .. } => drop(reply.send(Err(error.clone()))),
         }
     }
 }

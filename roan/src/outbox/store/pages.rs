@@ -422,6 +422,21 @@ impl Store {
         Ok(Some(tags))
     }
 
+    /// Puts purges of pages into the outbox.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn put_purges(&mut self, pages: &[Target]) -> Result<()> {
+        for pages in pages.chunks(payload::LONGEST) {
+            let payload = payload::encode(pages);
+            let sql = self.sql("INSERT INTO roan_outbox (payload) VALUES (?)");
+            let values = [Value::Text(&payload)];
+            self.connection.execute(&sql, &values).await?;
+        }
+        Ok(())
+    }
+
     /// Takes pages out of the index that are beyond the `keep` that were learned last, up to `limit` of them, and puts a
     /// purge of each into the outbox. Returns the number of pages.
     ///
@@ -457,13 +472,7 @@ impl Store {
                 Err(error) => unreadable(row.int(0)?, &error),
             }
         }
-        for pages in pages.chunks(payload::LONGEST) {
-            let payload = payload::encode(pages);
-            let sql = self.sql("INSERT INTO roan_outbox (payload) VALUES (?)");
-            self.connection
-                .execute(&sql, &[Value::Text(&payload)])
-                .await?;
-        }
+        self.put_purges(&pages).await?;
         let greatest = self.dialect.greatest();
         let gone = list(ids.iter().copied());
         let statements = [

@@ -24,6 +24,7 @@
 
 mod body;
 mod builder;
+mod collapse;
 mod condition;
 mod filling;
 mod freshness;
@@ -112,10 +113,17 @@ use crate::base::target::TargetKind;
 /// | `EXPIRED` | `fwd=stale` | the same; the stored page was too old |
 /// | `BYPASS` | `fwd=request` | from the app: the request has `Authorization`, and the stored page does not allow that (RFC 9111, section 3.5) |
 /// | `BYPASS` | `fwd=bypass` | from the app: the request has a body or no usable `Host` |
+/// | `HIT` | `fwd=uri-miss; collapsed` | from the cache, where another request has put it meanwhile |
 /// | none | `fwd=method` | from the app: neither GET nor HEAD |
 ///
 /// `; stored` follows where the answer is on its way into the cache: it is stored when its body is complete, unless the page
 /// has been purged by then.
+///
+/// Requests for a page that is being rendered wait for it, up to [`EmbeddedBuilder::lock_timeout`], so that a missing page
+/// is rendered once, and each of its variants. If the answer cannot be stored, all of them go on to the app at once, with
+/// `collapsed=?0`, and later ones do not wait for this page for ten seconds. A request that comes after a purge does not wait
+/// for a page from before it, and one with `Authorization` waits for nobody. Who waits gets the page when its body is
+/// complete: a body in several pieces comes only as fast as the visitor takes it who asked first.
 ///
 /// The page of a GET also answers a HEAD. A client that has the page (`If-None-Match`, `If-Modified-Since`) gets a 304. The cache ignores the request's own `Cache-Control`, as nginx does: visitors do
 /// not decide how often the app renders.
@@ -219,6 +227,7 @@ impl From<Embedded> for Cache {
             .without_rebound();
         Self {
             lifetime_header: None,
+            embedded: Some(cache.clone()),
             ..own
         }
         .node(&name, cache)

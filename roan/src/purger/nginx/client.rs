@@ -5,7 +5,7 @@ use reqwest::Request;
 
 use super::setup::Setup;
 use crate::base::site::Site;
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::TargetKind;
 use crate::purger::http::{CHECK_URL, Endpoint, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
@@ -23,7 +23,8 @@ impl NginxNode {
         self.endpoint.request_to(self.method.clone(), path, site)
     }
 
-    async fn purge(&self, target: &Target, site: &Site) -> Answer {
+    async fn purge(&self, purge: PurgeRequest<'_>, site: &Site) -> Answer {
+        let target = purge.target();
         let is_prefix = target.kind() == TargetKind::Prefix;
         if self.wildcards && !is_prefix && target.as_str().ends_with('*') {
             return Answer::refused(
@@ -41,7 +42,7 @@ impl NginxNode {
         match self.endpoint.send(request).await {
             Ok(reply) => {
                 let (method, url) = (self.method.as_str(), &self.endpoint.url);
-                let answer = self.setup.answer(&reply, method, url, site, &path);
+                let answer = self.setup.answer(&reply, method, url, site, &purge, &path);
                 match reply.pause {
                     Some(pause) => answer.retry_after(pause),
                     None => answer,
@@ -68,7 +69,7 @@ impl NginxNode {
 impl AnyPurger for NginxNode {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
-        Box::pin(self.purge(request.target(), site))
+        Box::pin(self.purge(request, site))
     }
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {

@@ -11,8 +11,8 @@ use super::status::classify;
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
-use crate::purger::Answer;
 use crate::purger::http::{CHECK_URL, NeverFound, NodeUrl, ODD, Reply};
+use crate::purger::{Answer, PurgeRequest};
 
 /// The key that a node returned.
 fn returned_key(reply: &Reply) -> Option<&[u8]> {
@@ -43,13 +43,14 @@ impl Setup {
         }
     }
 
-    /// The meaning of a reply to a purge of `url`.
+    /// The meaning of a reply to a purge of `url`, which the request asks for.
     pub(super) fn answer(
         &self,
         reply: &Reply,
         method: &str,
         location: &NodeUrl,
         site: &Site,
+        request: &PurgeRequest<'_>,
         url: &str,
     ) -> Answer {
         let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
@@ -73,7 +74,7 @@ impl Setup {
                 Named::Wrong(why) => return Answer::refused(why).status(reply.status.as_u16()),
             },
         };
-        self.count(&answer.outcome, reply, site);
+        self.count(&answer.outcome, reply, site, request);
         answer
     }
 
@@ -141,15 +142,15 @@ impl Setup {
     }
 
     /// Notices that purges never find a page.
-    fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site) {
-        if !self.never_found.is_odd(outcome) {
+    fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site, request: &PurgeRequest<'_>) {
+        if !self.never_found.is_odd(outcome, request) {
             return;
         }
         let key = returned_key(reply).map_or_else(String::new, |key| {
             format!(", the last with the key {:?}", String::from_utf8_lossy(key))
         });
         warn_loudly(format_args!(
-            "{}: {ODD} purges did not find a cached page{key}. If visitors have seen those pages, they stay stale: compare \
+            "{}: the purges of {ODD} pages did not find one{key}. If visitors have seen those pages, they stay stale: compare \
              `ROAN_SITE` ({}) with the host that visitors ask for, the key of `proxy_cache_purge` with \
              `proxy_cache_key` (`$scheme` in one alone?), and the zone of `proxy_cache_purge` with `proxy_cache`",
             self.who,

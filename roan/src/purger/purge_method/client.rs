@@ -39,7 +39,7 @@ impl AnyPurger for PurgeMethodNode {
         let target = request.target();
         Box::pin(async move {
             match self.send(target, site).await {
-                Ok(reply) => self.setup.answer(&reply, site, target.as_str()),
+                Ok(reply) => self.setup.answer(&reply, site, &request),
                 Err(answer) => answer,
             }
         })

@@ -9,8 +9,8 @@ use super::echo::{ECHO, is_right};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
-use crate::purger::Answer;
 use crate::purger::http::{CHECK_URL, NeverFound, ODD, Reply, is_passing};
+use crate::purger::{Answer, PurgeRequest};
 
 const GUIDE: &str = "(the docs of `roan::guide::other_caches` have the whole configuration)";
 
@@ -36,14 +36,14 @@ impl Setup {
         }
     }
 
-    /// The meaning of a reply to a purge of `url`.
-    pub(super) fn answer(&self, reply: &Reply, site: &Site, url: &str) -> Answer {
+    /// The meaning of a reply to a purge.
+    pub(super) fn answer(&self, reply: &Reply, site: &Site, request: &PurgeRequest<'_>) -> Answer {
         let status = reply.status.as_u16();
-        let answer = match self.judged(reply, site, url) {
+        let answer = match self.judged(reply, site, request.target().as_str()) {
             Ok(answer) => answer,
             Err(why) => Answer::refused(why),
         };
-        if answer.outcome.is_done() && self.never_found.is_odd(&answer.outcome) {
+        if answer.outcome.is_done() && self.never_found.is_odd(&answer.outcome, request) {
             self.never_finds(site);
         }
         let answer = answer.status(status);

@@ -46,7 +46,9 @@ impl AnyPurger for VarnishNode {
         let site = self.endpoint.site_or_own(request.site());
         Box::pin(async move {
             let answer = self.purge(request.targets(), site).await;
-            answer.unwrap_or_else(|answer| answer)
+            let answer = answer.unwrap_or_else(|answer| answer);
+            self.setup.note(&answer.outcome, site, &request);
+            answer
         })
     }
 

@@ -172,6 +172,8 @@ impl Varnish {
     /// This is about URLs and tags ([`purge.soft`], `xkey.softpurge`). A ban cannot be soft: prefixes, hosts and everything are
     /// dropped. An old page is served for as long as its grace lasts, which the VCL of the guide sets to an hour.
     ///
+    /// Do not use it if another cache fetches from this one: that one may fetch the old page, and keep it.
+    ///
     /// [`purge.soft`]: https://varnish-cache.org/docs/7.1/reference/vmod_purge.html
     #[must_use]
     pub fn soft(mut self) -> Self {

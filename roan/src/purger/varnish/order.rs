@@ -145,3 +145,156 @@ fn is_cut(said: &[u8], whole: &str) -> bool {
     rest.split(|byte| *byte == b'&')
         .all(|kept| all.any(|one| one.as_bytes() == kept))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The ban that the VCL of the guide makes of a prefix. `None` if it does not take it.
+    fn ban(host: &str, prefix: &str) -> Option<String> {
+        // "^/[!-\\[\\]-~]+$"
+        let is_taken = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
+        let rest = prefix.strip_prefix('/')?;
+        (!rest.is_empty() && rest.bytes().all(is_taken)).then(|| {
+            format!("obj.http.x-roan-host == {host} && obj.http.x-roan-url ~ ^\\Q{prefix}\\E")
+        })
+    }
+
+    fn header<'o>(order: &'o Order, name: &HeaderName) -> Option<&'o str> {
+        let mut lines = order.headers.iter().filter(|(one, _)| one == name);
+        let (_, value) = lines.next()?;
+        assert!(lines.next().is_none());
+        value.to_str().ok()
+    }
+
+    /// Any text, and texts made of what has a meaning in an expression, a pattern, a list or a header.
+    fn hostile() -> impl Strategy<Value = String> {
+        let parts = prop::sample::select(vec![
+            "/",
+            "\\E",
+            "\\Q",
+            "\\",
+            ".*",
+            "|",
+            "(",
+            ")",
+            "[",
+            "]",
+            "^",
+            "$",
+            "+",
+            "?",
+            "{2}",
+            " ",
+            "\t",
+            "\r\n",
+            "\0",
+            "&&",
+            "||",
+            "~",
+            "==",
+            "!=",
+            "\"",
+            "'",
+            ",",
+            ";",
+            "%5C",
+            "%20",
+            "%",
+            "#",
+            "..",
+            "é",
+            "obj.status",
+            "req.url",
+            "X-Roan-Ban: everything",
+            "a",
+            "B",
+        ]);
+        prop_oneof![
+            any::<String>(),
+            prop::collection::vec(parts, 0..8).prop_map(|parts| parts.concat())
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn no_value_escapes_the_expression_of_a_ban(text in hostile()) {
+            let Ok(target) = Target::prefix(format!("/{text}/")) else { return Ok(()) };
+            let prefix = target.as_str();
+            let order = Order::of(std::slice::from_ref(&target), false);
+            // Whatever can be a prefix can be sent, and is taken.
+            let order = order.expect(prefix);
+            prop_assert_eq!(header(&order, &BAN), Some("prefix"));
+            prop_assert_eq!(header(&order, &PREFIX), Some(prefix));
+            prop_assert_eq!(order.headers.len(), 2);
+            prop_assert_eq!(&*order.path, "/");
+            let ban = ban("site.test", prefix).expect(prefix);
+            // Varnish splits a ban at white space, and its words have their meaning by their place.
+            let words: Vec<_> = ban.split_ascii_whitespace().collect();
+            let [_, "==", "site.test", "&&", _, "~", pattern] = words[..] else {
+                return Err(TestCaseError::fail(ban));
+            };
+            let quoted = pattern.strip_prefix("^\\Q").and_then(|rest| rest.strip_suffix("\\E"));
+            prop_assert_eq!(quoted, Some(prefix));
+            prop_assert!(!prefix.contains("\\E"));
+        }
+
+        #[test]
+        fn no_value_escapes_a_list_of_tags(texts in prop::collection::vec(hostile(), 1..9), soft: bool) {
+            let tags: Vec<_> = texts.iter().filter_map(|text| Target::tag(text).ok()).collect();
+            let Some(order) = Order::of(&tags, soft) else {
+                prop_assert!(tags.is_empty());
+                return Ok(());
+            };
+            let (name, other) = if soft { (SOFT_PURGE_TAGS, PURGE_TAGS) } else { (PURGE_TAGS, SOFT_PURGE_TAGS) };
+            let line = header(&order, &name).unwrap();
+            prop_assert!(line.split(' ').eq(tags.iter().map(Target::as_str)));
+            prop_assert_eq!(header(&order, &other), None);
+            prop_assert_eq!(&*order.path, "/");
+        }
+
+        #[test]
+        fn a_url_is_sent_as_it_is(text in hostile(), soft: bool) {
+            let Ok(target) = Target::url(format!("/{text}")) else { return Ok(()) };
+            let order = Order::of(std::slice::from_ref(&target), soft).unwrap();
+            prop_assert_eq!((order.method.as_str(), &*order.path), ("PURGE", target.as_str()));
+            prop_assert_eq!(order.headers.len(), usize::from(soft));
+            let site = "site.test".parse().unwrap();
+            let said = format!("{}url site.test{target}", if soft { "soft-" } else { "" });
+            prop_assert_eq!(order.judge(said.as_bytes(), &site), Said::Right);
+            let said = format!("{said}x");
+            let is_wrong = matches!(order.judge(said.as_bytes(), &site), Said::Wrong { .. });
+            prop_assert!(is_wrong);
+        }
+    }
+
+    #[test]
+    fn a_batch_of_tags_fits_into_a_line() {
+        let longest = "x".repeat(super::super::LONGEST_TAG);
+        let tags = vec![Target::tag(longest).unwrap(); super::super::TAGS];
+        let order = Order::of(&tags, true).unwrap();
+        let lines = order.headers.iter();
+        let line: usize = lines
+            .map(|(name, value)| name.as_str().len() + ": ".len() + value.len())
+            .sum();
+        assert!(line < 8 * 1024, "{line}");
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_not() {
+        // A target made in another way than by its constructors.
+        let bent = |target: Target, text: &str| Order::of(&[target.with_text(text)], false);
+        let prefix = Target::prefix("/a/").unwrap();
+        for text in ["/a\\E.*/", "/a b/", "/a\r\nX: y/", "/\u{e9}/", ""] {
+            assert!(bent(prefix.clone(), text).is_none(), "{text:?}");
+        }
+        for text in ["a b", "a\nb", "", "\u{e9}"] {
+            assert!(bent(Target::tag("a").unwrap(), text).is_none(), "{text:?}");
+        }
+        assert!(Order::of(&[], false).is_none());
+    }
+}
