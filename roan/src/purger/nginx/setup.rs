@@ -43,7 +43,7 @@ impl Setup {
         }
     }
 
-    /// The meaning of a reply to a purge.
+    /// The meaning of a reply to a purge of `url`, which the request asks for.
     pub(super) fn answer(
         &self,
         reply: &Reply,
@@ -51,6 +51,7 @@ impl Setup {
         location: &NodeUrl,
         site: &Site,
         request: &PurgeRequest<'_>,
+        url: &str,
     ) -> Answer {
         let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
         if !answer.outcome.is_done() {
@@ -61,7 +62,9 @@ impl Setup {
                 self.names_no_key(reply, location, site);
                 answer
             }
-            Some(key) => match self.keys.judge(key, site, request.target().as_str()) {
+            Some(key) => match self.keys.judge(key, site, url) {
+                // The purge of a 202 is still to come.
+                Named::Right if reply.status == http::StatusCode::ACCEPTED => answer,
                 Named::Right => answer.verified(),
                 Named::Cut => answer,
                 Named::Unknown => {
