@@ -231,6 +231,9 @@ impl RoanBuilder {
             }
             None => None,
         };
+        for cache in &caches {
+            self.sites.check(&cache.name, cache.site_need)?;
+        }
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]

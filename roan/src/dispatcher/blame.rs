@@ -24,8 +24,8 @@ impl Blame {
             Failure::Timeout | Failure::Connection(_) | Failure::Status(408 | 502 | 504) => {
                 Self::NodeOrTarget
             }
-            Failure::Status(429 | 503) => Self::Load,
-            Failure::Status(_) | Failure::Panic(_) => Self::Target,
+            Failure::Status(429 | 503) | Failure::TooMany(_) => Self::Load,
+            Failure::Status(_) | Failure::Reported(_) | Failure::Panic(_) => Self::Target,
         }
     }
 }

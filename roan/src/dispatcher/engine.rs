@@ -1,7 +1,6 @@
 //! From the inbox to the nodes, and from their answers to the reports.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,16 +12,14 @@ use super::node::Node;
 use super::policy::Policy;
 use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
 use super::report::{Ended, Reporter};
+use super::sites::Sites;
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Failure, Outcome, Refusal};
-use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
-#[cfg(any(feature = "web", feature = "_sql"))]
-use crate::pages::Hosts;
 use crate::purger::{Answer, Capabilities, PurgeRequest, caught};
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -47,20 +44,6 @@ pub(crate) struct Engine {
     invalid: AtomicU64,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
-}
-
-/// The sites that rules may name.
-#[derive(Debug, Default)]
-pub(crate) struct Sites {
-    pub(crate) default: Option<Site>,
-    pub(crate) named: HashMap<String, Site>,
-}
-
-#[cfg(any(feature = "web", feature = "_sql"))]
-impl Sites {
-    pub(crate) fn hosts(&self) -> Hosts {
-        Hosts::new(self.default.as_ref(), self.named.iter())
-    }
 }
 
 impl Engine {
@@ -379,7 +362,7 @@ impl Engine {
                 Some(header) => header.target(&job.target),
                 None => Cow::Borrowed(&job.target),
             };
-            let request = PurgeRequest::new(std::slice::from_ref(&*target), site);
+            let request = PurgeRequest::new(std::slice::from_ref(&*target), site, job.id);
             // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
             let answer = caught(|| node.purger.purge(request))
                 .await

@@ -17,6 +17,7 @@ mod queue;
 #[cfg(feature = "_sql")]
 mod relayed;
 mod report;
+mod sites;
 mod source;
 mod start;
 mod stats;
@@ -34,7 +35,7 @@ pub(crate) use command::Later;
 pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
-pub(crate) use engine::{Engine, Sites};
+pub(crate) use engine::Engine;
 pub(crate) use known::KnownPages;
 #[cfg(feature = "_sql")]
 pub(crate) use node::Node;
@@ -44,6 +45,7 @@ pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
 pub(crate) use queue::LONGEST_RETRY_AFTER;
+pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;

@@ -189,7 +189,7 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
             });
         }
         let policy = Policy {
-            rebound: policy.rebound.filter(|_| !cache.fenced),
+            rebound: policy.rebound_at(cache.fenced, cache.least_rebound),
             ..policy.clone()
         };
         let (name, tag_header) = (cache.name, cache.tag_header);

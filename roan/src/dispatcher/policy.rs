@@ -64,6 +64,15 @@ impl Policy {
         }
     }
 
+    /// The rebound at the nodes of a cache that is `fenced`, or needs a second purge after the time `least`.
+    pub(super) fn rebound_at(&self, fenced: bool, least: Option<Duration>) -> Option<Duration> {
+        match least {
+            _ if fenced => None,
+            Some(least) => Some(self.rebound.unwrap_or_default().max(least)),
+            None => self.rebound,
+        }
+    }
+
     /// Checks the bounds of every setting.
     pub(crate) fn check(&mut self) -> Result<(), ConfigError> {
         SETTINGS

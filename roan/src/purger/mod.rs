@@ -1,7 +1,7 @@
 //! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
-//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
+//! Roan brings [`Nginx`], with the feature `embedded` `Embedded`, and with the features `cdn` and `cloudfront` the
+//! clients of [three CDNs](crate::guide::cdns). For any other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
 //! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
 //! repeats each purge against fills that were under way, and reports what became of each.
 //!
@@ -35,8 +35,19 @@
 mod answer;
 mod cache;
 mod capabilities;
+#[cfg(feature = "cdn")]
+mod cdn;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub mod cloudflare;
+#[cfg(feature = "cloudfront")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
+pub mod cloudfront;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub mod fastly;
 pub(crate) mod http;
 mod lifetime_header;
 mod nginx;
@@ -45,13 +56,16 @@ mod tag_header;
 pub use answer::Answer;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub use cdn::Token;
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
 pub use tag_header::TagHeader;
 
-pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
+pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, SiteNeed, caught};
 pub(crate) use nginx::default_cache;
 
 use crate::base::site::Site;
@@ -84,13 +98,14 @@ pub trait Purger: Send + Sync + 'static {
 pub struct PurgeRequest<'a> {
     targets: &'a [Target],
     site: Option<&'a Site>,
+    id: u64,
 }
 
 impl<'a> PurgeRequest<'a> {
     /// `targets` must not be empty.
-    pub(crate) fn new(targets: &'a [Target], site: Option<&'a Site>) -> Self {
+    pub(crate) fn new(targets: &'a [Target], site: Option<&'a Site>, id: u64) -> Self {
         debug_assert!(!targets.is_empty());
-        Self { targets, site }
+        Self { targets, site, id }
     }
 
     /// Returns the target to purge: the first one, if there are several.
@@ -113,5 +128,13 @@ impl<'a> PurgeRequest<'a> {
     #[must_use]
     pub fn site(&self) -> Option<&'a Site> {
         self.site
+    }
+
+    /// Returns a number that a retry has in common with the attempt before it, for caches that recognize a request that they
+    /// have had. A purge that was asked for again since then, and a second purge after the rebound, have another number. So
+    /// has the retry of a purge that came from the durable outbox. Other processes may use the same numbers.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 }

@@ -33,6 +33,15 @@ use crate::error::ConfigError;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub use crate::purger::cloudflare::CloudflareConfig;
+#[cfg(feature = "cloudfront")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
+pub use crate::purger::cloudfront::CloudFrontConfig;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub use crate::purger::fastly::FastlyConfig;
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
 
@@ -95,6 +104,18 @@ pub enum CacheConfig {
     #[cfg(all(unix, feature = "nginx-files"))]
     #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
     NginxFiles(NginxFilesConfig),
+    /// See [`Cloudflare`](crate::purger::cloudflare::Cloudflare).
+    #[cfg(feature = "cdn")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+    Cloudflare(CloudflareConfig),
+    /// See [`Fastly`](crate::purger::fastly::Fastly).
+    #[cfg(feature = "cdn")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+    Fastly(FastlyConfig),
+    /// See [`CloudFront`](crate::purger::cloudfront::CloudFront).
+    #[cfg(feature = "cloudfront")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
+    CloudFront(CloudFrontConfig),
 }
 
 impl fmt::Debug for Config {
@@ -131,6 +152,12 @@ impl Config {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
+                #[cfg(feature = "cdn")]
+                CacheConfig::Cloudflare(zone) => builder.cache(zone.cloudflare(&str::to_owned)?),
+                #[cfg(feature = "cdn")]
+                CacheConfig::Fastly(service) => builder.cache(service.fastly(&str::to_owned)?),
+                #[cfg(feature = "cloudfront")]
+                CacheConfig::CloudFront(cdn) => builder.cache(cdn.cloudfront(&str::to_owned)?),
             };
         }
         if let Some(site) = &self.site {

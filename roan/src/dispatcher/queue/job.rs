@@ -39,6 +39,8 @@ pub(in crate::dispatcher) enum Asked {
 pub(in crate::dispatcher) struct Job {
     pub(super) place: u32,
     pub(in crate::dispatcher) target: Target,
+    /// See `PurgeRequest::id`.
+    pub(in crate::dispatcher) id: u64,
     pub(in crate::dispatcher) asked: Instant,
     pub(in crate::dispatcher) started: Instant,
     /// This one included.
@@ -64,6 +66,7 @@ impl Job {
         Self {
             place: u32::MAX,
             target,
+            id: 0,
             asked,
             started: now,
             attempts: 0,

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use slab::Slab;
 
-use self::entry::{Again, Entry, Held, Phase};
+use self::entry::{Again, Entry, Held, Phase, new_id};
 pub(super) use self::job::{Ask, Asked, Job, Next, Settled, Verdict};
 use self::retries::Retries;
 use super::blame::Blame;
@@ -159,6 +159,7 @@ impl Queue {
             hash,
             asked,
             newest,
+            id: new_id(),
             sent: None,
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
@@ -188,6 +189,7 @@ impl Queue {
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
         let Ask { asked, rebound, .. } = ask;
         let entry = &mut self.entries[place as usize];
+        entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
         entry.tickets.extend(Held::of(ask.ticket, rebound, now));
         if ask.ticket.is_none() {
@@ -275,6 +277,7 @@ impl Queue {
         Some(Job {
             place,
             target: entry.target.clone(),
+            id: entry.id,
             asked: entry.asked,
             started: now,
             attempts: entry.attempts,
@@ -602,6 +605,7 @@ impl Queue {
         self.fresh -= usize::from(entry.is_fresh());
         Job {
             place,
+            id: entry.id,
             asked: entry.asked,
             started: now,
             attempts: entry.attempts,
