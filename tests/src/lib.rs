@@ -26,6 +26,7 @@ mod model;
 mod nginx;
 mod origin;
 mod server;
+pub mod stand_ins;
 pub mod wait;
 
 pub use background::Background;

@@ -276,6 +276,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cache_may_need_a_longer_rebound_than_the_site() {
+        let seconds = Duration::from_secs;
+        let rebound = |set: Option<Duration>, fenced, least| {
+            let policy = Policy {
+                rebound: set,
+                ..Policy::default()
+            };
+            policy.rebound_at(fenced, least)
+        };
+        let two = Some(seconds(2));
+        assert_eq!(rebound(None, false, two), two);
+        assert_eq!(rebound(Some(seconds(1)), false, two), two);
+        assert_eq!(rebound(Some(seconds(3)), false, two), Some(seconds(3)));
+        assert_eq!(rebound(Some(seconds(1)), false, None), Some(seconds(1)));
+        assert_eq!(rebound(two, true, two), None);
+    }
+
+    #[test]
     fn a_rebound_that_was_set_stays() {
         let mut policy = Policy::default();
         policy.fenced();

@@ -5,6 +5,7 @@
 //! | [`axum`] | add Roan to an axum site, from nothing to a page that is purged |
 //! | [`nginx`] | understand the nginx configuration, and find out why a page is never purged |
 //! | [`refresh`] | use an nginx without the module: refresh pages, or unlink their files |
+//! | [`cdns`] | purge Cloudflare, Fastly or CloudFront |
 //! | [`rules`] | write `#[purge_on]` rules and URL templates |
 //! | [`hooks`] | call the hooks at the right time, and group them in scopes |
 //! | [`configuration`] | name sites, nodes and several caches |
@@ -55,6 +56,7 @@ pages! {
     axum: include_str!("axum.md");
     nginx: include_str!("nginx.md"), "```nginx", include_str!("site.conf"), "```";
     refresh: include_str!("refresh.md"), "```nginx", include_str!("refresh.conf"), "```";
+    cdns: include_str!("cdns.md");
     rules: include_str!("rules.md");
     hooks: include_str!("hooks.md");
     configuration: include_str!("configuration.md");

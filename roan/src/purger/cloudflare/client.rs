@@ -181,3 +181,56 @@ impl AnyPurger for Zone {
         Box::pin(self.purge(request))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http::StatusCode;
+
+    use super::*;
+    use crate::base::outcome::Outcome;
+
+    fn request<'a>(targets: &'a [Target], site: &'a Site) -> PurgeRequest<'a> {
+        PurgeRequest::new(targets, Some(site), 1)
+    }
+
+    #[test]
+    fn a_batch_is_one_list() {
+        let site: Site = "https://www.example.org".parse().unwrap();
+        let tags: Vec<_> = (0..100)
+            .map(|number| Target::tag(format!("\"{number}")).unwrap())
+            .collect();
+        let body: Value = serde_json::from_slice(&body(request(&tags, &site)).unwrap()).unwrap();
+        let names: Vec<_> = tags.iter().map(Target::as_str).collect();
+        assert_eq!(body, json!({ "tags": names }));
+        let urls = ["/a", "/b?c"].map(|url| Target::url(url).unwrap());
+        let body = super::body(request(&urls, &site)).unwrap();
+        let files = r#"{"files":["https://www.example.org/a","https://www.example.org/b?c"]}"#;
+        assert_eq!(String::from_utf8(body).unwrap(), files);
+    }
+
+    #[test]
+    fn a_url_without_a_scheme_is_not_sent() {
+        let site: Site = "www.example.org".parse().unwrap();
+        let url = [Target::url("/a").unwrap()];
+        let refused = |request| matches!(body(request).unwrap_err().outcome, Outcome::Refused(_));
+        assert!(refused(request(&url, &site)));
+        assert!(refused(PurgeRequest::new(&url, None, 1)));
+        assert!(body(PurgeRequest::new(&[Target::tag("a").unwrap()], None, 1)).is_ok());
+    }
+
+    #[test]
+    fn a_pause_that_is_asked_for_is_kept() {
+        let reply = Reply {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            headers: http::HeaderMap::new(),
+            body: Vec::new(),
+            pause: Some(Duration::from_secs(7)),
+            secret: [String::new()].into(),
+        };
+        let answer = reply.general("Cloudflare").unwrap();
+        assert_eq!(answer.outcome, Outcome::Failed(Failure::Status(429)));
+        assert_eq!(answer.retry_after, Some(Duration::from_secs(7)));
+    }
+}

@@ -174,3 +174,32 @@ impl AnyPurger for Service {
         Box::pin(self.purge(request))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_lasts_until_the_limit_is_lifted() {
+        let mut reply = Reply {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            headers: http::HeaderMap::new(),
+            body: Vec::new(),
+            pause: None,
+            secret: [String::new()].into(),
+        };
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        assert_eq!(until_reset(&reply, now), None);
+        for (text, pause) in [
+            ("1007", Some(Duration::from_secs(7))),
+            ("999", Some(Duration::ZERO)),
+            ("18446744073709551615", None),
+            ("soon", None),
+        ] {
+            reply.headers.insert(RESET, text.parse().unwrap());
+            assert_eq!(until_reset(&reply, now), pause, "{text}");
+        }
+    }
+}
