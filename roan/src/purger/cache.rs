@@ -48,7 +48,6 @@ pub(crate) enum SiteNeed {
     #[cfg_attr(not(feature = "cdn"), expect(dead_code, reason = "a CDN needs it"))]
     Host,
     /// Its scheme, too.
-    #[cfg_attr(not(feature = "cdn"), expect(dead_code, reason = "a CDN needs it"))]
     WholeUrl,
 }
 
