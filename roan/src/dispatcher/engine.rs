@@ -191,8 +191,8 @@ impl Engine {
             Some(name) if !self.sites.named.contains_key(name) => {
                 Some(Refusal::UnknownSite(name.to_owned()))
             }
-            _ if !self.tiers.iter().any(can_purge)
-                && !(kind == TargetKind::Tag && self.known.serve_tags()) =>
+            _ if !(self.tiers.iter().any(can_purge)
+                || kind == TargetKind::Tag && self.known.serve_tags()) =>
             {
                 Some(Refusal::NoCacheFor(kind))
             }

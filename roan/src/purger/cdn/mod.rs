@@ -13,12 +13,12 @@ pub(super) use self::secret::{Texts, read_file, read_variable};
 pub use self::token::Token;
 use crate::error::ConfigError;
 
-/// An ID that a provider has given: letters and digits. `form` says what to write.
+/// Whether a text can be an ID that a provider has given.
 fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Checks an ID, which becomes a segment of the path of each request.
+/// Checks an ID, which becomes a segment of the path of each request. `problem` says what to write.
 pub(super) fn id(setting: &str, text: &str, problem: &str) -> Result<String, ConfigError> {
     if is_id(text) {
         Ok(text.to_owned())
