@@ -1,5 +1,6 @@
 //! What a cache can purge, how, and how much of it at a time.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use crate::base::target::TargetKind;
@@ -108,6 +109,35 @@ impl Limits {
     }
 }
 
+/// In words: `5 requests a minute, up to 100 targets in a request`.
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (one, many) = if self.by_target {
+            ("target", "targets")
+        } else {
+            ("request", "requests")
+        };
+        match self.rate {
+            None => f.write_str("any number of requests")?,
+            Some(rate) => {
+                let (number, time) = match rate {
+                    rate if rate >= 1.0 => (rate, "a second"),
+                    rate if rate >= 1.0 / 60.0 => (rate * 60.0, "a minute"),
+                    rate => (rate * 3600.0, "an hour"),
+                };
+                // Two digits are enough, and a rate such as `5.0 / 60.0` is not exact.
+                let number = (number * 100.0).round() / 100.0;
+                let noun = if number == 1.0 { one } else { many };
+                write!(f, "{number} {noun} {time}")?;
+            }
+        }
+        match self.batch.get() {
+            1 => Ok(()),
+            batch => write!(f, ", up to {batch} targets in a request"),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self::new()
@@ -197,6 +227,25 @@ mod tests {
         assert_eq!(batch(TargetKind::Host), None);
         assert_eq!(can.group(TargetKind::Url), can.group(TargetKind::Tag));
         assert_ne!(can.group(TargetKind::Url), can.group(TargetKind::Prefix));
+    }
+
+    #[test]
+    fn limits_are_shown_in_words() {
+        let free = Limits::new().batch(100).rate(5.0 / 60.0);
+        assert_eq!(
+            free.to_string(),
+            "5 requests a minute, up to 100 targets in a request"
+        );
+        assert_eq!(Limits::new().rate(1.0).to_string(), "1 request a second");
+        assert_eq!(
+            Limits::new().rate(2.5).by_target().to_string(),
+            "2.5 targets a second"
+        );
+        assert_eq!(
+            Limits::new().rate(0.001).to_string(),
+            "3.6 requests an hour"
+        );
+        assert_eq!(Limits::new().to_string(), "any number of requests");
     }
 
     #[test]
