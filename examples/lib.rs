@@ -2,5 +2,6 @@
 
 pub mod episodes;
 pub mod nginx;
+pub mod server;
 pub mod settling;
 pub mod visitor;

@@ -18,6 +18,7 @@ mod background;
 mod browser;
 mod clock;
 mod databases;
+mod edge;
 mod faulty;
 mod gate;
 mod head;
@@ -26,6 +27,7 @@ mod model;
 mod nginx;
 mod origin;
 mod server;
+mod spellings;
 pub mod stand_ins;
 pub mod wait;
 
@@ -36,6 +38,7 @@ pub use databases::{
     Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,
     PostgresOptions, SqliteFile,
 };
+pub use edge::{Edge, Select};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::{Gate, Passage, gate};
 pub use model::FromALibrary;
@@ -43,7 +46,8 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
-pub use server::Server;
+pub use server::{Kind, Server};
+pub use spellings::SPELLINGS;
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";

@@ -234,6 +234,8 @@ impl RoanBuilder {
         for cache in &caches {
             self.sites.check(&cache.name, cache.site_need)?;
         }
+        #[cfg(feature = "embedded")]
+        let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
@@ -264,6 +266,8 @@ impl RoanBuilder {
             engine,
             #[cfg(feature = "web")]
             web,
+            #[cfg(feature = "embedded")]
+            embedded,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

@@ -18,6 +18,8 @@
 //!
 //! For environment variables there is [`RoanBuilder::from_env`].
 
+#[cfg(feature = "embedded")]
+mod embedded;
 mod env;
 #[cfg(feature = "_sql")]
 mod outbox;
@@ -30,6 +32,8 @@ use crate::base::redact::redacted_site;
 use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
 
+#[cfg(feature = "embedded")]
+pub use self::embedded::EmbeddedConfig;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
@@ -116,6 +120,9 @@ pub enum CacheConfig {
     #[cfg(feature = "cloudfront")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
     CloudFront(CloudFrontConfig),
+    /// See [`Embedded`](crate::Embedded), and [`Roan::embedded`](crate::Roan::embedded) for its layer.
+    #[cfg(feature = "embedded")]
+    Embedded(EmbeddedConfig),
 }
 
 impl fmt::Debug for Config {
@@ -158,6 +165,8 @@ impl Config {
                 CacheConfig::Fastly(service) => builder.cache(service.fastly(&str::to_owned)?),
                 #[cfg(feature = "cloudfront")]
                 CacheConfig::CloudFront(cdn) => builder.cache(cdn.cloudfront(&str::to_owned)?),
+                #[cfg(feature = "embedded")]
+                CacheConfig::Embedded(cache) => builder.cache(cache.embedded(&str::to_owned)?),
             };
         }
         if let Some(site) = &self.site {
@@ -280,6 +289,30 @@ mod tests {
             let message = message(&text(settings));
             assert!(message.contains(words), "{settings}: {message}");
         }
+    }
+
+    #[cfg(feature = "embedded")]
+    #[test]
+    fn a_file_may_name_the_cache_of_the_program() {
+        let text = |settings: &str| format!("[[caches]]\nkind = 'embedded'\n{settings}");
+        let all = "name = 'pages'\ncapacity = 1000\nmax_body_size = 100\ndefault_ttl = '365days'";
+        let shown = message(&text(all));
+        assert!(
+            shown.contains(r#"cache: "pages", node: "pages""#),
+            "{shown}"
+        );
+        let message = message(&text("default_ttl = 'long'"));
+        assert!(
+            message.contains("default_ttl: \"long\" is not a duration"),
+            "{message}"
+        );
+        let config: Config = toml::from_str(&text("")).unwrap();
+        let roan = config.builder().unwrap().build().unwrap();
+        assert!(roan.embedded().is_some());
+        let nginx = "[[caches]]\nkind = 'nginx'\nnodes = ['http://x/purge']";
+        let config: Config = toml::from_str(nginx).unwrap();
+        let roan = config.builder().unwrap().build().unwrap();
+        assert!(roan.embedded().is_none());
     }
 
     #[cfg(feature = "sqlite")]

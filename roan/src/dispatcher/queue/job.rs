@@ -50,7 +50,7 @@ impl Request {
 
     /// See `PurgeRequest::id`: of the same asks in any order it is the same.
     pub(in crate::dispatcher) fn id(&self) -> u64 {
-        // The constant is odd, so that no two asks have the same product: https://en.wikipedia.org/wiki/Hash_function#Fibonacci_hashing
+        // An odd factor and a rotation map one to one: a request for one target has a number of its own.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let spread = |id: u64| id.wrapping_mul(SPREAD);
         let ids = self.jobs().map(|job| spread(spread(job.id).rotate_left(32)));

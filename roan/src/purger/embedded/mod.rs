@@ -215,6 +215,7 @@ impl From<Embedded> for Cache {
         let own = Self::new(&name).purges_tags().without_rebound();
         Self {
             lifetime_header: None,
+            embedded: Some(cache.clone()),
             ..own
         }
         .node(&name, cache)

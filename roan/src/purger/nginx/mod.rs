@@ -28,7 +28,7 @@ use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
 pub use self::warm::Warmed;
 use super::http::Connecting;
-use super::{Cache, LifetimeHeader, NodeClient};
+use super::{Cache, LifetimeHeader, Mode, NodeClient};
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
@@ -392,11 +392,14 @@ enum Node {
 
 impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
+        let own = Self::new(&nginx.name).mode(match nginx.refresh {
+            Some(_) => Mode::Refresh,
+            None => Mode::Hard,
+        });
         Self {
-            name: nginx.name.as_str().into(),
             lifetime_header: Some(LifetimeHeader::XAccelExpires),
             connect: Box::new(move |connecting| nginx.connect(connecting)),
-            ..Self::new("")
+            ..own
         }
     }
 }

@@ -16,6 +16,7 @@ use self::levels::Levels;
 use super::pattern::KeyPattern;
 use super::setup::{NeverFound, ODD};
 use crate::base::log::{loudly, warn_loudly};
+use crate::base::noise;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::error::ConfigError;
@@ -167,7 +168,12 @@ impl FilesNode {
                 "no default site is configured, and the key of a page has its host: set `RoanBuilder::site`, or `ROAN_SITE`",
             );
         };
-        let keys = self.key.keys(site, request.target().as_str());
+        let url = request.target().as_str();
+        let mut keys = self.key.keys(site, url);
+        // The configuration of the guide cuts them from the keys, and an nginx with another one does not.
+        if let Some(cut) = noise::cut(url) {
+            keys.extend(self.key.keys(site, &cut));
+        }
         let folder = Arc::clone(&self.folder);
         let unlinked = blocking(move || {
             keys.iter().try_fold(Unlinked::Missing, |worst, key| {

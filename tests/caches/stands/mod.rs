@@ -1,0 +1,5 @@
+//! The caches under test.
+
+pub(crate) mod embedded;
+pub(crate) mod nginx;
+pub(crate) mod stand_in;
