@@ -63,6 +63,9 @@ caches! {
     nginx: crate::stands::nginx::module,
     nginx_refresh: crate::stands::nginx::refresh,
     nginx_files: crate::stands::nginx::files,
+    cloudflare: crate::stands::cdns::cloudflare,
+    fastly: crate::stands::cdns::fastly,
+    fastly_soft: crate::stands::cdns::fastly_soft,
     stand_in: crate::stands::stand_in::hard,
     stand_in_soft: crate::stands::stand_in::soft,
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod batches;
 mod cloudflare;
 mod cloudfront;
 mod configuration;

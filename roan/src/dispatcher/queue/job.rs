@@ -53,7 +53,9 @@ impl Request {
         // An odd factor and a rotation map one to one: a request for one target has a number of its own.
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let spread = |id: u64| id.wrapping_mul(SPREAD);
-        let ids = self.jobs().map(|job| spread(spread(job.id).rotate_left(32)));
+        let ids = self
+            .jobs()
+            .map(|job| spread(spread(job.id).rotate_left(32)));
         ids.fold(0, |all, id| all ^ id)
     }
 
