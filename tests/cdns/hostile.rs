@@ -66,17 +66,21 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_asked_for_is_purged_and_nothing_else(targets in prop::collection::vec(target(), 1..60)) {
+    fn what_was_asked_for_is_purged_and_nothing_else(mut targets in prop::collection::vec(target(), 1..60)) {
+        // CloudFront takes so many at a time.
+        let mut prefixes = 0;
+        targets.retain(|target| {
+            prefixes += usize::from(target.kind() == TargetKind::Prefix);
+            target.kind() != TargetKind::Prefix || prefixes <= 5
+        });
         let (cloudflare, fastly, cloudfront) = (cloudflare(), fastly(), cloudfront());
         for (roan, takes_prefixes) in [
             (roan(cloudflare.cache), true),
             (roan(fastly.cache), false),
             (roan(cloudfront.cache), true),
         ] {
-            for target in &targets {
-                if takes_prefixes || target.kind() != TargetKind::Prefix {
-                    roan.purge(target).unwrap();
-                }
+            for target in targets.iter().filter(|target| takes_prefixes || target.kind() != TargetKind::Prefix) {
+                roan.purge(target).unwrap();
             }
             flush(&roan);
             let _rebounds = roan.shutdown_blocking(Duration::ZERO);
@@ -88,9 +92,7 @@ proptest! {
         let without_prefixes = all.iter().filter(|one| !matches!(one, Purged::Prefix(..)));
         prop_assert_eq!(fastly.api.refused(), []);
         prop_assert_eq!(of(fastly.api.purged()), without_prefixes.cloned().collect());
-        // Of many prefixes at a time, some are turned away.
-        let refused = cloudfront.api.refused();
-        prop_assert!(refused.iter().all(|reply| reply.body.contains("TooManyInvalidations")), "{:?}", refused);
+        prop_assert_eq!(cloudfront.api.refused(), []);
         let seen: Vec<_> = cloudfront.api.purged().into_iter().map(at_cloudfront).collect();
         prop_assert_eq!(of(seen), all.into_iter().map(at_cloudfront).collect());
     }

@@ -16,6 +16,8 @@ pub struct CloudflareApi {
     pub hosts: Vec<String>,
     /// URLs of one request: 500 for Enterprise.
     pub most_urls: usize,
+    /// A tag that it refuses.
+    pub refused_tag: Option<String>,
 }
 
 impl CloudflareApi {
@@ -27,6 +29,7 @@ impl CloudflareApi {
             token: token.to_owned(),
             hosts: vec![host.to_owned()],
             most_urls: 100,
+            refused_tag: None,
         })
     }
 
@@ -81,6 +84,9 @@ impl CloudflareApi {
                 .ok_or_else(|| error(400, 1012, "Not a text"))?;
             match key.as_str() {
                 "files" => self.file(text),
+                "tags" if self.refused_tag.as_deref() == Some(text) => {
+                    Err(error(400, 1107, "Not this tag"))
+                }
                 "tags" => tag(text),
                 "hosts" => Ok(Purged::Host(self.host(text)?)),
                 "prefixes" => self.prefix(text),
@@ -102,8 +108,8 @@ impl CloudflareApi {
         let uri: Option<Uri> = text.parse().ok();
         let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
         let uri = uri.ok_or_else(|| error(400, 1110, "Not a complete URL"))?;
-        let host = self.host(uri.host().unwrap_or_default())?;
         let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let host = self.host(authority)?;
         let after = uri.scheme_str().map_or(0, str::len) + "://".len() + authority.len();
         Ok(Purged::Url(host, text[after..].to_owned()))
     }
