@@ -132,7 +132,8 @@ impl<'a> PurgeRequest<'a> {
 
     /// Returns a number that a retry has in common with the attempt before it, for caches that recognize a request that they
     /// have had. A purge that was asked for again since then, and a second purge after the rebound, have another number. So
-    /// has the retry of a purge that came from the durable outbox. Other processes may use the same numbers.
+    /// have a retry with fewer or other targets, and the retry of a purge that came from the durable outbox. Other processes
+    /// may use the same numbers.
     #[must_use]
     pub fn id(&self) -> u64 {
         self.id

@@ -50,8 +50,8 @@ const API: &str = "https://cloudfront.amazonaws.com";
 /// that names many pages costs as much as one URL.
 ///
 /// If the answer to a request is lost, Roan sends it again under the same `CallerReference`, so that CloudFront does not
-/// invalidate, and charge, twice. A purge that is asked for again has another reference. With a durable outbox, whose
-/// rows are tried again later, a retry has another one, too.
+/// invalidate, and charge, twice. A purge that is asked for again has another reference. So have retries that CloudFront may
+/// charge for: of a request for several paths, which leave again in smaller requests, and of rows of a durable outbox.
 ///
 /// The guide has [more](crate::guide::cdns).
 ///
