@@ -14,6 +14,7 @@ mod failures;
 mod faults;
 mod files;
 mod harness;
+mod limits;
 mod noise;
 mod purging;
 mod races;

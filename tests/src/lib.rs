@@ -15,6 +15,7 @@
 )]
 
 mod background;
+mod batching;
 mod browser;
 mod clock;
 mod databases;
@@ -32,6 +33,7 @@ pub mod stand_ins;
 pub mod wait;
 
 pub use background::Background;
+pub use batching::Batching;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{

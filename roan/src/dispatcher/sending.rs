@@ -90,6 +90,13 @@ impl Engine {
         for job in request.jobs() {
             self.answered_for(node, job, &answer, &lesson, now, change);
         }
+        for job in &request.covered {
+            if verdict == Verdict::Done {
+                self.answered_for(node, job, &answer, &lesson, now, change);
+            } else {
+                node.queue().uncovered(job);
+            }
+        }
         if change == (false, true) {
             self.went_down(node, now);
         }

@@ -18,8 +18,15 @@ pub enum Mode {
     Refresh,
 }
 
-/// How much of some kinds of target a cache accepts: how many in one request, and how many in a time. The dispatcher
-/// keeps to it, with a token bucket.
+/// How much of some kinds of target a cache accepts: how many in one request, and how many in a time.
+///
+/// The dispatcher keeps to it with a token bucket, which is full at the start. Kinds that are named together in
+/// [`Cache::purges`](super::Cache::purges) share a bucket, and so do the caches of an
+/// [account](super::Cache::account). Rebounds and retries take tokens, too. A purger need not wait or count. The guide
+/// says [how it works](crate::guide::failures#limits).
+///
+/// State the rate that the cache documents. For a cache whose limits you do not know, state none: if it turns requests away,
+/// the dispatcher finds the rate that it takes.
 ///
 /// ```
 /// use roan::purger::Limits;
@@ -49,6 +56,9 @@ impl Limits {
     }
 
     /// Sets the maximum number of targets of one request. Zero counts as one.
+    ///
+    /// A request has targets of one kind and one site. It takes those that wait when it leaves; the dispatcher does not
+    /// wait until it is full.
     #[must_use]
     pub fn batch(mut self, targets: usize) -> Self {
         self.batch = NonZeroUsize::new(targets).unwrap_or(NonZeroUsize::MIN);
@@ -63,7 +73,8 @@ impl Limits {
         self
     }
 
-    /// Sets how many requests may leave at once after a pause. Default: those of one second, and at least one.
+    /// Sets how many requests may leave at once after a pause: the size of the token bucket. Default: those of one second, and
+    /// at least one. Without a [`rate`](Self::rate) it means nothing.
     #[must_use]
     pub fn burst(mut self, requests: u32) -> Self {
         self.burst = Some(f64::from(requests.max(1)));

@@ -36,7 +36,11 @@ impl Queue {
         };
         let is_over = !is_divided && !matches!(verdict, Verdict::Failed { .. });
         if is_over && !self.suspects.is_empty() {
-            for job in request.jobs() {
+            let covered = request.covered.iter();
+            for job in request
+                .jobs()
+                .chain(covered.filter(|_| verdict == Verdict::Done))
+            {
                 let hash = self.hasher.hash_one(&job.target);
                 self.suspects.remove(&hash);
             }

@@ -59,7 +59,10 @@ impl Queue {
                 .ready
                 .alternates(class, self.throttle.is_limited(group)),
         };
-        let request = self.take(class, most, is_retry, newest, now)?;
+        let mut request = self.take(class, most, is_retry, newest, now)?;
+        if !is_down && !is_retry {
+            self.cover(&mut request, now);
+        }
         self.throttle.sent(group, request.len(), now);
         self.in_flight += 1;
         Some(request)
@@ -100,13 +103,14 @@ impl Queue {
         Some(Request {
             first,
             others,
+            covered: Vec::new(),
             group: self.classes.group(class),
         })
     }
 }
 
 /// A request for the entry leaves.
-fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
+pub(super) fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
     entry.phase = Phase::InFlight { again: None };
     entry.sent = Some(now);
     entry.attempts = entry.attempts.saturating_add(1);

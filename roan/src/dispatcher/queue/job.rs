@@ -39,6 +39,8 @@ pub(in crate::dispatcher) enum Asked {
 pub(in crate::dispatcher) struct Request {
     pub(in crate::dispatcher) first: Job,
     pub(in crate::dispatcher) others: Vec<Job>,
+    /// What waits, and is purged by this request as well: see [`super::covered`].
+    pub(in crate::dispatcher) covered: Vec<Job>,
     /// Of its kind: see [`Throttle`](super::super::throttle::Throttle).
     pub(super) group: usize,
 }

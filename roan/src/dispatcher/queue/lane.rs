@@ -144,7 +144,7 @@ impl Lane {
         *took_newest
     }
 
-    pub(super) fn retain(&mut self, stays: impl Fn(u32) -> bool) {
+    pub(super) fn retain(&mut self, mut stays: impl FnMut(u32) -> bool) {
         for waiting in &mut self.waiting {
             waiting.retain(|place| stays(*place));
         }

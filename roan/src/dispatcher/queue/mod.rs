@@ -15,6 +15,7 @@
 
 mod answer;
 mod batch;
+mod covered;
 mod entry;
 mod job;
 mod lane;

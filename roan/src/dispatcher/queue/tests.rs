@@ -101,6 +101,13 @@ impl Bench {
 
     fn answer_all(&mut self, request: &Request, verdict: Verdict) -> Vec<(Next, Settled)> {
         let lesson = self.queue.learn(request, verdict, self.now);
+        for job in &request.covered {
+            if verdict == Verdict::Done {
+                self.queue.answered(job, &lesson, self.now);
+            } else {
+                self.queue.uncovered(job);
+            }
+        }
         let jobs = request.jobs();
         jobs.map(|job| self.queue.answered(job, &lesson, self.now))
             .collect()
@@ -124,6 +131,7 @@ impl Bench {
         let request = Request {
             first: job.clone(),
             others: Vec::new(),
+            covered: Vec::new(),
             group: self.queue.throttle.group(job.target.kind()),
         };
         let lesson = self.queue.learn(&request, verdict, self.now);
@@ -489,6 +497,7 @@ proptest! {
 }
 
 mod batches;
+mod covered;
 mod rates;
 mod starvation;
 mod tickets;

@@ -267,7 +267,7 @@ proptest! {
         }
         let cache = Cache::new("mine")
             .purges([TargetKind::Tag], limits)
-            .purges([TargetKind::Url], Limits::new().batch(3));
+            .purges([TargetKind::Url, TargetKind::Host], Limits::new().batch(3));
         let mut bench = Bench::with(cache, &mut Buckets::default(), 0, |policy| {
             policy.rebound = rebound.then_some(SECOND);
             policy.max_age = 1_000_000 * SECOND;
@@ -281,7 +281,7 @@ proptest! {
             Target::url("/a").unwrap(),
             Target::url("/b").unwrap(),
             tag("e").at_site("shop"),
-            tag("f").at_site("shop"),
+            Target::host(),
         ];
         let mut clock = 0_u64;
         let mut asks = HashMap::new();
@@ -293,6 +293,9 @@ proptest! {
                 if next == Next::Ended {
                     starts.insert(job.target.to_string(), start);
                 }
+            }
+            for job in request.covered.iter().filter(|_| verdict == Verdict::Done) {
+                starts.insert(job.target.to_string(), start);
             }
         };
         let mut send = |bench: &mut Bench, clock: u64| -> Result<_, TestCaseError> {
