@@ -67,7 +67,11 @@ impl Engine {
                 .collect::<Vec<_>>();
             &several
         };
-        let request = PurgeRequest::new(targets, site, request.id());
+        let id = request.id();
+        let is_expected = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
+        let is_expected = request.jobs().any(is_expected);
+        let mut request = PurgeRequest::new(targets, site);
+        (request.id, request.is_expected) = (id, is_expected);
         // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
         caught(|| node.purger.purge(request))
             .await

@@ -297,8 +297,7 @@ mod tests {
         };
         let target = Target::url("/a").unwrap();
         let answer =
-            caught(|| bounded.purge(PurgeRequest::new(std::slice::from_ref(&target), None, 1)))
-                .await;
+            caught(|| bounded.purge(PurgeRequest::new(std::slice::from_ref(&target), None))).await;
         answer.map_or_else(
             |panic| Outcome::Failed(Failure::Panic(panic)),
             |answer| answer.outcome,

@@ -100,14 +100,21 @@ pub trait Purger: Send + Sync + 'static {
 pub struct PurgeRequest<'a> {
     targets: &'a [Target],
     site: Option<&'a Site>,
-    id: u64,
+    pub(crate) id: u64,
+    /// Whether the cache should have the page, as far as is known.
+    pub(crate) is_expected: bool,
 }
 
 impl<'a> PurgeRequest<'a> {
     /// `targets` must not be empty.
-    pub(crate) fn new(targets: &'a [Target], site: Option<&'a Site>, id: u64) -> Self {
+    pub(crate) fn new(targets: &'a [Target], site: Option<&'a Site>) -> Self {
         debug_assert!(!targets.is_empty());
-        Self { targets, site, id }
+        Self {
+            targets,
+            site,
+            id: 0,
+            is_expected: true,
+        }
     }
 
     /// Returns the target to purge: the first one, if there are several.

@@ -192,7 +192,7 @@ mod tests {
     use crate::base::outcome::Outcome;
 
     fn request<'a>(targets: &'a [Target], site: &'a Site) -> PurgeRequest<'a> {
-        PurgeRequest::new(targets, Some(site), 1)
+        PurgeRequest::new(targets, Some(site))
     }
 
     #[test]
@@ -216,8 +216,8 @@ mod tests {
         let url = [Target::url("/a").unwrap()];
         let refused = |request| matches!(body(request).unwrap_err().outcome, Outcome::Refused(_));
         assert!(refused(request(&url, &site)));
-        assert!(refused(PurgeRequest::new(&url, None, 1)));
-        assert!(body(PurgeRequest::new(&[Target::tag("a").unwrap()], None, 1)).is_ok());
+        assert!(refused(PurgeRequest::new(&url, None)));
+        assert!(body(PurgeRequest::new(&[Target::tag("a").unwrap()], None)).is_ok());
     }
 
     #[test]
