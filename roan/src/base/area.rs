@@ -34,7 +34,7 @@ impl Area {
     /// What a fence notes for its purge: one of [`marks_around`](Self::marks_around) of each page that it covers, and
     /// perhaps of more.
     pub(crate) fn mark(&self) -> Target {
-        match folder::around(self.0.as_str()).last() {
+        match folder::folders(self.0.as_str()).last() {
             Some(folder) => self.0.with_text(folder),
             None => self.0.clone(),
         }
@@ -48,7 +48,7 @@ impl Area {
             TargetRef::new(kind, &text, site.len()).to_target()
         };
         let location = folder::location(page.as_str());
-        let folders = folder::around(&location);
+        let folders = folder::folders(&location);
         let prefixes = folders.map(|folder| at_site(TargetKind::Prefix, folder));
         let wide = [Target::everything(), at_site(TargetKind::Host, "")];
         wide.into_iter().chain(prefixes).collect()

@@ -1,4 +1,4 @@
-//! Folders: where a page is, and which folders it is in.
+//! Where a page is among the folders of its site.
 
 use super::canonical;
 
@@ -28,7 +28,7 @@ pub(crate) fn is_below(url: &str, folder: &str) -> bool {
 }
 
 /// The folders that are around a location, or are it, from the outermost and without the root: up to 32 of them.
-pub(crate) fn around(location: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn folders(location: &str) -> impl Iterator<Item = &str> {
     let slashes = location.match_indices('/').skip(1).take(DEEPEST);
     slashes.map(|(at, _)| &location[..=at])
 }

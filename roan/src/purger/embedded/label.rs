@@ -51,7 +51,7 @@ impl Label {
         let (host, url) = self.host_and_url();
         let location = folder::location(url);
         let folders: Vec<_> = std::iter::once("")
-            .chain(folder::around(&location))
+            .chain(folder::folders(&location))
             .collect();
         let hosts = [Self::ANY_HOST, host].into_iter();
         hosts
@@ -84,7 +84,7 @@ impl Area<'_> {
 
     /// What the fence notes for its purge: one of [`areas_around`](Label::areas_around) of each page in it.
     pub(super) fn mark(self) -> Label {
-        let folder = folder::around(self.folder).last();
+        let folder = folder::folders(self.folder).last();
         Label::area(self.host, folder.unwrap_or_default())
     }
 }
