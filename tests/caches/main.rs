@@ -18,6 +18,7 @@ mod site;
 mod stand;
 mod stands;
 mod tiers;
+mod transit;
 mod urls;
 
 /// Makes the tests of each cache.

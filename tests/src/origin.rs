@@ -80,7 +80,6 @@ impl Origin {
     }
 
     /// The app itself, for layers that a test puts around it.
-    #[must_use]
     pub fn app(&self) -> Router {
         self.app.clone()
     }

@@ -461,13 +461,14 @@ impl Engine {
             self.tickets.back(&node.cache, &node.name);
             self.pump(node);
         }
-        for (target, rebound) in &passed_on {
+        for (target, _) in &passed_on {
             let served: &[Ticket] = if *target == job.target {
                 &settled.served
             } else {
                 &[]
             };
-            self.ask_tier(node.tier + 1, target, now, *rebound, served, now);
+            // Not as a rebound: a page may be on its way from this tier to the next, which it had until its second purge.
+            self.ask_tier(node.tier + 1, target, now, false, served, now);
         }
         for late in &deferred {
             let (target, tickets) = (&late.target, &late.tickets);
