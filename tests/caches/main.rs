@@ -66,6 +66,12 @@ caches! {
     nginx_files: crate::stands::nginx::files,
     varnish: crate::stands::varnish::hard,
     varnish_soft: crate::stands::varnish::soft,
+    squid: crate::stands::squid::start,
+    traffic_server: crate::stands::traffic_server::start,
+    preset_bunny: crate::stands::presets::bunny,
+    preset_http_invalidation: crate::stands::presets::http_invalidation,
+    preset_pingora: crate::stands::presets::pingora,
+    preset_souin: crate::stands::presets::souin,
     stand_in: crate::stands::stand_in::hard,
     stand_in_soft: crate::stands::stand_in::soft,
 }

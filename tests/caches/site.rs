@@ -104,7 +104,7 @@ impl Site {
         let caches = stand.caches();
         let can = caches[0].capabilities().clone();
         let builder = Roan::builder()
-            .site(HOST)
+            .site(format!("http://{HOST}"))
             .named_site(OTHER, format!("http://{OTHER_HOST}"))
             .rebound(None)
             .spellings(Spellings::Exact)

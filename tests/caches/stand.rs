@@ -59,6 +59,12 @@ pub(crate) trait Stand {
         true
     }
 
+    /// Of the [`SPELLINGS`](roan_tests::SPELLINGS), those that it takes for another one, for pages and purges alike, or that Roan
+    /// refuses to ask it for.
+    fn leaves_out(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Breaks a node. `false` if that cannot happen to it.
     fn fail(&mut self, _node: usize, _fault: Fault) -> bool {
         false
@@ -68,11 +74,15 @@ pub(crate) trait Stand {
     fn mend(&mut self, _node: usize, _fault: Fault) {}
 }
 
+/// The caches that Roan is configured with.
+type Configured<K> = Box<dyn Fn(&[Server<K>]) -> Vec<Cache>>;
+
 /// A cache of real servers, which are killed and suspended.
 pub(crate) struct Servers<K: Kind> {
     servers: Vec<Server<K>>,
-    caches: Box<dyn Fn(&[Server<K>]) -> Vec<Cache>>,
+    caches: Configured<K>,
     stores_variants: bool,
+    leaves_out: &'static [&'static str],
 }
 
 impl<K: Kind> Servers<K> {
@@ -84,7 +94,14 @@ impl<K: Kind> Servers<K> {
             servers,
             caches: Box::new(caches),
             stores_variants: true,
+            leaves_out: &[],
         }
+    }
+
+    /// It takes these URLs for other ones.
+    pub(crate) fn leaving_out(mut self, urls: &'static [&'static str]) -> Self {
+        self.leaves_out = urls;
+        self
     }
 
     /// It does not store pages that vary by more than their compression.
@@ -105,6 +122,10 @@ impl<K: Kind> Stand for Servers<K> {
 
     fn stores_variants(&self) -> bool {
         self.stores_variants
+    }
+
+    fn leaves_out(&self) -> &'static [&'static str] {
+        self.leaves_out
     }
 
     fn fail(&mut self, node: usize, fault: Fault) -> bool {

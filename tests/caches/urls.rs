@@ -10,14 +10,17 @@ use crate::stand::Start;
 pub(crate) fn every_spelling(start: &Start) {
     let site = Site::start(start);
     assert!(site.can.can_purge(TargetKind::Url));
-    for url in SPELLINGS {
+    let left_out = site.stand.leaves_out();
+    let mut spellings = SPELLINGS.to_vec();
+    spellings.retain(|url| !left_out.contains(url));
+    for url in &spellings {
         site.old_and_new(HOST, url);
     }
-    for (number, url) in SPELLINGS.iter().enumerate() {
+    for (number, url) in spellings.iter().enumerate() {
         site.roan.purge(*url).unwrap();
         site.flush();
         site.assert_fresh(HOST, url, "new");
-        for other in &SPELLINGS[number + 1..] {
+        for other in &spellings[number + 1..] {
             site.assert_hit(HOST, other, "old");
         }
     }

@@ -19,6 +19,7 @@ mod browser;
 mod clock;
 mod databases;
 mod edge;
+mod edits;
 mod faulty;
 mod gate;
 mod head;
@@ -28,6 +29,8 @@ mod nginx;
 mod origin;
 mod server;
 mod spellings;
+mod squid;
+mod traffic_server;
 mod varnish;
 pub mod wait;
 
@@ -48,6 +51,8 @@ pub use nginx::{
 pub use origin::Origin;
 pub use server::{Kind, Server};
 pub use spellings::SPELLINGS;
+pub use squid::{SQUID_CONF, Squid, SquidOptions};
+pub use traffic_server::{TRAFFIC_SERVER_CONF, TrafficServer, TrafficServerOptions};
 pub use varnish::{VARNISH_VCL, Varnish, VarnishOptions};
 
 /// The host of the pages, where a test does not name another.

@@ -7,7 +7,7 @@ use crate::base::log::warn_loudly;
 use crate::base::redact::redacted_site;
 use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
-use crate::purger::{Cache, NginxConfig, VarnishConfig};
+use crate::purger::{Cache, NginxConfig, PurgeMethodConfig, VarnishConfig};
 
 /// The variables of this file.
 const SITE: &str = "ROAN_SITE";
@@ -30,7 +30,7 @@ struct CacheKind {
 }
 
 /// The first is the default.
-const CACHES: [CacheKind; 2] = [
+const CACHES: [CacheKind; 4] = [
     CacheKind {
         name: "nginx",
         variables: &NginxConfig::VARIABLES,
@@ -40,6 +40,16 @@ const CACHES: [CacheKind; 2] = [
         name: "varnish",
         variables: &VarnishConfig::VARIABLES,
         cache: |get| Ok(VarnishConfig::from_env(get)?.into()),
+    },
+    CacheKind {
+        name: "squid",
+        variables: &PurgeMethodConfig::VARIABLES,
+        cache: |get| Ok(PurgeMethodConfig::squid_from_env(get)?.into()),
+    },
+    CacheKind {
+        name: "traffic-server",
+        variables: &PurgeMethodConfig::VARIABLES,
+        cache: |get| Ok(PurgeMethodConfig::traffic_server_from_env(get)?.into()),
     },
 ];
 
@@ -62,8 +72,8 @@ impl RoanBuilder {
     ///
     /// | variable | value | default |
     /// |---|---|---|
-    /// | `ROAN_CACHE` | the kind of the cache: `nginx` or `varnish` | `nginx` |
-    /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas; for [`Varnish`](crate::Varnish) its address, by default `http://localhost:6081` | `http://localhost/purge` |
+    /// | `ROAN_CACHE` | the kind of the cache: `nginx`, `varnish`, `squid` or `traffic-server` | `nginx` |
+    /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas; for [`Varnish`](crate::Varnish) its address, by default `http://localhost:6081`; for [`Squid`](crate::Squid) `http://localhost`, for [`TrafficServer`](crate::TrafficServer) `http://localhost:8080` | `http://localhost/purge` |
     /// | `ROAN_SITE` | the default site; further sites as `name=site`, separated by commas | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
@@ -424,8 +434,8 @@ mod tests {
             ),
             (
                 "ROAN_CACHE",
-                "squid",
-                r#""squid" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`"#,
+                "caddy",
+                r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`"#,
             ),
             (
                 "ROAN_PURGE_SOFT",
@@ -550,6 +560,29 @@ mod tests {
                 "{message}"
             );
             assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_cache_may_be_a_squid_or_a_traffic_server() {
+        for (kind, default) in [("squid", "localhost"), ("traffic-server", "localhost:8080")] {
+            let kind = ("ROAN_CACHE", kind);
+            assert_eq!(nodes(&[kind]), [default]);
+            let urls = ("ROAN_PURGE_URL", "http://10.0.0.11,http://b:81");
+            let header = ("ROAN_PURGE_HEADER", "X-Token: secret");
+            assert_eq!(nodes(&[kind, urls, header]), ["10.0.0.11", "b:81"]);
+            for (variable, value, words) in [
+                ("ROAN_PURGE_URL", "http://b/purge", "has a path"),
+                ("ROAN_PURGE_SOFT", "1", "has no effect with ROAN_CACHE="),
+                ("ROAN_ENV_PROXY", "yes", "must be 0 or 1"),
+            ] {
+                let message = built(&[kind, (variable, value)]).expect_err(variable);
+                let message = message.to_string();
+                assert!(
+                    message.contains(variable) && message.contains(words),
+                    "{message}"
+                );
+            }
         }
     }
 

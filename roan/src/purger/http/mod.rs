@@ -3,6 +3,7 @@
 mod client;
 mod endpoint;
 mod never_found;
+mod node_methods;
 mod node_url;
 mod nodes;
 mod settings;
@@ -10,6 +11,7 @@ mod settings;
 pub(crate) use client::{Connecting, client, failure, is_passing, read_to_end, retry_after};
 pub(crate) use endpoint::{CHECK_URL, Endpoint, Reply, unsendable};
 pub(crate) use never_found::{NeverFound, ODD};
+pub(crate) use node_methods::node_methods;
 pub(crate) use node_url::NodeUrl;
 pub(crate) use nodes::{CacheType, Nodes};
 pub(crate) use settings::{NodeSettings, flag, header, listed_urls};

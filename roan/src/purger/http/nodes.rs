@@ -119,6 +119,10 @@ impl Nodes {
         self.headers.contains_key(AUTHORIZATION)
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.nodes.clear();
+    }
+
     pub(crate) fn urls(&self) -> impl Iterator<Item = &NodeUrl> {
         self.nodes.iter().map(|(_, url)| url)
     }

@@ -5,7 +5,7 @@ use reqwest::Request;
 
 use super::setup::Setup;
 use crate::base::site::Site;
-use crate::base::target::Target;
+use crate::base::target::TargetKind;
 use crate::purger::http::{CHECK_URL, Endpoint, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
@@ -13,22 +13,38 @@ use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 pub(super) struct NginxNode {
     pub(super) endpoint: Endpoint,
     pub(super) method: Method,
+    /// Whether a `*` at the end of a key is a wildcard.
+    pub(super) wildcards: bool,
     pub(super) setup: Setup,
 }
 
 impl NginxNode {
-    fn request(&self, target: &Target, site: &Site) -> Option<Request> {
-        self.endpoint.request(self.method.clone(), target, site)
+    fn request(&self, path: &str, site: &Site) -> Option<Request> {
+        self.endpoint.request_to(self.method.clone(), path, site)
     }
 
     async fn purge(&self, purge: PurgeRequest<'_>, site: &Site) -> Answer {
-        let Some(request) = self.request(purge.target(), site) else {
+        let target = purge.target();
+        let is_prefix = target.kind() == TargetKind::Prefix;
+        if self.wildcards && !is_prefix && target.as_str().ends_with('*') {
+            return Answer::refused(
+                "nginx would take the `*` at the end for a wildcard, and purge other pages: write `%2A` in the links of the \
+                 site, or remove `Nginx::wildcards`",
+            );
+        }
+        let path = match is_prefix {
+            true => format!("{target}*", target = target.as_str()),
+            false => target.as_str().to_owned(),
+        };
+        let Some(request) = self.request(&path, site) else {
             return unsendable();
         };
         match self.endpoint.send(request).await {
             Ok(reply) => {
                 let (method, url) = (self.method.as_str(), &self.endpoint.url);
-                let answer = self.setup.answer(&reply, method, url, site, &purge);
+                let answer = self
+                    .setup
+                    .answer(&reply, method, url, site, &path, &purge);
                 match reply.pause {
                     Some(pause) => answer.retry_after(pause),
                     None => answer,
@@ -40,10 +56,9 @@ impl NginxNode {
 
     async fn check(&self, site: Option<&Site>) -> bool {
         let site = self.endpoint.site_or_warn(site);
-        let request = Target::url(CHECK_URL)
-            .ok()
-            .and_then(|target| self.request(&target, site));
-        let Some(request) = request else { return true };
+        let Some(request) = self.request(CHECK_URL, site) else {
+            return true;
+        };
         match self.endpoint.send(request).await {
             Ok(reply) => self
                 .setup

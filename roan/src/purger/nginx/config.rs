@@ -32,6 +32,8 @@ pub struct NginxConfig {
     pub refresh: Option<String>,
     /// Whether to refresh pages that are not cached, too, as for [`Nginx::refresh_missing`].
     pub refresh_missing: bool,
+    /// Whether a `*` at the end of a key is a wildcard, as for [`Nginx::wildcards`].
+    pub wildcards: bool,
 }
 
 impl NginxConfig {
@@ -103,6 +105,7 @@ impl NginxConfig {
             None => {}
         }
         nginx.refresh_missing = self.refresh_missing;
+        nginx.wildcards = self.wildcards;
         nginx.checked().map_err(known_as("refresh"))?;
         Ok(nginx)
     }
@@ -120,6 +123,7 @@ impl fmt::Debug for NginxConfig {
             .field("key", &self.key)
             .field("refresh", &self.refresh.is_some())
             .field("refresh_missing", &self.refresh_missing)
+            .field("wildcards", &self.wildcards)
             .finish_non_exhaustive()
     }
 }

@@ -24,7 +24,8 @@ use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
 pub use self::warm::Warmed;
 use super::http::{CacheType, Connecting, Nodes};
-use super::{Cache, LifetimeHeader, Mode, NodeClient};
+use super::{Cache, LifetimeHeader, Limits, Mode, NodeClient};
+use crate::base::target::TargetKind;
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
@@ -91,6 +92,7 @@ pub struct Nginx {
     /// The secret, if pages are refreshed.
     refresh: Option<HeaderValue>,
     refresh_missing: bool,
+    wildcards: bool,
 }
 
 impl Default for Nginx {
@@ -130,6 +132,7 @@ impl Nginx {
             key: None,
             refresh: None,
             refresh_missing: false,
+            wildcards: false,
         }
     }
 
@@ -281,11 +284,27 @@ impl Nginx {
         self
     }
 
+    /// nginx has [a fork of the module](https://github.com/nginx-modules/ngx_cache_purge) (2.4 or newer), for which a `*` at the
+    /// end of a key is a wildcard: prefixes are purged by one request. A URL that ends with `*` is then refused, because it would
+    /// purge other pages. (Debian's module, 2.3, does not have wildcards.)
+    ///
+    /// Of such forks Roan also knows 412 for a page that is not cached, and 202 of `cache_purge_background_queue`, which counts as
+    /// done but not as verified. **Tested against a stand-in.**
+    #[must_use]
+    pub fn wildcards(mut self) -> Self {
+        self.wildcards = true;
+        self
+    }
+
     /// What does not go together.
     fn checked(&self) -> Result<(), ConfigError> {
         self.nodes.checked()?;
         if self.refresh.is_none() {
             return Ok(());
+        }
+        if self.wildcards {
+            let problem = "has no effect beside `Nginx::refresh`: remove one of them";
+            return Err(ConfigError::value("Nginx::wildcards", "", problem));
         }
         let error =
             |value: String, problem| Err(ConfigError::value("Nginx::refresh", value, problem));
@@ -327,6 +346,7 @@ impl Nginx {
                 None => Node::Purge(NginxNode {
                     endpoint,
                     method: self.method.clone(),
+                    wildcards: self.wildcards,
                     setup: Setup::new(&self.nodes.name, name, key),
                 }),
             };
@@ -354,10 +374,13 @@ enum Node {
 
 impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
-        let own = Self::new(&nginx.nodes.name).mode(match nginx.refresh {
+        let mut own = Self::new(&nginx.nodes.name).mode(match nginx.refresh {
             Some(_) => Mode::Refresh,
             None => Mode::Hard,
         });
+        if nginx.wildcards {
+            own = own.purges([TargetKind::Prefix], Limits::new());
+        }
         Self {
             lifetime_header: Some(LifetimeHeader::XAccelExpires),
             connect: Box::new(move |connecting| nginx.connect(connecting)),

@@ -50,6 +50,7 @@ impl Setup {
         method: &str,
         location: &NodeUrl,
         site: &Site,
+        url: &str,
         request: &PurgeRequest<'_>,
     ) -> Answer {
         let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
@@ -61,7 +62,9 @@ impl Setup {
                 self.names_no_key(reply, location, site);
                 answer
             }
-            Some(key) => match self.keys.judge(key, site, request.target().as_str()) {
+            Some(key) => match self.keys.judge(key, site, url) {
+                // The purge of a 202 is still to come.
+                Named::Right if reply.status == http::StatusCode::ACCEPTED => answer,
                 Named::Right => answer.verified(),
                 Named::Cut => answer,
                 Named::Unknown => {
