@@ -9,8 +9,8 @@ use super::echo::{ECHO, is_right};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
-use crate::purger::{Answer, PurgeRequest};
 use crate::purger::http::{CHECK_URL, NeverFound, ODD, Reply, is_passing};
+use crate::purger::{Answer, PurgeRequest};
 
 const GUIDE: &str = "(the docs of `roan::guide::other_caches` have the whole configuration)";
 
