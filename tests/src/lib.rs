@@ -15,6 +15,7 @@
 )]
 
 mod background;
+mod batching;
 mod browser;
 mod clock;
 mod databases;
@@ -35,6 +36,7 @@ mod varnish;
 pub mod wait;
 
 pub use background::Background;
+pub use batching::Batching;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{

@@ -123,7 +123,21 @@ impl Cache {
         self
     }
 
-    /// The limits are those of an account: all caches with this name of an account share them.
+    /// The limits are those of an account: all caches with this name of an account share them, such as the zones of one
+    /// customer of a CDN. Without an account each node has limits of its own.
+    ///
+    /// Caches of an account share the token bucket of the kinds that both have. If their rates differ, the lower one counts.
+    /// Their nodes take turns while tokens are few, and a `Retry-After` of one is obeyed by all.
+    ///
+    /// ```
+    /// use roan::TargetKind;
+    /// use roan::purger::{Cache, Limits};
+    ///
+    /// let limits = Limits::new().batch(100).rate(5.0).burst(25);
+    /// let zone = |name| Cache::new(name).purges([TargetKind::Tag], limits).account("acme");
+    /// let (shop, blog) = (zone("shop"), zone("blog")); // 5 requests a second together
+    /// # let _ = (shop, blog);
+    /// ```
     pub fn account(mut self, name: &str) -> Self {
         self.account = Some(name.into());
         self

@@ -73,7 +73,9 @@ use crate::base::target::Target;
 ///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
 /// - More than one target comes only to a cache with [`Limits::batch`]. If the node refuses one of them, refuse the
-///   request: the dispatcher then sends the targets in smaller requests.
+///   request: the dispatcher then sends the targets in smaller requests, also if they are too many bytes.
+/// - Do not wait for a limit of the cache: state its [`Limits`], and pass on its pause with
+///   [`Answer::retry_after`]. `Failure::Status(429)` means that the cache takes fewer requests, whatever they are for.
 /// - A purge may come more than once, and several may be in flight at a time (at most
 ///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
 /// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. If

@@ -45,6 +45,9 @@ const SAMPLE: usize = 100;
 /// # Ok::<(), roan::ConfigError>(())
 /// ```
 ///
+/// It purges URLs: for tags, prefixes, hosts and everything the [web layer](crate::guide::web) finds the pages. A look into
+/// each file of the folder would find them, too, but would read the whole folder for each write.
+///
 /// # What nginx must do
 ///
 /// - Store one variant of a page: `proxy_ignore_headers Vary`, as in the guide's [configuration](crate::guide::nginx). Other
