@@ -9,7 +9,7 @@ pub(crate) mod area;
 pub(crate) mod backoff;
 #[cfg_attr(
     not(any(feature = "web", feature = "_sql")),
-    allow(dead_code, reason = "the web layer uses all of it")
+    allow(dead_code, reason = "the others need a part of it")
 )]
 pub(crate) mod canonical;
 pub(crate) mod cause;

@@ -42,7 +42,7 @@ impl NginxNode {
         match self.endpoint.send(request).await {
             Ok(reply) => {
                 let (method, url) = (self.method.as_str(), &self.endpoint.url);
-                let answer = self.setup.answer(&reply, method, url, site, &path, &purge);
+                let answer = self.setup.answer(&reply, method, url, site, &purge, &path);
                 match reply.pause {
                     Some(pause) => answer.retry_after(pause),
                     None => answer,

@@ -43,15 +43,15 @@ impl Setup {
         }
     }
 
-    /// The meaning of a reply to a purge.
+    /// The meaning of a reply to a purge of `url`, which the request asks for.
     pub(super) fn answer(
         &self,
         reply: &Reply,
         method: &str,
         location: &NodeUrl,
         site: &Site,
-        url: &str,
         request: &PurgeRequest<'_>,
+        url: &str,
     ) -> Answer {
         let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
         if !answer.outcome.is_done() {
