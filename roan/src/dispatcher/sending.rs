@@ -154,7 +154,8 @@ impl Engine {
         }
         if is_passed_on {
             let (target, served) = (&job.target, &settled.served);
-            self.ask_tier(node.tier + 1, target, now, job.rebound, served, now);
+            // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
+            self.ask_tier(node.tier + 1, target, now, false, served, now);
         }
         self.settle(node, job, &outcome, failure, lesson.pause(), settled);
         self.reporter.ended(Ended {
