@@ -53,6 +53,23 @@ impl RoanBuilder {
         self
     }
 
+    /// Returns the caches that were added, in the order of purging.
+    #[must_use]
+    pub fn caches(&self) -> &[Cache] {
+        &self.caches
+    }
+
+    /// Returns the sites that were set: the default site without a name, and the named sites.
+    pub fn sites(&self) -> impl Iterator<Item = (Option<&str>, &Site)> {
+        let named = self.sites.named.iter();
+        let named = named.map(|(name, site)| (Some(&**name), site));
+        self.sites
+            .default
+            .iter()
+            .map(|site| (None, site))
+            .chain(named)
+    }
+
     /// Sets the site under which pages are cached, such as `https://www.example.org`. Each purge is sent with its host as
     /// `Host`. Default: the host of the purge URL.
     pub fn site(mut self, site: impl Into<String>) -> Self {

@@ -122,6 +122,12 @@ impl Cache {
         self
     }
 
+    /// Its name in reports and counters.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What the cache can purge, and within which limits.
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {

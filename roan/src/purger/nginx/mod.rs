@@ -28,7 +28,7 @@ use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
 pub use self::warm::Warmed;
 use super::http::Connecting;
-use super::{Cache, LifetimeHeader, NodeClient};
+use super::{Cache, LifetimeHeader, Mode, NodeClient};
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
@@ -392,12 +392,17 @@ enum Node {
 
 impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
+        let mode = match nginx.refresh {
+            Some(_) => Mode::Refresh,
+            None => Mode::Hard,
+        };
         Self {
             name: nginx.name.as_str().into(),
             lifetime_header: Some(LifetimeHeader::XAccelExpires),
             connect: Box::new(move |connecting| nginx.connect(connecting)),
             ..Self::new("")
         }
+        .mode(mode)
     }
 }
 

@@ -1,0 +1,133 @@
+//! From the input to the dispatcher, at the pace of the caches: what waits in memory does not grow with the input.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use roan::{Roan, Target};
+
+use super::results::Results;
+use super::unanswered;
+use crate::interrupt::Interrupt;
+
+/// The most purges without an answer at a node. Enough for it never to wait for the input.
+const WINDOW: usize = 512;
+
+/// The most results that were not printed yet. The dispatcher keeps 1,024 for a slow reader.
+const UNPRINTED: usize = 2_000;
+
+/// The most that wait for a node that is down, and the most rebounds: about 10 MB.
+const PARKED: usize = 20_000;
+
+/// Between two looks at the queues.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// The most requests that a URL leads to at one node: as `Spellings::Common` says.
+const SPELLINGS: usize = 25;
+
+/// Why the end of the input was not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stopped {
+    Interrupted,
+    /// All nodes are down.
+    Unreachable,
+}
+
+pub(super) struct Feed<'a> {
+    roan: &'a Roan,
+    results: &'a Results,
+    interrupt: &'a Interrupt,
+    max_age: Duration,
+    nodes: usize,
+    /// Requests that the targets since the last look may lead to.
+    unseen: Cell<usize>,
+    stopped: Cell<Option<Stopped>>,
+}
+
+impl<'a> Feed<'a> {
+    pub(super) fn new(
+        roan: &'a Roan,
+        results: &'a Results,
+        interrupt: &'a Interrupt,
+        max_age: Duration,
+    ) -> Self {
+        Self {
+            roan,
+            results,
+            interrupt,
+            max_age,
+            nodes: roan.stats().nodes.len().max(1),
+            unseen: Cell::new(WINDOW),
+            stopped: Cell::new(None),
+        }
+    }
+
+    /// Waits until there is room for one more target, and says whether there is a point in sending it.
+    pub(super) fn go_on(&self) -> bool {
+        if self.unseen.get() < WINDOW / 2 {
+            return !self.interrupt.is_asked() || self.stop(Stopped::Interrupted);
+        }
+        let begin = Instant::now();
+        loop {
+            if self.interrupt.is_asked() {
+                return self.stop(Stopped::Interrupted);
+            }
+            let stats = self.roan.stats();
+            let all_down = stats.nodes.iter().all(|node| node.down);
+            if all_down && begin.elapsed() > self.max_age {
+                return self.stop(Stopped::Unreachable);
+            }
+            let has_room = stats.waiting == 0
+                && self.results.unprinted() < UNPRINTED
+                && stats.nodes.iter().all(|node| {
+                    let most = if node.down && !all_down {
+                        PARKED
+                    } else {
+                        WINDOW
+                    };
+                    node.pending < most && node.rebounds < PARKED
+                });
+            if has_room {
+                self.unseen.set(0);
+                return true;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn stop(&self, why: Stopped) -> bool {
+        self.stopped.set(Some(why));
+        false
+    }
+
+    pub(super) fn send(&self, target: &Target) {
+        let spellings = if target.as_str().contains(['%', '~']) {
+            SPELLINGS
+        } else {
+            1
+        };
+        self.unseen
+            .set(self.unseen.get() + spellings.min(WINDOW) * self.nodes);
+        self.results.sent();
+        // A target needs no conversion, which alone can fail.
+        let _ = self.roan.purge(target);
+    }
+
+    /// Waits for the answers, rebounds included, and ends the dispatcher.
+    pub(super) fn end(self) -> Option<Stopped> {
+        // A purge is dead after `max_age`; its rebound has as long.
+        while unanswered(self.roan) > 0 && self.stopped.get().is_none() {
+            if self.interrupt.is_asked() {
+                self.stop(Stopped::Interrupted);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        let timeout = match self.stopped.get() {
+            None | Some(Stopped::Unreachable) => Duration::ZERO,
+            // What is in flight may still be answered.
+            Some(Stopped::Interrupted) => Duration::from_millis(500),
+        };
+        let _ = self.roan.flush_blocking(timeout);
+        let _ = self.roan.shutdown_blocking(Duration::ZERO);
+        self.stopped.get()
+    }
+}
