@@ -7,6 +7,7 @@
 )]
 
 mod basics;
+mod doctor;
 mod purging;
 mod sitemaps;
 mod support;

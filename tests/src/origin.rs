@@ -31,6 +31,8 @@ pub struct Origin {
 struct Pages {
     by_place: HashMap<(String, String), Page>,
     renders: usize,
+    /// The status of pages that were never set, if it is not 200.
+    unset: Option<u16>,
 }
 
 #[derive(Debug, Default)]
@@ -112,6 +114,11 @@ impl Origin {
         self.page(url, |page| page.status = status);
     }
 
+    /// Gives all pages that were never set this status.
+    pub fn status_of_unset(&self, status: u16) {
+        locked(&self.pages).unset = Some(status);
+    }
+
     /// A header of the last request for the page at `url`.
     #[must_use]
     pub fn asked_with(&self, url: &str, name: &str) -> Option<String> {
@@ -171,6 +178,7 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
     let (row, delay, held, headers, fixed) = {
         let mut pages = locked(&pages);
         pages.renders += 1;
+        let status_of_unset = pages.unset;
         let page = pages.by_place.entry((host, url)).or_default();
         page.renders += 1;
         page.asked_with = Some(request.headers().clone());
@@ -179,7 +187,10 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
             page.delay,
             page.held.clone(),
             page.headers.clone(),
-            page.status,
+            page.status.or(match page.row {
+                Row::Unset => status_of_unset,
+                _ => None,
+            }),
         )
     };
     if let Some(passage) = held {

@@ -102,6 +102,11 @@ impl Roan {
         self.handle.web.clone().ok_or(ConfigError::NoWebLayer)
     }
 
+    #[cfg(feature = "doctor")]
+    pub(crate) fn shared_engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.handle.engine)
+    }
+
     pub(crate) fn engine(&self) -> &Engine {
         &self.handle.engine
     }

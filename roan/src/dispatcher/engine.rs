@@ -28,11 +28,11 @@ use crate::purger::{Answer, Capabilities, PurgeRequest, caught};
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
-    pub(super) nodes: Vec<Arc<Node>>,
+    pub(crate) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
     pub(crate) known: KnownPages,
     /// For each tier, what its cache can purge.
-    pub(super) tiers: Vec<Capabilities>,
+    pub(crate) tiers: Vec<Capabilities>,
     pub(crate) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,

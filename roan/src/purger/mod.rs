@@ -32,6 +32,8 @@
 //! # Ok::<(), roan::ConfigError>(())
 //! ```
 
+#[cfg(feature = "doctor")]
+pub(crate) mod access;
 mod answer;
 mod cache;
 mod capabilities;

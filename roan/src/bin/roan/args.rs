@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Purges pages, tags, prefixes or whole sites.
     Purge(PurgeArgs),
+    /// Proves at each node that purges evict a page, and says what is wrong.
+    Doctor(DoctorArgs),
     /// Prints the completions of a shell.
     ///
     /// For bash: roan completions bash > /etc/bash_completion.d/roan
@@ -53,6 +56,28 @@ pub(crate) struct CacheArgs {
     /// The site of the pages, such as https://www.example.org. In place of ROAN_SITE; by default that of the first URL.
     #[arg(long, value_name = "SITE")]
     pub(crate) site: Option<String>,
+}
+
+/// Proves at each node that purges evict a page, and says what is wrong.
+///
+/// It visits the page until it comes from the cache, purges it, and visits it again, which must come from the app; then with
+/// a query, an encoded letter, two slashes, and the variants of Vary. For each fault it says what was seen, why, and which
+/// lines mend it. It reads only, but for the purges of this page and of a few URLs of its own.
+#[derive(Debug, Group)]
+#[command(after_help = TABLE)]
+pub(crate) struct DoctorArgs {
+    /// A page that exists and that all visitors share, such as https://www.example.org/posts.
+    #[arg(value_name = "PAGE_URL")]
+    pub(crate) page_url: String,
+    #[command(flatten)]
+    pub(crate) caches: CacheArgs,
+    /// The address of the app, such as http://127.0.0.1:3000: it shows headers that nginx hides.
+    #[arg(long, value_name = "URL")]
+    pub(crate) app: Option<String>,
+    /// An address of this machine that the purge location must not answer. By default its address beside loopback, if
+    /// nginx is on this machine.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) from: Option<IpAddr>,
 }
 
 /// Purges pages, tags, prefixes or whole sites.

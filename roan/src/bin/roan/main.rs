@@ -1,6 +1,7 @@
 //! The command `roan`: purges by hand, proves that purges reach the pages, and writes configurations.
 
 mod args;
+mod doctor;
 mod exit;
 mod interrupt;
 mod log;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let output = Output::new(args.format);
     let result = match args.command {
         Command::Purge(purge) => purge::run(purge, &output),
+        Command::Doctor(doctor) => doctor::run(&doctor, &output),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "roan", &mut text);

@@ -157,7 +157,30 @@ fn scheme_name(scheme: &str) -> &'static str {
     if scheme == "https" { "https" } else { "http" }
 }
 
+#[cfg(feature = "doctor")]
+impl Endpoint {
+    /// How to reach this nginx. `purge` is the method of a purge, if there is a purge location.
+    pub(super) fn access(&self, purge: Option<&Method>) -> crate::purger::access::Access {
+        let mut headers = self.headers.clone();
+        if let Some(authorization) = self.location.authorization() {
+            headers.insert(http::header::AUTHORIZATION, authorization.clone());
+        }
+        crate::purger::access::Access {
+            http: self.http.clone(),
+            origin: self.location.origin().to_owned(),
+            path: self.location.path().to_owned(),
+            purge: purge.cloned(),
+            headers,
+        }
+    }
+}
+
 impl AnyPurger for NginxNode {
+    #[cfg(feature = "doctor")]
+    fn access(&self) -> Option<crate::purger::access::Access> {
+        Some(self.endpoint.access(Some(&self.method)))
+    }
+
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
         Box::pin(self.purge(request.target(), site))

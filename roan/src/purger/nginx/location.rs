@@ -35,6 +35,12 @@ impl PurgeLocation {
         &rest[rest.find('/').unwrap_or(rest.len())..]
     }
 
+    /// Scheme, host and port.
+    #[cfg(feature = "doctor")]
+    pub(super) fn origin(&self) -> &str {
+        &self.prefix[..self.prefix.len() - self.path().len()]
+    }
+
     pub(super) fn is_localhost(&self) -> bool {
         self.site.host() == "localhost"
     }

@@ -1,7 +1,5 @@
 //! From the URL of a page to what is purged.
 
-use std::fmt;
-
 use roan::{RoanBuilder, Site, Target};
 
 /// The sites whose pages may be purged.
@@ -35,7 +33,7 @@ impl Pages {
 
     /// The site of this URL alone; none, if it is not a whole URL.
     pub(crate) fn of_url(url: &str) -> Self {
-        let sites = split(url).map(|whole| (None, whole.site));
+        let sites = split(url).map(|(site, _)| (None, site));
         Self {
             sites: sites.into_iter().collect(),
         }
@@ -48,7 +46,7 @@ impl Pages {
             (None, text.to_owned())
         } else {
             match split(text) {
-                Ok(whole) => (Some(whole.site), whole.url),
+                Ok((site, url)) => (Some(site), url),
                 Err(problem) => return refused(Why::NotAUrl, problem),
             }
         };
@@ -77,45 +75,24 @@ impl Pages {
 
     /// Whether a whole URL is one of these sites.
     pub(crate) fn has(&self, url: &str) -> bool {
-        split(url).is_ok_and(|whole| self.sites.iter().any(|(_, own)| same(own, &whole.site)))
+        split(url).is_ok_and(|(site, _)| self.sites.iter().any(|(_, own)| same(own, &site)))
     }
 }
 
-/// A whole URL, byte for byte: without a URL parser that would rewrite it.
-#[derive(Debug)]
-struct Whole {
-    site: Site,
-    /// Path and query.
-    url: String,
-}
-
-fn split(text: &str) -> Result<Whole, String> {
-    let not_a_url = |why: &dyn fmt::Display| {
-        format!(
-            "{why}: write a URL such as `https://www.example.org/posts`, or a path such as `/posts`"
-        )
-    };
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(not_a_url(&format_args!(
-            "{text:?} is neither a URL nor a path"
-        )));
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, url) = rest.split_at(end);
-    let site = format!("{scheme}://{authority}");
-    let site = site.parse::<Site>().map_err(|error| error.to_string())?;
-    let url = match url.as_bytes() {
-        [] => "/".to_owned(),
-        [b'?', ..] => format!("/{url}"),
-        _ => url.to_owned(),
-    };
-    Ok(Whole { site, url })
+fn split(text: &str) -> Result<(Site, String), String> {
+    if !text.contains("://") {
+        return Err(format!(
+            "{text:?} is neither a URL nor a path: write a URL such as `https://www.example.org/posts`, or a path \
+             such as `/posts`"
+        ));
+    }
+    Site::split(text).map_err(|error| error.to_string())
 }
 
 /// The site of a whole URL, if it is one.
 pub(crate) fn site_of(text: &str) -> Option<String> {
-    let whole = split(text).ok()?;
-    Some(whole.site.to_string())
+    let (site, _) = split(text).ok()?;
+    Some(site.to_string())
 }
 
 /// Whether visitors see the same pages at both: the scheme may differ.
