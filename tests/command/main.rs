@@ -8,6 +8,8 @@
 
 mod basics;
 mod doctor;
+mod init;
+mod nginx_conf;
 mod purging;
 mod sitemaps;
 mod support;

@@ -168,6 +168,15 @@ impl RoanBuilder {
         self
     }
 
+    /// Sets the maximum number of reports that wait for a slow reader of [`Roan::subscribe`]. Default: 1,024. At most
+    /// 1,048,576.
+    ///
+    /// Their memory, about 200 bytes each, is taken at the start.
+    pub fn max_reports(mut self, reports: usize) -> Self {
+        self.policy.max_reports = reports.clamp(1, 1 << 20);
+        self
+    }
+
     /// Sets how long Roan retries a purge. Default: 24 h. After that it gives up and reports the purge as
     /// [`Dead`](crate::Outcome::Dead).
     ///

@@ -80,7 +80,7 @@ impl Engine {
             nodes,
             tiers,
             sites,
-            reporter: Reporter::new(source.is_none()),
+            reporter: Reporter::new(source.is_none(), policy.max_reports),
             commands: Commands::new(),
             tickets: Tickets::default(),
             source,

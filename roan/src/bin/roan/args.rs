@@ -31,6 +31,10 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// Proves at each node that purges evict a page, and says what is wrong.
     Doctor(DoctorArgs),
+    /// Prints a working configuration of nginx.
+    NginxConf(NginxConfArgs),
+    /// Says what a crate needs to purge its pages.
+    Init(InitArgs),
     /// Prints the completions of a shell.
     ///
     /// For bash: roan completions bash > /etc/bash_completion.d/roan
@@ -149,6 +153,82 @@ pub(crate) struct SitemapLimits {
     /// The most pages to purge.
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
     pub(crate) max_urls: u64,
+}
+
+/// The names in the guide's configuration of nginx.
+const PURGE_PATH: &str = "/purge";
+const ZONE: &str = "pages";
+const ZONE_SIZE: &str = "64m";
+const CACHE_FOLDER: &str = "/var/cache/nginx-pages";
+
+/// Prints a working configuration of nginx.
+///
+/// It belongs in the http block: on Debian, in /etc/nginx/sites-enabled. It is the one that Roan's guide explains.
+#[derive(Debug, Group)]
+pub(crate) struct NginxConfArgs {
+    /// The sites, such as https://www.example.org; once for each host.
+    #[arg(long = "site", value_name = "SITE", default_value = "www.example.org")]
+    pub(crate) sites: Vec<String>,
+    /// The address of the app: host and port, or unix:/path.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) app: String,
+    /// The path of the purge location. The purge URL is then http://127.0.0.1/purge.
+    #[arg(long, value_name = "PATH", default_value = PURGE_PATH)]
+    pub(crate) purge_path: String,
+    /// A server that may purge: its address or network, once for each. Default: this machine.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) allow: Vec<String>,
+    /// An address to listen at, once for each. Default: port 80 of all addresses.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Vec<String>,
+    /// The name of the keys zone.
+    #[arg(long, value_name = "NAME", default_value = ZONE)]
+    pub(crate) zone: String,
+    /// The size of the keys zone. A megabyte holds about 8,000 pages.
+    #[arg(long, value_name = "SIZE", default_value = ZONE_SIZE)]
+    pub(crate) zone_size: String,
+    /// The folder of the cache.
+    #[arg(long, value_name = "FOLDER", default_value = CACHE_FOLDER)]
+    pub(crate) cache_folder: String,
+}
+
+impl NginxConfArgs {
+    /// The usual ones, for this site and app.
+    pub(crate) fn of(site: &str, app: &str) -> Self {
+        Self {
+            sites: vec![site.to_owned()],
+            app: app.to_owned(),
+            purge_path: PURGE_PATH.to_owned(),
+            allow: Vec::new(),
+            listen: Vec::new(),
+            zone: ZONE.to_owned(),
+            zone_size: ZONE_SIZE.to_owned(),
+            cache_folder: CACHE_FOLDER.to_owned(),
+        }
+    }
+}
+
+/// Says what a crate needs to purge its pages.
+///
+/// It reads Cargo.toml, and prints the features of Roan that fit its libraries, the lines to add, and the configuration of
+/// nginx. It changes nothing without --write.
+#[derive(Debug, Group)]
+pub(crate) struct InitArgs {
+    /// The folder of the crate.
+    #[arg(value_name = "FOLDER", default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Write the line into Cargo.toml, and the configuration of nginx into roan.nginx.conf, if that does not exist.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// The site.
+    #[arg(long, value_name = "SITE", default_value = "https://www.example.org")]
+    pub(crate) site: String,
+    /// The address of the app.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    pub(crate) app: String,
+    /// Where the crate `roan` is, in a clone of its repository. Without it the line has a version.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) roan_path: Option<PathBuf>,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -3,8 +3,10 @@
 mod args;
 mod doctor;
 mod exit;
+mod init;
 mod interrupt;
 mod log;
+mod nginx_conf;
 mod output;
 mod purge;
 mod settings;
@@ -23,6 +25,8 @@ fn main() -> ExitCode {
     let result = match args.command {
         Command::Purge(purge) => purge::run(purge, &output),
         Command::Doctor(doctor) => doctor::run(&doctor, &output),
+        Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
+        Command::Init(init) => init::run(&init, &output),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Args::command(), "roan", &mut text);

@@ -12,11 +12,14 @@ use crate::interrupt::Interrupt;
 /// The most purges without an answer at a node. Enough for it never to wait for the input.
 const WINDOW: usize = 512;
 
-/// The most results that were not printed yet. The dispatcher keeps 1,024 for a slow reader.
+/// The most results that were not printed yet.
 const UNPRINTED: usize = 2_000;
 
-/// The most that wait for a node that is down, and the most rebounds: about 10 MB.
-const PARKED: usize = 20_000;
+/// The most results that wait to be read, about 6 MB. The purges at a node that is down end all at once.
+pub(super) const REPORTS: usize = 32_768;
+
+/// The most that wait for nodes that are down, and the most rebounds, so that their results can all be read.
+const PARKED: usize = REPORTS / 4;
 
 /// Between two looks at the queues.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -79,12 +82,13 @@ impl<'a> Feed<'a> {
             let has_room = stats.waiting == 0
                 && self.results.unprinted() < UNPRINTED
                 && stats.nodes.iter().all(|node| {
+                    let parked = (PARKED / self.nodes).max(WINDOW);
                     let most = if node.down && !all_down {
-                        PARKED
+                        parked
                     } else {
                         WINDOW
                     };
-                    node.pending < most && node.rebounds < PARKED
+                    node.pending < most && node.rebounds < parked
                 });
             if has_room {
                 self.unseen.set(0);

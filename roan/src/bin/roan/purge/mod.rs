@@ -62,7 +62,10 @@ pub(crate) fn run(args: PurgeArgs, output: &Output) -> Result<Exit, Failure> {
         }
     }
     show_warnings(true);
-    let roan = builder.max_age(args.max_age).build()?;
+    let roan = builder
+        .max_age(args.max_age)
+        .max_reports(feed::REPORTS)
+        .build()?;
     let length = input.is_empty().then_some(items.len());
     let results = Results::print(&roan, output.clone(), length)?;
     let feed = Feed::new(&roan, &results, &interrupt, args.max_age);
