@@ -429,15 +429,16 @@ fn a_page_that_goes_without_a_purge() {
     let origin = Origin::start();
     let mut conf = Conf::right();
     conf.zone = conf.zone.replace("inactive=1y", "inactive=1s");
-    // Nobody asks for the page meanwhile; nginx looks each second for what is inactive.
+    // The doctor asks for these twice, and meanwhile nobody for the page. nginx looks every 10 s for what is inactive.
     let slow = ["/post%73", "//posts"];
-    slow.iter()
-        .for_each(|url| origin.delay(url, Duration::from_secs(1)));
+    let delay = |time| slow.iter().for_each(|url| origin.delay(url, time));
+    delay(Duration::from_secs(3));
     let nginx = conf.start(&origin);
     let ran = doctor(&nginx, &[], &[]);
     ran.assert_code(0);
     let found = finding(&ran, "vanished");
     drop(nginx);
+    delay(Duration::ZERO);
     assert_healthy(&doctor(&conf.mended(&found).start(&origin), &[], &[]));
 }
 
@@ -577,7 +578,7 @@ fn an_app_may_ask_the_doctor() {
         .examine_blocking(&roan)
         .unwrap();
     assert!(report.has(roan::doctor::Fault::NoSite), "{report}");
-    let _ = roan.shutdown_blocking(std::time::Duration::ZERO);
+    let _ = roan.shutdown_blocking(Duration::ZERO);
     let ended = roan::doctor::Doctor::of(URL)
         .unwrap()
         .examine_blocking(&roan);

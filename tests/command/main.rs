@@ -13,3 +13,4 @@ mod nginx_conf;
 mod purging;
 mod sitemaps;
 mod support;
+mod tls;

@@ -54,7 +54,6 @@ impl RoanBuilder {
     }
 
     /// Returns the caches that were added, in the order of purging.
-    #[must_use]
     pub fn caches(&self) -> &[Cache] {
         &self.caches
     }

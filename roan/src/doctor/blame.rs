@@ -64,14 +64,14 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>) -> Vec<Reason> {
             Place::App,
             "Cache-Control: s-maxage=31536000, max-age=0",
         ));
-    } else if let Some(value) = header("expires").filter(|value| !allows && is_past(value)) {
-        if header("cache-control").is_none_or(|value| !value.contains("max-age")) {
-            found.push(reason(
-                format!("`Expires: {value}` is over. nginx can leave that to browsers"),
-                Place::PageLocation,
-                "proxy_ignore_headers Expires;",
-            ));
-        }
+    } else if let Some(value) = header("expires").filter(|value| !allows && is_past(value))
+        && header("cache-control").is_none_or(|value| !value.contains("max-age"))
+    {
+        found.push(reason(
+            format!("`Expires: {value}` is over. nginx can leave that to browsers"),
+            Place::PageLocation,
+            "proxy_ignore_headers Expires;",
+        ));
     }
     if let Some(value) = header("vary") {
         let mut names = value.split(',').map(str::trim);

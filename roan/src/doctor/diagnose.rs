@@ -151,16 +151,16 @@ impl Patient {
     fn no_key(&self, answer: &Answer, reply: &Seen, seen: String) -> Finding {
         let path = self.path();
         let mut mends = mend::purge_location(path);
-        if let Outcome::Refused(Refusal::Node(why)) = &answer.outcome {
-            if matches!(reply.status, 401 | 403 | 405 | 407) {
-                let allow = "this machine's address after `allow`, in place of 127.0.0.1";
-                return self.finding(
-                    Fault::Refused,
-                    seen,
-                    format!("the purge location refuses: {why} ({allow})"),
-                    mends,
-                );
-            }
+        if let Outcome::Refused(Refusal::Node(why)) = &answer.outcome
+            && matches!(reply.status, 401 | 403 | 405 | 407)
+        {
+            let allow = "this machine's address after `allow`, in place of 127.0.0.1";
+            return self.finding(
+                Fault::Refused,
+                seen,
+                format!("the purge location refuses: {why} ({allow})"),
+                mends,
+            );
         }
         mends.insert(0, mend::module());
         let why = if path.is_empty() {

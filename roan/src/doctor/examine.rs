@@ -36,6 +36,15 @@ impl Doctor {
             }
         }
         for patient in &patients {
+            if let Some(why) = &patient.visitor.without_tls {
+                report.unknown(
+                    &patient.name,
+                    format_args!(
+                        "whether pages are the same by https: they were asked for over http with `X-Forwarded-Proto: https`, because \
+                         the node does not serve the site by https ({why})"
+                    ),
+                );
+            }
             if let Err(failure) = self.examine_node(patient, &nonce, &mut report).await {
                 report.findings.push(patient.finding(
                     Fault::Unreachable,

@@ -75,6 +75,8 @@ pub(super) struct Visitor {
     /// Whether the connection has another scheme than visitors have.
     is_forwarded: bool,
     pub(super) access: Option<Access>,
+    /// Why visits are not by TLS, though visitors come so.
+    pub(super) without_tls: Option<String>,
 }
 
 impl Visitor {
@@ -90,6 +92,7 @@ impl Visitor {
                 site: site.clone(),
                 is_forwarded: false,
                 access: None,
+                without_tls: None,
             });
         };
         let is_other =
@@ -100,24 +103,30 @@ impl Visitor {
             site: site.clone(),
             is_forwarded: is_other,
             access: Some(access),
+            without_tls: None,
         };
         // Visitors come by TLS, the purges do not: the same server most often has both.
-        if is_other && site_scheme == Some("https") && cfg!(feature = "rustls") {
-            if let Some(direct) = visitor.by_tls().await {
-                visitor = direct;
+        if is_other && site_scheme == Some("https") {
+            match visitor.by_tls().await {
+                Ok(direct) => visitor = direct,
+                Err(why) => visitor.without_tls = Some(why),
             }
         }
         Ok(visitor)
     }
 
     /// The same node at the port of https, if it serves the site there.
-    async fn by_tls(&self) -> Option<Self> {
-        let access = self.access.as_ref()?;
-        let node = Url::parse(&access.origin).ok()?;
+    async fn by_tls(&self) -> Result<Self, String> {
+        if cfg!(not(feature = "rustls")) {
+            return Err("the feature `rustls` is off".to_owned());
+        }
         let origin = format!("https://{}", self.site.authority());
-        let port = Url::parse(&origin).ok()?.port_or_known_default()?;
-        let host = node.host_str()?.trim_matches(['[', ']']);
-        let addr = tokio::net::lookup_host((host, port)).await.ok()?.next()?;
+        let (Some(node), Some(port)) = (self.host(), default_port(&origin)) else {
+            return Err(format!("{origin} is not a URL"));
+        };
+        let addr = tokio::net::lookup_host((&*node, port)).await;
+        let addr = addr.map_err(|error| error.to_string())?.next();
+        let addr = addr.ok_or_else(|| format!("{node} has no address"))?;
         let http = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECTING.connect_timeout)
@@ -126,16 +135,27 @@ impl Visitor {
             .http1_only()
             .resolve(self.site.host(), addr)
             .build()
-            .ok()?;
+            .map_err(|error| error.to_string())?;
         let visitor = Self {
             http,
             origin,
             site: self.site.clone(),
             is_forwarded: false,
-            access: Some(access.clone()),
+            access: self.access.clone(),
+            without_tls: None,
         };
-        let root = Target::url("/").ok()?;
-        visitor.get(&root, &[]).await.ok().map(|_| visitor)
+        let root = Target::url("/").map_err(|error| error.to_string())?;
+        match visitor.get(&root, &[]).await {
+            Ok(_) => Ok(visitor),
+            Err(failure) => Err(format!("{addr}: {failure}")),
+        }
+    }
+
+    /// The host of the node, without a port.
+    fn host(&self) -> Option<String> {
+        let access = self.access.as_ref()?;
+        let url = Url::parse(&access.origin).ok()?;
+        Some(url.host_str()?.trim_matches(['[', ']']).to_owned())
     }
 
     /// Where pages are asked for.
@@ -206,14 +226,7 @@ impl Visitor {
 
     /// An address of the purge location's server, if it is this machine.
     pub(super) fn is_on_loopback(&self) -> bool {
-        let Some(access) = &self.access else {
-            return false;
-        };
-        let host = Url::parse(&access.origin).ok().and_then(|url| {
-            url.host_str()
-                .map(|host| host.trim_matches(['[', ']']).to_owned())
-        });
-        host.is_some_and(|host| {
+        self.host().is_some_and(|host| {
             host == "localhost" || host.parse().is_ok_and(|addr: IpAddr| addr.is_loopback())
         })
     }
@@ -268,6 +281,10 @@ async fn read_to_end(response: &mut Response) -> Result<(), Failure> {
     Ok(())
 }
 
+fn default_port(origin: &str) -> Option<u16> {
+    Url::parse(origin).ok()?.port_or_known_default()
+}
+
 /// Asks the app itself for a page.
 pub(super) async fn ask_app(app: &str, page: &Target, site: &Site) -> Result<Seen, Failure> {
     let described = |error: crate::ConfigError| Failure::Connect(error.to_string());
@@ -277,6 +294,7 @@ pub(super) async fn ask_app(app: &str, page: &Target, site: &Site) -> Result<See
         site: site.clone(),
         is_forwarded: site.scheme() == Some("https"),
         access: None,
+        without_tls: None,
     };
     visitor.get(page, &[]).await
 }

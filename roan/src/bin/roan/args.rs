@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Prints the completions of a shell.
     ///
-    /// For bash: roan completions bash > /etc/bash_completion.d/roan
+    /// For bash: roan completions bash > /`etc/bash_completion.d/roan`
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -54,10 +54,10 @@ pub(crate) struct CacheArgs {
     /// If the file has a table `[roan]`, that table is read.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The purge URL of an nginx, such as http://10.0.0.11/purge; once for each node. In place of ROAN_PURGE_URL.
+    /// The purge URL of an nginx, such as <http://10.0.0.11/purge>; once for each node. In place of `ROAN_PURGE_URL`.
     #[arg(long, value_name = "URL", conflicts_with = "config")]
     pub(crate) purge_url: Vec<String>,
-    /// The site of the pages, such as https://www.example.org. In place of ROAN_SITE; by default that of the first URL.
+    /// The site of the pages, such as <https://www.example.org>. In place of `ROAN_SITE`; by default that of the first URL.
     #[arg(long, value_name = "SITE")]
     pub(crate) site: Option<String>,
 }
@@ -70,12 +70,12 @@ pub(crate) struct CacheArgs {
 #[derive(Debug, Group)]
 #[command(after_help = TABLE)]
 pub(crate) struct DoctorArgs {
-    /// A page that exists and that all visitors share, such as https://www.example.org/posts.
+    /// A page that exists and that all visitors share, such as <https://www.example.org/posts>.
     #[arg(value_name = "PAGE_URL")]
     pub(crate) page_url: String,
     #[command(flatten)]
     pub(crate) caches: CacheArgs,
-    /// The address of the app, such as http://127.0.0.1:3000: it shows headers that nginx hides.
+    /// The address of the app, such as <http://127.0.0.1:3000>: it shows headers that nginx hides.
     #[arg(long, value_name = "URL")]
     pub(crate) app: Option<String>,
     /// An address of this machine that the purge location must not answer. By default its address beside loopback, if
@@ -86,14 +86,14 @@ pub(crate) struct DoctorArgs {
 
 /// Purges pages, tags, prefixes or whole sites.
 ///
-/// The caches come from the environment (ROAN_PURGE_URL, ROAN_SITE and so on, as an app with Roan reads them), from
+/// The caches come from the environment (`ROAN_PURGE_URL`, `ROAN_SITE` and so on, as an app with Roan reads them), from
 /// --purge-url or from --config. A page is a whole URL or a path of the site. URLs of other hosts are refused. Each page
 /// is purged under the common spellings of its URL, and once more after the rebound.
 #[derive(Debug, Group)]
 #[command(after_help = TABLE)]
 #[group(id = "what", required = true, multiple = true, args = ["urls", "files", "sitemaps", "tags", "prefixes", "host", "everything"])]
 pub(crate) struct PurgeArgs {
-    /// Pages: URLs such as https://www.example.org/posts, or paths. `-` reads one a line from standard input.
+    /// Pages: URLs such as <https://www.example.org/posts>, or paths. `-` reads one a line from standard input.
     #[arg(value_name = "URL")]
     pub(crate) urls: Vec<String>,
     /// Read pages from this file, one a line. Empty lines and lines that begin with `#` are skipped.
@@ -166,13 +166,13 @@ const CACHE_FOLDER: &str = "/var/cache/nginx-pages";
 /// It belongs in the http block: on Debian, in /etc/nginx/sites-enabled. It is the one that Roan's guide explains.
 #[derive(Debug, Group)]
 pub(crate) struct NginxConfArgs {
-    /// The sites, such as https://www.example.org; once for each host.
+    /// The sites, such as <https://www.example.org>; once for each host.
     #[arg(long = "site", value_name = "SITE", default_value = "www.example.org")]
     pub(crate) sites: Vec<String>,
-    /// The address of the app: host and port, or unix:/path.
+    /// The address of the app: host and port, or <unix:/path>.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
     pub(crate) app: String,
-    /// The path of the purge location. The purge URL is then http://127.0.0.1/purge.
+    /// The path of the purge location. The purge URL is then <http://127.0.0.1/purge>.
     #[arg(long, value_name = "PATH", default_value = PURGE_PATH)]
     pub(crate) purge_path: String,
     /// A server that may purge: its address or network, once for each. Default: this machine.

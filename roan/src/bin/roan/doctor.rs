@@ -20,10 +20,11 @@ pub(crate) fn run(args: &DoctorArgs, output: &Output) -> Result<Exit, Failure> {
     }
     let mut builder = args.caches.builder()?;
     // Whoever names the caches here has no configuration whose site could be missing.
-    if !args.caches.purge_url.is_empty() && builder.sites().next().is_none() {
-        if let Ok((site, _)) = roan::Site::split(&args.page_url) {
-            builder = builder.site(site.to_string());
-        }
+    if !args.caches.purge_url.is_empty()
+        && builder.sites().next().is_none()
+        && let Ok((site, _)) = roan::Site::split(&args.page_url)
+    {
+        builder = builder.site(site.to_string());
     }
     show_warnings(false);
     let roan = builder.build()?;

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let output = Output::new(args.format);
     let result = match args.command {
-        Command::Purge(purge) => purge::run(purge, &output),
+        Command::Purge(purge) => purge::run(&purge, &output),
         Command::Doctor(doctor) => doctor::run(&doctor, &output),
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
         Command::Init(init) => init::run(&init, &output),

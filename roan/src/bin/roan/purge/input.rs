@@ -39,7 +39,7 @@ pub(super) struct Input {
 
 impl Input {
     /// Opens the files.
-    pub(super) fn new(args: &PurgeArgs, interrupt: Interrupt) -> Result<Self, Failure> {
+    pub(super) fn new(args: &PurgeArgs, interrupt: &Interrupt) -> Result<Self, Failure> {
         let mut sources = Vec::new();
         let mut named = Vec::new();
         for url in &args.urls {

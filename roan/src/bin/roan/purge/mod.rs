@@ -22,7 +22,7 @@ use input::{Input, Item};
 use pages::Pages;
 use results::Results;
 
-pub(crate) fn run(args: PurgeArgs, output: &Output) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &PurgeArgs, output: &Output) -> Result<Exit, Failure> {
     let mut builder = args.caches.builder()?;
     if args.everything && !args.yes {
         return Err(Failure::bad_input(format!(
@@ -30,17 +30,17 @@ pub(crate) fn run(args: PurgeArgs, output: &Output) -> Result<Exit, Failure> {
             names(&builder)
         )));
     }
-    check_mode(&builder, &args)?;
-    let targets = targets(&args)?;
+    check_mode(&builder, args)?;
+    let targets = targets(args)?;
     for kind in targets.iter().map(Target::kind) {
         check_kind(&builder, kind)?;
     }
     let interrupt = Interrupt::listen()?;
-    let mut input = Input::new(&args, interrupt.clone())?;
-    if builder.sites().all(|(name, _)| name.is_some()) {
-        if let Some(site) = input.first_site() {
-            builder = builder.site(site);
-        }
+    let mut input = Input::new(args, &interrupt)?;
+    if builder.sites().all(|(name, _)| name.is_some())
+        && let Some(site) = input.first_site()
+    {
+        builder = builder.site(site);
     }
     if args.no_rebound {
         builder = builder.rebound(None);
@@ -161,7 +161,7 @@ fn check_mode(builder: &RoanBuilder, args: &PurgeArgs) -> Result<(), Failure> {
     )))
 }
 
-/// Purges that neither have an answer nor were given up, rebounds included, at the busiest node that works.
+/// Purges that neither have an answer nor were given up, rebounds included.
 fn unanswered(roan: &Roan) -> usize {
     let stats = roan.stats();
     let nodes = stats.nodes.iter().map(|node| node.pending + node.rebounds);

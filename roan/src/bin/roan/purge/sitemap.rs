@@ -106,10 +106,10 @@ impl Iterator for Sitemaps {
     type Item = Result<String, Failure>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(first) = self.first.take() {
-            if let Err(failure) = self.open(first) {
-                return Some(Err(failure));
-            }
+        if let Some(first) = self.first.take()
+            && let Err(failure) = self.open(first)
+        {
+            return Some(Err(failure));
         }
         loop {
             let (name, entries) = self.open.last_mut()?;
