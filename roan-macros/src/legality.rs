@@ -1,9 +1,9 @@
-//! Which URLs and tags can be purged.
+//! Which URLs, prefixes and tags can be purged.
 //!
 //! `roan` uses this file to check rendered templates, `roan-macros` to check the templates themselves. One file is a link to
 //! the other, because neither crate may depend on the other.
 
-/// The longest URL or tag, in bytes.
+/// The longest URL, prefix or tag, in bytes.
 pub(crate) const MAX_LEN: usize = 16 * 1024;
 
 /// Why a text is not a URL or not a tag. Places are in bytes from the start.
@@ -21,6 +21,14 @@ pub(crate) enum Flaw {
     Climbs,
     /// A tag without a character.
     EmptyTag,
+    /// A prefix that is the root, and so all of the site.
+    Root,
+    /// A prefix with a query.
+    Query,
+    /// A prefix without a slash at its end: `/docs/v1` is also the beginning of `/docs/v10`.
+    NoTrailingSlash,
+    /// A prefix with a segment that is not the name of a folder, at least once a server has decoded it.
+    NoFolder,
     /// Longer than [`MAX_LEN`].
     TooLong,
 }
@@ -80,6 +88,38 @@ pub(crate) fn check_rendered_url(url: &str) -> Result<(), Flaw> {
         return Err(Flaw::Climbs);
     }
     Ok(())
+}
+
+/// Accepts the URL of a folder below the root, which means the same folder to every server: to those that merge slashes,
+/// and to those that decode a segment before they resolve it.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), Flaw> {
+    check_url(prefix)?;
+    if prefix.contains('?') {
+        return Err(Flaw::Query);
+    }
+    if prefix == "/" {
+        return Err(Flaw::Root);
+    }
+    let folders = prefix[1..].strip_suffix('/').ok_or(Flaw::NoTrailingSlash)?;
+    if folders.split('/').all(names_folder) {
+        Ok(())
+    } else {
+        Err(Flaw::NoFolder)
+    }
+}
+
+/// Whether each server sees at least one name in the segment, and no `..`.
+fn names_folder(segment: &str) -> bool {
+    let mut is_named = false;
+    for piece in decoded(segment).split(|byte| matches!(byte, b'/' | b'\\')) {
+        let end = piece.iter().position(|byte| *byte == b';');
+        match &piece[..end.unwrap_or(piece.len())] {
+            b"." | b".." => return false,
+            b"" => {}
+            _ => is_named = true,
+        }
+    }
+    is_named
 }
 
 /// Whether `tag` is visible ASCII without a comma.

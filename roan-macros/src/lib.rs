@@ -36,7 +36,8 @@ use proc_macro::TokenStream;
 /// #[purge_on( EVENT, ... TARGET, ... OPTION, ... )]        in any order
 ///
 /// EVENT    create | update | update(FIELD, ...) | delete | save
-/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | related(FIELD -> MODEL, ...) | related(MODEL, ...)
+/// TARGET   url = "TEMPLATE" | urls = FUNCTION | tag = "TEMPLATE" | prefix = "TEMPLATE" | host | everything
+///          | related(FIELD -> MODEL, ...) | related(MODEL, ...)
 /// OPTION   when = CONDITION | site = "NAME" | table = "NAME" | from_row | crate = PATH
 /// ```
 ///
@@ -57,9 +58,16 @@ use proc_macro::TokenStream;
 ///
 /// - `url = "/posts/{slug}"`: the path of a page, with an optional query.
 /// - `tag = "author-{author.id}"`: every page that has the tag (surrogate key). A cache must support
-///   tags: the embedded cache does, nginx does not.
+///   tags: the embedded cache does, nginx does not, and the web layer finds the pages for it.
+/// - `prefix = "/docs/{version}/"`: every page below a folder: `/docs/v1/`, `/docs/v1/?page=2` and `/docs/v1/a/b`, but
+///   neither `/docs/v1` nor `/docs/v10`. It begins and ends with `/`. A value is a part of one segment. If a value is empty,
+///   or would make it another prefix in the eyes of some server (`..`), the rule yields an error.
+/// - `host`: every page of the site. It does not have a value; `site = "shop"` selects another site.
+/// - `everything`: every page of every site, in all caches. It does not have a value, and no template makes it: a row
+///   whose value is wrong cannot empty the caches.
 /// - `urls = Self::archive`: a function that returns any number of pages, for URLs that a template cannot
-///   express. It takes the row, and returns an iterator of `String`, `&str` or `roan::Target`:
+///   express. It takes the row, and returns an iterator of `String`, `&str` or `roan::Target`. It may return any target but
+///   `Target::everything()`, which yields an error:
 ///
 /// ```ignore
 /// #[purge_on(save, delete, urls = Self::archive)]

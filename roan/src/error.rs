@@ -10,11 +10,11 @@ use crate::base::site::SiteError;
 #[non_exhaustive]
 pub enum ConfigError {
     /// A setting has an invalid value.
-    #[error("{setting}: {value:?} {problem}")]
+    #[error("{setting}: {}{problem}", shown(value, problem))]
     Value {
         /// The setting: the name of an environment variable, a field or a method.
         setting: String,
-        /// The value, without secrets.
+        /// The value, without secrets. It is empty if it is not shown, or if there is none.
         value: String,
         /// What is wrong with it, and what to write.
         problem: String,
@@ -64,6 +64,17 @@ pub enum ConfigError {
         "the global dispatcher is installed already: call `install()` once, before the first hook fires"
     )]
     AlreadyInstalled,
+}
+
+/// The value and a space; nothing if the problem is not about a value, or is about one that is not shown.
+fn shown(value: &str, problem: &str) -> String {
+    const WITHOUT_VALUE: [&str; 3] = ["(value not shown)", "is not set", "has no effect"];
+    let has_none = WITHOUT_VALUE.iter().any(|words| problem.starts_with(words));
+    if value.is_empty() && has_none {
+        String::new()
+    } else {
+        format!("{value:?} ")
+    }
 }
 
 impl ConfigError {

@@ -74,6 +74,33 @@ fn a_page_that_varies_by_more_than_its_encoding_is_not_stored() {
 }
 
 #[test]
+fn a_session_cookie_keeps_out_of_the_cache_if_its_line_is_uncommented() {
+    const LINE: &str = "proxy_no_cache $cookie_session;";
+    for options in [Options::default(), Options::default().refresh()] {
+        let options = options.edit(&format!("# {LINE}"), LINE);
+        let (origin, _nginx, browser) = setup_with(&options);
+        let session = [("Cookie", "a=b; session=1")];
+        origin.set("/", "for alice");
+        for _ in 0..2 {
+            let hers = browser.send("GET", "/", &session);
+            assert_eq!(
+                (hers.cache_status(), &*hers.text()),
+                ("BYPASS", "for alice")
+            );
+        }
+        origin.set("/", "for all");
+        assert_eq!(browser.assert_miss("/").text(), "for all");
+        assert_eq!(browser.assert_hit("/").text(), "for all");
+        origin.set("/", "for alice");
+        assert_eq!(browser.send("GET", "/", &session).text(), "for alice");
+        assert_eq!(browser.assert_hit("/").text(), "for all");
+        // Another cookie does not matter.
+        let other = browser.send("GET", "/", &[("Cookie", "sessions=1")]);
+        assert_eq!(other.cache_status(), "HIT");
+    }
+}
+
+#[test]
 fn of_two_lines_an_old_nginx_sees_the_first() {
     let (origin, _nginx, browser) = setup();
     let lines = [("vary", "Accept-Encoding"), ("vary", "Cookie")];

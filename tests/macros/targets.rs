@@ -1,6 +1,6 @@
-//! The keys `url`, `urls`, `tag`, `when` and `site`.
+//! The keys `url`, `urls`, `tag`, `prefix`, `host`, `everything`, `when` and `site`.
 
-use roan::{Target, purge_on};
+use roan::{Target, TargetError, purge_on};
 
 use crate::support::{all, yielded};
 
@@ -75,6 +75,105 @@ fn a_function_may_borrow_from_the_row_and_name_its_own_site() {
     assert_eq!(borrowed[0], "/a");
     assert!(borrowed[1].contains("must begin with `/`"), "{borrowed:?}");
     assert_eq!(yielded(&post, 4), ["tag t2 at site shop"]);
+}
+
+#[purge_on(save, prefix = "/docs/{version}/", host, site = "shop")]
+#[purge_on(update(version), everything, when = self.is_last)]
+#[purge_on(save, prefix = "/{version}/v{note?}/", host)]
+#[purge_on(delete, urls = Self::chosen)]
+struct Docs {
+    version: String,
+    note: Option<String>,
+    is_last: bool,
+}
+
+impl Docs {
+    fn chosen(&self) -> Vec<Result<Target, TargetError>> {
+        vec![
+            Ok(Target::host()),
+            Ok(Target::everything()),
+            Target::prefix("/a/"),
+        ]
+    }
+}
+
+fn docs(version: &str) -> Docs {
+    Docs {
+        version: version.to_owned(),
+        note: None,
+        is_last: true,
+    }
+}
+
+#[test]
+fn many_pages_are_one_target() {
+    let targets = all(&docs("1.0"));
+    assert_eq!(
+        targets[..4],
+        [
+            "prefix /docs/1.0/ at site shop",
+            "host at site shop",
+            "everything",
+            "host"
+        ]
+    );
+    let mut other = docs("é/1?");
+    other.is_last = false;
+    other.note = Some("*".to_owned());
+    let targets = all(&other);
+    assert_eq!(
+        targets[..4],
+        [
+            "prefix /docs/%C3%A9%2F1%3F/ at site shop",
+            "host at site shop",
+            "prefix /%C3%A9%2F1%3F/v%2A/",
+            "host"
+        ]
+    );
+}
+
+/// The caches would be emptied as far as a value says.
+#[test]
+fn no_value_makes_another_prefix_of_it() {
+    for value in [
+        "", ".", "..", "/", "//", "../..", "..\\x", "a/..", "%2e%2e", "%2F", "%252e", "x/../..",
+        ";x", ".;x",
+    ] {
+        let mut docs = docs(value);
+        docs.note = Some("x".to_owned());
+        for rule in [0, 3] {
+            let [yielded] = &*yielded(&docs, rule) else {
+                panic!("{value:?}");
+            };
+            assert!(yielded.starts_with("prefix \"/"), "{value:?}: {yielded}");
+            assert!(yielded.contains("another prefix"), "{value:?}: {yielded}");
+        }
+    }
+    // An empty part of a segment, too.
+    let mut docs = docs("1");
+    docs.note = Some(String::new());
+    assert!(yielded(&docs, 3)[0].contains("has an empty value"));
+}
+
+#[test]
+fn a_function_of_a_row_does_not_empty_all_caches() {
+    let chosen = yielded(&docs("1"), 5);
+    assert_eq!((&*chosen[0], &*chosen[2]), ("host", "prefix /a/"));
+    assert!(
+        chosen[1].contains("write the flag `everything`"),
+        "{chosen:?}"
+    );
+}
+
+#[test]
+fn a_rule_at_run_time_may_be_any_target() {
+    let _rules = roan::purge(Target::host())
+        .and(Target::everything())
+        .and(Target::prefix("/docs/"))
+        .on_save::<u64>();
+    let purges = roan::testing::record_blocking(|| roan::saved(&roan::External(&7_u64)));
+    let shown: Vec<_> = purges.targets().iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["host", "everything", "prefix /docs/"]);
 }
 
 struct Flags(bool);

@@ -227,7 +227,7 @@ async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database)
     let mut client = database.client().await;
     for payload in [
         "{",
-        r#"{"v":2,"purge":["/a"]}"#,
+        r#"{"v":3,"purge":["/a"]}"#,
         r#"{"v":1,"purge":["/a b"]}"#,
     ] {
         client
@@ -252,7 +252,7 @@ async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database)
     errors.sort();
     for (error, words) in errors.iter().zip([
         "site \"no\" is not configured",
-        "payload has version 2",
+        "payload has version 3",
         "payload is not valid JSON",
         "purge[0]: URL \"/a b\"",
     ]) {

@@ -24,6 +24,7 @@ use crate::support::{Client, Database, LONG, flush, on_each_database};
 on_each_database!(
     nginx_is_purged_of_what_another_instance_has_rendered,
     a_page_is_fenced_from_a_purge_by_another_instance,
+    an_area_reaches_the_pages_of_other_instances,
     what_another_instance_forgets_is_recorded_again,
     a_page_that_was_forgotten_while_it_was_rendered_is_recorded_again,
     a_crawl_leaves_as_many_pages_as_are_allowed,
@@ -45,12 +46,14 @@ struct Held {
 fn app(held: &Held) -> Router {
     let page = |State(held): State<Held>, request: Request| async move {
         let path = request.uri().path().to_owned();
-        if path == "/held" {
+        if path.ends_with("/held") {
             held.began.notify_one();
             held.goes_on.notified().await;
         }
         let last = path.rsplit('/').next().unwrap_or_default();
-        web::tag(last).unwrap();
+        if !last.is_empty() {
+            web::tag(last).unwrap();
+        }
         web::tag("all").unwrap();
         format!("{path} of a row")
     };
@@ -62,7 +65,8 @@ fn until_purged() -> Web {
 }
 
 async fn build(builder: RoanBuilder) -> Roan {
-    let builder = builder.site(HOST).rebound(None);
+    let builder = builder.site(HOST).named_site("shop", "https://shop.test");
+    let builder = builder.rebound(None);
     let built = tokio::task::spawn_blocking(move || builder.build());
     built.await.unwrap().unwrap()
 }
@@ -146,6 +150,13 @@ async fn write(client: &mut Client, tag: &str) {
     let sql = format!(
         r#"INSERT INTO {{}}outbox (payload) VALUES ('{{"v":1,"purge":[{{"tag":"{tag}"}}]}}')"#
     );
+    client.run(&sql).await;
+}
+
+/// The same, of any target in version 2 of the payload.
+async fn write_target(client: &mut Client, target: &str) {
+    let payload = format!(r#"{{"v":2,"purge":[{target}]}}"#);
+    let sql = format!("INSERT INTO {{}}outbox (payload) VALUES ('{payload}')");
     client.run(&sql).await;
 }
 
@@ -234,13 +245,22 @@ async fn a_page_is_fenced_from_a_purge_by_another_instance(database: Database) {
     let mut client = database.client().await;
     let app = Arc::new(Instance::that_does_not_look(&database).await);
     let other = Instance::start(&database, until_purged()).await;
-    for (purged, is_shared) in [("held", false), ("other", true)] {
+    let targets = [
+        (r#"{"tag":"held"}"#, false),
+        (r#"{"tag":"other"}"#, true),
+        (r#"{"prefix":"/folder/"}"#, false),
+        (r#"{"prefix":"/folder/held/"}"#, true),
+        (r#"{"host":true}"#, false),
+        (r#"{"host":true,"site":"shop"}"#, true),
+        (r#"{"everything":true}"#, false),
+    ];
+    for (purged, is_shared) in targets {
         let render = tokio::spawn({
             let app = Arc::clone(&app);
-            async move { app.renders("/held").await }
+            async move { app.renders("/folder/held").await }
         });
         app.held.began.notified().await;
-        write(&mut client, purged).await;
+        write_target(&mut client, purged).await;
         other.roan.outbox().committed();
         flush(&other.roan).await;
         app.held.goes_on.notify_one();
@@ -248,7 +268,39 @@ async fn a_page_is_fenced_from_a_purge_by_another_instance(database: Database) {
     }
     // Whose render begins after the purge has what it was for.
     app.held.goes_on.notify_one();
-    assert!(app.renders("/held").await);
+    assert!(app.renders("/folder/held").await);
+}
+
+async fn an_area_reaches_the_pages_of_other_instances(database: Database) {
+    let app = Instance::that_does_not_look(&database).await;
+    let other = Instance::start(&database, until_purged()).await;
+    let mut client = database.client().await;
+    let urls = ["/docs/v1/a", "/docs/v1/?x=1", "/docs/v10/a", "/docs/v1"];
+    for (target, purged) in [
+        (r#"{"prefix":"/docs/v1/"}"#, &urls[..2]),
+        (r#"{"host":true,"site":"shop"}"#, &[]),
+        (r#"{"host":true}"#, &urls),
+        (r#"{"everything":true}"#, &urls),
+    ] {
+        for url in urls {
+            until_async(LONG, "the page is shared", async || app.renders(url).await).await;
+        }
+        other.cache.clear();
+        write_target(&mut client, target).await;
+        other.roan.outbox().committed();
+        flush(&other.roan).await;
+        let wanted: HashSet<_> = purged.iter().map(|url| (*url).to_owned()).collect();
+        assert_eq!(other.purged(), wanted, "{target}");
+        let target = match target {
+            r#"{"prefix":"/docs/v1/"}"# => Target::prefix("/docs/v1/").unwrap(),
+            r#"{"host":true,"site":"shop"}"# => Target::host().at_site("shop"),
+            r#"{"host":true}"# => Target::host(),
+            _ => Target::everything(),
+        };
+        let known = app.layer.pages_of(&target).await.unwrap();
+        let known: HashSet<_> = known.iter().map(ToString::to_string).collect();
+        assert_eq!(known, wanted, "{target}");
+    }
 }
 
 async fn what_another_instance_forgets_is_recorded_again(database: Database) {

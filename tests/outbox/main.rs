@@ -15,6 +15,7 @@ mod pages;
 mod places;
 mod poolers;
 mod relays;
+mod renders;
 mod rows;
 mod snapshots;
 mod starting;

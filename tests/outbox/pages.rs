@@ -13,6 +13,7 @@ use crate::support::{Client, Database, LONG, on_each_database};
 
 on_each_database!(
     pages_are_found_by_what_they_carry,
+    areas_have_the_pages_in_them,
     urls_and_tags_are_kept_byte_for_byte,
     a_hash_of_two_urls_is_for_the_first,
     keys_with_one_hash_are_one_key,
@@ -132,6 +133,84 @@ async fn pages_are_found_by_what_they_carry(database: Database) {
     assert_eq!(store.tags_of(&canonical).await.unwrap(), Some(Vec::new()));
     assert_eq!(store.tags_of(&url("/other")).await.unwrap(), None);
     assert_eq!(store.learn(&[]).await.unwrap(), [false; 0]);
+}
+
+/// The pages in these areas, with the number of each area, a few at a time.
+async fn inside(store: &mut Store, areas: &[Target], limit: usize) -> Vec<(i64, String)> {
+    let mut resolving = Resolving::default();
+    for (number, area) in (0..).zip(areas) {
+        resolving.add_area(number, area);
+    }
+    let mut all = Vec::new();
+    while !resolving.is_done() {
+        let found = store.resolve(&mut resolving, limit).await.expect("pages");
+        all.extend(found.into_iter().map(|one| (one.key, one.page.to_string())));
+    }
+    all.sort();
+    all
+}
+
+async fn areas_have_the_pages_in_them(database: Database) {
+    let mut store = store(&database).await;
+    let prefix = |text: &str| Target::prefix(text).unwrap();
+    let strange = "d'or \"\\% _!";
+    let urls = [
+        url("/docs/v_1/a"),
+        url("/docs/v_1/?x=1"),
+        url("//docs/v_1//b"),
+        url("/docs/%76_1/c?d=%20"),
+        url("/docs/v_1"),
+        url("/docs/v_1?x=/docs/v_1/"),
+        url("/docs/v_10/a"),
+        url("/docs/vx1/a"),
+        url("/docs/V_1/a"),
+        url("/caf%C3%A9/it's"),
+        url("/docs/v_1/a").at_site(strange),
+        url("/docs/v_1/a").at_site("shop"),
+    ];
+    let tags = keys(&["t"]);
+    for page in &urls {
+        assert_eq!(store.learn(&[(page, &tags)]).await.unwrap(), [true]);
+    }
+    for (area, pages) in [
+        (prefix("/docs/v_1/"), &[0, 1, 2, 3][..]),
+        (prefix("/docs/"), &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        (prefix("/docs/V_1/"), &[8]),
+        (prefix("/caf%c3%a9/"), &[9]),
+        (prefix("/a/"), &[]),
+        (prefix("/docs/v_1/").at_site(strange), &[10]),
+        (Target::host(), &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (Target::host().at_site("shop"), &[11]),
+        (Target::host().at_site("other"), &[]),
+        (
+            Target::everything(),
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
+        ),
+    ] {
+        let mut wanted: Vec<_> = pages.iter().map(|at| (0, urls[*at].to_string())).collect();
+        wanted.sort();
+        for limit in [1, 2, 1000] {
+            let found = inside(&mut store, std::slice::from_ref(&area), limit).await;
+            assert_eq!(found, wanted, "{area}");
+        }
+    }
+    // Several at once: few, and more than the database compares.
+    let two = [prefix("/docs/V_1/"), Target::host().at_site("shop")];
+    let wanted = [(0, urls[8].to_string()), (1, urls[11].to_string())];
+    assert_eq!(inside(&mut store, &two, 1000).await, wanted);
+    let others = (0..40).map(|number| prefix(&format!("/{number}/")));
+    let many: Vec<_> = two.into_iter().chain(others).collect();
+    assert_eq!(inside(&mut store, &many, 5).await, wanted);
+    // An area that comes while pages are looked at is looked for from the beginning.
+    let mut resolving = Resolving::default();
+    resolving.add_area(1, &Target::everything());
+    let mut found = store.resolve(&mut resolving, 11).await.unwrap();
+    resolving.add_area(2, &prefix("/docs/V_1/"));
+    while !resolving.is_done() {
+        found.extend(store.resolve(&mut resolving, 1000).await.unwrap());
+    }
+    let of = |key| found.iter().filter(|one| one.key == key).count();
+    assert_eq!((of(1), of(2)), (12, 1));
 }
 
 async fn urls_and_tags_are_kept_byte_for_byte(database: Database) {

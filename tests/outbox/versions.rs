@@ -5,13 +5,15 @@ use std::time::Duration;
 use roan::outbox::Dialect;
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
-use roan::{Roan, RoanBuilder};
+use roan::{Cache, Roan, RoanBuilder};
 use roan_tests::{Behaviour, Faulty};
 
 use crate::support::{Client, Database, builder, flush, on_each_database, urls};
 
 on_each_database!(
     a_site_that_only_another_version_has_waits_for_it,
+    a_kind_that_only_another_version_can_purge_waits_for_it,
+    a_delivery_of_a_kind_that_its_cache_cannot_purge_any_more_is_dead,
     an_old_version_spoils_nothing_beside_a_new_one,
     what_no_version_understands_is_dead_after_the_grace_period,
     rows_of_other_rules_are_left_after_our_part,
@@ -56,6 +58,67 @@ async fn a_site_that_only_another_version_has_waits_for_it(database: Database) {
     assert_eq!(urls(&at_old), ["/a"]);
 }
 
+/// A cache that purges URLs and tags.
+fn without_areas(recorder: &Recorder) -> Cache {
+    Cache::new("recorder")
+        .purges_tags()
+        .node("recorder", recorder.clone())
+}
+
+async fn a_kind_that_only_another_version_can_purge_waits_for_it(database: Database) {
+    let (at_old, at_new) = (Recorder::new(), Recorder::new());
+    let outbox = database.outbox().await;
+    let _old = Roan::builder()
+        .cache(without_areas(&at_old))
+        .rebound(None)
+        .outbox(outbox.clone())
+        .build()
+        .unwrap();
+    let mut client = database.client().await;
+    for target in [
+        r#"{"prefix":"/docs/v1/"}"#,
+        r#"{"host":true}"#,
+        r#"{"everything":true}"#,
+    ] {
+        put(
+            &mut client,
+            &format!(r#"{{"v":2,"purge":["/a",{target}]}}"#),
+        )
+        .await;
+    }
+    client.wait_for_count(LEFT, 3).await;
+    let _new = builder(&at_new).outbox(outbox).build().unwrap();
+    client.wait_for_count(DONE, 3).await;
+    let mut found = urls(&at_new);
+    found.retain(|url| url != "/a");
+    found.sort();
+    assert_eq!(found, ["everything", "host", "prefix /docs/v1/"]);
+    let mut at_old = urls(&at_old);
+    at_old.dedup();
+    assert_eq!(at_old, ["/a"]);
+}
+
+async fn a_delivery_of_a_kind_that_its_cache_cannot_purge_any_more_is_dead(database: Database) {
+    let recorder = Recorder::new();
+    let mut client = database.client().await;
+    let outbox = database.outbox().await;
+    for sql in [
+        "INSERT INTO {}outbox (id, payload, state) VALUES (7, '{\"v\":2,\"purge\":[{\"host\":true}]}', 4)",
+        "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms) \
+         VALUES (7, 'recorder', 'recorder', '{\"host\":true}', 1000)",
+    ] {
+        client.run(sql).await;
+    }
+    let cache = without_areas(&recorder);
+    let roan = Roan::builder().cache(cache).outbox(outbox).build().unwrap();
+    client
+        .wait_for_count("SELECT count(*) FROM {}delivery WHERE state = 3", 1)
+        .await;
+    let dead = roan.outbox().dead(10).await.unwrap();
+    assert!(dead[0].error.contains("cannot now"), "{dead:?}");
+    assert_eq!(urls(&recorder), [""; 0]);
+}
+
 async fn an_old_version_spoils_nothing_beside_a_new_one(database: Database) {
     let (at_old, at_new) = (Recorder::new(), Recorder::new());
     let outbox = database.outbox().await;
@@ -84,7 +147,7 @@ async fn what_no_version_understands_is_dead_after_the_grace_period(database: Da
     let roan = builder(&recorder).outbox(outbox).build().unwrap();
     let mut client = database.client().await;
     for payload in [
-        r#"{"v":2,"purge":["/a"]}"#,
+        r#"{"v":3,"purge":["/a"]}"#,
         r#"{"v":1,"table":"nothing","event":"create","rows":[{"a":"1"}]}"#,
         r#"{"v":1,"purge":["/b",{"url":"/x","site":"shop"}]}"#,
     ] {
@@ -97,7 +160,7 @@ async fn what_no_version_understands_is_dead_after_the_grace_period(database: Da
     assert_eq!(client.count(sql).await, 3);
     let dead = roan.outbox().dead(10).await.unwrap();
     let errors: Vec<_> = dead.iter().map(|dead| &*dead.error).collect();
-    for words in ["version 2", r#"table "nothing""#, r#"site "shop""#] {
+    for words in ["version 3", r#"table "nothing""#, r#"site "shop""#] {
         assert!(
             errors.iter().any(|error| error.contains(words)),
             "{errors:?}"

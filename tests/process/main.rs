@@ -17,8 +17,9 @@ mod subscribers;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use roan::purger::{Cache, Limits};
 use roan::testing::Recorder;
-use roan::{Roan, assert_purged, purge_on};
+use roan::{Roan, TargetKind, assert_purged, purge_on};
 use roan_tests::{Behaviour, Faulty};
 
 const CASE: &str = "TESTS_CASE";
@@ -30,6 +31,14 @@ struct Row(u32);
 /// No case configures this site.
 #[purge_on(delete, url = "/shop/{0}", site = "shop")]
 struct Item(u32);
+
+const DOCS_LINE: u32 = line!() + 3;
+
+/// Each needs a cache that can purge so, or the web layer.
+#[purge_on(save, prefix = "/docs/{0}/")]
+#[purge_on(save, host)]
+#[purge_on(save, everything)]
+struct Docs(u32);
 
 /// What this program does when it is a case.
 #[test]
@@ -53,6 +62,30 @@ fn case() {
                 .install()
                 .unwrap_err();
             println!("error: {error}");
+        }
+        "no cache for areas" => {
+            let kinds = [
+                TargetKind::Url,
+                TargetKind::Tag,
+                TargetKind::Prefix,
+                TargetKind::Host,
+                TargetKind::Everything,
+            ];
+            let builder = |kinds: &[TargetKind]| {
+                let cache = Cache::new("mine").purges(kinds, Limits::new());
+                Roan::builder()
+                    .named_site("shop", "shop.test")
+                    .site("site.test")
+                    .cache(cache.node("mine", Recorder::new()))
+            };
+            for known in 2..kinds.len() {
+                let error = builder(&kinds[..known]).install().unwrap_err();
+                println!("error: {error}");
+            }
+            // It knows the pages, whatever the cache can do.
+            let web = roan::web::Web::new();
+            builder(&kinds[..1]).web(web).install().unwrap();
+            roan::saved(&Docs(1));
         }
         "no such site" => {
             let error = Roan::builder()
@@ -200,6 +233,19 @@ fn a_rule_that_no_cache_can_serve_is_an_error_of_install() {
             "add a cache that can",
         ],
     );
+    let (stdout, _) = run("no cache for areas", &[]);
+    let areas = [
+        ("prefix = \"/docs/{0}/\"", "prefix"),
+        ("host", "host"),
+        ("everything", "everything"),
+    ];
+    for ((target, kind), line) in areas.into_iter().zip(DOCS_LINE..) {
+        let error = format!(
+            "error: rule Docs (save): {target} at {}:{line}: no configured cache can purge by {kind}: add a cache that can",
+            file!()
+        );
+        assert_says(&stdout, &[&error]);
+    }
     let (stdout, _) = run("no such site", &[]);
     assert_says(
         &stdout,

@@ -236,7 +236,7 @@ const CASES: &[Case] = &[
         variables: &[("ROAN_SITE", "www.site.test")],
         purges: 20,
         says: &[
-            "20 purges did not find a cached page",
+            "the purges of 20 pages did not find one",
             "compare `ROAN_SITE` (www.site.test) with the host",
         ],
         ..WRONG
@@ -246,7 +246,7 @@ const CASES: &[Case] = &[
         key: "$scheme$host$request_uri",
         purges: 20,
         says: &[
-            "20 purges did not find a cached page",
+            "the purges of 20 pages did not find one",
             "with the key \"site.test/posts/",
             "(`$scheme` in one alone?)",
         ],
@@ -292,7 +292,7 @@ const CASES: &[Case] = &[
         }"#,
         purges: 20,
         says: &[
-            "20 purges did not find a cached page",
+            "the purges of 20 pages did not find one",
             "the zone of `proxy_cache_purge`",
         ],
         ..WRONG
@@ -512,7 +512,7 @@ fn each_wrong_set_up_of_a_refresh_is_named_with_its_mend() {
             "www.site.test",
             20,
             &[
-                "20 refreshes did not find a cached page",
+                "the refreshes of 20 pages did not find one",
                 "compare `ROAN_SITE` (www.site.test)",
             ],
         ),

@@ -56,6 +56,9 @@ pub(crate) struct Page {
 )]
 #[purge_on(save, delete, url = "/kinds/{path*}?q={text}")]
 #[purge_on(save, delete, url = "/maybe/{maybe?}")]
+#[purge_on(save, prefix = "/kinds/{text}/{maybe?}/", prefix = "/k{number}/", host)]
+#[purge_on(create, update(text), host, prefix = "/{path}/", site = "shop")]
+#[purge_on(delete, everything)]
 #[derive(Debug, Clone)]
 pub(crate) struct Kinds {
     pub(crate) id: i64,

@@ -160,3 +160,45 @@ async fn a_304_of_the_app_is_not_stored() {
         assert_eq!(response.status().as_u16(), expected);
     }
 }
+
+/// Those who wait for a page that is purged while it is rendered wait for the next render, and not all render.
+#[tokio::test]
+async fn a_purge_during_the_render_makes_one_of_those_who_wait_render() {
+    let renders = Arc::new(AtomicUsize::new(0));
+    let go_on = Arc::new(tokio::sync::Semaphore::new(0));
+    let (count, gate) = (Arc::clone(&renders), Arc::clone(&go_on));
+    let app = Router::new().fallback(move || async move {
+        web::show_all::<Note>();
+        count.fetch_add(1, Ordering::SeqCst);
+        gate.acquire().await.unwrap().forget();
+        "page"
+    });
+    let pages = Embedded::new();
+    let roan = Roan::builder()
+        .cache(pages.clone())
+        .site("example.org")
+        .web(until_purged())
+        .build()
+        .unwrap();
+    let app = app.layer(roan.web().unwrap()).layer(pages.layer());
+    let ask = || {
+        let request = Request::get("http://example.org/").body(Body::empty());
+        let answer = app.clone().oneshot(request.unwrap());
+        tokio::spawn(async { to_bytes(answer.await.unwrap().into_body(), 1000).await })
+    };
+    let requests: Vec<_> = std::iter::repeat_with(ask).take(10).collect();
+    // There is one thread, so each runs until it waits.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(renders.load(Ordering::SeqCst), 1);
+    // By the tag, which the cache does not know before the answer.
+    roan.saved(&Note);
+    assert_eq!(roan.flush(Duration::from_secs(10)).await.pending(), 0);
+    go_on.add_permits(2);
+    for request in requests {
+        let answer = tokio::time::timeout(Duration::from_secs(10), request).await;
+        assert_eq!(answer.expect("an answer comes").unwrap().unwrap(), "page");
+    }
+    assert_eq!(renders.load(Ordering::SeqCst), 2);
+}

@@ -6,12 +6,15 @@
     reason = "a test fails by a panic"
 )]
 
+mod alarms;
+mod areas;
 mod embedded;
 mod nginx;
 mod pages;
 mod privacy;
 mod race;
 mod settings;
+mod streams;
 mod support;
 mod tagging;
 mod values;

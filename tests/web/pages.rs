@@ -1,5 +1,6 @@
 //! Which pages are learned, and under which URLs they are purged.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roan::testing::Recorder;
@@ -30,6 +31,9 @@ async fn a_url_is_purged_under_each_spelling_that_was_asked_for() {
 
 #[tokio::test]
 async fn a_flood_of_queries_is_not_cached() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_writer(Arc::new(log.reopen().unwrap()));
+    let _until_the_end = tracing::subscriber::set_default(subscriber.finish());
     let site = Site::with(answering(&[]), until_purged().max_spellings(3));
     for number in 0..3 {
         assert!(site.get(&format!("/a?x={number}")).await.is_shared());
@@ -40,6 +44,13 @@ async fn a_flood_of_queries_is_not_cached() {
     assert!(site.get("/a?x=1").await.is_shared());
     assert!(site.get("/b").await.is_shared());
     assert_eq!(site.layer.known_urls(), 4);
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    let told = "a further URL of /a is not cached: the path is cached under 3 URLs already";
+    assert_eq!(log.matches(told).count(), 1, "{log}");
+    assert!(
+        log.contains("write `Web::new().max_spellings(30)`"),
+        "{log}"
+    );
 }
 
 #[tokio::test]

@@ -26,16 +26,21 @@ fn app(held: &Held) -> Router {
     };
     Router::new()
         .route("/a", get(handler))
+        .route("/docs/v1/a", get(handler))
         .with_state(held.clone())
 }
 
 /// Whether a page is shared that is purged so while it is rendered.
 async fn is_shared_after(purge: Target) -> bool {
+    is_shared(purge, "/a?utm_source=x").await
+}
+
+async fn is_shared(purge: Target, url: &'static str) -> bool {
     let held = Held::default();
     let site = Arc::new(Site::new(app(&held)));
     let render = tokio::spawn({
         let site = Arc::clone(&site);
-        async move { site.get("/a?utm_source=x").await }
+        async move { site.get(url).await }
     });
     held.began.notified().await;
     site.purges(|roan| roan.purge(purge).unwrap()).await;
@@ -44,7 +49,7 @@ async fn is_shared_after(purge: Target) -> bool {
     assert_eq!(site.layer.known_urls(), usize::from(is_shared));
     // The next render may be shared again.
     held.goes_on.notify_one();
-    assert!(site.get("/a?utm_source=x").await.is_shared());
+    assert!(site.get(url).await.is_shared());
     is_shared
 }
 
@@ -52,6 +57,24 @@ async fn is_shared_after(purge: Target) -> bool {
 async fn a_page_that_was_purged_while_it_was_rendered_is_not_shared() {
     assert!(!is_shared_after(Target::url("/a").unwrap()).await);
     assert!(!is_shared_after(Target::tag("row").unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_page_in_an_area_that_was_purged_while_it_was_rendered_is_not_shared() {
+    let prefix = |text: &str| Target::prefix(text).unwrap();
+    for (purge, shared) in [
+        (prefix("/docs/v1/"), false),
+        (prefix("/docs/"), false),
+        (prefix("/docs/v1/a/"), true),
+        (prefix("/docs/v10/"), true),
+        (prefix("/docs/v1/").at_site("shop"), true),
+        (Target::host(), false),
+        (Target::host().at_site("shop"), true),
+        (Target::everything(), false),
+    ] {
+        let is_shared = is_shared(purge.clone(), "/docs/v1/a").await;
+        assert_eq!(is_shared, shared, "{purge}");
+    }
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use axum::routing::get;
-use roan::purger::TagHeader;
+use roan::purger::{Limits, TagHeader};
 use roan::testing::Recorder;
 use roan::web::{self, CachePolicy};
-use roan::{Cache, Roan, Target, purge_on};
+use roan::{Cache, Roan, Target, TargetKind, purge_on};
 use tower::ServiceExt;
 
 use crate::support::{Site, until_purged};
@@ -163,8 +163,11 @@ async fn a_page_with_a_tag_that_cannot_be_made_is_not_shared() {
 #[tokio::test]
 async fn a_cache_that_reads_tags_gets_them_as_it_purges_them() {
     let recorder = Recorder::new();
+    // The kinds are those of other tests' rules: with a cache that cannot purge them, pages would need a site.
+    let areas = [TargetKind::Prefix, TargetKind::Host, TargetKind::Everything];
     let cache = Cache::new("cdn")
         .tag_header(TagHeader::cache_groups())
+        .purges(areas, Limits::new())
         .node("a", recorder.clone());
     let roan = Roan::builder()
         .cache(cache)

@@ -41,6 +41,11 @@ pub(crate) enum TargetArg {
     /// The path of a function, as written.
     Urls(TokenStream),
     Tag(LitStr),
+    Prefix(LitStr),
+    /// The word `host`.
+    Host(Ident),
+    /// The word `everything`.
+    Everything(Ident),
     Related(RelatedArg),
     /// The path of a model that SeaORM relates to this one, as written in `related(tag::Model)`.
     Relation(TokenStream),
@@ -177,20 +182,32 @@ impl Args {
         all.parse2(content).map_err(|_| wrong_form())
     }
 
-    fn parse_from_row(&mut self, word: &Ident, input: ParseStream<'_>) -> Result<()> {
+    fn parse_flag(&mut self, flag: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {
         if !input.is_empty() && !input.peek(Token![,]) {
-            let told = "`from_row` does not take a value: write `from_row` alone";
+            let instead = match flag {
+                Key::Host => "; for the pages of another site add `site = \"...\"`",
+                _ => "",
+            };
+            let told = format!("`{word}` does not take a value: write `{word}` alone{instead}");
             return Err(Error::new(word.span(), told));
         }
-        let told = "`from_row` is given twice in this attribute: remove one";
-        once(&mut self.from_row, word.clone(), word, told)
+        match flag {
+            Key::Host => self.targets.push(TargetArg::Host(word.clone())),
+            Key::Everything => self.targets.push(TargetArg::Everything(word.clone())),
+            _ => {
+                let told = "`from_row` is given twice in this attribute: remove one";
+                once(&mut self.from_row, word.clone(), word, told)?;
+            }
+        }
+        Ok(())
     }
 
     fn parse_key(&mut self, key: Key, word: &Ident, input: ParseStream<'_>) -> Result<()> {
-        match key {
-            Key::Related => return self.parse_related(word, input),
-            Key::FromRow => return self.parse_from_row(word, input),
-            _ => {}
+        if key == Key::Related {
+            return self.parse_related(word, input);
+        }
+        if key.is_flag() {
+            return self.parse_flag(key, word, input);
         }
         let wrong_form = || {
             let told = format!("`{word}` takes a value after `=`: write `{}`", key.usage());
@@ -206,9 +223,12 @@ impl Args {
         match key {
             Key::Url => self.targets.push(TargetArg::Url(parse_text(key, input)?)),
             Key::Tag => self.targets.push(TargetArg::Tag(parse_text(key, input)?)),
+            Key::Prefix => self
+                .targets
+                .push(TargetArg::Prefix(parse_text(key, input)?)),
             Key::Urls => self.targets.push(TargetArg::Urls(parse_function(input)?)),
             // Parsed above: they do not have a `=`.
-            Key::Related | Key::FromRow => {}
+            Key::Related | Key::Host | Key::Everything | Key::FromRow => {}
             Key::When => {
                 let told = "`when` is given twice in this attribute: join the conditions with `&&`";
                 once(&mut self.when, parse_condition(input)?, word, told)?;
@@ -392,9 +412,10 @@ fn text_alone(text: &str) -> String {
     } else if let Some(event) = event() {
         format!("an event does not have quotes: write `{}`", event.name())
     } else if let Some(key) = key() {
-        let has_value = match key {
-            Key::FromRow => "",
-            _ => ", and it has a value",
+        let has_value = if key.is_flag() {
+            ""
+        } else {
+            ", and it has a value"
         };
         format!(
             "a key does not have quotes{has_value}: write `{}`",

@@ -3,7 +3,7 @@
 use quote::ToTokens;
 use syn::Type;
 
-use super::args::{Args, EventArg};
+use super::args::{Args, EventArg, TargetArg};
 use super::from_row;
 use super::item::{Field, Item, member_name};
 use super::key::Event;
@@ -29,7 +29,7 @@ pub(crate) fn is_complete(args: &Args, diagnostics: &mut Diagnostics) {
             "this rule does not name an event, so it would never fire: add one or more of `create`, `update`, `delete`, `save`"
         }
         (false, true) => {
-            "this rule does not name a target: add `url = \"/posts/{slug}\"`, `urls = Self::pages` or `tag = \"author-{id}\"`"
+            "this rule does not name a target: add `url = \"/posts/{slug}\"`, `urls = Self::pages`, `tag = \"author-{id}\"`, `prefix = \"/docs/{version}/\"`, `host` or `everything`"
         }
         (false, false) => return,
     };
@@ -55,6 +55,24 @@ pub(crate) fn save_stands_alone(args: &Args, diagnostics: &mut Diagnostics) {
             Event::Save | Event::Delete => continue,
         };
         diagnostics.report(word, told);
+    }
+}
+
+/// `#[purge_on(save, everything, site = "www")]`
+pub(crate) fn everything_is_of_no_site(args: &Args, diagnostics: &mut Diagnostics) {
+    let Some(site) = &args.site else {
+        return;
+    };
+    if args
+        .targets
+        .iter()
+        .any(|target| matches!(target, TargetArg::Everything(_)))
+    {
+        let told = format!(
+            "`everything` is the pages of all sites: remove `site`, or write `host` in place of `everything` for the pages of {:?} alone",
+            site.value()
+        );
+        diagnostics.report(site, told);
     }
 }
 
@@ -148,13 +166,17 @@ pub(crate) fn from_row_fits(all: &[Args], item: &Item, diagnostics: &mut Diagnos
 pub(crate) fn static_text_is_fit(rule: &Rule<'_>, item: &Item, diagnostics: &mut Diagnostics) {
     match &rule.target {
         Target::Url(template) => {
-            let known: Vec<_> = item.fields.iter().map(|field| &*field.name).collect();
-            url_is_fit(template, &known, diagnostics);
+            url_is_fit(template, &item.field_names(), diagnostics);
         }
         Target::Tag(template) => {
             text_is_fit("tag", template, legality::check_tag, diagnostics);
         }
-        Target::Urls(_) | Target::Related(_) | Target::Relation(_) => {}
+        Target::Prefix(template) => prefix_is_fit(template, &item.field_names(), diagnostics),
+        Target::Host(_)
+        | Target::Everything(_)
+        | Target::Urls(_)
+        | Target::Related(_)
+        | Target::Relation(_) => {}
     }
 }
 
@@ -166,6 +188,23 @@ pub(crate) fn url_is_fit(template: &Template<'_>, known: &[&str], diagnostics: &
             diagnostics.report(template.literal, format!("URL {shown:?}: {told}"));
         }
         None => text_is_fit("URL", template, legality::check_url, diagnostics),
+    }
+}
+
+/// `prefix = "/docs"`, `prefix = "/"`, `prefix = "/docs/*"`
+fn prefix_is_fit(template: &Template<'_>, known: &[&str], diagnostics: &mut Diagnostics) {
+    let shown = template.literal.value();
+    let folder = shown.trim_end_matches(['*', '/']);
+    let told = match (shown.ends_with('*'), folder) {
+        (true, "") => Some("this is every page of the site: write the flag `host`".to_owned()),
+        (true, _) => Some(format!(
+            "a prefix means all that begins so, without a star: write `{folder}/`"
+        )),
+        (false, _) => meant::by_url(&template.pieces, known),
+    };
+    match told {
+        Some(told) => diagnostics.report(template.literal, format!("prefix {shown:?}: {told}")),
+        None => text_is_fit("prefix", template, legality::check_prefix, diagnostics),
     }
 }
 
@@ -191,12 +230,27 @@ fn text_is_fit(
     }
 }
 
-/// `url = "/search?q={path*}"`, `tag = "{path*}"`
+/// `url = "/search?q={path*}"`, `tag = "{path*}"`, `prefix = "/{path*}/"`
 pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostics) {
     match &rule.target {
         Target::Url(template) => stars_stand_in_path(template, diagnostics),
-        Target::Tag(template) => no_star(&template.pieces, template, "a tag", diagnostics),
-        Target::Urls(_) | Target::Related(_) | Target::Relation(_) => {}
+        Target::Tag(template) => no_star(
+            template,
+            &template.pieces,
+            "`*` keeps slashes, which part a path but not a tag",
+            diagnostics,
+        ),
+        Target::Prefix(template) => no_star(
+            template,
+            &template.pieces,
+            "with `*` a value could be several folders, or none, and so another prefix",
+            diagnostics,
+        ),
+        Target::Host(_)
+        | Target::Everything(_)
+        | Target::Urls(_)
+        | Target::Related(_)
+        | Target::Relation(_) => {}
     }
 }
 
@@ -204,20 +258,22 @@ pub(crate) fn stars_stand_in_paths(rule: &Rule<'_>, diagnostics: &mut Diagnostic
 pub(crate) fn stars_stand_in_path(template: &Template<'_>, diagnostics: &mut Diagnostics) {
     let begins_query = |piece: &Piece| matches!(piece, Piece::Literal(text) if text.contains('?'));
     if let Some(at) = template.pieces.iter().position(begins_query) {
-        no_star(&template.pieces[at..], template, "a query", diagnostics);
+        no_star(
+            template,
+            &template.pieces[at..],
+            "`*` keeps slashes, which part a path but not a query",
+            diagnostics,
+        );
     }
 }
 
-fn no_star(pieces: &[Piece], template: &Template<'_>, place: &str, diagnostics: &mut Diagnostics) {
+fn no_star(template: &Template<'_>, pieces: &[Piece], why: &str, diagnostics: &mut Diagnostics) {
     for piece in pieces {
         if let Piece::Capture(capture) = piece
             && capture.keeps_slashes
         {
             let instead = capture.text.replace('*', "");
-            let told = format!(
-                "`{{{}}}`: `*` keeps slashes, which part a path but not {place}: write `{{{instead}}}`",
-                capture.text
-            );
+            let told = format!("`{{{}}}`: {why}: write `{{{instead}}}`", capture.text);
             diagnostics.report(template.literal, told);
         }
     }
@@ -381,9 +437,10 @@ pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
         let told =
             "another rule purges this already, on the same event: remove it from one of them";
         match &rule.target {
-            Target::Url(template) | Target::Tag(template) => {
+            Target::Url(template) | Target::Tag(template) | Target::Prefix(template) => {
                 diagnostics.report(template.literal, told);
             }
+            Target::Host(word) | Target::Everything(word) => diagnostics.report(word, told),
             Target::Urls(function) => diagnostics.report(function, told),
             Target::Related(related) => diagnostics.report(&related.field, told),
             Target::Relation(model) => diagnostics.report(model, told),
@@ -393,9 +450,10 @@ pub(crate) fn rules_differ(rules: &[Rule<'_>], diagnostics: &mut Diagnostics) {
 
 fn repeats(rule: &Rule<'_>, earlier: &Rule<'_>) -> bool {
     let same_target = match (&rule.target, &earlier.target) {
-        (Target::Url(one), Target::Url(other)) | (Target::Tag(one), Target::Tag(other)) => {
-            one.pieces == other.pieces
-        }
+        (Target::Url(one), Target::Url(other))
+        | (Target::Tag(one), Target::Tag(other))
+        | (Target::Prefix(one), Target::Prefix(other)) => one.pieces == other.pieces,
+        (Target::Host(_), Target::Host(_)) | (Target::Everything(_), Target::Everything(_)) => true,
         (Target::Urls(one), Target::Urls(other))
         | (Target::Relation(one), Target::Relation(other)) => {
             source::text(one) == source::text(other)

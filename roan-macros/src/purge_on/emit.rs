@@ -137,6 +137,9 @@ fn entry(rule: &Rule<'_>, model: &str) -> TokenStream {
     let template = match &rule.target {
         Target::Url(Template { literal, .. }) => quote!(Url(#literal)),
         Target::Tag(Template { literal, .. }) => quote!(Tag(#literal)),
+        Target::Prefix(Template { literal, .. }) => quote!(Prefix(#literal)),
+        Target::Host(_) => quote!(Host),
+        Target::Everything(_) => quote!(Everything),
         Target::Urls(function) => {
             let function = source::text(function);
             quote!(Urls(#function))
@@ -223,6 +226,12 @@ fn target_arm(
             let calls = calls(template);
             quote!(#out #site.tag #calls)
         }
+        Target::Prefix(template) => {
+            let calls = calls(template);
+            quote!(#out #site.prefix #calls)
+        }
+        Target::Host(_) => quote!(#out #site.host().end()),
+        Target::Everything(_) => quote!(#out.everything().end()),
         Target::Urls(function) => quote!(#out #site.urls(self, #function)),
         // Other code reads its key.
         Target::Related(_) | Target::Relation(_) => return TokenStream::new(),

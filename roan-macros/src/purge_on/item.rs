@@ -141,6 +141,10 @@ impl Item {
         self.fields.iter().find(|field| field.name == name)
     }
 
+    pub(crate) fn field_names(&self) -> Vec<&str> {
+        self.fields.iter().map(|field| &*field.name).collect()
+    }
+
     /// Whether its fields can be the columns of a table.
     pub(crate) fn can_be_table(&self) -> bool {
         let is_named = |field: &Field| matches!(field.member, Member::Named(_));

@@ -40,12 +40,15 @@ impl Event {
     }
 }
 
-/// A word that is not an event: `key = value`, `related(...)` and `from_row`.
+/// A word that is not an event: `key = value`, `related(...)`, and the flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
     Url,
     Urls,
     Tag,
+    Prefix,
+    Host,
+    Everything,
     Related,
     When,
     Site,
@@ -55,10 +58,13 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Url,
         Self::Urls,
         Self::Tag,
+        Self::Prefix,
+        Self::Host,
+        Self::Everything,
         Self::Related,
         Self::When,
         Self::Site,
@@ -72,6 +78,9 @@ impl Key {
             Self::Url => "url",
             Self::Urls => "urls",
             Self::Tag => "tag",
+            Self::Prefix => "prefix",
+            Self::Host => "host",
+            Self::Everything => "everything",
             Self::Related => "related",
             Self::When => "when",
             Self::Site => "site",
@@ -87,6 +96,9 @@ impl Key {
             Self::Url => "url = \"/posts/{slug}\"",
             Self::Urls => "urls = Self::pages",
             Self::Tag => "tag = \"author-{id}\"",
+            Self::Prefix => "prefix = \"/docs/{version}/\"",
+            Self::Host => "host",
+            Self::Everything => "everything",
             Self::Related => "related(author_id -> author::Model)",
             Self::When => "when = self.published",
             Self::Site => "site = \"www\"",
@@ -94,6 +106,11 @@ impl Key {
             Self::FromRow => "from_row",
             Self::Crate => "crate = path::to::roan",
         }
+    }
+
+    /// Whether it is a word alone, without a value.
+    pub(crate) fn is_flag(self) -> bool {
+        matches!(self, Self::Host | Self::Everything | Self::FromRow)
     }
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -105,7 +122,9 @@ impl Key {
         match name {
             "uri" | "path" | "page" => Some(Self::Url),
             "if" | "condition" => Some(Self::When),
-            "host" | "domain" => Some(Self::Site),
+            "domain" => Some(Self::Site),
+            "all" | "all_pages" => Some(Self::Everything),
+            "folder" | "below" | "under" | "starts_with" | "begins_with" => Some(Self::Prefix),
             "table_name" => Some(Self::Table),
             "row" | "from_rows" | "deserialize" | "serde" => Some(Self::FromRow),
             "key" | "surrogate_key" => Some(Self::Tag),

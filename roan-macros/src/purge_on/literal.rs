@@ -1,4 +1,4 @@
-//! Messages about the text of a template that is not a URL or a tag.
+//! Messages about the text of a template that is not a URL, a prefix or a tag.
 
 use crate::legality::{Flaw, MAX_LEN};
 
@@ -33,6 +33,18 @@ pub(crate) fn told(flaw: Flaw, shown: &str) -> String {
                 .to_owned()
         }
         Flaw::EmptyTag => "a tag must not be empty: write a name, `tag = \"posts\"`".to_owned(),
+        Flaw::Root => "it is every page of the site: write the flag `host`".to_owned(),
+        Flaw::Query => {
+            let path = shown.split('?').next().unwrap_or_default();
+            format!("a prefix does not have a query: write `{path}`")
+        }
+        Flaw::NoTrailingSlash => format!(
+            "it must end with `/`, so that it does not mean pages whose names only begin alike: write `{shown}/`"
+        ),
+        Flaw::NoFolder => {
+            "each of its segments must name a folder: a server may read an empty one, or one with `.` or `..` in it, as another prefix"
+                .to_owned()
+        }
         Flaw::TooLong => format!("it is longer than {MAX_LEN} bytes: shorten it"),
     }
 }

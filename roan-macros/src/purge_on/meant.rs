@@ -93,7 +93,7 @@ fn words(text: &str, is_first: bool, known: &[&str]) -> Option<String> {
             ));
         }
         if (begins_here && word.starts_with('*')) || word.ends_with('*') {
-            let told = "a purge removes one URL, so `*` does not match others: return each page from `urls = ...`, or write `%2A` for the character";
+            let told = "a URL is that of one page, so `*` does not match others: write `prefix = \"/folder/\"` for all pages below it, return each page from `urls = ...`, or write `%2A` for the character";
             return Some(told.to_owned());
         }
     }

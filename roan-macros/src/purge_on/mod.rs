@@ -107,6 +107,7 @@ fn check_all(
     for args in all {
         check::is_complete(args, diagnostics);
         check::save_stands_alone(args, diagnostics);
+        check::everything_is_of_no_site(args, diagnostics);
         check::watched_fields_exist(args, item, diagnostics);
     }
     check::crates_agree(all, diagnostics);

@@ -1,6 +1,6 @@
 //! The result of parsing: one rule for each target of each attribute.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use syn::{LitStr, Member};
 
 use super::args::{Args, EventArg, RelatedArg, TargetArg};
@@ -23,6 +23,11 @@ pub(crate) struct Rule<'a> {
 pub(crate) enum Target<'a> {
     Url(Template<'a>),
     Tag(Template<'a>),
+    Prefix(Template<'a>),
+    /// The word `host`.
+    Host(&'a Ident),
+    /// The word `everything`.
+    Everything(&'a Ident),
     Urls(&'a TokenStream),
     /// The targets of a related row.
     Related(&'a RelatedArg),
@@ -71,6 +76,11 @@ impl<'a> Rule<'a> {
                 TargetArg::Urls(function) => Some(Target::Urls(function)),
                 TargetArg::Related(related) => Some(Target::Related(related)),
                 TargetArg::Relation(model) => Some(Target::Relation(model)),
+                TargetArg::Host(word) => Some(Target::Host(word)),
+                TargetArg::Everything(word) => Some(Target::Everything(word)),
+                TargetArg::Prefix(literal) => {
+                    Template::read(literal, Begin::Row, diagnostics).map(Target::Prefix)
+                }
                 TargetArg::Url(literal) => {
                     Template::read(literal, Begin::Row, diagnostics).map(Target::Url)
                 }
@@ -109,8 +119,14 @@ impl<'a> Rule<'a> {
     /// The template of the target, if it has one.
     pub(crate) fn template(&self) -> Option<&Template<'a>> {
         match &self.target {
-            Target::Url(template) | Target::Tag(template) => Some(template),
-            Target::Urls(_) | Target::Related(_) | Target::Relation(_) => None,
+            Target::Url(template) | Target::Tag(template) | Target::Prefix(template) => {
+                Some(template)
+            }
+            Target::Host(_)
+            | Target::Everything(_)
+            | Target::Urls(_)
+            | Target::Related(_)
+            | Target::Relation(_) => None,
         }
     }
 }

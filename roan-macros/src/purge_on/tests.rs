@@ -166,6 +166,41 @@ fn every_key() {
 }
 
 #[test]
+fn targets_of_many_pages() {
+    let libraries = Libraries {
+        tables: true,
+        ..Libraries::default()
+    };
+    let arguments = quote!(save, prefix = "/docs/{id}/", host, everything);
+    let item = quote!(
+        struct Docs {
+            id: u64,
+        }
+    );
+    let expansion = expand(arguments, item, libraries).to_string();
+    for part in [
+        quote!(target: __roan::RuleTarget::Prefix("/docs/{id}/")),
+        quote!(target: __roan::RuleTarget::Host),
+        quote!(target: __roan::RuleTarget::Everything),
+        quote!(0 => out.prefix("/docs/").value(&self.id).literal("/").end(),),
+        quote!(1 => out.host().end(),),
+        quote!(2 => out.everything().end(),),
+        quote!(__roan::RowRule::Pieces(&[]), __roan::RowRule::Pieces(&[])),
+    ] {
+        assert!(expansion.contains(&part.to_string()), "{part}: {expansion}");
+    }
+    let at_site = expand(
+        quote!(delete, prefix = "/a/", host, site = "shop"),
+        quote!(
+            struct Docs;
+        ),
+        Libraries::default(),
+    );
+    let host = quote!(1 => out.at_site("shop").host().end(),).to_string();
+    assert!(at_site.to_string().contains(&host), "{at_site}");
+}
+
+#[test]
 fn generic_type_of_a_renamed_crate() {
     check(
         quote!(save, url = "/{0}/{1?}", crate = renamed),

@@ -21,6 +21,8 @@ use crate::pages::Pages;
 use crate::purger::Cache;
 #[cfg(feature = "web")]
 use crate::purger::Capabilities;
+#[cfg(feature = "web")]
+use crate::registry::{rules, run_time};
 #[cfg(feature = "_sql")]
 use crate::relay::DurableOutbox;
 #[cfg(feature = "web")]
@@ -241,11 +243,10 @@ impl RoanBuilder {
         #[cfg(feature = "web")]
         let web = match self.web {
             Some(web) => {
-                if self.sites.default.is_none()
-                    && !tiers
-                        .iter()
-                        .all(|tier: &Capabilities| tier.can_purge(TargetKind::Tag))
-                {
+                let kinds = kinds_of_rules();
+                let can_purge_all =
+                    |tier: &Capabilities| kinds.iter().all(|kind| tier.can_purge(*kind));
+                if self.sites.default.is_none() && !tiers.iter().all(can_purge_all) {
                     let problem = "is not set: with the web layer, name the site whose pages it serves, such as \
                                    `https://www.example.org`";
                     return Err(ConfigError::value("site", "", problem));
@@ -280,8 +281,9 @@ impl RoanBuilder {
         let engine = Arc::new(Engine::new(nodes, tiers, sites, &policy, source, known));
         start(Arc::clone(&engine))?;
         #[cfg(feature = "web")]
-        let web = web
-            .map(|(web, pages, headers)| WebLayer::new(Arc::clone(&engine), pages, web, headers));
+        let web = web.map(|(web, pages, headers)| {
+            WebLayer::new(Arc::clone(&engine), pages, web, headers, policy.rebound)
+        });
         Ok(Roan::new(
             engine,
             #[cfg(feature = "web")]
@@ -301,6 +303,18 @@ impl RoanBuilder {
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
     }
+}
+
+/// The kinds of targets for which a cache that cannot purge them needs the URLs of pages.
+#[cfg(feature = "web")]
+fn kinds_of_rules() -> Vec<TargetKind> {
+    let of_attributes = rules().into_iter().filter_map(|rule| rule.target().kind());
+    let of_run_time = run_time::targets();
+    let of_run_time = of_run_time.iter().map(Target::kind);
+    // Handlers may add tags without a rule.
+    let tags = std::iter::once(TargetKind::Tag);
+    let all = tags.chain(of_attributes).chain(of_run_time);
+    all.filter(|kind| *kind != TargetKind::Url).collect()
 }
 
 /// The tables of the outbox store the names in columns of limited length.

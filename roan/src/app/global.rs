@@ -10,7 +10,6 @@ use super::early::{self, Making};
 use super::handle::Roan;
 use crate::base::cause::Cause;
 use crate::base::log::{emit, loudly};
-use crate::base::rule::RuleTarget;
 use crate::base::target::{TargetError, TargetKind, TargetRef};
 use crate::dispatcher::Engine;
 use crate::error::ConfigError;
@@ -128,7 +127,7 @@ impl<'a> Destination<'a> {
     pub(crate) fn invalid(&self, error: &TargetError) {
         match self {
             Self::Dispatcher(roan) => roan.engine().invalid(error),
-            Self::Early => loudly(format_args!("a rule could not make a URL or tag: {error}")),
+            Self::Early => loudly(format_args!("a rule could not make a target: {error}")),
         }
     }
 }
@@ -175,21 +174,21 @@ fn has_no_rules() -> bool {
 
 /// The rules of this program that the dispatcher cannot serve.
 fn unserved(engine: &Engine) -> Vec<ConfigError> {
-    let error = |rule: &dyn Display, kind, site: Option<&str>| {
-        let problem = engine.cannot_serve(kind, site)?.to_string();
+    let error = |rule: &dyn Display, kind: Option<TargetKind>, site: Option<&str>| {
+        let refusal = match kind {
+            Some(kind) => engine.cannot_serve(kind, site),
+            None => engine.does_not_know(site),
+        };
+        let problem = refusal?.to_string();
         let rule = rule.to_string();
         Some(ConfigError::Rule { rule, problem })
     };
-    let of_attributes = rules().into_iter().filter_map(|rule| {
-        let kind = match rule.target() {
-            RuleTarget::Tag(_) => TargetKind::Tag,
-            _ => TargetKind::Url,
-        };
-        error(rule, kind, rule.site())
-    });
+    let of_attributes = rules()
+        .into_iter()
+        .filter_map(|rule| error(rule, rule.target().kind(), rule.site()));
     let of_run_time = run_time::targets().into_iter().filter_map(|target| {
         let rule = format!("`roan::purge` of {target}");
-        error(&rule, target.kind(), target.site())
+        error(&rule, Some(target.kind()), target.site())
     });
     let by_case = tags_that_differ_by_case(rules()).map(|(first, second)| ConfigError::Rule {
         rule: second.to_string(),

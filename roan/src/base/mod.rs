@@ -1,7 +1,17 @@
 //! The types that all other modules use. It imports none of them.
 
-pub(crate) mod backoff;
 #[cfg(any(feature = "web", feature = "_sql"))]
+#[cfg_attr(
+    not(feature = "web"),
+    allow(dead_code, reason = "the web layer uses all of it")
+)]
+pub(crate) mod area;
+pub(crate) mod backoff;
+#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
+#[cfg_attr(
+    not(any(feature = "web", feature = "_sql")),
+    allow(dead_code, reason = "the embedded cache does not compare parameters")
+)]
 pub(crate) mod canonical;
 pub(crate) mod cause;
 pub mod encode;

@@ -13,7 +13,7 @@ use crate::base::target::Target;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// The URL or tag of the purge.
+    /// What was purged.
     pub target: Target,
     /// The name of the cache. Empty if the purge was not sent to any cache.
     pub cache: Arc<str>,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::base::event::Events;
+use crate::base::target::TargetKind;
 
 /// One rule of `#[purge_on]`: the events of a model, and the target that they make stale.
 ///
@@ -41,6 +42,12 @@ pub enum RuleTarget {
     Urls(&'static str),
     /// `tag = "author-{id}"`
     Tag(&'static str),
+    /// `prefix = "/docs/{version}/"`
+    Prefix(&'static str),
+    /// `host`: all pages of the site.
+    Host,
+    /// `everything`: all pages of all sites.
+    Everything,
     /// `related(author_id -> author::Model)`, `related(tag::Model)`: the targets of related rows, as if they had been
     /// saved.
     Related(&'static str),
@@ -52,7 +59,26 @@ impl fmt::Display for RuleTarget {
             Self::Url(template) => write!(f, "url = {template:?}"),
             Self::Urls(path) => write!(f, "urls = {path}"),
             Self::Tag(template) => write!(f, "tag = {template:?}"),
+            Self::Prefix(template) => write!(f, "prefix = {template:?}"),
+            Self::Host => f.write_str("host"),
+            Self::Everything => f.write_str("everything"),
             Self::Related(related) => write!(f, "related({related})"),
+        }
+    }
+}
+
+impl RuleTarget {
+    /// The kind of all targets of the rule. `None` if only a row can show it: a function may return targets of several
+    /// kinds, and a related row has rules of its own.
+    #[must_use]
+    pub const fn kind(&self) -> Option<TargetKind> {
+        match self {
+            Self::Url(_) => Some(TargetKind::Url),
+            Self::Tag(_) => Some(TargetKind::Tag),
+            Self::Prefix(_) => Some(TargetKind::Prefix),
+            Self::Host => Some(TargetKind::Host),
+            Self::Everything => Some(TargetKind::Everything),
+            Self::Urls(_) | Self::Related(_) => None,
         }
     }
 }

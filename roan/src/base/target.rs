@@ -15,7 +15,7 @@ pub use super::target_error::TargetError;
 pub(crate) use super::target_error::shortened;
 pub(crate) use super::url_syntax::{check_prefix, check_rendered_url, check_tag};
 
-/// What a purge makes fresh: one URL of a site, or everything that carries one tag.
+/// What a purge makes fresh: one URL of a site, the pages that carry a tag, those below a prefix, a whole site, or everything.
 ///
 /// A URL is kept byte for byte, because a cache stores each spelling on its own (`%c3` and `%C3` are two pages to
 /// nginx). It has the form in which a browser sends it: a path and an optional query, percent-encoded. A spelling
@@ -36,7 +36,7 @@ pub(crate) use super::url_syntax::{check_prefix, check_rendered_url, check_tag};
 /// ```
 #[derive(Clone)]
 pub struct Target {
-    /// The name of the site, then the URL or tag: one allocation, and a borrowed twin
+    /// The name of the site, then the URL, tag or prefix: one allocation, and a borrowed twin
     /// ([`TargetRef`]) finds it in a map without any.
     text: Arc<str>,
     site_len: u16,
@@ -44,7 +44,7 @@ pub struct Target {
 }
 
 /// The kinds of [`Target`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum TargetKind {
     /// A path with an optional query.
@@ -57,6 +57,17 @@ pub enum TargetKind {
     Host,
     /// All pages.
     Everything,
+}
+
+impl TargetKind {
+    /// For a cache that purges all kinds.
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Url,
+        Self::Tag,
+        Self::Prefix,
+        Self::Host,
+        Self::Everything,
+    ];
 }
 
 impl fmt::Display for TargetKind {
@@ -72,7 +83,7 @@ impl fmt::Display for TargetKind {
 }
 
 impl Target {
-    /// The longest URL or tag, in bytes. nginx reads request lines of up to 8 KiB, and that of a
+    /// The longest URL, prefix or tag, in bytes. nginx reads request lines of up to 8 KiB, and that of a
     /// purge is longer than the page's own by the path of the purge location, `/purge`. With
     /// `large_client_header_buffers 4 32k;` it purges every URL of this length.
     pub const MAX_LEN: usize = legality::MAX_LEN;
@@ -102,12 +113,23 @@ impl Target {
         Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
     }
 
-    /// Every page of the site whose path begins with `prefix`, such as `/docs/v1/`: a path that begins and ends with `/`. So
-    /// `/docs/v1/` is not a prefix of `/docs/v10`.
+    /// Every page of the site whose path begins with `prefix`, such as `/docs/v1/`: a path that begins and ends with `/`. It
+    /// means `/docs/v1/`, `/docs/v1/?page=2` and `/docs/v1/a/b`, but neither `/docs/v1` nor `/docs/v10/a`.
+    ///
+    /// ```
+    /// use roan::Target;
+    ///
+    /// assert_eq!(Target::prefix("/docs/v1/")?.to_string(), "prefix /docs/v1/");
+    ///
+    /// let error = Target::prefix("/docs/v1").unwrap_err();
+    /// assert!(error.to_string().contains("must end with `/`"));
+    /// # Ok::<(), roan::TargetError>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// If `prefix` is not such a path, has a query, or is `/` alone, for which there is [`Target::host`].
+    /// If `prefix` is not such a path, has a query or an empty segment, or is `/` alone, for which there is
+    /// [`Target::host`].
     pub fn prefix(prefix: impl AsRef<str>) -> Result<Self, TargetError> {
         let prefix = prefix.as_ref();
         check_prefix(prefix)?;
@@ -121,7 +143,8 @@ impl Target {
         TargetRef::new(TargetKind::Host, "", 0).to_target()
     }
 
-    /// Every page of every site in the caches. [`as_str`](Self::as_str) is empty.
+    /// Every page of every site in the caches. [`as_str`](Self::as_str) is empty, and [`at_site`](Self::at_site) does not
+    /// change it.
     #[must_use]
     pub fn everything() -> Self {
         TargetRef::new(TargetKind::Everything, "", 0).to_target()
@@ -151,7 +174,7 @@ impl Target {
         targets
     }
 
-    /// The same target with another URL or tag, which is checked.
+    /// The same target with another URL, prefix or tag, which is checked.
     pub(crate) fn with_text(&self, text: &str) -> Self {
         let site = self.site().unwrap_or_default();
         let text = [site, text].concat();
@@ -285,7 +308,7 @@ pub(crate) struct TargetRef<'a> {
 }
 
 impl<'a> TargetRef<'a> {
-    /// `text` is the name of the site, `site_len` bytes of it, and then a checked URL or tag.
+    /// `text` is the name of the site, `site_len` bytes of it, and then a checked URL, prefix or tag, or nothing.
     pub(crate) fn new(kind: TargetKind, text: &'a str, site_len: usize) -> Self {
         debug_assert!(site_len <= Target::MAX_SITE_LEN);
         Self {

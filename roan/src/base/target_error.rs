@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use super::target::{Target, TargetKind};
 
-/// Why a text is not a URL or a tag that can be purged. Each message says what to write instead.
+/// Why a text is not a URL, a prefix or a tag that can be purged. Each message says what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
@@ -14,9 +14,9 @@ pub enum TargetError {
     /// A character that a browser would have percent-encoded.
     #[error("{kind} {text:?}: {found:?} at byte {at} must be written `{instead}`")]
     Character {
-        /// `URL` or `tag`.
+        /// `URL`, `prefix` or `tag`.
         kind: TargetKind,
-        /// The whole URL or tag.
+        /// The whole URL, prefix or tag.
         text: String,
         /// The character.
         found: char,
@@ -57,18 +57,28 @@ pub enum TargetError {
     )]
     Host(String),
     /// Not a prefix: see [`Target::prefix`].
+    #[error("prefix {prefix:?} {problem}")]
+    #[non_exhaustive]
+    Prefix {
+        /// The whole prefix.
+        prefix: String,
+        /// What is wrong with it, and what to write.
+        problem: &'static str,
+    },
+    /// The function of a `urls = ...` rule has returned [`Target::everything`]. A value of a row may have made it do so, and
+    /// no row may empty all caches.
     #[error(
-        "prefix {0:?} must be a path that begins and ends with `/`, such as `/docs/v1/`, without a query; for all pages of a \
-         site, write `host`"
+        "the function of `urls` returned `everything`, and no value of a row may empty all caches: write the flag `everything` \
+         in a rule of its own"
     )]
-    Prefix(String),
+    Everything,
     /// An empty tag.
     #[error("a tag must not be empty")]
     EmptyTag,
     /// Longer than [`Target::MAX_LEN`].
     #[error("{kind} of {length} bytes: the limit is {}", Target::MAX_LEN)]
     TooLong {
-        /// `URL` or `tag`.
+        /// `URL`, `prefix` or `tag`.
         kind: TargetKind,
         /// Its length in bytes.
         length: usize,

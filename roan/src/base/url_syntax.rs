@@ -16,16 +16,37 @@ pub(crate) fn check_tag(tag: &str) -> Result<(), TargetError> {
     legality::check_tag(tag).map_err(|flaw| error(TargetKind::Tag, tag, flaw))
 }
 
-#[cold]
-/// A path that begins and ends with `/`, and is longer than that.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), TargetError> {
-    check_url(prefix)?;
-    if prefix.len() < 2 || !prefix.ends_with('/') || prefix.contains('?') {
-        return Err(TargetError::Prefix(shortened(prefix)));
-    }
-    Ok(())
+    legality::check_prefix(prefix).map_err(|flaw| prefix_error(prefix, flaw))
 }
 
+#[cold]
+fn prefix_error(whole: &str, flaw: Flaw) -> TargetError {
+    let problem = match flaw {
+        Flaw::NoLeadingSlash => {
+            "must begin with `/`: write the path of a folder, without scheme and host"
+        }
+        Flaw::Escape { .. } => {
+            "has a `%` without two hexadecimal digits after it: write `%25` for a plain `%`"
+        }
+        Flaw::Root => "is every page of the site: write `Target::host()`, or `host` in a rule",
+        Flaw::Query => "has a query, which the pages below it need not have: end it before the `?`",
+        Flaw::NoTrailingSlash => {
+            "must end with `/`, or `/docs/v1` would mean `/docs/v10`, too: write `/docs/v1/`"
+        }
+        Flaw::DotSegment | Flaw::Climbs | Flaw::NoFolder => {
+            "has a segment that is empty, `.` or `..`, at least once a server has decoded it, so that it would mean another \
+             prefix: take that out of the value"
+        }
+        Flaw::Character { .. } | Flaw::EmptyTag | Flaw::TooLong => {
+            return error(TargetKind::Prefix, whole, flaw);
+        }
+    };
+    let prefix = shortened(whole);
+    TargetError::Prefix { prefix, problem }
+}
+
+#[cold]
 fn error(kind: TargetKind, whole: &str, flaw: Flaw) -> TargetError {
     let length = whole.len();
     let text = shortened(whole);
@@ -48,6 +69,10 @@ fn error(kind: TargetKind, whole: &str, flaw: Flaw) -> TargetError {
         Flaw::Climbs => TargetError::Climbs(text),
         Flaw::EmptyTag => TargetError::EmptyTag,
         Flaw::TooLong => TargetError::TooLong { kind, length },
+        // Of prefixes.
+        Flaw::Root | Flaw::Query | Flaw::NoTrailingSlash | Flaw::NoFolder => {
+            prefix_error(whole, flaw)
+        }
     }
 }
 

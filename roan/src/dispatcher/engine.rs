@@ -172,8 +172,8 @@ impl Engine {
         let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
         loudly_at_times(
             count,
-            format_args!("a rule could not make a URL or tag (number {count}): {error}"),
-            || tracing::error!(target: "roan", %error, "a rule could not make a URL or tag"),
+            format_args!("a rule could not make a target (number {count}): {error}"),
+            || tracing::error!(target: "roan", %error, "a rule could not make a target"),
         );
     }
 
@@ -191,36 +191,42 @@ impl Engine {
         );
     }
 
-    /// The names of the sites, and whether tags can be purged.
+    /// The names of the sites, and the kinds of targets besides URLs that can be purged.
     #[cfg(feature = "_sql")]
     pub(crate) fn site_names(&self) -> Vec<String> {
         let mut names: Vec<_> = self.sites.named.keys().cloned().collect();
-        if self.cannot_serve(TargetKind::Tag, None).is_none() {
-            names.push("tags".to_owned());
-        }
+        let kinds = [
+            (TargetKind::Tag, "tags"),
+            (TargetKind::Prefix, "prefixes"),
+            (TargetKind::Host, "hosts"),
+            (TargetKind::Everything, "everything"),
+        ];
+        let served = kinds
+            .into_iter()
+            .filter(|(kind, _)| self.cannot_serve(*kind, None).is_none());
+        names.extend(served.map(|(_, name)| name.to_owned()));
         names
     }
 
     /// Why no cache can purge such a target, if so.
     pub(crate) fn cannot_serve(&self, kind: TargetKind, site: Option<&str>) -> Option<Refusal> {
-        let can_purge = |tier: &Capabilities| tier.can_purge(kind);
-        match site {
-            Some(name) if !self.sites.named.contains_key(name) => {
-                Some(Refusal::UnknownSite(name.to_owned()))
-            }
-            _ if !self.tiers.iter().any(can_purge)
-                && !(kind == TargetKind::Tag && self.known.serve_tags()) =>
-            {
-                Some(Refusal::NoCacheFor(kind))
-            }
-            _ => None,
-        }
+        let can_purge = |kind| self.tiers.iter().any(|tier| tier.can_purge(kind));
+        self.does_not_know(site).or_else(|| {
+            let by_its_pages = can_purge(TargetKind::Url) && self.known.are_any();
+            (!can_purge(kind) && !by_its_pages).then_some(Refusal::NoCacheFor(kind))
+        })
+    }
+
+    /// Why the site cannot be purged, if so.
+    pub(crate) fn does_not_know(&self, site: Option<&str>) -> Option<Refusal> {
+        let unknown = site.filter(|name| !self.sites.named.contains_key(*name))?;
+        Some(Refusal::UnknownSite(unknown.to_owned()))
     }
 
     /// Takes in a target that left the inbox.
     pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
-        let known = self.known.urls(target, self.cache_without_tags());
+        let known = self.known.urls(target, self.cache_without(target.kind()));
         self.accept_with(target, &known, asked, None, now);
     }
 
@@ -255,12 +261,9 @@ impl Engine {
         }
     }
 
-    /// The first cache that does not know tags.
-    pub(crate) fn cache_without_tags(&self) -> Option<&str> {
-        let tier = self
-            .tiers
-            .iter()
-            .position(|tier| !tier.can_purge(TargetKind::Tag))?;
+    /// The first cache that cannot purge targets of a kind.
+    pub(crate) fn cache_without(&self, kind: TargetKind) -> Option<&str> {
+        let tier = self.tiers.iter().position(|tier| !tier.can_purge(kind))?;
         let mut nodes = self.nodes.iter();
         nodes
             .find(|node| node.tier == tier)
@@ -379,7 +382,8 @@ impl Engine {
                 Some(header) => header.target(&job.target),
                 None => Cow::Borrowed(&job.target),
             };
-            let request = PurgeRequest::new(std::slice::from_ref(&*target), site);
+            let mut request = PurgeRequest::new(std::slice::from_ref(&*target), site);
+            request.is_expected = !job.rebound && self.known.expect(&job.target, job.asked);
             // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
             let answer = caught(|| node.purger.purge(request))
                 .await

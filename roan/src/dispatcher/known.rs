@@ -3,6 +3,7 @@
 #[cfg(feature = "web")]
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 #[cfg(feature = "web")]
 use crate::base::log::loudly;
@@ -33,27 +34,25 @@ impl KnownPages {
     }
 
     /// Notes a purge: keeps out the pages that are being rendered, and returns the URLs under which caches may have what a
-    /// target means: the spellings of a URL, and for the first cache without tags the pages that carry a tag.
-    pub(super) fn urls(&self, target: &Target, without_tags: Option<&str>) -> Vec<Target> {
+    /// target means: the spellings of a URL, and for the first cache that cannot purge its kind the pages that it means.
+    pub(super) fn urls(&self, target: &Target, unable: Option<&str>) -> Vec<Target> {
         static TOLD: AtomicBool = AtomicBool::new(false);
         let Some(pages) = &self.pages else {
             return Vec::new();
         };
         let urls = pages.purge(target);
-        match (target.kind(), without_tags) {
-            (TargetKind::Url, _) => return urls,
-            (_, None) => return Vec::new(),
-            (_, Some(cache)) => {
-                if !self.are_recorded()
-                    && !pages.is_attached()
-                    && !TOLD.swap(true, Ordering::Relaxed)
-                {
-                    loudly(format_args!(
-                        "{target} is purged, but {cache} does not know tags, and no app is in the web layer, which would \
-                         know the pages: write `router.layer(roan.web()?)`"
-                    ));
-                }
-            }
+        if target.kind() == TargetKind::Url {
+            return urls;
+        }
+        let Some(cache) = unable else {
+            return Vec::new();
+        };
+        if !self.are_recorded() && !pages.is_attached() && !TOLD.swap(true, Ordering::Relaxed) {
+            loudly(format_args!(
+                "{target} is purged, but {cache} cannot purge by {}, and no app is in the web layer, which would know the \
+                 pages: write `router.layer(roan.web()?)`",
+                target.kind()
+            ));
         }
         urls
     }
@@ -62,14 +61,25 @@ impl KnownPages {
 #[cfg(not(feature = "web"))]
 #[expect(clippy::unused_self, reason = "as with the web layer")]
 impl KnownPages {
-    pub(super) fn urls(&self, _target: &Target, _without_tags: Option<&str>) -> Vec<Target> {
+    pub(super) fn urls(&self, _target: &Target, _unable: Option<&str>) -> Vec<Target> {
         Vec::new()
     }
 }
 
 impl KnownPages {
-    /// Whether caches without tags can serve tags, because the pages that carry them are known.
-    pub(super) fn serve_tags(&self) -> bool {
+    /// Whether a purge that was asked for at this time should find its page in each cache: not if the page was purged before
+    /// and not rendered since, or never rendered. What other processes have rendered and purged is not known.
+    pub(super) fn expect(&self, target: &Target, asked: Instant) -> bool {
+        #[cfg(feature = "web")]
+        if let Some(pages) = self.pages.as_ref().filter(|pages| pages.is_attached()) {
+            return pages.expect(target, asked);
+        }
+        let _ = (target, asked);
+        !self.are_recorded()
+    }
+
+    /// Whether caches that purge URLs alone can serve other kinds, because the pages that they mean are known.
+    pub(super) fn are_any(&self) -> bool {
         self.has_layer() || self.are_recorded()
     }
 

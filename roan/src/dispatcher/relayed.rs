@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Room};
-use super::tickets::Ticket;
-use crate::base::outcome::{Failure, Outcome};
+use super::tickets::{Ticket, Why};
+use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::target::{Target, TargetKind};
 
 impl Engine {
@@ -19,7 +19,7 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        self.known.urls(target, self.cache_without_tags());
+        self.known.urls(target, self.cache_without(target.kind()));
         self.accept_with(target, &[], asked, ticket, now);
     }
 
@@ -47,6 +47,23 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
+        let kind = target.kind();
+        if !self
+            .tiers
+            .get(node.tier)
+            .is_some_and(|tier| tier.can_purge(kind))
+        {
+            let problem = format!(
+                "{} could purge by {kind} when this was asked for, and cannot now",
+                node.cache
+            );
+            let refusal = Refusal::Node(problem);
+            self.tickets.asked(ticket);
+            let why = Why::Refused(refusal.clone());
+            self.defer(Some(node), target, &why, attempts, &[ticket]);
+            self.reporter.refused(target, refusal, asked, now);
+            return Some(());
+        }
         let ask = Ask {
             target,
             asked,

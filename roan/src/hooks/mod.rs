@@ -166,9 +166,8 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
 /// Sorts the targets and removes duplicates, so that equal writes make equal payloads.
 #[cfg(feature = "_orm")]
 pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
-    fn place(target: &Target) -> (&str, Option<&str>, bool) {
-        let is_tag = target.kind() == TargetKind::Tag;
-        (target.as_str(), target.site(), is_tag)
+    fn place(target: &Target) -> (&str, Option<&str>, TargetKind) {
+        (target.as_str(), target.site(), target.kind())
     }
     targets.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
     targets.dedup();

@@ -53,6 +53,8 @@ enum State {
     Whole,
     /// A `{field?}` was `None`: the rule yields nothing.
     Void,
+    /// A value of a prefix is empty, which makes it another prefix.
+    Empty,
     /// A `Display` failed.
     Failed,
 }
@@ -113,6 +115,9 @@ impl<'a> Targets<'a> {
         let site = mem::take(&mut self.site);
         for target in pages.pages_of(model) {
             match target {
+                Ok(target) if target.kind() == TargetKind::Everything => {
+                    self.sink.refused(TargetError::Everything);
+                }
                 Ok(target) if !site.is_empty() && target.site().is_none() => {
                     self.sink.target(TargetRef::from(&target.at_site(site)));
                 }
@@ -132,6 +137,24 @@ impl<'a> Targets<'a> {
     #[doc(hidden)]
     pub fn tag(&mut self, start: &'static str) -> &mut Self {
         self.begin(TargetKind::Tag, start)
+    }
+
+    /// Begins the path of a `prefix = "..."` rule; [`end`](Self::end) yields it.
+    #[doc(hidden)]
+    pub fn prefix(&mut self, start: &'static str) -> &mut Self {
+        self.begin(TargetKind::Prefix, start)
+    }
+
+    /// Begins the target of a `host` rule; [`end`](Self::end) yields it.
+    #[doc(hidden)]
+    pub fn host(&mut self) -> &mut Self {
+        self.begin(TargetKind::Host, "")
+    }
+
+    /// Begins the target of an `everything` rule; [`end`](Self::end) yields it.
+    #[doc(hidden)]
+    pub fn everything(&mut self) -> &mut Self {
+        self.begin(TargetKind::Everything, "")
     }
 
     fn begin(&mut self, kind: TargetKind, start: &'static str) -> &mut Self {
@@ -188,8 +211,14 @@ impl<'a> Targets<'a> {
     }
 
     fn push(&mut self, value: &dyn Display, place: Place) -> &mut Self {
+        let before = self.text.len();
         if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
+        } else if self.kind == TargetKind::Prefix
+            && self.text.len() == before
+            && self.state == State::Whole
+        {
+            self.state = State::Empty;
         }
         self
     }
@@ -203,6 +232,10 @@ impl<'a> Targets<'a> {
             (State::Whole, TargetKind::Tag) => check_tag(target),
             (State::Whole, TargetKind::Prefix) => check_prefix(target),
             (State::Whole, TargetKind::Host | TargetKind::Everything) => Ok(()),
+            (State::Empty, _) => Err(TargetError::Prefix {
+                prefix: shortened(target),
+                problem: "has an empty value, so that it would mean another prefix: write a `when` that leaves such rows out",
+            }),
             (State::Failed, _) => Err(TargetError::Display(shortened(target))),
             (State::Void, _) => return self.keep_buffer(),
         };

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::base::target::{Target, TargetError};
 
-/// A value that can be part of a URL or a tag: any type with [`Display`].
+/// A value that can be part of a URL, a prefix or a tag: any type with [`Display`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of the URL or tag of a purge",
     label = "this template names a value that does not implement `Display`",

@@ -2,7 +2,11 @@
 //!
 //! ```json
 //! {"v": 1, "purge": ["/posts", {"url": "/posts/a", "site": "shop"}, {"tag": "author-1"}]}
+//! {"v": 2, "purge": [{"prefix": "/docs/v1/"}, {"host": true, "site": "shop"}, {"everything": true}]}
 //! ```
+//!
+//! Version 2 has the last three kinds. A program that knows version 1 alone leaves such a row to a newer one, so a payload
+//! without those kinds has version 1.
 //!
 //! A database trigger does not know targets. It writes rows: see [`Rows`]. A payload may contain both.
 
@@ -11,8 +15,16 @@ use serde_json::{Map, Value};
 use crate::base::event::Events;
 use crate::base::target::{Target, TargetKind};
 
-/// The version that Roan writes, and the newest that it reads.
-const VERSION: u64 = 1;
+/// The newest version that Roan reads.
+const VERSION: u64 = 2;
+
+/// The version in which a target of this kind can be written.
+fn version_of(kind: TargetKind) -> u64 {
+    match kind {
+        TargetKind::Url | TargetKind::Tag => 1,
+        TargetKind::Prefix | TargetKind::Host | TargetKind::Everything => 2,
+    }
+}
 
 /// The maximum number of targets, or of rows, in one payload. More make a second one, so that each row of the outbox stays
 /// small enough to be taken.
@@ -35,7 +47,8 @@ pub(crate) fn encode(targets: &[Target]) -> String {
         write_target(&mut payload, target);
     }
     payload.push_str(r#"],"v":"#);
-    payload.push_str(&VERSION.to_string());
+    let versions = targets.iter().map(|target| version_of(target.kind()));
+    payload.push_str(&versions.max().unwrap_or(1).to_string());
     payload.push('}');
     payload
 }
@@ -66,7 +79,12 @@ fn write_target(out: &mut String, target: &Target) {
     out.push('"');
     out.push_str(key);
     out.push_str("\":");
-    write_text(out, target.as_str());
+    match target.kind() {
+        TargetKind::Host | TargetKind::Everything => out.push_str("true"),
+        TargetKind::Url | TargetKind::Tag | TargetKind::Prefix => {
+            write_text(out, target.as_str());
+        }
+    }
     out.push('}');
 }
 
@@ -121,27 +139,30 @@ pub(crate) struct Rows {
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let mut value: Value = serde_json::from_str(payload)
         .map_err(|error| format!("payload is not valid JSON: {error}"))?;
-    match value.get("v") {
-        None => {
-            return Err(format!(
-                "payload does not have a version: write `\"v\": {VERSION}`"
-            ));
-        }
+    let version = match value.get("v") {
+        None => return Err("payload does not have a version: write `\"v\": 1`".to_owned()),
         Some(version) => match version.as_u64() {
-            Some(VERSION) => {}
+            Some(known) if (1..=VERSION).contains(&known) => known,
             Some(newer) if newer > VERSION => return Ok(Payload::Newer(newer)),
             _ => {
                 return Err(format!(
-                    "payload has the version {version}, which is not a whole number from 1: write `\"v\": {VERSION}`"
+                    "payload has the version {version}, which is not a whole number from 1: write `\"v\": 1`"
                 ));
             }
         },
-    }
+    };
     let mut content = Content::default();
     match value.get("purge") {
         Some(Value::Array(purge)) => {
             for (number, target) in purge.iter().enumerate() {
                 match decode_target(target) {
+                    Ok(target) if version_of(target.kind()) > version => {
+                        let needed = version_of(target.kind());
+                        content.errors.push(format!(
+                            "purge[{number}]: a payload of version {version} does not have {}: write `\"v\": {needed}`",
+                            target.kind()
+                        ));
+                    }
                     Ok(target) => content.targets.push(target),
                     Err(error) => content.errors.push(format!("purge[{number}]: {error}")),
                 }
@@ -221,35 +242,55 @@ pub(crate) fn read_target(text: &str) -> Result<Target, String> {
 }
 
 fn decode_target(value: &Value) -> Result<Target, String> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
+    const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
+    let text = |key: &str, value: &Value| match value.as_str() {
+        Some(text) => Ok(text.to_owned()),
+        None => Err(format!("`{key}` is not a text")),
+    };
     if let Some(url) = value.as_str() {
         return Target::url(url).map_err(|error| error.to_string());
     }
     let Some(object) = value.as_object() else {
         return Err(format!("{value} is neither a text nor an object"));
     };
-    if let Some(unknown) = object
-        .keys()
-        .find(|key| !["url", "tag", "site"].contains(&key.as_str()))
-    {
+    let is_known = |key: &str| KINDS.contains(&key) || key == "site";
+    if let Some(unknown) = object.keys().find(|key| !is_known(key)) {
         return Err(format!(
-            "unknown key {unknown:?}: the keys are `url`, `tag` and `site`"
+            "unknown key {unknown:?}: the keys are `url`, `tag`, `prefix`, `host`, `everything` and `site`"
         ));
     }
-    let target = match (object.get("url"), object.get("tag")) {
-        (Some(url), None) => Target::url(text(url).ok_or("`url` is not a text")?),
-        (None, Some(tag)) => Target::tag(text(tag).ok_or("`tag` is not a text")?),
-        _ => return Err("needs one of `url` and `tag`".to_owned()),
+    let mut kinds = object.iter().filter(|(key, _)| *key != "site");
+    let (Some((kind, value)), None) = (kinds.next(), kinds.next()) else {
+        let known = "`url`, `tag`, `prefix`, `host` and `everything`";
+        return Err(format!("needs one of {known}"));
     };
-    let target = target.map_err(|error| error.to_string())?;
+    let whole = |target| match value {
+        Value::Bool(true) => Ok(target),
+        _ => Err(format!(
+            "`{kind}` has the value {value}: write `{{\"{kind}\": true}}`"
+        )),
+    };
+    let target = match kind.as_str() {
+        "host" => whole(Target::host())?,
+        "everything" if object.contains_key("site") => {
+            let instead = "remove `site`, or write `{\"host\": true, \"site\": \"...\"}`";
+            return Err(format!("`everything` is the pages of all sites: {instead}"));
+        }
+        "everything" => whole(Target::everything())?,
+        "url" => Target::url(text(kind, value)?).map_err(|error| error.to_string())?,
+        "prefix" => Target::prefix(text(kind, value)?).map_err(|error| error.to_string())?,
+        _ => Target::tag(text(kind, value)?).map_err(|error| error.to_string())?,
+    };
     match object.get("site") {
-        Some(site) => Ok(target.at_site(&text(site).ok_or("`site` is not a text")?)),
+        Some(site) => Ok(target.at_site(&text("site", site)?)),
         None => Ok(target),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn readable(payload: &str) -> Content {
@@ -280,10 +321,24 @@ mod tests {
             Target::tag("author-1").unwrap(),
             Target::tag("x").unwrap().at_site("www"),
         ];
+        let old = encode(&targets);
+        assert!(old.ends_with(r#""v":1}"#), "{old}");
+        assert_eq!(readable(&old).targets, targets);
+        let targets = [
+            &*targets,
+            &[
+                Target::prefix("/docs/%22/").unwrap(),
+                Target::prefix("/a/").unwrap().at_site("shop"),
+                Target::host(),
+                Target::host().at_site("shop"),
+                Target::everything(),
+            ],
+        ]
+        .concat();
         let payload = encode(&targets);
         assert_eq!(
             payload,
-            r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"}],"v":1}"#
+            r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"},{"prefix":"/docs/%22/"},{"site":"shop","prefix":"/a/"},{"host":true},{"site":"shop","host":true},{"everything":true}],"v":2}"#
         );
         let content = readable(&payload);
         assert_eq!((content.targets, content.errors), (targets, vec![]));
@@ -315,10 +370,39 @@ mod tests {
             (r#"{"v":1,"purge":"/a"}"#, "not have a list `purge`"),
             (r#"{"v":1,"purge":["/a","b"]}"#, "purge[1]: URL \"b\""),
             (r#"{"v":1,"purge":[1]}"#, "purge[0]: 1 is neither"),
-            (r#"{"v":1,"purge":[{}]}"#, "one of `url` and `tag`"),
+            (r#"{"v":1,"purge":[{}]}"#, "needs one of `url`, `tag`,"),
+            (r#"{"v":1,"purge":[{"site":"a"}]}"#, "needs one of `url`"),
             (
                 r#"{"v":1,"purge":[{"url":"/a","tag":"b"}]}"#,
-                "one of `url` and `tag`",
+                "needs one of `url`, `tag`,",
+            ),
+            (
+                r#"{"v":2,"purge":[{"host":true,"everything":true}]}"#,
+                "needs one of `url`",
+            ),
+            (
+                r#"{"v":2,"purge":[{"host":"shop"}]}"#,
+                r#"`host` has the value "shop": write `{"host": true}`"#,
+            ),
+            (
+                r#"{"v":2,"purge":[{"everything":false}]}"#,
+                r#"write `{"everything": true}`"#,
+            ),
+            (
+                r#"{"v":2,"purge":[{"everything":true,"site":"shop"}]}"#,
+                r#"remove `site`, or write `{"host": true"#,
+            ),
+            (
+                r#"{"v":2,"purge":[{"prefix":"/docs"}]}"#,
+                "purge[0]: prefix \"/docs\" must end with `/`",
+            ),
+            (
+                r#"{"v":2,"purge":[{"prefix":1}]}"#,
+                "`prefix` is not a text",
+            ),
+            (
+                r#"{"v":1,"purge":[{"host":true}]}"#,
+                r#"purge[0]: a payload of version 1 does not have host: write `"v": 2`"#,
             ),
             (
                 r#"{"v":1,"purge":[{"url":"/a","cite":"b"}]}"#,
@@ -340,8 +424,36 @@ mod tests {
         };
         assert!(first.starts_with("purge[0]: "), "{first}");
         assert!(second.starts_with("purge[2]: "), "{second}");
-        assert_eq!(decode(r#"{"v":2,"x":1}"#), Ok(Payload::Newer(2)));
+        assert_eq!(decode(r#"{"v":3,"x":1}"#), Ok(Payload::Newer(3)));
         assert_eq!(readable(r#"{"v":1,"purge":[]}"#), Content::default());
+    }
+
+    fn targets() -> impl Strategy<Value = Target> {
+        let of_texts = ("[a-z%\"]{0,3}", "(/[a-c*{]{1,2}){1,3}/", 0..5_usize);
+        let target = of_texts.prop_map(|(text, path, kind)| match kind {
+            0 => Target::url(path.replace('{', "x")),
+            1 => Target::tag(format!("t{text}")),
+            2 => Target::prefix(path.replace('{', "x")),
+            3 => Ok(Target::host()),
+            _ => Ok(Target::everything()),
+        });
+        let target = target.prop_map(|target| target.expect("a target"));
+        (target, proptest::option::of("\\PC{1,6}")).prop_map(|(target, site)| match site {
+            Some(site) => target.at_site(&site),
+            None => target,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn each_target_is_read_as_it_was_written(targets in prop::collection::vec(targets(), 0..9)) {
+            let read = readable(&encode(&targets));
+            prop_assert_eq!(&read.targets, &targets);
+            prop_assert!(read.errors.is_empty());
+            for target in &targets {
+                prop_assert_eq!(&read_target(&encode_target(target)), &Ok(target.clone()));
+            }
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub struct DeadPurge {
     pub cache: String,
     /// The name of the node. Empty if the purge was not sent to any.
     pub node: String,
-    /// The URL or tag, as the payload has it. The whole payload if the purge was not sent to any node.
+    /// The target, as the payload has it. The whole payload if the purge was not sent to any node.
     pub target: String,
     /// The number of attempts at that node.
     pub attempts: u32,

@@ -231,9 +231,9 @@ impl Outbox {
         self
     }
 
-    /// Lets each write send a PostgreSQL `NOTIFY`, so that relays of other programs wake at once. Default: off, because
-    /// PostgreSQL serialises commits that send `NOTIFY`. The relay needs a
-    /// connection to the server itself: the start refuses this setting behind a pooler.
+    /// Lets each write send a PostgreSQL `NOTIFY`, so that relays of other programs wake at once. Each purge sends one, too,
+    /// so that instances with the [web layer](crate::guide::web) know of it at once. Default: off, because PostgreSQL serialises
+    /// commits that send `NOTIFY`. The relay needs a connection to the server itself: the start refuses this setting behind a pooler.
     pub fn notify(mut self) -> Self {
         self.notify = true;
         self
@@ -328,7 +328,9 @@ impl Outbox {
     }
 
     async fn open_with(&self, durability: Durability) -> Result<Store, OutboxError> {
-        Store::open(&self.options, &self.prefix, self.lease, durability).await
+        let mut store = Store::open(&self.options, &self.prefix, self.lease, durability).await?;
+        store.notify(self.channel_name());
+        Ok(store)
     }
 
     /// Checks each setting.

@@ -15,6 +15,8 @@ pub(crate) struct Fence<K> {
     purged: HashMap<K, u64>,
     /// The number of the last purge that was forgotten.
     forgotten: u64,
+    /// The number of the last purge of an area.
+    areas: u64,
 }
 
 /// The time at which a render began, as a number of purges.
@@ -28,6 +30,7 @@ impl<K> Default for Fence<K> {
             renders: 0,
             purged: HashMap::new(),
             forgotten: 0,
+            areas: 0,
         }
     }
 }
@@ -40,6 +43,12 @@ impl<K: Clone + Eq + Hash> Fence<K> {
     /// Begins a render. Called before the request reaches the app, so before the app reads a row.
     pub(crate) fn begin(&mut self) -> Start {
         self.renders += 1;
+        Start(self.now)
+    }
+
+    /// The start of a render that begins now.
+    #[cfg(feature = "embedded")]
+    pub(crate) fn now(&self) -> Start {
         Start(self.now)
     }
 
@@ -63,6 +72,18 @@ impl<K: Clone + Eq + Hash> Fence<K> {
         self.purged.insert(key.clone(), self.now);
     }
 
+    /// Notes the purge of an area, which pages are in without carrying it. So a page has to look for its areas only if
+    /// [`saw_area`](Self::saw_area).
+    pub(crate) fn purge_area(&mut self, mark: &K) {
+        self.purge(mark);
+        self.areas = self.now;
+    }
+
+    /// Whether an area was purged since.
+    pub(crate) fn saw_area(&self, start: Start) -> bool {
+        self.areas > start.0
+    }
+
     #[cfg(all(test, feature = "embedded"))]
     pub(crate) fn is_at_rest(&self) -> bool {
         self.renders == 0 && self.purged.is_empty()
@@ -73,6 +94,9 @@ impl<K: Clone + Eq + Hash> Fence<K> {
     where
         K: 'k,
     {
+        if start.0 == self.now {
+            return true;
+        }
         let is_older = |purge: &u64| *purge <= start.0;
         let mut keys = keys.into_iter();
         is_older(&self.forgotten) && keys.all(|key| self.purged.get(key).is_none_or(is_older))

@@ -2,12 +2,16 @@
 //!
 //! It may never be behind the caches: a URL that a cache may have is in here, or its purge is on its way.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
+use std::time::Instant;
 
 use slab::Slab;
 
 use super::asked::{Asked, has_all};
-use crate::base::target::Target;
+use crate::base::area::Area;
+use crate::base::target::{Target, TargetKind};
 
 /// The bounds of what is remembered.
 #[derive(Debug, Clone)]
@@ -40,12 +44,42 @@ struct Page {
     keys: Vec<Target>,
     /// The number of its last render.
     rendered: u64,
-    /// Whether it was purged since.
-    purged: bool,
+    /// The first purge since then. A page that was not rendered yet counts as purged.
+    purged: Option<Instant>,
     /// The number of forgettings under which the database has all of its keys.
     #[cfg(feature = "_sql")]
     recorded: Option<i64>,
 }
+
+/// What all spellings of a URL have in common, in the order of sites and paths: so what is below a folder is together.
+#[derive(Debug, Clone)]
+struct Place(Target);
+
+impl Place {
+    fn order(&self) -> (Option<&str>, &str) {
+        (self.0.site(), self.0.as_str())
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order().cmp(&other.order())
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+
+impl Eq for Place {}
 
 /// The pages that carry one key.
 #[derive(Debug, Default)]
@@ -59,7 +93,7 @@ pub(super) struct Index {
     limits: Limits,
     pages: Slab<Page>,
     by_url: HashMap<Target, usize>,
-    by_place: HashMap<Target, Vec<usize>>,
+    by_place: BTreeMap<Place, Vec<usize>>,
     by_key: HashMap<Target, Carriers>,
     by_age: BTreeMap<u64, usize>,
     renders: u64,
@@ -71,7 +105,7 @@ impl Index {
             limits,
             pages: Slab::new(),
             by_url: HashMap::new(),
-            by_place: HashMap::new(),
+            by_place: BTreeMap::new(),
             by_key: HashMap::new(),
             by_age: BTreeMap::new(),
             renders: 0,
@@ -91,49 +125,62 @@ impl Index {
             None => self.make_room(asked, &mut purge)?,
         };
         let page = &mut self.pages[id];
-        #[cfg(feature = "_sql")]
-        if page.keys != keys && keys.iter().any(|key| !page.keys.contains(key)) {
-            page.recorded = None;
+        if page.keys == keys {
+            // The usual case, and cheap for a page with many keys.
+            page.purged = None;
+            self.touch(id);
+            return Ok(None);
         }
         // Other copies, at other nodes, may still carry what this page carried before.
-        let former = if page.purged {
+        let former = if page.purged.is_some() {
             std::mem::take(&mut page.keys)
         } else {
             Vec::new()
         };
-        let added: Vec<_> = match page.keys == keys {
-            // The usual case, and cheap for a page with many keys.
-            true => Vec::new(),
-            false => {
-                let new = keys.iter().filter(|key| !page.keys.contains(key));
-                new.cloned().collect()
-            }
+        let added: Vec<_> = {
+            let known: HashSet<_> = page.keys.iter().collect();
+            let new = keys.iter().filter(|key| !known.contains(key));
+            new.cloned().collect()
         };
         if page.keys.len() + added.len() > self.limits.keys {
             page.keys.extend(former);
             return Err(Full::Keys(self.limits.keys));
         }
+        #[cfg(feature = "_sql")]
+        {
+            let former: HashSet<_> = former.iter().collect();
+            if added.iter().any(|key| !former.contains(key)) {
+                page.recorded = None;
+            }
+        }
         page.keys.extend(added.iter().cloned());
-        page.purged = false;
-        self.by_age.remove(&page.rendered);
-        self.renders += 1;
-        page.rendered = self.renders;
-        self.by_age.insert(self.renders, id);
+        page.purged = None;
+        self.touch(id);
         let mut too_often = None;
-        for key in added {
+        for key in &added {
             let carriers = self.by_key.entry(key.clone()).or_default();
             carriers.pages.insert(id);
             if carriers.pages.len() > self.limits.pages_of_a_key && !carriers.told {
                 carriers.told = true;
-                too_often = Some(key);
+                too_often = Some(key.clone());
             }
         }
-        for key in former {
-            if !self.pages[id].keys.contains(&key) {
-                self.drop_key(&key, id);
+        if !former.is_empty() {
+            let added: HashSet<_> = added.into_iter().collect();
+            for key in former.iter().filter(|key| !added.contains(*key)) {
+                self.drop_key(key, id);
             }
         }
         Ok(too_often)
+    }
+
+    /// Makes it the page that was rendered last.
+    fn touch(&mut self, id: usize) {
+        let page = &mut self.pages[id];
+        self.by_age.remove(&page.rendered);
+        self.renders += 1;
+        page.rendered = self.renders;
+        self.by_age.insert(self.renders, id);
     }
 
     fn make_room(
@@ -141,11 +188,13 @@ impl Index {
         asked: &Asked,
         purge: &mut dyn FnMut(&Target) -> bool,
     ) -> Result<usize, Full> {
-        let spellings = self.by_place.get(&asked.place).map_or(&[][..], |ids| ids);
+        let spellings = self.spellings(asked);
         // There are two plain ones at most. A flood of others must not keep them out.
         if spellings.len() >= self.limits.spellings && !asked.is_plain() {
             // No cache has what was purged and not rendered again, so it may be forgotten.
-            let gone = spellings.iter().find(|id| self.pages[**id].purged);
+            let gone = spellings
+                .iter()
+                .find(|id| self.pages[**id].purged.is_some());
             let gone = *gone.ok_or(Full::Spellings(self.limits.spellings))?;
             self.forget(gone);
         }
@@ -155,7 +204,7 @@ impl Index {
             };
             let oldest = *oldest;
             let page = &self.pages[oldest];
-            if !page.purged && !purge(&page.url) {
+            if page.purged.is_none() && !purge(&page.url) {
                 return Err(Full::Queue);
             }
             self.forget(oldest);
@@ -167,27 +216,33 @@ impl Index {
             parameters: asked.parameters.clone(),
             keys: Vec::new(),
             rendered: self.renders,
-            purged: true,
+            purged: Some(Instant::now()),
             #[cfg(feature = "_sql")]
             recorded: None,
         });
         self.by_age.insert(self.renders, id);
         self.by_url.insert(asked.url.clone(), id);
         self.by_place
-            .entry(asked.place.clone())
+            .entry(Place(asked.place.clone()))
             .or_default()
             .push(id);
         Ok(id)
+    }
+
+    fn spellings(&self, asked: &Asked) -> &[usize] {
+        let ids = self.by_place.get(&Place(asked.place.clone()));
+        ids.map_or(&[], |ids| ids)
     }
 
     fn forget(&mut self, id: usize) {
         let page = self.pages.remove(id);
         self.by_url.remove(&page.url);
         self.by_age.remove(&page.rendered);
-        if let Some(spellings) = self.by_place.get_mut(&page.place) {
+        let place = Place(page.place);
+        if let Some(spellings) = self.by_place.get_mut(&place) {
             spellings.retain(|other| *other != id);
             if spellings.is_empty() {
-                self.by_place.remove(&page.place);
+                self.by_place.remove(&place);
             }
         }
         for key in &page.keys {
@@ -206,12 +261,13 @@ impl Index {
 
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
     pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
-        let ids = self.by_place.get(&asked.place).cloned().unwrap_or_default();
+        let now = Instant::now();
+        let ids = self.spellings(asked).to_vec();
         ids.into_iter()
             .filter_map(|id| {
                 let page = &mut self.pages[id];
                 has_all(&page.parameters, &asked.parameters).then(|| {
-                    page.purged = true;
+                    page.purged.get_or_insert(now);
                     page.url.clone()
                 })
             })
@@ -220,6 +276,7 @@ impl Index {
 
     /// The URLs that carry a key. They are purged.
     pub(super) fn purge_key(&mut self, key: &Target) -> Vec<Target> {
+        let now = Instant::now();
         let carriers = self.by_key.get(key);
         let ids = carriers.map_or_else(Vec::new, |carriers| {
             carriers.pages.iter().copied().collect()
@@ -227,10 +284,54 @@ impl Index {
         ids.into_iter()
             .map(|id| {
                 let page = &mut self.pages[id];
-                page.purged = true;
+                page.purged.get_or_insert(now);
                 page.url.clone()
             })
             .collect()
+    }
+
+    /// Whether the page was rendered, and its first purge since is the one that was asked for at this time.
+    pub(super) fn expect(&self, url: &Target, asked: Instant) -> bool {
+        let page = self.by_url.get(url).map(|id| &self.pages[*id]);
+        // One that was asked for and one that is noted after it may be the same.
+        page.is_some_and(|page| page.purged.is_some_and(|first| asked <= first))
+    }
+
+    /// The URLs in an area. They are purged.
+    pub(super) fn purge_area(&mut self, area: &Area) -> Vec<Target> {
+        let now = Instant::now();
+        let ids = self.in_area(area);
+        let pages = ids.into_iter().map(|id| {
+            let page = &mut self.pages[id];
+            page.purged.get_or_insert(now);
+            page.url.clone()
+        });
+        pages.collect()
+    }
+
+    pub(super) fn of_area(&self, area: &Area) -> Vec<Target> {
+        let ids = self.in_area(area).into_iter();
+        ids.map(|id| self.pages[id].url.clone()).collect()
+    }
+
+    fn in_area(&self, area: &Area) -> Vec<usize> {
+        let target = area.target();
+        let from = match target.kind() {
+            TargetKind::Everything => Bound::Unbounded,
+            _ => Bound::Included(Place(target.clone())),
+        };
+        let places = self.by_place.range((from, Bound::Unbounded));
+        let is_inside = |place: &Place| match target.kind() {
+            TargetKind::Everything => true,
+            _ => target.site() == place.0.site() && place.0.as_str().starts_with(target.as_str()),
+        };
+        let inside = places.take_while(|(place, _)| is_inside(place));
+        // The page of the folder itself has the place without its slash, as that of a page beside the folder.
+        let itself = target.as_str().strip_suffix('/');
+        let itself = itself.map(|path| Place(target.with_text(path)));
+        let itself = itself.and_then(|place| self.by_place.get(&place));
+        let ids = inside.map(|(_, ids)| ids).chain(itself).flatten().copied();
+        ids.filter(|id| area.covers(&self.pages[*id].url)).collect()
     }
 
     pub(super) fn of_key(&self, key: &Target) -> Vec<Target> {
@@ -244,7 +345,7 @@ impl Index {
 
     /// The keys of a page under all of its URLs.
     pub(super) fn keys_of(&self, asked: &Asked) -> Vec<Target> {
-        let ids = self.by_place.get(&asked.place).into_iter().flatten();
+        let ids = self.spellings(asked).iter();
         let keys = ids.flat_map(|id| self.pages[*id].keys.iter().cloned());
         Target::sorted(keys.collect::<HashSet<_>>())
     }

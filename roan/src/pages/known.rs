@@ -4,11 +4,13 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::asked::Asked;
 use super::fence::{Fence, Start};
 use super::index::{Full, Index, Limits};
 use super::sites::Hosts;
+use crate::base::area::Area;
 use crate::base::target::{Target, TargetError, TargetKind};
 #[cfg(feature = "_sql")]
 use crate::outbox::index::SharedIndex;
@@ -31,10 +33,20 @@ pub(super) struct State {
     pub(super) index: Index,
 }
 
+impl State {
+    /// Whether neither the page, nor one of its keys, nor an area around it was purged since.
+    pub(super) fn lets_pass(&self, start: Start, asked: &Asked, keys: &[Target]) -> bool {
+        let own = keys.iter().chain([&asked.place]);
+        self.fence.lets_pass(start, own)
+            && (!self.fence.saw_area(start)
+                || self.fence.lets_pass(start, &Area::marks_around(&asked.url)))
+    }
+}
+
 /// Why a page must not enter a cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Held {
-    /// It or one of its keys was purged after its render began.
+    /// It, one of its keys or an area around it was purged after its render began.
     Purged,
     Full(Full),
     /// The database did not say in time that it has the page, and that nothing of it was purged.
@@ -74,21 +86,29 @@ impl Pages {
     }
 
     /// Keeps out the renders that are under way of what is purged from now on, and returns the URLs that show it, as far
-    /// as they were asked for: the spellings of a URL, or the pages that carry a tag. Call it before the purge is sent.
+    /// as they were asked for: the spellings of a URL, the pages that carry a tag, or those in an area. Call it before the
+    /// purge is sent.
     pub(crate) fn purge(&self, target: &Target) -> Vec<Target> {
         let target = self.hosts.canonical(target);
-        let mut state = self.lock();
-        match target.kind() {
-            TargetKind::Url => {
-                let asked = Asked::new(target.into_owned());
-                state.fence.purge(&asked.place);
-                state.index.purge_spellings(&asked)
-            }
-            _ => {
-                state.fence.purge(&target);
-                state.index.purge_key(&target)
-            }
+        if let Some(area) = Area::of(&target) {
+            let mut state = self.lock();
+            state.fence.purge_area(&area.mark());
+            return state.index.purge_area(&area);
         }
+        let mut state = self.lock();
+        if target.kind() == TargetKind::Url {
+            let asked = Asked::new(target.into_owned());
+            state.fence.purge(&asked.place);
+            state.index.purge_spellings(&asked)
+        } else {
+            state.fence.purge(&target);
+            state.index.purge_key(&target)
+        }
+    }
+
+    /// Whether the page was released to caches, and this is the first purge since, asked for at this time.
+    pub(crate) fn expect(&self, url: &Target, asked: Instant) -> bool {
+        self.lock().index.expect(&self.hosts.canonical(url), asked)
     }
 
     /// The page of a URL that was asked for at a site.
@@ -104,9 +124,13 @@ impl Pages {
         }))
     }
 
-    /// The URLs that carry a tag.
-    pub(crate) fn of_tag(&self, tag: &Target) -> Vec<Target> {
-        self.lock().index.of_key(&self.hosts.canonical(tag))
+    /// The URLs that carry a tag, or are in an area.
+    pub(crate) fn of(&self, target: &Target) -> Vec<Target> {
+        let target = self.hosts.canonical(target);
+        match Area::of(&target) {
+            Some(area) => self.lock().index.of_area(&area),
+            None => self.lock().index.of_key(&target),
+        }
     }
 
     /// The tags of a page, under whatever spelling it carries them.
@@ -135,8 +159,8 @@ pub(crate) struct Render {
 }
 
 impl Render {
-    /// Notes that caches may store the page from now on, with these keys. `purge` queues the purge of a page that is
-    /// forgotten for it. Returns a key that is on too many pages now.
+    /// Notes that caches may store the page from now on, with these keys, each at the one site of its host. `purge` queues the
+    /// purge of a page that is forgotten for it. Returns a key that is on too many pages now.
     ///
     /// With an outbox it waits until what is noted would survive the program. The fence is asked after that, so that nothing
     /// can be purged between the two.
@@ -157,20 +181,21 @@ impl Render {
         keys: &[Target],
         purge: impl FnMut(&Target) -> bool,
     ) -> Result<Option<Target>, Held> {
-        let keys: Vec<_> = keys
-            .iter()
-            .map(|key| self.pages.hosts.canonical(key).into_owned())
-            .collect();
         #[cfg(feature = "_sql")]
         if let Some(shared) = self.pages.shared.get() {
-            return self.release_recorded(shared, asked, &keys).await;
+            return self.release_recorded(shared, asked, keys).await;
         }
         let mut state = self.pages.lock();
-        let all = keys.iter().chain([&asked.place]);
-        if !state.fence.lets_pass(self.start, all) {
+        if !state.lets_pass(self.start, asked, &keys) {
             return Err(Held::Purged);
         }
-        state.index.learn(asked, &keys, purge).map_err(Held::Full)
+        state.index.learn(asked, keys, purge).map_err(Held::Full)
+    }
+
+    /// Whether it or one of its keys was purged since the render began, as far as this process knows.
+    pub(crate) fn is_purged(&self, asked: &Asked, keys: &[Target]) -> bool {
+        let all = keys.iter().chain([&asked.place]);
+        !self.pages.lock().fence.lets_pass(self.start, all)
     }
 }
 
@@ -201,6 +226,10 @@ mod tests {
         Target::url(text).unwrap()
     }
 
+    fn prefix(text: &str) -> Target {
+        Target::prefix(text).unwrap()
+    }
+
     fn tag(text: &str) -> Target {
         Target::tag(text).unwrap()
     }
@@ -213,14 +242,14 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_was_purged_while_it_was_rendered_is_not_learned() {
         let pages = pages();
-        for purge in [url("/a"), tag("x"), url("/a?q=1")] {
+        for purge in [url("/a"), tag("x"), url("/a?q=1"), prefix("/a/")] {
             let before = pages.begin();
             assert!(pages.purge(&purge).is_empty());
             let after = pages.begin();
             let spelling = "//a/?q=1";
             let held = release(&before, spelling, &[tag("x")]).await;
             assert_eq!(held, Err(Held::Purged), "{purge}");
-            assert_eq!(pages.of_tag(&tag("x")), []);
+            assert_eq!(pages.of(&tag("x")), []);
             assert_eq!(release(&before, "/b", &[tag("y")]).await, Ok(()));
             assert_eq!(release(&after, spelling, &[tag("x")]).await, Ok(()));
             assert_eq!(pages.purge(&purge), [url(spelling)], "{purge}");
@@ -232,6 +261,81 @@ mod tests {
                 pages_of_a_key: 10,
             });
         }
+    }
+
+    #[tokio::test]
+    async fn a_purge_of_an_area_keeps_out_what_is_in_it_alone() {
+        let pages = pages();
+        let before = pages.begin();
+        pages.purge(&prefix("/docs/v1/"));
+        pages.purge(&Target::host().at_site("shop"));
+        for (url, held) in [
+            ("/docs/v1/", true),
+            ("/docs//v1/a?x", true),
+            ("/docs/v1", false),
+            ("/docs/v10/a", false),
+            ("/", false),
+        ] {
+            let released = release(&before, url, &[]).await;
+            assert_eq!(released.is_err(), held, "{url}");
+        }
+        let at_shop = Pages::asked("/", Some("shop")).unwrap();
+        let held = before.release(&at_shop, &[], |_| true).await;
+        assert_eq!(held, Err(Held::Purged));
+        let after = pages.begin();
+        assert_eq!(release(&after, "/docs/v1/a", &[]).await, Ok(()));
+        // A prefix of more folders than a page looks for.
+        let deep = "/x".repeat(40);
+        pages.purge(&prefix(&format!("{deep}/")));
+        let held = release(&after, &format!("{deep}/y"), &[]).await;
+        assert_eq!(held, Err(Held::Purged));
+    }
+
+    #[tokio::test]
+    async fn an_area_reaches_the_pages_in_it() {
+        let pages = pages();
+        let render = pages.begin();
+        let shop = url("/docs/v1/a").at_site("shop");
+        for asked in [
+            "/docs/v1/a",
+            "/docs/v1/?x=1",
+            "/docs/v1/",
+            "//docs/v1//b",
+            "/docs/v1",
+            "/docs/v1-2/a",
+            "/docs/v10/a",
+            "/docs",
+            "/e",
+        ] {
+            release(&render, asked, &[tag("x")]).await.unwrap();
+        }
+        let at_shop = Pages::asked("/docs/v1/a", Some("shop")).unwrap();
+        let released = render.release(&at_shop, &[], |_| true).await;
+        assert_eq!(released, Ok(None));
+        let purged = |target: &Target| {
+            let known = Target::sorted(pages.of(target));
+            let purged = Target::sorted(pages.purge(target));
+            assert_eq!(known, purged);
+            purged
+        };
+        assert_eq!(
+            purged(&prefix("/docs/v1/")),
+            [
+                url("//docs/v1//b"),
+                url("/docs/v1/"),
+                url("/docs/v1/?x=1"),
+                url("/docs/v1/a"),
+            ]
+        );
+        assert_eq!(purged(&prefix("/docs/")).len(), 7);
+        assert_eq!(
+            purged(&prefix("/docs/").at_site("shop")),
+            std::slice::from_ref(&shop)
+        );
+        assert!(purged(&prefix("/e/")).is_empty());
+        assert_eq!(purged(&Target::host()).len(), 9);
+        assert_eq!(purged(&Target::host().at_site("shop")), [shop]);
+        assert_eq!(purged(&Target::everything()).len(), 10);
     }
 
     #[tokio::test]

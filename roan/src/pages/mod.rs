@@ -39,6 +39,6 @@ pub(crate) use request::authority;
 #[cfg(any(feature = "web", feature = "embedded"))]
 pub(crate) use request::host;
 #[cfg(any(feature = "web", feature = "embedded"))]
-pub(crate) use sharing::{Fired, InWebLayer, Sharing};
+pub(crate) use sharing::{Fired, InWebLayer, Raced, Sharing};
 #[cfg(any(feature = "web", feature = "_sql"))]
 pub(crate) use sites::Hosts;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::asked::Asked;
 use super::known::{Held, Pages, Render};
+use crate::base::area::Area;
 use crate::base::target::Target;
 use crate::outbox::OutboxError;
 use crate::outbox::index::{Key, SharedIndex};
@@ -26,7 +27,13 @@ impl Render {
         asked: &Asked,
         keys: &[Target],
     ) -> Result<Option<Target>, Held> {
-        let checked: Arc<[Key]> = keys.iter().chain([&asked.place]).map(Key::of).collect();
+        let areas = Area::marks_around(&asked.url);
+        let checked: Arc<[Key]> = keys
+            .iter()
+            .chain([&asked.place])
+            .chain(&areas)
+            .map(Key::of)
+            .collect();
         let mut too_often = None;
         for _ in 0..ATTEMPTS {
             let forgets = shared.forgets();
@@ -55,28 +62,43 @@ impl Render {
                 return Err(Held::Purged);
             }
             if release.forgets == forgets {
-                let all = keys.iter().chain([&asked.place]);
                 // A purge that could not be written into the database is at least known here.
-                let passes = self.pages.lock().fence.lets_pass(self.start, all);
+                let passes = self.pages.lock().lets_pass(self.start, asked, keys);
                 return passes.then_some(too_often).ok_or(Held::Purged);
             }
         }
         Err(Held::Unrecorded)
     }
+
+    /// Whether it or one of its keys was purged by any process since the render began, or may have been.
+    pub(crate) async fn is_purged_by_any(
+        &self,
+        shared: &SharedIndex,
+        asked: &Asked,
+        keys: &[Target],
+    ) -> bool {
+        let keys = keys.iter().chain([&asked.place]).map(Key::of).collect();
+        let checked = shared.check(keys, self.since).await;
+        checked.map_or(true, |release| release.is_purged)
+    }
 }
 
 impl Pages {
-    /// The URLs that carry a tag by the database, in no order.
+    /// The URLs that carry a tag, or are in an area, by the database, in no order.
     ///
     /// # Errors
     ///
     /// If the database cannot be asked.
-    pub(crate) async fn recorded_of_tag(
+    pub(crate) async fn recorded_of(
         &self,
         shared: &SharedIndex,
-        tag: &Target,
+        target: &Target,
     ) -> Result<Vec<Target>, OutboxError> {
-        shared.pages_of(&Key::of(&self.hosts.canonical(tag))).await
+        let target = self.hosts.canonical(target);
+        match Area::of(&target) {
+            Some(area) => shared.pages_in(area.target()).await,
+            None => shared.pages_of(&Key::of(&target)).await,
+        }
     }
 
     /// The tags of a page by the database, under whatever spelling it carries them, sorted.

@@ -18,6 +18,10 @@ pub(crate) struct Sharing {
     pub(crate) tags: Arc<[(String, Target)]>,
 }
 
+/// The response must not be shared, but only because it was purged while it was rendered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Raced;
+
 /// What fired in a request that changes something, each with the host of its site; an empty one is every host. A cache in
 /// the same program purges it before the answer leaves.
 #[derive(Debug, Clone)]

@@ -56,10 +56,22 @@ impl Hosts {
 
     /// The target at the one site of its host.
     pub(crate) fn canonical<'t>(&self, target: &'t Target) -> Cow<'t, Target> {
+        if target.site().is_none() {
+            return Cow::Borrowed(target);
+        }
         let site = self.host(target.site()).and_then(|host| self.site(host));
         match site {
             Some(site) if site != target.site() => Cow::Owned(target.at_site(site.unwrap_or(""))),
             _ => Cow::Borrowed(target),
+        }
+    }
+
+    /// The same, without a copy of what is canonical.
+    #[cfg(feature = "web")]
+    pub(crate) fn canonical_of(&self, target: Target) -> Target {
+        match self.canonical(&target) {
+            Cow::Owned(canonical) => canonical,
+            Cow::Borrowed(_) => target,
         }
     }
 }

@@ -86,13 +86,19 @@ pub trait Purger: Send + Sync + 'static {
 pub struct PurgeRequest<'a> {
     targets: &'a [Target],
     site: Option<&'a Site>,
+    /// Whether the cache should have the page, as far as is known.
+    pub(crate) is_expected: bool,
 }
 
 impl<'a> PurgeRequest<'a> {
     /// `targets` must not be empty.
     pub(crate) fn new(targets: &'a [Target], site: Option<&'a Site>) -> Self {
         debug_assert!(!targets.is_empty());
-        Self { targets, site }
+        Self {
+            targets,
+            site,
+            is_expected: true,
+        }
     }
 
     /// Returns the target to purge: the first one, if there are several.

@@ -143,7 +143,9 @@ impl TagHeader {
                 Cow::Borrowed(_) => Cow::Borrowed(target),
                 Cow::Owned(hash) => Cow::Owned(target.with_text(&hash)),
             },
-            _ => Cow::Borrowed(target),
+            TargetKind::Url | TargetKind::Prefix | TargetKind::Host | TargetKind::Everything => {
+                Cow::Borrowed(target)
+            }
         }
     }
 

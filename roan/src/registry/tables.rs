@@ -98,6 +98,9 @@ impl TableEntry {
         }
         match rule.target() {
             RuleTarget::Tag(_) => out.tag(""),
+            RuleTarget::Prefix(_) => out.prefix(""),
+            RuleTarget::Host => out.host(),
+            RuleTarget::Everything => out.everything(),
             RuleTarget::Url(_) | RuleTarget::Urls(_) | RuleTarget::Related(_) => out.url(""),
         };
         let text = |column: usize| texts.get(column).and_then(Option::as_ref);

@@ -443,14 +443,21 @@ impl Relay {
         Ok(())
     }
 
-    /// This is cheaper than taking one. Where rows have come lately, it is not worth a statement.
+    /// This is cheaper than taking one. Where rows have come lately, it is not worth a statement. It also shows what other
+    /// instances have purged, so that renders which begin from now on know of it.
     async fn is_purge_waiting(&mut self, store: &mut Store) -> Result<bool> {
         let more_are_likely = self.more_purges || self.many_purges;
         if !store.has_snapshots() {
-            return Ok(more_are_likely || store.is_purge_waiting().await?);
+            if more_are_likely {
+                return Ok(true);
+            }
+            let (is_one_waiting, number) = store.is_purge_waiting().await?;
+            self.engine.known.marked(number);
+            return Ok(is_one_waiting);
         }
         loop {
             let seen = store.see_purges(self.horizon.bound()).await?;
+            self.engine.known.marked(seen.number);
             if !self.horizon.saw(&seen.snapshot, seen.top) {
                 return Ok(more_are_likely || seen.is_one_waiting);
             }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::versions::Read;
 use super::{BATCH, Relay, Result, versions};
+use crate::base::area::Area;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::dispatcher::tickets::Ticket;
@@ -37,7 +38,8 @@ struct Wanted {
 }
 
 enum What {
-    Tag(Target),
+    /// All pages that were found for a tag or an area.
+    All(Target),
     /// URLs with the same place.
     Urls(Vec<Asked>),
 }
@@ -46,14 +48,20 @@ enum What {
 enum Named {
     Tag(Target),
     Url(Asked),
+    Area(Area),
 }
 
 impl Named {
     fn of(target: &Target, hosts: &Hosts) -> Self {
         let target = hosts.canonical(target).into_owned();
+        if let Some(area) = Area::of(&target) {
+            return Self::Area(area);
+        }
         match target.kind() {
-            TargetKind::Url => Self::Url(Asked::new(target)),
-            _ => Self::Tag(target),
+            TargetKind::Tag => Self::Tag(target),
+            TargetKind::Url | TargetKind::Prefix | TargetKind::Host | TargetKind::Everything => {
+                Self::Url(Asked::new(target))
+            }
         }
     }
 
@@ -61,6 +69,15 @@ impl Named {
         match self {
             Self::Tag(tag) => Key::of(tag).hash(),
             Self::Url(asked) => Key::of(&asked.place).hash(),
+            Self::Area(area) => Key::of(area.target()).hash(),
+        }
+    }
+
+    /// What the fence notes. A deep prefix is noted as one around it.
+    fn mark(&self) -> i64 {
+        match self {
+            Self::Area(area) => Key::of(&area.mark()).hash(),
+            Self::Tag(_) | Self::Url(_) => self.key(),
         }
     }
 }
@@ -70,7 +87,7 @@ impl Relay {
     pub(super) async fn look_for_index(&mut self, store: &mut Store) -> Result<()> {
         if store.look_for_use().await? && !self.engine.known.are_recorded() {
             self.engine.known.note_recorded();
-            // Tags can be purged from now on.
+            // All kinds of targets can be purged from now on.
             self.knowledge = versions::knowledge(&self.engine);
         }
         Ok(())
@@ -91,7 +108,7 @@ impl Relay {
         let rows: Vec<Read> = taken.into_iter().map(|purge| self.read(purge)).collect();
         let targets = rows.iter().flat_map(|row| &row.targets);
         let keys: Vec<i64> = targets
-            .map(|target| Named::of(target, &self.hosts).key())
+            .map(|target| Named::of(target, &self.hosts).mark())
             .collect();
         self.mark(store, &keys).await?;
         let mut given_back = Vec::new();
@@ -142,16 +159,20 @@ impl Relay {
             return;
         }
         let named = Named::of(target, &self.hosts);
-        let has_tags_only = self.engine.cache_without_tags().is_none();
-        if has_tags_only && matches!(named, Named::Tag(_)) {
+        let all_can_purge = self.engine.cache_without(target.kind()).is_none();
+        if all_can_purge && !matches!(named, Named::Url(_)) {
             return;
         }
         let key = named.key();
         let finding = self.finding.get_or_insert_default();
-        finding.resolving.add([key]);
+        match &named {
+            Named::Area(area) => finding.resolving.add_area(key, area.target()),
+            Named::Tag(_) | Named::Url(_) => finding.resolving.add([key]),
+        }
         let wanted = finding.wanted.entry(key).or_insert_with(|| Wanted {
             what: match &named {
-                Named::Tag(tag) => What::Tag(tag.clone()),
+                Named::Tag(tag) => What::All(tag.clone()),
+                Named::Area(area) => What::All(area.target().clone()),
                 Named::Url(_) => What::Urls(Vec::new()),
             },
             asked,
@@ -225,9 +246,13 @@ impl Relay {
             return;
         };
         for wanted in finding.wanted.values() {
-            let What::Tag(tag) = &wanted.what else {
+            let What::All(tag) = &wanted.what else {
                 continue;
             };
+            // A large area is no surprise.
+            if tag.kind() != TargetKind::Tag {
+                continue;
+            }
             if wanted.count > most && self.told.len() < 100 && self.told.insert(tag.to_string()) {
                 loudly(format_args!(
                     "{tag} is on {} pages, more than {most}: each of its purges sends a request for each page to a cache \
@@ -292,7 +317,7 @@ impl Unmarked<'_> {
     async fn send(mut self, store: &mut Store) -> Result<()> {
         let keys = self.taken.iter();
         let keys: Vec<i64> = keys
-            .map(|(target, _)| Named::of(target, &self.relay.hosts).key())
+            .map(|(target, _)| Named::of(target, &self.relay.hosts).mark())
             .collect();
         self.relay.mark(store, &keys).await?;
         let now = Instant::now();

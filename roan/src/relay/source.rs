@@ -73,7 +73,8 @@ impl Source for DurableOutbox {
                 .map_err(OutboxError::of)?;
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {
-                tokio::spawn(super::listen::listen(pool, channel, Arc::clone(&self.link)));
+                let (link, engine) = (Arc::clone(&self.link), Arc::downgrade(engine));
+                tokio::spawn(super::listen::listen(pool, channel, link, engine));
             }
             *self.task() = Some(tokio::spawn(relay.run(store)));
             Ok(())

@@ -38,7 +38,7 @@ pub use recorder::Recorder;
 
 use std::fmt;
 
-use crate::base::target::{Target, TargetError};
+use crate::base::target::{Target, TargetError, TargetKind};
 use crate::hooks::scope::Recording;
 
 /// Runs `work` and returns the purges of all hooks that fire in it. None of them is sent.
@@ -62,12 +62,14 @@ pub struct Purges {
     refused: Vec<TargetError>,
 }
 
+fn place(target: &Target) -> (Option<&str>, &str, TargetKind) {
+    (target.site(), target.as_str(), target.kind())
+}
+
 impl Purges {
     fn new((targets, refused): (Vec<Target>, Vec<TargetError>)) -> Self {
         let mut purges = Self { targets, refused };
-        purges
-            .targets
-            .sort_by(|a, b| (a.site(), a.as_str()).cmp(&(b.site(), b.as_str())));
+        purges.targets.sort_by(|a, b| place(a).cmp(&place(b)));
         purges
     }
 

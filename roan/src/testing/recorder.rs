@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Purges;
-use crate::base::target::Target;
-use crate::purger::{Answer, Cache, PurgeRequest, Purger};
+use crate::base::target::{Target, TargetKind};
+use crate::purger::{Answer, Cache, Limits, PurgeRequest, Purger};
 
-/// A cache with one node that records each purge and answers that the page is purged. It supports tags. Clones share
-/// their records.
+/// A cache with one node that records each purge and answers that the page is purged. It supports targets of all
+/// kinds. Clones share their records.
 ///
 /// Call [`Roan::flush`](crate::Roan::flush) before you read them. [`testing`](crate::testing) has an example.
 #[derive(Debug, Clone, Default)]
@@ -73,7 +73,7 @@ impl From<Recorder> for Cache {
     fn from(recorder: Recorder) -> Self {
         let name = recorder.name.clone();
         Self::new(name.as_deref().unwrap_or("recorder"))
-            .purges_tags()
+            .purges(TargetKind::ALL, Limits::new())
             .node("recorder", recorder)
     }
 }

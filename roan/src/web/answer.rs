@@ -7,13 +7,14 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body;
 
 use super::headers::{forbids_sharing, join_vary, says_lifetime};
-use super::page::Notes;
+use super::page::{Notes, Page};
 use super::reason::Reason;
+use super::sent::Sent;
 use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
-use crate::pages::{Asked, Pages, Sharing};
+use crate::pages::{Asked, Held, Pages, Raced, Sharing};
 
 /// An answer that may be shared, unless it was purged while it was rendered.
 struct Sharable {
@@ -23,13 +24,14 @@ struct Sharable {
 }
 
 impl WebLayer {
-    /// Writes into the head of the answer what caches may do with it.
+    /// Writes into the head of the answer what caches may do with it. Returns the page if they may store it.
     pub(super) async fn finish<B: Body>(
         &self,
         visit: Visit,
         mut notes: Notes,
+        page: &Page,
         response: &mut Response<B>,
-    ) {
+    ) -> Option<Sent> {
         let explicit = notes.policy.take();
         let explicit = explicit.or_else(|| response.extensions().get::<CachePolicy>().copied());
         let by_default = self
@@ -42,18 +44,27 @@ impl WebLayer {
             Ok(sharable) => self.release(&visit, sharable).await,
             Err(reason) => Err(reason),
         };
-        match judged {
-            Ok(sharable) => self.share(sharable, policy, response),
+        let sent = match judged {
+            Ok(sharable) => {
+                let (asked, keys) = self.share(sharable, policy, response);
+                let page = page.clone();
+                Some(Sent::new(self.clone(), page, visit.render, asked, keys))
+            }
             Err(reason) => {
                 if let (Reason::Policy, Some(policy)) = (&reason, &policy) {
                     let status = response.status();
                     self.headers().share(response.headers_mut(), policy, status);
                 }
                 self.headers().hold(response.headers_mut());
+                if reason == Reason::Held(Held::Purged) {
+                    response.extensions_mut().insert(Raced);
+                }
                 self.told().tell(visit.path(), &reason, wanted);
+                None
             }
-        }
+        };
         join_vary(response.headers_mut());
+        sent
     }
 
     fn share<B>(
@@ -61,8 +72,8 @@ impl WebLayer {
         sharable: Sharable,
         policy: Option<CachePolicy>,
         response: &mut Response<B>,
-    ) {
-        let Sharable { tags, lines, .. } = sharable;
+    ) -> (Asked, Vec<Target>) {
+        let Sharable { asked, tags, lines } = sharable;
         let status = response.status();
         let headers = response.headers_mut();
         if let Some(policy) = &policy {
@@ -74,10 +85,11 @@ impl WebLayer {
         if self.headers().in_program {
             let hosts = &self.pages().hosts;
             let host = |tag: &Target| hosts.host(tag.site()).unwrap_or_default().to_owned();
-            let tags: Arc<[_]> = tags.into_iter().map(|tag| (host(&tag), tag)).collect();
+            let tags: Arc<[_]> = tags.iter().map(|tag| (host(tag), tag.clone())).collect();
             let lifetime = policy.as_ref().and_then(CachePolicy::lifetime);
             response.extensions_mut().insert(Sharing { lifetime, tags });
         }
+        (asked, tags)
     }
 
     /// What the answer carries, or why it is not for all visitors.
@@ -108,6 +120,9 @@ impl WebLayer {
         if policy.is_some() && !may_be_shared(status) || says_nothing && is_error(status) {
             return Err(Reason::Status(status.as_u16()));
         }
+        if self.late().is_known(visit.path()) {
+            return Err(Reason::Late);
+        }
         if let Some(mistake) = notes.mistake {
             return Err(Reason::Tag(mistake));
         }
@@ -121,9 +136,24 @@ impl WebLayer {
         let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
-        let tags = Target::sorted(notes.tags);
+        let tags = self.canonical(notes.tags.into_vec());
         let lines = self.headers().tag_lines(&tags).map_err(Reason::TagLines)?;
         Ok(Sharable { asked, tags, lines })
+    }
+
+    /// The tags, each at the one site of its host. What caches read is sorted, so that it is the same each time.
+    fn canonical(&self, mut tags: Vec<Target>) -> Vec<Target> {
+        let hosts = &self.pages().hosts;
+        let have_sites = tags.iter().any(|tag| tag.site().is_some());
+        if have_sites {
+            let canonical = tags.into_iter().map(|tag| hosts.canonical_of(tag));
+            tags = canonical.collect();
+        }
+        if have_sites || self.headers().have_tags() {
+            tags = Target::sorted(tags);
+            tags.dedup();
+        }
+        tags
     }
 
     /// Puts the page into the index, so that it may enter a cache.

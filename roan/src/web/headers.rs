@@ -48,6 +48,11 @@ impl Headers {
         headers
     }
 
+    /// Whether a cache reads tags.
+    pub(super) fn have_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
+
     /// The lines of the tags, or the name of a header for which they are too many.
     pub(super) fn tag_lines(
         &self,

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response};
 use http_body::Body;
@@ -13,8 +14,10 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Web;
+use super::body::WebBody;
 use super::headers::Headers;
 use super::index_error::IndexError;
+use super::late::Late;
 use super::page::{IN_USE, Page};
 use super::reason::Told;
 use super::visit::Visit;
@@ -41,6 +44,8 @@ struct Shared {
     settings: Web,
     headers: Headers,
     told: Told,
+    late: Late,
+    rebound: Option<Duration>,
 }
 
 impl WebLayer {
@@ -49,6 +54,7 @@ impl WebLayer {
         pages: Arc<Pages>,
         settings: Web,
         headers: ReadHeaders,
+        rebound: Option<Duration>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -57,6 +63,8 @@ impl WebLayer {
                 settings,
                 headers: headers.0,
                 told: Told::default(),
+                late: Late::default(),
+                rebound,
             }),
         }
     }
@@ -81,8 +89,17 @@ impl WebLayer {
         &self.shared.told
     }
 
-    /// Returns the URLs that caches may have and that carry a tag, in no order: those that all processes have rendered if
-    /// there is an outbox, else those of this one.
+    pub(super) fn late(&self) -> &Late {
+        &self.shared.late
+    }
+
+    /// The time after a purge at which it is repeated.
+    pub(super) fn rebound(&self) -> Option<Duration> {
+        self.shared.rebound
+    }
+
+    /// Returns the URLs that caches may have and that carry a tag, or that a prefix, a host or everything means, in no order:
+    /// those that all processes have rendered if there is an outbox, else those of this one. For a URL there are none.
     ///
     /// # Errors
     ///
@@ -91,13 +108,13 @@ impl WebLayer {
         not(feature = "_sql"),
         expect(clippy::unused_async, reason = "the database is asked here")
     )]
-    pub async fn pages_of(&self, tag: &Target) -> Result<Vec<Target>, IndexError> {
+    pub async fn pages_of(&self, target: &Target) -> Result<Vec<Target>, IndexError> {
         #[cfg(feature = "_sql")]
         if let Some(shared) = self.pages().shared.get() {
-            let found = self.pages().recorded_of_tag(shared, tag).await;
+            let found = self.pages().recorded_of(shared, target).await;
             return found.map_err(IndexError::of);
         }
-        Ok(self.pages().of_tag(tag))
+        Ok(self.pages().of(target))
     }
 
     /// Returns the tags of a page, under whatever spelling of its URL, sorted. It asks where
@@ -178,7 +195,7 @@ where
     S::Error: Send + 'static,
     B: Body + Send + 'static,
 {
-    type Response = Response<B>;
+    type Response = Response<WebBody<B>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -204,10 +221,11 @@ where
             if let Some(write) = notes.write.take() {
                 layer.finish_write(write, &mut response);
             }
-            if let Some(visit) = visit {
-                layer.finish(visit, notes, &mut response).await;
-            }
-            Ok(response)
+            let sent = match visit {
+                Some(visit) => layer.finish(visit, notes, &page, &mut response).await,
+                None => None,
+            };
+            Ok(response.map(|body| WebBody::new(body, page, sent)))
         })
     }
 }

@@ -45,17 +45,22 @@
 //! ```
 
 mod answer;
+mod body;
 mod headers;
 mod index_error;
+mod late;
 mod layer;
 mod page;
 mod policy;
 mod reason;
+mod sent;
 mod settings;
+mod tag_set;
 mod tags;
 mod visit;
 mod write;
 
+pub use self::body::WebBody;
 pub use self::index_error::IndexError;
 pub use self::layer::{WebLayer, WebService};
 pub use self::page::{Page, cache, complete, content_location, page, show, show_all, tag};

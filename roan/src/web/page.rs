@@ -5,11 +5,10 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashSet;
-
-use super::CachePolicy;
+use super::tag_set::TagSet;
 use super::tags::Tags;
 use super::write::Write;
+use super::{CachePolicy, WebLayer};
 use crate::base::log::emit;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::base::within::{self, Current, Within};
@@ -43,14 +42,24 @@ pub struct Page(Arc<Mutex<Notes>>);
 /// What was said.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    pub(super) tags: HashSet<Target>,
+    pub(super) tags: TagSet,
     pub(super) mistake: Option<TargetError>,
     pub(super) policy: Option<CachePolicy>,
     pub(super) complete: bool,
     /// In a request that changes something.
     pub(super) write: Option<Write>,
-    /// The head of the answer has been sent.
-    ended: bool,
+    stage: Stage,
+}
+
+/// How far the answer is.
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Rendering,
+    /// The head has left. What is said from now on is late, which matters if caches may store the page.
+    HeadLeft { is_late: bool },
+    /// So has the body of a page that caches may store.
+    Over(WebLayer, Target),
 }
 
 impl Page {
@@ -89,12 +98,12 @@ impl Page {
 
     /// As [`show`].
     pub fn show<M: Model>(&self, row: &M) {
-        self.add(Tags::of_row(row));
+        self.add(|tags| tags.add_row(row));
     }
 
     /// As [`show_all`].
     pub fn show_all<M: Model>(&self) {
-        self.add(Tags::of_model::<M>());
+        self.add(Tags::add_model::<M>);
     }
 
     /// As [`tag`].
@@ -105,7 +114,7 @@ impl Page {
     pub fn tag(&self, tag: &str) -> Result<(), TargetError> {
         match Target::tag(tag) {
             Ok(target) => {
-                self.change(|notes| _ = notes.tags.insert(target));
+                self.change(|notes| notes.tags.insert(TargetRef::from(&target)));
                 Ok(())
             }
             Err(error) => {
@@ -122,7 +131,7 @@ impl Page {
 
     /// As [`complete`].
     pub fn complete(&self) {
-        self.change(|notes| notes.complete = true);
+        self.notes().complete = true;
     }
 
     /// As [`content_location`].
@@ -132,11 +141,22 @@ impl Page {
     /// As [`content_location`].
     pub fn content_location(&self, url: &str) -> Result<(), TargetError> {
         let url = Target::url(url)?;
-        self.change(|notes| {
+        let is_late = {
+            let mut notes = self.notes();
             if let Some(write) = &mut notes.write {
-                write.location = Some(url);
+                write.location = Some(url.clone());
             }
-        });
+            !matches!(notes.stage, Stage::Rendering)
+        };
+        if is_late {
+            emit(|| {
+                tracing::error!(
+                    target: "roan",
+                    "the answer does not have `Content-Location: {url}`, because its head has left: call \
+                     `content_location` before the handler returns"
+                );
+            });
+        }
         Ok(())
     }
 
@@ -144,26 +164,32 @@ impl Page {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, tags: Tags) {
-        self.change(|notes| {
-            notes.tags.extend(tags.targets);
-            notes.mistake = notes.mistake.take().or(tags.mistake);
-        });
+    /// The code of a row may use the page itself, so it does not run under the lock.
+    fn add(&self, add: impl FnOnce(&mut Tags)) {
+        let set = std::mem::take(&mut self.notes().tags);
+        let mut adding = Adding {
+            page: self,
+            tags: Tags::new(set),
+        };
+        add(&mut adding.tags);
     }
 
     fn change(&self, change: impl FnOnce(&mut Notes)) {
-        let ended = {
+        let again = {
             let mut notes = self.notes();
             change(&mut notes);
-            notes.ended
+            match &mut notes.stage {
+                Stage::Rendering => None,
+                Stage::HeadLeft { is_late } => {
+                    *is_late = true;
+                    None
+                }
+                Stage::Over(layer, url) => Some((layer.clone(), url.clone())),
+            }
         };
-        if ended {
-            emit(|| {
-                tracing::error!(
-                    target: "roan",
-                    "the head of a page was sent before the handler said what it shows: call `show` before the handler returns"
-                );
-            });
+        if let Some((layer, url)) = again {
+            layer.tell_late(&url);
+            layer.purge_again(&url);
         }
     }
 
@@ -171,10 +197,40 @@ impl Page {
     pub(super) fn end(&self) -> Notes {
         let mut notes = self.notes();
         let ended = Notes {
-            ended: true,
+            stage: Stage::HeadLeft { is_late: false },
             ..Notes::default()
         };
         std::mem::replace(&mut *notes, ended)
+    }
+
+    /// The end of the body of a page that caches may store. Returns whether something was said too late.
+    pub(super) fn is_over(&self, layer: &WebLayer, url: &Target) -> bool {
+        let stage = Stage::Over(layer.clone(), url.clone());
+        let stage = std::mem::replace(&mut self.notes().stage, stage);
+        let is_late = matches!(stage, Stage::HeadLeft { is_late: true });
+        if is_late {
+            layer.tell_late(url);
+        }
+        is_late
+    }
+}
+
+/// Tags that return to the page, also if the code of a row panics.
+struct Adding<'a> {
+    page: &'a Page,
+    tags: Tags,
+}
+
+impl Drop for Adding<'_> {
+    fn drop(&mut self) {
+        let tags = std::mem::take(&mut self.tags);
+        if tags.set.is_empty() && tags.mistake.is_none() {
+            return;
+        }
+        self.page.change(|notes| {
+            notes.tags.extend(tags.set);
+            notes.mistake = notes.mistake.take().or(tags.mistake);
+        });
     }
 }
 
@@ -288,8 +344,8 @@ pub fn cache(policy: CachePolicy) {
 /// The handler has read all that the page will show, although its body is a stream. Without this, such a page is not cached:
 /// what is read after the head has left may be older or newer than the purge that the head was checked against.
 ///
-/// A cache stores the page when its body has ended. If that can be more than the rebound after the head (50 ms), set
-/// [`RoanBuilder::rebound`](crate::RoanBuilder::rebound) to more than the body takes.
+/// A cache stores the page when its body has ended. If the page was purged since its head has left, Roan purges it then once
+/// more.
 #[track_caller]
 pub fn complete() {
     with_page("complete", Page::complete);

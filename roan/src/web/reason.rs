@@ -27,6 +27,8 @@ pub(super) enum Reason {
     Tag(TargetError),
     TagLines(HeaderName),
     Held(Held),
+    /// The handler has said something about an earlier answer after its head had left.
+    Late,
 }
 
 impl Reason {
@@ -46,6 +48,7 @@ impl Reason {
             | Self::UnknownHost(_)
             | Self::Tag(_)
             | Self::TagLines(_)
+            | Self::Late
             | Self::Held(Held::Full(_)) => true,
         }
     }
@@ -75,6 +78,10 @@ impl fmt::Display for Reason {
                 f,
                 "it has more tags than `{header}` may carry: tag it with fewer rows"
             ),
+            Self::Late => f.write_str(
+                "its handler calls `show`, `show_all`, `tag` or `cache` after the head of the answer has left, which is too \
+                 late: call them before the handler returns, also if the body is a stream",
+            ),
             Self::Held(Held::Purged) => f.write_str("it was purged while it was rendered"),
             #[cfg(feature = "_sql")]
             Self::Held(Held::Unrecorded) => {
@@ -82,7 +89,10 @@ impl fmt::Display for Reason {
             }
             Self::Held(Held::Full(Full::Spellings(most))) => write!(
                 f,
-                "its path is cached under {most} URLs already: raise `Web::max_spellings` if they are different pages"
+                "the path is cached under {most} URLs already (queries, `//`, escapes). If they are different pages, write \
+                 `Web::new().max_spellings({})`. If visitors make them up, answer those URLs with 404 or a redirect, or \
+                 add their parameters to the list in nginx's `map $request_uri $roan_uri`",
+                most.saturating_mul(10)
             ),
             Self::Held(Held::Full(Full::Keys(most))) => {
                 write!(f, "it has more than {most} tags: raise `Web::max_tags`")
@@ -111,8 +121,12 @@ impl Told {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             told.len() < Self::MOST && told.insert((path.to_owned(), mem::discriminant(reason)))
         };
+        let further = match reason {
+            Reason::Held(Held::Full(Full::Spellings(_))) => "a further URL of ",
+            _ => "",
+        };
         if is_first {
-            emit(|| tracing::warn!(target: "roan", "{path} is not cached: {reason}"));
+            emit(|| tracing::warn!(target: "roan", "{further}{path} is not cached: {reason}"));
         }
     }
 }

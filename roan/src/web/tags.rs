@@ -4,6 +4,7 @@ use std::any::type_name;
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
+use super::tag_set::TagSet;
 use crate::base::event::Events;
 use crate::base::log::emit;
 use crate::base::rule::{Rule, RuleTarget};
@@ -11,16 +12,20 @@ use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink, Targets};
 use crate::registry::run_time;
 
-/// The tags of rows, and the first mistake in one.
+/// Adds the tags of rows to those of a page.
 #[derive(Debug, Default)]
 pub(super) struct Tags {
-    pub(super) targets: Vec<Target>,
+    pub(super) set: TagSet,
+    /// The number of tags that were added, those that were there included.
+    added: usize,
+    /// The first mistake in one.
     pub(super) mistake: Option<TargetError>,
 }
 
 impl Sink for Tags {
     fn target(&mut self, target: TargetRef<'_>) {
-        self.targets.push(target.to_target());
+        self.added += 1;
+        self.set.insert(target);
     }
 
     fn refused(&mut self, error: TargetError) {
@@ -29,33 +34,36 @@ impl Sink for Tags {
 }
 
 impl Tags {
+    pub(super) fn new(set: TagSet) -> Self {
+        Self {
+            set,
+            ..Self::default()
+        }
+    }
+
     /// What a page carries that shows a row: the tags of the row, and those of no row whose rules fire on writes of this row
     /// for which no tag of the row is sure to fire.
-    pub(super) fn of_row<M: Model>(row: &M) -> Self {
-        let mut tags = Self::default();
+    pub(super) fn add_row<M: Model>(&mut self, row: &M) {
         let mut covered = Events::NONE;
         for (number, rule) in M::rules().iter().enumerate() {
             if !matches!(rule.target(), RuleTarget::Tag(template) if has_field(template)) {
                 continue;
             }
-            let before = tags.targets.len();
-            row.targets(number, &mut Targets::all(&mut tags));
+            let before = self.added;
+            row.targets(number, &mut Targets::all(self));
             let is_sure = rule.watched().is_empty() && rule.condition().is_none();
-            if is_sure && tags.targets.len() > before {
+            if is_sure && self.added > before {
                 covered = covered.union(rule.events());
             }
         }
-        tags.add_of_model::<M>(covered);
-        tags.warn_if_empty::<M>("show");
-        tags
+        self.add_of_model::<M>(covered);
+        self.warn_if_empty::<M>("show");
     }
 
     /// What a page carries that shows any rows of a model, perhaps none: the tags without a field.
-    pub(super) fn of_model<M: Model>() -> Self {
-        let mut tags = Self::default();
-        tags.add_of_model::<M>(Events::NONE);
-        tags.warn_if_empty::<M>("show_all");
-        tags
+    pub(super) fn add_model<M: Model>(&mut self) {
+        self.add_of_model::<M>(Events::NONE);
+        self.warn_if_empty::<M>("show_all");
     }
 
     fn add_of_model<M: Model>(&mut self, covered: Events) {
@@ -67,20 +75,20 @@ impl Tags {
                 continue;
             }
             match without_field(rule, template) {
-                Ok(target) => self.targets.push(target),
+                Ok(target) => self.target(TargetRef::from(&target)),
                 Err(error) => self.refused(error),
             }
         }
         for (events, tag) in run_time::tags_of(M::type_key()) {
             if !covered.covers(events) {
-                self.targets.push(tag);
+                self.target(TargetRef::from(&tag));
             }
         }
     }
 
     /// Such a page is not purged when a row is written, at least not by its tags.
     fn warn_if_empty<M: Model>(&self, function: &'static str) {
-        if !self.targets.is_empty() || self.mistake.is_some() {
+        if self.added > 0 || self.mistake.is_some() {
             return;
         }
         static TOLD: Mutex<Option<HashSet<(&str, &str)>>> = Mutex::new(None);
@@ -107,7 +115,14 @@ impl Tags {
 
 /// Whether a template has a place for a field.
 fn has_field(template: &str) -> bool {
-    template.replace("{{", "").contains('{')
+    let mut letters = template.bytes();
+    // Two braces are a brace.
+    while let Some(letter) = letters.next() {
+        if letter == b'{' && letters.next() != Some(b'{') {
+            return true;
+        }
+    }
+    false
 }
 
 fn without_field(rule: &Rule, template: &str) -> Result<Target, TargetError> {
@@ -116,4 +131,19 @@ fn without_field(rule: &Rule, template: &str) -> Result<Target, TargetError> {
         Some(site) => tag.at_site(site),
         None => tag,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_braces_are_not_a_field() {
+        for template in ["a-{id}", "{0}", "{{{a}", "{{}}{b}"] {
+            assert!(has_field(template), "{template}");
+        }
+        for template in ["", "a", "{{a}}", "{{{{", "}}"] {
+            assert!(!has_field(template), "{template}");
+        }
+    }
 }

@@ -375,7 +375,7 @@ mod tests {
             (
                 "ROAN_REFRESH_SECRET",
                 "secret",
-                "(value not shown) must be 16 to 46 letters",
+                "ROAN_REFRESH_SECRET: (value not shown) must be 16 to 46 letters",
             ),
             (
                 "ROAN_REFRESH_MISSING",

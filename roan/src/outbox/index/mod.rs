@@ -4,7 +4,14 @@
 //! purge of each key. Together they keep two promises: each page in a cache is reached by a purge of any of its keys, and a
 //! page that was rendered before a purge is not stored after it.
 //!
+//! An *area* (a prefix, a host, everything) is a key that a page is in without carrying it, so that an area that is new
+//! reaches pages that are old. It is resolved by a pass over the URLs of all pages, and marked by its own hash. A check asks
+//! for the areas around its page, too: they are few, because they are the folders of its URL.
+//!
 //! # Why it is sound
+//!
+//! The last seen number is that of a check, of a mark or a look of the own relay, or of a notification that came with the
+//! commit of a mark.
 //!
 //! A render, in this order: take the last seen number as `since`; read the rows and make the page; *learn* it, and wait for
 //! the commit; *check* its keys since `since`; release the page as cacheable if there was no purge.
@@ -14,7 +21,9 @@
 //!
 //! 1. *Either the check sees the mark, or resolving sees the page.* If the check does not see the mark, its snapshot is
 //!    older than the commit of the mark. The page was learned before the check, and the keys are resolved after the mark, so
-//!    resolving sees the page. Its purge leaves after the release was decided. (What is on the wire then is for the rebound.)
+//!    resolving sees the page. Its purge leaves after the release was decided. (What is on the wire then is for the rebound.
+//!    A body that takes longer than half of it is checked again before its end leaves: if there was a purge, the row of
+//!    another one is in the outbox before a cache can store the page.)
 //! 2. *A purge that the check does not count does not matter.* Marks wait for each other at the row of `roan_epoch`, so
 //!    numbers are in the order of commits. Who sees a number sees all marks up to it. A mark up to `since` had committed
 //!    before the render began to read, and so had its write. Any earlier `since` is safe, too: it costs at most one page that

@@ -12,7 +12,7 @@ use super::key::Key;
 use crate::base::cause::Cause;
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;
-use crate::outbox::store::{Epoch, Store};
+use crate::outbox::store::{Epoch, Resolving, Store};
 use crate::outbox::{Outbox, OutboxError};
 
 /// A render does not wait longer than this for the database. Its page is then sent as not cacheable.
@@ -26,6 +26,9 @@ const TOGETHER: usize = 64;
 
 /// Between attempts to reach a database that is gone.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// The number of pages that are looked for at a time.
+const PIECE: usize = 1000;
 
 /// Conflicts with other transactions before an attempt counts as failed.
 const CONFLICTS: u32 = 5;
@@ -70,6 +73,10 @@ enum Job {
         keys: Arc<[Key]>,
         since: i64,
         reply: Reply<Release>,
+    },
+    Purge {
+        page: Target,
+        reply: Reply<()>,
     },
 }
 
@@ -119,7 +126,7 @@ impl SharedIndex {
         self.seen.forgets.load(Ordering::Acquire)
     }
 
-    /// This program's own relay has marked purges. Renders that begin from now on know of them.
+    /// This program's relay has marked purges, or seen those of others. Renders that begin from now on know of them.
     pub fn marked(&self, number: i64) {
         self.seen.number.fetch_max(number, Ordering::AcqRel);
     }
@@ -145,6 +152,15 @@ impl SharedIndex {
         Self::ask(&self.checker, job).await
     }
 
+    /// Puts the purge of a page into the outbox, and returns when that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`learn`](Self::learn). Whether it is there is not known then.
+    pub async fn purge(&self, page: Target) -> Result<(), OutboxError> {
+        Self::ask(&self.learner, |reply| Job::Purge { page, reply }).await
+    }
+
     /// The pages that carry a key. It uses a connection of its own.
     ///
     /// # Errors
@@ -155,6 +171,29 @@ impl SharedIndex {
         let pages = store.pages_of(key, usize::MAX).await;
         store.close().await;
         pages.map_err(OutboxError::of)
+    }
+
+    /// The pages in the area that a target is. It uses a connection of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub async fn pages_in(&self, area: &Target) -> Result<Vec<Target>, OutboxError> {
+        let mut store = self.outbox.open().await?;
+        let mut resolving = Resolving::default();
+        resolving.add_area(0, area);
+        let mut pages = Vec::new();
+        while !resolving.is_done() {
+            match store.resolve(&mut resolving, PIECE).await {
+                Ok(found) => pages.extend(found.into_iter().map(|found| found.page)),
+                Err(error) => {
+                    store.close().await;
+                    return Err(OutboxError::of(error));
+                }
+            }
+        }
+        store.close().await;
+        Ok(pages)
     }
 
     /// The tags of some pages, under URLs as they were asked for. It uses a connection of its own.
@@ -275,6 +314,7 @@ impl Server {
         };
         let serving = async {
             learn(&mut store, jobs).await?;
+            purge(&mut store, jobs).await?;
             self.check(&mut store, jobs).await
         };
         match tokio::time::timeout(PATIENCE, serving).await {
@@ -295,10 +335,16 @@ impl Server {
             }
         }
         let all: Vec<i64> = all.into_iter().collect();
+        let before = self.seen.number.load(Ordering::Acquire);
         let checked = store.purged_since(&all, least).await?;
         let epoch: Epoch = checked.epoch;
-        // Also if it is lower: the database may have been restored, and a low number is safe.
-        self.seen.number.store(epoch.number, Ordering::Release);
+        if epoch.number < before {
+            // The database was restored. A low number is safe.
+            self.seen.number.store(epoch.number, Ordering::Release);
+        } else {
+            // The relay may have seen a later one meanwhile.
+            self.seen.number.fetch_max(epoch.number, Ordering::AcqRel);
+        }
         self.seen.forgets.store(epoch.forgets, Ordering::Release);
         for job in jobs.drain(..) {
             if let Job::Check { keys, since, reply } = job {
@@ -321,7 +367,7 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
         .iter()
         .filter_map(|job| match job {
             Job::Learn { page, keys, .. } => Some((page, &**keys)),
-            Job::Check { .. } => None,
+            Job::Check { .. } | Job::Purge { .. } => None,
         })
         .collect();
     if pages.is_empty() {
@@ -345,10 +391,29 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
             Job::Learn { reply, .. } => {
                 let _ = reply.send(Ok(learned.next().unwrap_or_default()));
             }
-            check @ Job::Check { .. } => rest.push(check),
+            other => rest.push(other),
         }
     }
     *jobs = rest;
+    Ok(())
+}
+
+/// Stores the purges of the jobs, and removes those jobs.
+async fn purge(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error> {
+    let pages = jobs.iter().filter_map(|job| match job {
+        Job::Purge { page, .. } => Some(page.clone()),
+        Job::Learn { .. } | Job::Check { .. } => None,
+    });
+    let pages: Vec<_> = pages.collect();
+    if pages.is_empty() {
+        return Ok(());
+    }
+    store.put_purges(&pages).await?;
+    for job in jobs.extract_if(.., |job| matches!(job, Job::Purge { .. })) {
+        if let Job::Purge { reply, .. } = job {
+            let _ = reply.send(Ok(()));
+        }
+    }
     Ok(())
 }
 
@@ -357,6 +422,8 @@ impl Job {
         match self {
             Self::Learn { reply, .. } => reply.is_closed(),
             Self::Check { reply, .. } => reply.is_closed(),
+            // Whoever asked for it may have gone, and it is wanted all the same.
+            Self::Purge { .. } => false,
         }
     }
 
@@ -364,6 +431,7 @@ impl Job {
         match self {
             Self::Learn { reply, .. } => drop(reply.send(Err(error.clone()))),
             Self::Check { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Purge { reply, .. } => drop(reply.send(Err(error.clone()))),
         }
     }
 }

@@ -15,6 +15,9 @@ const KEYS: usize = 512;
 /// The number of purges that are deleted at a time.
 const SWEPT: usize = 5000;
 
+/// What a notification of marks begins with; their number follows.
+pub(crate) const MARKED: &str = "marked ";
+
 /// How far the database is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Epoch {
@@ -124,6 +127,12 @@ impl Store {
         }
         for keys in keys.chunks(KEYS) {
             statements.push(self.upsert_marks(keys));
+        }
+        if let (Some(channel), Dialect::Postgres) = (&self.channel, self.dialect) {
+            // It is sent with the commit.
+            statements.push(format!(
+                "SELECT pg_notify('{channel}', '{MARKED}' || number) FROM roan_epoch WHERE id = 1"
+            ));
         }
         statements.push("COMMIT".to_owned());
         self.connection

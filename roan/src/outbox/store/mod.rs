@@ -20,6 +20,8 @@ use crate::base::cause::Cause;
 
 pub(crate) use admin::DeadRow;
 pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
+#[cfg(feature = "postgres")]
+pub(crate) use fence::MARKED;
 pub use fence::{Checked, Epoch};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
@@ -46,6 +48,8 @@ pub struct Store {
     connection: Connection,
     dialect: Dialect,
     prefix: String,
+    /// The channel for `NOTIFY`, if it is enabled.
+    channel: Option<String>,
     /// The number under which this relay takes rows.
     relay: i64,
     /// Whether a program has ever used index and fence, as far as this connection has seen.
@@ -82,9 +86,15 @@ impl Store {
             connection,
             dialect: options.dialect(),
             prefix: prefix.to_owned(),
+            channel: None,
             relay: fastrand::i64(1..),
             is_index_in_use: false,
         })
+    }
+
+    /// Notifies this channel of marks.
+    pub(super) fn notify(&mut self, channel: Option<String>) {
+        self.channel = channel;
     }
 
     /// Whether the database is reached through a pooler.

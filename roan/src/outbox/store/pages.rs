@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::{Result, Store, list};
+use crate::base::area::Area;
 use crate::base::log::loudly;
-use crate::base::target::Target;
+use crate::base::target::{Target, TargetKind};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::index::Key;
@@ -29,12 +30,25 @@ struct Entry<'a> {
 /// A page with some of its keys.
 type Piece<'e, 'a> = (&'e Entry<'a>, &'e [(i64, Option<&'a str>)]);
 
-/// Keys whose pages are still to be had from [`Store::resolve`].
+/// The number of areas whose pages the database looks for by their URLs. It returns all pages for more.
+const AREAS: usize = 16;
+
+/// Keys and areas whose pages are still to be had from [`Store::resolve`].
 #[derive(Debug, Clone, Default)]
 pub struct Resolving {
     keys: VecDeque<i64>,
     /// Keys with many pages, and the last page that was found.
     many: VecDeque<(i64, Option<i64>)>,
+    passes: VecDeque<Pass>,
+}
+
+/// One pass over all pages, in the order of their ids, for those in some areas.
+#[derive(Debug, Clone, Default)]
+struct Pass {
+    /// Each with the key under which its pages are found.
+    areas: Vec<(i64, Area)>,
+    /// The last page that was looked at.
+    after: Option<i64>,
 }
 
 impl Resolving {
@@ -44,7 +58,7 @@ impl Resolving {
         let keys: BTreeSet<i64> = keys.into_iter().collect();
         Self {
             keys: keys.into_iter().collect(),
-            many: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -53,14 +67,30 @@ impl Resolving {
         self.keys.extend(keys);
     }
 
+    /// Adds the area that a target is, if it is one. Its pages are found under the key.
+    pub fn add_area(&mut self, key: i64, target: &Target) {
+        let Some(area) = Area::of(target) else {
+            return;
+        };
+        let last = self.passes.back_mut();
+        match last.filter(|pass| pass.after.is_none()) {
+            Some(pass) if pass.areas.iter().any(|(known, _)| *known == key) => {}
+            Some(pass) => pass.areas.push((key, area)),
+            None => self.passes.push_back(Pass {
+                areas: vec![(key, area)],
+                after: None,
+            }),
+        }
+    }
+
     /// Whether all pages were found.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.keys.is_empty() && self.many.is_empty()
+        self.keys.is_empty() && self.many.is_empty() && self.passes.is_empty()
     }
 }
 
-/// A page that carries a key.
+/// A page that carries a key, or is in an area.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
     /// The key, by its hash.
@@ -230,6 +260,17 @@ impl Store {
                 found.extend(pages);
                 continue;
             }
+            if resolving.keys.is_empty() {
+                let room = limit - found.len();
+                if let Some(pass) = resolving.passes.front_mut() {
+                    let (pages, is_over) = self.pages_in_areas(pass, room).await?;
+                    found.extend(pages);
+                    if is_over {
+                        resolving.passes.pop_front();
+                    }
+                }
+                continue;
+            }
             let count = resolving.keys.len().min(RESOLVED);
             let keys: Vec<i64> = resolving.keys.iter().take(count).copied().collect();
             match self.few_pages(&keys, limit - found.len()).await? {
@@ -294,6 +335,57 @@ impl Store {
         Ok((found, last.filter(|_| rows.len() == limit)))
     }
 
+    /// The next pages of a pass, from about `limit` that may be in its areas, and whether the pass is over.
+    ///
+    /// The database compares the beginning of a URL as it was asked for. A URL that has other spellings is compared here.
+    async fn pages_in_areas(
+        &mut self,
+        pass: &mut Pass,
+        limit: usize,
+    ) -> Result<(Vec<Found>, bool)> {
+        let from = match pass.after.map(|after| after.checked_add(1)) {
+            None => i64::MIN,
+            Some(Some(next)) => next,
+            // The last of all possible ids.
+            Some(None) => return Ok((Vec::new(), true)),
+        };
+        let beginnings: Option<Vec<String>> =
+            pass.areas.iter().map(|(_, area)| beginning(area)).collect();
+        let beginnings = beginnings.filter(|some| some.len() <= AREAS);
+        let may_be_inside = match &beginnings {
+            None => String::new(),
+            Some(beginnings) => format!(
+                " AND ({} OR p.target LIKE '%!%%' ESCAPE '!' OR p.target LIKE '%//%')",
+                vec!["p.target LIKE ? ESCAPE '!'"; beginnings.len()].join(" OR ")
+            ),
+        };
+        let target = self.dialect.bytes("p.target");
+        let sql = self.sql(&format!(
+            "SELECT p.id, {target} FROM roan_page AS p WHERE p.id >= ?{may_be_inside} ORDER BY p.id LIMIT ?"
+        ));
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let beginnings = beginnings.iter().flatten();
+        let values: Vec<_> = std::iter::once(Value::Int(from))
+            .chain(beginnings.map(|text| Value::Text(text)))
+            .chain([Value::Int(most)])
+            .collect();
+        let rows = self.connection.rows(&sql, &values).await?;
+        let mut found = Vec::new();
+        for row in &rows {
+            let id = row.int(0)?;
+            pass.after = Some(id);
+            let Some(Found { page, .. }) = read_page(0, id, &row.shown(1)?) else {
+                continue;
+            };
+            let areas = pass.areas.iter().filter(|(_, area)| area.covers(&page));
+            found.extend(areas.map(|(key, _)| Found {
+                key: *key,
+                page: page.clone(),
+            }));
+        }
+        Ok((found, rows.len() < limit))
+    }
+
     /// The first `limit` pages that carry a key, in an order that stays.
     ///
     /// # Errors
@@ -328,6 +420,21 @@ impl Store {
         }
         tags.sort_unstable_by(|one: &Target, other| one.as_str().cmp(other.as_str()));
         Ok(Some(tags))
+    }
+
+    /// Puts purges of pages into the outbox.
+    ///
+    /// # Errors
+    ///
+    /// Those of the database.
+    pub(crate) async fn put_purges(&mut self, pages: &[Target]) -> Result<()> {
+        for pages in pages.chunks(payload::LONGEST) {
+            let payload = payload::encode(pages);
+            let sql = self.sql("INSERT INTO roan_outbox (payload) VALUES (?)");
+            let values = [Value::Text(&payload)];
+            self.connection.execute(&sql, &values).await?;
+        }
+        Ok(())
     }
 
     /// Takes pages out of the index that are beyond the `keep` that were learned last, up to `limit` of them, and puts a
@@ -365,13 +472,7 @@ impl Store {
                 Err(error) => unreadable(row.int(0)?, &error),
             }
         }
-        for pages in pages.chunks(payload::LONGEST) {
-            let payload = payload::encode(pages);
-            let sql = self.sql("INSERT INTO roan_outbox (payload) VALUES (?)");
-            self.connection
-                .execute(&sql, &[Value::Text(&payload)])
-                .await?;
-        }
+        self.put_purges(&pages).await?;
         let greatest = self.dialect.greatest();
         let gone = list(ids.iter().copied());
         let statements = [
@@ -448,6 +549,32 @@ fn not_among(group: &[Piece<'_, '_>], there: &HashSet<i64>) -> Vec<(i64, String)
     missing
         .map(|(entry, _)| (entry.id, entry.target.clone()))
         .collect()
+}
+
+/// A pattern for the texts of the pages in an area whose URLs are spelt like its own. `None` for all pages.
+fn beginning(area: &Area) -> Option<String> {
+    let target = area.target();
+    if target.kind() == TargetKind::Everything {
+        return None;
+    }
+    // Up to a letter that URLs spell in several ways. What is left is spelt otherwise only with a `%` or `//`.
+    let stem = target.as_str().split('%').next().unwrap_or_default();
+    let url = Target::url(if stem.is_empty() { "/" } else { stem }).ok()?;
+    let url = match target.site() {
+        Some(site) => url.at_site(site),
+        None => url,
+    };
+    let text = payload::encode_target(&url);
+    let text = text.trim_end_matches(['"', '}']);
+    let mut pattern = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if matches!(letter, '!' | '%' | '_') {
+            pattern.push('!');
+        }
+        pattern.push(letter);
+    }
+    pattern.push('%');
+    Some(pattern)
 }
 
 fn read_page(key: i64, id: i64, text: &str) -> Option<Found> {

@@ -27,6 +27,8 @@ pub(crate) struct Seen {
     /// The highest id.
     pub(crate) top: i64,
     pub(crate) is_one_waiting: bool,
+    /// The number of the last purge that the fence has.
+    pub(crate) number: i64,
 }
 
 /// A purge that one node has not answered yet.
@@ -54,12 +56,15 @@ pub(crate) enum Which {
 const FOR_US: &str = "(relay <> ? OR ended_ms <= {now} - ?)";
 
 impl Store {
-    /// Whether a purge waits. This is cheaper than taking one.
-    pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<bool> {
+    /// Whether a purge waits, and the number of the last purge that the fence has. This is cheaper than taking one.
+    pub(crate) async fn is_purge_waiting(&mut self) -> sqlx::Result<(bool, i64)> {
         let sql = self.sql(&format!(
-            "SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0 LIMIT 1"
+            "SELECT EXISTS (SELECT id FROM roan_outbox WHERE state = {WAITING} AND ended_ms = 0), \
+                 coalesce((SELECT number FROM roan_epoch WHERE id = 1), 0)"
         ));
-        Ok(!self.connection.rows(&sql, &[]).await?.is_empty())
+        let rows = self.connection.rows(&sql, &[]).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        Ok((row.int(0)? != 0, row.int(1)?))
     }
 
     /// Whether [`Store::see_purges`] can be asked.
@@ -73,7 +78,8 @@ impl Store {
             "SELECT txid_current_snapshot()::text, \
                  coalesce((SELECT max(id) FROM roan_outbox WHERE id >= ?), 0), \
                  EXISTS (SELECT FROM roan_outbox \
-                     WHERE state = {WAITING} AND ended_ms = 0 AND id > ?)::int::bigint"
+                     WHERE state = {WAITING} AND ended_ms = 0 AND id > ?)::int::bigint, \
+                 coalesce((SELECT number FROM roan_epoch WHERE id = 1), 0)"
         ));
         let values = [Value::Int(above), Value::Int(above)];
         let rows = self.connection.rows(&sql, &values).await?;
@@ -82,6 +88,7 @@ impl Store {
             snapshot: row.shown(0)?,
             top: row.int(1)?,
             is_one_waiting: row.int(2)? != 0,
+            number: row.int(3)?,
         })
     }
 

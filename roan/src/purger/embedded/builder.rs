@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::Embedded;
 use super::store::Store;
 
+/// Longer than any useful time.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Configures an [`Embedded`] cache. Create it with [`Embedded::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "call `build()`"]
@@ -14,6 +17,7 @@ pub struct EmbeddedBuilder {
     capacity: u64,
     max_body_size: Option<usize>,
     default_ttl: Option<Duration>,
+    lock_timeout: Duration,
 }
 
 /// The conditions for storing a response.
@@ -21,6 +25,7 @@ pub struct EmbeddedBuilder {
 pub(super) struct Settings {
     pub(super) max_body_size: usize,
     pub(super) default_ttl: Option<Duration>,
+    pub(super) lock_timeout: Duration,
 }
 
 impl Default for EmbeddedBuilder {
@@ -30,6 +35,7 @@ impl Default for EmbeddedBuilder {
             capacity: 64 * 1024 * 1024,
             max_body_size: None,
             default_ttl: None,
+            lock_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -60,6 +66,17 @@ impl EmbeddedBuilder {
         self
     }
 
+    /// Sets how long a request waits for a page that another request renders, as nginx's [`proxy_cache_lock_timeout`] does.
+    /// Then it goes to the app, too. Zero: it does not wait. Default: 5 s.
+    ///
+    /// It needs the timers of tokio's runtime, which `#[tokio::main]` enables.
+    ///
+    /// [`proxy_cache_lock_timeout`]: https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_cache_lock_timeout
+    pub fn lock_timeout(mut self, duration: Duration) -> Self {
+        self.lock_timeout = duration.min(LONGEST);
+        self
+    }
+
     /// Sets the name of the cache in reports and counters. Default: `embedded`.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
@@ -75,6 +92,7 @@ impl EmbeddedBuilder {
             settings: Arc::new(Settings {
                 max_body_size: self.max_body_size.unwrap_or(eighth),
                 default_ttl: self.default_ttl,
+                lock_timeout: self.lock_timeout,
             }),
             store: Arc::new(Store::new(self.capacity)),
         }

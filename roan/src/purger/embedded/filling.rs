@@ -52,6 +52,7 @@ impl Filling {
         self.expected = promised.or_else(|| body.size_hint().exact());
         let max_length = u64::try_from(self.max_length).unwrap_or(u64::MAX);
         if self.expected > Some(max_length) {
+            self.fill.refuse();
             return None;
         }
         // An HTTP server does not poll an empty body.
@@ -65,11 +66,12 @@ impl Filling {
     /// for the end after that.
     pub(super) fn take(mut self, frame: &Frame<Bytes>, is_last: bool) -> Option<Self> {
         // Trailers are not stored, so a page with trailers is not stored either.
-        let data = frame.data_ref()?;
-        self.length += data.len();
-        if self.length > self.max_length {
+        let data = frame.data_ref();
+        self.length += data.map_or(0, Bytes::len);
+        let Some(data) = data.filter(|_| self.length <= self.max_length) else {
+            self.fill.refuse();
             return None;
-        }
+        };
         self.chunks.push(data.clone());
         if is_last || self.is_as_long_as_promised() {
             return self.end();

@@ -17,16 +17,17 @@ use tower_service::Service;
 
 use super::Embedded;
 use super::body::CacheBody;
+use super::collapse::{Ended, Waiting};
 use super::filling::Filling;
 use super::freshness::Lifetime;
 use super::label::Label;
-use super::lookup::{Asked, Lookup};
+use super::lookup::Asked;
 use super::status::Status;
-use super::store::Fill;
+use super::store::{Begun, Collapse, Fill};
 use super::variant::{Selection, Variant};
 use super::write::Write;
 use crate::base::log::loudly;
-use crate::pages::InWebLayer;
+use crate::pages::{InWebLayer, Raced, Sharing};
 
 /// A tower layer that puts an [`Embedded`] cache in front of a service. Create it with [`Embedded::layer`].
 #[derive(Debug, Clone)]
@@ -69,6 +70,8 @@ impl<S> fmt::Debug for CacheService<S> {
 /// Where the answer to a request comes from.
 enum Plan {
     Stored(Arc<Variant>),
+    /// From the cache when another request has put it there.
+    Wait(Status, Waiting),
     /// From the app, and also into the cache if there is a fill.
     App(Status, Option<(Fill, HeaderMap)>),
     /// From the app; the answer may purge pages.
@@ -76,7 +79,7 @@ enum Plan {
 }
 
 impl Embedded {
-    fn plan<B: Body>(&self, request: &Request<B>) -> Plan {
+    fn plan<B: Body>(&self, request: &Request<B>, may_wait: bool) -> Plan {
         let page = match Asked::by(request) {
             Asked::Page(page) => page,
             Asked::Unclear => return Plan::App(Status::Unclear, None),
@@ -94,10 +97,22 @@ impl Embedded {
             None => Status::Miss,
         };
         // The answer to a HEAD is not a page.
-        let fills = *request.method() == Method::GET;
-        let Lookup { host, url, key } = page;
-        let fill = fills.then(|| (self.store.begin_fill(&host, url, key), headers.clone()));
-        Plan::App(status, fill)
+        if *request.method() != Method::GET {
+            return Plan::App(status, None);
+        }
+        let varying = stored.map(|page| page.varying(headers));
+        let collapse = match headers.contains_key(AUTHORIZATION) {
+            // Its answer is seldom for others.
+            true => Collapse::Never,
+            false if may_wait => Collapse::Wait,
+            false => Collapse::NoMore,
+        };
+        let longest = self.settings.lock_timeout;
+        let varying = varying.unwrap_or_default();
+        match self.store.begin(page, varying, longest, collapse) {
+            Begun::Fill(fill) => Plan::App(status, Some((fill, headers.clone()))),
+            Begun::Wait(waiting) => Plan::Wait(status, waiting),
+        }
     }
 
     /// Before the answer leaves, so that its visitor sees what has changed.
@@ -107,29 +122,50 @@ impl Embedded {
         }
     }
 
+    fn may_be_stored(
+        &self,
+        fill: &mut Fill,
+        head: &Response<()>,
+        request: &HeaderMap,
+        sharing: Option<&Sharing>,
+    ) -> Option<(Selection, Lifetime)> {
+        let lifetime = Lifetime::of(head, request, self.settings.default_ttl, sharing)?;
+        fill.carries(head.headers(), sharing)?;
+        let selection = Selection::new(head.headers(), request)?;
+        Some((selection, lifetime))
+    }
+
     /// The response for the visitor. It is also copied into the cache if it may be stored.
     fn pass<B: Body<Data = Bytes>>(
         &self,
         response: Response<B>,
         status: Status,
+        has_waited: bool,
         fill: Option<(Fill, HeaderMap)>,
     ) -> Response<CacheBody<B>> {
         let (mut parts, body) = response.into_parts();
         let sharing = parts.extensions.remove();
-        let mut head = Response::new(());
-        *head.status_mut() = parts.status;
+        let was_purged = parts.extensions.remove::<Raced>().is_some();
         let filling = fill.and_then(|(mut fill, request)| {
+            let mut head = Response::new(());
+            *head.status_mut() = parts.status;
             *head.headers_mut() = parts.headers.clone();
-            let by_default = self.settings.default_ttl;
-            let lifetime = Lifetime::of(&head, &request, by_default, sharing.as_ref())?;
-            fill.carries(head.headers(), sharing.as_ref())?;
-            let selection = Selection::new(head.headers(), &request)?;
-            let longest = self.settings.max_body_size;
-            Some(Filling::new(
-                fill, request, head, selection, lifetime, longest,
-            ))
+            match self.may_be_stored(&mut fill, &head, &request, sharing.as_ref()) {
+                Some((selection, lifetime)) => {
+                    let longest = self.settings.max_body_size;
+                    Some(Filling::new(
+                        fill, request, head, selection, lifetime, longest,
+                    ))
+                }
+                // The next answer may be stored, so those who wait try again.
+                None if was_purged => None,
+                None => {
+                    fill.refuse();
+                    None
+                }
+            }
         });
-        status.write(filling.is_some(), &mut parts.headers);
+        status.write(filling.is_some(), has_waited, &mut parts.headers);
         let body = match filling {
             Some(filling) => CacheBody::filling(body, filling),
             None => CacheBody::passed(body),
@@ -140,10 +176,10 @@ impl Embedded {
 
 impl<S, A, B> Service<Request<A>> for CacheService<S>
 where
-    S: Service<Request<A>, Response = Response<B>> + Clone,
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    A: Body,
+    A: Body + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<CacheBody<B>>;
@@ -159,17 +195,41 @@ where
         let next = self.app.clone();
         let mut app = std::mem::replace(&mut self.app, next);
         warn_if_inside(&request);
-        match self.cache.plan(&request) {
+        match self.cache.plan(&request, true) {
             Plan::Stored(variant) => {
-                let response = hit(&variant, &request);
+                let response = hit(&variant, &request, Status::hit(&variant));
                 Box::pin(async move { Ok(response) })
+            }
+            Plan::Wait(status, waiting) => {
+                let cache = self.cache.clone();
+                let deadline = tokio::time::Instant::now() + cache.settings.lock_timeout;
+                Box::pin(async move {
+                    let mut waiting = waiting;
+                    let fill = loop {
+                        let ended = tokio::time::timeout_at(deadline, waiting.ended()).await;
+                        // If each waited for the next one, the last would wait for all.
+                        let may_wait = ended.is_ok_and(|ended| ended != Some(Ended::NotForOthers));
+                        match cache.plan(&request, may_wait) {
+                            Plan::Stored(variant) => {
+                                let status = status.collapsed();
+                                return Ok(hit(&variant, &request, status));
+                            }
+                            Plan::Wait(_, next) => waiting = next,
+                            Plan::App(_, fill) => break fill,
+                            // It is a GET.
+                            Plan::Write(_) => break None,
+                        }
+                    };
+                    let response = app.call(request).await?;
+                    Ok(cache.pass(response, status, true, fill))
+                })
             }
             Plan::App(status, fill) => {
                 let cache = self.cache.clone();
                 let answer = app.call(request);
                 Box::pin(async move {
                     let response = answer.await?;
-                    Ok(cache.pass(response, status, fill))
+                    Ok(cache.pass(response, status, false, fill))
                 })
             }
             Plan::Write(write) => {
@@ -180,7 +240,7 @@ where
                     if let Some(write) = write {
                         cache.purge_all(write.changes(&response));
                     }
-                    Ok(cache.pass(response, Status::Method, None))
+                    Ok(cache.pass(response, Status::Method, false, None))
                 })
             }
         }
@@ -202,9 +262,9 @@ fn warn_if_inside<B>(request: &Request<B>) {
 fn hit<A, B: Body<Data = Bytes>>(
     variant: &Variant,
     request: &Request<A>,
+    status: Status,
 ) -> Response<CacheBody<B>> {
     let mut response = variant.answer(request.method(), request.headers());
-    let fresh_until = variant.fresh_until;
-    Status::Hit { fresh_until }.write(false, response.headers_mut());
+    status.write(false, false, response.headers_mut());
     response.map(CacheBody::stored)
 }

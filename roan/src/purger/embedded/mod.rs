@@ -24,6 +24,7 @@
 
 mod body;
 mod builder;
+mod collapse;
 mod condition;
 mod filling;
 mod freshness;
@@ -52,8 +53,9 @@ use self::label::Label;
 use self::store::Store;
 #[cfg(all(test, feature = "web"))]
 pub(super) use self::tags::strings;
-use super::{Answer, Cache, PurgeRequest, Purger};
+use super::{Answer, Cache, Limits, PurgeRequest, Purger};
 use crate::base::site::Site;
+use crate::base::target::TargetKind;
 
 /// A cache inside the program that keeps pages in memory. Clones share the pages.
 ///
@@ -111,10 +113,17 @@ use crate::base::site::Site;
 /// | `EXPIRED` | `fwd=stale` | the same; the stored page was too old |
 /// | `BYPASS` | `fwd=request` | from the app: the request has `Authorization`, and the stored page does not allow that (RFC 9111, section 3.5) |
 /// | `BYPASS` | `fwd=bypass` | from the app: the request has a body or no usable `Host` |
+/// | `HIT` | `fwd=uri-miss; collapsed` | from the cache, where another request has put it meanwhile |
 /// | none | `fwd=method` | from the app: neither GET nor HEAD |
 ///
 /// `; stored` follows where the answer is on its way into the cache: it is stored when its body is complete, unless the page
 /// has been purged by then.
+///
+/// Requests for a page that is being rendered wait for it, up to [`EmbeddedBuilder::lock_timeout`], so that a missing page
+/// is rendered once, and each of its variants. If the answer cannot be stored, all of them go on to the app at once, with
+/// `collapsed=?0`, and later ones do not wait for this page for ten seconds. A request that comes after a purge does not wait
+/// for a page from before it, and one with `Authorization` waits for nobody. Who waits gets the page when its body is
+/// complete: a body in several pieces comes only as fast as the visitor takes it who asked first.
 ///
 /// The page of a GET also answers a HEAD. A client that has the page (`If-None-Match`, `If-Modified-Since`) gets a 304. The cache ignores the request's own `Cache-Control`, as nginx does: visitors do
 /// not decide how often the app renders.
@@ -123,7 +132,8 @@ use crate::base::site::Site;
 ///
 /// The key is the host of the request in lower case without its port, then the path and query byte for byte: nginx's
 /// `$host$request_uri`. So wrap the layer around the whole router, before a nested router shortens the URL. A purge with a
-/// site removes the pages of its host; without a site, those of all hosts. A purge removes all variants (`Vary`) of a
+/// site removes the pages of its host; without a site, those of all hosts. It purges URLs, tags, prefixes, hosts and
+/// everything. A purge removes all variants (`Vary`) of a
 /// page. The cache keeps 16 variants of each page. Put a layer that compresses around this one, not inside it.
 ///
 /// # Tags
@@ -212,7 +222,9 @@ impl Purger for Embedded {
 impl From<Embedded> for Cache {
     fn from(cache: Embedded) -> Self {
         let name = Arc::clone(&cache.name);
-        let own = Self::new(&name).purges_tags().without_rebound();
+        let own = Self::new(&name)
+            .purges(TargetKind::ALL, Limits::new())
+            .without_rebound();
         Self {
             lifetime_header: None,
             ..own

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 
 use super::index::{Indexed, PageId};
 use super::label::Label;
@@ -61,6 +61,12 @@ impl Page {
         self.variants
             .iter()
             .find(|variant| variant.matches(request))
+    }
+
+    /// The headers of a request by which the answers differ, as far as one of them says.
+    pub(super) fn varying(&self, request: &HeaderMap) -> Vec<HeaderValue> {
+        let last = self.variants.last();
+        last.map_or_else(Vec::new, |variant| variant.varying(request))
     }
 
     /// Its approximate size in memory, in bytes.

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::variant::Variant;
+
 /// The header that the nginx configuration of the README also sets.
 const X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
 /// The header of RFC 9211.
@@ -15,6 +17,8 @@ pub(super) enum Status {
     Hit {
         fresh_until: Instant,
     },
+    /// From the cache, where another request has put it meanwhile; and why it was not there.
+    Collapsed(&'static str),
     /// No page has this URL.
     Miss,
     /// A page has it, but no variant of it is for this request.
@@ -29,36 +33,57 @@ pub(super) enum Status {
 }
 
 impl Status {
-    /// Writes the status; `is_stored` says whether the answer is on its way into the cache.
-    pub(super) fn write(self, is_stored: bool, headers: &mut HeaderMap) {
+    pub(super) fn hit(variant: &Variant) -> Self {
+        Self::Hit {
+            fresh_until: variant.fresh_until,
+        }
+    }
+
+    /// The same request, which another one has served.
+    pub(super) fn collapsed(self) -> Self {
+        Self::Collapsed(self.reason())
+    }
+
+    /// Writes the status; `is_stored` says whether the answer is on its way into the cache, and `has_waited`, whether the
+    /// request has waited for another one for nothing.
+    pub(super) fn write(self, is_stored: bool, has_waited: bool, headers: &mut HeaderMap) {
         if let Some(word) = self.in_words_of_nginx() {
             headers.insert(X_CACHE_STATUS, HeaderValue::from_static(word));
         }
-        let forwarded = match self {
+        let line = match self {
             Self::Hit { fresh_until } => {
                 let ttl = rounded_up(fresh_until.saturating_duration_since(Instant::now()));
-                if let Ok(hit) = HeaderValue::try_from(format!("roan; hit; ttl={ttl}")) {
-                    headers.append(CACHE_STATUS, hit);
-                }
-                return;
+                format!("roan; hit; ttl={ttl}")
             }
-            Self::Miss if is_stored => "roan; fwd=uri-miss; stored",
-            Self::Miss => "roan; fwd=uri-miss",
-            Self::OtherVariants if is_stored => "roan; fwd=vary-miss; stored",
-            Self::OtherVariants => "roan; fwd=vary-miss",
-            Self::Expired if is_stored => "roan; fwd=stale; stored",
-            Self::Expired => "roan; fwd=stale",
-            Self::Authorization => "roan; fwd=request",
-            Self::Unclear => "roan; fwd=bypass",
-            Self::Method => "roan; fwd=method",
+            Self::Collapsed(reason) => format!("roan; fwd={reason}; collapsed"),
+            _ => {
+                let stored = if is_stored { "; stored" } else { "" };
+                let collapsed = if has_waited { "; collapsed=?0" } else { "" };
+                format!("roan; fwd={}{stored}{collapsed}", self.reason())
+            }
         };
         // The cache that is closest to the origin comes first.
-        headers.append(CACHE_STATUS, HeaderValue::from_static(forwarded));
+        if let Ok(line) = HeaderValue::try_from(line) {
+            headers.append(CACHE_STATUS, line);
+        }
+    }
+
+    /// Why the request goes to the app (RFC 9211, section 2.2).
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Hit { .. } | Self::Miss => "uri-miss",
+            Self::Collapsed(reason) => reason,
+            Self::OtherVariants => "vary-miss",
+            Self::Expired => "stale",
+            Self::Authorization => "request",
+            Self::Unclear => "bypass",
+            Self::Method => "method",
+        }
     }
 
     fn in_words_of_nginx(self) -> Option<&'static str> {
         match self {
-            Self::Hit { .. } => Some("HIT"),
+            Self::Hit { .. } | Self::Collapsed(_) => Some("HIT"),
             Self::Miss | Self::OtherVariants => Some("MISS"),
             Self::Expired => Some("EXPIRED"),
             Self::Authorization | Self::Unclear => Some("BYPASS"),

@@ -2,10 +2,14 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::HeaderMap;
+use std::time::Duration;
 
+use http::{HeaderMap, HeaderValue};
+
+use super::collapse::{ALONE, Ended, Flights, Lead, MOST_ALONE, Waiting};
 use super::index::{Index, Indexed, PageId};
 use super::label::Label;
+use super::lookup::Lookup;
 use super::page::Page;
 use super::tags::{strings, tags};
 use super::variant::Variant;
@@ -18,12 +22,15 @@ pub(super) struct Store {
     pages: moka::sync::Cache<Label, Arc<Page>>,
     books: Mutex<Books>,
     gone: Arc<Mutex<Vec<Gone>>>,
+    /// Pages that nobody waits for.
+    alone: moka::sync::Cache<Label, ()>,
 }
 
 #[derive(Debug, Default)]
 struct Books {
     index: Index,
     fence: Fence<Label>,
+    flights: Flights,
     last_id: PageId,
 }
 
@@ -48,6 +55,10 @@ impl Store {
             pages,
             books: Mutex::default(),
             gone,
+            alone: moka::sync::Cache::builder()
+                .max_capacity(MOST_ALONE)
+                .time_to_live(ALONE)
+                .build(),
         }
     }
 
@@ -55,33 +66,81 @@ impl Store {
         self.pages.get(key)
     }
 
-    /// Removes every page with `label`, and keeps out those that are being rendered. Returns whether there was one.
+    /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether there was one.
     pub(super) fn purge(&self, label: &Label) -> bool {
         let mut books = self.books();
-        books.fence.purge(label);
+        let keys = match label.as_area() {
+            None => {
+                books.fence.purge(label);
+                books.index.keys(label)
+            }
+            Some(area) => {
+                books.fence.purge_area(&area.mark());
+                let keys = self.pages.iter().map(|(key, _)| key);
+                let inside = keys.filter(|key| area.covers(key));
+                inside.map(|key| Label::clone(&key)).collect()
+            }
+        };
         let mut removed = false;
-        for key in books.index.keys(label) {
+        for key in keys {
             removed |= self.pages.remove(&key).is_some();
         }
         self.tidy(&mut books);
         removed
     }
 
-    /// Begins a fill. Call it before the request reaches the app. The fill ends when it is dropped.
-    pub(super) fn begin_fill(self: &Arc<Self>, host: &str, url: &str, key: Label) -> Fill {
-        Fill {
-            store: Arc::clone(self),
-            start: self.books().fence.begin(),
-            host: host.into(),
-            labels: vec![key.clone(), Label::url(Label::ANY_HOST, url)],
-            key,
+    /// Begins a fill, or waits for another one that is under way. Call it before the request reaches the app. The fill ends
+    /// when it is dropped.
+    ///
+    /// `varying`: the values of the headers by which requests for the page differ. `longest`: how long others may wait
+    /// for it.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        page: Lookup<'_>,
+        varying: Vec<HeaderValue>,
+        longest: Duration,
+        collapse: Collapse,
+    ) -> Begun {
+        let Lookup { host, url, key } = page;
+        let labels = vec![key.clone(), Label::url(Label::ANY_HOST, url)];
+        let is_led =
+            collapse != Collapse::Never && !longest.is_zero() && !self.alone.contains_key(&key);
+        let mut books = self.books();
+        let mut lead = None;
+        if is_led {
+            let flight = (key.clone(), varying);
+            let fence = &books.fence;
+            let is_useful = |start| fence.lets_pass(start, &labels);
+            match books.flights.join(&flight, longest, is_useful) {
+                Some(waiting) if collapse == Collapse::Wait => return Begun::Wait(waiting),
+                // It is led already.
+                Some(_) => {}
+                None => {
+                    let start = books.fence.now();
+                    lead = Some(books.flights.lead(flight, start));
+                }
+            }
         }
+        let start = books.fence.begin();
+        drop(books);
+        Begun::Fill(Fill {
+            store: Arc::clone(self),
+            start,
+            host: host.into(),
+            labels,
+            key,
+            lead,
+        })
     }
 
     fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
         let labels = fill.labels.clone();
         let mut books = self.books();
-        if !books.fence.lets_pass(fill.start, &labels) {
+        let fence = &books.fence;
+        let passes = fence.lets_pass(fill.start, &labels)
+            && (!fence.saw_area(fill.start)
+                || fence.lets_pass(fill.start, &fill.key.areas_around()));
+        if !passes {
             return false;
         }
         books.last_id += 1;
@@ -90,6 +149,9 @@ impl Store {
         books.index.add(&page.indexed(&fill.key), &page.labels);
         self.pages.insert(fill.key.clone(), Arc::new(page));
         self.tidy(&mut books);
+        drop(books);
+        self.alone.invalidate(&fill.key);
+        fill.end(Ended::Stored);
         true
     }
 
@@ -122,6 +184,21 @@ impl Store {
     }
 }
 
+/// Whether a request waits for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Collapse {
+    Wait,
+    /// It does not wait any more.
+    NoMore,
+    /// Nor do others wait for it.
+    Never,
+}
+
+pub(super) enum Begun {
+    Fill(Fill),
+    Wait(Waiting),
+}
+
 /// A page that is being rendered.
 pub(super) struct Fill {
     store: Arc<Store>,
@@ -130,6 +207,8 @@ pub(super) struct Fill {
     key: Label,
     /// What purges the page.
     labels: Vec<Label>,
+    /// If others wait for it.
+    lead: Option<Lead>,
 }
 
 impl Fill {
@@ -152,10 +231,26 @@ impl Fill {
     pub(super) fn store(self, request: &HeaderMap, variant: Variant) -> bool {
         self.store.store(&self, request, variant)
     }
+
+    /// The answer cannot be stored. Those who wait for it go on by themselves.
+    pub(super) fn refuse(self) {
+        self.store.alone.insert(self.key.clone(), ());
+        self.end(Ended::NotForOthers);
+    }
+
+    fn end(&self, ended: Ended) {
+        if let Some(lead) = &self.lead {
+            lead.end(ended);
+        }
+    }
 }
 
 impl Drop for Fill {
     fn drop(&mut self) {
-        self.store.books().fence.end();
+        let mut books = self.store.books();
+        books.fence.end();
+        if let Some(lead) = &self.lead {
+            books.flights.leave(lead);
+        }
     }
 }

@@ -70,6 +70,15 @@ impl Variant {
         self.selection.matches(request)
     }
 
+    /// The headers of a request that `Vary` names.
+    pub(super) fn varying(&self, request: &HeaderMap) -> Vec<HeaderValue> {
+        let names = self.selection.0.iter().map(|(name, _)| name);
+        names
+            .flat_map(|name| request.get_all(name))
+            .cloned()
+            .collect()
+    }
+
     /// The response to a request with this method and these headers.
     pub(super) fn answer(&self, method: &Method, request: &HeaderMap) -> Response<Bytes> {
         if self.status == StatusCode::OK && is_not_modified(request, &self.headers) {

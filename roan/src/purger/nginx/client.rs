@@ -118,16 +118,14 @@ impl NginxNode {
         })
     }
 
-    async fn purge(&self, target: &Target, site: &Site) -> Answer {
-        let Some(request) = self.request(target, site) else {
+    async fn purge(&self, purge: PurgeRequest<'_>, site: &Site) -> Answer {
+        let Some(request) = self.request(purge.target(), site) else {
             return unsendable();
         };
         match self.send(request).await {
             Ok(reply) => {
                 let (method, location) = (self.method.as_str(), &self.endpoint.location);
-                let answer = self
-                    .setup
-                    .answer(&reply, method, location, site, target.as_str());
+                let answer = self.setup.answer(&reply, method, location, site, &purge);
                 match reply.pause {
                     Some(pause) => answer.retry_after(pause),
                     None => answer,
@@ -183,7 +181,7 @@ impl AnyPurger for NginxNode {
 
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
-        Box::pin(self.purge(request.target(), site))
+        Box::pin(self.purge(request, site))
     }
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {

@@ -75,7 +75,7 @@ pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
 /// | a key that Roan does not know | the key | [`Nginx::key`], or `ROAN_PURGE_KEY` |
 /// | the purge location refuses (401, 403, 405, a redirect) | the status | `allow`, the credentials, the method |
 /// | no site | that it uses the host of the purge URL | `ROAN_SITE`, or [`RoanBuilder::site`](crate::RoanBuilder::site) |
-/// | another zone, the site of another host, `$scheme` in the pages' key alone | that 100 purges did not find a page | the zone, key and host of the pages |
+/// | another zone, the site of another host, `$scheme` in the pages' key alone | that the purges of 20 pages did not find one | the zone, key and host of the pages |
 ///
 /// If the keys differ in the pages' own location, only the last check can notice it, because a purge does not show that
 /// key. So use one variable for both keys, as the guide's configuration does, or set the key with [`Nginx::key`].

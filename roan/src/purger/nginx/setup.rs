@@ -1,7 +1,9 @@
 //! Checks whether the configuration of a node lets purges reach pages, as far as its answers show.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
@@ -10,17 +12,18 @@ use super::key::{Keys, Named};
 use super::location::PurgeLocation;
 use super::pattern::KeyPattern;
 use super::status::classify;
+use crate::base::canonical;
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
-use crate::purger::Answer;
+use crate::purger::{Answer, PurgeRequest};
 
 /// The URL of the purge at the start. Sites do not have such a page. It is always the same, because nginx keeps each purged
 /// key until `inactive`. It contains an escape and a query, which a wrong purge location loses.
 pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
 
-/// This many answers *not cached*, without a *purged* among them, are suspicious.
-pub(super) const ODD: u32 = 20;
+/// So many pages that were not found, and none that was, are suspicious.
+pub(super) const ODD: usize = 20;
 
 /// The answer of a node to a purge.
 #[derive(Debug)]
@@ -34,24 +37,36 @@ pub(super) struct Reply {
     pub(super) pause: Option<Duration>,
 }
 
-/// The answers *not cached* of a node, without any *purged* before.
-#[derive(Debug, Default)]
-pub(super) struct NeverFound(AtomicU32);
+/// The pages that a node should have had and did not have, until one is found.
+#[derive(Debug)]
+pub(super) struct NeverFound(Mutex<Option<HashSet<String>>>);
+
+impl Default for NeverFound {
+    fn default() -> Self {
+        Self(Mutex::new(Some(HashSet::new())))
+    }
+}
 
 impl NeverFound {
-    /// Notes an answer, and returns whether this is the one that makes the node suspicious.
-    pub(super) fn is_odd(&self, outcome: &Outcome) -> bool {
+    /// Notes an answer, and returns whether this is the one that makes the node suspicious. A page counts once, however often
+    /// and under whatever spelling it is purged.
+    pub(super) fn is_odd(&self, outcome: &Outcome, request: &PurgeRequest<'_>) -> bool {
+        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if *outcome == Outcome::Purged {
             // From here on the node is not suspicious.
-            self.0.store(u32::MAX, Ordering::Relaxed);
+            *missing = None;
             return false;
         }
-        let before = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                count.checked_add(1)
-            });
-        before == Ok(ODD - 1)
+        let Some(pages) = missing.as_mut().filter(|_| request.is_expected) else {
+            return false;
+        };
+        let url = request.target().as_str();
+        pages.insert(canonical::path(url) + "?" + &canonical::parameters(url).join("&"));
+        let is_odd = pages.len() >= ODD;
+        if is_odd {
+            *missing = None;
+        }
+        is_odd
     }
 }
 
@@ -79,14 +94,14 @@ impl Setup {
         }
     }
 
-    /// The meaning of a reply to a purge of `url`.
+    /// The meaning of a reply to a purge.
     pub(super) fn answer(
         &self,
         reply: &Reply,
         method: &str,
         location: &PurgeLocation,
         site: &Site,
-        url: &str,
+        request: &PurgeRequest<'_>,
     ) -> Answer {
         let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
         if !answer.outcome.is_done() {
@@ -97,7 +112,7 @@ impl Setup {
                 self.names_no_key(reply, location, site);
                 answer
             }
-            Some(key) => match self.keys.judge(key, site, url) {
+            Some(key) => match self.keys.judge(key, site, request.target().as_str()) {
                 Named::Right => answer.verified(),
                 Named::Cut => answer,
                 Named::Unknown => {
@@ -107,7 +122,7 @@ impl Setup {
                 Named::Wrong(why) => return Answer::refused(why).status(reply.status.as_u16()),
             },
         };
-        self.count(&answer.outcome, reply, site);
+        self.count(&answer.outcome, reply, site, request);
         answer
     }
 
@@ -175,15 +190,15 @@ impl Setup {
     }
 
     /// Notices that purges never find a page.
-    fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site) {
-        if !self.never_found.is_odd(outcome) {
+    fn count(&self, outcome: &Outcome, reply: &Reply, site: &Site, request: &PurgeRequest<'_>) {
+        if !self.never_found.is_odd(outcome, request) {
             return;
         }
         let key = reply.key.as_deref().map_or_else(String::new, |key| {
             format!(", the last with the key {:?}", String::from_utf8_lossy(key))
         });
         warn_loudly(format_args!(
-            "{}: {ODD} purges did not find a cached page{key}. If visitors have seen those pages, they stay stale: compare \
+            "{}: the purges of {ODD} pages did not find one{key}. If visitors have seen those pages, they stay stale: compare \
              `ROAN_SITE` ({}) with the host that visitors ask for, the key of `proxy_cache_purge` with \
              `proxy_cache_key` (`$scheme` in one alone?), and the zone of `proxy_cache_purge` with `proxy_cache`",
             self.who,
@@ -239,6 +254,34 @@ mod tests {
         assert!(cure_of("http://localhost/purge", "[::1]:80").contains(hint));
         assert!(!cure_of("http://localhost/purge", "127.0.0.1:80").contains(hint));
         assert!(!cure_of("http://10.0.0.1/purge", "10.0.0.1:80").contains(hint));
+    }
+
+    #[test]
+    fn a_page_that_is_not_found_counts_once_and_only_if_it_should_be_there() {
+        let note = |found: &NeverFound, url: &str, is_expected| {
+            let target = Target::url(url).unwrap();
+            let mut request = PurgeRequest::new(std::slice::from_ref(&target), None);
+            request.is_expected = is_expected;
+            found.is_odd(&Outcome::NotCached, &request)
+        };
+        let found = NeverFound::default();
+        for page in 0..ODD - 1 {
+            for spelling in ["", "/", "/?utm_source=x"] {
+                assert!(!note(&found, &format!("/{page}{spelling}"), true));
+            }
+        }
+        assert!(!note(&found, "/other", false));
+        assert!(note(&found, "/0?page=2", true));
+        // It is said once.
+        assert!((0..ODD).all(|page| !note(&found, &format!("/later/{page}"), true)));
+
+        let found = NeverFound::default();
+        let target = Target::url("/").unwrap();
+        assert!(!found.is_odd(
+            &Outcome::Purged,
+            &PurgeRequest::new(std::slice::from_ref(&target), None)
+        ));
+        assert!((0..ODD).all(|page| !note(&found, &format!("/{page}"), true)));
     }
 
     #[test]

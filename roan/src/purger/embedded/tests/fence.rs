@@ -26,22 +26,33 @@ async fn status_after_a_purge_during_the_render(target: Target) -> String {
         assert_eq!(site.purge(target).await, Outcome::NotCached);
         go_on.add_permits(1);
     };
-    let (first, ()) = tokio::join!(site.get("/a"), purge);
+    let (first, ()) = tokio::join!(site.get("/a/b"), purge);
     assert_eq!(first.cache_status(), "MISS");
     go_on.add_permits(1);
-    site.get("/a").await.cache_status().to_owned()
+    site.get("/a/b").await.cache_status().to_owned()
 }
 
 #[tokio::test]
 async fn it_is_not_stored() {
-    for target in [Target::url("/a").unwrap(), Target::tag("t").unwrap()] {
+    for target in [
+        Target::url("/a/b").unwrap(),
+        Target::tag("t").unwrap(),
+        Target::prefix("/a/").unwrap(),
+        Target::host(),
+        Target::everything(),
+    ] {
         assert_eq!(status_after_a_purge_during_the_render(target).await, "MISS");
     }
 }
 
 #[tokio::test]
 async fn purges_of_other_pages_do_not_matter() {
-    for target in [Target::url("/b").unwrap(), Target::tag("u").unwrap()] {
+    for target in [
+        Target::url("/b").unwrap(),
+        Target::tag("u").unwrap(),
+        Target::prefix("/b/").unwrap(),
+        Target::prefix("/a/b/").unwrap(),
+    ] {
         assert_eq!(status_after_a_purge_during_the_render(target).await, "HIT");
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the whole: an axum app behind the layer, and a dispatcher that purges it.
 
 mod bodies;
+mod collapse;
 mod fence;
 mod memory;
 mod pages;

@@ -85,6 +85,67 @@ async fn a_tag_removes_every_page_that_carries_it() {
 }
 
 #[tokio::test]
+async fn an_area_removes_the_pages_in_it() {
+    let urls = [
+        "/docs/v1/a",
+        "/docs/v1/?x=1",
+        "//docs/%761/b",
+        "/docs/v1",
+        "/docs/v10/a",
+        "/docs?/docs/v1/",
+        "http://other.example/docs/v1/a",
+    ];
+    for (target, gone) in [
+        (Target::prefix("/docs/v1/").unwrap(), &[0, 1, 2][..]),
+        (Target::prefix("/docs/").unwrap(), &[0, 1, 2, 3, 4]),
+        (Target::host(), &[0, 1, 2, 3, 4, 5]),
+        (Target::everything(), &[0, 1, 2, 3, 4, 5, 6]),
+    ] {
+        let app = Router::new().fallback(|| async { ([FOREVER], "page") });
+        let site = Site::new(app, Embedded::new(), Some("https://example.org"));
+        for url in urls {
+            site.get(url).await;
+        }
+        assert_eq!(
+            site.purge(target.clone()).await,
+            Outcome::Purged,
+            "{target}"
+        );
+        for (number, url) in urls.iter().enumerate() {
+            let status = if gone.contains(&number) {
+                "MISS"
+            } else {
+                "HIT"
+            };
+            assert_eq!(
+                site.get(url).await.cache_status(),
+                status,
+                "{target}: {url}"
+            );
+        }
+        assert_eq!(
+            site.purge(Target::prefix("/docs/v2/").unwrap()).await,
+            Outcome::NotCached
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_site_an_area_is_of_every_host() {
+    let site = Site::answering(&[FOREVER]);
+    let urls = ["http://a.example/p/q", "http://b.example/p/q"];
+    for target in [Target::prefix("/p/").unwrap(), Target::host()] {
+        for url in urls {
+            site.get(url).await;
+        }
+        assert_eq!(site.purge(target).await, Outcome::Purged);
+        for url in urls {
+            assert_eq!(site.get(url).await.cache_status(), "MISS");
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_purge_is_enough() {
     let pages = Embedded::new();
     let roan = Roan::builder()

@@ -131,6 +131,19 @@ async fn groups_are_purged_at_their_origin_alone() {
     assert_eq!(site.gone(&urls).await, ["/1?'a'", "/2?'b','a'"]);
 }
 
+/// A group may have spaces, and so may look like other labels.
+#[tokio::test]
+async fn no_group_is_an_area() {
+    let site = site();
+    let urls = ["/a/1", "/a/2?'a'"];
+    site.fill(&urls).await;
+    for group in ["\" \"", "\"\"", "\"/\"", "\"  \"", "\" /a/\""] {
+        let headers = [("cache-group-invalidation", group)];
+        site.ask("POST", "/form", &headers).await;
+        assert!(site.gone(&urls).await.is_empty(), "{group}");
+    }
+}
+
 #[tokio::test]
 async fn a_group_is_a_tag_for_other_purges() {
     let site = site();

@@ -191,9 +191,9 @@ impl FilesNode {
         if outcome == Outcome::Purged {
             self.is_known.store(true, Ordering::Relaxed);
         }
-        if self.never_found.is_odd(&outcome) {
+        if self.never_found.is_odd(&outcome, &request) {
             warn_loudly(format_args!(
-                "{}: {ODD} purges did not find a file in {}. If visitors have seen those pages, they stay stale: compare \
+                "{}: the purges of {ODD} pages did not find a file in {}. If visitors have seen those pages, they stay stale: compare \
                  `ROAN_SITE` ({}) with the host that visitors ask for, and `NginxFiles::key` with `proxy_cache_key`",
                 self.who,
                 self.folder.path().display(),

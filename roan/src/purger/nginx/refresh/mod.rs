@@ -204,7 +204,7 @@ impl AnyPurger for RefreshNode {
         Box::pin(async move {
             let answer = self.purge(request.target(), site).await;
             let answer = answer.unwrap_or_else(|answer| answer);
-            self.setup.note(&answer.outcome, site);
+            self.setup.note(&answer.outcome, site, &request);
             answer
         })
     }

@@ -6,12 +6,12 @@ use super::reply::{Cached, Reply};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::site::Site;
-use crate::purger::Answer;
 use crate::purger::nginx::key::{Keys, Named};
 use crate::purger::nginx::location::PurgeLocation;
 use crate::purger::nginx::pattern::KeyPattern;
 use crate::purger::nginx::setup::{NeverFound, ODD, localhost_hint};
 use crate::purger::nginx::status::is_passing;
+use crate::purger::{Answer, PurgeRequest};
 
 /// The observed configuration of one node. Each fault is logged once.
 #[derive(Debug)]
@@ -96,10 +96,10 @@ impl RefreshSetup {
     }
 
     /// Notices that refreshes never find a page.
-    pub(super) fn note(&self, outcome: &Outcome, site: &Site) {
-        if outcome.is_done() && self.never_found.is_odd(outcome) {
+    pub(super) fn note(&self, outcome: &Outcome, site: &Site, request: &PurgeRequest<'_>) {
+        if outcome.is_done() && self.never_found.is_odd(outcome, request) {
             warn_loudly(format_args!(
-                "{}: {ODD} refreshes did not find a cached page. If visitors have seen those pages, they stay stale: \
+                "{}: the refreshes of {ODD} pages did not find one. If visitors have seen those pages, they stay stale: \
                  compare `ROAN_SITE` ({}) with the host that visitors ask for",
                 self.who,
                 site.authority()

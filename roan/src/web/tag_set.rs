@@ -1,0 +1,75 @@
+//! The tags of a page, each once, in the order in which they were added: renders of one page mostly add them in one order.
+
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::base::target::{Target, TargetRef};
+
+#[derive(Debug, Default)]
+pub(super) struct TagSet {
+    tags: Vec<Target>,
+    /// Their places, by their hashes.
+    places: HashTable<usize>,
+    hasher: DefaultHashBuilder,
+}
+
+impl TagSet {
+    pub(super) fn insert(&mut self, tag: TargetRef<'_>) {
+        let (tags, hasher) = (&self.tags, &self.hasher);
+        let hash = hasher.hash_one(tag);
+        let is_known = |place: &usize| TargetRef::from(&tags[*place]) == tag;
+        if self.places.find(hash, is_known).is_some() {
+            return;
+        }
+        let hash_of = |place: &usize| hasher.hash_one(&tags[*place]);
+        self.places.insert_unique(hash, tags.len(), hash_of);
+        self.tags.push(tag.to_target());
+    }
+
+    /// Adds those of another set.
+    pub(super) fn extend(&mut self, others: Self) {
+        if self.tags.is_empty() {
+            *self = others;
+            return;
+        }
+        for tag in &others.tags {
+            self.insert(TargetRef::from(tag));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tags.is_empty()
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Target> {
+        self.tags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_tag_is_there_once_in_the_order_of_its_first_use() {
+        let set = |names: &[usize]| {
+            let mut set = TagSet::default();
+            for name in names {
+                let tag = Target::tag(format!("tag-{name}")).unwrap();
+                set.insert(TargetRef::from(&tag));
+            }
+            set
+        };
+        let names = |set: TagSet| -> Vec<String> {
+            let tags = set.into_vec();
+            tags.iter().map(|tag| tag.as_str().to_owned()).collect()
+        };
+        let many: Vec<usize> = (0..1000).rev().chain(0..1000).collect();
+        let expected: Vec<_> = (0..1000).rev().map(|name| format!("tag-{name}")).collect();
+        assert_eq!(names(set(&many)), expected);
+        let mut all = set(&[2, 1]);
+        all.extend(set(&[1, 3]));
+        assert_eq!(names(all), ["tag-2", "tag-1", "tag-3"]);
+    }
+}
