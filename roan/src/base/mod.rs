@@ -7,10 +7,9 @@
 )]
 pub(crate) mod area;
 pub(crate) mod backoff;
-#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
 #[cfg_attr(
     not(any(feature = "web", feature = "_sql")),
-    allow(dead_code, reason = "the embedded cache does not compare parameters")
+    allow(dead_code, reason = "only the web layer uses all of it")
 )]
 pub(crate) mod canonical;
 pub(crate) mod cause;
