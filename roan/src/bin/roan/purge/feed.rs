@@ -1,7 +1,7 @@
 //! From the input to the dispatcher, at the pace of the caches: what waits in memory does not grow with the input.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::{Roan, Target};
 
@@ -9,11 +9,12 @@ use super::results::Results;
 use super::unanswered;
 use crate::interrupt::Interrupt;
 
-/// The most purges without an answer at a node. Enough for it never to wait for the input.
-const WINDOW: usize = 512;
+/// The most purges without an answer, at all nodes that work. Enough for none of them to wait for the input, also where
+/// the machine is busy and this thread sleeps for longer than it asked for.
+const WINDOW: usize = 8_192;
 
 /// The most results that were not printed yet.
-const UNPRINTED: usize = 2_000;
+const UNPRINTED: usize = 8_192;
 
 /// The most results that wait to be read, about 6 MB. The purges at a node that is down end all at once.
 pub(super) const REPORTS: usize = 32_768;
@@ -31,7 +32,7 @@ const SPELLINGS: usize = 25;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stopped {
     Interrupted,
-    /// All nodes are down.
+    /// All nodes are down, and a purge was given up meanwhile.
     Unreachable,
 }
 
@@ -39,54 +40,60 @@ pub(super) struct Feed<'a> {
     roan: &'a Roan,
     results: &'a Results,
     interrupt: &'a Interrupt,
-    max_age: Duration,
+    /// The purges that were given up before all nodes were down.
+    dead: Cell<Option<u64>>,
     nodes: usize,
+    /// The most purges without an answer at one node.
+    window: usize,
     /// Requests that the targets since the last look may lead to.
     unseen: Cell<usize>,
     stopped: Cell<Option<Stopped>>,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(
-        roan: &'a Roan,
-        results: &'a Results,
-        interrupt: &'a Interrupt,
-        max_age: Duration,
-    ) -> Self {
+    pub(super) fn new(roan: &'a Roan, results: &'a Results, interrupt: &'a Interrupt) -> Self {
+        let nodes = roan.stats().nodes.len().max(1);
         Self {
             roan,
             results,
             interrupt,
-            max_age,
-            nodes: roan.stats().nodes.len().max(1),
-            unseen: Cell::new(WINDOW),
+            dead: Cell::new(None),
+            nodes,
+            window: (WINDOW / nodes).clamp(32, WINDOW / 2),
+            unseen: Cell::new(usize::MAX),
             stopped: Cell::new(None),
         }
     }
 
     /// Waits until there is room for one more target, and says whether there is a point in sending it.
     pub(super) fn go_on(&self) -> bool {
-        if self.unseen.get() < WINDOW / 2 {
+        if self.unseen.get() < self.window * self.nodes / 2 {
             return !self.interrupt.is_asked() || self.stop(Stopped::Interrupted);
         }
-        let begin = Instant::now();
         loop {
             if self.interrupt.is_asked() {
                 return self.stop(Stopped::Interrupted);
             }
             let stats = self.roan.stats();
             let all_down = stats.nodes.iter().all(|node| node.down);
-            if all_down && begin.elapsed() > self.max_age {
-                return self.stop(Stopped::Unreachable);
+            if all_down {
+                let dead = stats.nodes.iter().map(|node| node.dead).sum();
+                let before = self.dead.get().unwrap_or(dead);
+                if dead > before {
+                    return self.stop(Stopped::Unreachable);
+                }
+                self.dead.set(Some(before));
+            } else {
+                self.dead.set(None);
             }
             let has_room = stats.waiting == 0
                 && self.results.unprinted() < UNPRINTED
                 && stats.nodes.iter().all(|node| {
-                    let parked = (PARKED / self.nodes).max(WINDOW);
+                    let parked = (PARKED / self.nodes).max(self.window);
                     let most = if node.down && !all_down {
                         parked
                     } else {
-                        WINDOW
+                        self.window
                     };
                     node.pending < most && node.rebounds < parked
                 });
@@ -109,8 +116,7 @@ impl<'a> Feed<'a> {
         } else {
             1
         };
-        self.unseen
-            .set(self.unseen.get() + spellings.min(WINDOW) * self.nodes);
+        self.unseen.set(self.unseen.get() + spellings * self.nodes);
         self.results.sent();
         // A target needs no conversion, which alone can fail.
         let _ = self.roan.purge(target);

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &PurgeArgs, output: &Output) -> Result<Exit, Failure> {
         .build()?;
     let length = input.is_empty().then_some(items.len());
     let results = Results::print(&roan, output.clone(), length)?;
-    let feed = Feed::new(&roan, &results, &interrupt, args.max_age);
+    let feed = Feed::new(&roan, &results, &interrupt);
     for item in items.into_iter().map(Ok).chain(&mut input) {
         if !feed.go_on() {
             break;

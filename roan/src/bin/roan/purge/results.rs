@@ -21,6 +21,9 @@ use crate::output::{Output, note};
 /// So many URLs that were left out are named; the others are counted.
 const NAMED: u64 = 10;
 
+/// So many lines are written at once.
+const AT_ONCE: usize = 256;
+
 /// A thread reads the results from the dispatcher, so that none is missed while another prints them.
 pub(super) struct Results {
     output: Output,
@@ -114,7 +117,7 @@ impl Counts {
 }
 
 impl Results {
-    /// Begins to print. `length` is the number of targets, if it is known.
+    /// Begins to print: on a terminal only what a person must look at, elsewhere each result. `length` is the number of targets, if it is known.
     pub(super) fn print(
         roan: &Roan,
         output: Output,
@@ -138,9 +141,20 @@ impl Results {
             let (output, bar) = (output.clone(), bar.clone());
             let unprinted = Arc::clone(&unprinted);
             spawn(move || {
-                for report in to_print {
-                    show(&output, &bar, has_bar, &report);
-                    unprinted.fetch_sub(1, Ordering::Relaxed);
+                let mut lines = String::new();
+                while let Ok(first) = to_print.recv() {
+                    let waiting = to_print.try_iter().take(AT_ONCE);
+                    let mut count = 0;
+                    for report in std::iter::once(first).chain(waiting) {
+                        bar.inc(1);
+                        if !(has_bar && report.outcome.is_done()) {
+                            show(&output, &report, &mut lines);
+                        }
+                        count += 1;
+                    }
+                    bar.suspend(|| output.bytes(lines.as_bytes()));
+                    lines.clear();
+                    unprinted.fetch_sub(count, Ordering::Relaxed);
                 }
             })?
         };
@@ -275,15 +289,12 @@ fn progress(length: Option<usize>) -> ProgressBar {
     bar
 }
 
-/// On a terminal only what a person must look at; elsewhere each result.
-fn show(output: &Output, bar: &ProgressBar, has_bar: bool, report: &Report) {
-    bar.inc(1);
-    if has_bar && report.outcome.is_done() {
-        return;
-    }
+/// Adds the line of a result.
+fn show(output: &Output, report: &Report, lines: &mut String) {
     let (word, reason) = result(&report.outcome);
+    // Writing to a `String` does not fail.
     if output.format == Format::Json {
-        output.line(json(report, word, &reason));
+        let _ = writeln!(lines, "{}", json(report, word, &reason));
         return;
     }
     let colour = match report.outcome {
@@ -292,18 +303,14 @@ fn show(output: &Output, bar: &ProgressBar, has_bar: bool, report: &Report) {
         _ => AnsiColor::Red,
     };
     let word = output.painted(colour, format_args!("{word:<11}"));
-    let mut line = format!("{word} {}", report.target);
+    let _ = write!(lines, "{word} {}", report.target);
     if !report.node.is_empty() {
-        let _ = write!(line, " at {} {}", report.cache, report.node);
+        let _ = write!(lines, " at {} {}", report.cache, report.node);
     }
     if let Some(reason) = reason {
-        let _ = write!(line, ": {reason}");
+        let _ = write!(lines, ": {reason}");
     }
-    if has_bar {
-        bar.suspend(|| output.line(line));
-    } else {
-        output.line(line);
-    }
+    lines.push('\n');
 }
 
 /// A word that does not change, and what there is to say.
