@@ -270,6 +270,36 @@ fn no_purge_location() {
 }
 
 #[test]
+fn a_purge_url_without_a_path() {
+    let origin = Origin::start();
+    let nginx = Conf::right().start(&origin);
+    let ran = doctor(&nginx, &[], &[("ROAN_PURGE_URL", &nginx.url())]);
+    ran.assert_code(1);
+    let found = finding(&ran, "no-purge-location");
+    let mends = found["mend"].as_array().unwrap().iter();
+    let mut lines = mends.filter(|mend| mend["place"] == "environment");
+    let line = lines.next().unwrap()["lines"].as_str().unwrap();
+    let (name, value) = line.split_once('=').unwrap();
+    assert_healthy(&doctor(&nginx, &[], &[(name, value)]));
+}
+
+#[test]
+fn each_node_is_looked_at_and_the_wrong_one_is_named() {
+    let origin = Origin::start();
+    let right = Conf::right().start(&origin);
+    let wrong = Conf::right()
+        .purge(&PURGE.replace("pages", "others"))
+        .start(&origin);
+    let urls = format!("{},{}", right.purge_url(), wrong.purge_url());
+    let ran = doctor(&right, &[], &[("ROAN_PURGE_URL", &urls)]);
+    ran.assert_code(1);
+    let report = report(&ran);
+    let findings = report["findings"].as_array().unwrap();
+    let nodes: Vec<_> = findings.iter().map(|finding| &finding["node"]).collect();
+    assert_eq!(nodes, [&format!("nginx {}", wrong.addr())], "{report:#}");
+}
+
+#[test]
 fn a_purge_location_that_refuses() {
     let conf = Conf::right().purge("location ^~ /purge/ { deny all; }");
     assert_named_and_mended(&conf, "refused", &["`allow` this machine's address"]);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::Command;
 use std::thread;
 
-use roan_tests::{Behaviour, Faulty, Nginx, Options, Origin, wait};
+use roan_tests::{Behaviour, Faulty, Nginx, Options, Origin, SECRET, wait};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{ended, roan, run, run_with};
@@ -155,6 +155,24 @@ fn caches_come_from_a_file_and_the_outbox_is_left_to_the_app() {
     let mut command = purge(&nginx, &["/posts", "--no-rebound"]);
     command.env("ROAN_OUTBOX", "sqlite://none");
     run(command).assert_code(0);
+}
+
+#[test]
+fn pages_are_refreshed_where_the_cache_is_set_up_so() {
+    let origin = Origin::start();
+    let nginx = Nginx::start(&origin, &Options::default().refresh());
+    let browser = nginx.browser();
+    origin.set("/posts", "old");
+    browser.warm("/posts");
+    origin.set("/posts", "new");
+    let mut command = purge(&nginx, &["/posts", "--refresh", "--no-rebound"]);
+    command
+        .env("ROAN_PURGE_URL", nginx.url())
+        .env("ROAN_REFRESH_SECRET", SECRET);
+    run(command)
+        .assert_code(0)
+        .assert_says(&["purged      /posts"]);
+    assert_eq!(browser.assert_hit("/posts").text(), "new");
 }
 
 #[test]
