@@ -257,6 +257,8 @@ impl RoanBuilder {
             }
             None => None,
         };
+        #[cfg(feature = "embedded")]
+        let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
@@ -288,6 +290,8 @@ impl RoanBuilder {
             engine,
             #[cfg(feature = "web")]
             web,
+            #[cfg(feature = "embedded")]
+            embedded,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

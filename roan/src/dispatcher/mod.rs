@@ -2,6 +2,7 @@
 
 mod batch;
 mod blame;
+mod bucket;
 mod command;
 #[cfg(feature = "_sql")]
 mod dead;
@@ -17,10 +18,12 @@ mod queue;
 #[cfg(feature = "_sql")]
 mod relayed;
 mod report;
+mod sending;
 mod source;
 mod start;
 mod stats;
 mod thread;
+mod throttle;
 #[cfg_attr(
     not(feature = "_sql"),
     allow(dead_code, reason = "only a durable outbox uses tickets")
@@ -39,7 +42,7 @@ pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "embedded"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]

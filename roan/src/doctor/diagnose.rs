@@ -32,7 +32,7 @@ impl Patient {
         let page_answers = self.visitor.get(page, &[]).await.is_ok();
         let is_cut = |failure: &Failure| matches!(failure, Failure::Connection(_));
         let is_cut_again = matches!(&again.outcome, Outcome::Failed(failure) if is_cut(failure));
-        if is_cut(failure) && is_cut_again && page_answers && self.visitor.access.is_some() {
+        if is_cut(failure) && is_cut_again && page_answers && self.has_purge_location() {
             let mut mends = mend::purge_location(self.path());
             mends.push(self.purge_url());
             return self.finding(

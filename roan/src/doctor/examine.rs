@@ -134,7 +134,7 @@ impl Doctor {
         patient.look_for_variants(page, &before, report).await?;
         patient.look_at_browsers(&before, report);
         patient.look_for_missing(nonce, report).await?;
-        if patient.visitor.access.is_some() && patient.mode == Mode::Hard {
+        if patient.has_purge_location() {
             patient.look_for_shadows(nonce, report).await;
             patient.look_for_open_door(self.from, nonce, report).await;
         }

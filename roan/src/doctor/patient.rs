@@ -126,6 +126,12 @@ impl Patient {
         }
     }
 
+    /// Whether purges are requests to a location, as nginx has it.
+    pub(super) fn has_purge_location(&self) -> bool {
+        let access = self.visitor.access.as_ref();
+        access.is_some_and(|access| access.purge.is_some())
+    }
+
     /// The path of the purge location, as `/purge`.
     pub(super) fn path(&self) -> &str {
         self.visitor

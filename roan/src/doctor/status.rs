@@ -38,8 +38,9 @@ const HEADERS: [&str; 4] = [
 ];
 
 /// Reads [`Cache-Status`](https://www.rfc-editor.org/rfc/rfc9211), nginx's `$upstream_cache_status` in `X-Cache-Status`,
-/// [`CF-Cache-Status`](https://developers.cloudflare.com/cache/concepts/cache-responses/), `X-Cache`, and `Age` (RFC 9111,
-/// section 5.1). Of several caches it reads the last, which is the one that answered.
+/// [`CF-Cache-Status`](https://developers.cloudflare.com/cache/concepts/cache-responses/), `X-Cache`, Varnish's
+/// [`X-Varnish`](https://varnish-cache.org/docs/7.1/users-guide/increasing-your-hitrate.html), which names two requests if the
+/// page is from the cache, and `Age` (RFC 9111, section 5.1). Of several caches it reads the last, which is the one that answered.
 pub(super) fn shown(headers: &HeaderMap) -> Option<Shown> {
     for name in HEADERS {
         let lines = headers.get_all(name).into_iter();
@@ -56,6 +57,15 @@ pub(super) fn shown(headers: &HeaderMap) -> Option<Shown> {
             let header = format!("{}: {text}", spelt(name));
             return Some(Shown { state, header });
         }
+    }
+    if let Some(ids) = headers.get("x-varnish").and_then(|ids| ids.to_str().ok()) {
+        let state = if ids.split_whitespace().count() > 1 {
+            State::Cached
+        } else {
+            State::Fetched
+        };
+        let header = format!("X-Varnish: {ids}");
+        return Some(Shown { state, header });
     }
     let age: u64 = headers.get(AGE)?.to_str().ok()?.trim().parse().ok()?;
     (age > 0).then(|| Shown {
@@ -137,6 +147,8 @@ mod tests {
                 &[("cache-status", "edge; hit"), ("x-cache", "MISS")],
                 Some(Cached),
             ),
+            (&[("x-varnish", "32770 3"), ("age", "0")], Some(Cached)),
+            (&[("x-varnish", "32770"), ("age", "0")], Some(Fetched)),
             (&[("age", "5")], Some(Cached)),
             (&[("age", "0")], None),
             (&[], None),

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "embedded")]
+use super::embedded::Embedded;
 use super::http::Connecting;
 use super::{Answer, Capabilities, LifetimeHeader, Limits, Mode, PurgeRequest, Purger, TagHeader};
 use crate::base::outcome::Failure;
@@ -60,6 +62,9 @@ pub struct Cache {
     pub(crate) tag_header: Option<TagHeader>,
     /// Where its nodes read how long a page is kept. `None` if they are in this program.
     pub(crate) lifetime_header: Option<LifetimeHeader>,
+    /// The cache of this program, whose layer the app needs.
+    #[cfg(feature = "embedded")]
+    pub(crate) embedded: Option<Embedded>,
     pub(crate) connect: Connect,
 }
 
@@ -73,6 +78,8 @@ impl Cache {
             fenced: false,
             tag_header: None,
             lifetime_header: Some(LifetimeHeader::CacheControl),
+            #[cfg(feature = "embedded")]
+            embedded: None,
             connect: Box::new(|_| Ok(Vec::new())),
         }
     }
@@ -122,7 +129,21 @@ impl Cache {
         self
     }
 
-    /// The limits are those of an account: all caches with this name of an account share them.
+    /// The limits are those of an account: all caches with this name of an account share them, such as the zones of one
+    /// customer of a CDN. Without an account each node has limits of its own.
+    ///
+    /// Caches of an account share the token bucket of the kinds that both have. If their rates differ, the lower one counts.
+    /// Their nodes take turns while tokens are few, and a `Retry-After` of one is obeyed by all.
+    ///
+    /// ```
+    /// use roan::TargetKind;
+    /// use roan::purger::{Cache, Limits};
+    ///
+    /// let limits = Limits::new().batch(100).rate(5.0).burst(25);
+    /// let zone = |name| Cache::new(name).purges([TargetKind::Tag], limits).account("acme");
+    /// let (shop, blog) = (zone("shop"), zone("blog")); // 5 requests a second together
+    /// # let _ = (shop, blog);
+    /// ```
     pub fn account(mut self, name: &str) -> Self {
         self.account = Some(name.into());
         self

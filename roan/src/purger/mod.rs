@@ -1,9 +1,9 @@
 //! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
-//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
-//! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
-//! repeats each purge against fills that were under way, and reports what became of each.
+//! Roan brings [`Nginx`], [`Varnish`], [`Squid`], [`TrafficServer`] and, with the feature `embedded`, `Embedded`. For a cache
+//! that is purged by HTTP requests, describe them: [`HttpPurger`]. For any other cache, implement [`Purger`] for the client of
+//! one server, and make a [`Cache`] of your servers. The dispatcher does the rest: it merges equal purges, paces and retries
+//! them, watches each server's health, repeats each purge against fills that were under way, and reports what became of each.
 //!
 //! ```
 //! use roan::purger::{Answer, Cache, PurgeRequest, Purger};
@@ -40,18 +40,24 @@ mod capabilities;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod http;
+mod http_purger;
 mod lifetime_header;
 mod nginx;
+mod purge_method;
 mod tag_header;
+mod varnish;
 
 pub use answer::Answer;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
+pub use http_purger::{HttpPurger, HttpPurgerConfig, RequestConfig, RequestTemplate};
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
+pub use purge_method::{PurgeMethodConfig, Squid, TrafficServer};
 pub use tag_header::TagHeader;
+pub use varnish::{Varnish, VarnishConfig};
 
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
 pub(crate) use nginx::default_cache;
@@ -69,7 +75,9 @@ use crate::base::target::Target;
 ///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
 /// - More than one target comes only to a cache with [`Limits::batch`]. If the node refuses one of them, refuse the
-///   request: the dispatcher then sends the targets in smaller requests.
+///   request: the dispatcher then sends the targets in smaller requests, also if they are too many bytes.
+/// - Do not wait for a limit of the cache: state its [`Limits`], and pass on its pause with
+///   [`Answer::retry_after`]. `Failure::Status(429)` means that the cache takes fewer requests, whatever they are for.
 /// - A purge may come more than once, and several may be in flight at a time (at most
 ///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
 /// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. If

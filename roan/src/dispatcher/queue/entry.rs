@@ -10,6 +10,11 @@ pub(super) struct Entry {
     pub(super) target: Target,
     /// Of the target, so that the index need not read its text again.
     pub(super) hash: u64,
+    /// What it may share a request with.
+    pub(super) class: u32,
+    /// With how many it may share a request at most, itself included: half as many as after each request that was refused,
+    /// or failed for one of them.
+    pub(super) most: u32,
     /// The oldest ask that was not answered yet; reports count the waiting time from it.
     pub(super) asked: Instant,
     /// The newest such ask; the maximum age counts from it.

@@ -34,7 +34,46 @@ pub(in crate::dispatcher) enum Asked {
     Busy,
 }
 
-/// A request to make.
+/// A request to make: for one target, or for several of one kind and one site.
+#[derive(Debug, Clone)]
+pub(in crate::dispatcher) struct Request {
+    pub(in crate::dispatcher) first: Job,
+    pub(in crate::dispatcher) others: Vec<Job>,
+    /// What waits, and is purged by this request as well: see [`super::covered`].
+    pub(in crate::dispatcher) covered: Vec<Job>,
+    /// Of its kind: see [`Throttle`](super::super::throttle::Throttle).
+    pub(super) group: usize,
+}
+
+impl Request {
+    pub(in crate::dispatcher) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The number of its targets.
+    pub(in crate::dispatcher) fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+/// What follows from the answer to a request for each of its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dispatcher) struct Lesson {
+    pub(super) verdict: Verdict,
+    /// When those leave again that have failed.
+    pub(super) retry_at: Instant,
+    /// With how many they may share the next request at most.
+    pub(super) most: u32,
+}
+
+impl Lesson {
+    /// The least time until another attempt.
+    pub(in crate::dispatcher) fn pause(&self) -> Duration {
+        self.verdict.pause()
+    }
+}
+
+/// One target of a request.
 #[derive(Debug, Clone)]
 pub(in crate::dispatcher) struct Job {
     pub(super) place: u32,
@@ -100,7 +139,7 @@ impl Verdict {
     }
 
     /// The least time until another attempt.
-    pub(in crate::dispatcher) fn pause(self) -> Duration {
+    fn pause(self) -> Duration {
         match self {
             Self::Failed { pause, .. } => pause,
             Self::Done | Self::Refused => Duration::ZERO,
@@ -129,4 +168,6 @@ pub(in crate::dispatcher) enum Next {
     Dead,
     /// It failed, and waits in the durable outbox for another attempt.
     Deferred,
+    /// A request for several targets was refused. They leave again in smaller ones, until the cause is found.
+    Divided,
 }
