@@ -48,6 +48,9 @@ pub mod __private;
 mod app;
 mod base;
 mod dispatcher;
+#[cfg(feature = "doctor")]
+#[cfg_attr(docsrs, doc(cfg(feature = "doctor")))]
+pub mod doctor;
 mod error;
 pub mod guide;
 mod hooks;

@@ -33,6 +33,8 @@ struct Pages {
     by_place: HashMap<(String, String), Page>,
     headers: Option<Vec<(&'static str, &'static str)>>,
     renders: usize,
+    /// The status of pages that were never set, if it is not 200.
+    unset: Option<u16>,
 }
 
 #[derive(Debug, Default)]
@@ -139,6 +141,11 @@ impl Origin {
         self.page(url, |page| page.status = status);
     }
 
+    /// Gives all pages that were never set this status.
+    pub fn status_of_unset(&self, status: u16) {
+        locked(&self.pages).unset = Some(status);
+    }
+
     /// A header of the last request for the page at `url`.
     #[must_use]
     pub fn asked_with(&self, url: &str, name: &str) -> Option<String> {
@@ -203,6 +210,7 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
     let (row, delay, held, headers, fixed, tags, varies_by) = {
         let mut pages = locked(&pages);
         pages.renders += 1;
+        let status_of_unset = pages.unset;
         let of_all = pages.headers.clone();
         let place = (host, without_empty_query(&url).to_owned());
         let page = pages.by_place.entry(place).or_default();
@@ -213,7 +221,10 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
             page.delay,
             page.held.clone(),
             page.headers.clone().or(of_all),
-            page.status,
+            page.status.or(match page.row {
+                Row::Unset => status_of_unset,
+                _ => None,
+            }),
             page.tags.clone(),
             page.varies_by,
         )

@@ -109,6 +109,11 @@ impl Roan {
         self.handle.web.clone().ok_or(ConfigError::NoWebLayer)
     }
 
+    #[cfg(feature = "doctor")]
+    pub(crate) fn shared_engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.handle.engine)
+    }
+
     /// Returns the [embedded cache](Embedded), if it is among the caches. So a program may leave it to its configuration
     /// whether the cache is in the program or before it:
     ///

@@ -24,11 +24,11 @@ use crate::purger::Capabilities;
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
-    pub(super) nodes: Vec<Arc<Node>>,
+    pub(crate) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
     pub(crate) known: KnownPages,
     /// For each tier, what its cache can purge.
-    pub(super) tiers: Vec<Capabilities>,
+    pub(crate) tiers: Vec<Capabilities>,
     pub(crate) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
@@ -62,7 +62,7 @@ impl Engine {
             nodes,
             tiers,
             sites,
-            reporter: Reporter::new(source.is_none()),
+            reporter: Reporter::new(source.is_none(), policy.max_reports),
             commands: Commands::new(),
             tickets: Tickets::default(),
             source,

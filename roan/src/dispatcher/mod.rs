@@ -40,7 +40,7 @@ pub(crate) use command::{Command, Flush};
 pub(crate) use dead::Dead;
 pub(crate) use engine::Engine;
 pub(crate) use known::KnownPages;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
 #[cfg(any(feature = "_sql", feature = "embedded"))]

@@ -23,8 +23,8 @@ pub(crate) struct Node {
     pub(crate) cache: Arc<str>,
     pub(crate) name: Arc<str>,
     /// The place of its cache in the order of purging.
-    pub(super) tier: usize,
-    pub(super) purger: Box<dyn AnyPurger>,
+    pub(crate) tier: usize,
+    pub(crate) purger: Box<dyn AnyPurger>,
     /// How its cache knows long tags.
     pub(super) tag_header: Option<TagHeader>,
     /// Whether its set-up was checked, or is being checked.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::report::Reports;
 use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
 use crate::purger::http::Connecting;
@@ -22,6 +23,8 @@ pub(crate) struct Policy {
     pub(crate) concurrency: usize,
     /// The maximum number of targets that wait for one node.
     pub(crate) max_waiting: usize,
+    /// The number of reports that wait for a slow reader.
+    pub(crate) max_reports: usize,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
@@ -38,6 +41,7 @@ impl Default for Policy {
             max_age: Duration::from_secs(24 * 60 * 60),
             concurrency: 8,
             max_waiting: 1_000_000,
+            max_reports: Reports::WAITING,
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(2),

@@ -95,6 +95,8 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
+                #[cfg(feature = "doctor")]
+                Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { .. } => {
                     for one in later {
                         if one.needed.strong_count() > 0 {

@@ -16,6 +16,7 @@
 //! | [`roan::triggers`][triggers] | purge what other programs write |
 //! | [`roan::embedded`][embedded] | cache pages inside the program, without nginx |
 //! | [`web`] | purge lists and other pages by tags, on nginx too, and keep stale pages out of the caches |
+//! | [`command`] | purge by hand, and find out by `roan doctor` why a page stays stale |
 //! | [`failures`] | see what happens to a purge that does not succeed |
 //! | [`roan::testing`](crate::testing) | test what your code purges |
 //! | [`glossary`] | look up a word |
@@ -72,6 +73,7 @@ pages! {
     configuration: include_str!("configuration.md");
     libraries: include_str!("libraries.md");
     web: include_str!("web.md");
+    command: include_str!("command.md");
     failures: include_str!("failures.md");
     glossary: include_str!("glossary.md");
     upgrading: include_str!("upgrading.md");

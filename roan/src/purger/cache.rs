@@ -27,6 +27,12 @@ pub(crate) type Checking<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 pub(crate) trait AnyPurger: Send + Sync {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a>;
 
+    /// How to reach the server itself. `None` if only purges reach it.
+    #[cfg(feature = "doctor")]
+    fn access(&self) -> Option<super::access::Access> {
+        None
+    }
+
     /// Looks without a purge of any page whether the node is set up so that purges reach its pages, and logs what is
     /// wrong, for the default site or a named one.
     fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
@@ -159,6 +165,12 @@ impl Cache {
     pub fn account(mut self, name: &str) -> Self {
         self.account = Some(name.into());
         self
+    }
+
+    /// Its name in reports and counters.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the cache can purge, and within which limits.

@@ -33,6 +33,8 @@
 //! # Ok::<(), roan::ConfigError>(())
 //! ```
 
+#[cfg(feature = "doctor")]
+pub(crate) mod access;
 mod answer;
 mod cache;
 mod capabilities;

@@ -1,6 +1,7 @@
 //! The configuration from the environment.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 
 use crate::app::RoanBuilder;
 use crate::base::log::warn_loudly;
@@ -107,8 +108,25 @@ impl RoanBuilder {
     ///
     /// If a variable is invalid. The error names the variable and the value, without secrets.
     pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_variables(std::env::vars_os())
+    }
+
+    /// As [`from_env`](Self::from_env), with these variables in place of those of the environment.
+    ///
+    /// ```
+    /// # use roan::RoanBuilder;
+    /// let builder = RoanBuilder::from_variables([("ROAN_SITE".into(), "https://www.example.org".into())])?;
+    /// # Ok::<(), roan::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub fn from_variables(
+        all: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<Self, ConfigError> {
         let mut variables = Variables::new();
-        for (name, value) in std::env::vars_os() {
+        for (name, value) in all {
             let Some(name) = name.to_str().filter(|name| name.starts_with(BEGINNING)) else {
                 continue;
             };

@@ -41,6 +41,22 @@ pub(crate) struct Reply {
 }
 
 impl Endpoint {
+    /// How to reach this node. `purge` is the method of a purge, if there is a purge location.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn access(&self, purge: Option<&Method>) -> crate::purger::access::Access {
+        let mut headers = self.headers.clone();
+        if let Some(authorization) = self.url.authorization() {
+            headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        crate::purger::access::Access {
+            http: self.http.clone(),
+            origin: self.url.origin().to_owned(),
+            path: self.url.path().to_owned(),
+            purge: purge.cloned(),
+            headers,
+        }
+    }
+
     /// A request of the page's URL below the URL of the node. `None` if the HTTP client would not send that URL byte for
     /// byte.
     pub(crate) fn request(&self, method: Method, target: &Target, site: &Site) -> Option<Request> {

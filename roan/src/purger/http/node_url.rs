@@ -34,6 +34,12 @@ impl NodeUrl {
         &rest[rest.find('/').unwrap_or(rest.len())..]
     }
 
+    /// Scheme, host and port.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn origin(&self) -> &str {
+        &self.prefix[..self.prefix.len() - self.path().len()]
+    }
+
     pub(crate) fn is_localhost(&self) -> bool {
         self.site.host() == "localhost"
     }

@@ -67,6 +67,11 @@ impl NginxNode {
 }
 
 impl AnyPurger for NginxNode {
+    #[cfg(feature = "doctor")]
+    fn access(&self) -> Option<crate::purger::access::Access> {
+        Some(self.endpoint.access(Some(&self.method)))
+    }
+
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
         Box::pin(self.purge(request, site))

@@ -42,6 +42,11 @@ impl VarnishNode {
 }
 
 impl AnyPurger for VarnishNode {
+    #[cfg(feature = "doctor")]
+    fn access(&self) -> Option<crate::purger::access::Access> {
+        Some(self.endpoint.access(None))
+    }
+
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
         Box::pin(async move {
