@@ -34,7 +34,7 @@ impl Engine {
     async fn work(self: Arc<Self>, node: Arc<Node>, mut request: Request) {
         loop {
             let answer = self.ask(&node, &request).await;
-            self.answered(&node, &request, answer);
+            self.answered(&node, &request, &answer);
             let next = node.queue().next(Instant::now());
             self.pump(&node);
             self.wake_for(&node);
@@ -77,7 +77,7 @@ impl Engine {
             .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)))
     }
 
-    fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: Answer) {
+    fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
         let verdict = Verdict::of(&answer.outcome, answer.retry_after);
         let (lesson, turn, change) = {
@@ -91,11 +91,11 @@ impl Engine {
         }
         node.count_request();
         for job in request.jobs() {
-            self.answered_for(node, job, &answer, &lesson, now, change);
+            self.answered_for(node, job, answer, &lesson, now, change);
         }
         for job in &request.covered {
             if verdict == Verdict::Done {
-                self.answered_for(node, job, &answer, &lesson, now, change);
+                self.answered_for(node, job, answer, &lesson, now, change);
             } else {
                 node.queue().uncovered(job);
             }

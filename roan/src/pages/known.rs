@@ -186,7 +186,7 @@ impl Render {
             return self.release_recorded(shared, asked, keys).await;
         }
         let mut state = self.pages.lock();
-        if !state.lets_pass(self.start, asked, &keys) {
+        if !state.lets_pass(self.start, asked, keys) {
             return Err(Held::Purged);
         }
         state.index.learn(asked, keys, purge).map_err(Held::Full)
