@@ -2,5 +2,7 @@
 
 pub mod episodes;
 pub mod nginx;
+pub mod server;
 pub mod settling;
+pub mod varnish;
 pub mod visitor;

@@ -63,7 +63,8 @@ impl Visitor {
         let start = Instant::now();
         let response = self.client.get(self.url(path)).send().await?;
         let response = response.error_for_status()?;
-        let cache_status = response.headers().get("x-cache-status");
+        let names = ["x-cache-status", "x-cache"];
+        let cache_status = names.iter().find_map(|name| response.headers().get(*name));
         let cache_status = cache_status.map_or(Ok("none"), |status| status.to_str())?;
         Ok(Seen {
             cache_status: cache_status.to_owned(),

@@ -92,7 +92,7 @@ pub use outbox::DeadPurge;
 pub use purger::NginxFiles;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};
-pub use purger::{Cache, Nginx};
+pub use purger::{Cache, Nginx, Squid, TrafficServer, Varnish};
 pub use registry::rules;
 pub use registry::run_time::{Purge, purge};
 #[cfg(feature = "sea-orm")]

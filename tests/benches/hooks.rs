@@ -149,8 +149,10 @@ fn measure_requests(distinct: usize, layer: Option<&WebLayer>) -> f64 {
         let time = match layer {
             Some(layer) => runtime
                 .block_on(layer.layer(app).oneshot(request))
-                .map(time_of),
-            None => runtime.block_on(app.oneshot(request)).map(time_of),
+                .map(|response| time_of(&response)),
+            None => runtime
+                .block_on(app.oneshot(request))
+                .map(|response| time_of(&response)),
         };
         times.push(time.unwrap_or_else(|never| match never {}));
     }
@@ -158,7 +160,7 @@ fn measure_requests(distinct: usize, layer: Option<&WebLayer>) -> f64 {
     times[REQUESTS / 2]
 }
 
-fn time_of<B>(response: Response<B>) -> f64 {
+fn time_of<B>(response: &Response<B>) -> f64 {
     let time = response.extensions().get::<f64>();
     *time.expect("the app has measured it")
 }

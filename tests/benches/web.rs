@@ -82,9 +82,9 @@ fn request(page: usize) -> Request<usize> {
 }
 
 /// Sends one request for each page.
-async fn send<S>(service: &mut S, pages: std::ops::Range<usize>)
+async fn send<S, B>(service: &mut S, pages: std::ops::Range<usize>)
 where
-    S: Service<Request<usize>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<usize>, Response = Response<B>, Error = Infallible>,
 {
     for page in pages {
         let service = service.ready().await.unwrap();

@@ -192,8 +192,13 @@ fn purge(roan: &Roan, target: &Target) {
     });
 }
 
-fn targets() -> [Target; 2] {
-    [Target::tag("value").unwrap(), Target::url("/page").unwrap()]
+fn targets() -> [Target; 4] {
+    [
+        Target::tag("value").unwrap(),
+        Target::url("/page").unwrap(),
+        Target::host(),
+        Target::everything(),
+    ]
 }
 
 #[test]

@@ -232,6 +232,8 @@ impl RoanBuilder {
             }
             None => None,
         };
+        #[cfg(feature = "embedded")]
+        let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
@@ -263,6 +265,8 @@ impl RoanBuilder {
             engine,
             #[cfg(feature = "web")]
             web,
+            #[cfg(feature = "embedded")]
+            embedded,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

@@ -6,9 +6,7 @@
 use percent_encoding::{percent_decode_str, percent_encode};
 
 use super::encode::VALUE;
-
-/// Parameters that change no page: those that the nginx configuration of the guide cuts.
-const NOISE: [&str; 3] = ["fbclid", "gclid", "msclkid"];
+use super::noise::is_noise;
 
 /// The path in one spelling: without empty segments, with only the unreserved characters of RFC 3986 unencoded.
 pub(crate) fn path(url: &str) -> String {
@@ -78,14 +76,6 @@ pub(crate) fn parameters(url: &str) -> Vec<String> {
         .collect();
     parameters.sort_unstable();
     parameters
-}
-
-fn is_noise(parameter: &str) -> bool {
-    let name = parameter.split('=').next().unwrap_or_default();
-    let is_utm = name
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("utm_"));
-    is_utm || NOISE.iter().any(|noise| name.eq_ignore_ascii_case(noise))
 }
 
 fn respell(text: &str, in_query: bool, out: &mut String) {

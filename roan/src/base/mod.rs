@@ -19,6 +19,8 @@ pub(crate) mod event;
 pub(crate) mod exit;
 mod legality;
 pub(crate) mod log;
+#[cfg(any(feature = "web", feature = "_sql", all(unix, feature = "nginx-files")))]
+pub(crate) mod noise;
 pub(crate) mod outcome;
 pub(crate) mod redact;
 pub(crate) mod report;

@@ -42,7 +42,7 @@ pub(crate) use known::KnownPages;
 #[cfg(feature = "_sql")]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "embedded"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]

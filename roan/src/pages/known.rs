@@ -192,10 +192,9 @@ impl Render {
         state.index.learn(asked, keys, purge).map_err(Held::Full)
     }
 
-    /// Whether it or one of its keys was purged since the render began, as far as this process knows.
+    /// Whether it, one of its keys or an area around it was purged since the render began, as far as this process knows.
     pub(crate) fn is_purged(&self, asked: &Asked, keys: &[Target]) -> bool {
-        let all = keys.iter().chain([&asked.place]);
-        !self.pages.lock().fence.lets_pass(self.start, all)
+        !self.pages.lock().lets_pass(self.start, asked, keys)
     }
 }
 

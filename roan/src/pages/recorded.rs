@@ -27,13 +27,7 @@ impl Render {
         asked: &Asked,
         keys: &[Target],
     ) -> Result<Option<Target>, Held> {
-        let areas = Area::marks_around(&asked.url);
-        let checked: Arc<[Key]> = keys
-            .iter()
-            .chain([&asked.place])
-            .chain(&areas)
-            .map(Key::of)
-            .collect();
+        let checked = checked(asked, keys);
         let mut too_often = None;
         for _ in 0..ATTEMPTS {
             let forgets = shared.forgets();
@@ -70,17 +64,23 @@ impl Render {
         Err(Held::Unrecorded)
     }
 
-    /// Whether it or one of its keys was purged by any process since the render began, or may have been.
+    /// Whether it, one of its keys or an area around it was purged by any process since the render began, or may have been.
     pub(crate) async fn is_purged_by_any(
         &self,
         shared: &SharedIndex,
         asked: &Asked,
         keys: &[Target],
     ) -> bool {
-        let keys = keys.iter().chain([&asked.place]).map(Key::of).collect();
-        let checked = shared.check(keys, self.since).await;
+        let checked = shared.check(checked(asked, keys), self.since).await;
         checked.map_or(true, |release| release.is_purged)
     }
+}
+
+/// The keys by whose purges a page is kept out.
+fn checked(asked: &Asked, keys: &[Target]) -> Arc<[Key]> {
+    let areas = Area::marks_around(&asked.url);
+    let all = keys.iter().chain([&asked.place]).chain(&areas);
+    all.map(Key::of).collect()
 }
 
 impl Pages {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "embedded")]
+use super::embedded::Embedded;
 use super::http::Connecting;
 use super::{Answer, Capabilities, LifetimeHeader, Limits, Mode, PurgeRequest, Purger, TagHeader};
 use crate::base::outcome::Failure;
@@ -54,6 +56,9 @@ pub struct Cache {
     pub(crate) tag_header: Option<TagHeader>,
     /// Where its nodes read how long a page is kept. `None` if they are in this program.
     pub(crate) lifetime_header: Option<LifetimeHeader>,
+    /// The cache of this program, whose layer the app needs.
+    #[cfg(feature = "embedded")]
+    pub(crate) embedded: Option<Embedded>,
     pub(crate) connect: Connect,
 }
 
@@ -67,6 +72,8 @@ impl Cache {
             fenced: false,
             tag_header: None,
             lifetime_header: Some(LifetimeHeader::CacheControl),
+            #[cfg(feature = "embedded")]
+            embedded: None,
             connect: Box::new(|_| Ok(Vec::new())),
         }
     }

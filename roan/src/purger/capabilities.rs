@@ -164,11 +164,19 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Nothing yet.
+    pub(super) fn none() -> Self {
+        Self {
+            groups: Vec::new(),
+            mode: Mode::Hard,
+        }
+    }
+
     /// URLs, without limits.
     pub(super) fn urls() -> Self {
         Self {
             groups: vec![(vec![TargetKind::Url], Limits::new())],
-            mode: Mode::Hard,
+            ..Self::none()
         }
     }
 

@@ -1,9 +1,9 @@
 //! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
-//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
-//! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
-//! repeats each purge against fills that were under way, and reports what became of each.
+//! Roan brings [`Nginx`], [`Varnish`], [`Squid`], [`TrafficServer`] and, with the feature `embedded`, `Embedded`. For a cache
+//! that is purged by HTTP requests, describe them: [`HttpPurger`]. For any other cache, implement [`Purger`] for the client of
+//! one server, and make a [`Cache`] of your servers. The dispatcher does the rest: it merges equal purges, paces and retries
+//! them, watches each server's health, repeats each purge against fills that were under way, and reports what became of each.
 //!
 //! ```
 //! use roan::purger::{Answer, Cache, PurgeRequest, Purger};
@@ -38,18 +38,24 @@ mod capabilities;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod http;
+mod http_purger;
 mod lifetime_header;
 mod nginx;
+mod purge_method;
 mod tag_header;
+mod varnish;
 
 pub use answer::Answer;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
+pub use http_purger::{HttpPurger, HttpPurgerConfig, RequestConfig, RequestTemplate};
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
+pub use purge_method::{PurgeMethodConfig, Squid, TrafficServer};
 pub use tag_header::TagHeader;
+pub use varnish::{Varnish, VarnishConfig};
 
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
 pub(crate) use nginx::default_cache;

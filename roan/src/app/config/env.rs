@@ -7,10 +7,11 @@ use crate::base::log::warn_loudly;
 use crate::base::redact::redacted_site;
 use crate::dispatcher::SETTINGS;
 use crate::error::ConfigError;
-use crate::purger::{Cache, NginxConfig};
+use crate::purger::{Cache, NginxConfig, PurgeMethodConfig, VarnishConfig};
 
 /// The variables of this file.
 const SITE: &str = "ROAN_SITE";
+const CACHE: &str = "ROAN_CACHE";
 const FOLDER: &str = "ROAN_PURGE_FOLDER";
 const OUTBOX: &str = "ROAN_OUTBOX";
 const PREFIX: &str = "ROAN_OUTBOX_PREFIX";
@@ -18,24 +19,65 @@ const PREFIX: &str = "ROAN_OUTBOX_PREFIX";
 /// What all of Roan's variables begin with.
 const BEGINNING: &str = "ROAN_";
 
+type Get<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What `ROAN_CACHE` may name.
+struct CacheKind {
+    name: &'static str,
+    /// Its fields, with the variables that set them.
+    variables: &'static [(&'static str, &'static str)],
+    cache: fn(Get<'_>) -> Result<Cache, ConfigError>,
+}
+
+/// The first is the default.
+const CACHES: [CacheKind; 4] = [
+    CacheKind {
+        name: "nginx",
+        variables: &NginxConfig::VARIABLES,
+        cache: |get| Ok(NginxConfig::from_env(get)?.into()),
+    },
+    CacheKind {
+        name: "varnish",
+        variables: &VarnishConfig::VARIABLES,
+        cache: |get| Ok(VarnishConfig::from_env(get)?.into()),
+    },
+    CacheKind {
+        name: "squid",
+        variables: &PurgeMethodConfig::VARIABLES,
+        cache: |get| Ok(PurgeMethodConfig::squid_from_env(get)?.into()),
+    },
+    CacheKind {
+        name: "traffic-server",
+        variables: &PurgeMethodConfig::VARIABLES,
+        cache: |get| Ok(PurgeMethodConfig::traffic_server_from_env(get)?.into()),
+    },
+];
+
+/// The variables of caches, some of them several times.
+fn of_caches() -> impl Iterator<Item = &'static str> {
+    let variables = CACHES.iter().flat_map(|kind| kind.variables);
+    variables.map(|(_, variable)| *variable)
+}
+
 fn known() -> impl Iterator<Item = &'static str> {
-    let of_nginx = NginxConfig::VARIABLES.iter().map(|(_, variable)| *variable);
     let of_all = SETTINGS.iter().filter_map(|setting| setting.variable);
-    [SITE, FOLDER, OUTBOX, PREFIX]
+    [SITE, CACHE, FOLDER, OUTBOX, PREFIX]
         .into_iter()
-        .chain(of_nginx)
+        .chain(of_caches())
         .chain(of_all)
 }
 
 impl RoanBuilder {
-    /// Creates a builder from the environment, for an nginx. All variables are optional:
+    /// Creates a builder from the environment, for one cache. All variables are optional:
     ///
     /// | variable | value | default |
     /// |---|---|---|
-    /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas | `http://localhost/purge` |
+    /// | `ROAN_CACHE` | the kind of the cache: `nginx`, `varnish`, `squid` or `traffic-server` | `nginx` |
+    /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas; for [`Varnish`](crate::Varnish) its address, by default `http://localhost:6081`; for [`Squid`](crate::Squid) `http://localhost`, for [`TrafficServer`](crate::TrafficServer) `http://localhost:8080` | `http://localhost/purge` |
     /// | `ROAN_SITE` | the default site; further sites as `name=site`, separated by commas | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
     /// | `ROAN_PURGE_HEADER` | a header to send, as `Name: value` | none |
+    /// | `ROAN_PURGE_SOFT` | `1` to make pages stale instead of dropping them: see [`Varnish::soft`](crate::Varnish::soft) | `0` |
     /// | `ROAN_PURGE_KEY` | the key of a page: see [`Nginx::key`](crate::Nginx::key) | any usual one |
     /// | `ROAN_REFRESH_SECRET` | the secret of [`Nginx::refresh`](crate::Nginx::refresh); `ROAN_PURGE_URL` then has the address of each nginx, by default `http://localhost` | pages are purged |
     /// | `ROAN_REFRESH_MISSING` | `1` to refresh pages that are not cached, too | `0` |
@@ -148,15 +190,46 @@ fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
     }
 }
 
-fn cache(get: &dyn Fn(&str) -> Option<String>) -> Result<Cache, ConfigError> {
-    if let Some(folder) = get(FOLDER) {
-        return files(folder, get);
+fn cache(get: Get<'_>) -> Result<Cache, ConfigError> {
+    let [default, ..] = &CACHES;
+    let named = get(CACHE);
+    let kind = match &named {
+        None => default,
+        Some(name) => {
+            let kind = CACHES.iter().find(|kind| kind.name == name);
+            kind.ok_or_else(|| {
+                let names: Vec<_> = CACHES
+                    .iter()
+                    .map(|kind| format!("`{}`", kind.name))
+                    .collect();
+                let problem = format!(
+                    "is not a kind of cache that Roan knows: write one of {}",
+                    names.join(", ")
+                );
+                ConfigError::value(CACHE, name, problem)
+            })?
+        }
+    };
+    let is_read = |variable: &str| kind.variables.iter().any(|(_, known)| *known == variable);
+    let folder = (kind.name != default.name).then_some(FOLDER);
+    let mut unread = of_caches()
+        .filter(|variable| !is_read(variable))
+        .chain(folder);
+    if let Some(variable) = unread.find(|variable| get(variable).is_some()) {
+        let problem = format!(
+            "(value not shown) has no effect with {CACHE}={}: remove it",
+            kind.name
+        );
+        return Err(ConfigError::value(variable, "", problem));
     }
-    Ok(NginxConfig::from_env(get)?.into())
+    match get(FOLDER) {
+        Some(folder) => files(folder, get),
+        None => (kind.cache)(get),
+    }
 }
 
 #[cfg(all(unix, feature = "nginx-files"))]
-fn files(folder: String, get: &dyn Fn(&str) -> Option<String>) -> Result<Cache, ConfigError> {
+fn files(folder: String, get: Get<'_>) -> Result<Cache, ConfigError> {
     let variables = NginxConfig::VARIABLES.iter().map(|(_, variable)| *variable);
     let mut over_http = variables.filter(|variable| *variable != NginxConfig::KEY);
     if let Some(variable) = over_http.find(|variable| get(variable).is_some()) {
@@ -181,7 +254,7 @@ fn files(folder: String, get: &dyn Fn(&str) -> Option<String>) -> Result<Cache, 
 }
 
 #[cfg(not(all(unix, feature = "nginx-files")))]
-fn files(folder: String, _: &dyn Fn(&str) -> Option<String>) -> Result<Cache, ConfigError> {
+fn files(folder: String, _: Get<'_>) -> Result<Cache, ConfigError> {
     let problem = "needs the feature `nginx-files` of the crate `roan`, and a Unix system";
     Err(ConfigError::value(FOLDER, folder, problem))
 }
@@ -360,6 +433,16 @@ mod tests {
                 "ROAN_REFRESH_SECRET: (value not shown) must be 16 to 46 letters",
             ),
             (
+                "ROAN_CACHE",
+                "caddy",
+                r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`"#,
+            ),
+            (
+                "ROAN_PURGE_SOFT",
+                "1",
+                "has no effect with ROAN_CACHE=nginx: remove it",
+            ),
+            (
                 "ROAN_REFRESH_MISSING",
                 "1",
                 "has no effect without ROAN_REFRESH_SECRET",
@@ -440,6 +523,66 @@ mod tests {
                 message.contains("cannot be set beside ROAN_PURGE_URL"),
                 "{message}"
             );
+        }
+    }
+
+    #[test]
+    fn the_cache_may_be_a_varnish() {
+        let varnish = ("ROAN_CACHE", "varnish");
+        assert_eq!(nodes(&[varnish]), ["localhost:6081"]);
+        let soft = ("ROAN_PURGE_SOFT", "1");
+        let urls = ("ROAN_PURGE_URL", "http://10.0.0.11:6081,http://b");
+        assert_eq!(nodes(&[varnish, urls, soft]), ["10.0.0.11:6081", "b"]);
+        for (variable, value, words) in [
+            ("ROAN_PURGE_URL", "http://b/purge", "has a path"),
+            ("ROAN_PURGE_SOFT", "yes", "must be 0 or 1"),
+            (
+                "ROAN_PURGE_KEY",
+                "secret",
+                "no effect with ROAN_CACHE=varnish",
+            ),
+            (
+                "ROAN_PURGE_METHOD",
+                "GET",
+                "no effect with ROAN_CACHE=varnish",
+            ),
+            (
+                "ROAN_PURGE_FOLDER",
+                "/x",
+                "no effect with ROAN_CACHE=varnish",
+            ),
+        ] {
+            let message = built(&[varnish, (variable, value)])
+                .expect_err(variable)
+                .to_string();
+            assert!(
+                message.contains(variable) && message.contains(words),
+                "{message}"
+            );
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_cache_may_be_a_squid_or_a_traffic_server() {
+        for (kind, default) in [("squid", "localhost"), ("traffic-server", "localhost:8080")] {
+            let kind = ("ROAN_CACHE", kind);
+            assert_eq!(nodes(&[kind]), [default]);
+            let urls = ("ROAN_PURGE_URL", "http://10.0.0.11,http://b:81");
+            let header = ("ROAN_PURGE_HEADER", "X-Token: secret");
+            assert_eq!(nodes(&[kind, urls, header]), ["10.0.0.11", "b:81"]);
+            for (variable, value, words) in [
+                ("ROAN_PURGE_URL", "http://b/purge", "has a path"),
+                ("ROAN_PURGE_SOFT", "1", "has no effect with ROAN_CACHE="),
+                ("ROAN_ENV_PROXY", "yes", "must be 0 or 1"),
+            ] {
+                let message = built(&[kind, (variable, value)]).expect_err(variable);
+                let message = message.to_string();
+                assert!(
+                    message.contains(variable) && message.contains(words),
+                    "{message}"
+                );
+            }
         }
     }
 

@@ -34,6 +34,12 @@ struct Books {
     last_id: PageId,
 }
 
+/// Whether neither a page, nor one of its labels, nor an area around it was purged since.
+fn lets_pass(fence: &Fence<Label>, start: Start, key: &Label, labels: &[Label]) -> bool {
+    fence.lets_pass(start, labels)
+        && (!fence.saw_area(start) || fence.lets_pass(start, &key.areas_around()))
+}
+
 /// A page that has left the cache and must leave the index. The cache reports it from any thread and call, also under the
 /// lock of the books, so it waits here for the next use of the books.
 type Gone = (Indexed, Arc<[Label]>);
@@ -66,7 +72,8 @@ impl Store {
         self.pages.get(key)
     }
 
-    /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether there was one.
+    /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether
+    /// there was one.
     pub(super) fn purge(&self, label: &Label) -> bool {
         let mut books = self.books();
         let keys = match label.as_area() {
@@ -110,7 +117,7 @@ impl Store {
         if is_led {
             let flight = (key.clone(), varying);
             let fence = &books.fence;
-            let is_useful = |start| fence.lets_pass(start, &labels);
+            let is_useful = |start| lets_pass(fence, start, &key, &labels);
             match books.flights.join(&flight, longest, is_useful) {
                 Some(waiting) if collapse == Collapse::Wait => return Begun::Wait(waiting),
                 // It is led already.
@@ -136,11 +143,7 @@ impl Store {
     fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
         let labels = fill.labels.clone();
         let mut books = self.books();
-        let fence = &books.fence;
-        let passes = fence.lets_pass(fill.start, &labels)
-            && (!fence.saw_area(fill.start)
-                || fence.lets_pass(fill.start, &fill.key.areas_around()));
-        if !passes {
+        if !lets_pass(&books.fence, fill.start, &fill.key, &labels) {
             return false;
         }
         books.last_id += 1;
