@@ -346,7 +346,7 @@ proptest! {
             clock += 1;
             match step {
                 Step::Ask(number, rebound) => {
-                    let target = &targets[usize::from(number) + usize::from(clock % 4 == 0) * 3];
+                    let target = &targets[usize::from(number) + usize::from(clock.is_multiple_of(4)) * 3];
                     bench.ask_for(target, rebound);
                     asks.insert(target.to_string(), clock);
                 }

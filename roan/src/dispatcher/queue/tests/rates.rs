@@ -221,10 +221,8 @@ fn accounts_and_kinds_have_buckets_of_their_own() {
         both(1.0),
         both(1.0),
     ];
-    let mut number = 0;
-    for cache in caches {
+    for (number, cache) in (0..).zip(caches) {
         let mut node = Bench::with(cache, &mut buckets, number, |_| {});
-        number += 1;
         node.ask("/a");
         node.ask("/b");
         tags(&mut node, 1);
