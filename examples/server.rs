@@ -1,11 +1,11 @@
 //! A server of our own: on a free port of this machine, in a temporary folder, and gone with us.
 
 use std::error::Error;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,7 @@ use std::time::Duration;
 /// The server lives as long as our end of the shell's standard input: if we are killed, too, it ends.
 const SHELL: &str = r#"
     trap "" INT
+    trap : TERM HUP
     folder=$1; shift
     exec 3<&0
     "$@" </dev/null >"$folder/output" 2>&1 3<&- & server=$!
@@ -21,8 +22,12 @@ const SHELL: &str = r#"
     wait "$server"
     : >"$folder/ended"
     wait "$reader"
+    wait "$server"
     rm -rf -- "$folder"
 "#;
+
+/// `nobody` and its group, on every Linux.
+const NOBODY: u32 = 65_534;
 
 /// One that runs. It ends when this is dropped.
 #[derive(Debug)]
@@ -104,6 +109,30 @@ impl Server {
         Ok(server)
     }
 
+    /// The same as the user `nobody`, if we are root: some servers refuse to run as root.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_as_nobody(
+        place: Place,
+        program: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        log: &str,
+    ) -> Result<Self, Box<dyn Error>> {
+        let arguments = arguments.into_iter();
+        let mut arguments: Vec<_> = arguments.map(|one| one.as_ref().to_owned()).collect();
+        if fs::metadata(&place.folder)?.uid() != 0 {
+            return Self::start(place, program, arguments, log).await;
+        }
+        hand_over(&place.folder)?;
+        let step_down = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"];
+        let step_down = step_down.map(OsString::from).into_iter();
+        arguments.insert(0, program.into());
+        let arguments = step_down.chain(arguments);
+        Self::start(place, Path::new("setpriv"), arguments, log).await
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -126,13 +155,14 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        let names = if log == "output" {
+            vec![log]
+        } else {
+            vec!["output", log]
+        };
         let read = |name| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-        let program = program.display();
-        Err(format!(
-            "{program} did not start:\n{}{}",
-            read("output"),
-            read(log)
-        ))
+        let texts: String = names.into_iter().map(read).collect();
+        Err(format!("{} did not start:\n{texts}", program.display()))
     }
 }
 
@@ -142,6 +172,19 @@ impl Drop for Server {
         // It may be gone already, and that is all we want.
         let _ended = self.shell.wait();
     }
+}
+
+/// Gives a folder, and all that is in it, to `nobody`.
+fn hand_over(folder: &Path) -> io::Result<()> {
+    chown(folder, Some(NOBODY), Some(NOBODY))?;
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            true => hand_over(&path)?,
+            false => chown(&path, Some(NOBODY), Some(NOBODY))?,
+        }
+    }
+    Ok(())
 }
 
 /// A program of this machine. Debian has servers in a folder that is not in the path of every user.

@@ -1,56 +1,54 @@
-//! A Varnish of our own: on a free port of this machine, in a temporary folder, and gone with us.
+//! A Varnish of our own.
 
 use std::error::Error;
-use std::ffi::OsString;
+use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::server::{Place, Server, find};
 
 /// The VCL that the guide shows and the tests use.
 const VCL: &str = include_str!("../tests/conf/varnish.vcl");
 
-/// One that runs. It ends when this is dropped.
-#[derive(Debug)]
-pub struct Varnish(Server);
+/// Where Debian puts the module for tags, below the libraries of a processor.
+const XKEY: &str = "varnish/vmods/libvmod_xkey.so";
 
-impl Varnish {
-    /// Starts it before the app, and waits until it listens.
-    ///
-    /// # Errors
-    ///
-    /// If it is not there; the error says what to install. If it does not start; the error has its log.
-    pub async fn start(app: SocketAddr) -> Result<Self, Box<dyn Error>> {
-        let binary = find("varnishd");
-        let binary = binary
-            .ok_or("Varnish was not found. On Debian: apt install varnish varnish-modules")?;
-        let place = Place::new()?;
-        let backend = format!(".host = \"{}\"; .port = \"{}\";", app.ip(), app.port());
-        let vcl = VCL.replace(".host = \"127.0.0.1\"; .port = \"3000\";", &backend);
-        let vcl = place.write("site.vcl", &vcl)?;
-        let address = format!("{},HTTP", place.address);
-        let arguments: [OsString; 11] = [
-            "-F".into(),
-            // Another user could not enter our folder.
-            "-j".into(),
-            "none".into(),
-            "-n".into(),
-            place.folder.clone().into(),
-            "-a".into(),
-            address.into(),
-            "-f".into(),
-            vcl.into(),
-            "-s".into(),
-            "malloc,64m".into(),
-        ];
-        // It logs to standard error.
-        Ok(Self(
-            Server::start(place, &binary, arguments, "output").await?,
-        ))
-    }
+/// Starts it before the app, and waits until it listens.
+///
+/// # Errors
+///
+/// If it is not there, when the error says what to install, or does not start.
+pub async fn start(app: SocketAddr) -> Result<Server, Box<dyn Error>> {
+    let program = program()?;
+    let place = Place::new()?;
+    let backend = format!(".host = \"{}\"; .port = \"{}\";", app.ip(), app.port());
+    let vcl = VCL.replace(".host = \"127.0.0.1\"; .port = \"3000\";", &backend);
+    let vcl = place.write("site.vcl", &vcl)?;
+    let arguments = [
+        "-F".to_owned(),
+        // Without a change of user, for which our folder would be closed.
+        "-j".to_owned(),
+        "none".to_owned(),
+        "-n".to_owned(),
+        place.folder.display().to_string(),
+        "-a".to_owned(),
+        format!("{},HTTP", place.address),
+        "-f".to_owned(),
+        vcl.display().to_string(),
+    ];
+    Server::start(place, &program, arguments, "output").await
+}
 
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.0.address()
+fn program() -> Result<PathBuf, String> {
+    let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
+    let has_xkey = libraries
+        .map(|folder| folder.path().join(XKEY))
+        .any(|file| file.is_file());
+    match find("varnishd") {
+        Some(program) if has_xkey => Ok(program),
+        program => Err(format!(
+            "{} not found. On Debian: apt install varnish varnish-modules",
+            program.map_or("varnishd was", |_| "vmod_xkey of Varnish was"),
+        )),
     }
 }

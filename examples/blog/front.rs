@@ -5,13 +5,22 @@ use std::error::Error;
 use std::net::SocketAddr;
 
 use roan_examples::nginx::{Nginx, Program};
-use roan_examples::varnish::Varnish;
+use roan_examples::server::Server;
+use roan_examples::{squid, traffic_server, varnish};
 
 /// The secret of the nginx that refreshes pages: nobody but this program reaches it.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// The names of `--cache`.
-pub(crate) const NAMES: [&str; 4] = ["nginx", "nginx-refresh", "nginx-files", "varnish"];
+pub(crate) const NAMES: [&str; 7] = [
+    "nginx",
+    "nginx-refresh",
+    "nginx-files",
+    "varnish",
+    "squid",
+    "traffic-server",
+    "embedded",
+];
 
 /// A cache before the blog. It ends when this is dropped.
 pub(crate) struct Front {
@@ -36,6 +45,13 @@ impl Front {
         }
     }
 
+    /// A server whose pages are purged at its own address.
+    fn of(name: &str, server: Server) -> Self {
+        let url = format!("http://{}", server.address());
+        let variables = [cache(name), ("ROAN_PURGE_URL", url)];
+        Self::new(server.address(), variables, server)
+    }
+
     /// Starts the cache of that name before the blog at `app`.
     pub(crate) async fn start(name: &str, app: SocketAddr) -> Result<Self, Box<dyn Error>> {
         match name {
@@ -58,19 +74,19 @@ impl Front {
                 let variables = [("ROAN_PURGE_FOLDER", nginx.pages())];
                 Ok(Self::new(nginx.address(), variables, nginx))
             }
-            "varnish" => {
-                let varnish = Varnish::start(app).await?;
-                let url = format!("http://{}", varnish.address());
-                let variables = [
-                    ("ROAN_CACHE", "varnish".to_owned()),
-                    ("ROAN_PURGE_URL", url),
-                ];
-                Ok(Self::new(varnish.address(), variables, varnish))
-            }
+            "varnish" => Ok(Self::of(name, varnish::start(app).await?)),
+            "squid" => Ok(Self::of(name, squid::start(app).await?)),
+            "traffic-server" => Ok(Self::of(name, traffic_server::start(app).await?)),
+            // It is in the blog.
+            "embedded" => Ok(Self::new(app, [cache(name)], ())),
             _ => {
                 let names = NAMES.join(", ");
                 Err(format!("unknown cache `{name}`; there are {names}").into())
             }
         }
     }
+}
+
+fn cache(name: &str) -> (&'static str, String) {
+    ("ROAN_CACHE", name.to_owned())
 }

@@ -28,7 +28,7 @@ mod story;
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use front::Front;
 use options::{HELP, Options};
@@ -112,6 +112,7 @@ async fn serve(options: &Options, address: SocketAddr) -> Outcome {
     let (app, roan) = app::start(options.library, &file, RoanBuilder::from_env()?).await?;
     tokio::spawn(axum::serve(listener, app).into_future());
     let visitor = Visitor::new(visitors_go_to)?;
+    until_up(&visitor).await?;
     let page = visitor.url("/posts/hello");
     let library = options.library.name();
     println!("A blog on {library} at {page}; posts and purges in {file}\n");
@@ -120,5 +121,17 @@ async fn serve(options: &Options, address: SocketAddr) -> Outcome {
         false => story::keep_up(&roan, &visitor).await?,
     }
     println!("{}", roan.shutdown(Duration::from_secs(10)).await);
+    Ok(())
+}
+
+/// A cache that was there before the blog may take it for dead, until it has tried again.
+async fn until_up(visitor: &Visitor) -> Outcome {
+    let since = Instant::now();
+    while !visitor.is_gone("/up").await.unwrap_or(false) {
+        if since.elapsed() > Duration::from_secs(20) {
+            return Err(format!("{} does not answer 404 for 20 s", visitor.url("/up")).into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     Ok(())
 }

@@ -13,9 +13,9 @@ cargo run -p roan-blog [--features LIBRARY] [-- OPTIONS]
 LIBRARY stores the posts: sea-orm or diesel, and sqlx without one.
 
   --cache NAME     starts this cache of the machine before the blog: nginx (the default), nginx-refresh, nginx-files,
-                   varnish
+                   varnish, squid, traffic-server, or embedded, which is in the blog
   --listen ADDRESS serves the blog at this address, behind the cache of the environment:
-                   ROAN_PURGE_URL and so on, and ROAN_SITE, where visitors go
+                   ROAN_CACHE, ROAN_PURGE_URL and so on, and ROAN_SITE, where visitors go
   --library NAME   which library, if several are built in
   --once           saves, creates and deletes a post, shows which pages each purges, and ends
   --help           this text

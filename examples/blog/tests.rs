@@ -58,6 +58,9 @@ behind! {
     nginx_refresh: "nginx-refresh",
     nginx_files: "nginx-files",
     varnish: "varnish",
+    squid: "squid",
+    traffic_server: "traffic-server",
+    embedded: "embedded",
 }
 
 #[test]

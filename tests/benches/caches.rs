@@ -21,7 +21,10 @@ use axum::routing::get;
 use reqwest::{Client, Method};
 use roan::web::{self, CachePolicy, Web, WebLayer};
 use roan::{Cache, Roan, Target};
-use roan_tests::{Background, HOST as SITE, Nginx, Options, Varnish, VarnishOptions};
+use roan_tests::{
+    Background, HOST as SITE, Nginx, Options, Squid, SquidOptions, TrafficServer,
+    TrafficServerOptions, Varnish, VarnishOptions,
+};
 use tokio::runtime::Runtime;
 
 const CONNECTIONS: usize = 8;
@@ -40,7 +43,12 @@ struct Server {
 /// A server before an app, by its name.
 type Start = fn(SocketAddr) -> Server;
 
-const SERVERS: [(&str, Start); 2] = [("nginx", nginx), ("varnish", varnish)];
+const SERVERS: [(&str, Start); 4] = [
+    ("nginx", nginx),
+    ("varnish", varnish),
+    ("squid", squid),
+    ("traffic-server", traffic_server),
+];
 
 fn nginx(app: SocketAddr) -> Server {
     let server = Nginx::start_before(app, &Options::default().keys_zone("128m").one_worker());
@@ -55,12 +63,30 @@ fn nginx(app: SocketAddr) -> Server {
 
 fn varnish(app: SocketAddr) -> Server {
     let server = Varnish::start_before(app, &VarnishOptions::default());
+    let cache = roan::Varnish::new().node(&server.url()).unwrap();
+    by_purge(server.addr(), cache, server)
+}
+
+fn squid(app: SocketAddr) -> Server {
+    let server = Squid::start_before(app, &SquidOptions::default());
+    let cache = roan::Squid::new().node(&server.url()).unwrap();
+    by_purge(server.addr(), cache, server)
+}
+
+fn traffic_server(app: SocketAddr) -> Server {
+    let server = TrafficServer::start_before(app, &TrafficServerOptions::default());
+    let cache = roan::TrafficServer::new().node(&server.url()).unwrap();
+    by_purge(server.addr(), cache, server)
+}
+
+/// One that takes the method PURGE at the URL of the page.
+fn by_purge(address: SocketAddr, cache: impl Into<Cache>, process: impl Any) -> Server {
     Server {
-        address: server.addr(),
-        cache: roan::Varnish::at(&server.url()).unwrap().into(),
+        address,
+        cache: cache.into(),
         method: Method::from_bytes(b"PURGE").unwrap(),
         prefix: "",
-        _process: Box::new(server),
+        _process: Box::new(process),
     }
 }
 

@@ -18,6 +18,7 @@ mod site;
 mod stand;
 mod stands;
 mod tiers;
+mod transit;
 mod urls;
 
 /// Makes the tests of each cache.
@@ -63,16 +64,19 @@ caches! {
     nginx: crate::stands::nginx::module,
     nginx_refresh: crate::stands::nginx::refresh,
     nginx_files: crate::stands::nginx::files,
+    cloudflare: crate::stands::cdns::cloudflare,
+    fastly: crate::stands::cdns::fastly,
+    fastly_soft: crate::stands::cdns::fastly_soft,
+    squid: crate::stands::squid::start,
+    traffic_server: crate::stands::traffic_server::start,
+    varnish: crate::stands::varnish::hard,
+    varnish_soft: crate::stands::varnish::soft,
     preset_bunny: crate::stands::presets::bunny,
     preset_http_invalidation: crate::stands::presets::http_invalidation,
     preset_pingora: crate::stands::presets::pingora,
     preset_souin: crate::stands::presets::souin,
-    squid: crate::stands::squid::start,
-    varnish: crate::stands::varnish::hard,
-    varnish_soft: crate::stands::varnish::soft,
     stand_in: crate::stands::stand_in::hard,
     stand_in_soft: crate::stands::stand_in::soft,
-    traffic_server: crate::stands::traffic_server::start,
 }
 
 /// Makes the tests of two tiers.

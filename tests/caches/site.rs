@@ -10,7 +10,7 @@ use axum::http::{Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use roan::purger::{Capabilities, Mode};
 use roan::web::{CachePolicy, Web};
-use roan::{Roan, RoanBuilder, Spellings, TargetKind};
+use roan::{Roan, RoanBuilder, Spellings};
 use roan_tests::{Answer, Background, Browser, HOST, Origin, wait};
 use tower::ServiceExt;
 
@@ -138,11 +138,6 @@ impl Site {
             .node
             .parse::<SocketAddr>()
             .is_ok()
-    }
-
-    /// Whether the nodes themselves or the index purge targets of this kind.
-    pub(crate) fn serves(&self, kind: TargetKind) -> bool {
-        self.can.can_purge(kind) || kind == TargetKind::Tag
     }
 
     /// Stores the page of a row at each node, where it is not stored yet.

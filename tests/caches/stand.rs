@@ -59,7 +59,7 @@ pub(crate) trait Stand {
         true
     }
 
-    /// Of the [`SPELLINGS`](roan_tests::SPELLINGS), those that it takes for another one, for pages and purges alike, or that Roan
+    /// URLs of the suite that it takes for another one, for pages and purges alike, or that Roan
     /// refuses to ask it for.
     fn leaves_out(&self) -> &'static [&'static str] {
         &[]

@@ -62,8 +62,12 @@ impl Instance {
     }
 }
 
-fn targets() -> [Target; 2] {
-    [Target::tag("rows").unwrap(), Target::url("/page").unwrap()]
+fn targets() -> [Target; 3] {
+    [
+        Target::tag("rows").unwrap(),
+        Target::url("/page").unwrap(),
+        Target::host(),
+    ]
 }
 
 /// Waiting visitors would all render the page, if it were not stored.
@@ -100,7 +104,7 @@ async fn an_instance_learns_by_a_notification_what_another_one_has_purged(databa
     let one = Instance::new(outbox.clone());
     let other = Instance::new(outbox);
     assert!(other.shares("/page").await);
-    let [target, _] = targets();
+    let [target, ..] = targets();
     let mut stored = 0;
     for _ in 0..ROUNDS {
         one.purge(&target).await;

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::background::Background;
 use crate::browser::{Answer, Browser};
+use crate::gate::{self, Gate, Passage};
 
 /// Stores pages under host and URL, byte for byte, and their variants. Like real ones, it stores a page whose fetch began
 /// before a purge. Clones are handles of the same proxy.
@@ -41,6 +42,7 @@ struct EdgeState {
     app: SocketAddr,
     tag_header: &'static str,
     pages: Mutex<HashMap<(String, String), Vec<Variant>>>,
+    held: Mutex<Option<Passage>>,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +61,7 @@ impl Edge {
             app,
             tag_header,
             pages: Mutex::default(),
+            held: Mutex::default(),
         });
         let proxy = Router::new().fallback(serve).with_state(Arc::clone(&state));
         let (server, addr) = Background::serve("edge", |listener| async move {
@@ -76,6 +79,15 @@ impl Edge {
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Holds back all answers of the app that come from now on: they are on their way, and not stored yet. They arrive when
+    /// the gate is opened or dropped.
+    #[must_use = "a dropped gate is open"]
+    pub fn hold(&self) -> Gate {
+        let (gate, passage) = gate::gate();
+        *locked(&self.state.held) = Some(passage);
+        gate
     }
 
     /// Drops these pages, and returns how many.
@@ -98,9 +110,13 @@ impl Edge {
     }
 }
 
+fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl EdgeState {
     fn pages(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Variant>>> {
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.pages)
     }
 
     fn selects(&self, select: Select<'_>, host: &str, url: &str, variants: &[Variant]) -> bool {
@@ -119,27 +135,54 @@ impl EdgeState {
         }
     }
 
-    /// Asks the app, and stores what may be stored.
-    fn fetch(&self, host: &str, url: &str, headers: &[(String, String)]) -> Option<Answer> {
+    fn ask(&self, host: &str, url: &str, headers: &[(String, String)]) -> Option<Answer> {
         let sent: Vec<_> = headers
             .iter()
             .map(|(name, value)| (&**name, &**value))
             .collect();
         let browser = Browser::new(self.app).at_host(host);
-        let answer = browser.try_send("GET", url, &sent).ok()?;
-        if answer.status == 200 && may_be_stored(&answer) {
-            let variant = Variant {
-                asked_with: asked_with(&answer, headers),
-                answer: answer.clone(),
-                is_stale: false,
-            };
-            let mut pages = self.pages();
-            let variants = pages.entry((host.to_owned(), url.to_owned())).or_default();
-            variants.retain(|other| other.asked_with != variant.asked_with);
-            variants.push(variant);
-        }
-        Some(answer)
+        browser.try_send("GET", url, &sent).ok()
     }
+
+    fn store(&self, host: String, url: String, headers: &[(String, String)], answer: &Answer) {
+        if answer.status != 200 || !may_be_stored(answer) {
+            return;
+        }
+        let variant = Variant {
+            asked_with: asked_with(answer, headers),
+            answer: answer.clone(),
+            is_stale: false,
+        };
+        let mut pages = self.pages();
+        let variants = pages.entry((host, url)).or_default();
+        variants.retain(|other| other.asked_with != variant.asked_with);
+        variants.push(variant);
+    }
+}
+
+/// Asks the app, and stores what may be stored.
+async fn fetch(
+    state: Arc<EdgeState>,
+    host: String,
+    url: String,
+    headers: Vec<(String, String)>,
+) -> Option<Answer> {
+    let asked = tokio::task::spawn_blocking({
+        let (state, host, url, headers) = (
+            Arc::clone(&state),
+            host.clone(),
+            url.clone(),
+            headers.clone(),
+        );
+        move || state.ask(&host, &url, &headers)
+    });
+    let answer = asked.await.ok()??;
+    let held = locked(&state.held).clone();
+    if let Some(passage) = held {
+        passage.pass().await;
+    }
+    state.store(host, url, &headers, &answer);
+    Some(answer)
 }
 
 fn may_be_stored(answer: &Answer) -> bool {
@@ -190,7 +233,8 @@ async fn serve(State(state): State<Arc<EdgeState>>, request: Request) -> Respons
     let fetched = {
         let is_stale = stored.as_ref().is_none_or(|variant| variant.is_stale);
         let state = Arc::clone(&state);
-        is_stale.then(|| tokio::task::spawn_blocking(move || state.fetch(&host, &url, &headers)))
+        // It goes on without this visitor.
+        is_stale.then(|| tokio::spawn(fetch(state, host, url, headers)))
     };
     match (stored, fetched) {
         (Some(variant), fetched) => {

@@ -31,6 +31,7 @@ mod origin;
 mod server;
 mod spellings;
 mod squid;
+pub mod stand_ins;
 mod traffic_server;
 mod varnish;
 pub mod wait;

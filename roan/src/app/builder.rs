@@ -257,6 +257,9 @@ impl RoanBuilder {
             }
             None => None,
         };
+        for cache in &caches {
+            self.sites.check(&cache.name, cache.site_need)?;
+        }
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;

@@ -7,18 +7,15 @@
 )]
 pub(crate) mod area;
 pub(crate) mod backoff;
-#[cfg_attr(
-    not(any(feature = "web", feature = "_sql")),
-    allow(dead_code, reason = "only the web layer uses all of it")
-)]
 pub(crate) mod canonical;
 pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;
+#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
+pub(crate) mod folder;
 mod legality;
 pub(crate) mod log;
-#[cfg(any(feature = "web", feature = "_sql", all(unix, feature = "nginx-files")))]
 pub(crate) mod noise;
 pub(crate) mod outcome;
 pub(crate) mod redact;

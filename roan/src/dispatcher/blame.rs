@@ -27,8 +27,8 @@ impl Blame {
                 Self::NodeOrTarget
             }
             Failure::Status(503) => Self::Load,
-            Failure::Status(429) => Self::Rate,
-            Failure::Status(_) | Failure::Panic(_) => Self::Target,
+            Failure::Status(429) | Failure::TooMany(_) => Self::Rate,
+            Failure::Status(_) | Failure::Reported(_) | Failure::Panic(_) => Self::Target,
         }
     }
 

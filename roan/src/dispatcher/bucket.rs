@@ -162,12 +162,8 @@ impl Bucket {
             .max(1)
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "more tokens than an address has bits are as many as anyone wants"
-    )]
     fn tokens(&self, time: Duration) -> usize {
-        (time.as_nanos() / self.token.as_nanos()) as usize
+        usize::try_from(time.as_nanos() / self.token.as_nanos()).unwrap_or(usize::MAX)
     }
 }
 

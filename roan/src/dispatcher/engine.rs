@@ -1,6 +1,5 @@
 //! What the parts of a dispatcher share, and the way of a target from the inbox to the queues of the nodes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -12,16 +11,14 @@ use super::node::Node;
 use super::policy::Policy;
 use super::queue::{Ask, Asked, Job};
 use super::report::{Ended, Reporter};
+use super::sites::Sites;
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Outcome, Refusal};
-use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
-#[cfg(any(feature = "web", feature = "_sql"))]
-use crate::pages::Hosts;
 use crate::purger::Capabilities;
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -46,20 +43,6 @@ pub(crate) struct Engine {
     invalid: AtomicU64,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
-}
-
-/// The sites that rules may name.
-#[derive(Debug, Default)]
-pub(crate) struct Sites {
-    pub(crate) default: Option<Site>,
-    pub(crate) named: HashMap<String, Site>,
-}
-
-#[cfg(any(feature = "web", feature = "_sql"))]
-impl Sites {
-    pub(crate) fn hosts(&self) -> Hosts {
-        Hosts::new(self.default.as_ref(), self.named.iter())
-    }
 }
 
 impl Engine {

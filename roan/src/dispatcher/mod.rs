@@ -19,6 +19,7 @@ mod queue;
 mod relayed;
 mod report;
 mod sending;
+mod sites;
 mod source;
 mod start;
 mod stats;
@@ -37,7 +38,7 @@ pub(crate) use command::Later;
 pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
-pub(crate) use engine::{Engine, Sites};
+pub(crate) use engine::Engine;
 pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
@@ -47,6 +48,7 @@ pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
 pub(crate) use queue::LONGEST_RETRY_AFTER;
+pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;

@@ -209,7 +209,7 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
             });
         }
         let policy = Policy {
-            rebound: policy.rebound.filter(|_| !cache.fenced),
+            rebound: policy.rebound_at(cache.fenced, cache.least_rebound),
             ..policy.clone()
         };
         let (capabilities, account) = (cache.capabilities, cache.account);

@@ -68,6 +68,15 @@ impl Policy {
         }
     }
 
+    /// The rebound at the nodes of a cache that is `fenced`, or needs a second purge after the time `least`.
+    pub(super) fn rebound_at(&self, fenced: bool, least: Option<Duration>) -> Option<Duration> {
+        match least {
+            _ if fenced => None,
+            Some(least) => Some(self.rebound.unwrap_or_default().max(least)),
+            None => self.rebound,
+        }
+    }
+
     /// Checks the bounds of every setting.
     pub(crate) fn check(&mut self) -> Result<(), ConfigError> {
         SETTINGS
@@ -269,6 +278,24 @@ pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Dura
 #[cfg(feature = "web")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_may_need_a_longer_rebound_than_the_site() {
+        let seconds = Duration::from_secs;
+        let rebound = |set: Option<Duration>, fenced, least| {
+            let policy = Policy {
+                rebound: set,
+                ..Policy::default()
+            };
+            policy.rebound_at(fenced, least)
+        };
+        let two = Some(seconds(2));
+        assert_eq!(rebound(None, false, two), two);
+        assert_eq!(rebound(Some(seconds(1)), false, two), two);
+        assert_eq!(rebound(Some(seconds(3)), false, two), Some(seconds(3)));
+        assert_eq!(rebound(Some(seconds(1)), false, None), Some(seconds(1)));
+        assert_eq!(rebound(two, true, two), None);
+    }
 
     #[test]
     fn a_rebound_that_was_set_stays() {

@@ -34,7 +34,7 @@ impl Engine {
     async fn work(self: Arc<Self>, node: Arc<Node>, mut request: Request) {
         loop {
             let answer = self.ask(&node, &request).await;
-            self.answered(&node, &request, answer);
+            self.answered(&node, &request, &answer);
             let next = node.queue().next(Instant::now());
             self.pump(&node);
             self.wake_for(&node);
@@ -67,17 +67,18 @@ impl Engine {
                 .collect::<Vec<_>>();
             &several
         };
+        let id = request.id();
         let expects = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
         let is_expected = request.jobs().all(expects);
         let mut request = PurgeRequest::new(targets, site);
-        request.is_expected = is_expected;
+        (request.id, request.is_expected) = (id, is_expected);
         // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
         caught(|| node.purger.purge(request))
             .await
             .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)))
     }
 
-    fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: Answer) {
+    fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
         let verdict = Verdict::of(&answer.outcome, answer.retry_after);
         let (lesson, turn, change) = {
@@ -91,11 +92,11 @@ impl Engine {
         }
         node.count_request();
         for job in request.jobs() {
-            self.answered_for(node, job, &answer, &lesson, now, change);
+            self.answered_for(node, job, answer, &lesson, now, change);
         }
         for job in &request.covered {
             if verdict == Verdict::Done {
-                self.answered_for(node, job, &answer, &lesson, now, change);
+                self.answered_for(node, job, answer, &lesson, now, change);
             } else {
                 node.queue().uncovered(job);
             }
@@ -153,7 +154,8 @@ impl Engine {
         }
         if is_passed_on {
             let (target, served) = (&job.target, &settled.served);
-            self.ask_tier(node.tier + 1, target, now, job.rebound, served, now);
+            // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
+            self.ask_tier(node.tier + 1, target, now, false, served, now);
         }
         self.settle(node, job, &outcome, failure, lesson.pause(), settled);
         self.reporter.ended(Ended {

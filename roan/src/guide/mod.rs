@@ -7,6 +7,7 @@
 //! | [`refresh`] | use an nginx without the module: refresh pages, or unlink their files |
 //! | [`other_caches`] | use Squid, Traffic Server, Souin, Bunny, or a cache that Roan does not know |
 //! | [`varnish`] | use Varnish, or Vinyl Cache, with a VCL that works |
+//! | [`cdns`] | purge Cloudflare, Fastly or CloudFront |
 //! | [`rules`] | write `#[purge_on]` rules and URL templates |
 //! | [`hooks`] | call the hooks at the right time, and group them in scopes |
 //! | [`configuration`] | name sites, nodes and several caches |
@@ -66,6 +67,7 @@ pages! {
         "`ip_allow.yaml`:", "", "```yaml", include_str!("other_caches/ip_allow.yaml"), "```", "",
         "`storage.config`:", "", "```text", include_str!("other_caches/storage.config"), "```";
     varnish: include_str!("varnish.md"), "```vcl", include_str!("varnish.vcl"), "```";
+    cdns: include_str!("cdns.md");
     rules: include_str!("rules.md");
     hooks: include_str!("hooks.md");
     configuration: include_str!("configuration.md");

@@ -46,6 +46,19 @@ pub(crate) struct NodeClient {
     pub(crate) purger: Box<dyn AnyPurger>,
 }
 
+/// What a cache needs to know of a site to purge its URLs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum SiteNeed {
+    /// Nothing, or it has a host to assume.
+    #[default]
+    Nothing,
+    /// Its host.
+    #[cfg_attr(not(feature = "cdn"), expect(dead_code, reason = "a CDN needs it"))]
+    Host,
+    /// Its scheme, too.
+    WholeUrl,
+}
+
 type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
 
 /// A cache to purge, for [`RoanBuilder::cache`](crate::RoanBuilder::cache): converted from [`Nginx`](crate::Nginx) or
@@ -58,6 +71,9 @@ pub struct Cache {
     pub(crate) account: Option<Arc<str>>,
     /// Whether its nodes never store a page that was rendered before a purge, so that one purge is enough.
     pub(crate) fenced: bool,
+    /// The least time between two purges of a page that keeps an older copy of the cache's own out.
+    pub(crate) least_rebound: Option<Duration>,
+    pub(crate) site_need: SiteNeed,
     /// Where its nodes read the tags of a page. `None` if the program that purges it does not write them.
     pub(crate) tag_header: Option<TagHeader>,
     /// Where its nodes read how long a page is kept. `None` if they are in this program.
@@ -76,6 +92,8 @@ impl Cache {
             capabilities: Capabilities::urls(),
             account: None,
             fenced: false,
+            least_rebound: None,
+            site_need: SiteNeed::Nothing,
             tag_header: None,
             lifetime_header: Some(LifetimeHeader::CacheControl),
             #[cfg(feature = "embedded")]
@@ -176,6 +194,13 @@ impl Cache {
     /// The [web layer](crate::guide::web) writes it.
     pub fn lifetime_header(mut self, header: LifetimeHeader) -> Self {
         self.lifetime_header = Some(header);
+        self
+    }
+
+    /// The cache needs a second purge after this time at least, because its own servers may fill each other with a stale page
+    /// meanwhile. It holds where [`RoanBuilder::rebound`](crate::RoanBuilder::rebound) is shorter, or `None`.
+    pub fn least_rebound(mut self, delay: Duration) -> Self {
+        self.least_rebound = Some(delay);
         self
     }
 

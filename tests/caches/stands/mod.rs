@@ -1,5 +1,6 @@
 //! The caches under test.
 
+pub(crate) mod cdns;
 pub(crate) mod embedded;
 pub(crate) mod nginx;
 pub(crate) mod presets;

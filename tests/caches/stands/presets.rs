@@ -202,6 +202,7 @@ pub(crate) fn souin(apps: &[SocketAddr], setup: Setup) -> Option<Box<dyn Stand>>
         "/caf%C3%A9",
         "/caf%c3%a9",
         "/a%20b",
+        "/docs/v1%2Fpage",
         "/a%2Fb",
         "/a%252Fb",
         "/100%25",

@@ -31,7 +31,7 @@ struct CacheKind {
 }
 
 /// The first is the default.
-const CACHES: [CacheKind; 4] = [
+const CACHES: [CacheKind; 5] = [
     CacheKind {
         name: "nginx",
         variables: &NginxConfig::VARIABLES,
@@ -51,6 +51,11 @@ const CACHES: [CacheKind; 4] = [
         name: "traffic-server",
         variables: &PurgeMethodConfig::VARIABLES,
         cache: |get| Ok(PurgeMethodConfig::traffic_server_from_env(get)?.into()),
+    },
+    CacheKind {
+        name: "embedded",
+        variables: &[],
+        cache: embedded,
     },
 ];
 
@@ -73,7 +78,7 @@ impl RoanBuilder {
     ///
     /// | variable | value | default |
     /// |---|---|---|
-    /// | `ROAN_CACHE` | the kind of the cache: `nginx`, `varnish`, `squid` or `traffic-server` | `nginx` |
+    /// | `ROAN_CACHE` | the kind of the cache: `nginx`, `varnish`, `squid`, `traffic-server`, or `embedded` for the one that [`Roan`](crate::Roan)`::embedded` returns | `nginx` |
     /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas; for [`Varnish`](crate::Varnish) its address, by default `http://localhost:6081`; for [`Squid`](crate::Squid) `http://localhost`, for [`TrafficServer`](crate::TrafficServer) `http://localhost:8080` | `http://localhost/purge` |
     /// | `ROAN_SITE` | the default site; further sites as `name=site`, separated by commas | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
@@ -244,6 +249,17 @@ fn cache(get: Get<'_>) -> Result<Cache, ConfigError> {
         Some(folder) => files(folder, get),
         None => (kind.cache)(get),
     }
+}
+
+#[cfg(feature = "embedded")]
+fn embedded(_: Get<'_>) -> Result<Cache, ConfigError> {
+    Ok(crate::purger::embedded::Embedded::new().into())
+}
+
+#[cfg(not(feature = "embedded"))]
+fn embedded(_: Get<'_>) -> Result<Cache, ConfigError> {
+    let problem = "needs the feature `embedded` of the crate `roan`";
+    Err(ConfigError::value(CACHE, "embedded", problem))
 }
 
 #[cfg(all(unix, feature = "nginx-files"))]
@@ -453,7 +469,7 @@ mod tests {
             (
                 "ROAN_CACHE",
                 "caddy",
-                r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`"#,
+                r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`, `embedded`"#,
             ),
             (
                 "ROAN_PURGE_SOFT",
@@ -542,6 +558,24 @@ mod tests {
                 "{message}"
             );
         }
+    }
+
+    #[test]
+    fn the_cache_may_be_in_the_program() {
+        let embedded = ("ROAN_CACHE", "embedded");
+        match built(&[embedded]) {
+            Ok(roan) => assert_eq!(&*roan.stats().nodes[0].node, "embedded"),
+            Err(error) => {
+                assert!(!cfg!(feature = "embedded"), "{error}");
+                assert!(error.to_string().contains("needs the feature `embedded`"));
+            }
+        }
+        let url = ("ROAN_PURGE_URL", "http://x/purge");
+        let message = built(&[embedded, url]).unwrap_err().to_string();
+        assert!(
+            message.contains("no effect with ROAN_CACHE=embedded"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -37,6 +37,15 @@ pub use self::embedded::EmbeddedConfig;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub use crate::purger::cloudflare::CloudflareConfig;
+#[cfg(feature = "cloudfront")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
+pub use crate::purger::cloudfront::CloudFrontConfig;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub use crate::purger::fastly::FastlyConfig;
 pub use crate::purger::{HttpPurgerConfig, PurgeMethodConfig, RequestConfig, VarnishConfig};
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxConfig;
@@ -100,6 +109,18 @@ pub enum CacheConfig {
     #[cfg(all(unix, feature = "nginx-files"))]
     #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
     NginxFiles(NginxFilesConfig),
+    /// See [`Cloudflare`](crate::purger::cloudflare::Cloudflare).
+    #[cfg(feature = "cdn")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+    Cloudflare(CloudflareConfig),
+    /// See [`Fastly`](crate::purger::fastly::Fastly).
+    #[cfg(feature = "cdn")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+    Fastly(FastlyConfig),
+    /// See [`CloudFront`](crate::purger::cloudfront::CloudFront).
+    #[cfg(feature = "cloudfront")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
+    CloudFront(CloudFrontConfig),
     /// See [`Embedded`](crate::Embedded), and [`Roan::embedded`](crate::Roan::embedded) for its layer.
     #[cfg(feature = "embedded")]
     Embedded(EmbeddedConfig),
@@ -148,6 +169,12 @@ impl Config {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
+                #[cfg(feature = "cdn")]
+                CacheConfig::Cloudflare(zone) => builder.cache(zone.cloudflare(&str::to_owned)?),
+                #[cfg(feature = "cdn")]
+                CacheConfig::Fastly(service) => builder.cache(service.fastly(&str::to_owned)?),
+                #[cfg(feature = "cloudfront")]
+                CacheConfig::CloudFront(cdn) => builder.cache(cdn.cloudfront(&str::to_owned)?),
                 #[cfg(feature = "embedded")]
                 CacheConfig::Embedded(cache) => builder.cache(cache.embedded(&str::to_owned)?),
                 CacheConfig::Varnish(varnish) => builder.cache(varnish.varnish(&str::to_owned)?),
@@ -435,6 +462,114 @@ mod tests {
         }
         let message = message("[outbox]\nurl = 'redis://me:pw@x/'");
         assert!(message.contains("outbox: \"redis://***@x/\""), "{message}");
+    }
+
+    #[cfg(feature = "cloudfront")]
+    #[test]
+    fn a_file_may_name_cdns() {
+        let token = tempfile::NamedTempFile::new().unwrap();
+        let text = "T0KEN\n[default]\naws_access_key_id = A\naws_secret_access_key = B\n";
+        std::fs::write(token.path(), "T0KEN").unwrap();
+        let credentials = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(credentials.path(), text).unwrap();
+        let (token, credentials) = (token.path().display(), credentials.path().display());
+        let shown = message(&format!(
+            r#"
+            site = "https://www.example.org"
+            [[caches]]
+            kind = "cloudflare"
+            zone = "023e105f4ecef8ad9ca31a8372d0c353"
+            name = "zone"
+            token_file = "{token}"
+            plan = "business"
+            account = "main"
+            endpoint = "https://gateway.example.org/v4"
+            [[caches]]
+            kind = "fastly"
+            service = "SU1Z0isxPaozGVKXdv0eY"
+            token_file = "{token}"
+            soft = true
+            account = "main"
+            endpoint = "https://gateway.example.org"
+            [[caches]]
+            kind = "cloudfront"
+            distribution = "E1PA6795UKMFR9"
+            credentials_file = "{credentials}"
+            profile = "default"
+            tag_header = "Cache-Tag"
+            endpoint = "https://gateway.example.org"
+            "#
+        ));
+        for words in [
+            r#"cache: "zone", node: "023e105f4ecef8ad9ca31a8372d0c353""#,
+            r#"cache: "fastly", node: "SU1Z0isxPaozGVKXdv0eY""#,
+            r#"cache: "cloudfront", node: "E1PA6795UKMFR9""#,
+        ] {
+            assert!(shown.contains(words), "{shown}");
+        }
+    }
+
+    #[cfg(feature = "cloudfront")]
+    #[test]
+    fn a_mistake_with_a_cdn_is_named() {
+        let zone = "zone = '023e105f4ecef8ad9ca31a8372d0c353'";
+        for (kind, settings, words) in [
+            ("cloudflare", "", "zone: \"\" is not the ID of a zone"),
+            (
+                "cloudflare",
+                "zone = 'example.org'",
+                "zone: \"example.org\" is not the ID",
+            ),
+            (
+                "cloudflare",
+                &format!("{zone}\ntoken = 'x'"),
+                "unknown field `token`",
+            ),
+            (
+                "cloudflare",
+                &format!("{zone}\ntoken_env = 'A'\ntoken_file = '/b'"),
+                "token_file: \"/b\" cannot be set beside token_env: remove one",
+            ),
+            (
+                "cloudflare",
+                &format!("{zone}\ntoken_env = 'ROAN_UNSET'"),
+                "ROAN_UNSET: \"\" is not set",
+            ),
+            (
+                "cloudflare",
+                &format!("{zone}\nplan = 'gold'"),
+                "unknown variant `gold`",
+            ),
+            (
+                "cloudflare",
+                &format!("{zone}\nendpoint = 'x'"),
+                "endpoint: \"***\" is not a URL: write an address such as `https://api.cloudflare.com/client/v4`",
+            ),
+            (
+                "fastly",
+                "service = 'a/b'",
+                "service: \"a/b\" is not the ID of a service",
+            ),
+            (
+                "cloudfront",
+                "distribution = 'd111.cloudfront.net'",
+                "not the ID of a distribution",
+            ),
+            (
+                "cloudfront",
+                "distribution = 'E1'\nprofile = 'x'",
+                "profile: \"x\" has no effect without credentials_file",
+            ),
+            (
+                "cloudfront",
+                "distribution = 'E1'\ntag_header = 'a b'",
+                "tag_header: \"a b\" is not the name of a header",
+            ),
+        ] {
+            let site = "site = 'https://www.example.org'";
+            let message = message(&format!("{site}\n[[caches]]\nkind = '{kind}'\n{settings}"));
+            assert!(message.contains(words), "{settings}: {message}");
+        }
     }
 
     #[test]

@@ -118,6 +118,7 @@ pub(super) fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
     Job {
         place,
         target: entry.target.clone(),
+        id: entry.id,
         asked: entry.asked,
         started: now,
         attempts: entry.attempts,

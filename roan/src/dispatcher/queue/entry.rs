@@ -1,5 +1,6 @@
 //! A target that waits, or is in flight.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::tickets::Ticket;
@@ -19,6 +20,8 @@ pub(super) struct Entry {
     pub(super) asked: Instant,
     /// The newest such ask; the maximum age counts from it.
     pub(super) newest: Instant,
+    /// Another one for each ask: a purge that left before an ask must not pass for one that serves it.
+    pub(super) id: u64,
     pub(super) sent: Option<Instant>,
     pub(super) attempts: u32,
     pub(super) rebound: bool,
@@ -64,6 +67,12 @@ impl Held {
             rebound_at: rebound.then_some(now),
         })
     }
+}
+
+/// A number that no other ask in this process has.
+pub(super) fn new_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Entry {
@@ -136,6 +145,7 @@ impl Entry {
     pub(super) fn renew(&mut self, asked: Instant, rebound: bool) {
         self.asked = asked;
         self.newest = asked;
+        self.id = new_id();
         self.attempts = 0;
         self.rebound = rebound;
     }

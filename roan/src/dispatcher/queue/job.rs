@@ -50,6 +50,17 @@ impl Request {
         std::iter::once(&self.first).chain(&self.others)
     }
 
+    /// See `PurgeRequest::id`: of the same asks in any order it is the same.
+    pub(in crate::dispatcher) fn id(&self) -> u64 {
+        // An odd factor and a rotation map one to one: a request for one target has a number of its own.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let spread = |id: u64| id.wrapping_mul(SPREAD);
+        let ids = self
+            .jobs()
+            .map(|job| spread(spread(job.id).rotate_left(32)));
+        ids.fold(0, |all, id| all ^ id)
+    }
+
     /// The number of its targets.
     pub(in crate::dispatcher) fn len(&self) -> usize {
         1 + self.others.len()
@@ -78,6 +89,8 @@ impl Lesson {
 pub(in crate::dispatcher) struct Job {
     pub(super) place: u32,
     pub(in crate::dispatcher) target: Target,
+    /// See `PurgeRequest::id`.
+    pub(in crate::dispatcher) id: u64,
     pub(in crate::dispatcher) asked: Instant,
     pub(in crate::dispatcher) started: Instant,
     /// This one included.
@@ -103,6 +116,7 @@ impl Job {
         Self {
             place: u32::MAX,
             target,
+            id: 0,
             asked,
             started: now,
             attempts: 0,

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
-use self::entry::{Again, Entry, Held, Phase};
+use self::entry::{Again, Entry, Held, Phase, new_id};
 pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
 use self::retries::Retries;
@@ -163,6 +163,7 @@ impl Queue {
             most,
             asked,
             newest,
+            id: new_id(),
             sent: None,
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
@@ -210,6 +211,7 @@ impl Queue {
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
         let Ask { asked, rebound, .. } = ask;
         let entry = &mut self.entries[place as usize];
+        entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
         entry.tickets.extend(Held::of(ask.ticket, rebound, now));
         if ask.ticket.is_none() {
@@ -483,6 +485,7 @@ impl Queue {
         self.fresh -= usize::from(entry.is_fresh());
         Job {
             place,
+            id: entry.id,
             asked: entry.asked,
             started: now,
             attempts: entry.attempts,

@@ -41,9 +41,8 @@ impl AnyPurger for PurgeMethodNode {
 
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
-        let target = request.target();
         Box::pin(async move {
-            match self.send(target, site).await {
+            match self.send(request.target(), site).await {
                 Ok(reply) => self.setup.answer(&reply, site, &request),
                 Err(answer) => answer,
             }
