@@ -10,6 +10,7 @@ mod basics;
 mod doctor;
 mod init;
 mod nginx_conf;
+mod other_caches;
 mod purging;
 mod sitemaps;
 mod support;

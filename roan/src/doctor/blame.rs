@@ -20,8 +20,11 @@ fn reason(why: impl Into<String>, place: Place, lines: &str) -> Reason {
     }
 }
 
+/// What lets caches keep a page, and browsers ask for it each time.
+pub(super) const FOR_CACHES_ALONE: &str = "Cache-Control: s-maxage=31536000, max-age=0";
+
 /// The reasons that a response shows; `app` is the app's own, which has what nginx hides from visitors.
-pub(super) fn reasons(seen: &Seen, app: Option<&Seen>) -> Vec<Reason> {
+pub(super) fn reasons(seen: &Seen, app: Option<&Seen>, is_nginx: bool) -> Vec<Reason> {
     let header = |name: &str| {
         let of_app = app.and_then(|app| app.header(name));
         of_app.or_else(|| seen.header(name))
@@ -62,7 +65,7 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>) -> Vec<Reason> {
                  it, and not browsers, by"
             ),
             Place::App,
-            "Cache-Control: s-maxage=31536000, max-age=0",
+            FOR_CACHES_ALONE,
         ));
     } else if let Some(value) = header("expires").filter(|value| !allows && is_past(value))
         && header("cache-control").is_none_or(|value| !value.contains("max-age"))
@@ -104,7 +107,13 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>) -> Vec<Reason> {
             mend: Vec::new(),
         });
     }
-    if found.is_empty() {
+    if found.is_empty() && !is_nginx {
+        found.push(reason(
+            "the response does not give the page a lifetime, and this cache needs one",
+            Place::App,
+            FOR_CACHES_ALONE,
+        ));
+    } else if found.is_empty() {
         let hidden = match app {
             Some(_) => "",
             None => {
@@ -220,11 +229,15 @@ mod tests {
                 "neither the response nor nginx",
             ),
         ] {
-            let found = reasons(&seen(200, headers), None);
+            let found = reasons(&seen(200, headers), None, true);
             assert_eq!(found.len(), 1, "{headers:?}: {found:?}");
             assert!(found[0].why.contains(words), "{headers:?}: {found:?}");
         }
-        assert!(reasons(&seen(404, &[]), None)[0].why.contains("status 404"));
+        assert!(
+            reasons(&seen(404, &[]), None, true)[0]
+                .why
+                .contains("status 404")
+        );
     }
 
     #[test]
@@ -236,7 +249,7 @@ mod tests {
             )
         };
         let found = |value| {
-            let found = reasons(&seen(200, &[]), Some(&app(value)));
+            let found = reasons(&seen(200, &[]), Some(&app(value)), true);
             found
                 .into_iter()
                 .map(|reason| reason.why)

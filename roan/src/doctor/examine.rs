@@ -55,11 +55,13 @@ impl Doctor {
             }
         }
         tiers::look_at_order(&patients, &self.page, &nonce, &mut report).await;
-        report.unknown(
+        if patients.iter().any(Patient::is_nginx) {
+            report.unknown(
             "",
             "how full the keys zones are: nginx does not show it. Pages that go without a purge are a sign of it, and \
              \"could not allocate node in cache keys zone\" in its error log. A megabyte holds about 8,000 keys",
         );
+        }
         report
     }
 
@@ -149,8 +151,7 @@ impl Doctor {
                 told,
                 "no header shows whether the page comes from a cache (X-Cache-Status, Cache-Status, X-Cache, CF-Cache-Status, Age), so \
                  nothing can be proven. It may also be in a location without `proxy_cache`",
-                mend::page_location(
-                    "proxy_cache pages;\nproxy_cache_key \"$host$request_uri\";\nproxy_cache_valid 200 1y;\n\
+                mend_of_nginx(patient, "proxy_cache pages;\nproxy_cache_key \"$host$request_uri\";\nproxy_cache_valid 200 1y;\n\
                      add_header X-Cache-Status $upstream_cache_status;",
                 ),
             ));
@@ -169,13 +170,22 @@ impl Doctor {
             },
             None => None,
         };
-        let reasons = reasons(seen, app.as_ref());
+        let reasons = reasons(seen, app.as_ref(), patient.is_nginx());
         let why: Vec<_> = reasons.iter().map(|reason| &*reason.why).collect();
         let why = why.join("; ");
         let mend = reasons.into_iter().flat_map(|reason| reason.mend).collect();
         report
             .findings
             .push(patient.finding(Fault::NotCached, told, why, mend));
+    }
+}
+
+/// Lines for the location of the pages, where there is one.
+fn mend_of_nginx(patient: &Patient, lines: &str) -> Vec<Mend> {
+    if patient.is_nginx() {
+        mend::page_location(lines)
+    } else {
+        Vec::new()
     }
 }
 

@@ -126,6 +126,11 @@ impl Patient {
         }
     }
 
+    pub(super) fn is_nginx(&self) -> bool {
+        let access = self.visitor.access.as_ref();
+        access.is_some_and(|access| access.is_nginx)
+    }
+
     /// Whether purges are requests to a location, as nginx has it.
     pub(super) fn has_purge_location(&self) -> bool {
         let access = self.visitor.access.as_ref();

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::blame::{directives, is_past};
+use super::blame::{FOR_CACHES_ALONE, directives, is_past};
 use super::finding::{Fault, Mend, Place};
 use super::mend;
 use super::patient::{Patient, Trial};
@@ -211,12 +211,13 @@ impl Patient {
 
     /// No purge reaches what a browser keeps.
     pub(super) fn look_at_browsers(&self, seen: &Seen, report: &mut Report) {
-        let mend = || {
-            mend::page_location(
+        let mend = || match self.is_nginx() {
+            true => mend::page_location(
                 "proxy_hide_header Cache-Control;\n\
                  proxy_hide_header Expires;\n\
                  add_header Cache-Control \"no-cache\";  # browsers ask each time; nginx answers",
-            )
+            ),
+            false => vec![Mend::new(Place::App, FOR_CACHES_ALONE)],
         };
         let value = seen.header("cache-control");
         let all = value.as_deref().map(directives).unwrap_or_default();

@@ -13,6 +13,8 @@ pub(crate) struct Access {
     pub(crate) path: String,
     /// The method of a purge. `None` if the pages are not purged by requests to `path`.
     pub(crate) purge: Option<Method>,
+    /// Whether it is an nginx.
+    pub(crate) is_nginx: bool,
     /// What is sent with a purge, secrets included.
     pub(crate) headers: HeaderMap,
 }

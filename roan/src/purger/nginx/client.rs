@@ -69,7 +69,10 @@ impl NginxNode {
 impl AnyPurger for NginxNode {
     #[cfg(feature = "doctor")]
     fn access(&self) -> Option<crate::purger::access::Access> {
-        Some(self.endpoint.access(Some(&self.method)))
+        Some(crate::purger::access::Access {
+            is_nginx: true,
+            ..self.endpoint.access(Some(&self.method))
+        })
     }
 
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {

@@ -195,7 +195,10 @@ impl RefreshNode {
 impl AnyPurger for RefreshNode {
     #[cfg(feature = "doctor")]
     fn access(&self) -> Option<crate::purger::access::Access> {
-        Some(self.endpoint.access(None))
+        Some(crate::purger::access::Access {
+            is_nginx: true,
+            ..self.endpoint.access(None)
+        })
     }
 
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
