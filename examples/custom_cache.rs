@@ -1,5 +1,7 @@
 //! A cache that Roan does not know, in about 40 lines: `cargo run --example custom_cache`.
 //!
+//! (For requests as simple as these, `roan::purger::HttpPurger` needs no code; this is about the trait.)
+//!
 //! The cache is one that drops a page when it gets `PURGE /page`, as Varnish and Squid are often set up to. The
 //! example brings such a server of its own, fills it, writes a row, and sees the page gone.
 

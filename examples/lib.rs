@@ -2,5 +2,9 @@
 
 pub mod episodes;
 pub mod nginx;
+pub mod server;
 pub mod settling;
+pub mod squid;
+pub mod traffic_server;
+pub mod varnish;
 pub mod visitor;

@@ -63,8 +63,11 @@ impl Visitor {
         let start = Instant::now();
         let response = self.client.get(self.url(path)).send().await?;
         let response = response.error_for_status()?;
-        let cache_status = response.headers().get("x-cache-status");
-        let cache_status = cache_status.map_or(Ok("none"), |status| status.to_str())?;
+        let names = ["x-cache-status", "x-cache"].iter();
+        let mut said = names.filter_map(|name| response.headers().get(*name));
+        let cache_status = said.next().map_or(Ok("none"), |status| status.to_str())?;
+        // Squid names itself: `HIT from localhost`.
+        let cache_status = cache_status.split(' ').next().unwrap_or_default();
         Ok(Seen {
             cache_status: cache_status.to_owned(),
             page: response.text().await?,

@@ -10,7 +10,7 @@ use axum::routing::get;
 use axum::{Form, Router};
 use roan::outbox::Outbox;
 use roan::web::{self, CachePolicy, Web};
-use roan::{Nginx, Roan};
+use roan::{Roan, RoanBuilder};
 use serde::Deserialize;
 
 #[cfg(feature = "diesel")]
@@ -20,14 +20,11 @@ use crate::posts::sea_orm::SeaOrmPosts;
 use crate::posts::sqlx::SqlxPosts;
 use crate::posts::{Library, List, NewPost, Outcome, Posts, Row, Shown};
 
-/// The host that visitors type. (nginx's key does not have the port.)
-const SITE: &str = "http://127.0.0.1";
-
-/// At the start: the pages, the caches, and the outbox in the database of the posts.
+/// At the start: the pages, the outbox in the database of the posts, and the cache and the site that `roan` names.
 pub(crate) async fn start(
     library: Library,
     file: &str,
-    nginx: Nginx,
+    roan: RoanBuilder,
 ) -> Result<(Router, Roan), Box<dyn Error>> {
     let routes = open(library, file)
         .await
@@ -35,16 +32,19 @@ pub(crate) async fn start(
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
-    let roan = Roan::builder()
-        .cache(nginx)
-        .site(SITE)
+    let roan = roan
         .outbox(outbox)
-        // This process renders all pages, so the web layer keeps stale ones out of nginx.
+        // This process renders all pages, so the web layer keeps stale ones out of the cache.
         .rebound(Duration::from_millis(50))
         .web(Web::new().policy(CachePolicy::until_purged()))
         .install()?;
-    // It learns which page shows what, so that nginx, which does not know tags, is purged by them.
-    Ok((routes.layer(roan.web()?), roan))
+    // It learns which page shows what, so that a cache that does not know tags, as nginx, is purged by them.
+    let pages = routes.layer(roan.web()?);
+    let app = match roan.embedded() {
+        Some(cache) => pages.layer(cache.layer()),
+        None => pages, // the cache is before this program
+    };
+    Ok((app, roan))
 }
 
 async fn open(library: Library, file: &str) -> Outcome<Router> {

@@ -18,10 +18,13 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use posts::Library;
+use roan::Roan;
 use roan_examples::nginx::{Nginx, Program};
 use roan_examples::visitor::{Seen, Visitor};
 use tokio::net::TcpListener;
 
+/// The host that visitors type. (nginx's key does not have the port.)
+const SITE: &str = "http://127.0.0.1";
 const OLD: &str = "Hello, cache";
 const NEW: &str = "Saved before the crash";
 const PAGE: &str = "/posts/hello";
@@ -47,7 +50,8 @@ async fn serve(library: Library, port: u16, file: &str, purge_url: &str) -> Outc
     // The same node under each URL: what waits for it waits under its name.
     let nginx = roan::Nginx::new().named_node("nginx", purge_url)?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    let (routes, _roan) = app::start(library, file, nginx).await?;
+    let roan = Roan::builder().cache(nginx).site(SITE);
+    let (routes, _roan) = app::start(library, file, roan).await?;
     axum::serve(listener, routes).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Runs the blog and its crash on each library. Both programs check what they show.
+//! Runs the blog and its crash on each library, and the blog behind each cache. Both programs check what they show.
 
 #![allow(clippy::expect_used, reason = "a test fails by a panic")]
 
@@ -41,13 +41,48 @@ on!(sea_orm, "sea-orm");
 #[cfg(feature = "diesel")]
 on!(diesel, "diesel");
 
+/// The blog is the same behind each cache: only its environment differs.
+macro_rules! behind {
+    ($($module:ident: $cache:literal,)+) => {
+        $(mod $module {
+            #[test]
+            fn pages_are_fresh_behind_it() {
+                let blog = env!("CARGO_BIN_EXE_blog");
+                super::passes(blog, &["--once", "--library", "sqlx", "--cache", $cache]);
+            }
+        })+
+    };
+}
+
+behind! {
+    nginx_refresh: "nginx-refresh",
+    nginx_files: "nginx-files",
+    varnish: "varnish",
+    squid: "squid",
+    traffic_server: "traffic-server",
+    embedded: "embedded",
+}
+
 #[test]
 fn an_unknown_library_is_an_error_that_names_it() {
+    let message = fails(&["--library", "rusqlite"], 2);
+    assert!(message.contains("`rusqlite`"), "{message}");
+}
+
+#[test]
+fn an_unknown_cache_is_an_error_that_names_it_and_the_others() {
+    let message = fails(&["--once", "--cache", "memcached"], 1);
+    assert!(
+        message.contains("`memcached`; there are nginx, "),
+        "{message}"
+    );
+}
+
+fn fails(arguments: &[&str], code: i32) -> String {
     let blog = Command::new(env!("CARGO_BIN_EXE_blog"))
-        .args(["--library", "rusqlite"])
+        .args(arguments)
         .output()
         .expect("the blog starts");
-    let message = String::from_utf8_lossy(&blog.stderr);
-    assert_eq!(blog.status.code(), Some(2));
-    assert!(message.contains("`rusqlite`"), "{message}");
+    assert_eq!(blog.status.code(), Some(code));
+    String::from_utf8_lossy(&blog.stderr).into_owned()
 }

@@ -48,6 +48,9 @@ pub mod __private;
 mod app;
 mod base;
 mod dispatcher;
+#[cfg(feature = "doctor")]
+#[cfg_attr(docsrs, doc(cfg(feature = "doctor")))]
+pub mod doctor;
 mod error;
 pub mod guide;
 mod hooks;
@@ -92,7 +95,7 @@ pub use outbox::DeadPurge;
 pub use purger::NginxFiles;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};
-pub use purger::{Cache, Nginx};
+pub use purger::{Cache, Nginx, Squid, TrafficServer, Varnish};
 pub use registry::rules;
 pub use registry::run_time::{Purge, purge};
 #[cfg(feature = "sea-orm")]

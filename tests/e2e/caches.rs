@@ -141,7 +141,7 @@ fn without_a_cache_for_tags_a_tag_is_refused_aloud() {
     let mut reports = roan.subscribe();
     roan.purge(roan::Target::tag("author-7").unwrap()).unwrap();
     let message = outcome(&mut reports).to_string();
-    assert!(message.contains("can purge a tag"), "{message}");
+    assert!(message.contains("can purge by tag"), "{message}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A purge removes just the page that it names, whatever its URL looks like.
 
 use roan::{Outcome, Target, purge_on};
-use roan_tests::{HOST, Nginx, Options, Origin};
+use roan_tests::{HOST, Nginx, Options, Origin, SPELLINGS};
 
 use crate::support::{Site, builder, flush, outcome, roan, until_final};
 
@@ -124,44 +124,20 @@ fn every_url_can_be_purged_and_no_other_goes_with_it() {
     let mut reports = roan.subscribe();
     let browser = site.nginx.browser();
     let long = format!("/long/{}", "x".repeat(4000));
-    let urls = [
-        "/",
-        "/posts",
-        "/posts/",
-        "/caf%C3%A9",
-        "/caf%c3%a9",
-        "/a%20b",
-        "/a%2Fb",
-        "/a/b",
-        "/a%252Fb",
-        "/100%25",
-        "/list?page=2",
-        "/list?page=1",
-        "/list",
-        "/q?a=b%26c&d=%2F",
-        "/q?x=/../y",
-        "//x",
-        "/x",
-        "/x//y",
-        "/it's",
-        "/a;b=1,c",
-        "/a@b:c",
-        "/a+b",
-        "/*",
-        "/$uri",
-        "/~user",
-        &long,
-    ];
-    for url in urls {
+    let mut urls = SPELLINGS.to_vec();
+    urls.push(&long);
+    for url in &urls {
         browser.warm(url);
     }
     for (number, url) in urls.iter().enumerate() {
         roan.purge(*url).expect(url);
         let report = until_final(&mut reports).pop().unwrap();
         assert_eq!(report.outcome, Outcome::Purged, "{url}");
+        // The configuration cuts an empty query from its keys, and Roan does not count another key as proof.
+        let verified = !url.ends_with('?');
         assert_eq!(
             (report.status, report.verified, report.attempts),
-            (Some(200), true, 1),
+            (Some(200), verified, 1),
             "{url}"
         );
         assert_eq!(report.target.as_str(), *url);

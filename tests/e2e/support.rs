@@ -3,7 +3,7 @@
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use roan::{Outcome, Report, Reports, Roan, RoanBuilder};
+use roan::{Cache, Outcome, Report, Reports, Roan, RoanBuilder};
 use roan_tests::{Browser, Gate, HOST, Nginx, Options, Origin};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
@@ -74,9 +74,14 @@ pub(crate) fn builder(purge_urls: &[String]) -> RoanBuilder {
     for url in rest {
         nginx = nginx.node(url).expect("a purge URL");
     }
+    builder_for(nginx)
+}
+
+/// The same for another cache.
+pub(crate) fn builder_for(cache: impl Into<Cache>) -> RoanBuilder {
     let short = Duration::from_millis(20);
     Roan::builder()
-        .cache(nginx)
+        .cache(cache)
         .site(HOST)
         .rebound(None)
         .backoff(short, 10 * short)

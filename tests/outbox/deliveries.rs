@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use roan::outbox::BacklogAlarm;
+use roan::purger::{Answer, Limits};
 use roan::testing::Recorder;
-use roan::{Outcome, Roan};
-use roan_tests::{Behaviour, Faulty, wait};
+use roan::{Failure, Outcome, Roan};
+use roan_tests::{Batching, Behaviour, Faulty, wait};
 
 use crate::support::{Database, LONG, builder, flush, on_each_database, until_recorded, urls};
 
@@ -16,6 +17,7 @@ on_each_database!(
     the_purges_of_a_node_that_was_removed_end,
     a_purge_that_fails_too_often_is_dead_until_it_is_queued_again,
     a_refused_purge_is_dead_with_its_reason,
+    one_target_fails_or_is_refused_for_itself_in_a_batch,
     a_payload_that_is_not_valid_is_dead_with_its_reason,
     done_purges_are_deleted_after_their_retention,
     what_was_purged_since_a_time_is_sent_again,
@@ -216,6 +218,58 @@ async fn a_refused_purge_is_dead_with_its_reason(database: Database) {
     assert_eq!(roan.outbox().requeue_all().await, Ok(2));
     flush(&roan).await;
     client.wait_for_count(NONE_LEFT, 0).await;
+}
+
+async fn one_target_fails_or_is_refused_for_itself_in_a_batch(database: Database) {
+    let node = Batching::closed(|targets| {
+        let has = |url: &str| targets.iter().any(|target| target == url);
+        match () {
+            () if has("/refused") => Answer::refused("no such page"),
+            () if has("/fails") && targets.len() > 1 => Answer::failed(Failure::Status(500)),
+            () => Answer::purged(),
+        }
+    });
+    let short = Duration::from_millis(20);
+    let roan = Roan::builder()
+        .cache(node.cache(Limits::new().batch(16)))
+        .rebound(Some(short))
+        .backoff(short, 5 * short)
+        .outbox(database.outbox().await)
+        .build()
+        .unwrap();
+    let mut client = database.client().await;
+    let urls: Vec<_> = (0..40).map(|number| format!(r#""/{number}""#)).collect();
+    let payload = |urls: &str| format!(r#"{{"v":1,"purge":[{urls}]}}"#);
+    for payload in [
+        payload(&urls.join(",")),
+        payload(r#""/fails""#),
+        payload(r#""/refused""#),
+    ] {
+        client
+            .run(&format!(
+                "INSERT INTO {{}}outbox (payload) VALUES ('{payload}')"
+            ))
+            .await;
+    }
+    node.open();
+    flush(&roan).await;
+    client
+        .wait_for_count("SELECT count(*) FROM {}delivery WHERE state <> 3", 0)
+        .await;
+    let dead = roan.outbox().dead(10).await.unwrap();
+    let shown: Vec<_> = dead.iter().map(|dead| dead.error.clone()).collect();
+    assert_eq!(dead.len(), 1, "{shown:?}");
+    assert!(shown[0].contains("no such page"), "{shown:?}");
+    let requests = node.requests();
+    assert!(requests.iter().any(|targets| targets.len() == 16));
+    for url in ["/0", "/39", "/fails"] {
+        let is_served = |targets: &Vec<String>| {
+            let is_bad = |other: &String| other == "/refused" || other == "/fails";
+            targets.iter().any(|target| target == url)
+                && (targets.len() == 1 || !targets.iter().any(is_bad))
+        };
+        assert!(requests.iter().any(is_served), "{url}");
+    }
 }
 
 async fn a_payload_that_is_not_valid_is_dead_with_its_reason(database: Database) {

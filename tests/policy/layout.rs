@@ -7,12 +7,14 @@ use roan_policy_tests::cargo::root;
 
 /// The modules of `roan`, each of which may import only those after it.
 const LAYERS: &[&str] = &[
+    "bin",
     "guide",
     "link",
     "__private",
     "testing",
     "orm",
     "hooks",
+    "doctor",
     "app",
     "web",
     "relay",

@@ -32,10 +32,13 @@ impl Answer {
         head::find(&self.headers, name)
     }
 
-    /// `HIT`, `MISS` and so on: the `X-Cache-Status` header; empty without one.
+    /// `HIT`, `MISS` and so on: the first word of the header `X-Cache-Status`, or `X-Cache`; empty without one.
     #[must_use]
     pub fn cache_status(&self) -> &str {
-        self.header("X-Cache-Status").unwrap_or_default()
+        let names = ["X-Cache-Status", "X-Cache"];
+        let mut found = names.iter().filter_map(|name| self.header(name));
+        let value = found.next().unwrap_or_default();
+        value.split(' ').next().unwrap_or_default()
     }
 
     /// The body as text.

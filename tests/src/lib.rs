@@ -15,9 +15,12 @@
 )]
 
 mod background;
+mod batching;
 mod browser;
 mod clock;
 mod databases;
+mod edge;
+mod edits;
 mod faulty;
 mod gate;
 mod head;
@@ -26,15 +29,22 @@ mod model;
 mod nginx;
 mod origin;
 mod server;
+mod spellings;
+mod squid;
+pub mod stand_ins;
+mod traffic_server;
+mod varnish;
 pub mod wait;
 
 pub use background::Background;
+pub use batching::Batching;
 pub use browser::{Answer, Browser};
 pub use clock::Clock;
 pub use databases::{
     Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,
     PostgresOptions, SqliteFile,
 };
+pub use edge::{Edge, Select};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use gate::{Gate, Passage, gate};
 pub use model::FromALibrary;
@@ -42,7 +52,11 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
-pub use server::Server;
+pub use server::{Kind, Server};
+pub use spellings::SPELLINGS;
+pub use squid::{SQUID_CONF, Squid, SquidOptions};
+pub use traffic_server::{TRAFFIC_SERVER_CONF, TrafficServer, TrafficServerOptions};
+pub use varnish::{VARNISH_VCL, Varnish, VarnishOptions};
 
 /// The host of the pages, where a test does not name another.
 pub const HOST: &str = "site.test";

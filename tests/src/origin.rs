@@ -24,13 +24,17 @@ pub struct Origin {
     addr: SocketAddr,
     host: String,
     pages: Arc<Mutex<Pages>>,
+    app: Router,
     _server: Arc<Background>,
 }
 
 #[derive(Debug, Default)]
 struct Pages {
     by_place: HashMap<(String, String), Page>,
+    headers: Option<Vec<(&'static str, &'static str)>>,
     renders: usize,
+    /// The status of pages that were never set, if it is not 200.
+    unset: Option<u16>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +44,8 @@ struct Page {
     delay: Duration,
     held: Option<Passage>,
     headers: Option<Vec<(&'static str, &'static str)>>,
+    tags: Vec<String>,
+    varies_by: Option<&'static str>,
     status: Option<u16>,
     asked_with: Option<HeaderMap>,
 }
@@ -60,8 +66,9 @@ impl Origin {
         let app = Router::new()
             .fallback(render)
             .with_state(Arc::clone(&pages));
+        let served = app.clone();
         let (server, addr) = Background::serve("origin", |listener| async move {
-            axum::serve(listener, app)
+            axum::serve(listener, served)
                 .await
                 .expect("the origin keeps serving");
         });
@@ -69,8 +76,14 @@ impl Origin {
             addr,
             host: HOST.to_owned(),
             pages,
+            app,
             _server: Arc::new(server),
         }
+    }
+
+    /// The app itself, for layers that a test puts around it.
+    pub fn app(&self) -> Router {
+        self.app.clone()
     }
 
     /// A handle of the same server for the pages of another host.
@@ -107,9 +120,30 @@ impl Origin {
         self.page(url, |page| page.headers = Some(headers));
     }
 
+    /// Gives all pages without [headers](Self::headers) of their own these, in place of `Vary: Accept-Encoding`.
+    pub fn headers_of_all(&self, headers: &[(&'static str, &'static str)]) {
+        locked(&self.pages).headers = Some(headers.to_vec());
+    }
+
+    /// Gives the page at `url` these tags, by [`roan::web::tag`]: so the web layer has to be around the app.
+    pub fn tags(&self, url: &str, tags: &[&str]) {
+        let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        self.page(url, |page| page.tags = tags);
+    }
+
+    /// Adds to the text of the page ` for ` and this header of the request, and the header to the page's `Vary`.
+    pub fn varies_by(&self, url: &str, header: &'static str) {
+        self.page(url, |page| page.varies_by = Some(header));
+    }
+
     /// Gives the page at `url` this status, whatever its row is; `None` that of its row.
     pub fn status(&self, url: &str, status: Option<u16>) {
         self.page(url, |page| page.status = status);
+    }
+
+    /// Gives all pages that were never set this status.
+    pub fn status_of_unset(&self, status: u16) {
+        locked(&self.pages).unset = Some(status);
     }
 
     /// A header of the last request for the page at `url`.
@@ -148,9 +182,14 @@ impl Origin {
     }
 
     fn page<T>(&self, url: &str, change: impl FnOnce(&mut Page) -> T) -> T {
-        let place = (self.host.clone(), url.to_owned());
+        let place = (self.host.clone(), without_empty_query(url).to_owned());
         change(locked(&self.pages).by_place.entry(place).or_default())
     }
+}
+
+/// `/a?` is `/a`, and some caches ask for that.
+fn without_empty_query(url: &str) -> &str {
+    url.strip_suffix('?').unwrap_or(url)
 }
 
 fn locked(pages: &Mutex<Pages>) -> MutexGuard<'_, Pages> {
@@ -168,20 +207,31 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
     let url = request.uri().to_string();
     let unset = format!("{host}{url}");
 
-    let (row, delay, held, headers, fixed) = {
+    let (row, delay, held, headers, fixed, tags, varies_by) = {
         let mut pages = locked(&pages);
         pages.renders += 1;
-        let page = pages.by_place.entry((host, url)).or_default();
+        let status_of_unset = pages.unset;
+        let of_all = pages.headers.clone();
+        let place = (host, without_empty_query(&url).to_owned());
+        let page = pages.by_place.entry(place).or_default();
         page.renders += 1;
         page.asked_with = Some(request.headers().clone());
         (
             page.row.clone(),
             page.delay,
             page.held.clone(),
-            page.headers.clone(),
-            page.status,
+            page.headers.clone().or(of_all),
+            page.status.or(match page.row {
+                Row::Unset => status_of_unset,
+                _ => None,
+            }),
+            page.tags.clone(),
+            page.varies_by,
         )
     };
+    for tag in tags {
+        roan::web::tag(&tag).expect("a tag");
+    }
     if let Some(passage) = held {
         passage.pass().await;
     }
@@ -194,11 +244,23 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
         Row::Text(text) => (StatusCode::OK, text),
         Row::Gone => (StatusCode::NOT_FOUND, "gone".to_owned()),
     };
+    let text = match varies_by {
+        Some(name) => {
+            let value = request.headers().get(name);
+            let value = value.and_then(|value| value.to_str().ok());
+            format!("{text} for {}", value.unwrap_or("nobody"))
+        }
+        None => text,
+    };
     let status = fixed.map_or(status, |code| StatusCode::from_u16(code).expect("a status"));
     let mut answer = (status, text).into_response();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     answer.headers_mut().insert(header::CONTENT_TYPE, html);
-    for (name, value) in headers.unwrap_or_else(|| vec![("vary", "Accept-Encoding")]) {
+    let mut headers = headers.unwrap_or_else(|| vec![("vary", "Accept-Encoding")]);
+    if let Some(name) = varies_by {
+        headers.push(("vary", name));
+    }
+    for (name, value) in headers {
         let name = HeaderName::from_static(name);
         answer
             .headers_mut()

@@ -18,4 +18,5 @@ mod streams;
 mod support;
 mod tagging;
 mod values;
+mod varnish;
 mod writes;

@@ -192,11 +192,12 @@ fn purge(roan: &Roan, target: &Target) {
     });
 }
 
-fn targets() -> [Target; 3] {
+fn targets() -> [Target; 4] {
     [
         Target::tag("value").unwrap(),
         Target::url("/page").unwrap(),
         Target::host(),
+        Target::everything(),
     ]
 }
 

@@ -55,6 +55,22 @@ impl RoanBuilder {
         self
     }
 
+    /// Returns the caches that were added, in the order of purging.
+    pub fn caches(&self) -> &[Cache] {
+        &self.caches
+    }
+
+    /// Returns the sites that were set: the default site without a name, and the named sites.
+    pub fn sites(&self) -> impl Iterator<Item = (Option<&str>, &Site)> {
+        let named = self.sites.named.iter();
+        let named = named.map(|(name, site)| (Some(&**name), site));
+        self.sites
+            .default
+            .iter()
+            .map(|site| (None, site))
+            .chain(named)
+    }
+
     /// Sets the site under which pages are cached, such as `https://www.example.org`. Each purge is sent with its host as
     /// `Host`. Default: the host of the purge URL.
     pub fn site(mut self, site: impl Into<String>) -> Self {
@@ -153,6 +169,15 @@ impl RoanBuilder {
         self
     }
 
+    /// Sets the maximum number of reports that wait for a slow reader of [`Roan::subscribe`]. Default: 1,024. At most
+    /// 1,048,576.
+    ///
+    /// Their memory, about 200 bytes each, is taken at the start.
+    pub fn max_reports(mut self, reports: usize) -> Self {
+        self.policy.max_reports = reports.clamp(1, 1 << 20);
+        self
+    }
+
     /// Sets how long Roan retries a purge. Default: 24 h. After that it gives up and reports the purge as
     /// [`Dead`](crate::Outcome::Dead).
     ///
@@ -232,6 +257,11 @@ impl RoanBuilder {
             }
             None => None,
         };
+        for cache in &caches {
+            self.sites.check(&cache.name, cache.site_need)?;
+        }
+        #[cfg(feature = "embedded")]
+        let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
@@ -263,6 +293,8 @@ impl RoanBuilder {
             engine,
             #[cfg(feature = "web")]
             web,
+            #[cfg(feature = "embedded")]
+            embedded,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

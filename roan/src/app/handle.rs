@@ -11,6 +11,8 @@ use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
+#[cfg(feature = "embedded")]
+use crate::purger::embedded::Embedded;
 #[cfg(feature = "web")]
 use crate::{error::ConfigError, web::WebLayer};
 
@@ -54,6 +56,8 @@ struct Handle {
     link: Option<Arc<Link>>,
     #[cfg(feature = "web")]
     web: Option<WebLayer>,
+    #[cfg(feature = "embedded")]
+    embedded: Option<Embedded>,
 }
 
 impl Drop for Handle {
@@ -66,12 +70,15 @@ impl Roan {
     pub(super) fn new(
         engine: Arc<Engine>,
         #[cfg(feature = "web")] web: Option<WebLayer>,
+        #[cfg(feature = "embedded")] embedded: Option<Embedded>,
         #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
             engine,
             #[cfg(feature = "web")]
             web,
+            #[cfg(feature = "embedded")]
+            embedded,
             #[cfg(feature = "_sql")]
             link,
         };
@@ -100,6 +107,31 @@ impl Roan {
     #[cfg_attr(docsrs, doc(cfg(feature = "web")))]
     pub fn web(&self) -> Result<WebLayer, ConfigError> {
         self.handle.web.clone().ok_or(ConfigError::NoWebLayer)
+    }
+
+    #[cfg(feature = "doctor")]
+    pub(crate) fn shared_engine(&self) -> Arc<Engine> {
+        Arc::clone(&self.handle.engine)
+    }
+
+    /// Returns the [embedded cache](Embedded), if it is among the caches. So a program may leave it to its configuration
+    /// whether the cache is in the program or before it:
+    ///
+    /// ```no_run
+    /// # fn serve(app: axum::Router) -> Result<axum::Router, roan::ConfigError> {
+    /// let roan = roan::RoanBuilder::from_env()?.install()?;
+    /// let app = match roan.embedded() {
+    ///     Some(pages) => app.layer(pages.layer()),
+    ///     None => app,
+    /// };
+    /// # Ok(app)
+    /// # }
+    /// ```
+    #[cfg(feature = "embedded")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "embedded")))]
+    #[must_use]
+    pub fn embedded(&self) -> Option<&Embedded> {
+        self.handle.embedded.as_ref()
     }
 
     pub(crate) fn engine(&self) -> &Engine {

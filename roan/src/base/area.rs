@@ -1,6 +1,6 @@
 //! Areas: targets that mean pages by where they are, not by what they carry. A prefix, a host, everything.
 
-use super::canonical;
+use super::folder;
 use super::target::{Target, TargetKind, TargetRef};
 
 /// A prefix, a host or everything.
@@ -14,7 +14,7 @@ impl Area {
             TargetKind::Url | TargetKind::Tag => None,
             TargetKind::Host | TargetKind::Everything => Some(Self(target.clone())),
             TargetKind::Prefix => {
-                let folder = canonical::location(target.as_str());
+                let folder = folder::location(target.as_str());
                 Some(Self(target.with_text(&folder)))
             }
         }
@@ -28,13 +28,13 @@ impl Area {
     /// Whether it means the page with this URL, under whatever spelling.
     pub(crate) fn covers(&self, page: &Target) -> bool {
         self.0.kind() == TargetKind::Everything
-            || self.0.site() == page.site() && canonical::is_below(page.as_str(), self.0.as_str())
+            || self.0.site() == page.site() && folder::is_below(page.as_str(), self.0.as_str())
     }
 
     /// What a fence notes for its purge: one of [`marks_around`](Self::marks_around) of each page that it covers, and
     /// perhaps of more.
     pub(crate) fn mark(&self) -> Target {
-        match canonical::folders(self.0.as_str()).last() {
+        match folder::folders(self.0.as_str()).last() {
             Some(folder) => self.0.with_text(folder),
             None => self.0.clone(),
         }
@@ -47,8 +47,8 @@ impl Area {
             let text = [site, path].concat();
             TargetRef::new(kind, &text, site.len()).to_target()
         };
-        let location = canonical::location(page.as_str());
-        let folders = canonical::folders(&location);
+        let location = folder::location(page.as_str());
+        let folders = folder::folders(&location);
         let prefixes = folders.map(|folder| at_site(TargetKind::Prefix, folder));
         let wide = [Target::everything(), at_site(TargetKind::Host, "")];
         wide.into_iter().chain(prefixes).collect()

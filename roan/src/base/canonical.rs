@@ -6,9 +6,7 @@
 use percent_encoding::{percent_decode_str, percent_encode};
 
 use super::encode::VALUE;
-
-/// Parameters that change no page: those that the nginx configuration of the guide cuts.
-const NOISE: [&str; 3] = ["fbclid", "gclid", "msclkid"];
+use super::noise::is_noise;
 
 /// The path in one spelling: without empty segments, with only the unreserved characters of RFC 3986 unencoded.
 pub(crate) fn path(url: &str) -> String {
@@ -22,37 +20,6 @@ pub(crate) fn path(url: &str) -> String {
         canonical.push('/');
     }
     canonical
-}
-
-/// The most folders of a page by which a purge of one is noted. Visitors choose URLs, so there is a most.
-const DEEPEST: usize = 32;
-
-/// The path in one spelling, with a slash at its end if it has one: where a page is among the folders.
-pub(crate) fn location(url: &str) -> String {
-    let mut location = path(url);
-    let path = url.split('?').next().unwrap_or_default();
-    if path.ends_with('/') && !location.ends_with('/') {
-        location.push('/');
-    }
-    location
-}
-
-/// Whether a page is below a folder, which is a location that ends with a slash, or empty for all pages.
-pub(crate) fn is_below(url: &str, folder: &str) -> bool {
-    let path = url.split('?').next().unwrap_or_default();
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-    if path.bytes().all(is_plain) && !path.contains("//") {
-        // It is its own location.
-        path.starts_with(folder)
-    } else {
-        location(url).starts_with(folder)
-    }
-}
-
-/// The folders that are around a location, or are it, from the outermost and without the root: up to 32 of them.
-pub(crate) fn folders(location: &str) -> impl Iterator<Item = &str> {
-    let slashes = location.match_indices('/').skip(1).take(DEEPEST);
-    slashes.map(|(at, _)| &location[..=at])
 }
 
 /// The parameters of the query in one spelling and order, without those that change no page.
@@ -78,14 +45,6 @@ pub(crate) fn parameters(url: &str) -> Vec<String> {
         .collect();
     parameters.sort_unstable();
     parameters
-}
-
-fn is_noise(parameter: &str) -> bool {
-    let name = parameter.split('=').next().unwrap_or_default();
-    let is_utm = name
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("utm_"));
-    is_utm || NOISE.iter().any(|noise| name.eq_ignore_ascii_case(noise))
 }
 
 fn respell(text: &str, in_query: bool, out: &mut String) {

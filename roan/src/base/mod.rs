@@ -7,18 +7,16 @@
 )]
 pub(crate) mod area;
 pub(crate) mod backoff;
-#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
-#[cfg_attr(
-    not(any(feature = "web", feature = "_sql")),
-    allow(dead_code, reason = "the embedded cache does not compare parameters")
-)]
 pub(crate) mod canonical;
 pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;
+#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
+pub(crate) mod folder;
 mod legality;
 pub(crate) mod log;
+pub(crate) mod noise;
 pub(crate) mod outcome;
 pub(crate) mod redact;
 pub(crate) mod report;

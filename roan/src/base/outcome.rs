@@ -90,6 +90,12 @@ pub enum Failure {
     /// 5xx, or a status that asks to come again later (408, 425, 429).
     #[error("status {0}")]
     Status(u16),
+    /// The node takes fewer requests now, and says so in other words than a status.
+    #[error("too many purges at a time: {0}")]
+    TooMany(String),
+    /// The node has answered that it could not purge.
+    #[error("the node reports a failure: {0}")]
+    Reported(String),
     /// The purger panicked.
     #[error("the purger panicked: {0}")]
     Panic(String),

@@ -51,8 +51,8 @@ impl fmt::Display for Report {
 
 /// A subscription to the [`Report`]s of a dispatcher, from `Roan::subscribe`.
 ///
-/// Up to 1,024 reports wait for a slow reader. Further reports push out the oldest; [`Reports::missed`] counts
-/// them.
+/// Up to 1,024 reports ([`max_reports`](crate::RoanBuilder::max_reports)) wait for a slow reader. Further reports push out
+/// the oldest; [`Reports::missed`] counts them.
 #[derive(Debug)]
 pub struct Reports {
     receiver: broadcast::Receiver<Report>,

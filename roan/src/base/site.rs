@@ -33,6 +33,35 @@ pub struct Site {
 }
 
 impl Site {
+    /// Splits the URL of a page into its site and the rest, byte for byte. An empty path is `/`.
+    ///
+    /// ```
+    /// use roan::Site;
+    ///
+    /// let (site, rest) = Site::split("https://www.example.org/posts?page=2")?;
+    /// assert_eq!((site.host(), &*rest), ("www.example.org", "/posts?page=2"));
+    /// # Ok::<(), roan::SiteError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it does not begin with `http://` or `https://` and a host.
+    pub fn split(url: &str) -> Result<(Self, String), SiteError> {
+        let begin = url.find("://").map_or(url.len(), |at| at + "://".len());
+        let length = url[begin..].find(['/', '?', '#']);
+        let (site, rest) = url.split_at(length.map_or(url.len(), |length| begin + length));
+        if begin == url.len() {
+            let text = crate::base::target::shortened(&redacted_site(url));
+            let problem = "is not a whole URL";
+            return Err(SiteError { text, problem });
+        }
+        let rest = match rest.as_bytes() {
+            [b'/', ..] => rest.to_owned(),
+            _ => format!("/{rest}"),
+        };
+        Ok((site.parse()?, rest))
+    }
+
     /// The scheme, if one was given.
     #[must_use]
     pub fn scheme(&self) -> Option<&str> {

@@ -13,6 +13,8 @@ pub(super) enum Blame {
     NodeOrTarget,
     /// The node takes fewer requests than it gets, if different targets fail alike; else the target.
     Load,
+    /// The node takes fewer requests than it gets, whatever they are for.
+    Rate,
 }
 
 impl Blame {
@@ -24,8 +26,17 @@ impl Blame {
             Failure::Timeout | Failure::Connection(_) | Failure::Status(408 | 502 | 504) => {
                 Self::NodeOrTarget
             }
-            Failure::Status(429 | 503) => Self::Load,
-            Failure::Status(_) | Failure::Panic(_) => Self::Target,
+            Failure::Status(503) => Self::Load,
+            Failure::Status(429) | Failure::TooMany(_) => Self::Rate,
+            Failure::Status(_) | Failure::Reported(_) | Failure::Panic(_) => Self::Target,
+        }
+    }
+
+    /// Whether one target of a request may have failed it, so that the others do better without that one.
+    pub(super) fn may_be_one_target(self) -> bool {
+        match self {
+            Self::Target | Self::NodeOrTarget | Self::Load => true,
+            Self::Node | Self::Rate => false,
         }
     }
 }

@@ -15,6 +15,9 @@ pub(crate) enum Command {
     End { reply: oneshot::Sender<Remaining> },
     /// End as soon as nothing waits: the last handle was dropped.
     Close,
+    /// Run this beside the dispatcher's own work.
+    #[cfg(feature = "doctor")]
+    Run(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>),
     /// Run this at that time, or when the dispatcher ends.
     #[cfg_attr(
         not(feature = "_orm"),

@@ -1,38 +1,34 @@
-//! From the inbox to the nodes, and from their answers to the reports.
+//! What the parts of a dispatcher share, and the way of a target from the inbox to the queues of the nodes.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
-use super::queue::{Ask, Asked, Job, Next, Settled, Verdict};
+use super::queue::{Ask, Asked, Job};
 use super::report::{Ended, Reporter};
+use super::sites::Sites;
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use crate::base::log::loudly_at_times;
-use crate::base::outcome::{Failure, Outcome, Refusal};
-use crate::base::site::Site;
+use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
-#[cfg(any(feature = "web", feature = "_sql"))]
-use crate::pages::Hosts;
-use crate::purger::{Answer, Capabilities, PurgeRequest, caught};
+use crate::purger::Capabilities;
 
 /// What the hooks, the dispatcher's thread and the handles share.
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
-    pub(super) nodes: Vec<Arc<Node>>,
+    pub(crate) nodes: Vec<Arc<Node>>,
     spellings: Spellings,
     pub(crate) known: KnownPages,
     /// For each tier, what its cache can purge.
-    pub(super) tiers: Vec<Capabilities>,
+    pub(crate) tiers: Vec<Capabilities>,
     pub(crate) sites: Sites,
     pub(crate) reporter: Reporter,
     pub(super) commands: Commands,
@@ -47,20 +43,6 @@ pub(crate) struct Engine {
     invalid: AtomicU64,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
-}
-
-/// The sites that rules may name.
-#[derive(Debug, Default)]
-pub(crate) struct Sites {
-    pub(crate) default: Option<Site>,
-    pub(crate) named: HashMap<String, Site>,
-}
-
-#[cfg(any(feature = "web", feature = "_sql"))]
-impl Sites {
-    pub(crate) fn hosts(&self) -> Hosts {
-        Hosts::new(self.default.as_ref(), self.named.iter())
-    }
 }
 
 impl Engine {
@@ -80,7 +62,7 @@ impl Engine {
             nodes,
             tiers,
             sites,
-            reporter: Reporter::new(source.is_none()),
+            reporter: Reporter::new(source.is_none(), policy.max_reports),
             commands: Commands::new(),
             tickets: Tickets::default(),
             source,
@@ -353,175 +335,6 @@ impl Engine {
                 attempts,
             };
             self.tickets.deferred(*ticket, deferred);
-        }
-    }
-
-    pub(crate) fn pump_all(self: &Arc<Self>) {
-        for node in &self.nodes {
-            self.pump(node);
-        }
-    }
-
-    /// Starts as many requests at the node as it may have in flight.
-    pub(super) fn pump(self: &Arc<Self>, node: &Arc<Node>) {
-        loop {
-            let job = node.queue().next(Instant::now());
-            let Some(job) = job else { break };
-            tokio::spawn(Arc::clone(self).work(Arc::clone(node), job));
-        }
-    }
-
-    /// Makes one request after the other while some are ready.
-    async fn work(self: Arc<Self>, node: Arc<Node>, mut job: Job) {
-        loop {
-            let site = match job.target.site() {
-                Some(name) => self.sites.named.get(name),
-                None => self.sites.default.as_ref(),
-            };
-            let target = match &node.tag_header {
-                Some(header) => header.target(&job.target),
-                None => Cow::Borrowed(&job.target),
-            };
-            let mut request = PurgeRequest::new(std::slice::from_ref(&*target), site);
-            request.is_expected = !job.rebound && self.known.expect(&job.target, job.asked);
-            // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
-            let answer = caught(|| node.purger.purge(request))
-                .await
-                .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)));
-            self.answered(&node, &job, answer);
-            let next = node.queue().next(Instant::now());
-            self.pump(&node);
-            self.wake_for(&node);
-            match next {
-                Some(next) => job = next,
-                None => break,
-            }
-        }
-    }
-
-    fn answered(self: &Arc<Self>, node: &Arc<Node>, job: &Job, answer: Answer) {
-        let now = Instant::now();
-        let Answer {
-            outcome,
-            status,
-            verified,
-            retry_after,
-        } = answer;
-        let verdict = Verdict::of(&outcome, retry_after);
-        let has_next_tier = node.tier + 1 < self.tiers.len();
-        let failure = match &outcome {
-            Outcome::Failed(failure) => Some(failure.clone()),
-            _ => None,
-        };
-        let (outcome, settled, first_of_a_run, turn, change, passed_on, deferred) = {
-            let mut queue = node.queue();
-            let was_down = queue.is_down();
-            let (next, settled) = queue.answered(job, verdict, now);
-            let outcome = match (next, outcome) {
-                (Next::Dead, Outcome::Failed(failure)) => Outcome::Dead(failure),
-                (_, outcome) => outcome,
-            };
-            // Under the lock, so that nobody sees it neither waiting nor counted.
-            let first_of_a_run = node.count(&outcome);
-            let change = (was_down, queue.is_down());
-            let goes_down = change == (false, true);
-            let deferred = if goes_down {
-                queue.defer_all()
-            } else {
-                Vec::new()
-            };
-            let mut passed_on = Vec::new();
-            if has_next_tier && goes_down {
-                passed_on = queue.pass_all_on();
-            } else if has_next_tier && (failure.is_none() || queue.pass_on(job)) {
-                passed_on.push((job.target.clone(), job.rebound));
-            }
-            // Whoever waits for its next attempt in the database is not among those of the queue.
-            let is_among = passed_on.iter().any(|(target, _)| *target == job.target);
-            if has_next_tier && !settled.served.is_empty() && !is_among {
-                passed_on.push((job.target.clone(), job.rebound));
-            }
-            (
-                outcome,
-                settled,
-                first_of_a_run,
-                queue.tell(now),
-                change,
-                passed_on,
-                deferred,
-            )
-        };
-        if let Some(turn) = turn {
-            node.tell(turn);
-        }
-        if let (Some(failure), (_, false)) = (&failure, change) {
-            node.count_failing(job, failure);
-        }
-        if change == (true, false) {
-            self.tickets.back(&node.cache, &node.name);
-            self.pump(node);
-        }
-        for (target, rebound) in &passed_on {
-            let served: &[Ticket] = if *target == job.target {
-                &settled.served
-            } else {
-                &[]
-            };
-            self.ask_tier(node.tier + 1, target, now, *rebound, served, now);
-        }
-        for late in &deferred {
-            let (target, tickets) = (&late.target, &late.tickets);
-            self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
-            self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
-        }
-        self.settle(node, job, &outcome, failure, verdict.pause(), settled);
-        self.reporter.ended(Ended {
-            node,
-            job,
-            outcome,
-            status,
-            verified,
-            first_of_a_run,
-            now,
-        });
-        for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
-            self.pump(later);
-        }
-        if !matches!(verdict, Verdict::Failed { .. }) {
-            self.check(node);
-        }
-    }
-
-    /// Says to the relay what the answer means for its rows.
-    fn settle(
-        &self,
-        node: &Node,
-        job: &Job,
-        outcome: &Outcome,
-        failure: Option<Failure>,
-        pause: Duration,
-        settled: Settled,
-    ) {
-        let why = match (outcome, failure) {
-            (_, Some(failure)) => Why::Failed(failure, pause),
-            (Outcome::Refused(refusal), _) => Why::Refused(refusal.clone()),
-            _ => {
-                return settled
-                    .done
-                    .into_iter()
-                    .for_each(|ticket| self.tickets.done(ticket));
-            }
-        };
-        self.defer(Some(node), &job.target, &why, job.attempts, &settled.served);
-    }
-
-    /// Wakes the thread if something is due before it means to wake, at this node or one that was
-    /// asked after it; or if nothing is left and somebody waits for that.
-    fn wake_for(&self, node: &Node) {
-        let is_early = self.is_due_early(node.tier);
-        let is_watched = self.watched.load(Ordering::Relaxed);
-        if is_early || is_watched && node.queue().pending() == 0 {
-            self.inbox.wake();
         }
     }
 

@@ -133,7 +133,9 @@ impl Health {
                 }
                 let enough = match blame {
                     Blame::Node => FAILURES,
-                    Blame::Load | Blame::NodeOrTarget | Blame::Target => self.patience,
+                    Blame::Load | Blame::Rate | Blame::NodeOrTarget | Blame::Target => {
+                        self.patience
+                    }
                 };
                 if *failures >= enough {
                     self.state = State::Down {

@@ -2,6 +2,7 @@
 
 mod batch;
 mod blame;
+mod bucket;
 mod command;
 #[cfg(feature = "_sql")]
 mod dead;
@@ -17,10 +18,13 @@ mod queue;
 #[cfg(feature = "_sql")]
 mod relayed;
 mod report;
+mod sending;
+mod sites;
 mod source;
 mod start;
 mod stats;
 mod thread;
+mod throttle;
 #[cfg_attr(
     not(feature = "_sql"),
     allow(dead_code, reason = "only a durable outbox uses tickets")
@@ -34,16 +38,17 @@ pub(crate) use command::Later;
 pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
-pub(crate) use engine::{Engine, Sites};
+pub(crate) use engine::Engine;
 pub(crate) use known::KnownPages;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "embedded"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
 pub(crate) use queue::LONGEST_RETRY_AFTER;
+pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]
 pub(crate) use source::Working;

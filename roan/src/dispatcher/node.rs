@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::bucket::Buckets;
 use super::health::Turn;
 use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
-use crate::base::log::{emit, loudly};
+use super::throttle::{HeldBack, Throttle};
+use crate::base::log::{emit, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
 use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
@@ -21,8 +23,8 @@ pub(crate) struct Node {
     pub(crate) cache: Arc<str>,
     pub(crate) name: Arc<str>,
     /// The place of its cache in the order of purging.
-    pub(super) tier: usize,
-    pub(super) purger: Box<dyn AnyPurger>,
+    pub(crate) tier: usize,
+    pub(crate) purger: Box<dyn AnyPurger>,
     /// How its cache knows long tags.
     pub(super) tag_header: Option<TagHeader>,
     /// Whether its set-up was checked, or is being checked.
@@ -35,6 +37,7 @@ pub(crate) struct Node {
 
 #[derive(Debug, Default)]
 struct Counts {
+    requests: AtomicU64,
     purged: AtomicU64,
     not_cached: AtomicU64,
     refused: AtomicU64,
@@ -53,7 +56,7 @@ impl Node {
         tag_header: Option<TagHeader>,
         tier: usize,
         client: NodeClient,
-        policy: &Policy,
+        queue: Queue,
     ) -> Self {
         Self {
             cache,
@@ -63,7 +66,7 @@ impl Node {
             tag_header,
             checked: AtomicBool::new(false),
             unanswered_checks: AtomicU32::new(0),
-            queue: Mutex::new(Queue::new(policy.clone())),
+            queue: Mutex::new(queue),
             last_failure: Mutex::new(None),
             counts: Counts::default(),
         }
@@ -72,6 +75,11 @@ impl Node {
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         // A panic under the lock is a bug of the queue; what is left of it is still worth sending.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request that has ended, whatever the answer is.
+    pub(super) fn count_request(&self) {
+        self.counts.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an outcome, and says whether it is the first of a run that a person must look at.
@@ -130,6 +138,16 @@ impl Node {
         }
     }
 
+    /// Says that purges wait for a stated rate.
+    pub(super) fn tell_held_back(&self, held_back: &HeldBack) {
+        let (cache, name) = (&self.cache, &self.name);
+        let HeldBack { waiting, limits } = held_back;
+        warn_loudly(format_args!(
+            "{waiting} purges wait for {cache} {name}, the longest for more than a minute: it accepts {limits}. Purge by tag, \
+             prefix or host in place of many URLs, or raise the limit in your plan of {cache} and in its `Limits`"
+        ));
+    }
+
     /// Counts a purge that has failed several times at a node that is not down, and says so once in a
     /// while: it may fail for itself until somebody looks after it.
     pub(super) fn count_failing(&self, job: &Job, failure: &Failure) {
@@ -166,6 +184,7 @@ impl Node {
             pending: queue.pending(),
             in_flight: queue.in_flight(),
             rebounds: queue.rebounds(),
+            requests: get(&self.counts.requests),
             purged: get(&self.counts.purged),
             not_cached: get(&self.counts.not_cached),
             refused: get(&self.counts.refused),
@@ -181,6 +200,7 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
     let connecting = policy.connecting();
     let mut cache_names = HashSet::new();
     let mut nodes: Vec<Arc<Node>> = Vec::new();
+    let mut buckets = Buckets::default();
     for (tier, cache) in caches.into_iter().enumerate() {
         if !cache_names.insert(Arc::clone(&cache.name)) {
             return Err(ConfigError::SameName {
@@ -189,9 +209,10 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
             });
         }
         let policy = Policy {
-            rebound: policy.rebound.filter(|_| !cache.fenced),
+            rebound: policy.rebound_at(cache.fenced, cache.least_rebound),
             ..policy.clone()
         };
+        let (capabilities, account) = (cache.capabilities, cache.account);
         let (name, tag_header) = (cache.name, cache.tag_header);
         for client in (cache.connect)(&connecting)? {
             if nodes
@@ -203,12 +224,15 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                     name: client.name.to_string(),
                 });
             }
+            let buckets = buckets.of(account.as_ref(), &capabilities);
+            let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
+            let throttle = Throttle::new(capabilities.clone(), buckets, number);
             nodes.push(Arc::new(Node::new(
                 Arc::clone(&name),
                 tag_header.clone(),
                 tier,
                 client,
-                &policy,
+                Queue::new(policy.clone(), throttle),
             )));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::report::Reports;
 use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
 use crate::purger::http::Connecting;
@@ -22,6 +23,8 @@ pub(crate) struct Policy {
     pub(crate) concurrency: usize,
     /// The maximum number of targets that wait for one node.
     pub(crate) max_waiting: usize,
+    /// The number of reports that wait for a slow reader.
+    pub(crate) max_reports: usize,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
@@ -38,6 +41,7 @@ impl Default for Policy {
             max_age: Duration::from_secs(24 * 60 * 60),
             concurrency: 8,
             max_waiting: 1_000_000,
+            max_reports: Reports::WAITING,
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(2),
@@ -61,6 +65,15 @@ impl Policy {
     pub(crate) fn fenced(&mut self) {
         if !self.rebound_is_set {
             self.rebound = Some(Duration::from_millis(50));
+        }
+    }
+
+    /// The rebound at the nodes of a cache that is `fenced`, or needs a second purge after the time `least`.
+    pub(super) fn rebound_at(&self, fenced: bool, least: Option<Duration>) -> Option<Duration> {
+        match least {
+            _ if fenced => None,
+            Some(least) => Some(self.rebound.unwrap_or_default().max(least)),
+            None => self.rebound,
         }
     }
 
@@ -265,6 +278,24 @@ pub(crate) fn duration(known_as: &str, text: &str, such_as: &str) -> Result<Dura
 #[cfg(feature = "web")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cache_may_need_a_longer_rebound_than_the_site() {
+        let seconds = Duration::from_secs;
+        let rebound = |set: Option<Duration>, fenced, least| {
+            let policy = Policy {
+                rebound: set,
+                ..Policy::default()
+            };
+            policy.rebound_at(fenced, least)
+        };
+        let two = Some(seconds(2));
+        assert_eq!(rebound(None, false, two), two);
+        assert_eq!(rebound(Some(seconds(1)), false, two), two);
+        assert_eq!(rebound(Some(seconds(3)), false, two), Some(seconds(3)));
+        assert_eq!(rebound(Some(seconds(1)), false, None), Some(seconds(1)));
+        assert_eq!(rebound(two, true, two), None);
+    }
 
     #[test]
     fn a_rebound_that_was_set_stays() {

@@ -28,11 +28,11 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// `keeps_dead`: there is no database that keeps dead purges.
-    pub(super) fn new(keeps_dead: bool) -> Self {
+    pub(super) fn new(keeps_dead: bool, max_reports: usize) -> Self {
         #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
         Self {
-            reports: RwLock::new(Some(broadcast::Sender::new(Reports::WAITING))),
+            reports: RwLock::new(Some(broadcast::Sender::new(max_reports))),
             refused: AtomicU64::new(0),
             #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),

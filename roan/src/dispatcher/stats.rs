@@ -41,11 +41,14 @@ pub struct NodeStats {
     pub in_flight: usize,
     /// Rebounds that wait or are in flight.
     pub rebounds: usize,
-    /// Requests that removed a page.
+    /// Requests that have ended, with whatever answer. One request may purge several targets: see
+    /// [`Limits::batch`](crate::purger::Limits::batch).
+    pub requests: u64,
+    /// Purges of a target that removed a page. Here and below, each target of a request counts.
     pub purged: u64,
-    /// Requests that did not find a page.
+    /// Purges that did not find a page.
     pub not_cached: u64,
-    /// Requests that were refused.
+    /// Purges that were refused.
     pub refused: u64,
     /// Attempts that failed and are retried.
     pub failed: u64,

@@ -95,6 +95,8 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
+                #[cfg(feature = "doctor")]
+                Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { .. } => {
                     for one in later {
                         if one.needed.strong_count() > 0 {
@@ -164,11 +166,18 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     for node in &engine.nodes {
-        let (dead, turn) = {
+        let (dead, turn, held_back) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
-            (queue.expire(now), queue.tell(now))
+            (
+                queue.expire(now),
+                queue.tell(now),
+                queue.tell_held_back(now),
+            )
         };
+        if let Some(held_back) = held_back {
+            node.tell_held_back(&held_back);
+        }
         if let Some(turn) = turn {
             node.tell(turn);
         }

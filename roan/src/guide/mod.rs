@@ -5,6 +5,9 @@
 //! | [`axum`] | add Roan to an axum site, from nothing to a page that is purged |
 //! | [`nginx`] | understand the nginx configuration, and find out why a page is never purged |
 //! | [`refresh`] | use an nginx without the module: refresh pages, or unlink their files |
+//! | [`other_caches`] | use Squid, Traffic Server, Souin, Bunny, or a cache that Roan does not know |
+//! | [`varnish`] | use Varnish, or Vinyl Cache, with a VCL that works |
+//! | [`cdns`] | purge Cloudflare, Fastly or CloudFront |
 //! | [`rules`] | write `#[purge_on]` rules and URL templates |
 //! | [`hooks`] | call the hooks at the right time, and group them in scopes |
 //! | [`configuration`] | name sites, nodes and several caches |
@@ -13,6 +16,7 @@
 //! | [`roan::triggers`][triggers] | purge what other programs write |
 //! | [`roan::embedded`][embedded] | cache pages inside the program, without nginx |
 //! | [`web`] | purge lists and other pages by tags, on nginx too, and keep stale pages out of the caches |
+//! | [`command`] | purge by hand, and find out by `roan doctor` why a page stays stale |
 //! | [`failures`] | see what happens to a purge that does not succeed |
 //! | [`roan::testing`](crate::testing) | test what your code purges |
 //! | [`glossary`] | look up a word |
@@ -55,11 +59,21 @@ pages! {
     axum: include_str!("axum.md");
     nginx: include_str!("nginx.md"), "```nginx", include_str!("site.conf"), "```";
     refresh: include_str!("refresh.md"), "```nginx", include_str!("refresh.conf"), "```";
+    other_caches: include_str!("other_caches.md"),
+        "`squid.conf`:", "", "```text", include_str!("other_caches/squid.conf"), "```", "",
+        "`records.config`:", "", "```text", include_str!("other_caches/records.config"), "```", "",
+        "`remap.config`:", "", "```text", include_str!("other_caches/remap.config"), "```", "",
+        "`roan.config`:", "", "```text", include_str!("other_caches/roan.config"), "```", "",
+        "`ip_allow.yaml`:", "", "```yaml", include_str!("other_caches/ip_allow.yaml"), "```", "",
+        "`storage.config`:", "", "```text", include_str!("other_caches/storage.config"), "```";
+    varnish: include_str!("varnish.md"), "```vcl", include_str!("varnish.vcl"), "```";
+    cdns: include_str!("cdns.md");
     rules: include_str!("rules.md");
     hooks: include_str!("hooks.md");
     configuration: include_str!("configuration.md");
     libraries: include_str!("libraries.md");
     web: include_str!("web.md");
+    command: include_str!("command.md");
     failures: include_str!("failures.md");
     glossary: include_str!("glossary.md");
     upgrading: include_str!("upgrading.md");

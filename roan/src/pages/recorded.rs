@@ -71,12 +71,12 @@ impl Render {
         asked: &Asked,
         keys: &[Target],
     ) -> bool {
-        let release = shared.check(checked(asked, keys), self.since).await;
-        release.map_or(true, |release| release.is_purged)
+        let checked = shared.check(checked(asked, keys), self.since).await;
+        checked.map_or(true, |release| release.is_purged)
     }
 }
 
-/// What a purge of the page may have marked.
+/// The keys by whose purges a page is kept out.
 fn checked(asked: &Asked, keys: &[Target]) -> Arc<[Key]> {
     let areas = Area::marks_around(&asked.url);
     let all = keys.iter().chain([&asked.place]).chain(&areas);

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "embedded")]
+use super::embedded::Embedded;
 use super::http::Connecting;
 use super::{Answer, Capabilities, LifetimeHeader, Limits, Mode, PurgeRequest, Purger, TagHeader};
 use crate::base::outcome::Failure;
@@ -25,6 +27,12 @@ pub(crate) type Checking<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 pub(crate) trait AnyPurger: Send + Sync {
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a>;
 
+    /// How to reach the server itself. `None` if only purges reach it.
+    #[cfg(feature = "doctor")]
+    fn access(&self) -> Option<super::access::Access> {
+        None
+    }
+
     /// Looks without a purge of any page whether the node is set up so that purges reach its pages, and logs what is
     /// wrong, for the default site or a named one.
     fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
@@ -36,6 +44,19 @@ pub(crate) trait AnyPurger: Send + Sync {
 pub(crate) struct NodeClient {
     pub(crate) name: Arc<str>,
     pub(crate) purger: Box<dyn AnyPurger>,
+}
+
+/// What a cache needs to know of a site to purge its URLs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum SiteNeed {
+    /// Nothing, or it has a host to assume.
+    #[default]
+    Nothing,
+    /// Its host.
+    #[cfg_attr(not(feature = "cdn"), expect(dead_code, reason = "a CDN needs it"))]
+    Host,
+    /// Its scheme, too.
+    WholeUrl,
 }
 
 type Connect = Box<dyn FnOnce(&Connecting) -> Result<Vec<NodeClient>, ConfigError> + Send>;
@@ -50,10 +71,16 @@ pub struct Cache {
     pub(crate) account: Option<Arc<str>>,
     /// Whether its nodes never store a page that was rendered before a purge, so that one purge is enough.
     pub(crate) fenced: bool,
+    /// The least time between two purges of a page that keeps an older copy of the cache's own out.
+    pub(crate) least_rebound: Option<Duration>,
+    pub(crate) site_need: SiteNeed,
     /// Where its nodes read the tags of a page. `None` if the program that purges it does not write them.
     pub(crate) tag_header: Option<TagHeader>,
     /// Where its nodes read how long a page is kept. `None` if they are in this program.
     pub(crate) lifetime_header: Option<LifetimeHeader>,
+    /// The cache of this program, whose layer the app needs.
+    #[cfg(feature = "embedded")]
+    pub(crate) embedded: Option<Embedded>,
     pub(crate) connect: Connect,
 }
 
@@ -65,8 +92,12 @@ impl Cache {
             capabilities: Capabilities::urls(),
             account: None,
             fenced: false,
+            least_rebound: None,
+            site_need: SiteNeed::Nothing,
             tag_header: None,
             lifetime_header: Some(LifetimeHeader::CacheControl),
+            #[cfg(feature = "embedded")]
+            embedded: None,
             connect: Box::new(|_| Ok(Vec::new())),
         }
     }
@@ -116,10 +147,30 @@ impl Cache {
         self
     }
 
-    /// The limits are those of an account: all caches with this name of an account share them.
+    /// The limits are those of an account: all caches with this name of an account share them, such as the zones of one
+    /// customer of a CDN. Without an account each node has limits of its own.
+    ///
+    /// Caches of an account share the token bucket of the kinds that both have. If their rates differ, the lower one counts.
+    /// Their nodes take turns while tokens are few, and a `Retry-After` of one is obeyed by all.
+    ///
+    /// ```
+    /// use roan::TargetKind;
+    /// use roan::purger::{Cache, Limits};
+    ///
+    /// let limits = Limits::new().batch(100).rate(5.0).burst(25);
+    /// let zone = |name| Cache::new(name).purges([TargetKind::Tag], limits).account("acme");
+    /// let (shop, blog) = (zone("shop"), zone("blog")); // 5 requests a second together
+    /// # let _ = (shop, blog);
+    /// ```
     pub fn account(mut self, name: &str) -> Self {
         self.account = Some(name.into());
         self
+    }
+
+    /// Its name in reports and counters.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What the cache can purge, and within which limits.
@@ -143,6 +194,13 @@ impl Cache {
     /// The [web layer](crate::guide::web) writes it.
     pub fn lifetime_header(mut self, header: LifetimeHeader) -> Self {
         self.lifetime_header = Some(header);
+        self
+    }
+
+    /// The cache needs a second purge after this time at least, because its own servers may fill each other with a stale page
+    /// meanwhile. It holds where [`RoanBuilder::rebound`](crate::RoanBuilder::rebound) is shorter, or `None`.
+    pub fn least_rebound(mut self, delay: Duration) -> Self {
+        self.least_rebound = Some(delay);
         self
     }
 

@@ -1,5 +1,6 @@
 //! What a cache can purge, how, and how much of it at a time.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 
 use crate::base::target::TargetKind;
@@ -17,8 +18,15 @@ pub enum Mode {
     Refresh,
 }
 
-/// How much of some kinds of target a cache accepts: how many in one request, and how many in a time. The dispatcher
-/// keeps to it, with a token bucket.
+/// How much of some kinds of target a cache accepts: how many in one request, and how many in a time.
+///
+/// The dispatcher keeps to it with a token bucket, which is full at the start. Kinds that are named together in
+/// [`Cache::purges`](super::Cache::purges) share a bucket, and so do the caches of an
+/// [account](super::Cache::account). Rebounds and retries take tokens, too. A purger need not wait or count. The guide
+/// says [how it works](crate::guide::failures#limits).
+///
+/// State the rate that the cache documents. For a cache whose limits you do not know, state none: if it turns requests away,
+/// the dispatcher finds the rate that it takes.
 ///
 /// ```
 /// use roan::purger::Limits;
@@ -48,6 +56,9 @@ impl Limits {
     }
 
     /// Sets the maximum number of targets of one request. Zero counts as one.
+    ///
+    /// A request has targets of one kind and one site. It takes those that wait when it leaves; the dispatcher does not
+    /// wait until it is full.
     #[must_use]
     pub fn batch(mut self, targets: usize) -> Self {
         self.batch = NonZeroUsize::new(targets).unwrap_or(NonZeroUsize::MIN);
@@ -62,7 +73,8 @@ impl Limits {
         self
     }
 
-    /// Sets how many requests may leave at once after a pause. Default: those of one second, and at least one.
+    /// Sets how many requests may leave at once after a pause: the size of the token bucket. Default: those of one second, and
+    /// at least one. Without a [`rate`](Self::rate) it means nothing.
     #[must_use]
     pub fn burst(mut self, requests: u32) -> Self {
         self.burst = Some(f64::from(requests.max(1)));
@@ -108,6 +120,35 @@ impl Limits {
     }
 }
 
+/// In words: `5 requests a minute, up to 100 targets in a request`.
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (one, many) = if self.by_target {
+            ("target", "targets")
+        } else {
+            ("request", "requests")
+        };
+        match self.rate {
+            None => f.write_str("any number of requests")?,
+            Some(rate) => {
+                let (number, time) = match rate {
+                    rate if rate >= 1.0 => (rate, "a second"),
+                    rate if rate >= 1.0 / 60.0 => (rate * 60.0, "a minute"),
+                    rate => (rate * 3600.0, "an hour"),
+                };
+                // Two digits are enough, and a rate such as `5.0 / 60.0` is not exact.
+                let number = (number * 100.0).round() / 100.0;
+                let noun = if number == 1.0 { one } else { many };
+                write!(f, "{number} {noun} {time}")?;
+            }
+        }
+        match self.batch.get() {
+            1 => Ok(()),
+            batch => write!(f, ", up to {batch} targets in a request"),
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self::new()
@@ -123,11 +164,19 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Nothing yet.
+    pub(super) fn none() -> Self {
+        Self {
+            groups: Vec::new(),
+            mode: Mode::Hard,
+        }
+    }
+
     /// URLs, without limits.
     pub(super) fn urls() -> Self {
         Self {
             groups: vec![(vec![TargetKind::Url], Limits::new())],
-            mode: Mode::Hard,
+            ..Self::none()
         }
     }
 
@@ -197,6 +246,25 @@ mod tests {
         assert_eq!(batch(TargetKind::Host), None);
         assert_eq!(can.group(TargetKind::Url), can.group(TargetKind::Tag));
         assert_ne!(can.group(TargetKind::Url), can.group(TargetKind::Prefix));
+    }
+
+    #[test]
+    fn limits_are_shown_in_words() {
+        let free = Limits::new().batch(100).rate(5.0 / 60.0);
+        assert_eq!(
+            free.to_string(),
+            "5 requests a minute, up to 100 targets in a request"
+        );
+        assert_eq!(Limits::new().rate(1.0).to_string(), "1 request a second");
+        assert_eq!(
+            Limits::new().rate(2.5).by_target().to_string(),
+            "2.5 targets a second"
+        );
+        assert_eq!(
+            Limits::new().rate(0.001).to_string(),
+            "3.6 requests an hour"
+        );
+        assert_eq!(Limits::new().to_string(), "any number of requests");
     }
 
     #[test]

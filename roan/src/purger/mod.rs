@@ -1,9 +1,10 @@
 //! Purgers: the clients for each kind of cache, and the trait to implement for your own.
 //!
-//! Roan brings [`Nginx`] and, with the feature `embedded`, `Embedded`. For any
-//! other cache, implement [`Purger`] for the client of one server, and make a [`Cache`] of your servers. The
-//! dispatcher does the rest: it merges equal purges, paces and retries them, watches each server's health,
-//! repeats each purge against fills that were under way, and reports what became of each.
+//! Roan brings [`Nginx`], [`Varnish`], [`Squid`], [`TrafficServer`], with the feature `embedded` `Embedded`, and with the
+//! features `cdn` and `cloudfront` the clients of [three CDNs](crate::guide::cdns). For a cache that is purged by HTTP
+//! requests, describe them: [`HttpPurger`]. For any other cache, implement [`Purger`] for the client of one server, and make a
+//! [`Cache`] of your servers. The dispatcher does the rest: it merges equal purges, paces and retries them, watches each
+//! server's health, repeats each purge against fills that were under way, and reports what became of each.
 //!
 //! ```
 //! use roan::purger::{Answer, Cache, PurgeRequest, Purger};
@@ -32,26 +33,48 @@
 //! # Ok::<(), roan::ConfigError>(())
 //! ```
 
+#[cfg(feature = "doctor")]
+pub(crate) mod access;
 mod answer;
 mod cache;
 mod capabilities;
+#[cfg(feature = "cdn")]
+mod cdn;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub mod cloudflare;
+#[cfg(feature = "cloudfront")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
+pub mod cloudfront;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub mod fastly;
 pub(crate) mod http;
+mod http_purger;
 mod lifetime_header;
 mod nginx;
+mod purge_method;
 mod tag_header;
+mod varnish;
 
 pub use answer::Answer;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
+#[cfg(feature = "cdn")]
+#[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
+pub use cdn::Token;
+pub use http_purger::{HttpPurger, HttpPurgerConfig, RequestConfig, RequestTemplate};
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use nginx::{NginxFiles, NginxFilesConfig};
+pub use purge_method::{PurgeMethodConfig, Squid, TrafficServer};
 pub use tag_header::TagHeader;
+pub use varnish::{Varnish, VarnishConfig};
 
-pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, caught};
+pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, SiteNeed, caught};
 pub(crate) use nginx::default_cache;
 
 use crate::base::site::Site;
@@ -67,7 +90,9 @@ use crate::base::target::Target;
 ///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
 /// - More than one target comes only to a cache with [`Limits::batch`]. If the node refuses one of them, refuse the
-///   request: the dispatcher then sends the targets in smaller requests.
+///   request: the dispatcher then sends the targets in smaller requests, also if they are too many bytes.
+/// - Do not wait for a limit of the cache: state its [`Limits`], and pass on its pause with
+///   [`Answer::retry_after`]. `Failure::Status(429)` means that the cache takes fewer requests, whatever they are for.
 /// - A purge may come more than once, and several may be in flight at a time (at most
 ///   [`RoanBuilder::concurrency`](crate::RoanBuilder::concurrency)). Their order does not matter.
 /// - The future runs on the dispatcher's thread, inside a tokio runtime with timers and I/O. It must not block. If
@@ -84,6 +109,7 @@ pub trait Purger: Send + Sync + 'static {
 pub struct PurgeRequest<'a> {
     targets: &'a [Target],
     site: Option<&'a Site>,
+    pub(crate) id: u64,
     /// Whether the cache should have the page, as far as is known.
     pub(crate) is_expected: bool,
 }
@@ -95,6 +121,7 @@ impl<'a> PurgeRequest<'a> {
         Self {
             targets,
             site,
+            id: 0,
             is_expected: true,
         }
     }
@@ -119,5 +146,14 @@ impl<'a> PurgeRequest<'a> {
     #[must_use]
     pub fn site(&self) -> Option<&'a Site> {
         self.site
+    }
+
+    /// Returns a number that a retry has in common with the attempt before it, for caches that recognize a request that they
+    /// have had. A purge that was asked for again since then, and a second purge after the rebound, have another number. So
+    /// have a retry with fewer or other targets, and the retry of a purge that came from the durable outbox. Other processes
+    /// may use the same numbers.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 }

@@ -64,7 +64,7 @@ impl Purger for Recorder {
         self.purged
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(request.target().clone());
+            .extend_from_slice(request.targets());
         Answer::purged().verified()
     }
 }

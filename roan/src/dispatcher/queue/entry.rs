@@ -1,5 +1,6 @@
 //! A target that waits, or is in flight.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::tickets::Ticket;
@@ -10,10 +11,17 @@ pub(super) struct Entry {
     pub(super) target: Target,
     /// Of the target, so that the index need not read its text again.
     pub(super) hash: u64,
+    /// What it may share a request with.
+    pub(super) class: u32,
+    /// With how many it may share a request at most, itself included: half as many as after each request that was refused,
+    /// or failed for one of them.
+    pub(super) most: u32,
     /// The oldest ask that was not answered yet; reports count the waiting time from it.
     pub(super) asked: Instant,
     /// The newest such ask; the maximum age counts from it.
     pub(super) newest: Instant,
+    /// Another one for each ask: a purge that left before an ask must not pass for one that serves it.
+    pub(super) id: u64,
     pub(super) sent: Option<Instant>,
     pub(super) attempts: u32,
     pub(super) rebound: bool,
@@ -59,6 +67,12 @@ impl Held {
             rebound_at: rebound.then_some(now),
         })
     }
+}
+
+/// A number that no other ask in this process has.
+pub(super) fn new_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Entry {
@@ -131,6 +145,7 @@ impl Entry {
     pub(super) fn renew(&mut self, asked: Instant, rebound: bool) {
         self.asked = asked;
         self.newest = asked;
+        self.id = new_id();
         self.attempts = 0;
         self.rebound = rebound;
     }

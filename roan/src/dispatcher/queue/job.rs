@@ -34,11 +34,63 @@ pub(in crate::dispatcher) enum Asked {
     Busy,
 }
 
-/// A request to make.
+/// A request to make: for one target, or for several of one kind and one site.
+#[derive(Debug, Clone)]
+pub(in crate::dispatcher) struct Request {
+    pub(in crate::dispatcher) first: Job,
+    pub(in crate::dispatcher) others: Vec<Job>,
+    /// What waits, and is purged by this request as well: see [`super::covered`].
+    pub(in crate::dispatcher) covered: Vec<Job>,
+    /// Of its kind: see [`Throttle`](super::super::throttle::Throttle).
+    pub(super) group: usize,
+}
+
+impl Request {
+    pub(in crate::dispatcher) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// See `PurgeRequest::id`: of the same asks in any order it is the same.
+    pub(in crate::dispatcher) fn id(&self) -> u64 {
+        // An odd factor and a rotation map one to one: a request for one target has a number of its own.
+        const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+        let spread = |id: u64| id.wrapping_mul(SPREAD);
+        let ids = self
+            .jobs()
+            .map(|job| spread(spread(job.id).rotate_left(32)));
+        ids.fold(0, |all, id| all ^ id)
+    }
+
+    /// The number of its targets.
+    pub(in crate::dispatcher) fn len(&self) -> usize {
+        1 + self.others.len()
+    }
+}
+
+/// What follows from the answer to a request for each of its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::dispatcher) struct Lesson {
+    pub(super) verdict: Verdict,
+    /// When those leave again that have failed.
+    pub(super) retry_at: Instant,
+    /// With how many they may share the next request at most.
+    pub(super) most: u32,
+}
+
+impl Lesson {
+    /// The least time until another attempt.
+    pub(in crate::dispatcher) fn pause(&self) -> Duration {
+        self.verdict.pause()
+    }
+}
+
+/// One target of a request.
 #[derive(Debug, Clone)]
 pub(in crate::dispatcher) struct Job {
     pub(super) place: u32,
     pub(in crate::dispatcher) target: Target,
+    /// See `PurgeRequest::id`.
+    pub(in crate::dispatcher) id: u64,
     pub(in crate::dispatcher) asked: Instant,
     pub(in crate::dispatcher) started: Instant,
     /// This one included.
@@ -64,6 +116,7 @@ impl Job {
         Self {
             place: u32::MAX,
             target,
+            id: 0,
             asked,
             started: now,
             attempts: 0,
@@ -100,7 +153,7 @@ impl Verdict {
     }
 
     /// The least time until another attempt.
-    pub(in crate::dispatcher) fn pause(self) -> Duration {
+    fn pause(self) -> Duration {
         match self {
             Self::Failed { pause, .. } => pause,
             Self::Done | Self::Refused => Duration::ZERO,
@@ -129,4 +182,6 @@ pub(in crate::dispatcher) enum Next {
     Dead,
     /// It failed, and waits in the durable outbox for another attempt.
     Deferred,
+    /// A request for several targets was refused. They leave again in smaller ones, until the cause is found.
+    Divided,
 }

@@ -13,25 +13,29 @@
 //! What is ready waits in one of two lanes: what has not failed, and what has. The second one takes little
 //! from the first, so that targets which fail for themselves hold up nobody else.
 
+mod answer;
+mod batch;
+mod covered;
 mod entry;
 mod job;
+mod lane;
 mod retries;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::mem;
 use std::time::{Duration, Instant};
 
-use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
-use self::entry::{Again, Entry, Held, Phase};
-pub(super) use self::job::{Ask, Asked, Job, Next, Settled, Verdict};
+use self::entry::{Again, Entry, Held, Phase, new_id};
+pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
+use self::lane::{Classes, Lane};
 use self::retries::Retries;
-use super::blame::Blame;
 use super::health::{Health, Turn};
-use super::pace::Pace;
 use super::policy::Policy;
+use super::throttle::{HeldBack, Throttle};
 use crate::base::backoff::Backoff;
 use crate::base::target::Target;
 
@@ -42,11 +46,6 @@ pub(super) const REPEAT_GAP: Duration = Duration::from_millis(10);
 /// A node that asks for a longer pause (`Retry-After`) is asked again after this: the page is stale
 /// meanwhile.
 pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(5 * 60);
-
-/// So much of what waits in a database is held here for a node with a pace: what it takes in ten
-/// seconds, or a hundred.
-const SECONDS_HELD: f64 = 10.0;
-const FEWEST_HELD: usize = 100;
 
 /// So many targets are remembered that have failed and wait in a database.
 const MOST_SUSPECTS: usize = 10_000;
@@ -69,16 +68,16 @@ pub(super) struct Queue {
     /// Finds the place in `entries` of a target.
     index: HashTable<u32>,
     entries: Slab<Entry>,
+    classes: Classes,
     /// What has not failed since it was asked for.
-    ready: VecDeque<u32>,
+    ready: Lane,
     /// What has failed, and has waited for its back-off.
     retries: Retries,
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
-    pace: Pace,
-    newest_next: bool,
-    /// The hashes of targets that have failed and went back to a database.
-    suspects: HashSet<u64>,
+    throttle: Throttle,
+    /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
+    suspects: HashMap<u64, u32>,
     in_flight: usize,
     /// Entries that are more than the rebound of a purge that was answered.
     fresh: usize,
@@ -87,7 +86,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn new(policy: Policy, throttle: Throttle) -> Self {
         Self {
             backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
             retries: Retries::new(policy.concurrency),
@@ -95,12 +94,12 @@ impl Queue {
             hasher: DefaultHashBuilder::default(),
             index: HashTable::new(),
             entries: Slab::new(),
-            ready: VecDeque::new(),
+            classes: Classes::new(throttle.groups()),
+            ready: Lane::default(),
             timers: BTreeSet::new(),
             health: Health::new(),
-            pace: Pace::FREE,
-            newest_next: false,
-            suspects: HashSet::new(),
+            throttle,
+            suspects: HashMap::new(),
             in_flight: 0,
             fresh: 0,
             sweep_at: None,
@@ -116,9 +115,10 @@ impl Queue {
             ticket,
         } = ask;
         let hash = self.hasher.hash_one(target);
-        let failed = ticket.is_some_and(|(_, attempts)| {
-            attempts > 0 || !self.suspects.is_empty() && self.suspects.contains(&hash)
-        });
+        let (failed, most) = match ticket {
+            Some((_, attempts)) => self.suspicion(hash, attempts, target),
+            None => (false, u32::MAX),
+        };
         if ticket.is_some() && self.health.is_down() {
             let Room {
                 new, failed: old, ..
@@ -135,7 +135,9 @@ impl Queue {
             self.ask_again(place, ask, now);
             return Asked::Merged;
         }
-        if ticket.is_some() && self.room().new == 0 {
+        let class = self.classes.of(target, &self.throttle);
+        let group = self.classes.group(class);
+        if ticket.is_some() && !self.health.is_down() && self.throttle.room_of(group) == 0 {
             return Asked::Busy;
         }
         let mut evicted = None;
@@ -157,8 +159,11 @@ impl Queue {
         self.entries.insert(Entry {
             target: target.clone(),
             hash,
+            class,
+            most,
             asked,
             newest,
+            id: new_id(),
             sent: None,
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
@@ -173,9 +178,27 @@ impl Queue {
         self.index
             .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
+        self.throttle.came(group);
         self.make_ready(place);
         self.sweep_at.get_or_insert(newest + self.policy.max_age);
         evicted.map_or(Asked::New, Asked::Instead)
+    }
+
+    /// Whether a target from the database has failed before, and how many may be in its request.
+    fn suspicion(&self, hash: u64, attempts: u32, target: &Target) -> (bool, u32) {
+        if let Some(most) = self.suspects.get(&hash) {
+            return (true, *most);
+        }
+        let group = self.throttle.group(target.kind());
+        let batch = u32::try_from(self.throttle.batch(group)).unwrap_or(u32::MAX);
+        // Too many have failed to know what each has failed of.
+        let is_unknown = self.suspects.len() >= MOST_SUSPECTS && attempts > 0;
+        let most = if is_unknown {
+            batch.checked_shr(attempts).unwrap_or_default().max(1)
+        } else {
+            u32::MAX
+        };
+        (attempts > 0, most)
     }
 
     /// A purge that was never sent matters more than the second one of another.
@@ -188,6 +211,7 @@ impl Queue {
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
         let Ask { asked, rebound, .. } = ask;
         let entry = &mut self.entries[place as usize];
+        entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
         entry.tickets.extend(Held::of(ask.ticket, rebound, now));
         if ask.ticket.is_none() {
@@ -231,177 +255,17 @@ impl Queue {
     fn make_ready(&mut self, place: u32) {
         let entry = &mut self.entries[place as usize];
         entry.phase = Phase::Ready;
-        if entry.failed {
-            self.retries.ready.push_back(place);
+        let lane = if entry.failed {
+            &mut self.retries.ready
         } else {
-            self.ready.push_back(place);
-        }
+            &mut self.ready
+        };
+        lane.push(entry.class, place);
     }
 
     fn wait_until(&mut self, place: u32, due: Instant) {
         self.entries[place as usize].phase = Phase::Timed(due);
         self.timers.insert((due, place));
-    }
-
-    /// The request to make now, if there is one. The caller makes it and then calls
-    /// [`Queue::answered`].
-    pub(super) fn next(&mut self, now: Instant) -> Option<Job> {
-        if self.in_flight >= self.health.allowed(self.policy.concurrency, now) {
-            return None;
-        }
-        let place = if self.health.is_down() {
-            // The newest one is the least likely to fail for the reason for which the others did.
-            self.ready.pop_back().or_else(|| self.retries.probe())?
-        } else if self.pace.next_at().is_some_and(|at| at > now) {
-            return None;
-        } else {
-            // Retries first, since they would wait for ever behind a storm; but one after another only if
-            // nothing else waits.
-            let retry = if self.retries.has_had_its_turn && !self.ready.is_empty() {
-                None
-            } else {
-                self.retries.next(now)
-            };
-            self.retries.has_had_its_turn = retry.is_some();
-            retry.or_else(|| self.next_new())?
-        };
-        self.pace.sent(now);
-        let entry = &mut self.entries[place as usize];
-        entry.phase = Phase::InFlight { again: None };
-        entry.sent = Some(now);
-        entry.attempts = entry.attempts.saturating_add(1);
-        entry.covered = u32::try_from(entry.tickets.len()).unwrap_or(u32::MAX);
-        self.in_flight += 1;
-        Some(Job {
-            place,
-            target: entry.target.clone(),
-            asked: entry.asked,
-            started: now,
-            attempts: entry.attempts,
-            rebound: entry.rebound,
-            is_retry: entry.failed,
-            plain: entry.plain,
-            tickets: Vec::new(),
-        })
-    }
-
-    /// Of what has not failed, the oldest; with a pace the newest in turns, so that many that are turned away
-    /// for themselves do not hold up what comes after them.
-    fn next_new(&mut self) -> Option<u32> {
-        self.newest_next = self.pace.rate().is_some() && !self.newest_next;
-        if self.newest_next {
-            self.ready.pop_back()
-        } else {
-            self.ready.pop_front()
-        }
-    }
-
-    /// Takes the answer to a request, and says what follows from it.
-    pub(super) fn answered(
-        &mut self,
-        job: &Job,
-        verdict: Verdict,
-        now: Instant,
-    ) -> (Next, Settled) {
-        self.in_flight -= 1;
-        self.learn(job, verdict, now);
-        let place = job.place;
-        let entry = &mut self.entries[place as usize];
-        let was_fresh = entry.is_fresh();
-        let Phase::InFlight { again } = entry.phase else {
-            debug_assert!(false, "an answer to a request that was not made");
-            return (Next::Ended, Settled::default());
-        };
-        entry.failed = matches!(verdict, Verdict::Failed { .. });
-        let settled = entry.settle(verdict, job.started, now, self.policy.rebound);
-        let too_old = now.saturating_duration_since(entry.newest) >= self.policy.max_age;
-        let next = match verdict {
-            Verdict::Failed { .. } if !entry.plain => Next::Deferred,
-            Verdict::Failed { .. } if too_old => Next::Dead,
-            Verdict::Failed { .. } => Next::Retry,
-            Verdict::Done | Verdict::Refused => Next::Ended,
-        };
-        let last_rebound = entry
-            .tickets
-            .iter()
-            .filter_map(|held| held.rebound_at)
-            .max();
-        match (next, again, self.policy.rebound, last_rebound) {
-            (Next::Retry, ..) => {
-                let due = now + self.backoff.after(entry.attempts).max(verdict.pause());
-                // An ask that came meanwhile is served by the retry.
-                entry.rebound &= again.is_none_or(|again| again.rebound);
-                self.wait_until(place, due);
-            }
-            (Next::Ended, Some(again), ..) => {
-                entry.renew(again.asked, again.rebound);
-                self.rest_until_gap_is_over(place, now);
-            }
-            (Next::Ended, None, Some(delay), _) if verdict == Verdict::Done && !job.rebound => {
-                let due = now + delay;
-                entry.renew(due, true);
-                self.wait_until(place, due);
-            }
-            (Next::Ended, None, _, Some(due)) => {
-                entry.renew(due, true);
-                self.wait_until(place, due);
-            }
-            (Next::Ended | Next::Dead | Next::Deferred, ..) => {
-                let entry = self.remove(place);
-                if next == Next::Deferred && self.suspects.len() < MOST_SUSPECTS {
-                    self.suspects.insert(entry.hash);
-                }
-                self.fresh -= usize::from(was_fresh);
-                return (next, settled);
-            }
-        }
-        let is_fresh = self.entries[place as usize].is_fresh();
-        self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
-        (next, settled)
-    }
-
-    /// Takes from an answer what it says about the node.
-    fn learn(&mut self, job: &Job, verdict: Verdict, now: Instant) {
-        if job.is_retry {
-            let failed = matches!(verdict, Verdict::Failed { .. });
-            self.retries.answered(failed, now);
-        }
-        let was_down = self.health.is_down();
-        let Verdict::Failed { blame, pause } = verdict else {
-            if !self.suspects.is_empty() {
-                let hash = self.hasher.hash_one(&job.target);
-                self.suspects.remove(&hash);
-            }
-            return self.node_answered(now);
-        };
-        // What has failed before may fail for itself again, whatever the node does.
-        let says_something = match blame {
-            Blame::Target => return self.node_answered(now),
-            Blame::Node => true,
-            Blame::NodeOrTarget => was_down || !job.is_retry,
-            Blame::Load if was_down => true,
-            Blame::Load if job.is_retry => false,
-            // A node that turns requests away is slow, and not down, unless it takes none at all.
-            Blame::Load => {
-                let pause = pause.min(self.policy.backoff_cap);
-                self.pace.turned_away(job.started, now, pause)
-            }
-        };
-        if says_something {
-            let pause = pause.min(self.policy.backoff_cap);
-            self.health
-                .failed(blame, job.started, now, pause, &mut self.backoff);
-        }
-    }
-
-    fn node_answered(&mut self, now: Instant) {
-        let was_down = self.health.is_down();
-        self.health.answered(now);
-        self.pace.answered();
-        if was_down {
-            self.pace.begin_anew();
-            self.hurry_retries();
-        }
     }
 
     /// Whether the next cache must be asked now, since no answer has come; from then on it was.
@@ -431,21 +295,8 @@ impl Queue {
         if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == place) {
             found.remove();
         }
+        self.throttle.went(self.classes.group(entry.class));
         entry
-    }
-
-    /// After an outage: what failed during it need not wait any longer.
-    fn hurry_retries(&mut self) {
-        let entries = &mut self.entries;
-        let ready = &mut self.retries.ready;
-        self.timers.retain(|(_, place)| {
-            let entry = &mut entries[*place as usize];
-            if entry.failed {
-                entry.phase = Phase::Ready;
-                ready.push_back(*place);
-            }
-            !entry.failed
-        });
     }
 
     /// Makes ready what has waited long enough.
@@ -464,7 +315,8 @@ impl Queue {
         let timer = self.timers.first().map(|(due, _)| *due);
         let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
         let tell = self.health.tell_at();
-        [timer, self.next_request_at(), sweep, tell]
+        let held_back = self.held_back().map(|(.., at)| at).min();
+        [timer, self.next_request_at(), sweep, tell, held_back]
             .into_iter()
             .flatten()
             .min()
@@ -473,18 +325,34 @@ impl Queue {
     /// When the next request may leave that only the time holds back.
     fn next_request_at(&self) -> Option<Instant> {
         if let Some(probe_at) = self.health.probe_at() {
-            let some_wait = !self.ready.is_empty() || !self.retries.ready.is_empty();
-            return (self.in_flight == 0 && some_wait).then_some(probe_at);
+            let opens_at = [&self.ready, &self.retries.ready]
+                .into_iter()
+                .filter_map(|lane| self.opens_at(lane, true))
+                .min()?;
+            return (self.in_flight == 0).then_some(opens_at.unwrap_or(probe_at).max(probe_at));
         }
         if self.in_flight >= self.policy.concurrency {
             return None;
         }
-        let retry_at = if self.ready.is_empty() {
-            self.retries.due()?
-        } else {
-            None
+        let ready_at = self.opens_at(&self.ready, false).flatten();
+        let retry_at = self.retries.due().and_then(|due| {
+            let opens_at = self.opens_at(&self.retries.ready, false)?;
+            due.max(opens_at)
+        });
+        [ready_at, retry_at].into_iter().flatten().min()
+    }
+
+    /// When a request for some of a lane may leave, as far as limits are concerned: `Some(None)` for at once.
+    #[allow(
+        clippy::option_option,
+        reason = "none waits, or one may leave at once, or later"
+    )]
+    fn opens_at(&self, lane: &Lane, probe: bool) -> Option<Option<Instant>> {
+        let opens_at = |(class, waiting)| {
+            let group = self.classes.group(class);
+            self.throttle.opens_at(group, waiting, probe)
         };
-        retry_at.max(self.pace.next_at())
+        lane.classes().map(opens_at).min()
     }
 
     /// What a person is to be told of the node now.
@@ -492,16 +360,31 @@ impl Queue {
         self.health.tell(now)
     }
 
+    /// The groups of which some wait for a stated rate, since when the longest, and when that is to be logged.
+    fn held_back(&self) -> impl Iterator<Item = (usize, Instant, Instant)> {
+        let lanes = [&self.ready, &self.retries.ready];
+        let lanes = lanes.into_iter().filter(|_| !self.health.is_down());
+        let classes = lanes.flat_map(|lane| lane.classes().map(move |(class, _)| (lane, class)));
+        classes.filter_map(|(lane, class)| {
+            let group = self.classes.group(class);
+            let since = self.entries[lane.peek(class, false)? as usize].newest;
+            Some((group, since, self.throttle.tells_at(group, since)?))
+        })
+    }
+
+    /// The targets that a stated rate holds back for long, if that is to be logged now.
+    pub(super) fn tell_held_back(&mut self, now: Instant) -> Option<HeldBack> {
+        let (group, since, _) = self.held_back().find(|(.., at)| *at <= now)?;
+        self.throttle.tell(group, since, now)
+    }
+
     /// What to take from a database for this node.
     pub(super) fn room(&self) -> Room {
         let is_down = self.health.is_down();
-        let new = match self.pace.rate() {
-            _ if is_down => usize::from(self.wants_probe()),
-            None => usize::MAX,
-            Some(rate) => {
-                let held = (rate * SECONDS_HELD) as usize;
-                held.max(FEWEST_HELD).saturating_sub(self.entries.len())
-            }
+        let new = if is_down {
+            usize::from(self.wants_probe())
+        } else {
+            self.throttle.room()
         };
         let failed = if is_down {
             usize::from(new > 0 && self.retries.ready.is_empty())
@@ -588,7 +471,7 @@ impl Queue {
         let taken = places.map(|place| self.take_out(place, now)).collect();
         let entries = &self.entries;
         for lane in [&mut self.ready, &mut self.retries.ready] {
-            lane.retain(|place| entries.contains(*place as usize));
+            lane.retain(|place| entries.contains(place as usize));
         }
         taken
     }
@@ -602,6 +485,7 @@ impl Queue {
         self.fresh -= usize::from(entry.is_fresh());
         Job {
             place,
+            id: entry.id,
             asked: entry.asked,
             started: now,
             attempts: entry.attempts,

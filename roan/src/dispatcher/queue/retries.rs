@@ -1,7 +1,8 @@
 //! The purges that have failed before and may be tried again.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use super::lane::Lane;
 
 /// After a retry that failed there is none for so long: a node that fails every purge gets at most
 /// fifty retries a second, however many wait.
@@ -15,7 +16,7 @@ const HELD: usize = 256;
 #[derive(Debug)]
 pub(super) struct Retries {
     /// Places in the queue, the longest waiting first.
-    pub(super) ready: VecDeque<u32>,
+    pub(super) ready: Lane,
     in_flight: usize,
     /// How many may be in flight.
     window: usize,
@@ -28,7 +29,7 @@ pub(super) struct Retries {
 impl Retries {
     pub(super) fn new(concurrency: usize) -> Self {
         Self {
-            ready: VecDeque::new(),
+            ready: Lane::default(),
             in_flight: 0,
             window: 1,
             most: (concurrency / 2).max(1),
@@ -37,19 +38,15 @@ impl Retries {
         }
     }
 
-    /// Takes the next one, if it may leave now.
-    pub(super) fn next(&mut self, now: Instant) -> Option<u32> {
-        if self.due()?.is_some_and(|due| due > now) {
-            return None;
-        }
-        self.probe()
+    /// Whether one may leave now, as far as the others are concerned.
+    pub(super) fn may_leave(&self, now: Instant) -> bool {
+        self.due()
+            .is_some_and(|due| due.is_none_or(|due| due <= now))
     }
 
-    /// Takes the next one, whether or not it may leave.
-    pub(super) fn probe(&mut self) -> Option<u32> {
-        let place = self.ready.pop_front()?;
+    /// A request for some of these leaves.
+    pub(super) fn sent(&mut self) {
         self.in_flight += 1;
-        Some(place)
     }
 
     /// When the next one may leave, if no answer comes before; `Some(None)` for at once.

@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::target::TargetKind;
+use crate::dispatcher::blame::Blame;
+use crate::dispatcher::bucket::Buckets;
+use crate::purger::{Cache, Limits};
 
 const MS: Duration = Duration::from_millis(1);
 /// Fails for its target.
@@ -28,14 +32,26 @@ struct Bench {
 }
 
 impl Bench {
+    /// With a cache that purges URLs, one a request.
     fn new(change: impl FnOnce(&mut Policy)) -> Self {
+        Self::with(Cache::new("mine"), &mut Buckets::default(), 0, change)
+    }
+
+    fn with(
+        cache: Cache,
+        buckets: &mut Buckets,
+        node: u32,
+        change: impl FnOnce(&mut Policy),
+    ) -> Self {
+        let buckets = buckets.of(cache.account.as_ref(), &cache.capabilities);
+        let throttle = Throttle::new(cache.capabilities, buckets, node);
         let mut policy = Policy {
             rebound: None,
             ..Policy::default()
         };
         change(&mut policy);
         Self {
-            queue: Queue::new(policy),
+            queue: Queue::new(policy, throttle),
             now: Instant::now(),
         }
     }
@@ -45,9 +61,12 @@ impl Bench {
     }
 
     fn ask_as(&mut self, url: &str, rebound: bool) -> &'static str {
-        let target = Target::url(url).unwrap();
+        self.ask_for(&Target::url(url).unwrap(), rebound)
+    }
+
+    fn ask_for(&mut self, target: &Target, rebound: bool) -> &'static str {
         let ask = Ask {
-            target: &target,
+            target,
             asked: self.now,
             rebound,
             ticket: None,
@@ -66,8 +85,32 @@ impl Bench {
         self.queue.fire_timers(self.now);
     }
 
+    /// The one target of the next request.
     fn next(&mut self) -> Option<Job> {
-        self.queue.next(self.now)
+        let request = self.queue.next(self.now)?;
+        assert!(request.others.is_empty());
+        Some(request.first)
+    }
+
+    /// The next request, and the texts of its targets.
+    fn next_batch(&mut self) -> Option<(Request, Vec<String>)> {
+        let request = self.queue.next(self.now)?;
+        let texts = request.jobs().map(|job| job.target.to_string()).collect();
+        Some((request, texts))
+    }
+
+    fn answer_all(&mut self, request: &Request, verdict: Verdict) -> Vec<(Next, Settled)> {
+        let lesson = self.queue.learn(request, verdict, self.now);
+        for job in &request.covered {
+            if verdict == Verdict::Done {
+                self.queue.answered(job, &lesson, self.now);
+            } else {
+                self.queue.uncovered(job);
+            }
+        }
+        let jobs = request.jobs();
+        jobs.map(|job| self.queue.answered(job, &lesson, self.now))
+            .collect()
     }
 
     fn sends(&mut self, url: &str) -> Job {
@@ -81,7 +124,18 @@ impl Bench {
     }
 
     fn answer(&mut self, job: &Job, verdict: Verdict) -> Next {
-        self.queue.answered(job, verdict, self.now).0
+        self.settle(job, verdict).0
+    }
+
+    fn settle(&mut self, job: &Job, verdict: Verdict) -> (Next, Settled) {
+        let request = Request {
+            first: job.clone(),
+            others: Vec::new(),
+            covered: Vec::new(),
+            group: self.queue.throttle.group(job.target.kind()),
+        };
+        let lesson = self.queue.learn(&request, verdict, self.now);
+        self.queue.answered(job, &lesson, self.now)
     }
 }
 
@@ -355,8 +409,8 @@ fn lanes_hold_what_is_ready(queue: &Queue) -> Result<(), TestCaseError> {
     let mut waits = HashMap::new();
     let lanes = [(&queue.ready, false), (&queue.retries.ready, true)];
     for (lane, failed) in lanes {
-        for place in lane {
-            prop_assert!(waits.insert(*place as usize, failed).is_none());
+        for place in lane.places() {
+            prop_assert!(waits.insert(place as usize, failed).is_none());
         }
     }
     for (place, entry) in &queue.entries {
@@ -442,5 +496,8 @@ proptest! {
     }
 }
 
+mod batches;
+mod covered;
+mod rates;
 mod starvation;
 mod tickets;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::base::canonical;
+use crate::base::folder;
 use crate::base::target::{Target, TargetKind};
 
 /// A host with a URL, a tag, or an area. Without a host it means all hosts.
@@ -34,7 +34,7 @@ impl Label {
         match target.kind() {
             TargetKind::Url => Self::url(host, target.as_str()),
             TargetKind::Tag => Self::tag(host, target.as_str()),
-            TargetKind::Prefix => Self::area(host, &canonical::location(target.as_str())),
+            TargetKind::Prefix => Self::area(host, &folder::location(target.as_str())),
             TargetKind::Host => Self::area(host, ""),
             TargetKind::Everything => Self::area(Self::ANY_HOST, ""),
         }
@@ -49,9 +49,9 @@ impl Label {
     /// The areas that a page with this key is in, as the fence notes them.
     pub(super) fn areas_around(&self) -> Vec<Self> {
         let (host, url) = self.host_and_url();
-        let location = canonical::location(url);
+        let location = folder::location(url);
         let folders: Vec<_> = std::iter::once("")
-            .chain(canonical::folders(&location))
+            .chain(folder::folders(&location))
             .collect();
         let hosts = [Self::ANY_HOST, host].into_iter();
         hosts
@@ -79,12 +79,12 @@ impl Area<'_> {
     /// Whether the page with this key is in it.
     pub(super) fn covers(self, key: &Label) -> bool {
         let (host, url) = key.host_and_url();
-        (self.host == Label::ANY_HOST || self.host == host) && canonical::is_below(url, self.folder)
+        (self.host == Label::ANY_HOST || self.host == host) && folder::is_below(url, self.folder)
     }
 
     /// What the fence notes for its purge: one of [`areas_around`](Label::areas_around) of each page in it.
     pub(super) fn mark(self) -> Label {
-        let folder = canonical::folders(self.folder).last();
+        let folder = folder::folders(self.folder).last();
         Label::area(self.host, folder.unwrap_or_default())
     }
 }

@@ -227,6 +227,7 @@ impl From<Embedded> for Cache {
             .without_rebound();
         Self {
             lifetime_header: None,
+            embedded: Some(cache.clone()),
             ..own
         }
         .node(&name, cache)

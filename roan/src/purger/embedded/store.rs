@@ -34,12 +34,10 @@ struct Books {
     last_id: PageId,
 }
 
-impl Books {
-    /// Whether neither one of the labels of a page nor an area around it was purged since.
-    fn let_pass(&self, start: Start, labels: &[Label], key: &Label) -> bool {
-        self.fence.lets_pass(start, labels)
-            && (!self.fence.saw_area(start) || self.fence.lets_pass(start, &key.areas_around()))
-    }
+/// Whether neither a page, nor one of its labels, nor an area around it was purged since.
+fn lets_pass(fence: &Fence<Label>, start: Start, key: &Label, labels: &[Label]) -> bool {
+    fence.lets_pass(start, labels)
+        && (!fence.saw_area(start) || fence.lets_pass(start, &key.areas_around()))
 }
 
 /// A page that has left the cache and must leave the index. The cache reports it from any thread and call, also under the
@@ -74,7 +72,8 @@ impl Store {
         self.pages.get(key)
     }
 
-    /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether there was one.
+    /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether
+    /// there was one.
     pub(super) fn purge(&self, label: &Label) -> bool {
         let mut books = self.books();
         let keys = match label.as_area() {
@@ -117,7 +116,8 @@ impl Store {
         let mut lead = None;
         if is_led {
             let flight = (key.clone(), varying);
-            let is_useful = |start| books.let_pass(start, &labels, &key);
+            let fence = &books.fence;
+            let is_useful = |start| lets_pass(fence, start, &key, &labels);
             match books.flights.join(&flight, longest, is_useful) {
                 Some(waiting) if collapse == Collapse::Wait => return Begun::Wait(waiting),
                 // It is led already.
@@ -143,7 +143,7 @@ impl Store {
     fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
         let labels = fill.labels.clone();
         let mut books = self.books();
-        if !books.let_pass(fill.start, &labels, &fill.key) {
+        if !lets_pass(&books.fence, fill.start, &fill.key, &labels) {
             return false;
         }
         books.last_id += 1;

@@ -6,6 +6,7 @@ use std::fmt;
 use super::{DEFAULT_ADDRESS, DEFAULT_PURGE_URL, Nginx};
 use crate::base::redact::redacted;
 use crate::error::ConfigError;
+use crate::purger::http::{NodeSettings, flag, header, listed_urls};
 
 /// The settings of an [`Nginx`]. It needs at least one node.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct NginxConfig {
     pub refresh: Option<String>,
     /// Whether to refresh pages that are not cached, too, as for [`Nginx::refresh_missing`].
     pub refresh_missing: bool,
+    /// Whether a `*` at the end of a key is a wildcard, as for [`Nginx::wildcards`].
+    pub wildcards: bool,
 }
 
 impl NginxConfig {
@@ -57,22 +60,9 @@ impl NginxConfig {
             None => DEFAULT_PURGE_URL,
         };
         let urls = get("nodes").unwrap_or_else(|| default.to_owned());
-        let flag = |field: &str, purpose: &str| match get(field).as_deref() {
-            None | Some("0") => Ok(false),
-            Some("1") => Ok(true),
-            Some(other) => {
-                let problem = format!("must be 0 or 1: write `1` to {purpose}");
-                Err(ConfigError::value(variable(field), other, problem))
-            }
-        };
-        let mut headers = BTreeMap::new();
-        if let Some(header) = get("headers") {
-            let Some((name, value)) = header.split_once(':') else {
-                let problem = "(value not shown) is not a header: write `Name: value`";
-                return Err(ConfigError::value(variable("headers"), "", problem));
-            };
-            headers.insert(name.trim().to_owned(), value.trim().to_owned());
-        }
+        let flag =
+            |field: &str, purpose: &str| flag(&variable(field), get(field).as_deref(), purpose);
+        let headers = header(&variable("headers"), get("headers").as_deref())?;
         let env_proxy = flag("env_proxy", "use the proxies of the environment")?;
         let refresh_missing = flag("refresh_missing", "refresh pages that are not cached")?;
         let config = Self {
@@ -92,31 +82,20 @@ impl NginxConfig {
     pub(crate) fn nginx(&self, named: &dyn Fn(&str) -> String) -> Result<Nginx, ConfigError> {
         let known_as = |field: &'static str| move |error: ConfigError| error.about(&named(field));
         let mut nginx = Nginx::new();
-        for url in &self.nodes {
-            nginx = nginx.node(url).map_err(known_as("nodes"))?;
-        }
-        for (name, url) in &self.named_nodes {
-            nginx = nginx
-                .named_node(name, url)
-                .map_err(known_as("named_nodes"))?;
-        }
-        if nginx.nodes.is_empty() {
-            let problem = format!("is empty: write a purge URL, such as `{DEFAULT_PURGE_URL}`");
-            return Err(ConfigError::value(named("nodes"), "", problem));
-        }
-        if let Some(name) = &self.name {
-            nginx = nginx.name(name);
-        }
+        let settings = NodeSettings {
+            name: self.name.as_deref(),
+            nodes: &self.nodes,
+            named_nodes: &self.named_nodes,
+            headers: &self.headers,
+            env_proxy: self.env_proxy,
+        };
+        nginx.nodes.configure(settings, named)?;
         if let Some(method) = &self.method {
             nginx = nginx.method(method).map_err(known_as("method"))?;
         }
         if let Some(key) = &self.key {
             nginx = nginx.key(key).map_err(known_as("key"))?;
         }
-        for (name, value) in &self.headers {
-            nginx = nginx.header(name, value).map_err(known_as("headers"))?;
-        }
-        nginx.env_proxy = self.env_proxy;
         match &self.refresh {
             Some(secret) => nginx = nginx.refresh(secret).map_err(known_as("refresh"))?,
             None if self.refresh_missing => {
@@ -126,6 +105,7 @@ impl NginxConfig {
             None => {}
         }
         nginx.refresh_missing = self.refresh_missing;
+        nginx.wildcards = self.wildcards;
         nginx.checked().map_err(known_as("refresh"))?;
         Ok(nginx)
     }
@@ -143,6 +123,7 @@ impl fmt::Debug for NginxConfig {
             .field("key", &self.key)
             .field("refresh", &self.refresh.is_some())
             .field("refresh_missing", &self.refresh_missing)
+            .field("wildcards", &self.wildcards)
             .finish_non_exhaustive()
     }
 }
@@ -151,28 +132,4 @@ fn variable(field: &str) -> String {
     let mut variables = NginxConfig::VARIABLES.iter();
     let entry = variables.find(|(known, _)| *known == field);
     entry.map_or(field, |(_, variable)| *variable).to_owned()
-}
-
-/// A comma may be part of a password, so only a comma before another URL separates.
-fn listed_urls(value: &str) -> Vec<String> {
-    let mut urls: Vec<String> = Vec::new();
-    for part in value.split(',') {
-        let begins_url = ["http://", "https://"].iter().any(|scheme| {
-            let part = part.trim_start();
-            part.get(..scheme.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-        });
-        match urls.last_mut() {
-            Some(last) if !begins_url => {
-                last.push(',');
-                last.push_str(part);
-            }
-            _ => urls.push(part.to_owned()),
-        }
-    }
-    let tidy = |url: String| url.trim().trim_end_matches([',', ' ']).to_owned();
-    urls.into_iter()
-        .map(tidy)
-        .filter(|url| !url.is_empty())
-        .collect()
 }

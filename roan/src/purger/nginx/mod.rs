@@ -5,7 +5,6 @@ mod config;
 #[cfg(all(unix, feature = "nginx-files"))]
 mod files;
 mod key;
-mod location;
 mod pattern;
 mod refresh;
 mod setup;
@@ -13,26 +12,30 @@ mod status;
 mod warm;
 
 use std::fmt;
-use std::sync::Arc;
 
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 
-use self::client::{Endpoint, NginxNode};
+use self::client::NginxNode;
 pub use self::config::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use self::files::{NginxFiles, NginxFilesConfig};
-use self::location::PurgeLocation;
 use self::pattern::KeyPattern;
 use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
 pub use self::warm::Warmed;
-use super::http::Connecting;
-use super::{Cache, LifetimeHeader, NodeClient};
+use super::http::{CacheType, Connecting, Nodes};
+use super::{Cache, LifetimeHeader, Limits, Mode, NodeClient};
+use crate::base::target::TargetKind;
 use crate::error::ConfigError;
 
 /// The default purge URL, as in roan 0.1.
 const DEFAULT_PURGE_URL: &str = "http://localhost/purge";
+
+const NGINX: CacheType = CacheType {
+    builder: "Nginx",
+    example: DEFAULT_PURGE_URL,
+    has_path: true,
+};
 
 /// The default address for a refresh.
 const DEFAULT_ADDRESS: &str = "http://localhost";
@@ -83,15 +86,13 @@ pub(crate) fn default_cache() -> Result<Cache, ConfigError> {
 /// [cache-purge module]: https://github.com/nginx-modules/ngx_cache_purge
 #[derive(Clone)]
 pub struct Nginx {
-    name: String,
-    nodes: Vec<(String, PurgeLocation)>,
+    nodes: Nodes,
     method: Method,
-    headers: HeaderMap,
-    env_proxy: bool,
     key: Option<KeyPattern>,
     /// The secret, if pages are refreshed.
     refresh: Option<HeaderValue>,
     refresh_missing: bool,
+    wildcards: bool,
 }
 
 impl Default for Nginx {
@@ -126,14 +127,12 @@ impl Nginx {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            name: "nginx".to_owned(),
-            nodes: Vec::new(),
+            nodes: Nodes::new(NGINX, "nginx"),
             method: Method::GET,
-            headers: HeaderMap::new(),
-            env_proxy: false,
             key: None,
             refresh: None,
             refresh_missing: false,
+            wildcards: false,
         }
     }
 
@@ -155,10 +154,9 @@ impl Nginx {
     /// # Errors
     ///
     /// As [`Nginx::at`].
-    pub fn node(self, purge_url: &str) -> Result<Self, ConfigError> {
-        let location: PurgeLocation = purge_url.parse()?;
-        let name = location.authority().to_owned();
-        Ok(self.with_node(name, location))
+    pub fn node(mut self, purge_url: &str) -> Result<Self, ConfigError> {
+        self.nodes.add(purge_url)?;
+        Ok(self)
     }
 
     /// Adds another node with a name, for reports and counters.
@@ -166,20 +164,15 @@ impl Nginx {
     /// # Errors
     ///
     /// As [`Nginx::at`].
-    pub fn named_node(self, name: &str, purge_url: &str) -> Result<Self, ConfigError> {
-        let location = purge_url.parse()?;
-        Ok(self.with_node(name.to_owned(), location))
-    }
-
-    fn with_node(mut self, name: String, location: PurgeLocation) -> Self {
-        self.nodes.push((name, location));
-        self
+    pub fn named_node(mut self, name: &str, purge_url: &str) -> Result<Self, ConfigError> {
+        self.nodes.add_named(name, purge_url)?;
+        Ok(self)
     }
 
     /// Sets the name of the cache in reports and counters. Default: `nginx`.
     #[must_use]
     pub fn name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.name);
+        name.clone_into(&mut self.nodes.name);
         self
     }
 
@@ -228,32 +221,14 @@ impl Nginx {
     /// If `name` or `value` is not valid in a header, or if Roan sets the header itself
     /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        // An invalid name may be a secret in the wrong place.
-        let shown = if HeaderName::from_bytes(name.as_bytes()).is_ok() {
-            name
-        } else {
-            "***"
-        };
-        let error = |problem: &str| ConfigError::value("Nginx::header", shown, problem);
-        let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
-            error("is not a header name: write letters, digits and `-` (RFC 9110, section 5.1)")
-        })?;
-        if ["host", "content-length", "transfer-encoding", "connection"].contains(&header.as_str())
-        {
-            return Err(error("is set by Roan itself: for `Host`, set the site"));
-        }
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| error("has a value with characters that are not valid in a header"))?;
-        value.set_sensitive(true);
-        self.headers.insert(header, value);
+        self.nodes.set_header(name, value)?;
         Ok(self)
     }
 
     /// Sends basic authentication (RFC 7617) to every node whose URL does not contain credentials.
     #[must_use]
     pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
-        self.headers
-            .insert(AUTHORIZATION, location::basic(user, password));
+        self.nodes.set_basic_auth(user, password);
         self
     }
 
@@ -261,7 +236,7 @@ impl Nginx {
     /// private network, and a proxy would answer in its place.
     #[must_use]
     pub fn env_proxy(mut self) -> Self {
-        self.env_proxy = true;
+        self.nodes.env_proxy = true;
         self
     }
 
@@ -309,27 +284,40 @@ impl Nginx {
         self
     }
 
+    /// nginx has [a fork of the module](https://github.com/nginx-modules/ngx_cache_purge) (2.4 or newer), for which a `*` at the
+    /// end of a key is a wildcard: prefixes are purged by one request. A URL that ends with `*` is then refused, because it would
+    /// purge other pages. (Debian's module, 2.3, does not have wildcards.)
+    ///
+    /// Of such forks Roan also knows 412 for a page that is not cached, and 202 of `cache_purge_background_queue`, which counts as
+    /// done but not as verified. **Tested against a stand-in.**
+    #[must_use]
+    pub fn wildcards(mut self) -> Self {
+        self.wildcards = true;
+        self
+    }
+
     /// What does not go together.
     fn checked(&self) -> Result<(), ConfigError> {
-        if self.nodes.is_empty() {
-            let problem = "does not have a node: add one with `Nginx::named_node`";
-            return Err(ConfigError::value("Nginx::new", &self.name, problem));
-        }
+        self.nodes.checked()?;
         if self.refresh.is_none() {
             return Ok(());
         }
+        if self.wildcards {
+            let problem = "has no effect beside `Nginx::refresh`: remove one of them";
+            return Err(ConfigError::value("Nginx::wildcards", "", problem));
+        }
         let error =
             |value: String, problem| Err(ConfigError::value("Nginx::refresh", value, problem));
-        for (_, location) in &self.nodes {
-            if !location.path().is_empty() {
+        for url in self.nodes.urls() {
+            if !url.path().is_empty() {
                 let problem = "has a path: a refresh asks for the page itself, so write the address of nginx alone, \
                                such as `http://localhost`";
-                return error(location.to_string(), problem);
+                return error(url.to_string(), problem);
             }
-            if location.authorization().is_some() || self.headers.contains_key(AUTHORIZATION) {
+            if url.authorization().is_some() || self.nodes.has_authorization() {
                 let problem = "cannot have a user name or password, because nginx does not store an answer to a \
                                request with `Authorization`: remove them";
-                return error(location.to_string(), problem);
+                return error(url.to_string(), problem);
             }
         }
         if self.method != Method::GET {
@@ -345,30 +333,24 @@ impl Nginx {
         connecting: &Connecting,
     ) -> Result<impl Iterator<Item = (&str, Node)>, ConfigError> {
         self.checked()?;
-        let http = crate::purger::http::client(connecting, self.env_proxy)?;
-        let has_said_no_site = Arc::default();
-        Ok(self.nodes.iter().map(move |(name, location)| {
-            let endpoint = Endpoint {
-                http: http.clone(),
-                location: location.clone(),
-                headers: self.headers.clone(),
-                has_said_no_site: Arc::clone(&has_said_no_site),
-            };
+        let endpoints = self.nodes.endpoints(connecting)?;
+        Ok(endpoints.map(|(name, endpoint)| {
             let key = self.key.clone();
             let node = match &self.refresh {
                 Some(secret) => Node::Refresh(RefreshNode::new(
                     endpoint,
                     secret.clone(),
                     self.refresh_missing,
-                    RefreshSetup::new(&self.name, name, key),
+                    RefreshSetup::new(&self.nodes.name, name, key),
                 )),
                 None => Node::Purge(NginxNode {
                     endpoint,
                     method: self.method.clone(),
-                    setup: Setup::new(&self.name, name, key),
+                    wildcards: self.wildcards,
+                    setup: Setup::new(&self.nodes.name, name, key),
                 }),
             };
-            (&**name, node)
+            (name, node)
         }))
     }
 
@@ -392,11 +374,17 @@ enum Node {
 
 impl From<Nginx> for Cache {
     fn from(nginx: Nginx) -> Self {
+        let mut own = Self::new(&nginx.nodes.name).mode(match nginx.refresh {
+            Some(_) => Mode::Refresh,
+            None => Mode::Hard,
+        });
+        if nginx.wildcards {
+            own = own.purges([TargetKind::Prefix], Limits::new());
+        }
         Self {
-            name: nginx.name.as_str().into(),
             lifetime_header: Some(LifetimeHeader::XAccelExpires),
             connect: Box::new(move |connecting| nginx.connect(connecting)),
-            ..Self::new("")
+            ..own
         }
     }
 }
@@ -404,7 +392,6 @@ impl From<Nginx> for Cache {
 impl fmt::Debug for Nginx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Nginx")
-            .field("name", &self.name)
             .field("nodes", &self.nodes)
             .field("method", &self.method)
             .field("refresh", &self.refresh.is_some())

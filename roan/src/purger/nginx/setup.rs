@@ -1,73 +1,22 @@
 //! Checks whether the configuration of a node lets purges reach pages, as far as its answers show.
 
-use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use http::StatusCode;
+use http::HeaderValue;
 
-use super::key::{Keys, Named};
-use super::location::PurgeLocation;
+use super::key::{self, Keys, Named};
 use super::pattern::KeyPattern;
 use super::status::classify;
-use crate::base::canonical;
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
+use crate::purger::http::{CHECK_URL, NeverFound, NodeUrl, ODD, Reply};
 use crate::purger::{Answer, PurgeRequest};
 
-/// The URL of the purge at the start. Sites do not have such a page. It is always the same, because nginx keeps each purged
-/// key until `inactive`. It contains an escape and a query, which a wrong purge location loses.
-pub(super) const CHECK_URL: &str = "/.well-known/roan%2Dcheck?roan=check";
-
-/// So many pages that were not found, and none that was, are suspicious.
-pub(super) const ODD: usize = 20;
-
-/// The answer of a node to a purge.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    /// The key that it returned.
-    pub(super) key: Option<Vec<u8>>,
-    /// The server that answered.
-    pub(super) from: Option<SocketAddr>,
-    /// How long it asks to be left in peace.
-    pub(super) pause: Option<Duration>,
-}
-
-/// The pages that a node should have had and did not have, until one is found.
-#[derive(Debug)]
-pub(super) struct NeverFound(Mutex<Option<HashSet<String>>>);
-
-impl Default for NeverFound {
-    fn default() -> Self {
-        Self(Mutex::new(Some(HashSet::new())))
-    }
-}
-
-impl NeverFound {
-    /// Notes an answer, and returns whether this is the one that makes the node suspicious. A page counts once, however often
-    /// and under whatever spelling it is purged.
-    pub(super) fn is_odd(&self, outcome: &Outcome, request: &PurgeRequest<'_>) -> bool {
-        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if *outcome == Outcome::Purged {
-            // From here on the node is not suspicious.
-            *missing = None;
-            return false;
-        }
-        let Some(pages) = missing.as_mut().filter(|_| request.is_expected) else {
-            return false;
-        };
-        let url = request.target().as_str();
-        pages.insert(canonical::path(url) + "?" + &canonical::parameters(url).join("&"));
-        let is_odd = pages.len() >= ODD;
-        if is_odd {
-            *missing = None;
-        }
-        is_odd
-    }
+/// The key that a node returned.
+fn returned_key(reply: &Reply) -> Option<&[u8]> {
+    reply.headers.get(key::HEADER).map(HeaderValue::as_bytes)
 }
 
 /// The observed configuration of one node. Each fault is logged once.
@@ -94,25 +43,28 @@ impl Setup {
         }
     }
 
-    /// The meaning of a reply to a purge.
+    /// The meaning of a reply to a purge of `url`, which the request asks for.
     pub(super) fn answer(
         &self,
         reply: &Reply,
         method: &str,
-        location: &PurgeLocation,
+        location: &NodeUrl,
         site: &Site,
         request: &PurgeRequest<'_>,
+        url: &str,
     ) -> Answer {
         let answer = Answer::new(classify(reply.status, method)).status(reply.status.as_u16());
         if !answer.outcome.is_done() {
             return answer;
         }
-        let answer = match &reply.key {
+        let answer = match returned_key(reply) {
             None => {
                 self.names_no_key(reply, location, site);
                 answer
             }
-            Some(key) => match self.keys.judge(key, site, request.target().as_str()) {
+            Some(key) => match self.keys.judge(key, site, url) {
+                // The purge of a 202 is still to come.
+                Named::Right if reply.status == http::StatusCode::ACCEPTED => answer,
                 Named::Right => answer.verified(),
                 Named::Cut => answer,
                 Named::Unknown => {
@@ -131,10 +83,10 @@ impl Setup {
         &self,
         reply: &Reply,
         method: &str,
-        location: &PurgeLocation,
+        location: &NodeUrl,
         site: &Site,
     ) -> bool {
-        let unusable = match (classify(reply.status, method), &reply.key) {
+        let unusable = match (classify(reply.status, method), returned_key(reply)) {
             (Outcome::Failed(_), _) => return false,
             (Outcome::Refused(why), _) => format!("its purge location cannot be used: {why}"),
             (_, None) => {
@@ -161,7 +113,7 @@ impl Setup {
         true
     }
 
-    fn names_no_key(&self, reply: &Reply, location: &PurgeLocation, site: &Site) {
+    fn names_no_key(&self, reply: &Reply, location: &NodeUrl, site: &Site) {
         if self.unnamed.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -194,7 +146,7 @@ impl Setup {
         if !self.never_found.is_odd(outcome, request) {
             return;
         }
-        let key = reply.key.as_deref().map_or_else(String::new, |key| {
+        let key = returned_key(reply).map_or_else(String::new, |key| {
             format!(", the last with the key {:?}", String::from_utf8_lossy(key))
         });
         warn_loudly(format_args!(
@@ -208,7 +160,7 @@ impl Setup {
 }
 
 /// The advice about an answer without a key.
-fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
+fn cure(reply: &Reply, location: &NodeUrl, site: &Site) -> String {
     let path = location.path();
     if path.is_empty() {
         return "the purge URL does not have a path, so the app receives the request: write the URL of the purge location, such \
@@ -225,7 +177,7 @@ fn cure(reply: &Reply, location: &PurgeLocation, site: &Site) -> String {
 }
 
 /// What to look at where `localhost` has two addresses.
-pub(super) fn localhost_hint(location: &PurgeLocation, from: Option<SocketAddr>) -> &'static str {
+pub(super) fn localhost_hint(location: &NodeUrl, from: Option<SocketAddr>) -> &'static str {
     if location.is_localhost() && from.is_some_and(|from| from.is_ipv6()) {
         "; `localhost` is [::1] here: add `listen [::]:80;` to that server, or write 127.0.0.1 in the purge URL"
     } else {
@@ -243,45 +195,17 @@ mod tests {
         let site = "www.example.org".parse().unwrap();
         let cure_of = |url: &str, from: &str| {
             let reply = Reply {
-                status: StatusCode::NOT_FOUND,
-                key: None,
+                status: http::StatusCode::NOT_FOUND,
+                headers: http::HeaderMap::new(),
                 from: from.parse().ok(),
                 pause: None,
             };
-            cure(&reply, &url.parse().unwrap(), &site)
+            cure(&reply, &NodeUrl::parse(url, "").unwrap(), &site)
         };
         let hint = "`localhost` is [::1] here: add `listen [::]:80;`";
         assert!(cure_of("http://localhost/purge", "[::1]:80").contains(hint));
         assert!(!cure_of("http://localhost/purge", "127.0.0.1:80").contains(hint));
         assert!(!cure_of("http://10.0.0.1/purge", "10.0.0.1:80").contains(hint));
-    }
-
-    #[test]
-    fn a_page_that_is_not_found_counts_once_and_only_if_it_should_be_there() {
-        let note = |found: &NeverFound, url: &str, is_expected| {
-            let target = Target::url(url).unwrap();
-            let mut request = PurgeRequest::new(std::slice::from_ref(&target), None);
-            request.is_expected = is_expected;
-            found.is_odd(&Outcome::NotCached, &request)
-        };
-        let found = NeverFound::default();
-        for page in 0..ODD - 1 {
-            for spelling in ["", "/", "/?utm_source=x"] {
-                assert!(!note(&found, &format!("/{page}{spelling}"), true));
-            }
-        }
-        assert!(!note(&found, "/other", false));
-        assert!(note(&found, "/0?page=2", true));
-        // It is said once.
-        assert!((0..ODD).all(|page| !note(&found, &format!("/later/{page}"), true)));
-
-        let found = NeverFound::default();
-        let target = Target::url("/").unwrap();
-        assert!(!found.is_odd(
-            &Outcome::Purged,
-            &PurgeRequest::new(std::slice::from_ref(&target), None)
-        ));
-        assert!((0..ODD).all(|page| !note(&found, &format!("/{page}"), true)));
     }
 
     #[test]

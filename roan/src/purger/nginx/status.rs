@@ -3,18 +3,15 @@
 use http::StatusCode;
 
 use crate::base::outcome::{Failure, Outcome, Refusal};
-
-/// Whether a later attempt may succeed.
-pub(super) fn is_passing(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
-}
+use crate::purger::http::is_passing;
 
 /// The outcome of `status`, as the answer of nginx's cache-purge module and its forks to a purge by `method` (200, and 404
 /// or 412 for a key that is not cached), or of another server in their place.
 pub(super) fn classify(status: StatusCode, method: &str) -> Outcome {
     let code = status.as_u16();
     let cure = match code {
-        200 => return Outcome::Purged,
+        // A fork with `cache_purge_background_queue` answers 202: it purges soon.
+        200 | 202 => return Outcome::Purged,
         404 | 412 => return Outcome::NotCached,
         _ if is_passing(status) => return Outcome::Failed(Failure::Status(code)),
         401 | 407 => "set the credentials of the purge location".to_owned(),
@@ -44,7 +41,7 @@ mod tests {
         for code in 100..=599 {
             let outcome = classify(StatusCode::from_u16(code).unwrap(), "GET");
             let expected = match code {
-                200 => Outcome::Purged,
+                200 | 202 => Outcome::Purged,
                 404 | 412 => Outcome::NotCached,
                 408 | 425 | 429 | 500.. => Outcome::Failed(Failure::Status(code)),
                 _ => {

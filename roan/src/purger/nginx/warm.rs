@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::client::{Endpoint, unsendable};
 use super::refresh::{Cached, RefreshNode};
 use super::{Nginx, Node};
 use crate::base::outcome::{Failure, Outcome};
@@ -14,7 +13,7 @@ use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::error::ConfigError;
 use crate::purger::Answer;
-use crate::purger::http::{Connecting, failure};
+use crate::purger::http::{Connecting, Endpoint, failure, unsendable};
 
 /// How long one page may take.
 const TIMEOUT: Duration = Duration::from_secs(60);

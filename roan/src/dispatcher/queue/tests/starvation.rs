@@ -80,12 +80,14 @@ fn retries_leave_the_half_of_a_pace_to_others() {
     }
     bench
         .queue
-        .pace
+        .throttle
+        .pace()
         .turned_away(bench.now, bench.now, Duration::ZERO);
     for _ in 0..3 {
         bench
             .queue
-            .pace
+            .throttle
+            .pace()
             .turned_away(bench.now, bench.now, Duration::ZERO);
     }
     bench.wait(SECOND);
@@ -113,9 +115,8 @@ fn one_target_that_gets_no_answer_makes_no_node_down() {
         bench.wait(31 * SECOND);
     }
     bench.ask("/c");
-    let job = bench.queue.ready.back().copied();
     assert!(
-        job.is_some(),
+        !bench.queue.ready.is_empty(),
         "what has not failed does not wait with what has"
     );
 }

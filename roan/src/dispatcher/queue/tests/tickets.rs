@@ -15,7 +15,7 @@ impl Bench {
     }
 
     fn settles(&mut self, job: &Job, verdict: Verdict) -> (Vec<Ticket>, Vec<Ticket>) {
-        let (_, settled) = self.queue.answered(job, verdict, self.now);
+        let (_, settled) = self.settle(job, verdict);
         (settled.done, settled.served)
     }
 }
@@ -96,7 +96,7 @@ fn whoever_asked_without_a_ticket_is_still_served_after_a_failure() {
     bench.ask_with("/a", a);
     bench.ask("/a");
     let job = bench.sends("/a");
-    let (next, settled) = bench.queue.answered(&job, FAILED, bench.now);
+    let (next, settled) = bench.settle(&job, FAILED);
     assert_eq!((next, settled.served), (Next::Retry, vec![a]));
     bench.wait(SECOND);
     bench.sends("/a");

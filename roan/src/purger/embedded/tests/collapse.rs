@@ -174,11 +174,17 @@ async fn a_request_does_not_wait_for_ever() {
 
 #[tokio::test]
 async fn nobody_gets_a_page_from_before_a_purge() {
+    for target in [Target::url("/a").unwrap(), Target::host()] {
+        nobody_gets_a_page_from_before(target).await;
+    }
+}
+
+async fn nobody_gets_a_page_from_before(target: Target) {
     let held = Held::answering(&[FOREVER]);
     let mut before = held.ask_often(3).await;
     held.begin(1).await;
     held.row.store(1, Ordering::SeqCst);
-    held.site.purge_url("/a").await;
+    held.site.purge(target).await;
     let after = held.ask_often(3).await;
     held.begin(1).await;
     let first = before.remove(0);

@@ -14,11 +14,12 @@ pub use self::config::NginxFilesConfig;
 use self::folder::{Folder, Problem, Unlinked};
 use self::levels::Levels;
 use super::pattern::KeyPattern;
-use super::setup::{NeverFound, ODD};
 use crate::base::log::{loudly, warn_loudly};
+use crate::base::noise;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::error::ConfigError;
+use crate::purger::http::{NeverFound, ODD};
 use crate::purger::{Answer, Answering, AnyPurger, Cache, Checking, NodeClient, PurgeRequest};
 
 /// As in the guide's configuration.
@@ -43,6 +44,9 @@ const SAMPLE: usize = 100;
 ///     .build()?;
 /// # Ok::<(), roan::ConfigError>(())
 /// ```
+///
+/// It purges URLs: for tags, prefixes, hosts and everything the [web layer](crate::guide::web) finds the pages. A look into
+/// each file of the folder would find them, too, but would read the whole folder for each write.
 ///
 /// # What nginx must do
 ///
@@ -167,7 +171,12 @@ impl FilesNode {
                 "no default site is configured, and the key of a page has its host: set `RoanBuilder::site`, or `ROAN_SITE`",
             );
         };
-        let keys = self.key.keys(site, request.target().as_str());
+        let url = request.target().as_str();
+        let mut keys = self.key.keys(site, url);
+        // The configuration of the guide cuts them from the keys, and an nginx with another one does not.
+        if let Some(cut) = noise::cut(url) {
+            keys.extend(self.key.keys(site, &cut));
+        }
         let folder = Arc::clone(&self.folder);
         let unlinked = blocking(move || {
             keys.iter().try_fold(Unlinked::Missing, |worst, key| {

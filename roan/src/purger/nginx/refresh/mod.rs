@@ -17,11 +17,10 @@ use self::page::Page;
 pub(super) use self::reply::Cached;
 use self::reply::{Order, Reply};
 pub(super) use self::setup::RefreshSetup;
-use super::client::{Endpoint, unsendable};
-use super::status::is_passing;
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
 use crate::base::target::Target;
+use crate::purger::http::{Endpoint, is_passing, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
 /// The URL of the check: as that of a purge location, but not in a folder that often has a location of its own.
@@ -72,7 +71,7 @@ impl RefreshNode {
         order.put_into(request.headers_mut(), &self.secret);
         let reply = reply::receive(&self.endpoint.http, request).await?;
         self.setup
-            .accept(reply, &self.endpoint.location, site, target.as_str())
+            .accept(reply, &self.endpoint.url, site, target.as_str())
     }
 
     /// What nginx would serve without the app, if anything.
@@ -194,6 +193,14 @@ impl RefreshNode {
 }
 
 impl AnyPurger for RefreshNode {
+    #[cfg(feature = "doctor")]
+    fn access(&self) -> Option<crate::purger::access::Access> {
+        Some(crate::purger::access::Access {
+            is_nginx: true,
+            ..self.endpoint.access(None)
+        })
+    }
+
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {
         let site = self.endpoint.site_or_own(request.site());
         Box::pin(async move {

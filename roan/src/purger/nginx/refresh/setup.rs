@@ -6,11 +6,10 @@ use super::reply::{Cached, Reply};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::site::Site;
+use crate::purger::http::{NeverFound, NodeUrl, ODD, is_passing};
 use crate::purger::nginx::key::{Keys, Named};
-use crate::purger::nginx::location::PurgeLocation;
 use crate::purger::nginx::pattern::KeyPattern;
-use crate::purger::nginx::setup::{NeverFound, ODD, localhost_hint};
-use crate::purger::nginx::status::is_passing;
+use crate::purger::nginx::setup::localhost_hint;
 use crate::purger::{Answer, PurgeRequest};
 
 /// The observed configuration of one node. Each fault is logged once.
@@ -39,7 +38,7 @@ impl RefreshSetup {
     pub(super) fn accept(
         &self,
         mut reply: Reply,
-        location: &PurgeLocation,
+        location: &NodeUrl,
         site: &Site,
         url: &str,
     ) -> Result<Reply, Answer> {
@@ -113,7 +112,7 @@ fn refused(reply: &Reply, why: &str) -> Answer {
     Answer::refused(format!("status {code}: {why}")).status(code)
 }
 
-fn took_no_order(reply: &Reply, location: &PurgeLocation, site: &Site) -> Answer {
+fn took_no_order(reply: &Reply, location: &NodeUrl, site: &Site) -> Answer {
     let from = reply
         .from
         .map_or_else(String::new, |from| format!(" from {from}"));

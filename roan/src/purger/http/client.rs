@@ -3,17 +3,17 @@
 use std::error::Error;
 use std::time::{Duration, SystemTime};
 
-use http::HeaderMap;
 use http::header::RETRY_AFTER;
+use http::{HeaderMap, StatusCode};
 use reqwest::{Client, Response, redirect};
 
 use crate::base::cause::Cause;
 use crate::base::outcome::Failure;
 use crate::error::ConfigError;
 
-/// Idle connections are closed after this, before a server with nginx's default
-/// `keepalive_timeout` of 75 s would close them under a request.
-const IDLE: Duration = Duration::from_secs(30);
+/// Idle connections are closed after this, before a server would close them under a request: Varnish does so after 5 s
+/// (`timeout_idle`), nginx after 75 s (`keepalive_timeout`).
+const IDLE: Duration = Duration::from_secs(4);
 
 /// The longest body that is read. The connection of a longer answer is closed.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -67,6 +67,11 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Whether a later attempt may succeed.
+pub(crate) fn is_passing(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500..=599)
 }
 
 /// What a request that got no whole answer failed of.

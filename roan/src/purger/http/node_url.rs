@@ -1,7 +1,6 @@
-//! The purge location of one node.
+//! The URL of one node.
 
 use std::fmt;
-use std::str::FromStr;
 
 use http::HeaderValue;
 use reqwest::Url;
@@ -11,9 +10,9 @@ use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::error::ConfigError;
 
-/// A purge URL, parsed and split.
+/// The URL of a node, parsed and split: that of a purge location, or its address alone.
 #[derive(Clone)]
-pub(super) struct PurgeLocation {
+pub(crate) struct NodeUrl {
     /// The URL without credentials and without a trailing slash. Targets are appended to it.
     prefix: String,
     authority: String,
@@ -22,47 +21,51 @@ pub(super) struct PurgeLocation {
     authorization: Option<HeaderValue>,
 }
 
-impl PurgeLocation {
+impl NodeUrl {
     /// Host and port, as given.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.authority
     }
 
     /// The path that a target is appended to: empty, or `/purge`.
-    pub(super) fn path(&self) -> &str {
+    pub(crate) fn path(&self) -> &str {
         let after = self.prefix.find("://").map_or(0, |at| at + 3);
         let rest = &self.prefix[after..];
         &rest[rest.find('/').unwrap_or(rest.len())..]
     }
 
-    pub(super) fn is_localhost(&self) -> bool {
+    /// Scheme, host and port.
+    #[cfg(feature = "doctor")]
+    pub(crate) fn origin(&self) -> &str {
+        &self.prefix[..self.prefix.len() - self.path().len()]
+    }
+
+    pub(crate) fn is_localhost(&self) -> bool {
         self.site.host() == "localhost"
     }
 
-    pub(super) fn own_site(&self) -> &Site {
+    pub(crate) fn own_site(&self) -> &Site {
         &self.site
     }
 
-    pub(super) fn authorization(&self) -> Option<&HeaderValue> {
+    pub(crate) fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
 
-    /// The URL to request. `None` if the HTTP client would not send the path of the target byte for byte.
-    pub(super) fn of(&self, target: &Target) -> Option<Url> {
-        joined(&self.prefix, target)
+    /// The URL to request for a path. `None` if the HTTP client would not send it byte for byte.
+    pub(crate) fn below(&self, path: &str) -> Option<Url> {
+        joined(&self.prefix, path)
     }
 
-    /// The URL of the page itself at this nginx.
-    pub(super) fn of_page(&self, target: &Target) -> Option<Url> {
-        joined(
-            &self.prefix[..self.prefix.len() - self.path().len()],
-            target,
-        )
+    /// The URL of the page itself at this node.
+    pub(crate) fn of_page(&self, target: &Target) -> Option<Url> {
+        let address = &self.prefix[..self.prefix.len() - self.path().len()];
+        joined(address, target.as_str())
     }
 }
 
-fn joined(prefix: &str, target: &Target) -> Option<Url> {
-    let url = format!("{prefix}{}", target.as_str());
+fn joined(prefix: &str, path: &str) -> Option<Url> {
+    let url = format!("{prefix}{path}");
     let parsed = Url::parse(&url).ok()?;
     (parsed.as_str() == url).then_some(parsed)
 }
@@ -70,10 +73,9 @@ fn joined(prefix: &str, target: &Target) -> Option<Url> {
 const SEVERAL: &str =
     "must be one URL a node: separate them by commas, and begin each with `http://`";
 
-impl FromStr for PurgeLocation {
-    type Err = ConfigError;
-
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
+impl NodeUrl {
+    /// `example` is what messages say to write.
+    pub(crate) fn parse(text: &str, example: &str) -> Result<Self, ConfigError> {
         let error = |problem: &str| {
             let url = crate::base::target::shortened(&redacted(text));
             Err(ConfigError::PurgeUrl {
@@ -85,12 +87,12 @@ impl FromStr for PurgeLocation {
             return error(SEVERAL);
         }
         let Ok(mut url) = Url::parse(text) else {
-            return error("is not a URL: write `http://localhost/purge`");
+            return error(&format!("is not a URL: write `{example}`"));
         };
         if url.cannot_be_a_base() || !matches!(url.scheme(), "http" | "https") {
-            return error(
-                "must begin with `http://` or `https://`: write `http://localhost/purge`",
-            );
+            return error(&format!(
+                "must begin with `http://` or `https://`: write `{example}`"
+            ));
         }
         if url.scheme() == "https" && !cfg!(feature = "rustls") {
             return error("is https, which needs the feature `rustls` of the crate `roan`");
@@ -149,7 +151,7 @@ fn decoded(text: &str) -> String {
     clippy::expect_used,
     reason = "base64 contains only characters that a header may have"
 )]
-pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
+pub(crate) fn basic(user: &str, password: &str) -> HeaderValue {
     use base64::Engine;
     let credentials = format!("{user}:{password}");
     let encoded = base64::engine::general_purpose::STANDARD.encode(credentials);
@@ -160,15 +162,15 @@ pub(super) fn basic(user: &str, password: &str) -> HeaderValue {
 }
 
 /// Without credentials.
-impl fmt::Display for PurgeLocation {
+impl fmt::Display for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.prefix)
     }
 }
 
-impl fmt::Debug for PurgeLocation {
+impl fmt::Debug for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PurgeLocation({self})")
+        write!(f, "NodeUrl({self})")
     }
 }
 
@@ -176,8 +178,8 @@ impl fmt::Debug for PurgeLocation {
 mod tests {
     use super::*;
 
-    fn location(url: &str) -> PurgeLocation {
-        url.parse().unwrap()
+    fn parse(url: &str) -> Result<NodeUrl, ConfigError> {
+        NodeUrl::parse(url, "http://localhost/purge")
     }
 
     #[test]
@@ -196,30 +198,26 @@ mod tests {
                 "/x?",
                 "/%252e",
             ] {
-                let url = location(purge_url)
-                    .of(&Target::url(target).unwrap())
-                    .unwrap();
+                let url = parse(purge_url).unwrap().below(target).unwrap();
                 assert_eq!(url.as_str(), format!("http://localhost/purge{target}"));
             }
         }
-        let root = location("http://10.0.0.1:8080/")
-            .of(&Target::url("//x").unwrap())
+        let root = parse("http://10.0.0.1:8080/")
+            .unwrap()
+            .below("//x")
             .unwrap();
         assert_eq!(root.as_str(), "http://10.0.0.1:8080//x");
     }
 
     #[test]
     fn credentials_leave_the_url() {
-        let location = location("http://me:s%20cret@localhost/purge");
+        let location = parse("http://me:s%20cret@localhost/purge").unwrap();
         assert_eq!(location.authorization().unwrap(), "Basic bWU6cyBjcmV0");
-        assert_eq!(
-            format!("{location:?}"),
-            "PurgeLocation(http://localhost/purge)"
-        );
+        assert_eq!(format!("{location:?}"), "NodeUrl(http://localhost/purge)");
     }
 
     #[test]
-    fn what_is_not_a_purge_url_is_refused_without_its_secrets() {
+    fn what_is_not_a_url_of_a_node_is_refused_without_its_secrets() {
         for url in [
             "",
             "localhost/purge",
@@ -235,15 +233,9 @@ mod tests {
             "http://a/purge,b/purge",
             "http://a,b/purge",
         ] {
-            assert!(
-                url.parse::<PurgeLocation>().is_err(),
-                "{url:?} was accepted"
-            );
+            assert!(parse(url).is_err(), "{url:?} was accepted");
         }
-        let message = "ftp://me:secret@x"
-            .parse::<PurgeLocation>()
-            .unwrap_err()
-            .to_string();
+        let message = parse("ftp://me:secret@x").unwrap_err().to_string();
         assert!(!message.contains("secret"), "{message}");
     }
 }

@@ -1,0 +1,238 @@
+//! From the queues to the nodes, and from their answers to the reports.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::engine::Engine;
+use super::node::Node;
+use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
+use super::report::Ended;
+use super::tickets::Why;
+use crate::base::log::emit;
+use crate::base::outcome::{Failure, Outcome};
+use crate::purger::{Answer, PurgeRequest, caught};
+
+impl Engine {
+    pub(crate) fn pump_all(self: &Arc<Self>) {
+        for node in &self.nodes {
+            self.pump(node);
+        }
+    }
+
+    /// Starts as many requests at the node as it may have in flight.
+    pub(super) fn pump(self: &Arc<Self>, node: &Arc<Node>) {
+        loop {
+            let request = node.queue().next(Instant::now());
+            let Some(request) = request else { break };
+            tokio::spawn(Arc::clone(self).work(Arc::clone(node), request));
+        }
+    }
+
+    /// Makes one request after the other while some are ready.
+    async fn work(self: Arc<Self>, node: Arc<Node>, mut request: Request) {
+        loop {
+            let answer = self.ask(&node, &request).await;
+            self.answered(&node, &request, &answer);
+            let next = node.queue().next(Instant::now());
+            self.pump(&node);
+            self.wake_for(&node);
+            match next {
+                Some(next) => request = next,
+                None => break,
+            }
+        }
+    }
+
+    /// Makes one request.
+    async fn ask(&self, node: &Node, request: &Request) -> Answer {
+        let first = &request.first.target;
+        let site = match first.site() {
+            Some(name) => self.sites.named.get(name),
+            None => self.sites.default.as_ref(),
+        };
+        let as_known = |target| match &node.tag_header {
+            Some(header) => header.target(target),
+            None => Cow::Borrowed(target),
+        };
+        let (one, several);
+        let targets = if request.others.is_empty() {
+            one = as_known(first);
+            std::slice::from_ref(&*one)
+        } else {
+            let jobs = request.jobs();
+            several = jobs
+                .map(|job| as_known(&job.target).into_owned())
+                .collect::<Vec<_>>();
+            &several
+        };
+        let id = request.id();
+        let expects = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
+        let is_expected = request.jobs().all(expects);
+        let mut request = PurgeRequest::new(targets, site);
+        (request.id, request.is_expected) = (id, is_expected);
+        // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
+        caught(|| node.purger.purge(request))
+            .await
+            .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)))
+    }
+
+    fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
+        let now = Instant::now();
+        let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let (lesson, turn, change) = {
+            let mut queue = node.queue();
+            let was_down = queue.is_down();
+            let lesson = queue.learn(request, verdict, now);
+            (lesson, queue.tell(now), (was_down, queue.is_down()))
+        };
+        if let Some(turn) = turn {
+            node.tell(turn);
+        }
+        node.count_request();
+        for job in request.jobs() {
+            self.answered_for(node, job, answer, &lesson, now, change);
+        }
+        for job in &request.covered {
+            if verdict == Verdict::Done {
+                self.answered_for(node, job, answer, &lesson, now, change);
+            } else {
+                node.queue().uncovered(job);
+            }
+        }
+        if change == (false, true) {
+            self.went_down(node, now);
+        }
+        if change == (true, false) {
+            self.tickets.back(&node.cache, &node.name);
+            self.pump(node);
+        }
+        for later in self.nodes.iter().filter(|later| later.tier > node.tier) {
+            self.pump(later);
+        }
+        if !matches!(verdict, Verdict::Failed { .. }) {
+            self.check(node);
+        }
+    }
+
+    /// Does what follows from an answer for one target of the request.
+    fn answered_for(
+        &self,
+        node: &Node,
+        job: &Job,
+        answer: &Answer,
+        lesson: &Lesson,
+        now: Instant,
+        change: (bool, bool),
+    ) {
+        let has_next_tier = node.tier + 1 < self.tiers.len();
+        let failure = match &answer.outcome {
+            Outcome::Failed(failure) => Some(failure.clone()),
+            _ => None,
+        };
+        let (outcome, settled, first_of_a_run, is_passed_on) = {
+            let mut queue = node.queue();
+            let (next, settled) = queue.answered(job, lesson, now);
+            if next == Next::Divided {
+                drop(queue);
+                return divided(node, job, &answer.outcome);
+            }
+            let outcome = match (next, &failure) {
+                (Next::Dead, Some(failure)) => Outcome::Dead(failure.clone()),
+                _ => answer.outcome.clone(),
+            };
+            // Under the lock, so that nobody sees it neither waiting nor counted.
+            let first_of_a_run = node.count(&outcome);
+            // Whoever waits for its next attempt in the database is not among those of the queue.
+            let is_passed_on = has_next_tier
+                && (failure.is_none() || queue.pass_on(job) || !settled.served.is_empty());
+            (outcome, settled, first_of_a_run, is_passed_on)
+        };
+        if let (Some(failure), (_, false)) = (&failure, change) {
+            node.count_failing(job, failure);
+        }
+        if is_passed_on {
+            let (target, served) = (&job.target, &settled.served);
+            // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
+            self.ask_tier(node.tier + 1, target, now, false, served, now);
+        }
+        self.settle(node, job, &outcome, failure, lesson.pause(), settled);
+        self.reporter.ended(Ended {
+            node,
+            job,
+            outcome,
+            status: answer.status,
+            verified: answer.verified,
+            first_of_a_run,
+            now,
+        });
+    }
+
+    /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
+    fn went_down(&self, node: &Node, now: Instant) {
+        let has_next_tier = node.tier + 1 < self.tiers.len();
+        let (deferred, passed_on) = {
+            let mut queue = node.queue();
+            let deferred = queue.defer_all();
+            let passed_on = if has_next_tier {
+                queue.pass_all_on()
+            } else {
+                Vec::new()
+            };
+            (deferred, passed_on)
+        };
+        for (target, rebound) in &passed_on {
+            self.ask_tier(node.tier + 1, target, now, *rebound, &[], now);
+        }
+        for late in &deferred {
+            let (target, tickets) = (&late.target, &late.tickets);
+            self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
+            self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
+        }
+    }
+
+    /// Says to the relay what the answer means for its rows.
+    fn settle(
+        &self,
+        node: &Node,
+        job: &Job,
+        outcome: &Outcome,
+        failure: Option<Failure>,
+        pause: Duration,
+        settled: Settled,
+    ) {
+        let why = match (outcome, failure) {
+            (_, Some(failure)) => Why::Failed(failure, pause),
+            (Outcome::Refused(refusal), _) => Why::Refused(refusal.clone()),
+            _ => {
+                return settled
+                    .done
+                    .into_iter()
+                    .for_each(|ticket| self.tickets.done(ticket));
+            }
+        };
+        self.defer(Some(node), &job.target, &why, job.attempts, &settled.served);
+    }
+
+    /// Wakes the thread if something is due before it means to wake, at this node or one that was
+    /// asked after it; or if nothing is left and somebody waits for that.
+    fn wake_for(&self, node: &Node) {
+        let is_early = self.is_due_early(node.tier);
+        let is_watched = self.watched.load(Ordering::Relaxed);
+        if is_early || is_watched && node.queue().pending() == 0 {
+            self.inbox.wake();
+        }
+    }
+}
+
+/// A request for several targets was refused: each leaves again, so there is no report.
+fn divided(node: &Node, job: &Job, outcome: &Outcome) {
+    let (cache, name) = (&node.cache, &node.name);
+    emit(|| {
+        tracing::debug!(
+            target: "roan", target = %job.target, cache = %cache, node = %name, outcome = %outcome,
+            "a request for several targets was refused: they are sent again in smaller requests"
+        );
+    });
+}

@@ -1,0 +1,1 @@
+../../../tests/conf/varnish.vcl

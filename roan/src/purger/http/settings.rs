@@ -1,0 +1,104 @@
+//! The settings of nodes as data, from a configuration file or the environment.
+
+use std::collections::BTreeMap;
+
+use super::Nodes;
+use crate::error::ConfigError;
+
+/// What the settings of all kinds of cache have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NodeSettings<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) nodes: &'a [String],
+    pub(crate) named_nodes: &'a BTreeMap<String, String>,
+    pub(crate) headers: &'a BTreeMap<String, String>,
+    pub(crate) env_proxy: bool,
+}
+
+impl Nodes {
+    /// Takes over these settings. `named` returns the name by which the user knows a field.
+    pub(crate) fn configure(
+        &mut self,
+        settings: NodeSettings<'_>,
+        named: &dyn Fn(&str) -> String,
+    ) -> Result<(), ConfigError> {
+        let known_as = |field: &'static str| move |error: ConfigError| error.about(&named(field));
+        for url in settings.nodes {
+            self.add(url).map_err(known_as("nodes"))?;
+        }
+        for (name, url) in settings.named_nodes {
+            self.add_named(name, url).map_err(known_as("named_nodes"))?;
+        }
+        if self.urls().next().is_none() {
+            let problem = format!(
+                "is empty: write a purge URL, such as `{}`",
+                self.cache().example
+            );
+            return Err(ConfigError::value(named("nodes"), "", problem));
+        }
+        if let Some(name) = settings.name {
+            name.clone_into(&mut self.name);
+        }
+        for (name, value) in settings.headers {
+            self.set_header(name, value).map_err(known_as("headers"))?;
+        }
+        self.env_proxy = settings.env_proxy;
+        Ok(())
+    }
+}
+
+/// A variable of the environment that is on or off. `purpose` says what `1` does.
+pub(crate) fn flag(
+    variable: &str,
+    value: Option<&str>,
+    purpose: &str,
+) -> Result<bool, ConfigError> {
+    match value {
+        None | Some("0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => {
+            let problem = format!("must be 0 or 1: write `1` to {purpose}");
+            Err(ConfigError::value(variable, other, problem))
+        }
+    }
+}
+
+/// A variable of the environment with a header, as `Name: value`.
+pub(crate) fn header(
+    variable: &str,
+    value: Option<&str>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let mut headers = BTreeMap::new();
+    if let Some(header) = value {
+        let Some((name, value)) = header.split_once(':') else {
+            let problem = "(value not shown) is not a header: write `Name: value`";
+            return Err(ConfigError::value(variable, "", problem));
+        };
+        headers.insert(name.trim().to_owned(), value.trim().to_owned());
+    }
+    Ok(headers)
+}
+
+/// The URLs of a list. A comma may be part of a password, so only a comma before another URL separates.
+pub(crate) fn listed_urls(value: &str) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for part in value.split(',') {
+        let begins_url = ["http://", "https://"].iter().any(|scheme| {
+            let part = part.trim_start();
+            part.get(..scheme.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        });
+        match urls.last_mut() {
+            Some(last) if !begins_url => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => urls.push(part.to_owned()),
+        }
+    }
+    let tidy = |url: String| url.trim().trim_end_matches([',', ' ']).to_owned();
+    urls.into_iter()
+        .map(tidy)
+        .filter(|url| !url.is_empty())
+        .collect()
+}

@@ -1,0 +1,285 @@
+//! What the dispatcher makes of each real server: `cargo bench -p roan-tests --bench caches`.
+//!
+//! Purges a second, compared with a bare reqwest client that sends the same requests to the same server over as many
+//! connections, in turns in the same run. And a tag on 10,000 pages: at a server that knows tags, and by the learned index at one
+//! that does not.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a benchmark that cannot go on ends"
+)]
+
+use std::any::Any;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, HOST};
+use axum::routing::get;
+use reqwest::{Client, Method};
+use roan::web::{self, CachePolicy, Web, WebLayer};
+use roan::{Cache, Roan, Target};
+use roan_tests::{
+    Background, HOST as SITE, Nginx, Options, Squid, SquidOptions, TrafficServer,
+    TrafficServerOptions, Varnish, VarnishOptions,
+};
+use tokio::runtime::Runtime;
+
+const CONNECTIONS: usize = 8;
+const LONG: Duration = Duration::from_secs(300);
+
+/// A server under test.
+struct Server {
+    address: SocketAddr,
+    cache: Cache,
+    /// How it is asked for a purge: the method, and what the URL begins with.
+    method: Method,
+    prefix: &'static str,
+    _process: Box<dyn Any>,
+}
+
+/// A server before an app, by its name.
+type Start = fn(SocketAddr) -> Server;
+
+const SERVERS: [(&str, Start); 4] = [
+    ("nginx", nginx),
+    ("varnish", varnish),
+    ("squid", squid),
+    ("traffic-server", traffic_server),
+];
+
+fn nginx(app: SocketAddr) -> Server {
+    let server = Nginx::start_before(app, &Options::default().keys_zone("128m").one_worker());
+    Server {
+        address: server.addr(),
+        cache: roan::Nginx::at(&server.purge_url()).unwrap().into(),
+        method: Method::GET,
+        prefix: "/purge",
+        _process: Box::new(server),
+    }
+}
+
+fn varnish(app: SocketAddr) -> Server {
+    let server = Varnish::start_before(app, &VarnishOptions::default());
+    let cache = roan::Varnish::new().node(&server.url()).unwrap();
+    by_purge(server.addr(), cache, server)
+}
+
+fn squid(app: SocketAddr) -> Server {
+    let server = Squid::start_before(app, &SquidOptions::default());
+    let cache = roan::Squid::new().node(&server.url()).unwrap();
+    by_purge(server.addr(), cache, server)
+}
+
+fn traffic_server(app: SocketAddr) -> Server {
+    let server = TrafficServer::start_before(app, &TrafficServerOptions::default());
+    let cache = roan::TrafficServer::new().node(&server.url()).unwrap();
+    by_purge(server.addr(), cache, server)
+}
+
+/// One that takes the method PURGE at the URL of the page.
+fn by_purge(address: SocketAddr, cache: impl Into<Cache>, process: impl Any) -> Server {
+    Server {
+        address,
+        cache: cache.into(),
+        method: Method::from_bytes(b"PURGE").unwrap(),
+        prefix: "",
+        _process: Box::new(process),
+    }
+}
+
+fn main() {
+    // As the dispatcher: one thread.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let only = std::env::args().find(|name| SERVERS.iter().any(|(other, _)| name == other));
+    let servers = || {
+        let is_asked = |name: &str| only.as_deref().is_none_or(|only| only == name);
+        SERVERS.into_iter().filter(move |(name, _)| is_asked(name))
+    };
+    println!(
+        "{:<46} {:>10} {:>10} {:>6}",
+        "purges of URLs, 8 connections", "bare", "roan", "ratio"
+    );
+    for (name, start) in servers() {
+        urls(name, start, &runtime);
+    }
+    println!();
+    println!(
+        "{:<46} {:>10} {:>10} {:>10}",
+        "a tag on 10,000 pages", "seconds", "pages/s", "requests"
+    );
+    for (name, start) in servers() {
+        tag(name, start, &runtime);
+    }
+}
+
+fn urls(name: &str, start: Start, runtime: &Runtime) {
+    const PAGES: usize = 2_000;
+    const ROUNDS: usize = 12;
+    let app = Router::new().fallback(get(|| async {
+        ([(CACHE_CONTROL, "s-maxage=31536000, max-age=0")], "page")
+    }));
+    let (_app, address) = Background::serve("app", |listener| async move {
+        axum::serve(listener, app).await.expect("the app serves");
+    });
+    let server = start(address);
+    let roan = Roan::builder()
+        .cache(server.cache)
+        .site(SITE)
+        .rebound(None)
+        .concurrency(CONNECTIONS)
+        .build()
+        .unwrap();
+    let bare = Bare {
+        client: Client::builder().no_proxy().build().unwrap(),
+        server: server.address,
+    };
+    for (what, cached) in [("cached pages", true), ("pages that are not cached", false)] {
+        let mut rates = [Vec::new(), Vec::new()];
+        for round in 0..ROUNDS {
+            let urls = |who| {
+                (0..PAGES)
+                    .map(|page| format!("/{what}/{round}/{who}/{page}").replace(' ', "-"))
+                    .collect()
+            };
+            let both: [Vec<String>; 2] = [urls("bare"), urls("roan")];
+            if cached {
+                // In turns here, too: a page that was stored later may be slower to remove.
+                for who in [round / 2 % 2, 1 - round / 2 % 2] {
+                    runtime.block_on(bare.send_all(&Method::GET, "", &both[who]));
+                }
+            }
+            let before = answered(&roan);
+            for who in [round % 2, 1 - round % 2] {
+                rates[who].push(rate(PAGES, || match who {
+                    0 => runtime.block_on(bare.send_all(&server.method, server.prefix, &both[0])),
+                    _ => {
+                        for url in &both[1] {
+                            roan.purge(url).unwrap();
+                        }
+                        assert_eq!(roan.flush_blocking(LONG).pending(), 0);
+                    }
+                }));
+            }
+            assert_eq!(answered(&roan) - before, PAGES as u64);
+        }
+        // Of each round, since the machine is not equally fast in all of them.
+        let ratios = rates[0].iter().zip(&rates[1]);
+        let ratio = median(ratios.map(|(bare, roan)| roan / bare).collect());
+        let [bare_rate, roan_rate] = rates.map(median);
+        println!(
+            "{:<46} {bare_rate:>8.0}/s {roan_rate:>8.0}/s {ratio:>6.2}{}",
+            format!("{name}, {what}"),
+            if ratio < 0.9 {
+                "  (least 0.9: MISSED)"
+            } else {
+                ""
+            }
+        );
+    }
+}
+
+fn answered(roan: &Roan) -> u64 {
+    let stats = roan.stats();
+    stats.nodes[0].purged + stats.nodes[0].not_cached
+}
+
+/// By tags where the server knows them, else by the URLs that the index knows.
+fn tag(name: &str, start: Start, runtime: &Runtime) {
+    const PAGES: usize = 10_000;
+    const ROUNDS: usize = 5;
+    let (wrap, wrapped) = tokio::sync::oneshot::channel::<WebLayer>();
+    let (_app, address): (_, SocketAddr) = Background::serve("app", |listener| async move {
+        let layer = wrapped.await.expect("the layer is made");
+        let page = get(|| async {
+            web::tag("all").expect("it is a tag");
+            "page"
+        });
+        let app = Router::new().fallback_service(page).layer(layer);
+        axum::serve(listener, app).await.expect("the app serves");
+    });
+    let server = start(address);
+    let roan = Roan::builder()
+        .cache(server.cache)
+        .site(SITE)
+        .rebound(None)
+        .concurrency(CONNECTIONS)
+        .web(
+            Web::new()
+                .policy(CachePolicy::until_purged())
+                .max_pages(PAGES),
+        )
+        .build()
+        .unwrap();
+    assert!(wrap.send(roan.web().unwrap()).is_ok(), "the app waits");
+    let bare = Bare {
+        client: Client::builder().no_proxy().build().unwrap(),
+        server: server.address,
+    };
+    let urls: Vec<_> = (0..PAGES).map(|page| format!("/pages/{page}")).collect();
+    let tag = Target::tag("all").unwrap();
+    let mut seconds = Vec::new();
+    let mut requests = 0;
+    for _ in 0..ROUNDS {
+        runtime.block_on(bare.send_all(&Method::GET, "", &urls));
+        let before = answered(&roan);
+        let start = Instant::now();
+        roan.purge(tag.clone()).unwrap();
+        assert_eq!(roan.flush_blocking(LONG).pending(), 0);
+        seconds.push(start.elapsed().as_secs_f64());
+        requests = answered(&roan) - before;
+    }
+    let seconds = median(seconds);
+    println!(
+        "{name:<46} {seconds:>10.4} {:>10.0} {requests:>10}",
+        PAGES as f64 / seconds
+    );
+}
+
+fn rate(count: usize, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    count as f64 / start.elapsed().as_secs_f64()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+#[derive(Clone)]
+struct Bare {
+    client: Client,
+    server: SocketAddr,
+}
+
+impl Bare {
+    /// Every URL once, over [`CONNECTIONS`] connections.
+    async fn send_all(&self, method: &Method, prefix: &'static str, urls: &[String]) {
+        let next = Arc::new(AtomicUsize::new(0));
+        let urls: Arc<[String]> = urls.into();
+        let tasks: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                let (next, urls) = (Arc::clone(&next), Arc::clone(&urls));
+                let (bare, method) = (self.clone(), method.clone());
+                tokio::spawn(async move {
+                    while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let url = format!("http://{}{prefix}{url}", bare.server);
+                        let request = bare.client.request(method.clone(), url);
+                        let answer = request.header(HOST, SITE).send().await.unwrap();
+                        assert!([200, 404].contains(&answer.status().as_u16()));
+                        answer.bytes().await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The command `roan`, run as a program before real servers.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod basics;
+mod doctor;
+mod init;
+mod nginx_conf;
+mod other_caches;
+mod purging;
+mod sitemaps;
+mod support;
+mod tls;

@@ -1,0 +1,59 @@
+//! A cache whose requests take several targets, for tests of the dispatcher.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use roan::purger::{Answer, Cache, Limits, PurgeRequest, Purger};
+use roan::{Failure, TargetKind};
+use tokio::sync::watch;
+
+/// A cache of one node that notes the requests that it gets. Clones are the same node.
+#[derive(Debug, Clone)]
+pub struct Batching {
+    requests: Arc<Mutex<Vec<Vec<String>>>>,
+    open: watch::Sender<bool>,
+    answer: fn(&[String]) -> Answer,
+}
+
+impl Batching {
+    /// It answers nothing until [`open`](Self::open).
+    pub fn closed(answer: fn(&[String]) -> Answer) -> Self {
+        Self {
+            requests: Arc::default(),
+            open: watch::Sender::new(false),
+            answer,
+        }
+    }
+
+    /// Answers from now on.
+    pub fn open(&self) {
+        self.open.send_replace(true);
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Vec<String>> {
+        let requests = self.requests.lock();
+        requests.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A cache with this node.
+    pub fn cache(&self, limits: Limits) -> Cache {
+        Cache::new("batching")
+            .purges([TargetKind::Url, TargetKind::Tag], limits)
+            .node("one", self.clone())
+    }
+}
+
+impl Purger for Batching {
+    async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
+        let targets: Vec<_> = request.targets().iter().map(ToString::to_string).collect();
+        let answer = (self.answer)(&targets);
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(targets);
+        match self.open.subscribe().wait_for(|open| *open).await {
+            Ok(_) => answer,
+            Err(_) => Answer::failed(Failure::Timeout),
+        }
+    }
+}
