@@ -533,7 +533,7 @@ mod tests {
             (
                 "cloudflare",
                 &format!("{zone}\ntoken_env = 'ROAN_UNSET'"),
-                "ROAN_UNSET: \"\" is not set",
+                "ROAN_UNSET: is not set",
             ),
             (
                 "cloudflare",
