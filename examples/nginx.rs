@@ -70,6 +70,24 @@ impl Nginx {
         Self::start_with(program, app, SITE_CONF).await
     }
 
+    /// The same before several instances of the app, which it asks by turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_before(
+        program: &Program,
+        apps: &[SocketAddr],
+    ) -> Result<Self, Box<dyn Error>> {
+        let [first, others @ ..] = apps else {
+            return Err("there is no app".into());
+        };
+        let others = others.iter().map(|app| format!(" server {app};"));
+        let all = format!("server 127.0.0.1:3000;{}", others.collect::<String>());
+        let conf = SITE_CONF.replace("server 127.0.0.1:3000;", &all);
+        Self::start_with(program, *first, &conf).await
+    }
+
     /// The same, for pages that are refreshed by whoever knows the secret.
     ///
     /// # Errors

@@ -1,6 +1,12 @@
 //! Runs the blog and its crash on each library, and the blog behind each cache. Both programs check what they show.
 
-#![allow(clippy::expect_used, reason = "a test fails by a panic")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by a panic, and shows what it saw"
+)]
+
+mod race;
 
 use std::process::Command;
 
