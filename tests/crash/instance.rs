@@ -20,6 +20,7 @@ pub(crate) struct Said {
     pub(crate) committed: u64,
     pub(crate) rolled_back: u64,
     pub(crate) savepoints: u64,
+    pub(crate) unstored: Vec<u64>,
     pub(crate) failed: u64,
     pub(crate) failures: Vec<String>,
 }
@@ -31,6 +32,7 @@ impl Said {
             Line::Committed => self.committed += 1,
             Line::RolledBack => self.rolled_back += 1,
             Line::SavepointRolledBack => self.savepoints += 1,
+            Line::Unstored(number) => self.unstored.push(number),
             Line::Failed(failure) => {
                 self.failed += 1;
                 if self.failures.len() < FAILURES {

@@ -26,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) database: Database,
     /// That of the database and of the writers.
     pub(crate) clock: Clock,
+    /// The numbers of what has left from memory, whatever became of its transaction.
+    pub(crate) unstored: Vec<u64>,
     /// Writers started until now.
     started: u64,
     /// Serves the app, the front and the readers; last, so that they outlive who needs them.
@@ -56,6 +58,7 @@ impl Site {
         let readers = runtime.block_on(async { Readers::start(&addrs, &mut rng) });
         Self {
             rng,
+            unstored: Vec::new(),
             tally: Tally {
                 database: name,
                 ..Tally::default()
@@ -109,6 +112,7 @@ impl Site {
         self.tally.rolled_back += said.rolled_back;
         self.tally.savepoints += said.savepoints;
         self.tally.failed += said.failed;
+        self.unstored.extend(&said.unstored);
     }
 
     pub(crate) fn sql(&self, sql: &str) -> Result<(), sqlx::Error> {

@@ -70,6 +70,9 @@ pub(crate) enum Line {
     RolledBack,
     /// A savepoint, in a transaction that committed.
     SavepointRolledBack,
+    /// An [`Untrue`] that left from memory: the outbox did not take it, and Roan does not see a transaction that was begun as
+    /// text.
+    Unstored(u64),
     Failed(String),
 }
 
@@ -80,6 +83,7 @@ impl Line {
             ("c", _) => Self::Committed,
             ("r", _) => Self::RolledBack,
             ("s", _) => Self::SavepointRolledBack,
+            ("u", number) => Self::Unstored(number.trim().parse().ok()?),
             ("e", error) => Self::Failed(error.trim().to_owned()),
             _ => return None,
         })
@@ -91,6 +95,7 @@ impl Line {
             Self::Committed => "c\n",
             Self::RolledBack => "r\n",
             Self::SavepointRolledBack => "s\n",
+            Self::Unstored(number) => &format!("u {number}\n"),
             Self::Failed(error) => &format!("e {}\n", error.replace('\n', " ")),
         };
         // When nobody listens any more it is about to be killed.
@@ -259,7 +264,12 @@ impl Writer {
 
     async fn save_untrue(&mut self, db: &mut Connection) -> Result<(), sqlx::Error> {
         let number = self.untrue.fetch_add(1, Ordering::Relaxed);
-        db.purge(&self.roan, || roan::saved(&Untrue { number }))
-            .await
+        let before = self.roan.stats().not_stored;
+        let purged = db.purge(&self.roan, || roan::saved(&Untrue { number }));
+        let purged = purged.await;
+        if self.roan.stats().not_stored > before {
+            Line::Unstored(number).say();
+        }
+        purged
     }
 }
