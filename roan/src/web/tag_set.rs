@@ -1,6 +1,7 @@
 //! The tags of a page, each once, in the order in which they were added: renders of one page mostly add them in one order.
 
 use std::hash::BuildHasher;
+use std::sync::LazyLock;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
@@ -11,18 +12,20 @@ pub(super) struct TagSet {
     tags: Vec<Target>,
     /// Their places, by their hashes.
     places: HashTable<usize>,
-    hasher: DefaultHashBuilder,
 }
+
+/// One for all sets: to make one takes as long as a tag.
+static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 
 impl TagSet {
     pub(super) fn insert(&mut self, tag: TargetRef<'_>) {
-        let (tags, hasher) = (&self.tags, &self.hasher);
-        let hash = hasher.hash_one(tag);
+        let tags = &self.tags;
+        let hash = HASHER.hash_one(tag);
         let is_known = |place: &usize| TargetRef::from(&tags[*place]) == tag;
         if self.places.find(hash, is_known).is_some() {
             return;
         }
-        let hash_of = |place: &usize| hasher.hash_one(&tags[*place]);
+        let hash_of = |place: &usize| HASHER.hash_one(&tags[*place]);
         self.places.insert_unique(hash, tags.len(), hash_of);
         self.tags.push(tag.to_target());
     }
