@@ -5,9 +5,10 @@ use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
 use roan::outbox::{Dialect, Outbox};
+use roan::purger::Limits;
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
-use roan::{Roan, RoanBuilder};
+use roan::{Cache, Roan, RoanBuilder, TargetKind};
 use roan_tests::{Connection, Database, wait};
 
 use crate::models;
@@ -116,17 +117,30 @@ impl Place {
 /// A relay and what it purges.
 pub(crate) struct Watched {
     pub(crate) roan: Roan,
-    recorder: Recorder,
+    /// A cache for each of [`KINDS`]: one that purges several would settle a URL with a host.
+    recorders: [Recorder; 3],
 }
+
+const KINDS: [&[TargetKind]; 3] = [
+    &[TargetKind::Url, TargetKind::Tag],
+    &[TargetKind::Prefix],
+    &[TargetKind::Host, TargetKind::Everything],
+];
 
 impl Watched {
     pub(crate) fn start(outbox: Outbox) -> Self {
-        let recorder = Recorder::new();
-        let roan = builder(&recorder)
+        let recorders = [(); 3].map(|()| Recorder::new());
+        let caches = KINDS.iter().zip(&recorders).map(|(kinds, recorder)| {
+            Cache::new(&format!("{kinds:?}"))
+                .purges(*kinds, Limits::new())
+                .node("a", recorder.clone())
+        });
+        let roan = caches
+            .fold(settings(), RoanBuilder::cache)
             .outbox(outbox)
             .build()
             .expect("a dispatcher");
-        Self { roan, recorder }
+        Self { roan, recorders }
     }
 
     /// What was purged since the last call, sorted, each as often as it was.
@@ -136,9 +150,14 @@ impl Watched {
         assert_eq!(outbox.current_error(), None);
         let dead = outbox.dead(10).await.expect("a database");
         assert!(dead.is_empty(), "{dead:?}");
-        let requests = self.recorder.requests();
-        self.recorder.clear();
-        let mut purged: Vec<_> = requests.iter().map(ToString::to_string).collect();
+        let mut purged = Vec::new();
+        for (kinds, recorder) in KINDS.iter().zip(&self.recorders) {
+            let mut requests = recorder.requests();
+            recorder.clear();
+            // Every cache gets the URLs.
+            requests.retain(|target| kinds.contains(&target.kind()));
+            purged.extend(requests.iter().map(ToString::to_string));
+        }
         purged.sort();
         purged
     }
@@ -151,9 +170,12 @@ impl Watched {
 }
 
 pub(crate) fn builder(recorder: &Recorder) -> RoanBuilder {
+    settings().cache(recorder.clone())
+}
+
+fn settings() -> RoanBuilder {
     let short = Duration::from_millis(20);
     Roan::builder()
-        .cache(recorder.clone())
         .named_site("shop", "https://shop.example")
         .rebound(None)
         // Hooks are compared with triggers by the URLs that both make.
