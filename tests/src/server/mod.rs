@@ -43,7 +43,7 @@ pub trait Kind: Debug + Clone {
     /// Puts what it needs into its new folder.
     fn furnish(&self, folder: &Path, port: u16);
 
-    /// Runs it in the foreground; made by [`command`].
+    /// Runs it in the foreground; with the user and the watchdog of the harness.
     fn command(&self, folder: &Path, port: u16) -> Command;
 
     /// Whether it is ready for clients.
