@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::server::{Place, Server, find};
 
@@ -30,8 +31,8 @@ const CONF: [(&str, &str); 5] = [
     ),
 ];
 
-/// Its other files, about which it complains if they are missing.
-const EMPTY: [&str; 10] = [
+/// Its other files in `etc`, about which it complains if they are missing.
+pub const EMPTY: [&str; 10] = [
     "cache.config",
     "hosting.config",
     "logging.yaml",
@@ -43,6 +44,29 @@ const EMPTY: [&str; 10] = [
     "ssl_multicert.config",
     "volume.config",
 ];
+
+/// The folders that it expects in its own.
+pub const FOLDERS: [&str; 6] = ["etc", "etc/body_factory", "log", "run", "cache", "data"];
+
+/// The content of `runroot.yaml`: it keeps everything of its own in this folder.
+#[must_use]
+pub fn runroot(folder: &Path) -> String {
+    let here = folder.display();
+    format!(
+        "prefix: /usr\n\
+         bindir: /usr/bin\n\
+         sbindir: /usr/bin\n\
+         sysconfdir: {here}/etc\n\
+         datadir: {here}/data\n\
+         includedir: /usr/include\n\
+         libdir: /usr/lib/trafficserver\n\
+         libexecdir: /usr/lib/trafficserver/modules\n\
+         localstatedir: {here}/run\n\
+         runtimedir: {here}/run\n\
+         logdir: {here}/log\n\
+         cachedir: {here}/cache\n"
+    )
+}
 
 /// Starts it before the app, and waits until it listens.
 ///
@@ -57,7 +81,7 @@ pub async fn start(app: SocketAddr) -> Result<Server, Box<dyn Error>> {
     let address = place.address;
     let folder = place.folder.clone();
     let here = folder.display();
-    for name in ["etc", "etc/body_factory", "log", "run", "cache", "data"] {
+    for name in FOLDERS {
         fs::create_dir(folder.join(name))?;
     }
     for name in EMPTY {
@@ -82,23 +106,7 @@ pub async fn start(app: SocketAddr) -> Result<Server, Box<dyn Error>> {
     ];
     let records = fs::read_to_string(folder.join("etc/records.config"))?;
     place.write("etc/records.config", &[&records, own[0], own[1]].concat())?;
-    place.write(
-        "runroot.yaml",
-        &format!(
-            "prefix: /usr\n\
-             bindir: /usr/bin\n\
-             sbindir: /usr/bin\n\
-             sysconfdir: {here}/etc\n\
-             datadir: {here}/data\n\
-             includedir: /usr/include\n\
-             libdir: /usr/lib/trafficserver\n\
-             libexecdir: /usr/lib/trafficserver/modules\n\
-             localstatedir: {here}/run\n\
-             runtimedir: {here}/run\n\
-             logdir: {here}/log\n\
-             cachedir: {here}/cache\n"
-        ),
-    )?;
+    place.write("runroot.yaml", &runroot(&folder))?;
     let arguments = [format!("--run-root={here}")];
     Server::start_as_nobody(place, &program, arguments, "log/diags.log").await
 }

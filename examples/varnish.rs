@@ -39,7 +39,12 @@ pub async fn start(app: SocketAddr) -> Result<Server, Box<dyn Error>> {
     Server::start(place, &program, arguments, "output").await
 }
 
-fn program() -> Result<PathBuf, String> {
+/// The program, where `vmod_xkey` is there, too.
+///
+/// # Errors
+///
+/// What is missing, and what to install.
+pub fn program() -> Result<PathBuf, String> {
     let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
     let has_xkey = libraries
         .map(|folder| folder.path().join(XKEY))

@@ -23,7 +23,7 @@ use roan::web::{self, CachePolicy, Web, WebLayer};
 use roan::{Cache, Roan, Target};
 use roan_tests::{
     Background, HOST as SITE, Nginx, Options, Squid, SquidOptions, TrafficServer,
-    TrafficServerOptions, Varnish, VarnishOptions,
+    TrafficServerOptions, Varnish, VarnishOptions, median,
 };
 use tokio::runtime::Runtime;
 
@@ -170,7 +170,7 @@ fn urls(name: &str, start: Start, runtime: &Runtime) {
         }
         // Of each round, since the machine is not equally fast in all of them.
         let ratios = rates[0].iter().zip(&rates[1]);
-        let ratio = median(ratios.map(|(bare, roan)| roan / bare).collect());
+        let ratio = median(ratios.map(|(bare, roan)| roan / bare));
         let [bare_rate, roan_rate] = rates.map(median);
         println!(
             "{:<46} {bare_rate:>8.0}/s {roan_rate:>8.0}/s {ratio:>6.2}{}",
@@ -245,11 +245,6 @@ fn rate(count: usize, work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     count as f64 / start.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 #[derive(Clone)]

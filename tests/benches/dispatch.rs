@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use reqwest::Client;
 use reqwest::header::HOST;
 use roan::{Roan, Target};
-use roan_tests::{HOST as SITE, Nginx, Options, Origin};
+use roan_tests::{HOST as SITE, Nginx, Options, Origin, median};
 use tokio::runtime::Runtime;
 
 const CONNECTIONS: usize = 8;
@@ -79,7 +79,7 @@ fn main() {
         }
         // Of each round, since the machine is not equally fast in all of them.
         let ratios = rates[0].iter().zip(&rates[1]);
-        let ratio = median(ratios.map(|(bare, roan)| roan / bare).collect());
+        let ratio = median(ratios.map(|(bare, roan)| roan / bare));
         let [bare_rate, roan_rate] = rates.map(median);
         println!(
             "{:<46} {bare_rate:>8.0}/s {roan_rate:>8.0}/s {ratio:>6.2}",
@@ -120,11 +120,6 @@ fn rate(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     PAGES as f64 / start.elapsed().as_secs_f64()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn purge_all(roan: &Roan, urls: &[String]) {

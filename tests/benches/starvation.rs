@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use roan::outbox::Outbox;
 use roan::{Outcome, Reports, Roan};
-use roan_tests::{Behaviour, Connection, Faulty, HOST, Nginx, Options, Origin, SqliteFile};
+use roan_tests::{Behaviour, Connection, Faulty, HOST, Nginx, Options, Origin, SqliteFile, median};
 
 const BAD: [usize; 6] = [0, 1, 2, 10, 100, 1000];
 const GOOD: usize = 2000;
@@ -75,12 +75,6 @@ fn parts(times: &[f64]) -> Vec<[f64; 2]> {
         [50, 99].map(|percent| part[part.len() * percent / 100])
     };
     times.chunks(PART).map(of_part).collect()
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// A dispatcher, and its endpoint with so many bad URLs.

@@ -15,7 +15,7 @@ use std::time::Instant;
 use roan::outbox::{Dialect, Outbox};
 use roan::purge_on;
 use roan::triggers::Triggers;
-use roan_tests::{Connection, Database};
+use roan_tests::{Connection, Database, median};
 
 const SINGLE: usize = 300;
 const MANY: usize = 100_000;
@@ -113,7 +113,7 @@ async fn table(name: &str, database: &Database) {
 
 fn print(name: &str, rows: usize, times: &[Times; 3]) {
     for (statement, times) in ["INSERT", "UPDATE", "DELETE"].iter().zip(times) {
-        let [without, with] = times.each_ref().map(|times| median(times));
+        let [without, with] = times.each_ref().map(|times| median(times.iter().copied()));
         println!(
             "{:<34} {without:>9.1} {with:>9.1} {:>9.1}",
             format!("{name}, {statement} of {rows} rows").replace("1 rows", "1 row"),
@@ -126,12 +126,6 @@ async fn time(client: &mut Connection, sql: &str, rows: usize) -> f64 {
     let start = Instant::now();
     run(client, sql).await;
     start.elapsed().as_secs_f64() * 1e6 / f64::from(u32::try_from(rows).unwrap())
-}
-
-fn median(times: &[f64]) -> f64 {
-    let mut times = times.to_vec();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 async fn run(client: &mut Connection, sql: &str) {

@@ -23,7 +23,7 @@ use axum::routing::get;
 use reqwest::Client;
 use roan::web::{self, CachePolicy, Web, WebLayer};
 use roan::{Roan, Target, purge_on};
-use roan_tests::{Background, HOST as SITE, Nginx, Options};
+use roan_tests::{Background, HOST as SITE, Nginx, Options, median};
 use tokio::runtime::Runtime;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -193,7 +193,7 @@ fn purges(runtime: &Runtime) {
         }
     }
     let ratios = rates[0].iter().zip(&rates[1]);
-    let ratio = median(ratios.map(|(urls, tag)| tag / urls).collect());
+    let ratio = median(ratios.map(|(urls, tag)| tag / urls));
     let [by_url, by_tag] = rates.map(median);
     println!(
         "{:<44} {:>9} {:>9} {:>9}",
@@ -260,16 +260,11 @@ fn index(runtime: &Runtime) {
             assert_eq!(pages, if tags == 0 { 0 } else { 100 });
             time
         });
-        let found = median(found.collect());
+        let found = median(found);
         println!(
             "{:<44} {stated:>9.0} {bytes:>9.0} {:>9.2} {found:>12.1} us",
             format!("bytes of a page with {tags} tags"),
             bytes / stated
         );
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

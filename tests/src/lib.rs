@@ -22,6 +22,7 @@ mod databases;
 mod edge;
 mod edits;
 mod faulty;
+mod figures;
 mod gate;
 mod head;
 pub mod logged;
@@ -46,6 +47,7 @@ pub use databases::{
 };
 pub use edge::{Edge, Select};
 pub use faulty::{Behaviour, Faulty, Received};
+pub use figures::median;
 pub use gate::{Gate, Passage, gate};
 pub use model::FromALibrary;
 pub use nginx::{

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 use roan::Roan;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
-use roan_tests::Database;
+use roan_tests::{Database, median};
 use tokio::runtime::Runtime;
 
 const ROUNDS: usize = 400;
@@ -138,9 +138,4 @@ fn measure(library: &mut dyn Library, first: i64, scope: bool) -> [[f64; 2]; 4] 
         }
     }
     times.map(|both| both.map(median))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }

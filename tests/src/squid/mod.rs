@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use roan_examples::squid::of_its_own;
+
 use crate::HOST;
 use crate::browser::Browser;
 use crate::edits::Edits;
@@ -98,17 +100,7 @@ impl Kind for SquidKind {
             assert_eq!(conf.matches(text).count(), 1, "{text}");
             conf = conf.replace(text, &with);
         }
-        let here = folder.display();
-        conf.push_str(&format!(
-            "pid_filename {here}/squid.pid\n\
-             cache_log {here}/{log}\n\
-             access_log none\n\
-             coredump_dir {here}\n\
-             visible_hostname squid.test\n\
-             pinger_enable off\n\
-             shutdown_lifetime 0 seconds\n",
-            log = Self::LOG,
-        ));
+        conf.push_str(&of_its_own(folder));
         fs::write(folder.join("squid.conf"), conf).expect("a file in our own folder");
         fs::write(folder.join("service"), service(port)).expect("a file in our own folder");
         user::hand_over(folder);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use roan_examples::traffic_server::{EMPTY, FOLDERS, runroot};
+
 use crate::HOST;
 use crate::browser::Browser;
 use crate::edits::Edits;
@@ -20,20 +22,6 @@ pub const TRAFFIC_SERVER_CONF: [&str; 5] = [
     include_str!("../../conf/trafficserver/roan.config"),
     include_str!("../../conf/trafficserver/ip_allow.yaml"),
     include_str!("../../conf/trafficserver/storage.config"),
-];
-
-/// Its other files, which it complains about if they are missing.
-const EMPTY: [&str; 10] = [
-    "cache.config",
-    "hosting.config",
-    "logging.yaml",
-    "parent.config",
-    "plugin.config",
-    "sni.yaml",
-    "socks.config",
-    "splitdns.config",
-    "ssl_multicert.config",
-    "volume.config",
 ];
 
 /// A running Traffic Server, for [`HOST`], `shop.test` and its own address. Dropping it kills its processes and removes its folder.
@@ -131,21 +119,7 @@ impl Kind for TrafficServerKind {
             "/var/cache/trafficserver 256M",
             &format!("{here}/cache 32M"),
         );
-        let runroot = format!(
-            "prefix: /usr\n\
-             bindir: /usr/bin\n\
-             sbindir: /usr/bin\n\
-             sysconfdir: {here}/etc\n\
-             datadir: {here}/data\n\
-             includedir: /usr/include\n\
-             libdir: /usr/lib/trafficserver\n\
-             libexecdir: /usr/lib/trafficserver/modules\n\
-             localstatedir: {here}/run\n\
-             runtimedir: {here}/run\n\
-             logdir: {here}/log\n\
-             cachedir: {here}/cache\n"
-        );
-        for name in ["etc", "etc/body_factory", "log", "run", "cache", "data"] {
+        for name in FOLDERS {
             fs::create_dir(folder.join(name)).expect("a folder in our own folder");
             user::hand_over(&folder.join(name));
         }
@@ -153,7 +127,7 @@ impl Kind for TrafficServerKind {
             fs::write(folder.join("etc").join(name), "").expect("a file in our own folder");
         }
         for (name, text) in [
-            ("runroot.yaml", runroot),
+            ("runroot.yaml", runroot(folder)),
             ("etc/records.config", records),
             ("etc/remap.config", remap.concat()),
             ("etc/roan.config", roan),

@@ -4,7 +4,7 @@ mod options;
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 pub use options::{VARNISH_VCL, VarnishOptions};
@@ -12,9 +12,6 @@ pub use options::{VARNISH_VCL, VarnishOptions};
 use crate::browser::Browser;
 use crate::origin::Origin;
 use crate::server::{Kind, Server, command, program};
-
-/// Where Debian puts the module for tags.
-const XKEY: &str = "varnish/vmods/libvmod_xkey.so";
 
 /// A running Varnish. Dropping it kills its manager and its cache, and removes its folder. Its pages are in memory: a
 /// restart empties it.
@@ -121,7 +118,7 @@ impl Kind for Conf {
     }
 
     fn command(&self, folder: &Path, port: u16) -> Command {
-        let mut command = command(&binary());
+        let mut command = command(&roan_examples::varnish::program().unwrap_or_else(|_| missing()));
         let log = File::options()
             .create(true)
             .append(true)
@@ -148,18 +145,6 @@ impl Kind for Conf {
         // Varnish itself refuses such a header: the origin may not be there yet.
         let refused = Browser::new(addr).try_send("GET", "/", &[("a b", "")]);
         refused.is_ok_and(|answer| answer.status == 400)
-    }
-}
-
-/// The program; only where `vmod_xkey` is there, too.
-#[track_caller]
-fn binary() -> PathBuf {
-    let has_xkey = |folder: &PathBuf| folder.join(XKEY).is_file();
-    let libraries = fs::read_dir("/usr/lib").into_iter().flatten().flatten();
-    let has_xkey = libraries.map(|entry| entry.path()).any(|it| has_xkey(&it));
-    match program::find("varnishd") {
-        Some(binary) if has_xkey => binary,
-        _ => missing(),
     }
 }
 

@@ -7,6 +7,7 @@ use reqwest::{Client, Request, Response, StatusCode};
 
 use super::endpoint::Endpoint;
 use super::secret::{Secret, Texts};
+use super::token::Token;
 use crate::base::outcome::Failure;
 use crate::base::redact::HIDDEN;
 use crate::error::ConfigError;
@@ -48,6 +49,17 @@ impl Api {
             endpoint,
             secret,
         })
+    }
+
+    /// An API that is opened by a token.
+    pub(in crate::purger) fn with_token(
+        connecting: &Connecting,
+        endpoint: &Endpoint,
+        token: &Token,
+    ) -> Result<Self, ConfigError> {
+        let token = token.clone();
+        let secret = Secret::new(move || token.read())?;
+        Self::new(connecting, endpoint.clone(), secret)
     }
 
     /// Sends the request that `make` makes with the secret; once more, if it is denied and there is a newer secret.

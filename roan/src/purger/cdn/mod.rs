@@ -7,9 +7,8 @@ mod token;
 
 pub(super) use self::api::{Api, Reply};
 pub(super) use self::endpoint::Endpoint;
-pub(super) use self::secret::Secret;
 #[cfg(feature = "cloudfront")]
-pub(super) use self::secret::{Texts, read_file, read_variable};
+pub(super) use self::secret::{Secret, Texts, read_file, read_variable};
 pub use self::token::Token;
 use crate::error::ConfigError;
 

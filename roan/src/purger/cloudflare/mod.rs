@@ -9,7 +9,7 @@ use std::sync::Arc;
 use self::client::Zone;
 pub use self::config::CloudflareConfig;
 pub use self::plan::Plan;
-use super::cdn::{Api, Endpoint, Secret, Token};
+use super::cdn::{Api, Endpoint, Token};
 use super::http::Connecting;
 use super::{Cache, LifetimeHeader, NodeClient, SiteNeed, TagHeader};
 use crate::base::target::{TargetKind, shortened};
@@ -120,12 +120,7 @@ impl Cloudflare {
     }
 
     fn connect(&self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
-        let token = self.token.clone();
-        let api = Api::new(
-            connecting,
-            self.endpoint.clone(),
-            Secret::new(move || token.read())?,
-        )?;
+        let api = Api::with_token(connecting, &self.endpoint, &self.token)?;
         let zone = Zone::new(api, &self.zone, &self.token)?;
         Ok(vec![NodeClient {
             name: Arc::from(self.zone.as_str()),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use self::client::Service;
 pub use self::config::FastlyConfig;
-use super::cdn::{Api, Endpoint, Secret, Token, id};
+use super::cdn::{Api, Endpoint, Token, id};
 use super::http::Connecting;
 use super::{Cache, LifetimeHeader, Limits, Mode, NodeClient, SiteNeed, TagHeader};
 use crate::base::target::TargetKind;
@@ -125,12 +125,7 @@ impl Fastly {
     }
 
     fn connect(&self, connecting: &Connecting) -> Result<Vec<NodeClient>, ConfigError> {
-        let token = self.token.clone();
-        let api = Api::new(
-            connecting,
-            self.endpoint.clone(),
-            Secret::new(move || token.read())?,
-        )?;
+        let api = Api::with_token(connecting, &self.endpoint, &self.token)?;
         let service = Service::new(api, &self.service, &self.token, self.soft);
         Ok(vec![NodeClient {
             name: Arc::from(self.service.as_str()),

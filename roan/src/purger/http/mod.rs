@@ -14,4 +14,6 @@ pub(crate) use never_found::{NeverFound, ODD};
 pub(crate) use node_methods::node_methods;
 pub(crate) use node_url::NodeUrl;
 pub(crate) use nodes::{CacheType, Nodes};
-pub(crate) use settings::{NodeSettings, flag, header, listed_urls};
+pub(crate) use settings::{
+    ENV_PROXY, HEADERS, NODES, NodeSettings, flag, header, listed_urls, node_settings, variable,
+};

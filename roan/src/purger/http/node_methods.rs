@@ -1,9 +1,8 @@
 //! The methods that builders of caches with HTTP nodes have in common.
 
-/// Makes them for a type with the field `nodes: Nodes`. `$name` is the default name of the cache, `$example` the URL of a
-/// node.
+/// Makes them for a type with the field `nodes: Nodes`. `$name` is the default name of the cache.
 macro_rules! node_methods {
-    ($type:ident, $name:literal, $example:literal) => {
+    ($type:ident, $name:literal) => {
         impl $type {
             /// Adds another node, whose name is its host and port. Each node keeps its own pages, so each purge goes to all.
             ///
@@ -45,11 +44,7 @@ macro_rules! node_methods {
                 Ok(self)
             }
 
-            #[doc = concat!(
-                "Sends basic authentication (RFC 7617) to every node whose URL does not contain credentials, such as `",
-                $example,
-                "`."
-            )]
+            /// Sends basic authentication (RFC 7617) to every node whose URL does not contain credentials.
             #[must_use]
             pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
                 self.nodes.set_basic_auth(user, password);

@@ -1,18 +1,58 @@
 //! The settings of nodes as data, from a configuration file or the environment.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::Nodes;
+use crate::base::redact::redacted;
 use crate::error::ConfigError;
 
+/// The variables of the environment that all kinds of cache read.
+pub(crate) const NODES: (&str, &str) = ("nodes", "ROAN_PURGE_URL");
+pub(crate) const HEADERS: (&str, &str) = ("headers", "ROAN_PURGE_HEADER");
+pub(crate) const ENV_PROXY: (&str, &str) = ("env_proxy", "ROAN_ENV_PROXY");
+
+/// The name of the variable that sets a field, of those in the table.
+pub(crate) fn variable(table: &[(&str, &str)], field: &str) -> String {
+    let entry = table.iter().find(|(known, _)| *known == field);
+    entry.map_or(field, |(_, variable)| *variable).to_owned()
+}
+
 /// What the settings of all kinds of cache have in common.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct NodeSettings<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) nodes: &'a [String],
     pub(crate) named_nodes: &'a BTreeMap<String, String>,
     pub(crate) headers: &'a BTreeMap<String, String>,
     pub(crate) env_proxy: bool,
+}
+
+/// Those of a config, whose fields have these names.
+macro_rules! node_settings {
+    ($config:expr) => {
+        $crate::purger::http::NodeSettings {
+            name: $config.name.as_deref(),
+            nodes: &$config.nodes,
+            named_nodes: &$config.named_nodes,
+            headers: &$config.headers,
+            env_proxy: $config.env_proxy,
+        }
+    };
+}
+
+pub(crate) use node_settings;
+
+impl NodeSettings<'_> {
+    /// Adds them to what `Debug` shows of a config, without secrets.
+    pub(crate) fn show(&self, shown: &mut fmt::DebugStruct<'_, '_>) {
+        let urls = self.nodes.iter().chain(self.named_nodes.values());
+        shown
+            .field("name", &self.name)
+            .field("nodes", &urls.map(|url| redacted(url)).collect::<Vec<_>>())
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .field("env_proxy", &self.env_proxy);
+    }
 }
 
 impl Nodes {

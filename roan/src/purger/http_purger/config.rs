@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{HttpPurger, RequestTemplate};
-use crate::base::redact::redacted;
 use crate::base::target::TargetKind;
 use crate::error::ConfigError;
 use crate::purger::Limits;
-use crate::purger::http::NodeSettings;
+use crate::purger::http::node_settings;
 
 /// The settings of an [`HttpPurger`]. It needs at least one node, and a preset or a request.
 #[derive(Clone, Default, PartialEq)]
@@ -117,14 +116,7 @@ impl HttpPurgerConfig {
     pub(crate) fn http(&self, named: &dyn Fn(&str) -> String) -> Result<HttpPurger, ConfigError> {
         let known_as = |field: &'static str| move |error: ConfigError| error.about(&named(field));
         let mut http = self.preset(named)?;
-        let settings = NodeSettings {
-            name: self.name.as_deref(),
-            nodes: &self.nodes,
-            named_nodes: &self.named_nodes,
-            headers: &self.headers,
-            env_proxy: self.env_proxy,
-        };
-        http.nodes.configure(settings, named)?;
+        http.nodes.configure(node_settings!(self), named)?;
         for (name, variable) in &self.headers_from_env {
             http = http
                 .header_from_env(name, variable)
@@ -184,14 +176,11 @@ impl HttpPurgerConfig {
 
 impl fmt::Debug for HttpPurgerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.nodes.iter().chain(self.named_nodes.values());
-        f.debug_struct("HttpPurgerConfig")
-            .field("name", &self.name)
-            .field("nodes", &urls.map(|url| redacted(url)).collect::<Vec<_>>())
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+        let mut shown = f.debug_struct("HttpPurgerConfig");
+        node_settings!(self).show(&mut shown);
+        shown
             .field("headers_from_env", &self.headers_from_env)
             .field("headers_from_file", &self.headers_from_file)
-            .field("env_proxy", &self.env_proxy)
             .field("preset", &self.preset)
             .finish_non_exhaustive()
     }

@@ -111,7 +111,7 @@ impl Forms {
     }
 }
 
-node_methods!(HttpPurger, "http", "http://10.0.0.11:8080/api");
+node_methods!(HttpPurger, "http");
 
 impl HttpPurger {
     /// A cache, or its API, at this URL. The paths of the requests are appended to it.

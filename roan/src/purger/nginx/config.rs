@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{DEFAULT_ADDRESS, DEFAULT_PURGE_URL, Nginx};
-use crate::base::redact::redacted;
 use crate::error::ConfigError;
-use crate::purger::http::{NodeSettings, flag, header, listed_urls};
+use crate::purger::http::{
+    self, ENV_PROXY, HEADERS, NODES, flag, header, listed_urls, node_settings,
+};
 
 /// The settings of an [`Nginx`]. It needs at least one node.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -42,10 +43,10 @@ impl NginxConfig {
 
     /// The fields that the environment can set, with their variables.
     pub(crate) const VARIABLES: [(&str, &str); 7] = [
-        ("nodes", "ROAN_PURGE_URL"),
+        NODES,
         ("method", "ROAN_PURGE_METHOD"),
-        ("headers", "ROAN_PURGE_HEADER"),
-        ("env_proxy", "ROAN_ENV_PROXY"),
+        HEADERS,
+        ENV_PROXY,
         ("key", Self::KEY),
         ("refresh", "ROAN_REFRESH_SECRET"),
         ("refresh_missing", "ROAN_REFRESH_MISSING"),
@@ -82,14 +83,7 @@ impl NginxConfig {
     pub(crate) fn nginx(&self, named: &dyn Fn(&str) -> String) -> Result<Nginx, ConfigError> {
         let known_as = |field: &'static str| move |error: ConfigError| error.about(&named(field));
         let mut nginx = Nginx::new();
-        let settings = NodeSettings {
-            name: self.name.as_deref(),
-            nodes: &self.nodes,
-            named_nodes: &self.named_nodes,
-            headers: &self.headers,
-            env_proxy: self.env_proxy,
-        };
-        nginx.nodes.configure(settings, named)?;
+        nginx.nodes.configure(node_settings!(self), named)?;
         if let Some(method) = &self.method {
             nginx = nginx.method(method).map_err(known_as("method"))?;
         }
@@ -113,13 +107,10 @@ impl NginxConfig {
 
 impl fmt::Debug for NginxConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.nodes.iter().chain(self.named_nodes.values());
-        f.debug_struct("NginxConfig")
-            .field("name", &self.name)
-            .field("nodes", &urls.map(|url| redacted(url)).collect::<Vec<_>>())
+        let mut shown = f.debug_struct("NginxConfig");
+        node_settings!(self).show(&mut shown);
+        shown
             .field("method", &self.method)
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("env_proxy", &self.env_proxy)
             .field("key", &self.key)
             .field("refresh", &self.refresh.is_some())
             .field("refresh_missing", &self.refresh_missing)
@@ -129,7 +120,5 @@ impl fmt::Debug for NginxConfig {
 }
 
 fn variable(field: &str) -> String {
-    let mut variables = NginxConfig::VARIABLES.iter();
-    let entry = variables.find(|(known, _)| *known == field);
-    entry.map_or(field, |(_, variable)| *variable).to_owned()
+    http::variable(&NginxConfig::VARIABLES, field)
 }

@@ -23,7 +23,7 @@ use self::pattern::KeyPattern;
 use self::refresh::{RefreshNode, RefreshSetup};
 use self::setup::Setup;
 pub use self::warm::Warmed;
-use super::http::{CacheType, Connecting, Nodes};
+use super::http::{CacheType, Connecting, Nodes, node_methods};
 use super::{Cache, LifetimeHeader, Limits, Mode, NodeClient};
 use crate::base::target::TargetKind;
 use crate::error::ConfigError;
@@ -101,6 +101,8 @@ impl Default for Nginx {
     }
 }
 
+node_methods!(Nginx, "nginx");
+
 impl Nginx {
     /// An nginx with its purge location at `purge_url`, such as `http://localhost/purge`.
     ///
@@ -149,33 +151,6 @@ impl Nginx {
         })
     }
 
-    /// Adds another node, whose name is its host and port. Each node keeps its own pages, so each purge goes to all.
-    ///
-    /// # Errors
-    ///
-    /// As [`Nginx::at`].
-    pub fn node(mut self, purge_url: &str) -> Result<Self, ConfigError> {
-        self.nodes.add(purge_url)?;
-        Ok(self)
-    }
-
-    /// Adds another node with a name, for reports and counters.
-    ///
-    /// # Errors
-    ///
-    /// As [`Nginx::at`].
-    pub fn named_node(mut self, name: &str, purge_url: &str) -> Result<Self, ConfigError> {
-        self.nodes.add_named(name, purge_url)?;
-        Ok(self)
-    }
-
-    /// Sets the name of the cache in reports and counters. Default: `nginx`.
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.nodes.name);
-        self
-    }
-
     /// Sets the method of a purge, for purge locations that require another one. Default: `GET`.
     ///
     /// # Errors
@@ -212,32 +187,6 @@ impl Nginx {
             parsed.map_err(|problem: String| ConfigError::value("Nginx::key", pattern, problem))?,
         );
         Ok(self)
-    }
-
-    /// Sends a header with each purge, for a protected purge location. Roan never shows its value.
-    ///
-    /// # Errors
-    ///
-    /// If `name` or `value` is not valid in a header, or if Roan sets the header itself
-    /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        self.nodes.set_header(name, value)?;
-        Ok(self)
-    }
-
-    /// Sends basic authentication (RFC 7617) to every node whose URL does not contain credentials.
-    #[must_use]
-    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
-        self.nodes.set_basic_auth(user, password);
-        self
-    }
-
-    /// Uses the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Default: off, because a purge location is usually on a
-    /// private network, and a proxy would answer in its place.
-    #[must_use]
-    pub fn env_proxy(mut self) -> Self {
-        self.nodes.env_proxy = true;
-        self
     }
 
     /// Refreshes pages instead of purging them. nginx needs no module, no visitor waits for a render, and no crowd of

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Nodes, Squid, TrafficServer};
-use crate::base::redact::redacted;
 use crate::error::ConfigError;
-use crate::purger::http::{NodeSettings, flag, header, listed_urls};
+use crate::purger::http::{
+    self, ENV_PROXY, HEADERS, NODES, flag, header, listed_urls, node_settings,
+};
 
 /// The settings of a [`Squid`] or a [`TrafficServer`]. It needs at least one node.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -29,29 +30,19 @@ pub struct PurgeMethodConfig {
 type Get<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 impl PurgeMethodConfig {
-    const NODES: &str = "ROAN_PURGE_URL";
-    const HEADER: &str = "ROAN_PURGE_HEADER";
-    const ENV_PROXY: &str = "ROAN_ENV_PROXY";
-
     /// The fields that the environment can set, with their variables.
-    pub(crate) const VARIABLES: [(&str, &str); 3] = [
-        ("nodes", Self::NODES),
-        ("headers", Self::HEADER),
-        ("env_proxy", Self::ENV_PROXY),
-    ];
+    pub(crate) const VARIABLES: [(&str, &str); 3] = [NODES, HEADERS, ENV_PROXY];
 
     /// Reads the environment; `get` returns the value of a variable.
     fn from_env(get: Get<'_>, default: &str) -> Result<Self, ConfigError> {
-        let urls = get(Self::NODES).unwrap_or_else(|| default.to_owned());
-        let proxy = get(Self::ENV_PROXY);
+        let (_, header_variable) = HEADERS;
+        let (_, proxy) = ENV_PROXY;
+        let purpose = "use the proxies of the environment";
+        let urls = get(NODES.1).unwrap_or_else(|| default.to_owned());
         Ok(Self {
             nodes: listed_urls(&urls),
-            headers: header(Self::HEADER, get(Self::HEADER).as_deref())?,
-            env_proxy: flag(
-                Self::ENV_PROXY,
-                proxy.as_deref(),
-                "use the proxies of the environment",
-            )?,
+            headers: header(header_variable, get(header_variable).as_deref())?,
+            env_proxy: flag(proxy, get(proxy).as_deref(), purpose)?,
             ..Self::default()
         })
     }
@@ -62,14 +53,7 @@ impl PurgeMethodConfig {
         nodes: &mut Nodes,
         named: &dyn Fn(&str) -> String,
     ) -> Result<(), ConfigError> {
-        let settings = NodeSettings {
-            name: self.name.as_deref(),
-            nodes: &self.nodes,
-            named_nodes: &self.named_nodes,
-            headers: &self.headers,
-            env_proxy: self.env_proxy,
-        };
-        nodes.configure(settings, named)
+        nodes.configure(node_settings!(self), named)
     }
 
     pub(crate) fn squid(&self, named: &dyn Fn(&str) -> String) -> Result<Squid, ConfigError> {
@@ -99,19 +83,13 @@ impl PurgeMethodConfig {
 }
 
 fn variable(field: &str) -> String {
-    let mut variables = PurgeMethodConfig::VARIABLES.iter();
-    let entry = variables.find(|(known, _)| *known == field);
-    entry.map_or(field, |(_, variable)| *variable).to_owned()
+    http::variable(&PurgeMethodConfig::VARIABLES, field)
 }
 
 impl fmt::Debug for PurgeMethodConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.nodes.iter().chain(self.named_nodes.values());
-        f.debug_struct("PurgeMethodConfig")
-            .field("name", &self.name)
-            .field("nodes", &urls.map(|url| redacted(url)).collect::<Vec<_>>())
-            .field("headers", &self.headers.keys().collect::<Vec<_>>())
-            .field("env_proxy", &self.env_proxy)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("PurgeMethodConfig");
+        node_settings!(self).show(&mut shown);
+        shown.finish_non_exhaustive()
     }
 }

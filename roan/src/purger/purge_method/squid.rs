@@ -66,7 +66,7 @@ pub struct Squid {
     pub(super) nodes: Nodes,
 }
 
-node_methods!(Squid, "squid", "http://10.0.0.11");
+node_methods!(Squid, "squid");
 
 impl Squid {
     /// A Squid at an address such as `http://10.0.0.11`.

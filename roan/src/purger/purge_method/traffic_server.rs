@@ -61,7 +61,7 @@ pub struct TrafficServer {
     pub(super) nodes: Nodes,
 }
 
-node_methods!(TrafficServer, "traffic-server", "http://10.0.0.11:8080");
+node_methods!(TrafficServer, "traffic-server");
 
 impl TrafficServer {
     /// A Traffic Server at an address such as `http://10.0.0.11:8080`.

@@ -8,7 +8,7 @@ mod setup;
 use self::client::VarnishNode;
 pub use self::config::VarnishConfig;
 use self::setup::Setup;
-use super::http::{CacheType, Connecting, Nodes};
+use super::http::{CacheType, Connecting, Nodes, node_methods};
 use super::{Cache, LifetimeHeader, Limits, Mode, NodeClient, TagHeader};
 use crate::base::target::TargetKind;
 use crate::error::ConfigError;
@@ -82,6 +82,8 @@ impl Default for Varnish {
     }
 }
 
+node_methods!(Varnish, "varnish");
+
 impl Varnish {
     /// A Varnish at an address such as `http://10.0.0.11:6081`.
     ///
@@ -111,59 +113,6 @@ impl Varnish {
             nodes: Nodes::new(VARNISH, "varnish"),
             soft: false,
         }
-    }
-
-    /// Adds another node, whose name is its host and port. Each node keeps its own pages, so each purge goes to all.
-    ///
-    /// # Errors
-    ///
-    /// As [`Varnish::at`].
-    pub fn node(mut self, url: &str) -> Result<Self, ConfigError> {
-        self.nodes.add(url)?;
-        Ok(self)
-    }
-
-    /// Adds another node with a name, for reports and counters.
-    ///
-    /// # Errors
-    ///
-    /// As [`Varnish::at`].
-    pub fn named_node(mut self, name: &str, url: &str) -> Result<Self, ConfigError> {
-        self.nodes.add_named(name, url)?;
-        Ok(self)
-    }
-
-    /// Sets the name of the cache in reports and counters. Default: `varnish`.
-    #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
-        name.clone_into(&mut self.nodes.name);
-        self
-    }
-
-    /// Sends a header with each purge, for a VCL that asks for one. Roan never shows its value.
-    ///
-    /// # Errors
-    ///
-    /// If `name` or `value` is not valid in a header, or if Roan sets the header itself
-    /// (`Host`, `Content-Length`, `Transfer-Encoding`, `Connection`).
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
-        self.nodes.set_header(name, value)?;
-        Ok(self)
-    }
-
-    /// Sends basic authentication (RFC 7617) to every node whose URL does not contain credentials.
-    #[must_use]
-    pub fn basic_auth(mut self, user: &str, password: &str) -> Self {
-        self.nodes.set_basic_auth(user, password);
-        self
-    }
-
-    /// Uses the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Default: off, because a cache is usually on a private
-    /// network, and a proxy would answer in its place.
-    #[must_use]
-    pub fn env_proxy(mut self) -> Self {
-        self.nodes.env_proxy = true;
-        self
     }
 
     /// Makes pages stale instead of dropping them. The next visitor gets the old page at once, while Varnish fetches the new

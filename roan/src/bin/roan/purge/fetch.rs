@@ -177,10 +177,15 @@ impl BufRead for Chunks {
 
 impl Read for Chunks {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(into.len());
-        into[..length].copy_from_slice(&available[..length]);
-        self.consume(length);
-        Ok(length)
+        read_buffered(self, into)
     }
+}
+
+/// Reads from the buffer of a reader that has nothing else.
+pub(super) fn read_buffered(reader: &mut impl BufRead, into: &mut [u8]) -> io::Result<usize> {
+    let available = reader.fill_buf()?;
+    let length = available.len().min(into.len());
+    into[..length].copy_from_slice(&available[..length]);
+    reader.consume(length);
+    Ok(length)
 }

@@ -7,6 +7,8 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use roan::Target;
 
+use super::fetch::read_buffered;
+
 /// The first bytes of gzip: RFC 1952, section 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -186,10 +188,6 @@ impl BufRead for Bounded {
 
 impl Read for Bounded {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let length = available.len().min(into.len());
-        into[..length].copy_from_slice(&available[..length]);
-        self.consume(length);
-        Ok(length)
+        read_buffered(self, into)
     }
 }
