@@ -57,7 +57,8 @@ fn the_doctor_proves_that_varnish_and_squid_evict() {
     run(command(&page, "varnish", &varnish.url()))
         .assert_code(0)
         .assert_says(&healthy);
-    // Squid keeps what has a lifetime. The doctor says which header gives it one.
+    // The doctor says which header keeps a page out, and which one it needs.
+    origin.headers_of_all(&[("cache-control", "no-store")]);
     let ran = run(command(&page, "squid", &squid.url()));
     let header = ["cache-control", "s-maxage=31536000, max-age=0"];
     ran.assert_code(1)
