@@ -119,6 +119,7 @@ fn the_next_cache_is_asked_for_each_target_of_a_batch() {
         .cache(recorder.clone())
         .site(HOST)
         .rebound(None)
+        .concurrency(1)
         .build()
         .unwrap();
     purge_together(&roan, &node, &urls(50));
