@@ -186,7 +186,12 @@ impl Visitor {
                 request.headers_mut().append(name, value);
             }
         }
-        send(&self.http, request).await
+        let again = request.try_clone();
+        match (send(&self.http, request).await, again) {
+            // A GET may be sent again (RFC 9110, section 9.2.2): a process of the server may have ended.
+            (Err(Failure::Connection(_)), Some(again)) => send(&self.http, again).await,
+            (seen, _) => seen,
+        }
     }
 
     /// Asks the purge location, as a purge does, and shows its whole answer. `None` if there is no purge location.
