@@ -9,6 +9,7 @@
 mod ages;
 mod deliveries;
 mod fence;
+mod history;
 mod instances;
 mod memory;
 mod pages;
