@@ -6,6 +6,7 @@
     reason = "these are tests"
 )]
 
+mod admin;
 mod ages;
 mod deliveries;
 mod fence;
@@ -13,6 +14,7 @@ mod history;
 mod instances;
 mod memory;
 mod pages;
+mod paused;
 mod places;
 mod poolers;
 mod relays;
