@@ -215,8 +215,14 @@ impl Store {
                 (_, 0) => AnswerKind::Waiting,
                 _ => AnswerKind::Failed,
             };
+            // The result says so already.
+            let words = |error: String| {
+                let why = ["refused: ", "failed: "];
+                let why = why.iter().find_map(|word| error.strip_prefix(word));
+                why.map_or(error.clone(), str::to_owned)
+            };
             let answer = NodeAnswer {
-                problem: error,
+                problem: error.map(words),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };
