@@ -115,13 +115,14 @@ async fn run(engine: Arc<Engine>) {
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
-        if closing
-            && flushes.is_empty()
-            && later.is_empty()
-            && engine.inbox.is_empty()
-            && engine.left(true).nodes.is_empty()
-        {
-            return;
+        if closing && flushes.is_empty() && later.is_empty() && engine.inbox.is_empty() {
+            if engine.left(true).nodes.is_empty() {
+                return;
+            }
+            if engine.waits_for_paused_nodes_only() {
+                // No handle is left by which they could be resumed.
+                return end(&engine, Vec::new(), &mut spare).await;
+            }
         }
         wakings += 1;
         if window.elapsed() > PACE {
