@@ -13,7 +13,7 @@ use super::job::{Job, Request};
 use crate::base::target::{Target, TargetKind};
 
 /// Whether each page that `target` means is one that `broad` means.
-fn covers(broad: &Target, target: &Target) -> bool {
+pub(super) fn covers(broad: &Target, target: &Target) -> bool {
     let is_of_its_site = broad.site() == target.site();
     match (broad.kind(), target.kind()) {
         (TargetKind::Everything, _) => true,
@@ -64,6 +64,8 @@ impl Queue {
             return;
         };
         let was_fresh = entry.is_fresh();
+        self.uncount(place);
+        let entry = &mut self.entries[place as usize];
         // What was asked for meanwhile is served by the same request.
         entry.rebound &= again.is_none_or(|again| again.rebound);
         entry.covered = 0;
@@ -71,5 +73,6 @@ impl Queue {
         self.fresh -= usize::from(was_fresh);
         self.make_ready(place);
         self.fresh += usize::from(self.entries[place as usize].is_fresh());
+        self.count(place);
     }
 }

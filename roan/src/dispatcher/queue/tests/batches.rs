@@ -248,6 +248,8 @@ fn a_request_has_no_more_targets_than_each_of_them_may_share_it_with() {
         asked: bench.now,
         rebound: false,
         ticket: Some((open(), 1)),
+        onward: &ITSELF,
+        gathers: false,
     };
     bench.queue.ask(ask, bench.now);
     bench.ask_with("/x", open());
