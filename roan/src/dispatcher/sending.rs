@@ -81,7 +81,7 @@ impl Engine {
 
     fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
-        let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let verdict = Verdict::of(answer);
         let (lesson, turn, change) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();

@@ -21,7 +21,7 @@ impl Queue {
         self.learn_of_node(request, verdict, now);
         let targets = u32::try_from(request.len()).unwrap_or(u32::MAX);
         let is_divided = match verdict {
-            Verdict::Done => false,
+            Verdict::Done | Verdict::Denied => false,
             Verdict::Refused => targets > 1,
             // Once is not enough for what may be too many requests: smaller ones are more of them.
             Verdict::Failed {
@@ -48,7 +48,7 @@ impl Queue {
         let attempts = request.jobs().map(|job| job.attempts).max();
         let pause = match verdict {
             Verdict::Failed { pause, .. } => self.backoff.after(attempts.unwrap_or(1)).max(pause),
-            Verdict::Done | Verdict::Refused => Duration::ZERO,
+            Verdict::Done | Verdict::Refused | Verdict::Denied => Duration::ZERO,
         };
         Lesson {
             verdict,
@@ -139,7 +139,7 @@ impl Queue {
         let is_divided = verdict == Verdict::Refused && lesson.most != u32::MAX;
         entry.failed = is_divided || matches!(verdict, Verdict::Failed { .. });
         entry.most = match verdict {
-            Verdict::Done => u32::MAX,
+            Verdict::Done | Verdict::Denied => u32::MAX,
             Verdict::Refused => lesson.most,
             Verdict::Failed { .. } => entry.most.min(lesson.most),
         };
@@ -156,7 +156,7 @@ impl Queue {
             Verdict::Failed { .. } if !entry.plain => Next::Deferred,
             Verdict::Failed { .. } if too_old => Next::Dead,
             Verdict::Failed { .. } => Next::Retry,
-            Verdict::Done | Verdict::Refused => Next::Ended,
+            Verdict::Done | Verdict::Refused | Verdict::Denied => Next::Ended,
         };
         let last_rebound = entry
             .tickets

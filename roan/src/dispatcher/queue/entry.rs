@@ -126,7 +126,7 @@ impl Entry {
                 let tickets = self.tickets.drain(..);
                 settled.served.extend(tickets.map(|held| held.ticket));
             }
-            Verdict::Refused => {
+            Verdict::Refused | Verdict::Denied => {
                 let tickets = self.tickets.drain(..covered);
                 settled.served.extend(tickets.map(|held| held.ticket));
             }

@@ -8,6 +8,7 @@ use super::LONGEST_RETRY_AFTER;
 use super::onward::Onward;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
+use crate::purger::Answer;
 
 /// An ask for one target.
 #[derive(Debug, Clone, Copy)]
@@ -148,19 +149,24 @@ pub(in crate::dispatcher) enum Verdict {
     Done,
     /// Asking again would not help.
     Refused,
+    /// The same, whatever the targets are.
+    Denied,
     /// Another attempt may help, after that pause at least.
     Failed { blame: Blame, pause: Duration },
 }
 
 impl Verdict {
-    /// `retry_after` is what the node has asked for.
-    pub(in crate::dispatcher) fn of(outcome: &Outcome, retry_after: Option<Duration>) -> Self {
-        match outcome {
+    pub(in crate::dispatcher) fn of(answer: &Answer) -> Self {
+        match &answer.outcome {
             Outcome::Failed(failure) => Self::Failed {
                 blame: Blame::of(failure),
-                pause: retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER),
+                pause: answer
+                    .retry_after
+                    .unwrap_or_default()
+                    .min(LONGEST_RETRY_AFTER),
             },
             outcome if outcome.is_done() => Self::Done,
+            _ if answer.denied => Self::Denied,
             _ => Self::Refused,
         }
     }
@@ -169,7 +175,7 @@ impl Verdict {
     fn pause(self) -> Duration {
         match self {
             Self::Failed { pause, .. } => pause,
-            Self::Done | Self::Refused => Duration::ZERO,
+            Self::Done | Self::Refused | Self::Denied => Duration::ZERO,
         }
     }
 }

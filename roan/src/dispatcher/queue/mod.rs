@@ -268,11 +268,10 @@ impl Queue {
             }
             Phase::Ready => entry.renew(asked, false),
             Phase::Timed(due) => {
-                let due = *due;
-                self.timers.remove(&(due, place));
+                self.timers.remove(&(*due, place));
                 entry.renew(asked, false);
                 if gathers {
-                    self.wait_until(place, due.min(now + GATHERING));
+                    self.wait_until(place, now + GATHERING);
                 } else {
                     self.rest_until_gap_is_over(place, now);
                 }

@@ -269,8 +269,9 @@ fn gathering_takes_the_place_of_a_rebound_and_has_one_of_its_own() {
     bench.wait(SECOND + SECOND / 2);
     bench.ask_gathering(&x, true);
     assert_eq!(bench.queue.pending(), 1);
+    // The rebound would leave now, and those that follow are not there yet.
+    bench.wait(SECOND / 2);
     bench.sends_nothing();
-    // No later than the rebound would have left.
     bench.wait(SECOND / 2);
     let job = bench.sends("x");
     assert!(!job.rebound);
