@@ -364,7 +364,14 @@ fn each_tier_is_asked_for_what_it_and_those_behind_it_can_purge() {
     let bench = bench(&[("inner", true), ("middle", false), ("outer", true)]);
     bench.roan.purge(tag("list")).unwrap();
     bench.settle();
+    // Its tags take the pages along.
+    bench.assert_few("inner", &["tag list"]);
     assert!(bench.tiers.asked("middle").len() >= 2 * PAGES);
+    assert!(
+        bench
+            .tiers
+            .came_after(("middle", "/page/3"), ("inner", "tag list"))
+    );
     bench.assert_few("outer", &["tag list"]);
     assert!(
         bench

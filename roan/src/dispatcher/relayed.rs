@@ -10,7 +10,6 @@ use super::tickets::{Ticket, Why};
 use super::tiers::Wanted;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::target::{Target, TargetKind};
-use crate::purger::Capabilities;
 
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:
@@ -36,10 +35,15 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        let first_can_purge = |tier: &Capabilities| tier.can_purge(target.kind());
-        if !self.tiers.first().is_some_and(first_can_purge) {
+        if !self.first_can_purge(target) {
             self.ask_tier(0, &Wanted::new(target, asked, ticket.as_slice()), now);
         }
+    }
+
+    /// Whether the first cache can purge a target itself.
+    fn first_can_purge(&self, target: &Target) -> bool {
+        let tier = self.tiers.first();
+        tier.is_some_and(|tier| tier.can_purge(target.kind()))
     }
 
     /// Takes in the URL of a page, and what it is purged for.
@@ -58,6 +62,12 @@ impl Engine {
                     onward,
                     ..Wanted::new(page, asked, ticket.as_slice())
                 };
+                // The next of its purges takes the page along.
+                for target in onward.broader() {
+                    if self.first_can_purge(target) {
+                        self.ask_tier(0, &Wanted::new(target, asked, wanted.tickets), now);
+                    }
+                }
                 self.ask_tier(0, &wanted, now);
             }
         }

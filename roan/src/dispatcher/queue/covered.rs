@@ -1,8 +1,10 @@
-//! What a purge of a prefix, a host or everything purges besides.
+//! What a purge of a prefix, a host, everything or a tag purges besides.
 //!
 //! A page that waits for its purge need not be purged by itself when a purge leaves that includes it: the answer to that one
 //! is an answer for the page, too. Under a limit this saves requests. If that one is not answered well, the page goes on
 //! waiting as before.
+//!
+//! Of a tag that are the pages which are purged for this tag alone. They are asked for because a later cache knows URLs alone.
 
 use std::time::Instant;
 
@@ -37,7 +39,9 @@ fn is_broad(kind: TargetKind) -> bool {
 impl Queue {
     /// Adds what is ready and covered by the targets of the request.
     pub(super) fn cover(&mut self, request: &mut Request, now: Instant) {
-        if !is_broad(request.first.target.kind()) {
+        let first = &request.first.target;
+        let is_of_pages = request.jobs().any(|job| self.has_pages_of(&job.target));
+        if !is_broad(first.kind()) && !is_of_pages {
             return;
         }
         let entries = &mut self.entries;
@@ -45,7 +49,9 @@ impl Queue {
         for lane in [&mut self.ready, &mut self.retries.ready] {
             lane.retain(|place| {
                 let entry = &mut entries[place as usize];
-                let is_covered = request.jobs().any(|job| covers(&job.target, &entry.target));
+                let covers =
+                    |target: &Target| covers(target, &entry.target) || entry.onward.is_for(target);
+                let is_covered = request.jobs().any(|job| covers(&job.target));
                 if is_covered {
                     covered.push(leave(entry, place, now));
                 }

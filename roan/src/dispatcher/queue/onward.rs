@@ -91,6 +91,12 @@ impl Onward {
         &self.broader
     }
 
+    /// Whether the target is purged for this broader one, and not for itself: then what it means has become stale by the broader
+    /// one alone.
+    pub(super) fn is_for(&self, broader: &Target) -> bool {
+        !self.itself && self.broader == std::slice::from_ref(broader)
+    }
+
     /// The target was asked for once more.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.itself |= other.itself;
@@ -144,6 +150,11 @@ impl Queue {
     pub(in crate::dispatcher) fn awaits(&self, broader: &Target, rebounds: bool) -> bool {
         let counts = self.awaited.0.get(broader);
         !self.is_down() && counts.is_some_and(|counts| counts[usize::from(rebounds)] > 0)
+    }
+
+    /// Whether pages of a broader target wait or are in flight here, and have not failed.
+    pub(super) fn has_pages_of(&self, broader: &Target) -> bool {
+        self.awaited.0.contains_key(broader)
     }
 
     /// Counts an entry for [`Queue::awaits`], after it has changed.

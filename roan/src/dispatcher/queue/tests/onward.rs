@@ -145,6 +145,52 @@ fn pages_are_awaited_until_the_last_one_is_answered() {
 }
 
 #[test]
+fn a_tag_takes_along_the_pages_that_are_purged_for_it_alone() {
+    let kinds = [TargetKind::Url, TargetKind::Tag];
+    let cache = Cache::new("mine").purges(kinds, Limits::new());
+    let mut bench = Bench::with(cache, &mut Buckets::default(), 0, |_| {});
+    let (x, y) = (tag("x"), tag("y"));
+    for verdict in [Verdict::Done, FAILED] {
+        bench.ask_for(&x, false);
+        for page in ["/a", "/b", "/itself", "/both"] {
+            bench.ask_because(page, &x);
+        }
+        bench.ask("/itself");
+        bench.ask_because("/both", &y);
+        bench.ask_because("/other", &y);
+        let (request, sent) = bench.next_batch().expect("the tag");
+        assert_eq!(sent, ["tag x"]);
+        assert_eq!(
+            texts_of(&request.covered),
+            [("/a", false), ("/b", false)].map(|(page, is)| (page.to_owned(), is))
+        );
+        assert!(bench.queue.awaits(&x, false));
+        bench.answer_all(&request, verdict);
+        let mut left: Vec<_> = std::iter::from_fn(|| bench.next()).collect();
+        for job in &left {
+            bench.answer(job, Verdict::Done);
+        }
+        left.sort_by_key(|job| job.target.to_string());
+        let left: Vec<_> = left.iter().map(|job| job.target.as_str()).collect();
+        let pages = ["/a", "/b", "/both", "/itself", "/other"];
+        assert_eq!(
+            left,
+            if verdict == Verdict::Done {
+                &pages[2..]
+            } else {
+                &pages
+            }
+        );
+        bench.wait(60 * SECOND);
+        while let Some(job) = bench.next() {
+            bench.answer(&job, Verdict::Done);
+        }
+        assert_eq!(bench.queue.pending(), 0);
+        assert!(bench.queue.awaited.counts().is_empty());
+    }
+}
+
+#[test]
 fn what_fails_or_is_down_is_not_awaited() {
     let mut bench = Bench::new(|_| {});
     let x = tag("x");
