@@ -359,6 +359,36 @@ fn a_cache_that_is_down_does_not_hold_the_tag_back_and_the_tag_follows_when_it_i
     );
 }
 
+/// As a purge that a limit holds back for longer than it may wait.
+#[test]
+fn what_dies_before_it_was_sent_reaches_the_next_cache() {
+    let tiers = Tiers::default();
+    let tier = |name| Tier {
+        name,
+        tiers: tiers.clone(),
+    };
+    let rare = Limits::new().rate(0.001).burst(1);
+    let inner = Cache::new("inner").purges([TargetKind::Url], rare);
+    let roan = Roan::builder()
+        .site(HOST)
+        .rebound(None)
+        .max_age(Duration::from_secs(1))
+        .cache(inner.node("inner", tier("inner")))
+        .cache(Cache::new("outer").node("outer", tier("outer")))
+        .build()
+        .unwrap();
+    let urls = ["/a", "/b", "/c"];
+    for url in urls {
+        roan.purge(url).unwrap();
+    }
+    wait::until(wait::LONG, "all at the second cache", || {
+        urls.iter()
+            .all(|url| tiers.asked("outer").contains(&(*url).to_owned()))
+    });
+    assert_eq!(tiers.asked("inner").len(), 1);
+    assert_eq!(roan.stats().nodes[0].dead, 2);
+}
+
 #[test]
 fn each_tier_is_asked_for_what_it_and_those_behind_it_can_purge() {
     let bench = bench(&[("inner", true), ("middle", false), ("outer", true)]);
