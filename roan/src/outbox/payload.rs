@@ -279,6 +279,14 @@ pub(crate) fn read_delivery(text: &str) -> Result<(Target, Vec<Target>), String>
     Ok((decode_target(&value)?, next))
 }
 
+/// The target of such a column, as the payload has it. A text that cannot be read is left as it is.
+pub(crate) fn target_of_delivery(text: String) -> String {
+    match read_delivery(&text) {
+        Ok((target, next)) if !next.is_empty() => encode_target(&target),
+        _ => text,
+    }
+}
+
 fn decode_target(value: &Value) -> Result<Target, String> {
     const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
     let text = |key: &str, value: &Value| match value.as_str() {
@@ -482,6 +490,28 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_delivery_says_what_the_next_cache_is_asked_for() {
+        let (url, tag) = (Target::url("/a").unwrap(), Target::tag("x").unwrap());
+        assert_eq!(encode_delivery(&url, &[&url]), r#""/a""#);
+        let text = encode_delivery(&url, &[&tag, &url]);
+        assert_eq!(text, r#"{"url":"/a","next":[{"tag":"x"},"/a"]}"#);
+        assert_eq!(
+            read_delivery(&text),
+            Ok((url.clone(), vec![tag, url.clone()]))
+        );
+        assert_eq!(read_delivery(r#""/a""#), Ok((url, Vec::new())));
+        for (wrong, why) in [
+            (r#"{"url":"/a","next":"/b"}"#, "is not a list"),
+            (r#"{"url":"/a","next":[7]}"#, "7 is neither"),
+            (r#"{"next":[]}"#, "needs one of"),
+        ] {
+            let error = read_delivery(wrong).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert_eq!(target_of_delivery(wrong.to_owned()), wrong);
+        }
+    }
+
     proptest! {
         #[test]
         fn each_target_is_read_as_it_was_written(targets in prop::collection::vec(targets(), 0..9)) {
@@ -495,6 +525,8 @@ mod tests {
                 let is_alone = next.iter().all(|next| *next == target);
                 let expected = if is_alone { Vec::new() } else { targets.clone() };
                 prop_assert_eq!(read, (target.clone(), expected));
+                let shown = target_of_delivery(encode_delivery(target, &next));
+                prop_assert_eq!(shown, encode_target(target));
             }
         }
     }

@@ -146,18 +146,12 @@ impl Relay {
                     attempts: deferred.attempts,
                 });
             }
+            let next: Vec<_> = deferred.onward.targets(&deferred.target).collect();
             ended.new.push(NewDelivery {
                 purge,
                 cache: cache.to_string(),
                 node: node.to_string(),
-                // What is dead has been passed on.
-                target: match due_in_ms {
-                    Some(_) => {
-                        let next: Vec<_> = deferred.onward.targets(&deferred.target).collect();
-                        payload::encode_delivery(&deferred.target, &next)
-                    }
-                    None => payload::encode_target(&deferred.target),
-                },
+                target: payload::encode_delivery(&deferred.target, &next),
                 age_ms: *age_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,
