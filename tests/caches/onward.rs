@@ -143,7 +143,7 @@ fn bench(caches: &[(&'static str, bool)]) -> Bench {
             name,
             tiers: tiers.clone(),
         };
-        let cache = Cache::new(*name).lifetime_header(LifetimeHeader::XAccelExpires);
+        let cache = Cache::new(name).lifetime_header(LifetimeHeader::XAccelExpires);
         let cache = if *knows_all {
             let header = TagHeader::cache_tag().named(HeaderName::from_static(name));
             let kinds = [
@@ -157,7 +157,7 @@ fn bench(caches: &[(&'static str, bool)]) -> Bench {
         } else {
             cache
         };
-        builder = builder.cache(cache.node(*name, tier));
+        builder = builder.cache(cache.node(name, tier));
     }
     let roan = builder.build().unwrap();
     let page = |request: Request| async move {

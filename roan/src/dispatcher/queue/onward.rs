@@ -68,7 +68,7 @@ impl Onward {
     }
 
     /// The opposite of [`from_targets`](Self::from_targets).
-    #[cfg(feature = "_sql")]
+    #[cfg(any(test, feature = "_sql"))]
     pub(crate) fn targets<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a Target> {
         self.broader.iter().chain(self.itself.then_some(target))
     }
