@@ -263,6 +263,12 @@ impl RoanBuilder {
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
+        #[cfg(all(feature = "web", feature = "_sql"))]
+        if let Some((_, pages, _)) = &web
+            && nodes.iter().any(|node| node.has_stragglers)
+        {
+            pages.released.remember();
+        }
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
         let durable = match self.outbox {

@@ -19,7 +19,8 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        self.known.urls(target, self.cache_without(target.kind()));
+        // Which pages were on their way, the relay finds in the database.
+        self.known.purge(target, self.cache_without(target.kind()));
         self.accept_with(target, &[], asked, ticket, now);
     }
 
