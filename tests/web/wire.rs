@@ -12,6 +12,7 @@ use roan::outbox::{Dialect, Outbox};
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, Target};
 use roan_tests::{Background, Browser, Database, HOST, Held, Nginx, Options, SqliteFile, wait};
+use tokio::runtime::Runtime;
 
 /// A page that has left is taken to arrive in 2 s at most. Where the machine takes about that long for a purge, the test begins
 /// anew.
@@ -27,6 +28,7 @@ struct Site {
     roan: Roan,
     nginx: Nginx,
     browser: Browser,
+    runtime: Runtime,
     _app: Background,
 }
 
@@ -64,6 +66,7 @@ impl Site {
             roan,
             browser: nginx.browser(),
             nginx,
+            runtime: Runtime::new().unwrap(),
             _app: app,
         }
     }
@@ -91,15 +94,18 @@ impl Site {
         });
         gate.wait_for(1);
         let before = self.value.fetch_add(1, Ordering::SeqCst);
-        let answered = |roan: &Roan| {
-            let node = &roan.stats().nodes[0];
-            node.purged + node.not_cached
-        };
-        let known = answered(purging);
+        let mut reports = purging.subscribe();
         purging.purge(target).unwrap();
-        wait::until(wait::LONG, "a purge and its rebound", || {
-            answered(purging) >= known + 2
-        });
+        let rebound = async {
+            while let Some(report) = reports.next().await {
+                if report.rebound && report.target.as_str() == page {
+                    return;
+                }
+            }
+        };
+        self.runtime
+            .block_on(async { tokio::time::timeout(wait::LONG, rebound).await })
+            .expect("the page is purged twice");
         let is_in_time = begin.elapsed() < IN_TIME;
         gate.open();
         assert_eq!(reader.join().unwrap(), before.to_string(), "{purge}");
@@ -132,7 +138,7 @@ fn target(purge: &str, page: &str) -> Target {
 }
 
 fn migrated(outbox: Outbox) -> Outbox {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = Runtime::new().unwrap();
     runtime.block_on(outbox.migrate()).unwrap();
     outbox
 }

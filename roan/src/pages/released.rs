@@ -72,13 +72,6 @@ impl Released {
         has_room
     }
 
-    /// Whether a page waits for a look for so long that there should be one.
-    pub(crate) fn are_waiting(&self, now: Instant) -> bool {
-        let pages = self.lock();
-        let first = pages.front();
-        first.is_some_and(|page| page.left + 2 * ON_THE_WAY < now)
-    }
-
     /// A look that began then has seen all purges up to this number. A purge that comes later is after the arrival of a page
     /// that had left so long before, and so finds it.
     pub(crate) fn looked(&self, number: i64, began: Instant) {
@@ -86,11 +79,14 @@ impl Released {
         pages.retain(|page| page.number < number || page.is_on_the_way(began));
     }
 
-    /// The number after which purges are to be looked for, if there were any up to this number.
-    pub(crate) fn unchecked(&self, number: i64) -> Option<i64> {
+    /// The number after which purges are to be looked for, if there were any up to this number, or if nobody has looked for
+    /// long.
+    pub(crate) fn unchecked(&self, number: i64, now: Instant) -> Option<i64> {
         let pages = self.lock();
-        let numbers = pages.iter().map(|page| page.number);
-        numbers.min().filter(|least| *least < number)
+        let is_waiting = |page: &Page| page.left + 2 * ON_THE_WAY < now;
+        let is_urgent = pages.front().is_some_and(is_waiting);
+        let least = pages.iter().map(|page| page.number).min()?;
+        (is_urgent || least < number).then_some(least)
     }
 
     /// The pages that were purged, by all purges since [`unchecked`](Self::unchecked) that were there when the check began.
@@ -182,12 +178,12 @@ mod tests {
         let start = Instant::now();
         let (due_a, due_b) = (start + ON_THE_WAY, start + SECOND + ON_THE_WAY);
         let released = released(start);
-        assert_eq!(released.unchecked(10), None);
-        assert_eq!(released.unchecked(15), Some(10));
+        assert_eq!(released.unchecked(10, start), None);
+        assert_eq!(released.unchecked(15, start), Some(10));
         // `/b` has left after the check.
         let found = released.checked(&checked(15, &[(&tag("x"), 15)]), start + SECOND);
         assert_eq!(found, [straggler("/a", &[tag("x")], true, due_a)]);
-        assert_eq!(released.unchecked(15), None);
+        assert_eq!(released.unchecked(15, start), None);
         let shop = tag("y").at_site("shop");
         let found = checked(30, &[(&tag("x"), 15), (&shop, 30), (&url("/b"), 25)]);
         let found = released.checked(&found, start + SECOND);
@@ -199,7 +195,7 @@ mod tests {
         assert_eq!(found, expected);
         let nothing = checked(40, &[(&tag("other"), 40)]);
         assert_eq!(released.checked(&nothing, start + SECOND), []);
-        assert_eq!(released.unchecked(40), None);
+        assert_eq!(released.unchecked(40, start), None);
     }
 
     #[test]
@@ -207,19 +203,28 @@ mod tests {
         let start = Instant::now();
         let released = released(start);
         let late = start + 5 * SECOND;
+        let left = || released.unchecked(i64::MAX, start);
         // What was purged is to be found first.
         released.looked(25, late);
-        assert_eq!(released.unchecked(i64::MAX), Some(10));
+        assert_eq!(left(), Some(10));
         released.looked(10, start + SECOND);
-        assert_eq!(released.unchecked(i64::MAX), Some(10));
-        let found = released.checked(&checked(21, &[(&url("/a"), 21)]), late - 3 * SECOND);
-        assert_eq!(found.len(), 1);
-        assert_eq!(released.unchecked(i64::MAX), Some(21));
-        assert!(!released.are_waiting(late));
-        assert!(released.are_waiting(late + SECOND));
+        assert_eq!(left(), Some(10));
+        let found = checked(21, &[(&url("/a"), 21)]);
+        assert_eq!(released.checked(&found, start + 2 * SECOND).len(), 1);
+        assert_eq!(left(), Some(21));
         released.looked(21, late);
-        assert_eq!(released.unchecked(i64::MAX), None);
-        assert!(!released.are_waiting(late + SECOND));
+        assert_eq!(left(), None);
+    }
+
+    #[test]
+    fn pages_do_not_wait_for_a_look_that_does_not_come() {
+        let start = Instant::now();
+        let released = released(start);
+        assert_eq!(released.unchecked(10, start + 4 * SECOND), None);
+        let late = start + 5 * SECOND;
+        assert_eq!(released.unchecked(10, late), Some(10));
+        assert_eq!(released.checked(&checked(20, &[]), late), []);
+        assert_eq!(released.unchecked(10, late), None);
     }
 
     #[test]
@@ -234,16 +239,17 @@ mod tests {
             straggler("/b", &[], false, start + SECOND + ON_THE_WAY),
         ];
         assert_eq!(found, expected);
-        assert_eq!(released.unchecked(i64::MAX), None);
+        assert_eq!(released.unchecked(i64::MAX, start), None);
     }
 
     #[test]
     fn no_page_is_forgotten_for_another() {
         let released = Released::default();
         let keys = Arc::from([]);
-        let note = || released.note(&url("/a"), &keys, 1, Instant::now());
+        let start = Instant::now();
+        let note = || released.note(&url("/a"), &keys, 1, start);
         assert!(note());
-        assert_eq!(released.unchecked(i64::MAX), None, "nobody needs it");
+        assert_eq!(released.unchecked(i64::MAX, start), None, "nobody needs it");
         released.remember();
         assert!((0..Released::MOST).all(|_| note()));
         assert!(!note());

@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use super::schedule::Look;
 use super::{Relay, Result};
 use crate::base::target::TargetKind;
 use crate::outbox::store::Store;
@@ -15,10 +14,7 @@ impl Relay {
             return Ok(());
         };
         let began = Instant::now();
-        if released.are_waiting(began) {
-            self.schedule.hurry(Look::Purges, began);
-        }
-        let Some(since) = released.unchecked(number) else {
+        let Some(since) = released.unchecked(number, began) else {
             return Ok(());
         };
         let checked = store.all_purged_since(since).await?;
