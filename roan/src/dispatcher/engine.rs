@@ -13,7 +13,8 @@ use super::queue::{ITSELF, Job, Onward};
 use super::report::{Ended, Reporter};
 use super::sites::Sites;
 use super::source::Source;
-use super::stats::{NodeRemaining, Remaining, Stats};
+use super::stats::{NodeRemaining, NodeStats, Remaining, Stats};
+use super::stragglers::Stragglers;
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use super::tiers::Wanted;
 use crate::base::log::loudly_at_times;
@@ -35,6 +36,10 @@ pub(crate) struct Engine {
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
     pub(crate) tickets: Tickets,
+    /// Of the pages that were purged while they were on their way.
+    stragglers: Stragglers,
+    /// The first tier that such a page may reach after the rebound.
+    has_stragglers: Option<usize>,
     /// The durable outbox; `None` where purges wait in memory.
     pub(super) source: Option<Arc<dyn Source>>,
     /// Whether somebody waits for the queues to be empty.
@@ -60,6 +65,11 @@ impl Engine {
             inbox: Inbox::new(policy.max_waiting),
             spellings: policy.spellings,
             known,
+            stragglers: Stragglers::new(policy.max_waiting),
+            has_stragglers: (nodes.iter())
+                .filter(|node| node.has_stragglers)
+                .map(|node| node.tier)
+                .min(),
             nodes,
             tiers,
             sites,
@@ -209,9 +219,54 @@ impl Engine {
     /// Takes in a target that left the inbox.
     pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
-        let known = self.known.urls(target, self.cache_without(target.kind()));
-        let has_pages = !known.is_empty();
-        self.accept_with(target, &known, has_pages, asked, None, now);
+        let known = self.known.purge(target, self.cache_without(target.kind()));
+        let has_pages = !known.urls.is_empty();
+        self.accept_with(target, &known.urls, has_pages, asked, None, now);
+        for (target, due) in known.stragglers {
+            self.purge_once_more(target, due);
+        }
+    }
+
+    /// Purges what is purged now once more at this time, since a page was on its way into a cache.
+    pub(crate) fn purge_once_more(&self, target: Target, due: Instant) {
+        let Some(first) = self.has_stragglers else {
+            return;
+        };
+        let mut tiers = self.tiers.iter().skip(first);
+        if !tiers.any(|tier| tier.can_purge(target.kind())) {
+            return;
+        }
+        if let Some(early) = self.stragglers.note(target, due) {
+            self.purge_stragglers(vec![early], Instant::now());
+        }
+        self.inbox.wake();
+    }
+
+    /// Purges once more what is due, and returns when to do so again.
+    pub(super) fn purge_due_stragglers(&self, now: Instant) -> Option<Instant> {
+        self.purge_stragglers(self.stragglers.take_due(now), now);
+        self.stragglers.next_due()
+    }
+
+    /// The end: what is not due yet waits as all else does.
+    pub(super) fn purge_all_stragglers(&self, now: Instant) {
+        self.purge_stragglers(self.stragglers.take_all(), now);
+    }
+
+    fn purge_stragglers(&self, targets: Vec<Target>, now: Instant) {
+        let Some(first) = self.has_stragglers else {
+            return;
+        };
+        for target in targets {
+            // A cache behind one that cannot purge such targets is not asked again after the answer of that one.
+            let can_purge = |tier: &Capabilities| tier.can_purge(target.kind());
+            let rebound = self.tiers.get(first).is_some_and(can_purge);
+            let wanted = Wanted {
+                rebound,
+                ..Wanted::new(&target, now, &[])
+            };
+            self.ask_tier(first, &wanted, now);
+        }
     }
 
     /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means. `has_pages` if
@@ -292,11 +347,20 @@ impl Engine {
             .sleeps_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut nodes = self.nodes.iter().filter(|node| node.tier >= tier);
-        nodes.any(|node| {
-            let due = node.queue().next_due();
-            due.is_some_and(|due| due < sleeps_until)
-        })
+        let nodes = self.nodes.iter().filter(|node| node.tier >= tier);
+        let mut dues = nodes
+            .map(|node| node.queue().next_due())
+            .chain([self.stragglers.next_due()]);
+        dues.any(|due| due.is_some_and(|due| due < sleeps_until))
+    }
+
+    /// The rebounds that a node has still to answer.
+    fn rebounds(&self, node: &Node, of_queue: usize) -> usize {
+        of_queue
+            + match self.has_stragglers {
+                Some(tier) if tier == node.tier => self.stragglers.len(),
+                _ => 0,
+            }
     }
 
     /// The thread ends: nothing is let in, taken or reported any more.
@@ -313,7 +377,7 @@ impl Engine {
                 cache: Arc::clone(&node.cache),
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
-                rebounds: queue.rebounds(),
+                rebounds: self.rebounds(node, queue.rebounds()),
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });
@@ -332,7 +396,15 @@ impl Engine {
             refused: self.reporter.refused_count(),
             invalid: self.invalid.load(Ordering::Relaxed),
             not_stored: self.not_stored.load(Ordering::Relaxed),
-            nodes: self.nodes.iter().map(|node| node.stats()).collect(),
+            nodes: self.nodes.iter().map(|node| self.stats_of(node)).collect(),
+        }
+    }
+
+    fn stats_of(&self, node: &Node) -> NodeStats {
+        let stats = node.stats();
+        NodeStats {
+            rebounds: self.rebounds(node, stats.rebounds),
+            ..stats
         }
     }
 

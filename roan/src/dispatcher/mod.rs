@@ -23,6 +23,7 @@ mod sites;
 mod source;
 mod start;
 mod stats;
+mod stragglers;
 mod thread;
 mod throttle;
 #[cfg_attr(

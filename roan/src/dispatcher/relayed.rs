@@ -22,7 +22,8 @@ impl Engine {
         now: Instant,
     ) {
         let unable = self.cache_without(target.kind());
-        self.known.urls(target, unable);
+        // Which pages were on their way, the relay finds in the database.
+        self.known.purge(target, unable);
         let has_pages = unable.is_some() && self.known.are_recorded();
         self.accept_with(target, &[], has_pages, asked, ticket, now);
     }

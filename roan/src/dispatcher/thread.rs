@@ -166,6 +166,7 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
 /// Handles timers and ages, and returns the time at which to do so again.
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
+    let straggler = engine.purge_due_stragglers(now);
     for node in &engine.nodes {
         let (dead, turn, held_back) = {
             let mut queue = node.queue();
@@ -200,6 +201,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         .nodes
         .iter()
         .filter_map(|node| node.queue().next_due())
+        .chain(straggler)
         .min();
     due.map_or(now + LONGEST_SLEEP, |due| due.min(now + LONGEST_SLEEP))
 }
@@ -271,6 +273,7 @@ async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
     for node in &engine.nodes {
         node.queue().give_back(now);
     }
+    engine.purge_all_stragglers(now);
     let left = engine.left(true);
     for node in &engine.nodes {
         let jobs = node.queue().drain(now);

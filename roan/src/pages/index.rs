@@ -10,6 +10,7 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::asked::{Asked, has_all};
+use super::{ON_THE_WAY, Purged};
 use crate::base::area::Area;
 use crate::base::target::{Target, TargetKind};
 
@@ -46,9 +47,19 @@ struct Page {
     rendered: u64,
     /// The first purge since then. A page that was not rendered yet counts as purged.
     purged: Option<Instant>,
+    /// When it left for a cache for the last time. `None` if that is noted elsewhere.
+    left: Option<Instant>,
     /// The number of forgettings under which the database has all of its keys.
     #[cfg(feature = "_sql")]
     recorded: Option<i64>,
+}
+
+impl Page {
+    /// Until when it may be on its way, if it may still be.
+    fn on_the_way(&self, now: Instant) -> Option<Instant> {
+        let until = self.left? + ON_THE_WAY;
+        (now < until).then_some(until)
+    }
 }
 
 /// What all spellings of a URL have in common, in the order of sites and paths: so what is below a folder is together.
@@ -112,13 +123,15 @@ impl Index {
         }
     }
 
-    /// Notes that a cache may store this page from now on. `purge` queues the purge of a page that is forgotten for it, and
-    /// says whether it could. Returns a key that is on too many pages now.
+    /// Notes that a cache may store this page from now on, and when it leaves, unless that is noted elsewhere. `purge` queues
+    /// the purge of a page that is forgotten for it, which may be on its way until some time, and says whether it could.
+    /// Returns a key that is on too many pages now.
     pub(super) fn learn(
         &mut self,
         asked: &Asked,
         keys: &[Target],
-        mut purge: impl FnMut(&Target) -> bool,
+        leaves: Option<Instant>,
+        mut purge: impl FnMut(&Target, Option<Instant>) -> bool,
     ) -> Result<Option<Target>, Full> {
         let id = match self.by_url.get(&asked.url) {
             Some(id) => *id,
@@ -128,6 +141,7 @@ impl Index {
         if page.keys == keys {
             // The usual case, and cheap for a page with many keys.
             page.purged = None;
+            page.left = leaves;
             self.touch(id);
             return Ok(None);
         }
@@ -155,6 +169,7 @@ impl Index {
         }
         page.keys.extend(added.iter().cloned());
         page.purged = None;
+        page.left = leaves;
         self.touch(id);
         let mut too_often = None;
         for key in &added {
@@ -186,7 +201,7 @@ impl Index {
     fn make_room(
         &mut self,
         asked: &Asked,
-        purge: &mut dyn FnMut(&Target) -> bool,
+        purge: &mut dyn FnMut(&Target, Option<Instant>) -> bool,
     ) -> Result<usize, Full> {
         let spellings = self.spellings(asked);
         // There are two plain ones at most. A flood of others must not keep them out.
@@ -204,7 +219,7 @@ impl Index {
             };
             let oldest = *oldest;
             let page = &self.pages[oldest];
-            if page.purged.is_none() && !purge(&page.url) {
+            if page.purged.is_none() && !purge(&page.url, page.on_the_way(Instant::now())) {
                 return Err(Full::Queue);
             }
             self.forget(oldest);
@@ -217,6 +232,7 @@ impl Index {
             keys: Vec::new(),
             rendered: self.renders,
             purged: Some(Instant::now()),
+            left: None,
             #[cfg(feature = "_sql")]
             recorded: None,
         });
@@ -260,34 +276,40 @@ impl Index {
     }
 
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
-    pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
-        let now = Instant::now();
-        let ids = self.spellings(asked).to_vec();
-        ids.into_iter()
-            .filter_map(|id| {
-                let page = &mut self.pages[id];
-                has_all(&page.parameters, &asked.parameters).then(|| {
-                    page.purged.get_or_insert(now);
-                    page.url.clone()
-                })
-            })
-            .collect()
+    pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Purged {
+        let mut ids = self.spellings(asked).to_vec();
+        ids.retain(|id| has_all(&self.pages[*id].parameters, &asked.parameters));
+        self.purge(ids)
     }
 
     /// The URLs that carry a key. They are purged.
-    pub(super) fn purge_key(&mut self, key: &Target) -> Vec<Target> {
-        let now = Instant::now();
+    pub(super) fn purge_key(&mut self, key: &Target) -> Purged {
         let carriers = self.by_key.get(key);
         let ids = carriers.map_or_else(Vec::new, |carriers| {
             carriers.pages.iter().copied().collect()
         });
-        ids.into_iter()
-            .map(|id| {
-                let page = &mut self.pages[id];
-                page.purged.get_or_insert(now);
-                page.url.clone()
-            })
-            .collect()
+        self.purge(ids)
+    }
+
+    fn purge(&mut self, ids: Vec<usize>) -> Purged {
+        let now = Instant::now();
+        let mut purged = Purged::default();
+        for id in ids {
+            let page = &mut self.pages[id];
+            page.purged.get_or_insert(now);
+            if let Some(until) = page.on_the_way(now) {
+                purged.stragglers.push((page.url.clone(), until));
+            }
+            purged.urls.push(page.url.clone());
+        }
+        purged
+    }
+
+    /// The end of the page's body leaves.
+    pub(super) fn leaves(&mut self, asked: &Asked, now: Instant) {
+        if let Some(id) = self.by_url.get(&asked.url) {
+            self.pages[*id].left = Some(now);
+        }
     }
 
     /// Whether the page was rendered, and its first purge since is the one that was asked for at this time.
@@ -298,15 +320,9 @@ impl Index {
     }
 
     /// The URLs in an area. They are purged.
-    pub(super) fn purge_area(&mut self, area: &Area) -> Vec<Target> {
-        let now = Instant::now();
+    pub(super) fn purge_area(&mut self, area: &Area) -> Purged {
         let ids = self.in_area(area);
-        let pages = ids.into_iter().map(|id| {
-            let page = &mut self.pages[id];
-            page.purged.get_or_insert(now);
-            page.url.clone()
-        });
-        pages.collect()
+        self.purge(ids)
     }
 
     pub(super) fn of_area(&self, area: &Area) -> Vec<Target> {
@@ -375,6 +391,8 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn index(pages: usize, spellings: usize) -> Index {
@@ -402,7 +420,7 @@ mod tests {
     }
 
     fn learn_with(index: &mut Index, url: &str, names: &[&str]) -> Result<Option<Target>, Full> {
-        index.learn(&asked(url), &tags(names), |_| {
+        index.learn(&asked(url), &tags(names), None, |_, _| {
             panic!("nothing is forgotten")
         })
     }
@@ -436,8 +454,8 @@ mod tests {
         learn(&mut index, "/a", &["x", "y"]);
         learn(&mut index, "/b", &["y"]);
         assert_eq!(shown(&index.of_key(&tags(&["y"])[0])), ["/a", "/b"]);
-        assert_eq!(shown(&index.purge_key(&tags(&["x"])[0])), ["/a"]);
-        assert!(index.purge_key(&tags(&["z"])[0]).is_empty());
+        assert_eq!(shown(&index.purge_key(&tags(&["x"])[0]).urls), ["/a"]);
+        assert!(index.purge_key(&tags(&["z"])[0]).urls.is_empty());
         assert_eq!(shown(&index.keys_of(&asked("/a/"))), ["tag x", "tag y"]);
         assert_consistent(&index);
     }
@@ -449,12 +467,12 @@ mod tests {
             learn(&mut index, url, &[]);
         }
         learn(&mut index, "/b", &[]);
-        assert_eq!(index.purge_spellings(&asked("/a")).len(), 5);
+        assert_eq!(index.purge_spellings(&asked("/a")).urls.len(), 5);
         assert_eq!(
-            shown(&index.purge_spellings(&asked("/a?q=1"))),
+            shown(&index.purge_spellings(&asked("/a?q=1")).urls),
             ["/a?q=1&p=2"]
         );
-        assert!(index.purge_spellings(&asked("/c")).is_empty());
+        assert!(index.purge_spellings(&asked("/c")).urls.is_empty());
     }
 
     #[test]
@@ -477,7 +495,7 @@ mod tests {
         learn(&mut index, "/b", &["x"]);
         learn(&mut index, "/a", &["x"]);
         let mut purged = Vec::new();
-        let learned = index.learn(&asked("/c"), &[], |url| {
+        let learned = index.learn(&asked("/c"), &[], None, |url, _| {
             purged.push(url.clone());
             true
         });
@@ -485,7 +503,7 @@ mod tests {
         assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
         assert_consistent(&index);
         // A purge that cannot be queued leaves the page where it is.
-        let refused = index.learn(&asked("/d"), &[], |_| false);
+        let refused = index.learn(&asked("/d"), &[], None, |_, _| false);
         assert_eq!(refused, Err(Full::Queue));
         assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
         assert_eq!(index.len(), 2);
@@ -551,5 +569,61 @@ mod tests {
         assert_eq!(many, Err(Full::Keys(3)));
         assert_eq!(shown(&index.of_key(&tags(&["1"])[0])), ["/a"]);
         assert_consistent(&index);
+    }
+
+    fn learn_at(index: &mut Index, url: &str, names: &[&str], leaves: Instant) {
+        let learned = index.learn(&asked(url), &tags(names), Some(leaves), |_, _| true);
+        assert_eq!(learned, Ok(None));
+    }
+
+    /// A moment so long ago.
+    fn ago(seconds: u64) -> Instant {
+        Instant::now()
+            .checked_sub(Duration::from_secs(seconds))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_page_that_left_a_short_while_ago_may_be_on_its_way_when_it_is_purged() {
+        let mut index = index(10, 10);
+        let (recent, long_ago) = (ago(1), ago(3));
+        learn_at(&mut index, "/a", &["x"], recent);
+        learn_at(&mut index, "/a/", &["x"], long_ago);
+        let area = Area::of(&Target::host()).unwrap();
+        for _ in 0..2 {
+            for purged in [
+                index.purge_spellings(&asked("/a")),
+                index.purge_key(&tags(&["x"])[0]),
+                index.purge_area(&area),
+            ] {
+                assert_eq!(shown(&purged.urls), ["/a", "/a/"]);
+                let expected = (Target::url("/a").unwrap(), recent + ON_THE_WAY);
+                assert_eq!(purged.stragglers, [expected]);
+            }
+        }
+        // The last time counts: that of another copy, or of the end of the body.
+        let again = ago(0);
+        learn_at(&mut index, "/a", &["x"], again);
+        index.leaves(&asked("/a/"), again);
+        let purged = index.purge_spellings(&asked("/a"));
+        assert_eq!(purged.stragglers.len(), 2);
+        let times = purged.stragglers.iter().map(|(_, until)| *until);
+        assert!(times.eq([again + ON_THE_WAY; 2]));
+    }
+
+    #[test]
+    fn a_page_that_is_forgotten_may_be_on_its_way() {
+        let mut index = index(1, 10);
+        let (recent, long_ago) = (ago(1), ago(3));
+        for (leaves, until) in [(recent, Some(recent + ON_THE_WAY)), (long_ago, None)] {
+            learn_at(&mut index, "/a", &[], leaves);
+            let mut forgotten = Vec::new();
+            let learned = index.learn(&asked("/b"), &[], None, |url, until| {
+                forgotten.push((url.to_string(), until));
+                true
+            });
+            assert_eq!(learned, Ok(None));
+            assert_eq!(forgotten, [("/a".to_owned(), until)]);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What becomes of an answer: shared with every visitor, or not.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -14,7 +15,7 @@ use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
-use crate::pages::{Asked, Held, Pages, Raced, Sharing};
+use crate::pages::{Asked, Held, Leave, Pages, Raced, Sharing};
 
 /// An answer that may be shared, unless it was purged while it was rendered.
 struct Sharable {
@@ -45,10 +46,11 @@ impl WebLayer {
             Err(reason) => Err(reason),
         };
         let sent = match judged {
-            Ok(sharable) => {
+            Ok((sharable, at)) => {
                 let (asked, keys) = self.share(sharable, policy, response);
                 let page = page.clone();
-                Some(Sent::new(self.clone(), page, visit.render, asked, keys))
+                let sent = Sent::new(self.clone(), page, visit.render, asked, keys, at);
+                Some(sent)
             }
             Err(reason) => {
                 if let (Reason::Policy, Some(policy)) = (&reason, &policy) {
@@ -156,12 +158,23 @@ impl WebLayer {
         tags
     }
 
-    /// Puts the page into the index, so that it may enter a cache.
-    async fn release(&self, visit: &Visit, sharable: Sharable) -> Result<Sharable, Reason> {
+    /// Puts the page into the index, so that it may enter a cache, and returns when it leaves.
+    async fn release(
+        &self,
+        visit: &Visit,
+        sharable: Sharable,
+    ) -> Result<(Sharable, Instant), Reason> {
         let Sharable { asked, tags, .. } = &sharable;
-        let purge = |old: &Target| self.engine().lets_in(TargetRef::from(old));
-        let released = visit.render.release(asked, tags, purge).await;
-        let too_often = released.map_err(Reason::Held)?;
+        let mut stragglers = Vec::new();
+        let purge = |old: &Target, until: Option<Instant>| {
+            stragglers.extend(until.map(|until| (old.clone(), until)));
+            self.engine().lets_in(TargetRef::from(old))
+        };
+        let leave = visit.render.release(asked, tags, purge).await;
+        for (old, until) in stragglers {
+            self.engine().purge_once_more(old, until);
+        }
+        let Leave { at, too_often } = leave.map_err(Reason::Held)?;
         if let Some(tag) = too_often {
             loudly(format_args!(
                 "{tag} is on more than {} pages: each of its purges sends a request for each page to a cache without \
@@ -169,7 +182,7 @@ impl WebLayer {
                 self.settings().limits.pages_of_a_key
             ));
         }
-        Ok(sharable)
+        Ok((sharable, at))
     }
 }
 

@@ -29,12 +29,14 @@ struct Open {
 }
 
 impl Sent {
+    /// `since`: when the head leaves.
     pub(super) fn new(
         layer: WebLayer,
         page: Page,
         render: Render,
         asked: Asked,
         keys: Vec<Target>,
+        since: Instant,
     ) -> Self {
         Self(Some(Open {
             layer,
@@ -42,7 +44,7 @@ impl Sent {
             render,
             asked,
             keys,
-            since: Instant::now(),
+            since,
         }))
     }
 
@@ -55,6 +57,7 @@ impl Sent {
     pub(super) fn break_off(&mut self) {
         if let Some(open) = self.0.take() {
             open.page.is_over(&open.layer, &open.asked.url);
+            open.render.leaves(&open.asked, &open.keys);
             open.layer.purge_again(&open.asked.url);
         }
     }
@@ -83,6 +86,7 @@ impl Open {
         if !is_late && self.is_before_rebound() {
             return None;
         }
+        self.render.leaves(&self.asked, &self.keys);
         #[cfg(feature = "_sql")]
         if self.layer.pages().shared.get().is_some() {
             return Some(Box::pin(self.end_recorded(is_late)));

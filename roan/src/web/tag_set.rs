@@ -10,24 +10,49 @@ use crate::base::target::{Target, TargetRef};
 #[derive(Debug, Default)]
 pub(super) struct TagSet {
     tags: Vec<Target>,
-    /// Their places, by their hashes.
+    /// Of the tags, in their order.
+    hashes: Vec<u64>,
+    /// Their places, by their hashes, if they are [`MANY`].
     places: HashTable<usize>,
 }
+
+/// To go through fewer hashes takes less time than a table.
+const MANY: usize = 64;
 
 /// One for all sets: to make one takes as long as a tag.
 static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 
 impl TagSet {
     pub(super) fn insert(&mut self, tag: TargetRef<'_>) {
-        let tags = &self.tags;
         let hash = HASHER.hash_one(tag);
-        let is_known = |place: &usize| TargetRef::from(&tags[*place]) == tag;
-        if self.places.find(hash, is_known).is_some() {
+        if self.contains(tag, hash) {
             return;
         }
-        let hash_of = |place: &usize| HASHER.hash_one(&tags[*place]);
-        self.places.insert_unique(hash, tags.len(), hash_of);
+        if self.tags.is_empty() {
+            self.tags.reserve(8);
+            self.hashes.reserve(8);
+        }
         self.tags.push(tag.to_target());
+        self.hashes.push(hash);
+        let hashes = &self.hashes;
+        let first = match hashes.len() {
+            ..MANY => return,
+            MANY => 0,
+            count => count - 1,
+        };
+        for place in first..hashes.len() {
+            let hash_of = |place: &usize| hashes[*place];
+            self.places.insert_unique(hashes[place], place, hash_of);
+        }
+    }
+
+    fn contains(&self, tag: TargetRef<'_>, hash: u64) -> bool {
+        let is_tag = |place: &usize| TargetRef::from(&self.tags[*place]) == tag;
+        if self.hashes.len() >= MANY {
+            return self.places.find(hash, is_tag).is_some();
+        }
+        let mut hashes = self.hashes.iter().enumerate();
+        hashes.any(|(place, known)| *known == hash && is_tag(&place))
     }
 
     /// Adds those of another set.
