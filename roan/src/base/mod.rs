@@ -23,6 +23,7 @@ pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;
 pub(crate) mod spelling;
+pub(crate) mod tally;
 pub(crate) mod target;
 mod target_error;
 mod url_syntax;

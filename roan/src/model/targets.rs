@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::fmt::{Display, Write};
 use std::mem;
 
+use super::InvalidTarget;
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
+use crate::base::rule::Rule;
 use crate::base::target::{
     Target, TargetError, TargetKind, TargetRef, check_prefix, check_rendered_url, check_tag,
     shortened,
@@ -23,8 +25,8 @@ const KEPT_BUFFER: usize = 4 * 1024;
 pub(crate) trait Sink {
     /// Takes a valid target.
     fn target(&mut self, target: TargetRef<'_>);
-    /// Takes the reason why a rule could not yield a target.
-    fn refused(&mut self, error: TargetError);
+    /// Takes what a rule could not make a target of, and why.
+    fn refused(&mut self, invalid: InvalidTarget);
 }
 
 /// Collects the targets that the rules of a [`Model`](super::Model) yield for one row.
@@ -37,6 +39,8 @@ pub(crate) trait Sink {
 )]
 pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
+    /// The rule whose targets these are.
+    rule: Option<&'static Rule>,
     /// The site of the next target; empty for the default one.
     site: &'static str,
     kind: TargetKind,
@@ -63,6 +67,7 @@ impl<'a> Targets<'a> {
     pub(crate) fn new(sink: &'a mut dyn Sink) -> Self {
         Self {
             sink,
+            rule: None,
             site: "",
             kind: TargetKind::Url,
             text: String::new(),
@@ -72,12 +77,26 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Every target that the rules can yield for the row, whatever their conditions are.
+    /// The targets of this rule.
+    pub(crate) fn of(sink: &'a mut dyn Sink, rule: &'static Rule) -> Self {
+        Self {
+            rule: Some(rule),
+            ..Self::new(sink)
+        }
+    }
+
+    /// What follows is of this rule.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn set_rule(&mut self, rule: &'static Rule) {
+        self.rule = Some(rule);
+    }
+
+    /// Every target that the rule can yield for the row, whatever its condition is.
     #[cfg(feature = "web")]
-    pub(crate) fn all(sink: &'a mut dyn Sink) -> Self {
+    pub(crate) fn all(sink: &'a mut dyn Sink, rule: &'static Rule) -> Self {
         Self {
             unconditional: true,
-            ..Self::new(sink)
+            ..Self::of(sink, rule)
         }
     }
 
@@ -116,15 +135,20 @@ impl<'a> Targets<'a> {
         for target in pages.pages_of(model) {
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
-                    self.sink.refused(TargetError::Everything);
+                    self.refuse(TargetError::Everything);
                 }
                 Ok(target) if !site.is_empty() && target.site().is_none() => {
                     self.sink.target(TargetRef::from(&target.at_site(site)));
                 }
                 Ok(target) => self.sink.target(TargetRef::from(&target)),
-                Err(error) => self.sink.refused(error),
+                Err(error) => self.refuse(error),
             }
         }
+    }
+
+    fn refuse(&mut self, error: TargetError) {
+        let rule = self.rule;
+        self.sink.refused(InvalidTarget { rule, error });
     }
 
     /// Begins the URL of a `url = "..."` rule; [`end`](Self::end) yields it.
@@ -243,7 +267,7 @@ impl<'a> Targets<'a> {
             Ok(()) => self
                 .sink
                 .target(TargetRef::new(self.kind, &self.text, self.site_len)),
-            Err(error) => self.sink.refused(error),
+            Err(error) => self.refuse(error),
         }
         self.keep_buffer();
     }
@@ -269,8 +293,8 @@ pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError>
             self.0 = Ok(target.to_target());
         }
 
-        fn refused(&mut self, error: TargetError) {
-            self.0 = Err(error);
+        fn refused(&mut self, invalid: InvalidTarget) {
+            self.0 = Err(invalid.error);
         }
     }
 

@@ -93,6 +93,7 @@ impl TableEntry {
             return;
         };
         let rule = &self.rules[rule];
+        out.set_rule(rule);
         if let Some(site) = rule.site() {
             out.at_site(site);
         }

@@ -132,8 +132,11 @@ impl WebLayer {
             return Err(Reason::Streamed);
         }
         let host = visit.host.as_deref().ok_or(Reason::NoHost)?;
-        let unknown = || Reason::UnknownHost(host.to_owned());
-        let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
+        let hosts = &self.pages().hosts;
+        let site = hosts.site(host).ok_or_else(|| Reason::UnknownHost {
+            host: host.to_owned(),
+            known: hosts.shown(),
+        })?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
         let tags = self.canonical(notes.tags.into_vec());
