@@ -12,6 +12,7 @@ pub(crate) mod cause;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;
+pub(crate) mod feature;
 #[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
 pub(crate) mod folder;
 mod legality;
