@@ -102,7 +102,23 @@ impl Target {
         Ok(TargetRef::new(TargetKind::Url, url, 0).to_target())
     }
 
-    /// Every page that carries `tag`: visible ASCII without space or comma.
+    /// Every page that carries `tag`, as a template yields it: letters and digits of ASCII, `-`, `.`, `_`, `~`, the separators
+    /// `:`, `/` and `=`, and all else percent-encoded. Encode a value as a template does, with
+    /// [`encode::path_segment`](crate::encode::path_segment):
+    ///
+    /// ```
+    /// use roan::{Target, encode};
+    ///
+    /// let title = "R&D";
+    /// let target = Target::tag(format!("post-{}", encode::path_segment(title)))?;
+    /// assert_eq!(target.as_str(), "post-R%26D"); // as `tag = "post-{title}"` yields it
+    ///
+    /// let error = Target::tag("post-R&D").unwrap_err();
+    /// assert_eq!(error.to_string(), r#"tag "post-R&D": '&' at byte 6 must be written `%26`"#);
+    /// # Ok::<(), roan::TargetError>(())
+    /// ```
+    ///
+    /// A separator in a value is `%3A`, `%2F` or `%3D` in a tag, and nothing here can tell it from one between values.
     ///
     /// # Errors
     ///

@@ -11,7 +11,7 @@ pub enum TargetError {
     /// The URL does not begin with `/`.
     #[error("URL {0:?} must begin with `/`: the path of the page, without scheme and host")]
     NoLeadingSlash(String),
-    /// A character that a browser would have percent-encoded.
+    /// A character that a browser would have percent-encoded, or in a tag a template.
     #[error("{kind} {text:?}: {found:?} at byte {at} must be written `{instead}`")]
     Character {
         /// `URL`, `prefix` or `tag`.
@@ -27,10 +27,12 @@ pub enum TargetError {
     },
     /// A `%` without two hexadecimal digits after it.
     #[error(
-        "URL {text:?}: the `%` at byte {at} needs two hexadecimal digits; a plain `%` is `%25`"
+        "{kind} {text:?}: the `%` at byte {at} needs two hexadecimal digits; a plain `%` is `%25`"
     )]
     Escape {
-        /// The whole URL.
+        /// `URL` or `tag`.
+        kind: TargetKind,
+        /// The whole URL or tag.
         text: String,
         /// The place of the `%`, in bytes from the start.
         at: usize,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::builder::styling::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use roan::{Failure as PurgeFailure, Outcome, Report, Reports, Roan};
+use roan::{Failure as PurgeFailure, Outcome, Report, Reports, Roan, Target, TargetKind};
 use serde_json::{Value, json};
 
 use super::feed::Stopped;
@@ -291,7 +291,7 @@ fn progress(length: Option<usize>) -> ProgressBar {
 
 /// Adds the line of a result.
 fn show(output: &Output, report: &Report, lines: &mut String) {
-    let (word, reason) = result(&report.outcome);
+    let (word, reason) = result(report);
     // Writing to a `String` does not fail.
     if output.format == Format::Json {
         let _ = writeln!(lines, "{}", json(report, word, &reason));
@@ -314,16 +314,30 @@ fn show(output: &Output, report: &Report, lines: &mut String) {
 }
 
 /// A word that does not change, and what there is to say.
-fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
-    match outcome {
+fn result(report: &Report) -> (&'static str, Option<String>) {
+    match &report.outcome {
         Outcome::Purged => ("purged", None),
-        Outcome::NotCached => ("not cached", None),
+        Outcome::NotCached => ("not cached", doubtful_tag(&report.target)),
         Outcome::Refused(why) => ("refused", Some(why.to_string())),
         Outcome::Dead(why) => ("dead", Some(why.to_string())),
         Outcome::Dropped => ("dropped", Some("the queue of this node is full".to_owned())),
         Outcome::Abandoned => ("abandoned", Some("not answered before the end".to_owned())),
         other => ("failed", Some(other.to_string())),
     }
+}
+
+/// What a tag that no page carries may be meant for: a template encodes in a value what separates values here.
+fn doubtful_tag(target: &Target) -> Option<String> {
+    let separators = [(':', "%3A"), ('/', "%2F"), ('=', "%3D")];
+    let mut has = separators
+        .iter()
+        .filter(|(separator, _)| target.as_str().contains(*separator));
+    let (separator, encoded) = has.next()?;
+    (target.kind() == TargetKind::Tag).then(|| {
+        format!(
+            "if the `{separator}` is in a value of a row, write it as a template does, `{encoded}`"
+        )
+    })
 }
 
 fn json(report: &Report, word: &str, reason: &Option<String>) -> Value {

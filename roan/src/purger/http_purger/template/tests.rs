@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::target::TargetRef;
 
 fn site() -> Site {
     "https://www.example.org".parse().unwrap()
@@ -98,7 +99,7 @@ fn a_site_without_a_scheme_is_named() {
     );
 }
 
-/// What has a meaning somewhere, among any text that a tag may be.
+/// What has a meaning somewhere. `Target::tag` accepts little of it: the templates do not rely on that.
 fn tag() -> impl Strategy<Value = String> {
     let hostile = prop::sample::select(vec![
         "\"", "\\", "'", "{", "}", "{tag}", "[", "]", ";", ":", "/", "..", "?", "&", "=", "#", "%",
@@ -119,7 +120,8 @@ proptest! {
 
     #[test]
     fn no_tag_leaves_its_place(texts in prop::collection::vec(tag(), 1..5)) {
-        let tags: Vec<_> = texts.iter().map(|text| Target::tag(text).unwrap()).collect();
+        let unchecked = |text: &String| TargetRef::new(TargetKind::Tag, text, 0).to_target();
+        let tags: Vec<_> = texts.iter().map(unchecked).collect();
         // A path: one segment, and one value of the query.
         let url = rendered("/p/{tag}/x?t={tag}&l={tags,}&e=1", Place::Path, &tags);
         let (path, query) = url.split_once('?').unwrap();
