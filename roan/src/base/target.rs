@@ -129,6 +129,12 @@ impl Target {
         Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
     }
 
+    /// Any text as a tag: what writes it into a body or a header does not rely on what [`tag`](Self::tag) accepts.
+    #[cfg(test)]
+    pub(crate) fn unchecked_tag(tag: impl AsRef<str>) -> Self {
+        TargetRef::new(TargetKind::Tag, tag.as_ref(), 0).to_target()
+    }
+
     /// Every page of the site whose path begins with `prefix`, such as `/docs/v1/`: a path that begins and ends with `/`. It
     /// means `/docs/v1/`, `/docs/v1/?page=2` and `/docs/v1/a/b`, but neither `/docs/v1` nor `/docs/v10/a`.
     ///

@@ -52,10 +52,16 @@ pub enum TargetError {
          another location: write a path without `..`, or take `..` out of the value"
     )]
     Climbs(String),
+    /// A value of a template is empty, and is all of a segment of the path: `/posts/{slug}` would be `/posts/`, another page.
+    #[error(
+        "URL {0:?} is another page than the one that is meant, because a value is empty that is a whole segment of its path: \
+         leave such rows out, as by `when = !self.slug.is_empty()` in a rule"
+    )]
+    EmptySegment(String),
     /// A link that begins with `//`, where a browser would read a host: from [`url!`](crate::url!) alone.
     #[error(
         "URL {0:?} begins with `//`, so that a browser would read a host after it: the first value \
-         must not be empty, or begin with `/`"
+         must not begin with `/`"
     )]
     Host(String),
     /// Not a prefix: see [`Target::prefix`].

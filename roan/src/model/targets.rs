@@ -48,8 +48,19 @@ pub struct Targets<'a> {
     text: String,
     site_len: usize,
     state: State,
+    /// The first segment of a URL that begins with an empty value, as far as it is known to end there.
+    gap: Option<Gap>,
     /// Whether rules yield targets whatever their conditions are.
     unconditional: bool,
+}
+
+/// An empty value at the beginning of a segment.
+#[derive(Clone, Copy)]
+struct Gap {
+    /// Its place in the text.
+    at: usize,
+    place: Place,
+    is_optional: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +84,7 @@ impl<'a> Targets<'a> {
             text: String::new(),
             site_len: 0,
             state: State::Whole,
+            gap: None,
             unconditional: false,
         }
     }
@@ -190,6 +202,7 @@ impl<'a> Targets<'a> {
         self.text.push_str(start);
         self.kind = kind;
         self.state = State::Whole;
+        self.gap = None;
         self
     }
 
@@ -203,7 +216,7 @@ impl<'a> Targets<'a> {
     /// `{field}`: one path segment, one query value, or a part of a tag.
     #[doc(hidden)]
     pub fn value<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Value)
+        self.push(value.as_display(), Place::Value, false)
     }
 
     /// `{field?}`
@@ -215,7 +228,7 @@ impl<'a> Targets<'a> {
     /// `{field*}`: several path segments.
     #[doc(hidden)]
     pub fn path<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Path)
+        self.push(value.as_display(), Place::Path, false)
     }
 
     /// `{field*?}`
@@ -226,7 +239,7 @@ impl<'a> Targets<'a> {
 
     fn push_option(&mut self, value: Option<&dyn Display>, place: Place) -> &mut Self {
         match value {
-            Some(value) => self.push(value, place),
+            Some(value) => self.push(value, place, true),
             None => {
                 self.state = State::Void;
                 self
@@ -234,17 +247,42 @@ impl<'a> Targets<'a> {
         }
     }
 
-    fn push(&mut self, value: &dyn Display, place: Place) -> &mut Self {
+    fn push(&mut self, value: &dyn Display, place: Place, is_optional: bool) -> &mut Self {
         let before = self.text.len();
         if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
-        } else if self.kind == TargetKind::Prefix
-            && self.text.len() == before
-            && self.state == State::Whole
-        {
-            self.state = State::Empty;
+        } else if self.text.len() == before && self.state == State::Whole {
+            self.note_empty(place, is_optional);
         }
         self
+    }
+
+    #[cold]
+    fn note_empty(&mut self, place: Place, is_optional: bool) {
+        let url = &self.text[self.site_len..];
+        let begins_segment = url.ends_with('/') && !url.contains('?');
+        match self.kind {
+            TargetKind::Prefix => self.state = State::Empty,
+            TargetKind::Url if begins_segment && self.empty_segment().is_none() => {
+                self.gap = Some(Gap {
+                    at: self.text.len(),
+                    place,
+                    is_optional,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The gap, if nothing else is in its segment. The value of `{path*}` may be empty where it ends the path: no segment is
+    /// left out there.
+    fn empty_segment(&self) -> Option<Gap> {
+        let gap = self.gap?;
+        let is_empty = match self.text.as_bytes().get(gap.at) {
+            None | Some(b'?') => gap.place == Place::Value,
+            Some(next) => *next == b'/',
+        };
+        is_empty.then_some(gap)
     }
 
     /// Yields the target.
@@ -252,7 +290,12 @@ impl<'a> Targets<'a> {
     pub fn end(&mut self) {
         let target = &self.text[self.site_len..];
         let checked = match (self.state, self.kind) {
-            (State::Whole, TargetKind::Url) => check_rendered_url(target),
+            (State::Whole, TargetKind::Url) => match self.empty_segment() {
+                // An empty text in an `Option` is a value that is absent, too.
+                Some(gap) if gap.is_optional => return self.keep_buffer(),
+                Some(_) => Err(TargetError::EmptySegment(shortened(target))),
+                None => check_rendered_url(target),
+            },
             (State::Whole, TargetKind::Tag) => check_tag(target),
             (State::Whole, TargetKind::Prefix) => check_prefix(target),
             (State::Whole, TargetKind::Host | TargetKind::Everything) => Ok(()),

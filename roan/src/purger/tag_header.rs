@@ -238,7 +238,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::base::target::TargetRef;
 
     fn lines(header: &TagHeader, tags: &[&str]) -> Option<Vec<String>> {
         let tags: Vec<_> = tags.iter().map(|tag| Target::tag(tag).unwrap()).collect();
@@ -329,8 +328,7 @@ mod tests {
                 strings(&lines.collect(), name).unwrap()
             };
             // The form of the header does not rely on what a tag may be.
-            let unchecked = |tag: &String| TargetRef::new(TargetKind::Tag, tag, 0).to_target();
-            let targets: Vec<_> = tags.iter().map(unchecked).collect();
+            let targets: Vec<_> = tags.iter().map(Target::unchecked_tag).collect();
             let written: Vec<_> = tags.iter().map(|tag| header.written(tag).into_owned()).collect();
             match header.lines(&targets) {
                 Some(lines) => prop_assert_eq!(&read(&CACHE_GROUPS, lines), &written),

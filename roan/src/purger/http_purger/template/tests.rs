@@ -3,7 +3,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::target::TargetRef;
 
 fn site() -> Site {
     "https://www.example.org".parse().unwrap()
@@ -34,7 +33,7 @@ fn each_place_has_its_own_encoding() {
         rendered(r#"{"files": {urls}, "n": {}}"#, Place::Json, &url),
         r#"{"files": ["https://www.example.org/a%2Fb?x=1&y"], "n": {}}"#
     );
-    let tags = ["a\"b", "c\\d"].map(|tag| Target::tag(tag).unwrap());
+    let tags = ["a\"b", "c\\d"].map(Target::unchecked_tag);
     assert_eq!(rendered("{tags}", Place::Header, &tags), "a\"b c\\d");
     assert_eq!(rendered("{tags,}", Place::Header, &tags), "a\"b, c\\d");
     assert_eq!(
@@ -120,8 +119,7 @@ proptest! {
 
     #[test]
     fn no_tag_leaves_its_place(texts in prop::collection::vec(tag(), 1..5)) {
-        let unchecked = |text: &String| TargetRef::new(TargetKind::Tag, text, 0).to_target();
-        let tags: Vec<_> = texts.iter().map(unchecked).collect();
+        let tags: Vec<_> = texts.iter().map(Target::unchecked_tag).collect();
         // A path: one segment, and one value of the query.
         let url = rendered("/p/{tag}/x?t={tag}&l={tags,}&e=1", Place::Path, &tags);
         let (path, query) = url.split_once('?').unwrap();
