@@ -21,6 +21,7 @@ mod diagnose;
 mod examine;
 mod finding;
 mod mend;
+mod others;
 mod patient;
 mod probes;
 mod report;

@@ -12,6 +12,19 @@ pub struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) verified: bool,
     pub(crate) retry_after: Option<Duration>,
+    /// Why a server has refused, as far as it can be told.
+    pub(crate) denial: Option<Denial>,
+}
+
+/// Why a server does not purge: what the doctor has lines for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// Its configuration does not allow it from this machine.
+    NotAllowed,
+    /// It does not take purges, but passes them on; or another server is at this address.
+    NotTaken,
+    /// It has purged the page of another URL or host.
+    OfOther,
 }
 
 impl Answer {
@@ -21,6 +34,7 @@ impl Answer {
             status: None,
             verified: false,
             retry_after: None,
+            denial: None,
         }
     }
 
@@ -37,6 +51,11 @@ impl Answer {
     /// The node refused, and would refuse again. `why` says what to change. It is logged, so it must not contain secrets.
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Outcome::Refused(Refusal::Node(why.into())))
+    }
+
+    pub(crate) fn because(mut self, denial: Denial) -> Self {
+        self.denial = Some(denial);
+        self
     }
 
     /// The attempt failed; a retry may succeed.
