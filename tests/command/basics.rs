@@ -50,8 +50,17 @@ fn a_mistake_on_the_command_line_is_named_with_code_2() {
         (&["purge", "/a b"], "' ' at byte 2 must be written `%20`"),
         (
             &["purge", "/a", "--purge-url", "localhost/purge"],
-            "--purge-url",
+            "--purge-url: \"localhost/purge\" is not a URL",
         ),
+        (
+            &["doctor", "www.example.org/posts?a=b"],
+            "\"www.example.org/posts?a=b\" is not the URL of a page",
+        ),
+        (
+            &["doctor", "https://www.example.org/a b"],
+            "\"https://www.example.org/a b\" is not the URL of a page",
+        ),
+        (&["doctor", "https://me:pw@x/a b"], "\"***\" is not the URL"),
         (&["purge", "/a", "--site", "a b"], "--site"),
         (&["purge", "/a", "--config", "/none.toml"], "/none.toml"),
         (&["purge", "--file", "/none"], "--file /none"),

@@ -9,6 +9,7 @@ use super::builder::RoanBuilder;
 use super::early::{self, Making};
 use super::handle::Roan;
 use crate::base::cause::Cause;
+use crate::base::counted::counted;
 use crate::base::log::{emit, loudly};
 use crate::base::target::{TargetKind, TargetRef};
 use crate::dispatcher::{Engine, InvalidTargets};
@@ -66,7 +67,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
             let error = UNUSABLE.get_or_init(|| error).clone();
             let lost = early::give_up();
             if lost > 0 {
-                loudly(format_args!("{lost} purges are lost: {error}"));
+                loudly(format_args!("{} lost: {error}", counted(lost, "purge")));
             }
             Err(error)
         }

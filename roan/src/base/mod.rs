@@ -9,6 +9,7 @@ pub(crate) mod area;
 pub(crate) mod backoff;
 pub(crate) mod canonical;
 pub(crate) mod cause;
+pub(crate) mod counted;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;

@@ -10,6 +10,7 @@ use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
 use super::throttle::{HeldBack, Throttle};
+use crate::base::counted::counted;
 use crate::base::log::{emit, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::error::ConfigError;
@@ -154,8 +155,9 @@ impl Node {
         let (cache, name) = (&self.cache, &self.name);
         let HeldBack { waiting, limits } = held_back;
         warn_loudly(format_args!(
-            "{waiting} purges wait for {cache} {name}, the longest for more than a minute: it accepts {limits}. Purge by tag, \
-             prefix or host in place of many URLs, or raise the limit in your plan of {cache} and in its `Limits`"
+            "{} waiting for {cache} {name}, the longest for more than a minute: it accepts {limits}. Purge by tag, \
+             prefix or host in place of many URLs, or raise the limit in your plan of {cache} and in its `Limits`",
+            counted(*waiting, "purge")
         ));
     }
 

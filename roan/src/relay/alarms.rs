@@ -1,6 +1,7 @@
 //! What the relay reports beside purges: triggers that do not match the rules, and a backlog.
 
 use super::{Relay, Result};
+use crate::base::counted::counted;
 use crate::base::log::{emit, loudly};
 use crate::outbox::store::Store;
 use crate::outbox::{Backlog, BacklogAlarm};
@@ -55,7 +56,9 @@ impl Relay {
         self.alarmed = over;
         if over {
             loudly(format_args!(
-                "the outbox's backlog of {purges} purges and {deliveries} deliveries exceeds the threshold of {threshold}"
+                "the outbox's backlog of {} and {} exceeds the threshold of {threshold}",
+                counted(purges, "purge"),
+                counted(deliveries, "delivery")
             ));
         } else {
             emit(

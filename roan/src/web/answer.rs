@@ -12,6 +12,7 @@ use super::reason::Reason;
 use super::sent::Sent;
 use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
+use crate::base::counted::counted;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
 use crate::pages::{Asked, Held, Pages, Raced, Sharing};
@@ -167,9 +168,9 @@ impl WebLayer {
         let too_often = released.map_err(Reason::Held)?;
         if let Some(tag) = too_often {
             loudly(format_args!(
-                "{tag} is on more than {} pages: each of its purges sends a request for each page to a cache without \
+                "{tag} is on more than {}: each of its purges sends a request for each page to a cache without \
                  tags (`Web::max_pages_of_a_tag`)",
-                self.settings().limits.pages_of_a_key
+                counted(self.settings().limits.pages_of_a_key, "page")
             ));
         }
         Ok(sharable)

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use http::HeaderName;
 
+use crate::base::counted::counted;
 use crate::base::log::{emit, warn_loudly};
 use crate::base::target::TargetError;
 use crate::model::InvalidTarget;
@@ -128,13 +129,15 @@ impl fmt::Display for Reason {
             }
             Self::Held(Held::Full(Full::Spellings(most))) => write!(
                 f,
-                "the path is cached under {most} URLs already (queries, `//`, escapes). If they are different pages, write \
+                "the path is cached under {} already (queries, `//`, escapes). If they are different pages, write \
                  `Web::new().max_spellings({})`. If visitors make them up, answer those URLs with 404 or a redirect, or \
                  add their parameters to the list in nginx's `map $request_uri $roan_uri`",
+                counted(*most, "URL"),
                 most.saturating_mul(10)
             ),
             Self::Held(Held::Full(Full::Keys(most))) => {
-                write!(f, "it has more than {most} tags: raise `Web::max_tags`")
+                let most = counted(*most, "tag");
+                write!(f, "it has more than {most}: raise `Web::max_tags`")
             }
             Self::Held(Held::Full(Full::Queue)) => f.write_str(
                 "the purge of an older page cannot be queued: the dispatcher is full or was shut down",

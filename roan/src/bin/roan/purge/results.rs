@@ -16,7 +16,7 @@ use super::feed::Stopped;
 use super::pages::{Refused, Why};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, note};
+use crate::output::{Output, counted, note};
 
 /// So many URLs that were left out are named; the others are counted.
 const NAMED: u64 = 10;
@@ -243,9 +243,9 @@ impl Results {
             None => return Ok(exit),
         };
         note(format_args!(
-            "roan: {end}: {} purges were sent and not answered; the input was read up to its entry {read}, and what \
+            "roan: {end}: {} sent and not answered; the input was read up to its entry {read}, and what \
              follows was not sent",
-            get(&counts.abandoned)
+            counted(get(&counts.abandoned), "purge")
         ));
         Ok(exit)
     }
@@ -385,23 +385,28 @@ fn text(counts: &Counts, missed: u64) -> String {
         (&counts.dead, "dead"),
         (&counts.dropped, "dropped"),
         (&counts.abandoned, "abandoned"),
-        (&counts.rebounds, "rebounds"),
-        (&counts.failed_rebounds, "failed rebounds"),
-        (&counts.other_hosts, "URLs of other hosts left out"),
-        (&counts.not_urls, "that are not URLs left out"),
-        (&counts.problems, "inputs not read to their end"),
     ] {
         if get(count) > 0 {
             parts.push(format!("{} {what}", get(count)));
         }
     }
-    if missed > 0 {
-        parts.push(format!("{missed} results not seen"));
+    for (count, one, rest) in [
+        (get(&counts.rebounds), "rebound", ""),
+        (get(&counts.failed_rebounds), "failed rebound", ""),
+        (get(&counts.other_hosts), "URL", " of other hosts left out"),
+        (get(&counts.not_urls), "line", " without a URL left out"),
+        (get(&counts.problems), "input", " not read to the end"),
+        (missed, "result", " not seen"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{}{rest}", counted(count, one)));
+        }
     }
     if parts.is_empty() {
         parts.push("nothing to do".to_owned());
     }
-    let mut text = format!("{} targets: {}", get(&counts.sent), parts.join(", "));
+    let sent = counted(get(&counts.sent), "target");
+    let mut text = format!("{sent}: {}", parts.join(", "));
     if get(&counts.unproven) > 0 {
         let _ = write!(
             text,
