@@ -1,11 +1,13 @@
 //! What the parts of a dispatcher share, and the way of a target from the inbox to the queues of the nodes.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
+use super::invalid::InvalidTargets;
 use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
@@ -21,6 +23,7 @@ use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
+use crate::model::InvalidTarget;
 use crate::purger::Capabilities;
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -46,7 +49,7 @@ pub(crate) struct Engine {
     pub(super) watched: AtomicBool,
     /// Until when the thread sleeps; a timer that is due earlier must wake it.
     pub(super) sleeps_until: Mutex<Instant>,
-    invalid: AtomicU64,
+    invalid: InvalidTargets,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
 }
@@ -79,7 +82,7 @@ impl Engine {
             source,
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
-            invalid: AtomicU64::new(0),
+            invalid: InvalidTargets::default(),
             not_stored: AtomicU64::new(0),
         }
     }
@@ -160,19 +163,14 @@ impl Engine {
         self.reporter.unsent(&target, Outcome::Dropped, now, now);
     }
 
-    /// Counts what a rule could not make a target of.
-    pub(crate) fn invalid(&self, error: &dyn std::fmt::Display) {
-        let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
-        loudly_at_times(
-            count,
-            format_args!("a rule could not make a target (number {count}): {error}"),
-            || tracing::error!(target: "roan", %error, "a rule could not make a target"),
-        );
+    /// Counts and logs what a rule could not make a target of. `place`: where its row is from.
+    pub(crate) fn invalid(&self, place: impl Display, invalid: &InvalidTarget) {
+        self.invalid.add(place, invalid);
     }
 
     /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
     #[cfg(feature = "_sql")]
-    pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
+    pub(crate) fn not_stored(&self, error: &dyn Display) {
         let count = self.not_stored.fetch_add(1, Ordering::Relaxed) + 1;
         loudly_at_times(
             count,
@@ -394,7 +392,7 @@ impl Engine {
             dropped: self.inbox.dropped(),
             waiting: self.inbox.waiting() + self.unmarked(),
             refused: self.reporter.refused_count(),
-            invalid: self.invalid.load(Ordering::Relaxed),
+            invalid: self.invalid.total(),
             not_stored: self.not_stored.load(Ordering::Relaxed),
             nodes: self.nodes.iter().map(|node| self.stats_of(node)).collect(),
         }

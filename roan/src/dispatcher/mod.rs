@@ -10,6 +10,7 @@ mod engine;
 mod exit;
 mod health;
 mod inbox;
+mod invalid;
 mod known;
 mod node;
 mod pace;
@@ -41,6 +42,7 @@ pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
 pub(crate) use engine::Engine;
+pub(crate) use invalid::InvalidTargets;
 pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;

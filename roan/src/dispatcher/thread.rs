@@ -98,7 +98,7 @@ async fn run(engine: Arc<Engine>) {
                 Command::Later(work) => later.push(work),
                 #[cfg(feature = "doctor")]
                 Command::Run(work) => drop(tokio::spawn(work)),
-                Command::End { .. } => {
+                Command::End { timeout, .. } => {
                     for one in later {
                         if one.needed.strong_count() > 0 {
                             (one.work)();
@@ -106,7 +106,7 @@ async fn run(engine: Arc<Engine>) {
                     }
                     let waiting = flushes.into_iter().map(Command::Flush);
                     let all = waiting.chain([command]).chain(commands).collect();
-                    return end(&engine, all, &mut spare).await;
+                    return end(&engine, timeout, all, &mut spare).await;
                 }
             }
         }
@@ -265,7 +265,7 @@ fn answer_flushes(
 }
 
 /// Closes the inbox, reports what remains, and answers these commands and those not received yet.
-async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
+async fn end(engine: &Arc<Engine>, timeout: Duration, commands: Vec<Command>, spare: &mut Batch) {
     engine.inbox.close();
     take_in(engine, spare).await;
     engine.stop_source().await;
@@ -280,6 +280,12 @@ async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
         for job in jobs {
             engine.end_unsent(node, &job, Outcome::Abandoned, now);
         }
+    }
+    if !left.nodes.is_empty() {
+        // Here, and not by the caller, who may drop the answer.
+        loudly(format_args!(
+            "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
+        ));
     }
     for command in commands {
         command.answer(&left);

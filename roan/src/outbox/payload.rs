@@ -475,7 +475,11 @@ mod tests {
     }
 
     fn targets() -> impl Strategy<Value = Target> {
-        let of_texts = ("[a-z%\"]{0,3}", "(/[a-c*{]{1,2}){1,3}/", 0..5_usize);
+        let of_texts = (
+            "([a-z:/=]|%25|%22){0,3}",
+            "(/[a-c*{]{1,2}){1,3}/",
+            0..5_usize,
+        );
         let target = of_texts.prop_map(|(text, path, kind)| match kind {
             0 => Target::url(path.replace('{', "x")),
             1 => Target::tag(format!("t{text}")),

@@ -14,6 +14,19 @@ pub struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// Whether a refusal is for all targets, whatever they are.
     pub(crate) denied: bool,
+    /// Why a server has refused, as far as it can be told.
+    pub(crate) setup_fault: Option<SetupFault>,
+}
+
+/// Why a server does not purge: what the doctor has lines for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SetupFault {
+    /// Its configuration does not allow it from this machine.
+    NotAllowed,
+    /// It does not take purges, but passes them on; or another server is at this address.
+    NotTaken,
+    /// It has purged the page of another URL or host.
+    OfOther,
 }
 
 impl Answer {
@@ -24,6 +37,7 @@ impl Answer {
             verified: false,
             retry_after: None,
             denied: false,
+            setup_fault: None,
         }
     }
 
@@ -52,6 +66,11 @@ impl Answer {
             denied: true,
             ..Self::refused(why)
         }
+    }
+
+    pub(crate) fn because(mut self, setup_fault: SetupFault) -> Self {
+        self.setup_fault = Some(setup_fault);
+        self
     }
 
     /// The attempt failed; a retry may succeed.

@@ -60,6 +60,7 @@ mod tag_header;
 mod varnish;
 
 pub use answer::Answer;
+pub(crate) use answer::SetupFault;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
 #[cfg(feature = "cdn")]

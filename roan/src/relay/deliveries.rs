@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::schedule::Look;
 use super::{BATCH, Relay, Result, since};
+use crate::base::counted::counted;
 use crate::base::log::loudly;
 use crate::dispatcher::tickets::{Row, Unread};
 use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
@@ -36,7 +37,8 @@ impl Relay {
                 }
                 let count = store.end_deliveries(&cache, &node).await?;
                 loudly(format_args!(
-                    "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
+                    "{} ended that waited for {cache} {node}, which is not configured any more",
+                    counted(count, "purge")
                 ));
                 continue;
             };

@@ -100,6 +100,8 @@ pub(crate) struct Relay {
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
     triggers: Option<TriggerCheck>,
+    /// Looks at the triggers that failed, one after another.
+    failed_looks: u32,
     hosts: Hosts,
     /// What pages are still to be found.
     finding: Option<Finding>,
@@ -165,6 +167,7 @@ impl Relay {
             back: Vec::new(),
             take_more: Vec::new(),
             alarmed: false,
+            failed_looks: 0,
             expects: false,
             batch: BATCH,
             more_purges: false,

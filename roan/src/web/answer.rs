@@ -13,6 +13,7 @@ use super::reason::Reason;
 use super::sent::Sent;
 use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
+use crate::base::counted::counted;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
 use crate::pages::{Asked, Held, Leave, Pages, Raced, Sharing};
@@ -134,8 +135,11 @@ impl WebLayer {
             return Err(Reason::Streamed);
         }
         let host = visit.host.as_deref().ok_or(Reason::NoHost)?;
-        let unknown = || Reason::UnknownHost(host.to_owned());
-        let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
+        let hosts = &self.pages().hosts;
+        let site = hosts.site(host).ok_or_else(|| Reason::UnknownHost {
+            host: host.to_owned(),
+            known: hosts.shown(),
+        })?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
         let tags = self.canonical(notes.tags.into_vec());
@@ -177,9 +181,9 @@ impl WebLayer {
         let Leave { at, too_often } = leave.map_err(Reason::Held)?;
         if let Some(tag) = too_often {
             loudly(format_args!(
-                "{tag} is on more than {} pages: each of its purges sends a request for each page to a cache without \
+                "{tag} is on more than {}: each of its purges sends a request for each page to a cache without \
                  tags (`Web::max_pages_of_a_tag`)",
-                self.settings().limits.pages_of_a_key
+                counted(self.settings().limits.pages_of_a_key, "page")
             ));
         }
         Ok((sharable, at))

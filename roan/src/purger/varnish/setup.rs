@@ -11,7 +11,7 @@ use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
 use crate::purger::http::{NeverFound, ODD, Reply, is_passing};
-use crate::purger::{Answer, PurgeRequest};
+use crate::purger::{Answer, PurgeRequest, SetupFault};
 
 /// What the VCL has purged.
 const PURGED: HeaderName = HeaderName::from_static("x-roan-purge");
@@ -61,7 +61,8 @@ impl Setup {
                     "the VCL says that it purged {:?} instead of {expected:?}: {CURE}, and set `ROAN_SITE` to the host that \
                      visitors ask for",
                     String::from_utf8_lossy(said.as_bytes())
-                )),
+                ))
+                .because(SetupFault::OfOther),
             },
             _ => self.unnamed(reply, order),
         };
@@ -93,13 +94,15 @@ impl Setup {
                 return Answer::denied(format!(
                     "status {status} is from the app or another server: Varnish passes {method} on, or is not at this \
                      address, so nothing was purged: {CURE}"
-                ));
+                ))
+                .because(SetupFault::NotTaken);
             }
             403 | 405 => {
                 return Answer::denied(format!(
                     "status {status}: the VCL does not allow {method} from this machine: add its address to `acl roan`, and \
                      send purges to Varnish itself, not through a proxy"
-                ));
+                ))
+                .because(SetupFault::NotAllowed);
             }
             200 | 404 if kind != TargetKind::Url => {
                 return Answer::denied(format!(
