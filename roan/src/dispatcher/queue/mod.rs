@@ -10,6 +10,8 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 //!
+//! A target that is asked for by the answers of an earlier cache is `Timed` first, if more of them will follow: see `onward.rs`.
+//!
 //! What is ready waits in one of two lanes: what has not failed, and what has. The second one takes little
 //! from the first, so that targets which fail for themselves hold up nobody else.
 
