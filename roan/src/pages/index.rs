@@ -11,8 +11,8 @@ use std::time::Instant;
 use slab::Slab;
 
 use super::asked::{Asked, has_all};
-use super::{ON_THE_WAY, Purged};
 use crate::base::area::Area;
+use crate::base::on_the_way::{ON_THE_WAY, Purged};
 use crate::base::target::{Target, TargetKind};
 
 /// The bounds of what is remembered.

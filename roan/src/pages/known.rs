@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::Purged;
 use super::asked::Asked;
 use super::fence::{Fence, Start};
 use super::index::{Full, Index, Limits};
@@ -14,6 +13,7 @@ use super::index::{Full, Index, Limits};
 use super::released::Released;
 use super::sites::Hosts;
 use crate::base::area::Area;
+use crate::base::on_the_way::Purged;
 use crate::base::target::{Target, TargetError, TargetKind};
 #[cfg(feature = "_sql")]
 use crate::outbox::index::SharedIndex;
@@ -247,8 +247,8 @@ impl Drop for Render {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ON_THE_WAY;
     use super::*;
+    use crate::base::on_the_way::ON_THE_WAY;
 
     fn pages() -> Arc<Pages> {
         let default = "www.example.org".parse().unwrap();
