@@ -9,13 +9,14 @@ use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
-use super::queue::{Ask, Asked, Job};
+use super::queue::{ITSELF, Job, Onward};
 use super::report::{Ended, Reporter};
 use super::sites::Sites;
 use super::source::Source;
 use super::stats::{NodeRemaining, NodeStats, Remaining, Stats};
 use super::stragglers::Stragglers;
 use super::tickets::{Deferred, Ticket, Tickets, Why};
+use super::tiers::Wanted;
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
@@ -219,7 +220,8 @@ impl Engine {
     pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
         let known = self.known.purge(target, self.cache_without(target.kind()));
-        self.accept_with(target, &known.urls, asked, None, now);
+        let has_pages = !known.urls.is_empty();
+        self.accept_with(target, &known.urls, has_pages, asked, None, now);
         for (target, due) in known.stragglers {
             self.purge_once_more(target, due);
         }
@@ -259,15 +261,21 @@ impl Engine {
             // A cache behind one that cannot purge such targets is not asked again after the answer of that one.
             let can_purge = |tier: &Capabilities| tier.can_purge(target.kind());
             let rebound = self.tiers.get(first).is_some_and(can_purge);
-            self.ask_tier(first, &target, now, rebound, &[], now);
+            let wanted = Wanted {
+                rebound,
+                ..Wanted::new(&target, now, &[])
+            };
+            self.ask_tier(first, &wanted, now);
         }
     }
 
-    /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means.
+    /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means. `has_pages` if
+    /// there are any, now or soon.
     pub(super) fn accept_with(
         &self,
         target: &Target,
         known: &[Target],
+        has_pages: bool,
         asked: Instant,
         ticket: Option<Ticket>,
         now: Instant,
@@ -276,18 +284,26 @@ impl Engine {
             Some(refusal) => {
                 if let Some(ticket) = ticket {
                     self.tickets.asked(ticket);
-                    self.defer(None, target, &Why::Refused(refusal.clone()), 0, &[ticket]);
+                    let why = Why::Refused(refusal.clone());
+                    self.defer(None, target, &ITSELF, &why, 0, &[ticket]);
                 }
                 self.reporter.refused(target, refusal, asked, now);
             }
             None => {
-                let tickets = ticket.as_slice();
-                self.ask_tier(0, target, asked, false, tickets, now);
+                let wanted = Wanted {
+                    has_pages,
+                    ..Wanted::new(target, asked, ticket.as_slice())
+                };
+                self.ask_tier(0, &wanted, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
                 for other in known.iter().chain(&others) {
                     if other != target {
-                        self.ask_tier(0, other, asked, false, tickets, now);
+                        let page = Wanted {
+                            onward: &Onward::of_page(other, target),
+                            ..Wanted::new(other, asked, wanted.tickets)
+                        };
+                        self.ask_tier(0, &page, now);
                     }
                 }
             }
@@ -303,77 +319,12 @@ impl Engine {
             .map(|node| &*node.cache)
     }
 
-    /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
-    /// cannot stay filled from a stale one; and at once for a node that will not answer soon.
-    pub(super) fn ask_tier(
-        &self,
-        tier: usize,
-        target: &Target,
-        asked: Instant,
-        rebound: bool,
-        tickets: &[Ticket],
-        now: Instant,
-    ) {
-        let Some(capabilities) = self.tiers.get(tier) else {
-            return;
-        };
-        let mut answer_comes = false;
-        let mut one_is_down = false;
-        if capabilities.can_purge(target.kind()) {
-            let ask = |ticket: Option<Ticket>| Ask {
-                target,
-                asked,
-                rebound,
-                ticket: ticket.map(|ticket| (ticket, 0)),
-            };
-            for node in self.nodes.iter().filter(|node| node.tier == tier) {
-                if tickets.is_empty() {
-                    answer_comes |= self.ask_node(node, ask(None), now);
-                }
-                for ticket in tickets {
-                    answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
-                }
-                one_is_down |= node.queue().is_down();
-            }
-        }
-        if !answer_comes || one_is_down {
-            self.ask_tier(tier + 1, target, asked, rebound, tickets, now);
-        }
-    }
-
-    /// Asks one node, and says whether an answer will come soon.
-    pub(super) fn ask_node(&self, node: &Node, ask: Ask<'_>, now: Instant) -> bool {
-        let ticket = ask.ticket.map(|(ticket, _)| ticket);
-        if let Some(ticket) = ticket {
-            self.tickets.asked(ticket);
-        }
-        let (result, down) = {
-            let mut queue = node.queue();
-            (queue.ask(ask, now), queue.is_down())
-        };
-        match result {
-            Asked::New | Asked::Merged => !down,
-            Asked::Instead(evicted) => {
-                self.end_unsent(node, &evicted, Outcome::Dropped, now);
-                !down
-            }
-            Asked::Full | Asked::Busy => {
-                if let Some((ticket, attempts)) = ask.ticket {
-                    self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
-                } else {
-                    let job = Job::unsent(ask.target, ask.asked, ask.rebound, now);
-                    self.end_unsent(node, &job, Outcome::Dropped, now);
-                }
-                false
-            }
-        }
-    }
-
     /// Gives back to the durable outbox what a node has not answered.
     pub(super) fn defer(
         &self,
         node: Option<&Node>,
         target: &Target,
+        onward: &Onward,
         why: &Why,
         attempts: u32,
         tickets: &[Ticket],
@@ -382,6 +333,7 @@ impl Engine {
             let deferred = Deferred {
                 node: node.map(|node| (Arc::clone(&node.cache), Arc::clone(&node.name))),
                 target: target.clone(),
+                onward: onward.clone(),
                 why: why.clone(),
                 attempts,
             };
@@ -461,6 +413,7 @@ impl Engine {
         self.defer(
             Some(node),
             &job.target,
+            &job.onward,
             &Why::Unsent,
             job.attempts,
             &job.tickets,

@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
 use super::exit;
+use super::tiers::Wanted;
 use crate::base::cause::Cause;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
@@ -183,6 +184,14 @@ fn tend(engine: &Arc<Engine>) -> Instant {
             node.tell(turn);
         }
         for job in dead {
+            // The next cache need not do without it.
+            if !job.passed_on {
+                let wanted = Wanted {
+                    onward: &job.onward,
+                    ..Wanted::new(&job.target, now, &[])
+                };
+                engine.ask_tier(node.tier + 1, &wanted, now);
+            }
             let outcome = Outcome::Dead(node.last_failure());
             engine.end_unsent(node, &job, outcome, now);
         }

@@ -12,6 +12,8 @@ pub struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) verified: bool,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether a refusal is for all targets, whatever they are.
+    pub(crate) denied: bool,
 }
 
 impl Answer {
@@ -21,6 +23,7 @@ impl Answer {
             status: None,
             verified: false,
             retry_after: None,
+            denied: false,
         }
     }
 
@@ -35,8 +38,20 @@ impl Answer {
     }
 
     /// The node refused, and would refuse again. `why` says what to change. It is logged, so it must not contain secrets.
+    ///
+    /// Perhaps it refused one target of the request: those of a request with several are sent again in smaller ones, until
+    /// that one is found. If it would refuse any target, return [`Answer::denied`].
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Outcome::Refused(Refusal::Node(why.into())))
+    }
+
+    /// The same, whatever the targets are: the node refuses the token, its permission, or the address of this machine, or
+    /// is not such a cache. The targets of the request are refused together, and not sent again.
+    pub fn denied(why: impl Into<String>) -> Self {
+        Self {
+            denied: true,
+            ..Self::refused(why)
+        }
     }
 
     /// The attempt failed; a retry may succeed.

@@ -73,35 +73,36 @@ impl Setup {
         let (status, method, kind) = (reply.status.as_u16(), &order.method, order.kind);
         let outcome = match status {
             401 | 407 => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status}: set the credentials that the VCL asks for"
                 ));
             }
             300..=399 => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status}, a redirect: write the address of Varnish itself"
                 ));
             }
-            400 => {
+            // Tags that are too long, perhaps.
+            400 | 413 | 414 | 431 => {
                 return Answer::refused(format!(
-                    "status 400: the VCL did not take the {kind}, the request is longer than Varnish reads \
+                    "status {status}: the VCL did not take the {kind}, the request is longer than Varnish reads \
                      (`http_req_hdr_len`, `http_req_size`), or the app has answered: {CURE}"
                 ));
             }
             _ if !is_of_varnish(reply) => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status} is from the app or another server: Varnish passes {method} on, or is not at this \
                      address, so nothing was purged: {CURE}"
                 ));
             }
             403 | 405 => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status}: the VCL does not allow {method} from this machine: add its address to `acl roan`, and \
                      send purges to Varnish itself, not through a proxy"
                 ));
             }
             200 | 404 if kind != TargetKind::Url => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status} without X-Roan-Purge: nothing shows that this VCL can purge by {kind}: {CURE}"
                 ));
             }
