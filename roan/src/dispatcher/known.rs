@@ -7,6 +7,7 @@ use std::time::Instant;
 
 #[cfg(feature = "web")]
 use crate::base::log::loudly;
+use crate::base::on_the_way::Purged;
 use crate::base::target::Target;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
@@ -14,7 +15,6 @@ use crate::base::target::TargetKind;
 use crate::outbox::index::SharedIndex;
 #[cfg(feature = "web")]
 use crate::pages::Pages;
-use crate::pages::Purged;
 #[cfg(all(feature = "web", feature = "_sql"))]
 use crate::pages::Released;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::base::on_the_way::ON_THE_WAY;
 use crate::base::report::Reports;
 use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
-use crate::pages::ON_THE_WAY;
 use crate::purger::http::Connecting;
 
 /// Longer than any useful duration, and short enough to be added to any time without overflow.

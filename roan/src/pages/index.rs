@@ -5,13 +5,14 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Instant;
 
 use slab::Slab;
 
 use super::asked::{Asked, has_all};
-use super::{ON_THE_WAY, Purged};
 use crate::base::area::Area;
+use crate::base::on_the_way::{ON_THE_WAY, Purged};
 use crate::base::target::{Target, TargetKind};
 
 /// The bounds of what is remembered.
@@ -42,7 +43,7 @@ struct Page {
     url: Target,
     place: Target,
     parameters: Box<[String]>,
-    keys: Vec<Target>,
+    keys: Arc<[Target]>,
     /// The number of its last render.
     rendered: u64,
     /// The first purge since then. A page that was not rendered yet counts as purged.
@@ -129,7 +130,7 @@ impl Index {
     pub(super) fn learn(
         &mut self,
         asked: &Asked,
-        keys: &[Target],
+        keys: &Arc<[Target]>,
         leaves: Option<Instant>,
         mut purge: impl FnMut(&Target, Option<Instant>) -> bool,
     ) -> Result<Option<Target>, Full> {
@@ -138,7 +139,7 @@ impl Index {
             None => self.make_room(asked, &mut purge)?,
         };
         let page = &mut self.pages[id];
-        if page.keys == keys {
+        if Arc::ptr_eq(&page.keys, keys) || page.keys == *keys {
             // The usual case, and cheap for a page with many keys.
             page.purged = None;
             page.left = leaves;
@@ -146,18 +147,16 @@ impl Index {
             return Ok(None);
         }
         // Other copies, at other nodes, may still carry what this page carried before.
-        let former = if page.purged.is_some() {
-            std::mem::take(&mut page.keys)
-        } else {
-            Vec::new()
+        let (kept, former) = match page.purged {
+            Some(_) => (Arc::default(), Arc::clone(&page.keys)),
+            None => (Arc::clone(&page.keys), Arc::default()),
         };
         let added: Vec<_> = {
-            let known: HashSet<_> = page.keys.iter().collect();
+            let known: HashSet<_> = kept.iter().collect();
             let new = keys.iter().filter(|key| !known.contains(key));
             new.cloned().collect()
         };
-        if page.keys.len() + added.len() > self.limits.keys {
-            page.keys.extend(former);
+        if kept.len() + added.len() > self.limits.keys {
             return Err(Full::Keys(self.limits.keys));
         }
         #[cfg(feature = "_sql")]
@@ -167,7 +166,10 @@ impl Index {
                 page.recorded = None;
             }
         }
-        page.keys.extend(added.iter().cloned());
+        page.keys = match kept.is_empty() {
+            true => Arc::clone(keys),
+            false => kept.iter().chain(&added).cloned().collect(),
+        };
         page.purged = None;
         page.left = leaves;
         self.touch(id);
@@ -229,7 +231,7 @@ impl Index {
             url: asked.url.clone(),
             place: asked.place.clone(),
             parameters: asked.parameters.clone(),
-            keys: Vec::new(),
+            keys: Arc::default(),
             rendered: self.renders,
             purged: Some(Instant::now()),
             left: None,
@@ -261,7 +263,7 @@ impl Index {
                 self.by_place.remove(&place);
             }
         }
-        for key in &page.keys {
+        for key in &*page.keys {
             self.drop_key(key, id);
         }
     }
@@ -366,11 +368,17 @@ impl Index {
         Target::sorted(keys.collect::<HashSet<_>>())
     }
 
+    /// What the page under this URL carries.
+    pub(super) fn keys(&self, asked: &Asked) -> Option<&Arc<[Target]>> {
+        let id = self.by_url.get(&asked.url)?;
+        Some(&self.pages[*id].keys)
+    }
+
     /// The keys that the database has to record before the page may enter a cache. `None` if it has them all.
     #[cfg(feature = "_sql")]
-    pub(super) fn unrecorded(&self, asked: &Asked, forgets: i64) -> Option<Vec<Target>> {
+    pub(super) fn unrecorded(&self, asked: &Asked, forgets: i64) -> Option<Arc<[Target]>> {
         let page = self.by_url.get(&asked.url).map(|id| &self.pages[*id])?;
-        (page.recorded != Some(forgets)).then(|| page.keys.clone())
+        (page.recorded != Some(forgets)).then(|| Arc::clone(&page.keys))
     }
 
     /// Notes that the database has these keys. Another render may have added more meanwhile.
@@ -378,7 +386,7 @@ impl Index {
     pub(super) fn recorded(&mut self, asked: &Asked, keys: &[Target], forgets: i64) {
         if let Some(id) = self.by_url.get(&asked.url) {
             let page = &mut self.pages[*id];
-            if page.keys == keys || page.keys.iter().all(|key| keys.contains(key)) {
+            if *page.keys == *keys || page.keys.iter().all(|key| keys.contains(key)) {
                 page.recorded = Some(forgets);
             }
         }
@@ -420,7 +428,7 @@ mod tests {
     }
 
     fn learn_with(index: &mut Index, url: &str, names: &[&str]) -> Result<Option<Target>, Full> {
-        index.learn(&asked(url), &tags(names), None, |_, _| {
+        index.learn(&asked(url), &tags(names).into(), None, |_, _| {
             panic!("nothing is forgotten")
         })
     }
@@ -495,7 +503,7 @@ mod tests {
         learn(&mut index, "/b", &["x"]);
         learn(&mut index, "/a", &["x"]);
         let mut purged = Vec::new();
-        let learned = index.learn(&asked("/c"), &[], None, |url, _| {
+        let learned = index.learn(&asked("/c"), &Arc::default(), None, |url, _| {
             purged.push(url.clone());
             true
         });
@@ -503,7 +511,7 @@ mod tests {
         assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
         assert_consistent(&index);
         // A purge that cannot be queued leaves the page where it is.
-        let refused = index.learn(&asked("/d"), &[], None, |_, _| false);
+        let refused = index.learn(&asked("/d"), &Arc::default(), None, |_, _| false);
         assert_eq!(refused, Err(Full::Queue));
         assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
         assert_eq!(index.len(), 2);
@@ -572,7 +580,7 @@ mod tests {
     }
 
     fn learn_at(index: &mut Index, url: &str, names: &[&str], leaves: Instant) {
-        let learned = index.learn(&asked(url), &tags(names), Some(leaves), |_, _| true);
+        let learned = index.learn(&asked(url), &tags(names).into(), Some(leaves), |_, _| true);
         assert_eq!(learned, Ok(None));
     }
 
@@ -618,7 +626,7 @@ mod tests {
         for (leaves, until) in [(recent, Some(recent + ON_THE_WAY)), (long_ago, None)] {
             learn_at(&mut index, "/a", &[], leaves);
             let mut forgotten = Vec::new();
-            let learned = index.learn(&asked("/b"), &[], None, |url, until| {
+            let learned = index.learn(&asked("/b"), &Arc::default(), None, |url, until| {
                 forgotten.push((url.to_string(), until));
                 true
             });

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::Purged;
 use super::asked::Asked;
 use super::fence::{Fence, Start};
 use super::index::{Full, Index, Limits};
@@ -14,6 +13,7 @@ use super::index::{Full, Index, Limits};
 use super::released::Released;
 use super::sites::Hosts;
 use crate::base::area::Area;
+use crate::base::on_the_way::Purged;
 use crate::base::target::{Target, TargetError, TargetKind};
 #[cfg(feature = "_sql")]
 use crate::outbox::index::SharedIndex;
@@ -156,6 +156,17 @@ impl Pages {
         self.lock().index.keys_of(&Asked::new(url))
     }
 
+    /// What the page under this URL is known to carry, if it is that.
+    pub(crate) fn known_keys(
+        &self,
+        asked: &Asked,
+        is: impl FnOnce(&[Target]) -> bool,
+    ) -> Option<Arc<[Target]>> {
+        let state = self.lock();
+        let keys = state.index.keys(asked)?;
+        is(keys).then(|| Arc::clone(keys))
+    }
+
     /// The number of URLs in the index.
     pub(crate) fn len(&self) -> usize {
         self.lock().index.len()
@@ -195,7 +206,7 @@ impl Render {
     pub(crate) async fn release(
         &self,
         asked: &Asked,
-        keys: &[Target],
+        keys: &Arc<[Target]>,
         purge: impl FnMut(&Target, Option<Instant>) -> bool,
     ) -> Result<Leave, Held> {
         #[cfg(feature = "_sql")]
@@ -236,8 +247,8 @@ impl Drop for Render {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ON_THE_WAY;
     use super::*;
+    use crate::base::on_the_way::ON_THE_WAY;
 
     fn pages() -> Arc<Pages> {
         let default = "www.example.org".parse().unwrap();
@@ -266,6 +277,7 @@ mod tests {
 
     async fn release(render: &Render, url: &str, keys: &[Target]) -> Result<(), Held> {
         let asked = Pages::asked(url, None).unwrap();
+        let keys = &keys.into();
         render.release(&asked, keys, |_, _| true).await.map(|_| ())
     }
 
@@ -310,7 +322,7 @@ mod tests {
             assert_eq!(released.is_err(), held, "{url}");
         }
         let at_shop = Pages::asked("/", Some("shop")).unwrap();
-        let held = before.release(&at_shop, &[], |_, _| true).await;
+        let held = before.release(&at_shop, &Arc::from([]), |_, _| true).await;
         assert_eq!(held, Err(Held::Purged));
         let after = pages.begin();
         assert_eq!(release(&after, "/docs/v1/a", &[]).await, Ok(()));
@@ -340,7 +352,7 @@ mod tests {
             release(&render, asked, &[tag("x")]).await.unwrap();
         }
         let at_shop = Pages::asked("/docs/v1/a", Some("shop")).unwrap();
-        let released = render.release(&at_shop, &[], |_, _| true).await;
+        let released = render.release(&at_shop, &Arc::from([]), |_, _| true).await;
         assert!(released.is_ok_and(|leave| leave.too_often.is_none()));
         let purged = |target: &Target| {
             let known = Target::sorted(pages.of(target));
@@ -373,7 +385,9 @@ mod tests {
         let pages = pages();
         let render = pages.begin();
         let asked = Pages::asked("/a", Some("shop")).unwrap();
-        let released = render.release(&asked, &[tag("x")], |_, _| true).await;
+        let released = render
+            .release(&asked, &Arc::from([tag("x")]), |_, _| true)
+            .await;
         assert!(released.is_ok_and(|leave| leave.too_often.is_none()));
         assert_eq!(pages.purge(&tag("x")).urls, [url("/a").at_site("shop")]);
         assert!(pages.purge(&url("/a")).urls.is_empty());

@@ -26,7 +26,7 @@ impl Render {
         &self,
         shared: &SharedIndex,
         asked: &Asked,
-        keys: &[Target],
+        keys: &Arc<[Target]>,
     ) -> Result<Leave, Held> {
         let checked = checked(asked, keys);
         let mut too_often = None;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::ON_THE_WAY;
+use crate::base::on_the_way::ON_THE_WAY;
 use crate::base::target::Target;
 use crate::outbox::index::Key;
 use crate::outbox::store::Checked;

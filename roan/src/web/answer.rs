@@ -21,7 +21,7 @@ use crate::pages::{Asked, Held, Leave, Pages, Raced, Sharing};
 /// An answer that may be shared, unless it was purged while it was rendered.
 struct Sharable {
     asked: Asked,
-    tags: Vec<Target>,
+    tags: Arc<[Target]>,
     lines: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -75,7 +75,7 @@ impl WebLayer {
         sharable: Sharable,
         policy: Option<CachePolicy>,
         response: &mut Response<B>,
-    ) -> (Asked, Vec<Target>) {
+    ) -> (Asked, Arc<[Target]>) {
         let Sharable { asked, tags, lines } = sharable;
         let status = response.status();
         let headers = response.headers_mut();
@@ -142,7 +142,9 @@ impl WebLayer {
         })?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
-        let tags = self.canonical(notes.tags.into_vec());
+        // The usual case, and cheap for a page with many tags.
+        let known = (self.pages()).known_keys(&asked, |keys| notes.tags.are(keys));
+        let tags = known.unwrap_or_else(|| self.canonical(notes.tags.to_vec()).into());
         let lines = self.headers().tag_lines(&tags).map_err(Reason::TagLines)?;
         Ok(Sharable { asked, tags, lines })
     }

@@ -1,6 +1,7 @@
 //! A page whose head has left, and that caches may store when its body has ended.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -24,7 +25,7 @@ struct Open {
     page: Page,
     render: Render,
     asked: Asked,
-    keys: Vec<Target>,
+    keys: Arc<[Target]>,
     since: Instant,
 }
 
@@ -35,7 +36,7 @@ impl Sent {
         page: Page,
         render: Render,
         asked: Asked,
-        keys: Vec<Target>,
+        keys: Arc<[Target]>,
         since: Instant,
     ) -> Self {
         Self(Some(Open {
