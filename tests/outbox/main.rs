@@ -22,5 +22,6 @@ mod rows;
 mod snapshots;
 mod starting;
 mod support;
+mod tiers;
 mod versions;
 mod writes;

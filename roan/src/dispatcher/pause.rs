@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::engine::Engine;
 use super::node::Node;
 use super::queue::Paused;
-use super::stats::counted;
+use crate::base::counted::counted;
 use crate::base::log::{emit, warn_loudly};
 
 /// Why a node cannot be paused or resumed.

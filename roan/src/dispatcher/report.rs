@@ -1,6 +1,5 @@
 //! The results of purges: logged, counted, reported.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use super::queue::Job;
 use crate::base::log::{emit, errors_are_heard, loudly, loudly_at_times};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
+use crate::base::tally::Tally;
 use crate::base::target::Target;
 
 /// Writes the log and sends the reports of a dispatcher.
@@ -20,7 +20,7 @@ pub(crate) struct Reporter {
     /// `None` after the end, so that subscriptions end.
     reports: RwLock<Option<broadcast::Sender<Report>>>,
     /// The number of targets that were not sent to any node.
-    refused: AtomicU64,
+    refused: Tally<Refusal>,
     /// The dead purges; `None` if a database keeps them.
     #[cfg(feature = "_sql")]
     dead: Option<Dead>,
@@ -33,7 +33,7 @@ impl Reporter {
         let _ = keeps_dead;
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(max_reports))),
-            refused: AtomicU64::new(0),
+            refused: Tally::default(),
             #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
         }
@@ -41,11 +41,11 @@ impl Reporter {
 
     /// No cache can purge the target.
     pub(super) fn refused(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
-        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.refused.add(refusal.clone());
         loudly_at_times(
             count,
             format_args!(
-                "{} cannot be purged (number {count}): {refusal}",
+                "{} cannot be purged (number {count} of this kind): {refusal}",
                 target.shown()
             ),
             || tracing::error!(target: "roan", %target, %refusal, "purge refused"),
@@ -54,7 +54,7 @@ impl Reporter {
     }
 
     pub(super) fn refused_count(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.total()
     }
 
     /// Reports a target that was not sent to any node.

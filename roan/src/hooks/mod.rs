@@ -13,7 +13,7 @@ use crate::base::event::{Event, Events};
 #[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{Model, Sink, Targets};
+use crate::model::{InvalidTarget, Model, Sink, Targets};
 #[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 use crate::registry::run_time;
@@ -157,8 +157,8 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
     let (targets, refused) = recording.end();
-    for error in &refused {
-        roan.engine().invalid(error);
+    for invalid in &refused {
+        roan.engine().invalid("", invalid);
     }
     in_order(targets)
 }
@@ -184,7 +184,7 @@ fn fire<M: Model>(
         for (number, rule) in M::rules().iter().enumerate() {
             if rule.events().intersects(events) && changed(number) {
                 for row in rows {
-                    row.targets(number, &mut Targets::new(sink));
+                    row.targets(number, &mut Targets::of(sink, rule));
                 }
             }
         }
@@ -229,8 +229,8 @@ impl Sink for Noted<'_> {
         self.sink.target(target);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.sink.refused(error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.sink.refused(invalid);
     }
 }
 
@@ -244,8 +244,8 @@ impl Sink for Held<'_> {
         self.scope.hold(self.roan, target);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.scope.refused(self.roan, error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.scope.refused(self.roan, invalid);
     }
 }
 
@@ -256,7 +256,7 @@ impl Sink for Sent<'_> {
         self.0.put(target);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.0.invalid(&error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.0.invalid(&invalid);
     }
 }

@@ -4,8 +4,10 @@ use std::cell::Cell;
 use std::fmt::{Display, Write};
 use std::mem;
 
+use super::InvalidTarget;
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
+use crate::base::rule::Rule;
 use crate::base::target::{
     Target, TargetError, TargetKind, TargetRef, check_prefix, check_rendered_url, check_tag,
     shortened,
@@ -23,8 +25,8 @@ const KEPT_BUFFER: usize = 4 * 1024;
 pub(crate) trait Sink {
     /// Takes a valid target.
     fn target(&mut self, target: TargetRef<'_>);
-    /// Takes the reason why a rule could not yield a target.
-    fn refused(&mut self, error: TargetError);
+    /// Takes what a rule could not make a target of, and why.
+    fn refused(&mut self, invalid: InvalidTarget);
 }
 
 /// Collects the targets that the rules of a [`Model`](super::Model) yield for one row.
@@ -37,6 +39,8 @@ pub(crate) trait Sink {
 )]
 pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
+    /// The rule whose targets these are.
+    rule: Option<&'static Rule>,
     /// The site of the next target; empty for the default one.
     site: &'static str,
     kind: TargetKind,
@@ -44,8 +48,19 @@ pub struct Targets<'a> {
     text: String,
     site_len: usize,
     state: State,
+    /// The first segment of a URL that begins with an empty value, as far as it is known to end there.
+    gap: Option<Gap>,
     /// Whether rules yield targets whatever their conditions are.
     unconditional: bool,
+}
+
+/// An empty value at the beginning of a segment.
+#[derive(Clone, Copy)]
+struct Gap {
+    /// Its place in the text.
+    at: usize,
+    place: Place,
+    is_optional: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,21 +78,37 @@ impl<'a> Targets<'a> {
     pub(crate) fn new(sink: &'a mut dyn Sink) -> Self {
         Self {
             sink,
+            rule: None,
             site: "",
             kind: TargetKind::Url,
             text: String::new(),
             site_len: 0,
             state: State::Whole,
+            gap: None,
             unconditional: false,
         }
     }
 
-    /// Every target that the rules can yield for the row, whatever their conditions are.
+    /// The targets of this rule.
+    pub(crate) fn of(sink: &'a mut dyn Sink, rule: &'static Rule) -> Self {
+        Self {
+            rule: Some(rule),
+            ..Self::new(sink)
+        }
+    }
+
+    /// What follows is of this rule.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn set_rule(&mut self, rule: &'static Rule) {
+        self.rule = Some(rule);
+    }
+
+    /// Every target that the rule can yield for the row, whatever its condition is.
     #[cfg(feature = "web")]
-    pub(crate) fn all(sink: &'a mut dyn Sink) -> Self {
+    pub(crate) fn all(sink: &'a mut dyn Sink, rule: &'static Rule) -> Self {
         Self {
             unconditional: true,
-            ..Self::new(sink)
+            ..Self::of(sink, rule)
         }
     }
 
@@ -116,15 +147,20 @@ impl<'a> Targets<'a> {
         for target in pages.pages_of(model) {
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
-                    self.sink.refused(TargetError::Everything);
+                    self.refuse(TargetError::Everything);
                 }
                 Ok(target) if !site.is_empty() && target.site().is_none() => {
                     self.sink.target(TargetRef::from(&target.at_site(site)));
                 }
                 Ok(target) => self.sink.target(TargetRef::from(&target)),
-                Err(error) => self.sink.refused(error),
+                Err(error) => self.refuse(error),
             }
         }
+    }
+
+    fn refuse(&mut self, error: TargetError) {
+        let rule = self.rule;
+        self.sink.refused(InvalidTarget { rule, error });
     }
 
     /// Begins the URL of a `url = "..."` rule; [`end`](Self::end) yields it.
@@ -166,6 +202,7 @@ impl<'a> Targets<'a> {
         self.text.push_str(start);
         self.kind = kind;
         self.state = State::Whole;
+        self.gap = None;
         self
     }
 
@@ -179,7 +216,7 @@ impl<'a> Targets<'a> {
     /// `{field}`: one path segment, one query value, or a part of a tag.
     #[doc(hidden)]
     pub fn value<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Value)
+        self.push(value.as_display(), Place::Value, false)
     }
 
     /// `{field?}`
@@ -191,7 +228,7 @@ impl<'a> Targets<'a> {
     /// `{field*}`: several path segments.
     #[doc(hidden)]
     pub fn path<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Path)
+        self.push(value.as_display(), Place::Path, false)
     }
 
     /// `{field*?}`
@@ -202,7 +239,7 @@ impl<'a> Targets<'a> {
 
     fn push_option(&mut self, value: Option<&dyn Display>, place: Place) -> &mut Self {
         match value {
-            Some(value) => self.push(value, place),
+            Some(value) => self.push(value, place, true),
             None => {
                 self.state = State::Void;
                 self
@@ -210,17 +247,42 @@ impl<'a> Targets<'a> {
         }
     }
 
-    fn push(&mut self, value: &dyn Display, place: Place) -> &mut Self {
+    fn push(&mut self, value: &dyn Display, place: Place, is_optional: bool) -> &mut Self {
         let before = self.text.len();
         if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
-        } else if self.kind == TargetKind::Prefix
-            && self.text.len() == before
-            && self.state == State::Whole
-        {
-            self.state = State::Empty;
+        } else if self.text.len() == before && self.state == State::Whole {
+            self.note_empty(place, is_optional);
         }
         self
+    }
+
+    #[cold]
+    fn note_empty(&mut self, place: Place, is_optional: bool) {
+        let url = &self.text[self.site_len..];
+        let begins_segment = url.ends_with('/') && !url.contains('?');
+        match self.kind {
+            TargetKind::Prefix => self.state = State::Empty,
+            TargetKind::Url if begins_segment && self.empty_segment().is_none() => {
+                self.gap = Some(Gap {
+                    at: self.text.len(),
+                    place,
+                    is_optional,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The gap, if nothing else is in its segment. The value of `{path*}` may be empty where it ends the path: no segment is
+    /// left out there.
+    fn empty_segment(&self) -> Option<Gap> {
+        let gap = self.gap?;
+        let is_empty = match self.text.as_bytes().get(gap.at) {
+            None | Some(b'?') => gap.place == Place::Value,
+            Some(next) => *next == b'/',
+        };
+        is_empty.then_some(gap)
     }
 
     /// Yields the target.
@@ -228,7 +290,12 @@ impl<'a> Targets<'a> {
     pub fn end(&mut self) {
         let target = &self.text[self.site_len..];
         let checked = match (self.state, self.kind) {
-            (State::Whole, TargetKind::Url) => check_rendered_url(target),
+            (State::Whole, TargetKind::Url) => match self.empty_segment() {
+                // An empty text in an `Option` is a value that is absent, too.
+                Some(gap) if gap.is_optional => return self.keep_buffer(),
+                Some(_) => Err(TargetError::EmptySegment(shortened(target))),
+                None => check_rendered_url(target),
+            },
             (State::Whole, TargetKind::Tag) => check_tag(target),
             (State::Whole, TargetKind::Prefix) => check_prefix(target),
             (State::Whole, TargetKind::Host | TargetKind::Everything) => Ok(()),
@@ -243,7 +310,7 @@ impl<'a> Targets<'a> {
             Ok(()) => self
                 .sink
                 .target(TargetRef::new(self.kind, &self.text, self.site_len)),
-            Err(error) => self.sink.refused(error),
+            Err(error) => self.refuse(error),
         }
         self.keep_buffer();
     }
@@ -269,8 +336,8 @@ pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError>
             self.0 = Ok(target.to_target());
         }
 
-        fn refused(&mut self, error: TargetError) {
-            self.0 = Err(error);
+        fn refused(&mut self, invalid: InvalidTarget) {
+            self.0 = Err(invalid.error);
         }
     }
 

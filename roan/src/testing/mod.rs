@@ -40,6 +40,7 @@ use std::fmt;
 
 use crate::base::target::{Target, TargetError, TargetKind};
 use crate::hooks::scope::Recording;
+use crate::model::InvalidTarget;
 
 /// Runs `work` and returns the purges of all hooks that fire in it. None of them is sent.
 pub async fn record<F: Future>(work: F) -> Purges {
@@ -67,7 +68,8 @@ fn place(target: &Target) -> (Option<&str>, &str, TargetKind) {
 }
 
 impl Purges {
-    fn new((targets, refused): (Vec<Target>, Vec<TargetError>)) -> Self {
+    fn new((targets, invalid): (Vec<Target>, Vec<InvalidTarget>)) -> Self {
+        let refused = invalid.into_iter().map(|invalid| invalid.error).collect();
         let mut purges = Self { targets, refused };
         purges.targets.sort_by(|a, b| place(a).cmp(&place(b)));
         purges

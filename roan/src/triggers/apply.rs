@@ -6,9 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::{Map, Value};
 
 use crate::base::event::Events;
-use crate::base::target::{Target, TargetError, TargetRef};
+use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::tickets::Unread;
-use crate::model::{Column, ColumnKind, FromRow, RowPiece, Sink, StoredRow, Targets};
+use crate::model::{
+    Column, ColumnKind, FromRow, InvalidTarget, RowPiece, Sink, StoredRow, Targets,
+};
 use crate::outbox::payload::Rows;
 use crate::registry::run_time;
 use crate::registry::{TableEntry, Way};
@@ -19,8 +21,8 @@ use crate::triggers::plan;
 pub(crate) struct Yielded {
     pub(crate) targets: Vec<Target>,
     known: HashSet<Target>,
-    /// Invalid targets, which a hook would report, too: each with its table, its rule, and what is wrong.
-    pub(crate) refused: Vec<String>,
+    /// Invalid targets, which a hook would report, too.
+    pub(crate) refused: Vec<InvalidTarget>,
     /// Why there may be more targets, which are unknown.
     pub(crate) unread: Option<Unread>,
 }
@@ -33,20 +35,8 @@ impl Sink for Yielded {
         }
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.refused.push(error.to_string());
-    }
-}
-
-impl Yielded {
-    /// Completes what was refused after the first `known` ones: it is of this rule.
-    fn name_refused(&mut self, known: usize, entry: &TableEntry, number: usize) {
-        for refused in self.refused.iter_mut().skip(known) {
-            *refused = format!(
-                "table {:?}, rule {}: {refused}",
-                entry.table.name, entry.rules[number]
-            );
-        }
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.refused.push(invalid);
     }
 }
 
@@ -85,11 +75,7 @@ fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
             continue;
         }
         match entry.way(number) {
-            Some(Way::Pieces(pieces)) => {
-                let known = out.refused.len();
-                apply_pieces(entry, number, pieces, rows, out);
-                out.name_refused(known, entry, number);
-            }
+            Some(Way::Pieces(pieces)) => apply_pieces(entry, number, pieces, rows, out),
             Some(Way::Value(way)) => {
                 from_row = Some(way);
                 of_value.push(number);
@@ -165,23 +151,21 @@ fn apply_value(
     for row in rows {
         let row = StoredRow::new(from_row.columns, row);
         let known = out.refused.len();
-        let all = targets_of(from_row, &row, numbers, out);
-        let is_refused = out.refused.len() > known;
-        out.refused.truncate(known);
-        let failed = match all {
-            Ok(()) if !is_refused => continue,
+        let failed = match targets_of(from_row, &row, numbers, out) {
+            Ok(()) => continue,
             Err(Failed::Read(error)) => Some((numbers[0], error)),
             // One by one: to name the rule, and so that a panic does not end the others.
-            Ok(()) | Err(Failed::Panicked(_)) => numbers.iter().fold(None, |failed, number| {
-                let known = out.refused.len();
-                let one = targets_of(from_row, &row, &[*number], out);
-                out.name_refused(known, entry, *number);
-                let error = match one {
-                    Ok(()) => return failed,
-                    Err(Failed::Read(error) | Failed::Panicked(error)) => error,
-                };
-                failed.or(Some((*number, error)))
-            }),
+            Err(Failed::Panicked(_)) => {
+                out.refused.truncate(known);
+                numbers.iter().fold(None, |failed, number| {
+                    let one = targets_of(from_row, &row, &[*number], out);
+                    let error = match one {
+                        Ok(()) => return failed,
+                        Err(Failed::Read(error) | Failed::Panicked(error)) => error,
+                    };
+                    failed.or(Some((*number, error)))
+                })
+            }
         };
         if let Some((number, error)) = failed {
             let unread = Unread::Foreign(unread(entry, number, &error));
