@@ -104,9 +104,10 @@ impl Relay {
             unread,
             ..
         } = yielded.unwrap_or_default();
-        for error in &refused {
-            self.engine
-                .invalid(&format_args!("row {id} of the outbox, {error}"));
+        for invalid in &refused {
+            let table = content.rows.as_ref().map_or("", |rows| &rows.table);
+            let place = format_args!("row {id} of the outbox, table {table:?}, ");
+            self.engine.invalid(place, invalid);
         }
         let mut fired = with_causes(content.targets, &content.causes);
         let named = fired.len();
