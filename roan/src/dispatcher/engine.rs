@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use super::batch::Waiting;
 use super::command::{Command, Commands};
-use super::history::Records;
 use super::inbox::{Inbox, Put};
 use super::invalid::InvalidTargets;
 use super::known::KnownPages;

@@ -113,7 +113,7 @@ impl Relay {
                 .and_then(|target| payload::read_delivery(&target));
             let unread = target.as_ref().err().cloned().map(Unread::Invalid);
             let notes = match (&target, self.outbox.history) {
-                (Ok(target), true) => Some(Notes::new(vec![target.clone()], String::new())),
+                (Ok((target, _)), true) => Some(Notes::new(vec![target.clone()], String::new())),
                 _ => None,
             };
             let tickets = &self.engine.tickets;

@@ -260,9 +260,10 @@ impl Relay {
                 self.tell_large(&finding);
                 for wanted in finding.wanted.values().filter(|wanted| wanted.count == 0) {
                     if let What::All(target) = &wanted.what {
-                        let Wanted { asked, ticket, .. } = *wanted;
+                        let asking = Asking::of(wanted.asked, &wanted.records);
+                        let (ticket, now) = (wanted.ticket, Instant::now());
                         self.engine
-                            .accept_without_pages(target, asked, ticket, Instant::now());
+                            .accept_without_pages(target, asking, ticket, now);
                     }
                 }
                 for ticket in finding.rows {
@@ -358,9 +359,7 @@ impl Finding {
                 }
             }
         }
-        let meant = meant.into_iter();
-        let with_wanted = meant.filter_map(|(page, key)| Some((page, self.wanted.get(&key)?)));
-        with_wanted.collect()
+        meant
     }
 }
 

@@ -111,7 +111,11 @@ impl Relay {
         }
         let mut fired = with_causes(content.targets, &content.causes);
         let named = fired.len();
-        fired.extend(of_rows.into_iter().map(|one| one.of_table(table.clone())));
+        fired.extend(
+            of_rows
+                .into_iter()
+                .map(|one| one.of_table(table.as_deref())),
+        );
         let mut purges = Purges {
             unread: with_errors(unread, &content.errors),
             ..Purges::default()
