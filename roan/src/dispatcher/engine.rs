@@ -376,6 +376,7 @@ impl Engine {
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
                 rebounds: self.rebounds(node, queue.rebounds()),
+                paused: queue.is_paused(),
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });

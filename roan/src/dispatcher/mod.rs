@@ -14,6 +14,7 @@ mod invalid;
 mod known;
 mod node;
 mod pace;
+mod pause;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -34,6 +35,7 @@ mod throttle;
 pub(crate) mod tickets;
 mod tiers;
 
+pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
 #[cfg(feature = "_orm")]

@@ -96,7 +96,7 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
-                #[cfg(feature = "doctor")]
+                #[cfg(any(feature = "_sql", feature = "doctor"))]
                 Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { timeout, .. } => {
                     for one in later {
@@ -106,7 +106,7 @@ async fn run(engine: Arc<Engine>) {
                     }
                     let waiting = flushes.into_iter().map(Command::Flush);
                     let all = waiting.chain([command]).chain(commands).collect();
-                    return end(&engine, timeout, all, &mut spare).await;
+                    return end(&engine, Some(timeout), all, &mut spare).await;
                 }
             }
         }
@@ -116,13 +116,14 @@ async fn run(engine: Arc<Engine>) {
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
-        if closing
-            && flushes.is_empty()
-            && later.is_empty()
-            && engine.inbox.is_empty()
-            && engine.left(true).nodes.is_empty()
-        {
-            return;
+        if closing && flushes.is_empty() && later.is_empty() && engine.inbox.is_empty() {
+            if engine.left(true).nodes.is_empty() {
+                return;
+            }
+            if engine.waits_for_paused_nodes_only() {
+                // No handle is left by which they could be resumed.
+                return end(&engine, None, Vec::new(), &mut spare).await;
+            }
         }
         wakings += 1;
         if window.elapsed() > PACE {
@@ -168,15 +169,19 @@ fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     let straggler = engine.purge_due_stragglers(now);
     for node in &engine.nodes {
-        let (dead, turn, held_back) = {
+        let (dead, turn, held_back, paused) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
             (
                 queue.expire(now),
                 queue.tell(now),
                 queue.tell_held_back(now),
+                queue.remind(now),
             )
         };
+        if let Some(paused) = paused {
+            node.tell_paused(paused);
+        }
         if let Some(held_back) = held_back {
             node.tell_held_back(&held_back);
         }
@@ -264,8 +269,14 @@ fn answer_flushes(
     *flushes = waiting;
 }
 
-/// Closes the inbox, reports what remains, and answers these commands and those not received yet.
-async fn end(engine: &Arc<Engine>, timeout: Duration, commands: Vec<Command>, spare: &mut Batch) {
+/// Closes the inbox, reports what remains, and answers these commands and those not received yet. `timeout` is that of a
+/// shutdown.
+async fn end(
+    engine: &Arc<Engine>,
+    timeout: Option<Duration>,
+    commands: Vec<Command>,
+    spare: &mut Batch,
+) {
     engine.inbox.close();
     take_in(engine, spare).await;
     engine.stop_source().await;
@@ -283,9 +294,14 @@ async fn end(engine: &Arc<Engine>, timeout: Duration, commands: Vec<Command>, sp
     }
     if !left.nodes.is_empty() {
         // Here, and not by the caller, who may drop the answer.
-        loudly(format_args!(
-            "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
-        ));
+        match timeout {
+            Some(timeout) => loudly(format_args!(
+                "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
+            )),
+            None => loudly(format_args!(
+                "the dispatcher ends with its last handle, by which nodes could be resumed: {left}"
+            )),
+        }
     }
     for command in commands {
         command.answer(&left);

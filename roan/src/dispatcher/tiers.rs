@@ -74,7 +74,7 @@ impl Engine {
     fn ask_nodes(&self, tier: usize, wanted: &Wanted<'_>, now: Instant) {
         let target = wanted.target;
         let mut answer_comes = false;
-        let mut one_is_down = false;
+        let mut one_is_silent = false;
         if self.tiers[tier].can_purge(target.kind()) {
             let gathers = tier > 0 && self.more_will_follow(tier, wanted);
             let ask = |ticket: Option<Ticket>| Ask {
@@ -92,10 +92,10 @@ impl Engine {
                 for ticket in wanted.tickets {
                     answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
                 }
-                one_is_down |= node.queue().is_down();
+                one_is_silent |= !node.queue().answers_soon();
             }
         }
-        if !answer_comes || one_is_down {
+        if !answer_comes || one_is_silent {
             self.ask_tier(tier + 1, wanted, now);
         }
     }
@@ -119,21 +119,21 @@ impl Engine {
         if let Some(ticket) = ticket {
             self.tickets.asked(ticket);
         }
-        let (result, down) = {
+        let (result, answers_soon) = {
             let mut queue = node.queue();
-            (queue.ask(ask, now), queue.is_down())
+            (queue.ask(ask, now), queue.answers_soon())
         };
         match result {
-            Asked::New | Asked::Merged => !down,
+            Asked::New | Asked::Merged => answers_soon,
             Asked::Held => {
                 if let Some(ticket) = ticket {
                     self.tickets.done(ticket);
                 }
-                !down
+                answers_soon
             }
             Asked::Instead(evicted) => {
                 self.end_unsent(node, &evicted, Outcome::Dropped, now);
-                !down
+                answers_soon
             }
             Asked::Full | Asked::Busy => {
                 if let Some((ticket, attempts)) = ask.ticket {

@@ -504,6 +504,7 @@ proptest! {
 mod batches;
 mod covered;
 mod onward;
+mod paused;
 mod rates;
 mod starvation;
 mod tickets;
