@@ -203,8 +203,8 @@ fn mistakes_that_keep_pages_out_of_caches_or_their_tags_off_are_heard() {
     );
     now_and_then(&rule);
     let once = [
-        "`show` of process::heard::Post adds no tag to the page",
-        "`show` at tests/process/heard.rs:",
+        "`show` of process::stderr::Post adds no tag to the page",
+        "`show` at tests/process/stderr.rs:",
     ];
     for words in once {
         assert_eq!(stderr.matches(words).count(), 1, "{words}\n{stderr}");
