@@ -132,8 +132,7 @@ pub(crate) fn check_tag(tag: &str) -> Result<(), Flaw> {
     }
     for (at, found) in tag.char_indices() {
         match found {
-            '-' | '.' | '_' | '~' => {}
-            ':' | '/' | '=' => {}
+            '-' | '.' | '_' | '~' | ':' | '/' | '=' => {}
             '%' if is_escape(tag, at) => {}
             '%' => return Err(Flaw::Escape { at }),
             other if other.is_ascii_alphanumeric() => {}

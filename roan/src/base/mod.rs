@@ -19,6 +19,7 @@ pub(crate) mod folder;
 mod legality;
 pub(crate) mod log;
 pub(crate) mod noise;
+pub(crate) mod on_the_way;
 pub(crate) mod outcome;
 pub(crate) mod redact;
 pub(crate) mod report;

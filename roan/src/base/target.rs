@@ -340,6 +340,12 @@ impl<'a> TargetRef<'a> {
         }
     }
 
+    /// The text with the name of the site before it, and the length of that name.
+    #[cfg(feature = "web")]
+    pub(crate) fn parts(self) -> (&'a str, usize) {
+        (self.text, usize::from(self.site_len))
+    }
+
     pub(crate) fn to_target(self) -> Target {
         Target {
             text: self.text.into(),

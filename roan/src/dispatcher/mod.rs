@@ -24,6 +24,7 @@ mod sites;
 mod source;
 mod start;
 mod stats;
+mod stragglers;
 mod thread;
 mod throttle;
 #[cfg_attr(
@@ -31,6 +32,7 @@ mod throttle;
     allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
+mod tiers;
 
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
@@ -49,7 +51,7 @@ pub(crate) use node::connect;
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
-pub(crate) use queue::LONGEST_RETRY_AFTER;
+pub(crate) use queue::{LONGEST_RETRY_AFTER, Onward};
 pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]

@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) purger: Box<dyn AnyPurger>,
     /// How its cache knows long tags.
     pub(super) tag_header: Option<TagHeader>,
+    /// Whether pages may arrive there after the rebound.
+    pub(crate) has_stragglers: bool,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,
     pub(super) unanswered_checks: AtomicU32,
@@ -67,6 +69,7 @@ impl Node {
         tag_header: Option<TagHeader>,
         tier: usize,
         client: NodeClient,
+        has_stragglers: bool,
         queue: Queue,
     ) -> Self {
         Self {
@@ -75,6 +78,7 @@ impl Node {
             tier,
             purger: client.purger,
             tag_header,
+            has_stragglers,
             checked: AtomicBool::new(false),
             unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(queue),
@@ -245,6 +249,7 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                 tag_header.clone(),
                 tier,
                 client,
+                Policy::is_too_short(policy.rebound),
                 Queue::new(policy.clone(), throttle),
             )));
         }

@@ -10,6 +10,7 @@ use super::node::Node;
 use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
 use super::tickets::Why;
+use super::tiers::Wanted;
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
@@ -80,7 +81,7 @@ impl Engine {
 
     fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
-        let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let verdict = Verdict::of(answer);
         let (lesson, turn, change) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
@@ -153,9 +154,13 @@ impl Engine {
             node.count_failing(job, failure);
         }
         if is_passed_on {
-            let (target, served) = (&job.target, &settled.served);
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
-            self.ask_tier(node.tier + 1, target, now, false, served, now);
+            let wanted = Wanted {
+                onward: &settled.onward,
+                is_after_rebound: job.rebound,
+                ..Wanted::new(&job.target, now, &settled.served)
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
         }
         self.settle(node, job, &outcome, failure, lesson.pause(), settled);
         self.reporter.ended(Ended {
@@ -182,13 +187,30 @@ impl Engine {
             };
             (deferred, passed_on)
         };
-        for (target, rebound) in &passed_on {
-            self.ask_tier(node.tier + 1, target, now, *rebound, &[], now);
+        for (target, onward, rebound) in &passed_on {
+            let wanted = Wanted {
+                onward,
+                rebound: *rebound,
+                ..Wanted::new(target, now, &[])
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
         }
         for late in &deferred {
-            let (target, tickets) = (&late.target, &late.tickets);
-            self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
-            self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
+            let (target, onward, tickets) = (&late.target, &late.onward, &late.tickets);
+            let wanted = Wanted {
+                onward,
+                rebound: late.rebound,
+                ..Wanted::new(target, now, tickets)
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
+            self.defer(
+                Some(node),
+                target,
+                onward,
+                &Why::Unsent,
+                late.attempts,
+                tickets,
+            );
         }
     }
 
@@ -212,7 +234,8 @@ impl Engine {
                     .for_each(|ticket| self.tickets.done(ticket));
             }
         };
-        self.defer(Some(node), &job.target, &why, job.attempts, &settled.served);
+        let Settled { served, onward, .. } = &settled;
+        self.defer(Some(node), &job.target, onward, &why, job.attempts, served);
     }
 
     /// Wakes the thread if something is due before it means to wake, at this node or one that was

@@ -9,6 +9,7 @@ use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
 use super::exit;
+use super::tiers::Wanted;
 use crate::base::cause::Cause;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
@@ -165,6 +166,7 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
 /// Handles timers and ages, and returns the time at which to do so again.
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
+    let straggler = engine.purge_due_stragglers(now);
     for node in &engine.nodes {
         let (dead, turn, held_back) = {
             let mut queue = node.queue();
@@ -182,6 +184,14 @@ fn tend(engine: &Arc<Engine>) -> Instant {
             node.tell(turn);
         }
         for job in dead {
+            // The next cache need not do without it.
+            if !job.passed_on {
+                let wanted = Wanted {
+                    onward: &job.onward,
+                    ..Wanted::new(&job.target, now, &[])
+                };
+                engine.ask_tier(node.tier + 1, &wanted, now);
+            }
             let outcome = Outcome::Dead(node.last_failure());
             engine.end_unsent(node, &job, outcome, now);
         }
@@ -191,6 +201,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         .nodes
         .iter()
         .filter_map(|node| node.queue().next_due())
+        .chain(straggler)
         .min();
     due.map_or(now + LONGEST_SLEEP, |due| due.min(now + LONGEST_SLEEP))
 }
@@ -262,6 +273,7 @@ async fn end(engine: &Arc<Engine>, timeout: Duration, commands: Vec<Command>, sp
     for node in &engine.nodes {
         node.queue().give_back(now);
     }
+    engine.purge_all_stragglers(now);
     let left = engine.left(true);
     for node in &engine.nodes {
         let jobs = node.queue().drain(now);

@@ -7,7 +7,7 @@ use super::visit::{Seen, own_address};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::target::Target;
 use crate::purger::access::Software;
-use crate::purger::{Answer, Denial};
+use crate::purger::{Answer, SetupFault};
 
 impl Patient {
     /// A page that was purged and is still in the cache, of a server without a purge location.
@@ -24,16 +24,16 @@ impl Patient {
             Outcome::Refused(Refusal::Node(why)) => Some(&**why),
             _ => None,
         };
-        match (refused, answer.denial) {
-            (Some(why), Some(Denial::NotAllowed)) => {
+        match (refused, answer.setup_fault) {
+            (Some(why), Some(SetupFault::NotAllowed)) => {
                 self.finding(Fault::Refused, seen, why, self.lets_in())
             }
-            (Some(why), Some(Denial::NotTaken)) => {
+            (Some(why), Some(SetupFault::NotTaken)) => {
                 let mut mends = self.takes_purges();
                 mends.push(self.address());
                 self.finding(Fault::NoPurgeLocation, seen, why, mends)
             }
-            (Some(why), Some(Denial::OfOther)) => {
+            (Some(why), Some(SetupFault::OfOther)) => {
                 let site = Mend::new(Place::Environment, format!("ROAN_SITE={}", self.site));
                 self.finding(Fault::KeyHost, seen, why, vec![site])
             }

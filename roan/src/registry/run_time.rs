@@ -164,7 +164,9 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
 /// The tags of the run-time rules for this type, with the events on which they fire.
 #[cfg(feature = "web")]
 pub(crate) fn tags_of(model: TypeId) -> Vec<(Events, Target)> {
-    let of_model = of_model(model).unwrap_or_default();
+    let Some(of_model) = of_model(model) else {
+        return Vec::new();
+    };
     let tags = of_model
         .iter()
         .filter(|(_, target)| target.kind() == TargetKind::Tag);

@@ -7,8 +7,8 @@ use super::schedule::Look;
 use super::{BATCH, Relay, Result, since};
 use crate::base::counted::counted;
 use crate::base::log::loudly;
-use crate::dispatcher::LONGEST_RETRY_AFTER;
 use crate::dispatcher::tickets::{Row, Unread};
+use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
 use crate::outbox::payload;
 use crate::outbox::store::{Store, Which};
 
@@ -103,15 +103,21 @@ impl Relay {
             };
             let target = delivery
                 .target
-                .and_then(|target| payload::read_target(&target));
+                .and_then(|target| payload::read_delivery(&target));
             let unread = target.as_ref().err().cloned().map(Unread::Invalid);
             let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
             match target {
-                Ok(target) => {
+                Ok((target, next)) => {
+                    let onward = Onward::from_targets(&target, next);
                     let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                     let asked = since(delivery.age_ms, now);
-                    self.engine
-                        .accept_at(place, &target, asked, (ticket, attempts), now);
+                    self.engine.accept_at(
+                        place,
+                        (&target, &onward),
+                        asked,
+                        (ticket, attempts),
+                        now,
+                    );
                 }
                 Err(error) => loudly(format_args!(
                     "delivery {} of the outbox is dead: {error}",

@@ -231,13 +231,15 @@ struct Adding<'a> {
 
 impl Drop for Adding<'_> {
     fn drop(&mut self) {
-        let tags = std::mem::take(&mut self.tags);
-        if tags.set.is_empty() && tags.mistake.is_none() {
+        let Tags { set, mistake, .. } = &mut self.tags;
+        if set.is_empty() && mistake.is_none() {
             return;
         }
         self.page.change(|notes| {
-            notes.tags.extend(tags.set);
-            notes.mistake = notes.mistake.take().or(tags.mistake);
+            notes.tags.extend(std::mem::take(set));
+            if let Some(mistake) = mistake.take() {
+                notes.mistake.get_or_insert(mistake);
+            }
         });
     }
 }

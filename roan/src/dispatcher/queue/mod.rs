@@ -10,6 +10,8 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 //!
+//! A target that is asked for by the answers of an earlier cache is `Timed` first, if more of them will follow: see `onward.rs`.
+//!
 //! What is ready waits in one of two lanes: what has not failed, and what has. The second one takes little
 //! from the first, so that targets which fail for themselves hold up nobody else.
 
@@ -19,6 +21,7 @@ mod covered;
 mod entry;
 mod job;
 mod lane;
+mod onward;
 mod retries;
 
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +35,8 @@ use slab::Slab;
 use self::entry::{Again, Entry, Held, Phase, new_id};
 pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
+use self::onward::Awaited;
+pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
 use self::retries::Retries;
 use super::health::{Health, Turn};
 use super::policy::Policy;
@@ -78,6 +83,7 @@ pub(super) struct Queue {
     throttle: Throttle,
     /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
     suspects: HashMap<u64, u32>,
+    awaited: Awaited,
     in_flight: usize,
     /// Entries that are more than the rebound of a purge that was answered.
     fresh: usize,
@@ -100,6 +106,7 @@ impl Queue {
             health: Health::new(),
             throttle,
             suspects: HashMap::new(),
+            awaited: Awaited::default(),
             in_flight: 0,
             fresh: 0,
             sweep_at: None,
@@ -113,6 +120,8 @@ impl Queue {
             asked,
             rebound,
             ticket,
+            onward,
+            gathers,
         } = ask;
         let hash = self.hasher.hash_one(target);
         let (failed, most) = match ticket {
@@ -132,8 +141,7 @@ impl Queue {
             .index
             .find(hash, |place| entries[*place as usize].target == *target);
         if let Some(place) = found.copied() {
-            self.ask_again(place, ask, now);
-            return Asked::Merged;
+            return self.ask_again(place, ask, now);
         }
         let class = self.classes.of(target, &self.throttle);
         let group = self.classes.group(class);
@@ -173,13 +181,20 @@ impl Queue {
             plain: ticket.is_none(),
             covered: 0,
             tickets: Held::of(ticket, rebound, now).into_iter().collect(),
+            onward: onward.clone(),
+            counted: None,
         });
         let entries = &self.entries;
         self.index
             .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
         self.throttle.came(group);
-        self.make_ready(place);
+        if gathers {
+            self.wait_until(place, now + GATHERING);
+        } else {
+            self.make_ready(place);
+        }
+        self.count(place);
         self.sweep_at.get_or_insert(newest + self.policy.max_age);
         evicted.map_or(Asked::New, Asked::Instead)
     }
@@ -208,24 +223,46 @@ impl Queue {
         Some(self.take_out(place, now))
     }
 
-    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
-        let Ask { asked, rebound, .. } = ask;
+    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) -> Asked {
+        let Ask {
+            asked,
+            rebound,
+            gathers,
+            ..
+        } = ask;
+        self.uncount(place);
         let entry = &mut self.entries[place as usize];
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
-        entry.tickets.extend(Held::of(ask.ticket, rebound, now));
+        entry.onward.merge(ask.onward);
+        let held = Held::of(ask.ticket, rebound, now);
+        let is_held = held.is_some_and(|held| entry.holds(held));
+        if !is_held {
+            entry.tickets.extend(held);
+        }
         if ask.ticket.is_none() {
             self.sweep_at.get_or_insert(asked + self.policy.max_age);
         }
         let was_fresh = entry.is_fresh();
         match &mut entry.phase {
             Phase::InFlight { again } => {
-                let known = again.get_or_insert(Again { asked, rebound });
+                let known = again.get_or_insert(Again {
+                    asked,
+                    rebound,
+                    gathers_until: gathers.then_some(now + GATHERING),
+                });
                 known.rebound &= rebound;
+                known.gathers_until = known.gathers_until.filter(|_| gathers);
                 entry.newest = asked;
             }
             // A request to come serves this ask, too.
             Phase::Ready | Phase::Timed(_) if rebound => {}
+            // Nothing is left to gather.
+            Phase::Timed(due) if !entry.rebound && !entry.failed && !gathers => {
+                self.timers.remove(&(*due, place));
+                entry.newest = asked;
+                self.rest_until_gap_is_over(place, now);
+            }
             Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
             // A target that fails waits for its turn, whoever asks for it.
             Phase::Ready | Phase::Timed(_) if entry.failed => {
@@ -235,12 +272,18 @@ impl Queue {
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
                 entry.renew(asked, false);
-                self.rest_until_gap_is_over(place, now);
+                if gathers {
+                    self.wait_until(place, now + GATHERING);
+                } else {
+                    self.rest_until_gap_is_over(place, now);
+                }
             }
         }
         let entry = &mut self.entries[place as usize];
         entry.passed_on = self.health.is_down();
         self.fresh += usize::from(entry.is_fresh() && !was_fresh);
+        self.count(place);
+        if is_held { Asked::Held } else { Asked::Merged }
     }
 
     /// Makes the entry ready, or lets it wait until [`REPEAT_GAP`] after its last request.
@@ -278,11 +321,11 @@ impl Queue {
 
     /// Takes note that the next cache is asked for everything that waits, and says what that is:
     /// the node went down, and answers may be far off.
-    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, bool)> {
+    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, Onward, bool)> {
         let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
             let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
             let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
-            passes.then(|| (entry.target.clone(), entry.rebound))
+            passes.then(|| (entry.target.clone(), entry.onward.clone(), entry.rebound))
         };
         self.entries
             .iter_mut()
@@ -291,6 +334,7 @@ impl Queue {
     }
 
     fn remove(&mut self, place: u32) -> Entry {
+        self.uncount(place);
         let entry = self.entries.remove(place as usize);
         if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == place) {
             found.remove();
@@ -442,6 +486,8 @@ impl Queue {
                 deferred.push(Job {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
+                    onward: entry.onward.clone(),
+                    passed_on: entry.passed_on,
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
                 });
                 if !entry.plain {
@@ -493,6 +539,8 @@ impl Queue {
             is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
+            onward: entry.onward,
+            passed_on: entry.passed_on,
             target: entry.target,
         }
     }

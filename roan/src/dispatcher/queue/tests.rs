@@ -70,11 +70,14 @@ impl Bench {
             asked: self.now,
             rebound,
             ticket: None,
+            onward: &ITSELF,
+            gathers: false,
         };
         match self.queue.ask(ask, self.now) {
             Asked::New => "new",
             Asked::Instead(_) => "instead",
             Asked::Merged => "merged",
+            Asked::Held => "held",
             Asked::Full => "full",
             Asked::Busy => "busy",
         }
@@ -323,6 +326,8 @@ fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
         asked: bench.now,
         rebound: false,
         ticket: None,
+        onward: &ITSELF,
+        gathers: false,
     };
     match bench.queue.ask(ask, bench.now) {
         Asked::Instead(evicted) => assert_eq!(evicted.target.as_str(), "/a"),
@@ -366,7 +371,7 @@ fn a_target_is_passed_on_once_for_each_ask_that_gets_no_answer() {
         .queue
         .pass_all_on()
         .iter()
-        .map(|(target, _)| target.to_string())
+        .map(|(target, ..)| target.to_string())
         .collect();
     passed.sort();
     assert_eq!(passed, ["/a", "/b"]);
@@ -450,7 +455,7 @@ proptest! {
                 Step::Ask(target, rebound) => {
                     let url = format!("/{target}");
                     let target = Target::url(&url).unwrap();
-                    let ask = Ask { target: &target, asked: bench.now, rebound, ticket: None };
+                    let ask = Ask { target: &target, asked: bench.now, rebound, ticket: None, onward: &ITSELF, gathers: false };
                     bench.queue.ask(ask, bench.now);
                     asks.insert(url, clock);
                 }
@@ -498,6 +503,7 @@ proptest! {
 
 mod batches;
 mod covered;
+mod onward;
 mod rates;
 mod starvation;
 mod tickets;

@@ -4,6 +4,7 @@ use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
+use crate::outbox::payload;
 
 /// The number of rows that are deleted, or given up, at a time.
 const BATCH: usize = 1000;
@@ -78,7 +79,7 @@ impl Store {
                     id: if is_purge { id.saturating_neg() } else { id },
                     cache: row.shown(1)?,
                     node: row.shown(2)?,
-                    target: row.shown(3)?,
+                    target: payload::target_of_delivery(row.shown(3)?),
                     attempts: row.int(4)?,
                     age_ms: row.int(5)?.saturating_sub(row.int(6)?),
                     error: row.shown(7)?,

@@ -10,7 +10,7 @@ use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::purger::http::{CHECK_URL, NeverFound, ODD, Reply, is_passing};
-use crate::purger::{Answer, Denial, PurgeRequest};
+use crate::purger::{Answer, PurgeRequest, SetupFault};
 
 const GUIDE: &str = "(the docs of `roan::guide::other_caches` have the whole configuration)";
 
@@ -100,14 +100,14 @@ impl Setup {
                 return Err(Answer::refused(format!(
                     "status 403: {name} denies PURGE from this machine: {allow} {GUIDE}"
                 ))
-                .because(Denial::NotAllowed));
+                .because(SetupFault::NotAllowed));
             }
             405 => {
                 return Err(Answer::refused(format!(
                     "status 405: the app or another server has answered, and does not know PURGE: write the address of {name}; \
                      if it is that, {handle} {GUIDE}"
                 ))
-                .because(Denial::NotTaken));
+                .because(SetupFault::NotTaken));
             }
             414 => {
                 return Err(Answer::refused(format!(
@@ -123,7 +123,7 @@ impl Setup {
                 return Err(Answer::refused(format!(
                     "status {status}, which {name} does not answer to a PURGE: check its address"
                 ))
-                .because(Denial::NotTaken));
+                .because(SetupFault::NotTaken));
             }
         };
         match reply.headers.get(ECHO) {
@@ -133,13 +133,13 @@ impl Setup {
             Some(echo) if echo.as_bytes() == b"passed to the app" => Err(Answer::refused(format!(
                 "{name} has passed the PURGE to the app, so nothing was purged: {handle} {GUIDE}"
             ))
-            .because(Denial::NotTaken)),
+            .because(SetupFault::NotTaken)),
             Some(echo) => Err(Answer::refused(format!(
                 "{name} has purged {:?} instead of {url} of {}: set `ROAN_SITE` to the host that visitors ask for",
                 String::from_utf8_lossy(echo.as_bytes()),
                 site.authority(),
             ))
-            .because(Denial::OfOther)),
+            .because(SetupFault::OfOther)),
             None => self.unnamed(reply, site).map(|()| answer),
         }
     }
@@ -165,14 +165,14 @@ impl Setup {
                  rule for that host to remap.config; {handle} {GUIDE}",
                 site.authority()
             ))
-            .because(Denial::NotTaken));
+            .because(SetupFault::NotTaken));
         }
         if !is_signed || has_type {
             return Err(Answer::refused(format!(
                 "status {status} is from the app or another server, so nothing was purged: write the address of {name}; if it \
                  is that, {handle} {GUIDE}"
             ))
-            .because(Denial::NotTaken));
+            .because(SetupFault::NotTaken));
         }
         if !self.unnamed.swap(true, Ordering::Relaxed) {
             warn_loudly(format_args!(
