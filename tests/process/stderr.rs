@@ -74,7 +74,7 @@ pub(crate) fn case(case: &str) -> bool {
                     web::show(&Post {
                         title: "",
                         slug: "",
-                    })
+                    });
                 },
                 pages("untagged"),
             );
