@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::builder::RoanBuilder;
+use crate::base::history::{Filter, PurgeRecord};
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, PauseError, Remaining, Stats};
 #[cfg(feature = "_sql")]
@@ -230,6 +231,15 @@ impl Roan {
         let (reply, receiver) = oneshot::channel();
         self.engine().command(Command::End { timeout, reply });
         receiver
+    }
+
+    /// Returns the newest purges that did not wait in a durable outbox and that the filter finds, the newest first. Those of an
+    /// outbox are in [`OutboxHandle::history`](crate::OutboxHandle::history).
+    ///
+    /// It knows the newest 1,000 ([`RoanBuilder::history`]).
+    #[must_use]
+    pub fn history(&self, filter: &Filter) -> Vec<PurgeRecord> {
+        self.engine().reporter.history.find(filter)
     }
 
     /// Purges nothing at a node until it is resumed: for its maintenance. Returns whether that is new.

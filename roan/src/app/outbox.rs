@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use super::handle::Roan;
-use crate::base::target::{Target, TargetRef};
+use crate::base::history::{self, Because, By, Fired, PurgeRecord};
+use crate::base::target::TargetRef;
 use crate::dispatcher::{Command, Dead, PauseError};
 use crate::outbox::link::Link;
 use crate::outbox::trigger_settings::TriggerError;
@@ -93,7 +94,7 @@ impl OutboxHandle<'_> {
     }
 
     /// The `INSERT` for these targets; `None` also when purges wait in memory.
-    pub(crate) fn insert(&self, targets: &[Target]) -> Option<Statement> {
+    pub(crate) fn insert(&self, targets: &[Fired]) -> Option<Statement> {
         let link = self.link()?;
         let statement = link.scribe.statement(targets);
         if statement.is_some() {
@@ -224,7 +225,8 @@ impl OutboxHandle<'_> {
         }
         let targets = self.dead_in_memory(|dead| dead.take(&in_memory));
         for target in &targets {
-            self.roan.engine().put(TargetRef::from(target));
+            let because = Because::Of(By::Unknown);
+            self.roan.engine().put(TargetRef::from(target), because);
         }
         Ok(targets.len() as u64)
     }
@@ -286,6 +288,38 @@ impl OutboxHandle<'_> {
         self.ask(|admin| async move { admin.count_since(time).await })
             .await
             .unwrap_or(NO_RECORD)
+    }
+
+    /// Returns the purges that the filter finds, the newest first: of each write, what was purged, what has asked for it, and
+    /// how each node has answered. It reaches back as far as [`Outbox::retention`](crate::outbox::Outbox::retention). In
+    /// memory it is [`Roan::history`].
+    ///
+    /// A filter by target looks at every row in its range, some thousand at a time: with 100,000 rows it takes a fraction of
+    /// a second.
+    ///
+    /// ```no_run
+    /// # async fn why(roan: &roan::Roan) -> Result<(), Box<dyn std::error::Error>> {
+    /// use roan::Target;
+    /// use roan::history::Filter;
+    ///
+    /// let filter = Filter::new().target(Target::url("/posts/hello")?).limit(10);
+    /// for purge in roan.outbox().history(&filter).await? {
+    ///     for cause in &purge.causes {
+    ///         println!("{}: {cause}", purge.id);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub async fn history(&self, filter: &history::Filter) -> Result<Vec<PurgeRecord>> {
+        let wanted = filter.clone();
+        self.ask(|admin| async move { admin.history(&wanted).await })
+            .await
+            .unwrap_or_else(|| Ok(self.roan.history(filter)))
     }
 
     /// Returns the number of writes that no relay has taken yet, and the number of purges that wait for a node that did

@@ -9,8 +9,9 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
-use super::tickets::Why;
+use super::tickets::{Ticket, Why};
 use super::tiers::Wanted;
+use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
@@ -158,16 +159,16 @@ impl Engine {
             node.count_failing(job, failure);
         }
         if is_passed_on {
+            let asking = Asking::of(now, job.records.as_slice());
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
             let wanted = Wanted {
                 onward: &settled.onward,
                 is_after_rebound: job.rebound,
-                ..Wanted::new(&job.target, now, &settled.served)
+                ..Wanted::new(&job.target, asking, &settled.served)
             };
             self.ask_tier(node.tier + 1, &wanted, now);
         }
-        self.settle(node, job, &outcome, failure, lesson.pause(), settled);
-        self.reporter.ended(Ended {
+        let ended = Ended {
             node,
             job,
             outcome,
@@ -175,7 +176,10 @@ impl Engine {
             verified: answer.verified,
             first_of_a_run,
             now,
-        });
+        };
+        self.note(&ended, &settled);
+        self.settle(node, job, &ended.outcome, failure, lesson.pause(), settled);
+        self.reporter.ended(ended);
     }
 
     /// Asks the next cache for what waits for a node that went down or is paused, and gives the tickets back.
@@ -191,20 +195,22 @@ impl Engine {
             };
             (deferred, passed_on)
         };
-        for (target, onward, rebound) in &passed_on {
+        for passed in &passed_on {
+            let asking = Asking::of(now, passed.records.as_slice());
             let wanted = Wanted {
-                onward,
-                rebound: *rebound,
-                ..Wanted::new(target, now, &[])
+                onward: &passed.onward,
+                rebound: passed.rebound,
+                ..Wanted::new(&passed.target, asking, &[])
             };
             self.ask_tier(node.tier + 1, &wanted, now);
         }
         for late in &deferred {
             let (target, onward, tickets) = (&late.target, &late.onward, &late.tickets);
+            let asking = Asking::of(now, late.records.as_slice());
             let wanted = Wanted {
                 onward,
                 rebound: late.rebound,
-                ..Wanted::new(target, now, tickets)
+                ..Wanted::new(target, asking, tickets)
             };
             self.ask_tier(node.tier + 1, &wanted, now);
             self.defer(
@@ -215,6 +221,30 @@ impl Engine {
                 late.attempts,
                 tickets,
             );
+        }
+    }
+
+    /// Notes the answer for the rows that it is for. What has failed, or was refused, has a row of its own.
+    fn note(&self, ended: &Ended<'_>, settled: &Settled) {
+        if !ended.outcome.is_done() || settled.served.is_empty() {
+            return;
+        }
+        let Settled {
+            served, rebounds, ..
+        } = settled;
+        let answer = |rebound| NodeAnswer {
+            rebound,
+            ..ended.to_answer()
+        };
+        let target = &ended.job.target;
+        if rebounds.is_empty() {
+            return self.tickets.answered(served, target, || answer(false));
+        }
+        let is_first = |ticket: &&Ticket| !rebounds.contains(ticket);
+        let first: Vec<_> = served.iter().filter(is_first).copied().collect();
+        self.tickets.answered(&first, target, || answer(false));
+        if ended.outcome == Outcome::Purged {
+            self.tickets.answered(rebounds, target, || answer(true));
         }
     }
 

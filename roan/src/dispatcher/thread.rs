@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::exit;
 use super::tiers::Wanted;
 use crate::base::cause::Cause;
+use crate::base::history::Asking;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
@@ -152,8 +153,8 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     for slot in 0..engine.inbox.slots() {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
-        for (number, (target, asked)) in spare.drain().enumerate() {
-            engine.accept_direct(target, asked, now);
+        for (number, waiting) in spare.drain().enumerate() {
+            engine.accept_direct(waiting, now);
             engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();
@@ -191,9 +192,10 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         for job in dead {
             // The next cache need not do without it.
             if !job.passed_on {
+                let asking = Asking::of(now, job.records.as_slice());
                 let wanted = Wanted {
                     onward: &job.onward,
-                    ..Wanted::new(&job.target, now, &[])
+                    ..Wanted::new(&job.target, asking, &[])
                 };
                 engine.ask_tier(node.tier + 1, &wanted, now);
             }

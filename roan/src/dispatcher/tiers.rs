@@ -6,9 +6,11 @@
 use std::time::Instant;
 
 use super::engine::Engine;
+use super::history::Records;
 use super::node::Node;
 use super::queue::{Ask, Asked, ITSELF, Job, Onward};
 use super::tickets::{Ticket, Why};
+use crate::base::history::Asking;
 use crate::base::outcome::Outcome;
 use crate::base::target::{Target, TargetKind};
 
@@ -18,7 +20,7 @@ pub(super) struct Wanted<'a> {
     pub(super) target: &'a Target,
     /// What the cache after it is asked for.
     pub(super) onward: &'a Onward,
-    pub(super) asked: Instant,
+    pub(super) asking: Asking<'a>,
     pub(super) rebound: bool,
     pub(super) tickets: &'a [Ticket],
     /// Whether caches before it are about to be asked for pages that the target means.
@@ -29,11 +31,11 @@ pub(super) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// What was not asked for at any cache yet.
-    pub(super) fn new(target: &'a Target, asked: Instant, tickets: &'a [Ticket]) -> Self {
+    pub(super) fn new(target: &'a Target, asking: Asking<'a>, tickets: &'a [Ticket]) -> Self {
         Self {
             target,
             onward: &ITSELF,
-            asked,
+            asking,
             rebound: false,
             tickets,
             has_pages: false,
@@ -79,7 +81,7 @@ impl Engine {
             let gathers = tier > 0 && self.more_will_follow(tier, wanted);
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
-                asked: wanted.asked,
+                asking: wanted.asking,
                 rebound: wanted.rebound,
                 ticket: ticket.map(|ticket| (ticket, 0)),
                 onward: wanted.onward,
@@ -147,7 +149,8 @@ impl Engine {
                         &[ticket],
                     );
                 } else {
-                    let job = Job::unsent(ask.target, ask.asked, ask.rebound, now);
+                    let mut job = Job::unsent(ask.target, ask.asking.asked, ask.rebound, now);
+                    job.records = Records::of(ask.asking.records);
                     self.end_unsent(node, &job, Outcome::Dropped, now);
                 }
                 false

@@ -2,14 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::trigger_settings::TriggerError;
 use super::{Admin, OutboxError, Scribe};
+use crate::base::history::Unmarked;
 use crate::base::log::loudly_at_times;
-use crate::base::target::Target;
 
 /// The state that is shared with the relay.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ struct State {
     /// What the last look at the triggers has found.
     trigger_errors: Vec<TriggerError>,
     /// Purges that are not in the outbox, and are marked before they are sent.
-    unmarked: Vec<(Target, Instant)>,
+    unmarked: Vec<Unmarked>,
     /// The number of those for which there was no room.
     sent_unmarked: u64,
 }
@@ -138,15 +137,16 @@ impl Link {
 
     /// Takes a purge that is not in the outbox, for the relay to mark and send. Returns it if it is to be sent at once: while
     /// the database cannot be used. It is then sent once more when that can be used, to pages that only the database knows.
-    pub(crate) fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
+    pub(crate) fn mark_first(&self, purge: Unmarked) -> Option<Unmarked> {
         let mut state = self.lock();
         if state.ended {
-            return Some(target);
+            return Some(purge);
         }
         if state.unmarked.len() >= UNMARKED {
             state.sent_unmarked += 1;
             let count = state.sent_unmarked;
             drop(state);
+            let target = &purge.target;
             loudly_at_times(
                 count,
                 format_args!(
@@ -156,24 +156,24 @@ impl Link {
                 ),
                 || tracing::error!(target: "roan", %target, "sent without a mark in the database"),
             );
-            return Some(target);
+            return Some(purge);
         }
-        let at_once = state.trouble.is_some().then(|| target.clone());
-        state.unmarked.push((target, asked));
+        let at_once = state.trouble.is_some().then(|| purge.clone());
+        state.unmarked.push(purge);
         drop(state);
         self.changed.notify_one();
         at_once
     }
 
-    pub(crate) fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+    pub(crate) fn take_unmarked(&self) -> Vec<Unmarked> {
         std::mem::take(&mut self.lock().unmarked)
     }
 
-    pub(crate) fn put_unmarked_back(&self, targets: Vec<(Target, Instant)>) {
+    pub(crate) fn put_unmarked_back(&self, targets: Vec<Unmarked>) {
         self.lock().unmarked.splice(0..0, targets);
     }
 
-    pub(crate) fn unmarked(&self) -> Vec<(Target, Instant)> {
+    pub(crate) fn unmarked(&self) -> Vec<Unmarked> {
         self.lock().unmarked.clone()
     }
 

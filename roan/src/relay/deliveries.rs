@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::schedule::Look;
 use super::{BATCH, Relay, Result, since};
 use crate::base::counted::counted;
+use crate::base::history::Asking;
 use crate::base::log::loudly;
-use crate::dispatcher::tickets::{Row, Unread};
+use crate::dispatcher::tickets::{Notes, Row, Unread};
 use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
 use crate::outbox::payload;
 use crate::outbox::store::{Nodes, Store, Which};
@@ -111,16 +112,22 @@ impl Relay {
                 .target
                 .and_then(|target| payload::read_delivery(&target));
             let unread = target.as_ref().err().cloned().map(Unread::Invalid);
-            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+            let notes = match (&target, self.outbox.history) {
+                (Ok((target, _)), true) => Some(Notes::new(vec![target.clone()], String::new())),
+                _ => None,
+            };
+            let tickets = &self.engine.tickets;
+            let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
             match target {
                 Ok((target, next)) => {
                     let onward = Onward::from_targets(&target, next);
                     let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                     let asked = since(delivery.age_ms, now);
+                    let asking = Asking::of(asked, &[]);
                     self.engine.accept_at(
                         place,
                         (&target, &onward),
-                        asked,
+                        asking,
                         (ticket, attempts),
                         now,
                     );

@@ -34,7 +34,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
 use self::entry::{Again, Entry, Held, Phase, new_id};
-pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
+pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, PassedOn, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
 use self::onward::Awaited;
 pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
@@ -42,6 +42,7 @@ use self::pause::Pause;
 pub(super) use self::pause::Paused;
 use self::retries::Retries;
 use super::health::{Health, Turn};
+use super::history::Records;
 use super::policy::Policy;
 use super::throttle::{HeldBack, Throttle};
 use crate::base::backoff::Backoff;
@@ -123,12 +124,13 @@ impl Queue {
     pub(super) fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
             target,
-            asked,
+            asking,
             rebound,
             ticket,
             onward,
             gathers,
         } = ask;
+        let asked = asking.asked;
         let hash = self.hasher.hash_one(target);
         let (failed, most) = match ticket {
             Some((_, attempts)) => self.suspicion(hash, attempts, target),
@@ -190,6 +192,7 @@ impl Queue {
             plain: ticket.is_none(),
             covered: 0,
             tickets: Held::of(ticket, rebound, now).into_iter().collect(),
+            records: Records::of(asking.records),
             onward: onward.clone(),
             counted: None,
         });
@@ -234,13 +237,18 @@ impl Queue {
 
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
-            asked,
+            asking,
             rebound,
             gathers,
             ..
         } = ask;
+        let asked = asking.asked;
         self.uncount(place);
         let entry = &mut self.entries[place as usize];
+        if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
+            entry.records.clear();
+        }
+        entry.records.extend(asking.records);
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
         entry.onward.merge(ask.onward);
@@ -331,11 +339,16 @@ impl Queue {
 
     /// Takes note that the next cache is asked for everything that waits, and says what that is:
     /// the node went down, and answers may be far off.
-    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, Onward, bool)> {
+    pub(super) fn pass_all_on(&mut self) -> Vec<PassedOn> {
         let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
             let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
             let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
-            passes.then(|| (entry.target.clone(), entry.onward.clone(), entry.rebound))
+            passes.then(|| PassedOn {
+                target: entry.target.clone(),
+                rebound: entry.rebound,
+                onward: entry.onward.clone(),
+                records: entry.records.clone(),
+            })
         };
         self.entries
             .iter_mut()
@@ -515,6 +528,7 @@ impl Queue {
                 deferred.push(Job {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
+                    records: entry.records.clone(),
                     onward: entry.onward.clone(),
                     passed_on: entry.passed_on,
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
@@ -568,6 +582,7 @@ impl Queue {
             is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
+            records: entry.records.clone(),
             onward: entry.onward,
             passed_on: entry.passed_on,
             target: entry.target,

@@ -6,6 +6,7 @@ mod dead;
 mod definer;
 mod fence;
 mod finish;
+mod history;
 mod lease;
 mod nodes;
 mod pages;
@@ -189,7 +190,7 @@ impl Store {
             "INSERT INTO roan_relay (id, beat) VALUES ({id}, 0)",
             "SELECT id FROM roan_outbox WHERE id = {id} {skip locked}",
             "SELECT id FROM roan_delivery WHERE id = {id} {skip locked}",
-            "UPDATE roan_outbox SET state = 0 WHERE id = {id}",
+            "UPDATE roan_outbox SET state = 0, history = '' WHERE id = {id}",
             "UPDATE roan_delivery SET state = 0 WHERE id = {id}",
             "UPDATE roan_relay SET beat = 0 WHERE id = {id}",
             "DELETE FROM roan_outbox WHERE id = {id}",
