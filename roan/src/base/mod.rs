@@ -22,6 +22,7 @@ pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;
+pub(crate) mod spans;
 pub(crate) mod spelling;
 pub(crate) mod target;
 mod target_error;

@@ -6,6 +6,7 @@ use std::time::Instant;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use super::origin::Origin;
 use crate::base::target::{Target, TargetRef};
 
 /// Targets with the time of their first request, in that order. Pages that were stored together are close on the disk of
@@ -14,7 +15,7 @@ use crate::base::target::{Target, TargetRef};
 pub(crate) struct Batch {
     /// Finds the position in `targets`. The hash is kept, so that growing does not read targets.
     index: HashTable<(u64, u32)>,
-    targets: Vec<(Target, Instant)>,
+    targets: Vec<(Target, Instant, Origin)>,
 }
 
 /// The result of [`Batch::put`].
@@ -30,6 +31,7 @@ impl Batch {
     pub(super) fn put(
         &mut self,
         target: TargetRef<'_>,
+        origin: &Origin,
         hasher: &DefaultHashBuilder,
         has_room: impl FnOnce() -> bool,
     ) -> Found {
@@ -39,13 +41,18 @@ impl Batch {
             known == hash && TargetRef::from(&targets[place as usize].0) == target
         };
         let entry = self.index.entry(hash, is_it, |&(known, _)| known);
-        let Entry::Vacant(vacant) = entry else {
-            return Found::Known;
+        let vacant = match entry {
+            Entry::Vacant(vacant) => vacant,
+            Entry::Occupied(known) => {
+                let (_, place) = *known.get();
+                targets[place as usize].2.add(origin);
+                return Found::Known;
+            }
         };
         match u32::try_from(targets.len()) {
             Ok(place) if has_room() => {
                 vacant.insert((hash, place));
-                targets.push((target.to_target(), Instant::now()));
+                targets.push((target.to_target(), Instant::now(), origin.clone()));
                 Found::New
             }
             _ => Found::Full,
@@ -66,7 +73,7 @@ impl Batch {
     }
 
     /// Removes the targets, and keeps their memory.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Target, Instant)> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Target, Instant, Origin)> {
         self.index.clear();
         self.targets.drain(..)
     }

@@ -7,9 +7,12 @@ use std::time::Instant;
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
+#[cfg(feature = "metrics")]
+use super::measure::Measures;
 use super::node::Node;
+use super::origin::Origin;
 use super::policy::Policy;
-use super::queue::{Ask, Asked, Job};
+use super::queue::{Ask, Asked, Job, When};
 use super::report::{Ended, Reporter};
 use super::sites::Sites;
 use super::source::Source;
@@ -43,6 +46,8 @@ pub(crate) struct Engine {
     invalid: AtomicU64,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
+    #[cfg(feature = "metrics")]
+    pub(super) measures: Measures,
 }
 
 impl Engine {
@@ -70,6 +75,8 @@ impl Engine {
             sleeps_until: Mutex::new(Instant::now()),
             invalid: AtomicU64::new(0),
             not_stored: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            measures: Measures::default(),
         }
     }
 
@@ -102,7 +109,7 @@ impl Engine {
             source.stop().await;
             let now = Instant::now();
             for (target, asked) in source.take_unmarked() {
-                self.accept(&target, asked, now);
+                self.accept(&target, asked.into(), now);
             }
         }
     }
@@ -114,24 +121,35 @@ impl Engine {
 
     /// Takes in a target that left the inbox. If other processes render pages, the relay says to them first that it is
     /// purged.
-    pub(super) fn accept_direct(&self, target: Target, asked: Instant, now: Instant) {
+    pub(super) fn accept_direct(
+        &self,
+        target: Target,
+        asked: Instant,
+        origin: &Origin,
+        now: Instant,
+    ) {
         let target = match &self.source {
             Some(source) if self.known.are_recorded() => source.mark_first(target, asked),
             _ => Some(target),
         };
         if let Some(target) = target {
-            self.accept(&target, asked, now);
+            let when = When {
+                origin: Some(origin),
+                ..When::from(asked)
+            };
+            self.accept(&target, when, now);
         }
     }
 
     /// Puts a target into the inbox, and says whether there is room for it.
     pub(crate) fn lets_in(&self, target: TargetRef<'_>) -> bool {
-        self.inbox.put(target) == Put::Waits
+        self.inbox.put(target, &Origin::default()) == Put::Waits
     }
 
     /// Puts what a hook yields into the inbox.
     pub(crate) fn put(&self, target: TargetRef<'_>) {
-        let (why, count) = match self.inbox.put(target) {
+        let origin = Origin::of_hook(target);
+        let (why, count) = match self.inbox.put(target, &origin) {
             Put::Waits => return,
             Put::Closed(count) => (
                 "the dispatcher was shut down (a guard is kept by `let _guard = ...`; `let _ = ...` drops it)",
@@ -157,6 +175,8 @@ impl Engine {
             format_args!("a rule could not make a target (number {count}): {error}"),
             || tracing::error!(target: "roan", %error, "a rule could not make a target"),
         );
+        #[cfg(feature = "metrics")]
+        self.measure_soon();
     }
 
     /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
@@ -206,10 +226,10 @@ impl Engine {
     }
 
     /// Takes in a target that left the inbox.
-    pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+    pub(crate) fn accept(&self, target: &Target, when: When<'_>, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
         let known = self.known.urls(target, self.cache_without(target.kind()));
-        self.accept_with(target, &known, asked, None, now);
+        self.accept_with(target, &known, when, None, now);
     }
 
     /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means.
@@ -217,7 +237,7 @@ impl Engine {
         &self,
         target: &Target,
         known: &[Target],
-        asked: Instant,
+        when: When<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
@@ -227,16 +247,16 @@ impl Engine {
                     self.tickets.asked(ticket);
                     self.defer(None, target, &Why::Refused(refusal.clone()), 0, &[ticket]);
                 }
-                self.reporter.refused(target, refusal, asked, now);
+                self.reporter.refused(target, refusal, when.asked, now);
             }
             None => {
                 let tickets = ticket.as_slice();
-                self.ask_tier(0, target, asked, false, tickets, now);
+                self.ask_tier(0, target, when, false, tickets, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
                 for other in known.iter().chain(&others) {
                     if other != target {
-                        self.ask_tier(0, other, asked, false, tickets, now);
+                        self.ask_tier(0, other, when, false, tickets, now);
                     }
                 }
             }
@@ -258,7 +278,7 @@ impl Engine {
         &self,
         tier: usize,
         target: &Target,
-        asked: Instant,
+        when: When<'_>,
         rebound: bool,
         tickets: &[Ticket],
         now: Instant,
@@ -271,11 +291,15 @@ impl Engine {
         if capabilities.can_purge(target.kind()) {
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
-                asked,
+                asked: when.asked,
+                written: when.written,
                 rebound,
                 ticket: ticket.map(|ticket| (ticket, 0)),
             };
             for node in self.nodes.iter().filter(|node| node.tier == tier) {
+                if let Some(origin) = when.origin {
+                    node.origins.add(target, origin);
+                }
                 if tickets.is_empty() {
                     answer_comes |= self.ask_node(node, ask(None), now);
                 }
@@ -286,7 +310,7 @@ impl Engine {
             }
         }
         if !answer_comes || one_is_down {
-            self.ask_tier(tier + 1, target, asked, rebound, tickets, now);
+            self.ask_tier(tier + 1, target, when, rebound, tickets, now);
         }
     }
 
@@ -356,6 +380,8 @@ impl Engine {
         self.inbox.close();
         self.commands.close(left);
         self.reporter.close();
+        #[cfg(feature = "metrics")]
+        self.measure();
     }
 
     pub(crate) fn left(&self, rebounds: bool) -> Remaining {
@@ -397,6 +423,7 @@ impl Engine {
             job.attempts,
             &job.tickets,
         );
+        node.origins.forget(&job.target);
         if !job.plain {
             return;
         }

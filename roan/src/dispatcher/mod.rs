@@ -11,7 +11,10 @@ mod exit;
 mod health;
 mod inbox;
 mod known;
+#[cfg(feature = "metrics")]
+mod measure;
 mod node;
+mod origin;
 mod pace;
 mod policy;
 mod queue;
@@ -30,6 +33,7 @@ mod throttle;
     allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
+mod trace;
 
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bucket::Buckets;
 use super::health::Turn;
+use super::origin::Origins;
 use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
@@ -13,6 +14,8 @@ use super::throttle::{HeldBack, Throttle};
 use crate::base::log::{emit, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
+#[cfg(feature = "metrics")]
+use crate::metrics::{NodeSeries, Recorded};
 use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
 
 /// A purge that has failed so many times is worth a word.
@@ -32,7 +35,10 @@ pub(crate) struct Node {
     pub(super) unanswered_checks: AtomicU32,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
+    pub(super) origins: Origins,
     counts: Counts,
+    #[cfg(feature = "metrics")]
+    pub(super) series: Recorded<NodeSeries>,
 }
 
 #[derive(Debug, Default)]
@@ -40,6 +46,7 @@ struct Counts {
     requests: AtomicU64,
     purged: AtomicU64,
     not_cached: AtomicU64,
+    verified: AtomicU64,
     refused: AtomicU64,
     refused_in_a_row: AtomicU64,
     failed: AtomicU64,
@@ -68,7 +75,10 @@ impl Node {
             unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(queue),
             last_failure: Mutex::new(None),
+            origins: Origins::default(),
             counts: Counts::default(),
+            #[cfg(feature = "metrics")]
+            series: Recorded::default(),
         }
     }
 
@@ -80,6 +90,11 @@ impl Node {
     /// Counts a request that has ended, whatever the answer is.
     pub(super) fn count_request(&self) {
         self.counts.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer that named the key that was to be purged.
+    pub(super) fn count_verified(&self) {
+        self.counts.verified.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an outcome, and says whether it is the first of a run that a person must look at.
@@ -187,6 +202,7 @@ impl Node {
             requests: get(&self.counts.requests),
             purged: get(&self.counts.purged),
             not_cached: get(&self.counts.not_cached),
+            verified: get(&self.counts.verified),
             refused: get(&self.counts.refused),
             failed: get(&self.counts.failed),
             dead: get(&self.counts.dead),

@@ -20,7 +20,7 @@ impl Engine {
         now: Instant,
     ) {
         self.known.urls(target, self.cache_without(target.kind()));
-        self.accept_with(target, &[], asked, ticket, now);
+        self.accept_with(target, &[], asked.into(), ticket, now);
     }
 
     /// Takes in the URL of a page that a target means.
@@ -32,8 +32,8 @@ impl Engine {
         now: Instant,
     ) {
         match self.cannot_serve(TargetKind::Url, page.site()) {
-            Some(_) => self.accept_with(page, &[], asked, ticket, now),
-            None => self.ask_tier(0, page, asked, false, ticket.as_slice(), now),
+            Some(_) => self.accept_with(page, &[], asked.into(), ticket, now),
+            None => self.ask_tier(0, page, asked.into(), false, ticket.as_slice(), now),
         }
     }
 
@@ -67,6 +67,7 @@ impl Engine {
         let ask = Ask {
             target,
             asked,
+            written: Some(asked),
             rebound: false,
             ticket: Some((ticket, attempts)),
         };

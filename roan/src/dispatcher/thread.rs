@@ -9,6 +9,8 @@ use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
 use super::exit;
+#[cfg(feature = "metrics")]
+use super::measure::Measuring;
 use crate::base::cause::Cause;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
@@ -84,6 +86,8 @@ async fn run(engine: Arc<Engine>) {
     let mut spare = Batch::default();
     let mut wakings = 0;
     let mut window = Instant::now();
+    #[cfg(feature = "metrics")]
+    let mut measuring = Measuring::default();
     loop {
         take_in(&engine, &mut spare).await;
         let mut commands = engine.commands.take().into_iter();
@@ -112,6 +116,8 @@ async fn run(engine: Arc<Engine>) {
         let mut due = tend(&engine);
         do_what_is_due(&mut later, &mut due);
         answer_flushes(&engine, &mut flushes, !later.is_empty(), &mut due);
+        #[cfg(feature = "metrics")]
+        measuring.tend(&engine, &mut due);
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
@@ -150,8 +156,8 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     for slot in 0..engine.inbox.slots() {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
-        for (number, (target, asked)) in spare.drain().enumerate() {
-            engine.accept_direct(target, asked, now);
+        for (number, (target, asked, origin)) in spare.drain().enumerate() {
+            engine.accept_direct(target, asked, &origin, now);
             engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();

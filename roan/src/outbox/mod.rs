@@ -1,5 +1,7 @@
 #![doc = include_str!("../guide/outbox.md")]
 
+#[cfg(feature = "metrics")]
+pub(crate) mod census;
 mod connection;
 mod dialect;
 mod error;

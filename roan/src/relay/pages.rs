@@ -148,7 +148,7 @@ impl Relay {
     pub(super) fn send_unmarked(&self) {
         let now = Instant::now();
         for (target, asked) in self.link.unmarked() {
-            self.engine.accept(&target, asked, now);
+            self.engine.accept(&target, asked.into(), now);
         }
         self.engine.handed_over();
     }

@@ -18,6 +18,8 @@ pub(super) struct Entry {
     pub(super) most: u32,
     /// The oldest ask that was not answered yet; reports count the waiting time from it.
     pub(super) asked: Instant,
+    /// See [`When::written`](super::job::When::written): of the oldest ask that has one.
+    pub(super) written: Option<Instant>,
     /// The newest such ask; the maximum age counts from it.
     pub(super) newest: Instant,
     /// Another one for each ask: a purge that left before an ask must not pass for one that serves it.
@@ -56,6 +58,7 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Again {
     pub(super) asked: Instant,
+    pub(super) written: Option<Instant>,
     pub(super) rebound: bool,
 }
 
@@ -142,8 +145,9 @@ impl Entry {
         self.tickets.drain(..).map(|held| held.ticket).collect()
     }
 
-    pub(super) fn renew(&mut self, asked: Instant, rebound: bool) {
+    pub(super) fn renew(&mut self, asked: Instant, written: Option<Instant>, rebound: bool) {
         self.asked = asked;
+        self.written = written;
         self.newest = asked;
         self.id = new_id();
         self.attempts = 0;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::blame::Blame;
+use super::super::origin::Origin;
 use super::super::tickets::Ticket;
 use super::LONGEST_RETRY_AFTER;
 use crate::base::outcome::Outcome;
@@ -13,10 +14,35 @@ use crate::base::target::Target;
 pub(in crate::dispatcher) struct Ask<'a> {
     pub(in crate::dispatcher) target: &'a Target,
     pub(in crate::dispatcher) asked: Instant,
+    /// See [`When::written`].
+    pub(in crate::dispatcher) written: Option<Instant>,
     /// A second purge; it is not followed by another.
     pub(in crate::dispatcher) rebound: bool,
     /// Of a row of the durable outbox, and the attempts that were made for it before.
     pub(in crate::dispatcher) ticket: Option<(Ticket, u32)>,
+}
+
+/// When a purge was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct When<'a> {
+    /// At this cache.
+    pub(in crate::dispatcher) asked: Instant,
+    /// When its write was committed; without a durable outbox, when the hook was called. `None` if it only repeats another
+    /// purge, as a rebound does.
+    pub(in crate::dispatcher) written: Option<Instant>,
+    pub(in crate::dispatcher) origin: Option<&'a Origin>,
+}
+
+impl From<Instant> for When<'_> {
+    /// At the first cache both times are the same.
+    fn from(asked: Instant) -> Self {
+        let written = Some(asked);
+        Self {
+            asked,
+            written,
+            origin: None,
+        }
+    }
 }
 
 /// What became of an ask.
@@ -92,6 +118,8 @@ pub(in crate::dispatcher) struct Job {
     /// See `PurgeRequest::id`.
     pub(in crate::dispatcher) id: u64,
     pub(in crate::dispatcher) asked: Instant,
+    /// See [`When::written`].
+    pub(in crate::dispatcher) written: Option<Instant>,
     pub(in crate::dispatcher) started: Instant,
     /// This one included.
     pub(in crate::dispatcher) attempts: u32,
@@ -118,6 +146,7 @@ impl Job {
             target,
             id: 0,
             asked,
+            written: None,
             started: now,
             attempts: 0,
             rebound,

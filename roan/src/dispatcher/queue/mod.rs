@@ -30,7 +30,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
 use self::entry::{Again, Entry, Held, Phase, new_id};
-pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
+pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict, When};
 use self::lane::{Classes, Lane};
 use self::retries::Retries;
 use super::health::{Health, Turn};
@@ -111,6 +111,7 @@ impl Queue {
         let Ask {
             target,
             asked,
+            written,
             rebound,
             ticket,
         } = ask;
@@ -162,6 +163,7 @@ impl Queue {
             class,
             most,
             asked,
+            written,
             newest,
             id: new_id(),
             sent: None,
@@ -209,7 +211,12 @@ impl Queue {
     }
 
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
-        let Ask { asked, rebound, .. } = ask;
+        let Ask {
+            asked,
+            written,
+            rebound,
+            ..
+        } = ask;
         let entry = &mut self.entries[place as usize];
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
@@ -220,21 +227,30 @@ impl Queue {
         let was_fresh = entry.is_fresh();
         match &mut entry.phase {
             Phase::InFlight { again } => {
-                let known = again.get_or_insert(Again { asked, rebound });
+                let known = again.get_or_insert(Again {
+                    asked,
+                    written,
+                    rebound,
+                });
                 known.rebound &= rebound;
+                known.written = known.written.or(written);
                 entry.newest = asked;
             }
             // A request to come serves this ask, too.
             Phase::Ready | Phase::Timed(_) if rebound => {}
-            Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
+            Phase::Ready | Phase::Timed(_) if !entry.rebound => {
+                entry.newest = asked;
+                entry.written = entry.written.or(written);
+            }
             // A target that fails waits for its turn, whoever asks for it.
             Phase::Ready | Phase::Timed(_) if entry.failed => {
                 (entry.asked, entry.newest, entry.rebound) = (asked, asked, false);
+                entry.written = written;
             }
-            Phase::Ready => entry.renew(asked, false),
+            Phase::Ready => entry.renew(asked, written, false),
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
-                entry.renew(asked, false);
+                entry.renew(asked, written, false);
                 self.rest_until_gap_is_over(place, now);
             }
         }
@@ -278,11 +294,11 @@ impl Queue {
 
     /// Takes note that the next cache is asked for everything that waits, and says what that is:
     /// the node went down, and answers may be far off.
-    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, bool)> {
+    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, bool, Option<Instant>)> {
         let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
             let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
             let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
-            passes.then(|| (entry.target.clone(), entry.rebound))
+            passes.then(|| (entry.target.clone(), entry.rebound, entry.written))
         };
         self.entries
             .iter_mut()
@@ -441,6 +457,7 @@ impl Queue {
             if !entry.tickets.is_empty() && !matches!(entry.phase, Phase::InFlight { .. }) {
                 deferred.push(Job {
                     attempts: entry.attempts,
+                    written: entry.written,
                     tickets: entry.take_tickets(),
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
                 });
@@ -487,6 +504,7 @@ impl Queue {
             place,
             id: entry.id,
             asked: entry.asked,
+            written: entry.written,
             started: now,
             attempts: entry.attempts,
             rebound: entry.rebound,
@@ -510,6 +528,17 @@ impl Queue {
     /// How many rebounds wait or are in flight.
     pub(super) fn rebounds(&self) -> usize {
         self.entries.len() - self.fresh
+    }
+
+    /// When the oldest of those was asked for that [`pending`](Self::pending) counts. It looks at each entry.
+    #[cfg(feature = "metrics")]
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let fresh = self.entries.iter().filter(|(_, entry)| entry.is_fresh());
+        let asked = fresh.map(|(_, entry)| match entry.phase {
+            Phase::InFlight { again: Some(again) } if entry.rebound => again.asked,
+            _ => entry.asked,
+        });
+        asked.min()
     }
 
     /// How many requests are in flight.

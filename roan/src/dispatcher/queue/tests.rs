@@ -68,6 +68,7 @@ impl Bench {
         let ask = Ask {
             target,
             asked: self.now,
+            written: None,
             rebound,
             ticket: None,
         };
@@ -321,6 +322,7 @@ fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
     let ask = Ask {
         target: &target,
         asked: bench.now,
+        written: None,
         rebound: false,
         ticket: None,
     };
@@ -450,7 +452,7 @@ proptest! {
                 Step::Ask(target, rebound) => {
                     let url = format!("/{target}");
                     let target = Target::url(&url).unwrap();
-                    let ask = Ask { target: &target, asked: bench.now, rebound, ticket: None };
+                    let ask = Ask { target: &target, asked: bench.now, written: None, rebound, ticket: None };
                     bench.queue.ask(ask, bench.now);
                     asks.insert(url, clock);
                 }

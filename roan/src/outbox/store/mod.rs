@@ -2,6 +2,8 @@
 
 mod admin;
 mod catalog;
+#[cfg(feature = "metrics")]
+mod census;
 mod definer;
 mod fence;
 mod finish;
