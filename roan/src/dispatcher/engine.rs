@@ -76,7 +76,7 @@ impl Engine {
             invalid: AtomicU64::new(0),
             not_stored: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
-            measures: Measures::default(),
+            measures: Measures::new(),
         }
     }
 

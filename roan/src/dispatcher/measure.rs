@@ -2,10 +2,12 @@
 //!
 //! The dispatcher's thread records. It wakes for that at most once a second, and only while something waits or has changed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[cfg(feature = "_sql")]
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use ::metrics::Recorder;
 
 use super::engine::Engine;
 use super::node::Node;
@@ -14,7 +16,7 @@ use super::stats::{NodeStats, Stats};
 use crate::base::outcome::Outcome;
 #[cfg(feature = "_sql")]
 use crate::metrics::OutboxSeries;
-use crate::metrics::{NodeSeries, ProgramSeries, Recorded};
+use crate::metrics::{ProgramSeries, describe, place_of, record};
 #[cfg(feature = "_sql")]
 use crate::outbox::census::Census;
 
@@ -25,15 +27,30 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PARTS: u32 = 100;
 
 /// The series of a dispatcher besides those of its nodes.
-#[derive(Default)]
 pub(super) struct Measures {
-    program: Recorded<ProgramSeries>,
+    program: ProgramSeries,
+    /// The recorder of the program that has the descriptions.
+    described: AtomicUsize,
     /// Whether the thread does not mean to look again before something happens.
     is_asleep: AtomicBool,
     #[cfg(feature = "_sql")]
-    outbox: Recorded<OutboxSeries>,
+    outbox: OutboxSeries,
     #[cfg(feature = "_sql")]
     census: Mutex<Option<(Census, Instant)>>,
+}
+
+impl Measures {
+    pub(super) fn new() -> Self {
+        Self {
+            program: ProgramSeries::new(),
+            described: AtomicUsize::new(0),
+            is_asleep: AtomicBool::new(false),
+            #[cfg(feature = "_sql")]
+            outbox: OutboxSeries::new(),
+            #[cfg(feature = "_sql")]
+            census: Mutex::new(None),
+        }
+    }
 }
 
 /// When the dispatcher's thread looks.
@@ -82,24 +99,27 @@ impl Engine {
         }
     }
 
-    /// Sets counters and gauges to their current values.
+    /// Sets counters and gauges to their current values. The calling thread may have a recorder of its own.
     pub(crate) fn measure(&self) -> Stats {
         let stats = self.stats();
-        self.measures
-            .program
-            .with(ProgramSeries::register, |series| {
-                series.asked.reach(stats.asked);
-                series.dropped.reach(stats.dropped);
-                series.refused.reach(stats.refused);
-                series.invalid.reach(stats.invalid);
-                series.not_stored.reach(stats.not_stored);
-                series.waiting.set(stats.waiting as f64);
-            });
-        for (node, stats) in self.nodes.iter().zip(&stats.nodes) {
-            node.measure(stats);
-        }
-        #[cfg(feature = "_sql")]
-        self.measure_outbox();
+        record(|recorder| {
+            let place = place_of(recorder);
+            if self.measures.described.swap(place, Ordering::Relaxed) != place {
+                describe(recorder);
+            }
+            let program = &self.measures.program;
+            program.asked.reach(recorder, stats.asked);
+            program.dropped.reach(recorder, stats.dropped);
+            program.refused.reach(recorder, stats.refused);
+            program.invalid.reach(recorder, stats.invalid);
+            program.not_stored.reach(recorder, stats.not_stored);
+            program.waiting.set(recorder, stats.waiting as f64);
+            for (node, stats) in self.nodes.iter().zip(&stats.nodes) {
+                node.measure(recorder, stats);
+            }
+            #[cfg(feature = "_sql")]
+            self.measure_outbox(recorder);
+        });
         stats
     }
 
@@ -110,7 +130,7 @@ impl Engine {
         let mut known = self.census();
         *known = Some((census, Instant::now()));
         drop(known);
-        self.measure_outbox();
+        record(|recorder| self.measure_outbox(recorder));
     }
 
     #[cfg(feature = "_sql")]
@@ -123,56 +143,48 @@ impl Engine {
     }
 
     #[cfg(feature = "_sql")]
-    fn measure_outbox(&self) {
+    fn measure_outbox(&self, recorder: &dyn Recorder) {
         let Some((census, at)) = *self.census() else {
             return;
         };
-        self.measures.outbox.with(OutboxSeries::register, |series| {
-            series.up.set(f64::from(u8::from(census.is_up)));
-            if !census.is_up {
-                return;
-            }
-            series.purges.set(census.purges as f64);
-            series.deliveries.set(census.deliveries as f64);
-            series.dead.set(census.dead as f64);
-            let oldest = census.oldest.map(|age| age + at.elapsed());
-            series.oldest.set(oldest.unwrap_or_default().as_secs_f64());
-        });
+        let outbox = &self.measures.outbox;
+        outbox.up.set(recorder, f64::from(u8::from(census.is_up)));
+        if !census.is_up {
+            return;
+        }
+        outbox.purges.set(recorder, census.purges as f64);
+        outbox.deliveries.set(recorder, census.deliveries as f64);
+        outbox.dead.set(recorder, census.dead as f64);
+        let oldest = census.oldest.map(|age| age + at.elapsed());
+        let oldest = oldest.unwrap_or_default().as_secs_f64();
+        outbox.oldest.set(recorder, oldest);
     }
 }
 
 impl Node {
-    fn with_series(&self, record: impl FnOnce(&NodeSeries)) {
-        let register = |recorder: &dyn ::metrics::Recorder| {
-            NodeSeries::register(recorder, self.cache.to_string(), self.name.to_string())
-        };
-        self.series.with(register, record);
-    }
-
-    fn measure(&self, stats: &NodeStats) {
+    fn measure(&self, recorder: &dyn Recorder, stats: &NodeStats) {
         let oldest = self.queue().oldest();
-        self.with_series(|series| {
-            series.requests.reach(stats.requests);
-            series.purged.reach(stats.purged);
-            series.not_cached.reach(stats.not_cached);
-            series.refused.reach(stats.refused);
-            series.dead.reach(stats.dead);
-            series.dropped.reach(stats.dropped);
-            series.verified.reach(stats.verified);
-            series.retries.reach(stats.failed);
-            series.pending.set(stats.pending as f64);
-            series.rebounds.set(stats.rebounds as f64);
-            series.in_flight.set(stats.in_flight as f64);
-            let age = oldest.map(|asked| asked.elapsed()).unwrap_or_default();
-            series.oldest.set(age.as_secs_f64());
-            series.up.set(f64::from(u8::from(!stats.down)));
-        });
+        let series = &self.series;
+        series.requests.reach(recorder, stats.requests);
+        series.purged.reach(recorder, stats.purged);
+        series.not_cached.reach(recorder, stats.not_cached);
+        series.refused.reach(recorder, stats.refused);
+        series.dead.reach(recorder, stats.dead);
+        series.dropped.reach(recorder, stats.dropped);
+        series.verified.reach(recorder, stats.verified);
+        series.retries.reach(recorder, stats.failed);
+        series.pending.set(recorder, stats.pending as f64);
+        series.rebounds.set(recorder, stats.rebounds as f64);
+        series.in_flight.set(recorder, stats.in_flight as f64);
+        let age = oldest.map(|asked| asked.elapsed()).unwrap_or_default();
+        series.oldest.set(recorder, age.as_secs_f64());
+        series.up.set(recorder, f64::from(u8::from(!stats.down)));
     }
 
     /// A request has ended.
     pub(super) fn measure_request(&self, request: &Request, now: Instant) {
         let took = now.saturating_duration_since(request.first.started);
-        self.with_series(|series| series.requested(took));
+        self.series.requested(took);
     }
 
     /// A request has ended that was for this target, too.
@@ -180,13 +192,11 @@ impl Node {
         if job.rebound {
             return;
         }
-        self.with_series(|series| {
-            if job.attempts == 1 {
-                series.waited(job.started.saturating_duration_since(job.asked));
-            }
-            if let Some(written) = job.written.filter(|_| outcome.is_done()) {
-                series.lagged(now.saturating_duration_since(written));
-            }
-        });
+        let waited = job.started.saturating_duration_since(job.asked);
+        let written = job.written.filter(|_| outcome.is_done());
+        self.series.purge(
+            (job.attempts == 1).then_some(waited),
+            written.map(|written| now.saturating_duration_since(written)),
+        );
     }
 }

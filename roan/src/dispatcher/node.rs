@@ -15,7 +15,7 @@ use crate::base::log::{emit, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::error::ConfigError;
 #[cfg(feature = "metrics")]
-use crate::metrics::{NodeSeries, Recorded};
+use crate::metrics::NodeSeries;
 use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
 
 /// A purge that has failed so many times is worth a word.
@@ -38,7 +38,7 @@ pub(crate) struct Node {
     pub(super) origins: Origins,
     counts: Counts,
     #[cfg(feature = "metrics")]
-    pub(super) series: Recorded<NodeSeries>,
+    pub(super) series: NodeSeries,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +65,8 @@ impl Node {
         client: NodeClient,
         queue: Queue,
     ) -> Self {
+        #[cfg(feature = "metrics")]
+        let series = NodeSeries::new(&cache, &client.name);
         Self {
             cache,
             name: client.name,
@@ -78,7 +80,7 @@ impl Node {
             origins: Origins::default(),
             counts: Counts::default(),
             #[cfg(feature = "metrics")]
-            series: Recorded::default(),
+            series,
         }
     }
 

@@ -70,7 +70,7 @@ impl Metric {
 }
 
 /// Gives all descriptions to a recorder.
-pub(super) fn describe(recorder: &dyn Recorder) {
+pub(crate) fn describe(recorder: &dyn Recorder) {
     for metric in METRICS {
         metric.describe(recorder);
     }

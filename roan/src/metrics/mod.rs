@@ -27,14 +27,14 @@
 //! The guide's page [`metrics`](crate::guide::metrics) has the meaning of each metric, a dashboard and alerts.
 
 mod catalogue;
-mod recorders;
 mod series;
 
 pub use catalogue::{METRICS, Metric, MetricKind};
 
+pub(crate) use catalogue::describe;
 #[cfg(feature = "_sql")]
 pub(crate) use series::OutboxSeries;
-pub(crate) use series::{NodeSeries, ProgramSeries, Recorded};
+pub(crate) use series::{NodeSeries, ProgramSeries, place_of, record};
 
 /// Bounds of buckets for the histograms, in seconds: from half a millisecond to a day.
 ///
