@@ -3,11 +3,13 @@
 //! Two URL rules, both templates filled, both targets enqueued at the global dispatcher; beside it
 //! the two `format!` calls that any hand-made hook would need. The dispatcher works meanwhile: its
 //! node refuses connections, so that no server takes processor time from the threads measured. Then the same hook in a
-//! POST of the web layer, which notes for the answer what fires.
+//! POST of the web layer, which notes for the answer what fires. Then the same hook while metrics are recorded and read, and
+//! while `tracing` has a subscriber.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +19,10 @@ use axum::http::{Request, Response};
 use roan::web::{Web, WebLayer};
 use roan::{Nginx, Roan, purge_on};
 use tower::{Layer, ServiceExt, service_fn};
+use tracing::subscriber::{Interest, Subscriber};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 
 const ROUNDS: usize = 9;
 const HOOKS: usize = 200_000;
@@ -121,6 +127,81 @@ fn main() {
         let noted = measure_requests(distinct, Some(&layer));
         let ratio = noted / plain;
         println!("{name:<44} {plain:>6.0} ns {noted:>6.0} ns {ratio:>7.2}");
+    }
+    println!();
+    observed(&roan, hook);
+}
+
+/// The hook before and after an exporter is installed and read all the time, and in a span of two subscribers.
+fn observed(roan: &Roan, hook: impl Fn(&Post) + Sync + Copy) {
+    const CASES: [(&str, usize, usize); 3] = [
+        ("1,000 rows in turn, 1 thread", 1, 1000),
+        ("each row once, 1 thread", 1, HOOKS),
+        ("1,000 rows each in turn, 4 threads", 4, 1000),
+    ];
+    let before = CASES.map(|(_, threads, distinct)| measure(threads, distinct, hook));
+    let exporter = metrics_exporter_prometheus::PrometheusBuilder::new();
+    let exporter = exporter.install_recorder().expect("there is none yet");
+    let reader = roan.clone();
+    thread::spawn(move || {
+        loop {
+            reader.update_metrics();
+            black_box(exporter.render());
+            thread::sleep(Duration::from_millis(100));
+        }
+    });
+    println!(
+        "{:<44} {:>9} {:>9} {:>7}",
+        "one write, two URLs", "hook", "recorded", "ratio"
+    );
+    for ((name, threads, distinct), before) in CASES.into_iter().zip(before) {
+        let recorded = measure(threads, distinct, hook);
+        let ratio = recorded / before;
+        println!("{name:<44} {before:>6.0} ns {recorded:>6.0} ns {ratio:>7.2}");
+    }
+    println!();
+    println!(
+        "{:<44} {:>9} {:>9} {:>7}",
+        "one write, two URLs", "hook", "heard", "ratio"
+    );
+    let (_, threads, distinct) = CASES[0];
+    let plain = measure(threads, distinct, hook);
+    let subscriber = tracing_subscriber::registry().with(Heard);
+    tracing::subscriber::set_global_default(subscriber).expect("there is none yet");
+    for (name, hears_spans) in [
+        ("a subscriber of INFO", false),
+        ("a subscriber of DEBUG: each has spans", true),
+    ] {
+        HEARS_SPANS.store(hears_spans, Ordering::Relaxed);
+        tracing::callsite::rebuild_interest_cache();
+        let subscribed = measure(threads, distinct, hook);
+        let ratio = subscribed / plain;
+        println!("{name:<44} {plain:>6.0} ns {subscribed:>6.0} ns {ratio:>7.2}");
+    }
+}
+
+static HEARS_SPANS: AtomicBool = AtomicBool::new(false);
+
+/// Hears all of INFO, and spans of DEBUG at times.
+struct Heard;
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Heard {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let most = match metadata.is_span() && HEARS_SPANS.load(Ordering::Relaxed) {
+            true => Level::DEBUG,
+            false => Level::INFO,
+        };
+        match *metadata.level() <= most {
+            true => Interest::always(),
+            false => Interest::never(),
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match HEARS_SPANS.load(Ordering::Relaxed) {
+            true => LevelFilter::DEBUG,
+            false => LevelFilter::INFO,
+        })
     }
 }
 
