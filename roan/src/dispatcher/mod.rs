@@ -9,12 +9,13 @@ mod dead;
 mod engine;
 mod exit;
 mod health;
+mod history;
 mod inbox;
 mod known;
 #[cfg(feature = "metrics")]
 mod measure;
 mod node;
-mod origin;
+mod origins;
 mod pace;
 mod policy;
 mod queue;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bucket::Buckets;
 use super::health::Turn;
-use super::origin::Origins;
+use super::origins::Origins;
 use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::node::Node;
-use super::queue::{Job, Lesson, Next, Request, Settled, Verdict, When};
+use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
-use super::tickets::Why;
+use super::tickets::{Ticket, Why};
 use super::trace::Trace;
+use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
@@ -195,18 +196,13 @@ impl Engine {
         }
         if is_passed_on {
             let (target, served) = (&job.target, &settled.served);
+            let asking = Asking::of(now, &job.records)
+                .written(job.written)
+                .from_hooks(trace.origin(job));
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
-            let when = When {
-                asked: now,
-                written: job.written,
-                origin: trace.origin(job),
-            };
-            self.ask_tier(node.tier + 1, target, when, false, served, now);
+            self.ask_tier(node.tier + 1, target, asking, false, served, now);
         }
-        #[cfg(feature = "metrics")]
-        node.measure_purge(job, &outcome, now);
-        self.settle(node, job, &outcome, failure, lesson.pause(), settled);
-        self.reporter.ended(Ended {
+        let ended = Ended {
             node,
             job,
             outcome,
@@ -214,7 +210,12 @@ impl Engine {
             verified: answer.verified,
             first_of_a_run,
             now,
-        });
+        };
+        #[cfg(feature = "metrics")]
+        node.measure_purge(job, &ended.outcome, now);
+        self.note(&ended, &settled);
+        self.settle(node, job, &ended.outcome, failure, lesson.pause(), settled);
+        self.reporter.ended(ended);
     }
 
     /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
@@ -230,19 +231,40 @@ impl Engine {
             };
             (deferred, passed_on)
         };
-        let at = |written| When {
-            asked: now,
-            written,
-            origin: None,
-        };
-        for (target, rebound, written) in &passed_on {
-            self.ask_tier(node.tier + 1, target, at(*written), *rebound, &[], now);
+        for passed in &passed_on {
+            let asking = Asking::of(now, &passed.records).written(passed.written);
+            let target = &passed.target;
+            self.ask_tier(node.tier + 1, target, asking, passed.rebound, &[], now);
         }
         for late in &deferred {
             let (target, tickets) = (&late.target, &late.tickets);
-            let when = at(late.written);
-            self.ask_tier(node.tier + 1, target, when, late.rebound, tickets, now);
+            let asking = Asking::of(now, &late.records).written(late.written);
+            self.ask_tier(node.tier + 1, target, asking, late.rebound, tickets, now);
             self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
+        }
+    }
+
+    /// Notes the answer for the rows that it is for. What has failed, or was refused, has a row of its own.
+    fn note(&self, ended: &Ended<'_>, settled: &Settled) {
+        if !ended.outcome.is_done() || settled.served.is_empty() {
+            return;
+        }
+        let Settled {
+            served, rebounds, ..
+        } = settled;
+        let answer = |rebound| NodeAnswer {
+            rebound,
+            ..ended.to_answer()
+        };
+        let target = &ended.job.target;
+        if rebounds.is_empty() {
+            return self.tickets.answered(served, target, || answer(false));
+        }
+        let is_first = |ticket: &&Ticket| !rebounds.contains(ticket);
+        let first: Vec<_> = served.iter().filter(is_first).copied().collect();
+        self.tickets.answered(&first, target, || answer(false));
+        if ended.outcome == Outcome::Purged {
+            self.tickets.answered(rebounds, target, || answer(true));
         }
     }
 

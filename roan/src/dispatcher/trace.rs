@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::node::Node;
-use super::origin::Origin;
 use super::queue::{Job, Request};
+use crate::base::origin::Origin;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::spans::{Tracked, tracked};
 use crate::base::target::Target;
@@ -36,6 +36,8 @@ impl Trace {
             messaging.destination.partition.id = %name,
             messaging.batch.message_count = (count > 1).then_some(count),
             roan.target = (count == 1).then(|| tracing::field::display(first.target.shown())),
+            // The trace of the request that wrote, where that is known and there is one.
+            messaging.message.conversation_id = trace_of(request).map(tracing::field::display),
             roan.attempts = first.attempts,
             roan.rebound = first.rebound,
             roan.result = tracing::field::Empty,
@@ -67,6 +69,17 @@ impl Trace {
             node.origins.add(&job.target, origin);
         }
     }
+}
+
+/// The id of the trace. Of a request for several targets there may be as many.
+fn trace_of(request: &Request) -> Option<String> {
+    if request.len() > 1 {
+        return None;
+    }
+    let records = request.first.records.iter();
+    let mut traces = records.filter_map(|record| record.causes().first()?.trace());
+    let ids = traces.next()?.to_string();
+    Some(ids.split('-').next().unwrap_or_default().to_owned())
 }
 
 fn word(outcome: &Outcome) -> &'static str {

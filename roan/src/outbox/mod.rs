@@ -5,6 +5,7 @@ pub(crate) mod census;
 mod connection;
 mod dialect;
 mod error;
+pub(crate) mod history;
 pub(crate) mod index;
 mod insert;
 pub(crate) mod link;

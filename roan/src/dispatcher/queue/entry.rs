@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::job::{Settled, Verdict};
 use crate::base::target::Target;
@@ -18,7 +19,7 @@ pub(super) struct Entry {
     pub(super) most: u32,
     /// The oldest ask that was not answered yet; reports count the waiting time from it.
     pub(super) asked: Instant,
-    /// See [`When::written`](super::job::When::written): of the oldest ask that has one.
+    /// See `Asking::written`: of the oldest ask that has one.
     pub(super) written: Option<Instant>,
     /// The newest such ask; the maximum age counts from it.
     pub(super) newest: Instant,
@@ -37,6 +38,7 @@ pub(super) struct Entry {
     /// So many of the tickets were there when the request left.
     pub(super) covered: u32,
     pub(super) tickets: Vec<Held>,
+    pub(super) records: Records,
 }
 
 /// A ticket that waits for this target to be purged, and purged once more after the rebound delay.
@@ -121,6 +123,9 @@ impl Entry {
                         return true;
                     }
                     settled.served.push(held.ticket);
+                    if held.rebound_at.is_some() {
+                        settled.rebounds.push(held.ticket);
+                    }
                     let waits = match (held.rebound_at, rebound) {
                         (None, Some(delay)) => {
                             held.rebound_at = Some(now + delay);

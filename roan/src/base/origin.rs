@@ -4,15 +4,14 @@
 //! That one ends with the program's own work, and cannot be linked to later. The span of the hook ends when the last node
 //! has answered for it.
 //!
-//! What comes from a durable outbox has none: its hook may have been called in another process.
+//! What comes from a durable outbox has none: its hook may have been called in another process. It has the trace of the
+//! [history](super::history) if that is known.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::queue::Request;
-use crate::base::spans::{Tracked, are_heard, tracked};
-use crate::base::target::{Target, TargetRef};
+use super::spans::{Tracked, are_heard, tracked};
+use super::target::TargetRef;
 
 /// Not more than so many spans are open: each takes a kilobyte or so of the subscriber's memory. Further hooks have none.
 const MOST_OPEN: usize = 10_000;
@@ -97,60 +96,5 @@ impl Origin {
         for write in self.writes() {
             span.follows(&write.0);
         }
-    }
-}
-
-/// The origins of what waits for one node.
-#[derive(Debug, Default)]
-pub(crate) struct Origins {
-    of_targets: Mutex<HashMap<Target, Origin>>,
-    /// How many there are.
-    count: AtomicUsize,
-}
-
-impl Origins {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Target, Origin>> {
-        // Code under the lock does not panic.
-        self.of_targets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn add(&self, target: &Target, origin: &Origin) {
-        if origin.is_none() {
-            return;
-        }
-        let mut known = self.lock();
-        known.entry(target.clone()).or_default().add(origin);
-        self.count.store(known.len(), Ordering::Relaxed);
-    }
-
-    /// Takes out those of the targets of a request that leaves.
-    pub(super) fn take(&self, request: &Request) -> HashMap<Target, Origin> {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return HashMap::new();
-        }
-        let mut known = self.lock();
-        let targets = request
-            .jobs()
-            .chain(&request.covered)
-            .map(|job| &job.target);
-        let taken = targets
-            .filter_map(|target| known.remove_entry(target))
-            .collect();
-        self.count.store(known.len(), Ordering::Relaxed);
-        taken
-    }
-
-    /// Drops that of a target which does not wait any more.
-    pub(super) fn forget(&self, target: &Target) {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let mut known = self.lock();
-        let forgotten = known.remove(target);
-        self.count.store(known.len(), Ordering::Relaxed);
-        drop(known);
-        drop(forgotten);
     }
 }
