@@ -8,9 +8,11 @@
 
 mod basics;
 mod doctor;
+mod history;
 mod init;
 mod nginx_conf;
 mod other_caches;
+mod outbox;
 mod purging;
 mod sitemaps;
 mod support;

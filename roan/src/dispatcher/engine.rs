@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::batch::Waiting;
 use super::command::{Command, Commands};
-use super::history::History;
+use super::history::{History, Records};
 use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 #[cfg(feature = "metrics")]
@@ -116,10 +116,10 @@ impl Engine {
             for Unmarked {
                 target,
                 asked,
-                records,
+                record,
             } in source.take_unmarked()
             {
-                self.accept(&target, Asking::of(asked, &records), now);
+                self.accept(&target, Asking::of(asked, record.as_slice()), now);
             }
         }
     }
@@ -138,11 +138,11 @@ impl Engine {
             causes,
             origin,
         } = waiting;
-        let records = self.history.begin(&target, asked, causes);
+        let record = self.history.begin(&target, asked, causes);
         let unmarked = Unmarked {
             target,
             asked,
-            records: records.into_iter().collect(),
+            record,
         };
         let unmarked = match &self.source {
             Some(source) if self.known.are_recorded() => source.mark_first(unmarked),
@@ -151,10 +151,10 @@ impl Engine {
         if let Some(Unmarked {
             target,
             asked,
-            records,
+            record,
         }) = unmarked
         {
-            let asking = Asking::of(asked, &records).from_hooks(Some(&origin));
+            let asking = Asking::of(asked, record.as_slice()).from_hooks(Some(&origin));
             self.accept(&target, asking, now);
         }
     }
@@ -318,7 +318,7 @@ impl Engine {
             return;
         };
         let mut answer_comes = false;
-        let mut one_is_down = false;
+        let mut one_is_silent = false;
         if capabilities.can_purge(target.kind()) {
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
@@ -336,10 +336,10 @@ impl Engine {
                 for ticket in tickets {
                     answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
                 }
-                one_is_down |= node.queue().is_down();
+                one_is_silent |= !node.queue().answers_soon();
             }
         }
-        if !answer_comes || one_is_down {
+        if !answer_comes || one_is_silent {
             self.ask_tier(tier + 1, target, asking, rebound, tickets, now);
         }
     }
@@ -350,22 +350,22 @@ impl Engine {
         if let Some(ticket) = ticket {
             self.tickets.asked(ticket);
         }
-        let (result, down) = {
+        let (result, answers_soon) = {
             let mut queue = node.queue();
-            (queue.ask(ask, now), queue.is_down())
+            (queue.ask(ask, now), queue.answers_soon())
         };
         match result {
-            Asked::New | Asked::Merged => !down,
+            Asked::New | Asked::Merged => answers_soon,
             Asked::Instead(evicted) => {
                 self.end_unsent(node, &evicted, Outcome::Dropped, now);
-                !down
+                answers_soon
             }
             Asked::Full | Asked::Busy => {
                 if let Some((ticket, attempts)) = ask.ticket {
                     self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
                 } else {
                     let mut job = Job::unsent(ask.target, ask.asking.asked, ask.rebound, now);
-                    job.records = ask.asking.records.to_vec();
+                    job.records = Records::of(ask.asking.records);
                     self.end_unsent(node, &job, Outcome::Dropped, now);
                 }
                 false
@@ -423,6 +423,7 @@ impl Engine {
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
                 rebounds: queue.rebounds(),
+                paused: queue.is_paused(),
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });

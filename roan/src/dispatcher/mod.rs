@@ -17,6 +17,7 @@ mod measure;
 mod node;
 mod origins;
 mod pace;
+mod pause;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -36,6 +37,7 @@ mod throttle;
 pub(crate) mod tickets;
 mod trace;
 
+pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
 #[cfg(feature = "_orm")]

@@ -104,11 +104,14 @@ impl Engine {
     ) {
         let now = Instant::now();
         let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let is_paused;
         let (lesson, turn, change) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
             let lesson = queue.learn(request, verdict, now);
-            (lesson, queue.tell(now), (was_down, queue.is_down()))
+            let change = (was_down, queue.is_down());
+            is_paused = queue.is_paused();
+            (lesson, queue.tell(now), change)
         };
         if let Some(turn) = turn {
             node.tell(turn);
@@ -134,8 +137,9 @@ impl Engine {
                 node.queue().uncovered(job);
             }
         }
-        if change == (false, true) {
-            self.went_down(node, now);
+        // What was in flight when a pause began may wait for its rebound now.
+        if change == (false, true) || is_paused {
+            self.will_not_answer(node, now);
         }
         if change == (true, false) {
             self.tickets.back(&node.cache, &node.name);
@@ -196,7 +200,7 @@ impl Engine {
         }
         if is_passed_on {
             let (target, served) = (&job.target, &settled.served);
-            let asking = Asking::of(now, &job.records)
+            let asking = Asking::of(now, job.records.as_slice())
                 .written(job.written)
                 .from_hooks(trace.origin(job));
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
@@ -218,8 +222,8 @@ impl Engine {
         self.reporter.ended(ended);
     }
 
-    /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
-    fn went_down(&self, node: &Node, now: Instant) {
+    /// Asks the next cache for what waits for a node that went down or is paused, and gives the tickets back.
+    pub(super) fn will_not_answer(&self, node: &Node, now: Instant) {
         let has_next_tier = node.tier + 1 < self.tiers.len();
         let (deferred, passed_on) = {
             let mut queue = node.queue();
@@ -232,13 +236,13 @@ impl Engine {
             (deferred, passed_on)
         };
         for passed in &passed_on {
-            let asking = Asking::of(now, &passed.records).written(passed.written);
+            let asking = Asking::of(now, passed.records.as_slice()).written(passed.written);
             let target = &passed.target;
             self.ask_tier(node.tier + 1, target, asking, passed.rebound, &[], now);
         }
         for late in &deferred {
             let (target, tickets) = (&late.target, &late.tickets);
-            let asking = Asking::of(now, &late.records).written(late.written);
+            let asking = Asking::of(now, late.records.as_slice()).written(late.written);
             self.ask_tier(node.tier + 1, target, asking, late.rebound, tickets, now);
             self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
         }
