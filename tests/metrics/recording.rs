@@ -243,6 +243,16 @@ fn an_idle_dispatcher_does_not_record() {
         std::thread::sleep(still);
         recordings("idle") == before
     });
+    // Nor while a node is paused for which nothing waits.
+    let _ = roan.pause("idle", "one");
+    wait::until(LONG, "it to record no more of a pause", || {
+        let before = recordings("idle");
+        std::thread::sleep(still);
+        recordings("idle") == before
+    });
+    let paused = of_node(&exporter.render(), "roan_node_paused", "idle");
+    assert_eq!(paused, Some(1.0));
+    let _ = roan.resume("idle", "one");
     purge(&roan, &["/purged/2"]);
     wait::until(LONG, "it to be woken", || shown() == Some(2.0));
 }

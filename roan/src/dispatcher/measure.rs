@@ -72,7 +72,11 @@ impl Measuring {
         }
         // Before the look, so that what happens during it is not missed.
         engine.measures.is_asleep.store(true, Ordering::Relaxed);
-        let stats = engine.measure();
+        let mut stats = engine.measure();
+        for node in &mut stats.nodes {
+            // It grows by itself, and no metric shows it.
+            node.paused = node.paused.map(|_| Duration::ZERO);
+        }
         let next = now + PAUSE.max(now.elapsed() * PARTS);
         self.next = Some(next);
         if is_busy(&stats) || self.last.as_ref() != Some(&stats) {
@@ -179,6 +183,8 @@ impl Node {
         let age = oldest.map(|asked| asked.elapsed()).unwrap_or_default();
         series.oldest.set(recorder, age.as_secs_f64());
         series.up.set(recorder, f64::from(u8::from(!stats.down)));
+        let is_paused = stats.paused.is_some();
+        series.paused.set(recorder, f64::from(u8::from(is_paused)));
     }
 
     /// A request has ended.

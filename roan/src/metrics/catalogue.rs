@@ -132,6 +132,8 @@ metrics! {
         "Age of the oldest purge that waits for the node; 0 if none waits.";
     UP: Gauge NODE "roan_node_up",
         "1 while the node answers, 0 while it is down.";
+    PAUSED: Gauge NODE "roan_node_paused",
+        "1 while purges of the node are paused, else 0.";
     OUTBOX_PURGES: Gauge NONE "roan_outbox_purges",
         "Rows of the outbox that no relay has taken yet, counted up to 100,000.";
     OUTBOX_DELIVERIES: Gauge NONE "roan_outbox_deliveries",

@@ -124,6 +124,7 @@ pub(crate) struct NodeSeries {
     pub(crate) in_flight: Value,
     pub(crate) oldest: Value,
     pub(crate) up: Value,
+    pub(crate) paused: Value,
     labels: Vec<Label>,
     /// Of the recorder at this place.
     distributions: Mutex<Option<(usize, Distributions)>>,
@@ -160,6 +161,7 @@ impl NodeSeries {
             in_flight: value(catalogue::IN_FLIGHT),
             oldest: value(catalogue::OLDEST),
             up: value(catalogue::UP),
+            paused: value(catalogue::PAUSED),
             labels,
             distributions: Mutex::new(None),
         }
