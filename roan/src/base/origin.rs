@@ -56,6 +56,10 @@ impl Drop for Write {
 
 /// The writes of one target. Mostly none.
 #[derive(Debug, Clone, Default)]
+#[allow(
+    clippy::box_collection,
+    reason = "each target that waits has one, and a `Vec` is three times as large"
+)]
 pub(crate) struct Origin(Option<Box<Vec<Arc<Write>>>>);
 
 impl Origin {

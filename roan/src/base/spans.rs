@@ -122,7 +122,7 @@ impl Drop for Inside<'_> {
             emit(|| {
                 _ = self
                     .0
-                    .with_subscriber(|(id, subscriber)| subscriber.exit(id))
+                    .with_subscriber(|(id, subscriber)| subscriber.exit(id));
             });
         }
     }

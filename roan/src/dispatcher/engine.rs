@@ -154,7 +154,7 @@ impl Engine {
             record,
         }) = unmarked
         {
-            let asking = Asking::of(asked, record.as_slice()).from_hooks(Some(&origin));
+            let asking = Asking::of(asked, record.as_slice()).with_origin(Some(&origin));
             self.accept(&target, asking, now);
         }
     }

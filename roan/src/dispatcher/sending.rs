@@ -202,7 +202,7 @@ impl Engine {
             let (target, served) = (&job.target, &settled.served);
             let asking = Asking::of(now, job.records.as_slice())
                 .written(job.written)
-                .from_hooks(trace.origin(job));
+                .with_origin(trace.origin(job));
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
             self.ask_tier(node.tier + 1, target, asking, false, served, now);
         }

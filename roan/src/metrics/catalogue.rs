@@ -109,7 +109,7 @@ metrics! {
     WAITING: Gauge NONE "roan_targets_waiting",
         "Targets between the hooks and the queues of the nodes.";
     PURGES: Counter RESULT "roan_purges_total",
-        "Purges that ended, by result: purged, not_cached, refused, dead or dropped.";
+        "Purges that ended, by result: purged, `not_cached`, refused, dead or dropped.";
     VERIFIED: Counter NODE "roan_purges_verified_total",
         "Purges whose answer named the key that was to be purged.";
     RETRIES: Counter NODE "roan_retries_total",

@@ -197,7 +197,7 @@ impl NodeSeries {
         record(|recorder| {
             self.distributions(recorder)
                 .request
-                .record(took.as_secs_f64())
+                .record(took.as_secs_f64());
         });
     }
 

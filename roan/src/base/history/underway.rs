@@ -37,7 +37,7 @@ impl<'a> Asking<'a> {
         Self { written, ..self }
     }
 
-    pub(crate) fn from_hooks(self, origin: Option<&'a Origin>) -> Self {
+    pub(crate) fn with_origin(self, origin: Option<&'a Origin>) -> Self {
         Self { origin, ..self }
     }
 }
