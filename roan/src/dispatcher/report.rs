@@ -1,6 +1,5 @@
 //! The results of purges: logged, counted, reported.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -8,21 +7,23 @@ use tokio::sync::broadcast;
 
 #[cfg(feature = "_sql")]
 use super::dead::Dead;
-use super::history;
+use super::history::{self, History};
 use super::node::Node;
 use super::queue::Job;
 use crate::base::history::Asking;
 use crate::base::log::{emit, errors_are_heard, loudly, loudly_at_times};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
+use crate::base::tally::Tally;
 use crate::base::target::Target;
 
 /// Writes the log and sends the reports of a dispatcher.
 pub(crate) struct Reporter {
     /// `None` after the end, so that subscriptions end.
     reports: RwLock<Option<broadcast::Sender<Report>>>,
+    pub(crate) history: History,
     /// The number of targets that were not sent to any node.
-    refused: AtomicU64,
+    refused: Tally<Refusal>,
     /// The dead purges; `None` if a database keeps them.
     #[cfg(feature = "_sql")]
     dead: Option<Dead>,
@@ -30,12 +31,13 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// `keeps_dead`: there is no database that keeps dead purges.
-    pub(super) fn new(keeps_dead: bool, max_reports: usize) -> Self {
+    pub(super) fn new(keeps_dead: bool, max_reports: usize, history: usize) -> Self {
         #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(max_reports))),
-            refused: AtomicU64::new(0),
+            history: History::new(history),
+            refused: Tally::default(),
             #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
         }
@@ -49,11 +51,11 @@ impl Reporter {
         asking: Asking<'_>,
         now: Instant,
     ) {
-        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.refused.add(refusal.clone());
         loudly_at_times(
             count,
             format_args!(
-                "{} cannot be purged (number {count}): {refusal}",
+                "{} cannot be purged (number {count} of this kind): {refusal}",
                 target.shown()
             ),
             || tracing::error!(target: "roan", %target, %refusal, "purge refused"),
@@ -62,7 +64,7 @@ impl Reporter {
     }
 
     pub(super) fn refused_count(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.total()
     }
 
     /// Reports a target that was not sent to any node.
@@ -73,7 +75,7 @@ impl Reporter {
         asking: Asking<'_>,
         now: Instant,
     ) {
-        history::note_unsent(asking, target, &outcome, now);
+        self.history.note_unsent(asking, target, &outcome, now);
         self.send(|| Report {
             target: target.clone(),
             cache: "".into(),
@@ -91,7 +93,7 @@ impl Reporter {
 
     pub(super) fn ended(&self, ended: Ended<'_>) {
         ended.log();
-        history::note(&ended);
+        self.history.note(&ended);
         #[cfg(feature = "_sql")]
         if let Some(dead) = &self.dead {
             dead.note(&ended);

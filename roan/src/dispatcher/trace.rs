@@ -77,7 +77,7 @@ fn trace_of(request: &Request) -> Option<String> {
         return None;
     }
     let records = request.first.records.as_slice().iter();
-    let mut traces = records.filter_map(|record| record.causes().first()?.trace());
+    let mut traces = records.filter_map(|record| record.causes.first()?.trace());
     let ids = traces.next()?.to_string();
     Some(ids.split('-').next().unwrap_or_default().to_owned())
 }
