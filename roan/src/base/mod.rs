@@ -24,6 +24,7 @@ pub(crate) mod folder;
 pub mod history;
 mod legality;
 pub(crate) mod log;
+pub(crate) mod moment;
 pub(crate) mod noise;
 pub(crate) mod on_the_way;
 pub(crate) mod origin;

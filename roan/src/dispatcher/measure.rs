@@ -202,7 +202,7 @@ impl Node {
         let written = job.written.filter(|_| outcome.is_done());
         self.series.purge(
             (job.attempts == 1).then_some(waited),
-            written.map(|written| now.saturating_duration_since(written)),
+            written.map(|written| written.until(now)),
         );
     }
 }

@@ -151,7 +151,7 @@ impl Ended<'_> {
     /// From the write to the answer that its page is purged; of the first such answer.
     fn lag(&self) -> Option<Duration> {
         let written = self.job.written.filter(|_| self.outcome.is_done())?;
-        Some(self.now.saturating_duration_since(written))
+        Some(written.until(self.now))
     }
 
     fn took(&self) -> Duration {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::causes::Causes;
+use crate::base::moment::Moment;
 use crate::base::origin::Origin;
 use crate::base::target::Target;
 
@@ -14,7 +15,7 @@ pub(crate) struct Asking<'a> {
     pub(crate) asked: Instant,
     /// When its write was committed; without a durable outbox, when the hook was called. `None` if it only repeats another
     /// purge, as a rebound does.
-    pub(crate) written: Option<Instant>,
+    pub(crate) written: Option<Moment>,
     pub(crate) records: &'a [Record],
     /// The spans of the hooks.
     pub(crate) origin: Option<&'a Origin>,
@@ -25,14 +26,14 @@ impl<'a> Asking<'a> {
     pub(crate) fn of(asked: Instant, records: &'a [Record]) -> Self {
         Self {
             asked,
-            written: Some(asked),
+            written: Some(asked.into()),
             records,
             origin: None,
         }
     }
 
     /// For what was written at that time.
-    pub(crate) fn written(self, written: Option<Instant>) -> Self {
+    pub(crate) fn written(self, written: Option<Moment>) -> Self {
         Self { written, ..self }
     }
 
