@@ -2,10 +2,12 @@
 //!
 //! The mistakes that it refuses are in `../ui`.
 
+mod explain;
 mod links;
 mod places;
 mod pointers;
 mod registry;
+mod routes;
 mod support;
 mod targets;
 mod templates;

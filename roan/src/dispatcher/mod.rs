@@ -13,6 +13,7 @@ mod inbox;
 mod known;
 mod node;
 mod pace;
+mod plan;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -43,6 +44,7 @@ pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
+pub use plan::Way;
 #[cfg(any(feature = "_sql", feature = "embedded"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};

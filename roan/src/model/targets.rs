@@ -25,6 +25,17 @@ pub(crate) trait Sink {
     fn target(&mut self, target: TargetRef<'_>);
     /// Takes the reason why a rule could not yield a target.
     fn refused(&mut self, error: TargetError);
+    /// Notes that a rule whose condition holds yields nothing. Only an explanation wants to know.
+    fn nothing(&mut self, _why: Nothing) {}
+}
+
+/// Why a rule yields nothing for a row, although its condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nothing {
+    /// This `{field?}` of the template is `None`: the first one is number 1.
+    Absent(usize),
+    /// Its function returns no pages.
+    NoPages,
 }
 
 /// Collects the targets that the rules of a [`Model`](super::Model) yield for one row.
@@ -44,6 +55,8 @@ pub struct Targets<'a> {
     text: String,
     site_len: usize,
     state: State,
+    /// How many `{field?}` were written.
+    optionals: usize,
     /// Whether rules yield targets whatever their conditions are.
     unconditional: bool,
 }
@@ -51,8 +64,8 @@ pub struct Targets<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Whole,
-    /// A `{field?}` was `None`: the rule yields nothing.
-    Void,
+    /// A `{field?}` was `None`, the one of this number: the rule yields nothing.
+    Void(usize),
     /// A value of a prefix is empty, which makes it another prefix.
     Empty,
     /// A `Display` failed.
@@ -68,6 +81,7 @@ impl<'a> Targets<'a> {
             text: String::new(),
             site_len: 0,
             state: State::Whole,
+            optionals: 0,
             unconditional: false,
         }
     }
@@ -113,7 +127,9 @@ impl<'a> Targets<'a> {
         F: Pages<'m, M>,
     {
         let site = mem::take(&mut self.site);
+        let mut is_any = false;
         for target in pages.pages_of(model) {
+            is_any = true;
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
                     self.sink.refused(TargetError::Everything);
@@ -124,6 +140,9 @@ impl<'a> Targets<'a> {
                 Ok(target) => self.sink.target(TargetRef::from(&target)),
                 Err(error) => self.sink.refused(error),
             }
+        }
+        if !is_any {
+            self.sink.nothing(Nothing::NoPages);
         }
     }
 
@@ -166,6 +185,7 @@ impl<'a> Targets<'a> {
         self.text.push_str(start);
         self.kind = kind;
         self.state = State::Whole;
+        self.optionals = 0;
         self
     }
 
@@ -201,10 +221,12 @@ impl<'a> Targets<'a> {
     }
 
     fn push_option(&mut self, value: Option<&dyn Display>, place: Place) -> &mut Self {
-        match value {
-            Some(value) => self.push(value, place),
-            None => {
-                self.state = State::Void;
+        self.optionals += 1;
+        match (value, self.state) {
+            (Some(value), _) => self.push(value, place),
+            (None, State::Void(_)) => self,
+            (None, _) => {
+                self.state = State::Void(self.optionals);
                 self
             }
         }
@@ -212,7 +234,9 @@ impl<'a> Targets<'a> {
 
     fn push(&mut self, value: &dyn Display, place: Place) -> &mut Self {
         let before = self.text.len();
-        if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
+        if matches!(self.state, State::Void(_)) {
+            // Nothing can make it a target again.
+        } else if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
         } else if self.kind == TargetKind::Prefix
             && self.text.len() == before
@@ -237,7 +261,10 @@ impl<'a> Targets<'a> {
                 problem: "has an empty value, so that it would mean another prefix: write a `when` that leaves such rows out",
             }),
             (State::Failed, _) => Err(TargetError::Display(shortened(target))),
-            (State::Void, _) => return self.keep_buffer(),
+            (State::Void(number), _) => {
+                self.sink.nothing(Nothing::Absent(number));
+                return self.keep_buffer();
+            }
         };
         match checked {
             Ok(()) => self
