@@ -9,9 +9,11 @@
 mod basics;
 mod doctor;
 mod init;
+mod newcomer;
 mod nginx_conf;
 mod other_caches;
 mod purging;
 mod sitemaps;
 mod support;
 mod tls;
+mod vcl;

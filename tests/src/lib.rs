@@ -54,6 +54,7 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
+pub use server::port::free as free_port;
 pub use server::{Kind, Server};
 pub use spellings::SPELLINGS;
 pub use squid::{SQUID_CONF, Squid, SquidOptions};

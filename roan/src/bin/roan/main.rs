@@ -1,5 +1,6 @@
 //! The command `roan`: purges by hand, proves that purges reach the pages, and writes configurations.
 
+mod addresses;
 mod args;
 mod doctor;
 mod exit;
@@ -10,6 +11,7 @@ mod nginx_conf;
 mod output;
 mod purge;
 mod settings;
+mod vcl;
 
 use std::process::ExitCode;
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Command::Purge(purge) => purge::run(&purge, &output),
         Command::Doctor(doctor) => doctor::run(&doctor, &output),
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
+        Command::Vcl(vcl) => vcl::run(&vcl, &output),
         Command::Init(init) => init::run(&init, &output),
         Command::Completions { shell } => {
             let mut text = Vec::new();
