@@ -216,7 +216,7 @@ impl NginxConfArgs {
 
 /// Prints a working VCL of Varnish or Vinyl Cache.
 ///
-/// It is a whole file: on Debian, /etc/varnish/default.vcl. It needs Varnish 7 and vmod_xkey (Debian's package
+/// It is a whole file: on Debian, /etc/varnish/default.vcl. It needs Varnish 7 and `vmod_xkey` (Debian's package
 /// varnish-modules); Vinyl Cache, as Varnish is called since 2025, reads it, too. It is the one that Roan's guide explains. The purge URL is
 /// the address of Varnish, such as <http://127.0.0.1:6081>, with `ROAN_CACHE=varnish`.
 #[derive(Debug, Group)]

@@ -122,11 +122,11 @@ impl Trace {
         else {
             return String::new();
         };
-        let captures = template.split('{').skip(1).filter_map(|rest| {
+        let mut captures = template.split('{').skip(1).filter_map(|rest| {
             let (capture, _) = rest.split_once('}')?;
             capture.contains('?').then_some(capture)
         });
-        let capture = captures.skip(number.saturating_sub(1)).next();
+        let capture = captures.nth(number.saturating_sub(1));
         let capture = capture.unwrap_or_default();
         capture.trim_end_matches(['*', '?']).to_owned()
     }
