@@ -9,7 +9,6 @@ pub use crate::model::{
 #[cfg(feature = "_sql")]
 pub use crate::model::{FromRow, ReadColumn, RowError, StoredRow, yield_targets};
 pub use crate::registry::announce;
-pub use crate::testing::{Probe, RouteProbe, unrouted};
 pub use core::module_path;
 pub use core::option::Option::{self, None, Some};
 pub use core::result::Result;

@@ -75,10 +75,10 @@ macro_rules! assert_routes {
         let router = $router;
         let listing = ::std::format!("{router:?}");
         let router = router
-            .route_layer($crate::__private::RouteProbe)
+            .route_layer($crate::testing::RouteProbe)
             .fallback(async || ());
         if let ::std::option::Option::Some(message) =
-            $crate::__private::unrouted(router, &listing, $what)
+            $crate::testing::unrouted(router, &listing, $what)
         {
             ::std::panic!("{message}");
         }
