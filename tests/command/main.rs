@@ -8,10 +8,13 @@
 
 mod basics;
 mod doctor;
+mod history;
 mod init;
 mod newcomer;
 mod nginx_conf;
 mod other_caches;
+mod other_doctor;
+mod outbox;
 mod purging;
 mod sitemaps;
 mod support;

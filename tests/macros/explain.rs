@@ -120,7 +120,7 @@ fn each_rule_says_why_it_did_not_fire() {
         "- update(hidden): tag = \"hidden-{hidden}\", site = \"shop\" at ",
         "  none of its fields has changed: hidden",
         "- create, update(slug, shelf), delete: url = ",
-        "  the old row: nothing, because `shelf` is None",
+        "  the old row: nothing, because `shelf` is absent",
         "  the new row: invalid: ",
         "- save, delete: tag = \"explained-{slug}\", when = !self.hidden at ",
         "  the old row: nothing, because its condition is false",
@@ -161,7 +161,10 @@ fn rules_at_run_time_and_none_at_all_are_said() {
     assert_eq!(why.targets(), [Target::url("/run-time").unwrap()]);
     let text = why.to_string();
     assert!(
-        text.contains("+ delete: /run-time, made at run time"),
+        text.contains(&format!(
+            "+ delete: /run-time, made at run time by `roan::purge` at {}:",
+            file!()
+        )),
         "{text}"
     );
     let why = roan::explain(&Quiet { name: 1 }, &Quiet { name: 1 });

@@ -12,6 +12,7 @@ mod ends;
 mod pages;
 mod schemas;
 mod setups;
+mod stderr;
 mod subscribers;
 
 use std::process::{Command, Output};
@@ -152,7 +153,11 @@ fn case() {
                 .unwrap()
                 .flush_blocking(Duration::from_secs(10));
         }
-        other => subscribers::case(other),
+        other => {
+            if !stderr::case(other) {
+                subscribers::case(other);
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::global;
 use super::handle::Roan;
+use crate::base::log::warn_loudly;
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::Target;
@@ -18,9 +19,9 @@ use crate::error::ConfigError;
 use crate::outbox::Outbox;
 #[cfg(feature = "web")]
 use crate::pages::Pages;
-use crate::purger::Cache;
 #[cfg(feature = "web")]
 use crate::purger::Capabilities;
+use crate::purger::{Cache, Mode};
 #[cfg(feature = "web")]
 use crate::registry::{rules, run_time};
 #[cfg(feature = "_sql")]
@@ -125,7 +126,8 @@ impl RoanBuilder {
     /// embedded cache does not store such pages, and is purged once.
     ///
     /// With the [web layer](crate::guide::web) the default is 50 ms: the layer keeps such pages out of the caches, however
-    /// long they are rendered.
+    /// long they are rendered. A page that may have been on its way into a cache during both purges, because it left the layer
+    /// less than 2 s before, is purged once more 2 s after it left, if the rebound is shorter than that and not `None`.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound_is_set = true;
         self.policy.rebound = delay.into();
@@ -175,6 +177,16 @@ impl RoanBuilder {
     /// Their memory, about 200 bytes each, is taken at the start.
     pub fn max_reports(mut self, reports: usize) -> Self {
         self.policy.max_reports = reports.clamp(1, 1 << 20);
+        self
+    }
+
+    /// Sets how many purges [`Roan::history`] keeps, the newest. Default: 1,000. At most 1,048,576. With 0, hooks do not note
+    /// what has asked for a purge, and reports do not name it.
+    ///
+    /// A purge takes its length and about 400 bytes of memory. Those of a durable outbox are kept there:
+    /// [`Outbox::history`](crate::outbox::Outbox::history).
+    pub fn history(mut self, purges: usize) -> Self {
+        self.policy.history = purges.min(1 << 20);
         self
     }
 
@@ -240,6 +252,7 @@ impl RoanBuilder {
             .iter()
             .map(|cache| cache.capabilities.clone())
             .collect();
+        warn_of_soft_tiers(&caches);
         #[cfg(feature = "web")]
         let web = match self.web {
             Some(web) => {
@@ -263,6 +276,12 @@ impl RoanBuilder {
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
+        #[cfg(all(feature = "web", feature = "_sql"))]
+        if let Some((_, pages, _)) = &web
+            && nodes.iter().any(|node| node.has_stragglers)
+        {
+            pages.released.remember();
+        }
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
         let durable = match self.outbox {
@@ -309,6 +328,23 @@ impl RoanBuilder {
     /// exists already.
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
+    }
+}
+
+/// Says which caches are purged softly before another one. That one may fetch the old page, and keep it. It is not an error,
+/// because the other may not fetch from it.
+fn warn_of_soft_tiers(caches: &[Cache]) {
+    for (number, cache) in caches.iter().enumerate() {
+        let (name, later) = (&cache.name, &caches[number + 1..]);
+        let Some(next) = later.first() else { break };
+        if cache.capabilities.mode() == Mode::Soft {
+            let next = &next.name;
+            warn_loudly(format_args!(
+                "the cache {name:?} is purged softly, and {next:?} after it: if {next} fetches its pages from {name}, it may \
+                 fetch the old page from it, and keep it. Purge {name} without `soft` (`ROAN_PURGE_SOFT`), or leave this as it \
+                 is if {next} does not fetch from {name}"
+            ));
+        }
     }
 }
 

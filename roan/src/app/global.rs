@@ -9,10 +9,13 @@ use super::builder::RoanBuilder;
 use super::early::{self, Making};
 use super::handle::Roan;
 use crate::base::cause::Cause;
+use crate::base::counted::counted;
+use crate::base::history::Because;
 use crate::base::log::{emit, loudly};
-use crate::base::target::{TargetError, TargetKind, TargetRef};
-use crate::dispatcher::Engine;
+use crate::base::target::{TargetKind, TargetRef};
+use crate::dispatcher::{Engine, InvalidTargets};
 use crate::error::ConfigError;
+use crate::model::InvalidTarget;
 use crate::registry::{rules, run_time, tags_that_differ_by_case};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
@@ -65,7 +68,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
             let error = UNUSABLE.get_or_init(|| error).clone();
             let lost = early::give_up();
             if lost > 0 {
-                loudly(format_args!("{lost} purges are lost: {error}"));
+                loudly(format_args!("{} lost: {error}", counted(lost, "purge")));
             }
             Err(error)
         }
@@ -117,22 +120,23 @@ impl<'a> Destination<'a> {
         given_or_global(None).map(Self::Dispatcher)
     }
 
-    pub(crate) fn put(&self, target: TargetRef<'_>) {
+    pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>) {
         match self {
-            Self::Dispatcher(roan) => roan.engine().put(target),
-            Self::Early if early::keep(target) => {}
+            Self::Dispatcher(roan) => roan.engine().put(target, because),
+            Self::Early if early::keep(target, because) => {}
             Self::Early => {
                 if let Some(roan) = given_or_global(None) {
-                    roan.engine().put(target);
+                    roan.engine().put(target, because);
                 }
             }
         }
     }
 
-    pub(crate) fn invalid(&self, error: &TargetError) {
+    pub(crate) fn invalid(&self, invalid: &InvalidTarget) {
+        static EARLY: OnceCell<InvalidTargets> = OnceCell::new();
         match self {
-            Self::Dispatcher(roan) => roan.engine().invalid(error),
-            Self::Early => loudly(format_args!("a rule could not make a target: {error}")),
+            Self::Dispatcher(roan) => roan.engine().invalid("", invalid),
+            Self::Early => EARLY.get_or_init(InvalidTargets::default).add("", invalid),
         }
     }
 }

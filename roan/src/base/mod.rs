@@ -1,28 +1,38 @@
 //! The types that all other modules use. It imports none of them.
 
-#[cfg(any(feature = "web", feature = "_sql"))]
 #[cfg_attr(
-    not(feature = "web"),
-    allow(dead_code, reason = "the web layer uses all of it")
+    not(all(feature = "web", feature = "_sql")),
+    allow(dead_code, reason = "the web layer and the outbox use all of it")
 )]
 pub(crate) mod area;
 pub(crate) mod backoff;
 pub(crate) mod canonical;
 pub(crate) mod cause;
+pub(crate) mod counted;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;
-#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
+pub(crate) mod feature;
+#[cfg_attr(
+    not(any(feature = "web", feature = "_sql", feature = "embedded")),
+    allow(
+        dead_code,
+        reason = "the web layer, the outbox and the embedded cache use all of it"
+    )
+)]
 pub(crate) mod folder;
+pub mod history;
 mod legality;
 pub(crate) mod log;
 pub(crate) mod noise;
+pub(crate) mod on_the_way;
 pub(crate) mod outcome;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;
 pub(crate) mod spelling;
+pub(crate) mod tally;
 pub(crate) mod target;
 mod target_error;
 mod url_syntax;

@@ -9,10 +9,13 @@ mod dead;
 mod engine;
 mod exit;
 mod health;
+mod history;
 mod inbox;
+mod invalid;
 mod known;
 mod node;
 mod pace;
+mod pause;
 mod plan;
 mod policy;
 mod queue;
@@ -24,6 +27,7 @@ mod sites;
 mod source;
 mod start;
 mod stats;
+mod stragglers;
 mod thread;
 mod throttle;
 #[cfg_attr(
@@ -31,7 +35,9 @@ mod throttle;
     allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
+mod tiers;
 
+pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
 #[cfg(feature = "_orm")]
@@ -40,6 +46,7 @@ pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
 pub(crate) use engine::Engine;
+pub(crate) use invalid::InvalidTargets;
 pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
@@ -49,7 +56,7 @@ pub use plan::Way;
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
-pub(crate) use queue::LONGEST_RETRY_AFTER;
+pub(crate) use queue::{LONGEST_RETRY_AFTER, Onward};
 pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::on_the_way::ON_THE_WAY;
 use crate::base::report::Reports;
 use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
@@ -25,6 +26,8 @@ pub(crate) struct Policy {
     pub(crate) max_waiting: usize,
     /// The number of reports that wait for a slow reader.
     pub(crate) max_reports: usize,
+    /// The number of purges that are kept for the history; 0 for none.
+    pub(crate) history: usize,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
@@ -42,6 +45,7 @@ impl Default for Policy {
             concurrency: 8,
             max_waiting: 1_000_000,
             max_reports: Reports::WAITING,
+            history: 1000,
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(2),
@@ -75,6 +79,11 @@ impl Policy {
             Some(least) => Some(self.rebound.unwrap_or_default().max(least)),
             None => self.rebound,
         }
+    }
+
+    /// Whether a page may arrive in a cache after the rebound, as far as anybody purges twice.
+    pub(super) fn is_too_short(rebound: Option<Duration>) -> bool {
+        rebound.is_some_and(|rebound| rebound < ON_THE_WAY)
     }
 
     /// Checks the bounds of every setting.

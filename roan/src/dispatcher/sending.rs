@@ -9,7 +9,9 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
-use super::tickets::Why;
+use super::tickets::{Ticket, Why};
+use super::tiers::Wanted;
+use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
@@ -80,12 +82,15 @@ impl Engine {
 
     fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
-        let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let verdict = Verdict::of(answer);
+        let is_paused;
         let (lesson, turn, change) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
             let lesson = queue.learn(request, verdict, now);
-            (lesson, queue.tell(now), (was_down, queue.is_down()))
+            let change = (was_down, queue.is_down());
+            is_paused = queue.is_paused();
+            (lesson, queue.tell(now), change)
         };
         if let Some(turn) = turn {
             node.tell(turn);
@@ -101,8 +106,9 @@ impl Engine {
                 node.queue().uncovered(job);
             }
         }
-        if change == (false, true) {
-            self.went_down(node, now);
+        // What was in flight when a pause began may wait for its rebound now.
+        if change == (false, true) || is_paused {
+            self.will_not_answer(node, now);
         }
         if change == (true, false) {
             self.tickets.back(&node.cache, &node.name);
@@ -153,12 +159,16 @@ impl Engine {
             node.count_failing(job, failure);
         }
         if is_passed_on {
-            let (target, served) = (&job.target, &settled.served);
+            let asking = Asking::of(now, job.records.as_slice());
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
-            self.ask_tier(node.tier + 1, target, now, false, served, now);
+            let wanted = Wanted {
+                onward: &settled.onward,
+                is_after_rebound: job.rebound,
+                ..Wanted::new(&job.target, asking, &settled.served)
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
         }
-        self.settle(node, job, &outcome, failure, lesson.pause(), settled);
-        self.reporter.ended(Ended {
+        let ended = Ended {
             node,
             job,
             outcome,
@@ -166,11 +176,14 @@ impl Engine {
             verified: answer.verified,
             first_of_a_run,
             now,
-        });
+        };
+        self.note(&ended, &settled);
+        self.settle(node, job, &ended.outcome, failure, lesson.pause(), settled);
+        self.reporter.ended(ended);
     }
 
-    /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
-    fn went_down(&self, node: &Node, now: Instant) {
+    /// Asks the next cache for what waits for a node that went down or is paused, and gives the tickets back.
+    pub(super) fn will_not_answer(&self, node: &Node, now: Instant) {
         let has_next_tier = node.tier + 1 < self.tiers.len();
         let (deferred, passed_on) = {
             let mut queue = node.queue();
@@ -182,13 +195,56 @@ impl Engine {
             };
             (deferred, passed_on)
         };
-        for (target, rebound) in &passed_on {
-            self.ask_tier(node.tier + 1, target, now, *rebound, &[], now);
+        for passed in &passed_on {
+            let asking = Asking::of(now, passed.records.as_slice());
+            let wanted = Wanted {
+                onward: &passed.onward,
+                rebound: passed.rebound,
+                ..Wanted::new(&passed.target, asking, &[])
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
         }
         for late in &deferred {
-            let (target, tickets) = (&late.target, &late.tickets);
-            self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
-            self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
+            let (target, onward, tickets) = (&late.target, &late.onward, &late.tickets);
+            let asking = Asking::of(now, late.records.as_slice());
+            let wanted = Wanted {
+                onward,
+                rebound: late.rebound,
+                ..Wanted::new(target, asking, tickets)
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
+            self.defer(
+                Some(node),
+                target,
+                onward,
+                &Why::Unsent,
+                late.attempts,
+                tickets,
+            );
+        }
+    }
+
+    /// Notes the answer for the rows that it is for. What has failed, or was refused, has a row of its own.
+    fn note(&self, ended: &Ended<'_>, settled: &Settled) {
+        if !ended.outcome.is_done() || settled.served.is_empty() {
+            return;
+        }
+        let Settled {
+            served, rebounds, ..
+        } = settled;
+        let answer = |rebound| NodeAnswer {
+            rebound,
+            ..ended.to_answer()
+        };
+        let target = &ended.job.target;
+        if rebounds.is_empty() {
+            return self.tickets.answered(served, target, || answer(false));
+        }
+        let is_first = |ticket: &&Ticket| !rebounds.contains(ticket);
+        let first: Vec<_> = served.iter().filter(is_first).copied().collect();
+        self.tickets.answered(&first, target, || answer(false));
+        if ended.outcome == Outcome::Purged {
+            self.tickets.answered(rebounds, target, || answer(true));
         }
     }
 
@@ -212,7 +268,8 @@ impl Engine {
                     .for_each(|ticket| self.tickets.done(ticket));
             }
         };
-        self.defer(Some(node), &job.target, &why, job.attempts, &settled.served);
+        let Settled { served, onward, .. } = &settled;
+        self.defer(Some(node), &job.target, onward, &why, job.attempts, served);
     }
 
     /// Wakes the thread if something is due before it means to wake, at this node or one that was

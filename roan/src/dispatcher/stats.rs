@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::counted::counted;
 
 /// The counters of a dispatcher, from [`Roan::stats`](crate::Roan::stats). They count from the start of the dispatcher,
 /// except the numbers of waiting targets, which are current.
@@ -35,6 +38,8 @@ pub struct NodeStats {
     pub node: Arc<str>,
     /// Whether the node is down: it failed several times in a row, and Roan sends one request at a time.
     pub down: bool,
+    /// For how long the node has been paused: see [`Roan::pause`](crate::Roan::pause). `None` if it is not.
+    pub paused: Option<Duration>,
     /// Targets that wait or are in flight, without rebounds.
     pub pending: usize,
     /// Requests in flight.
@@ -83,6 +88,8 @@ pub struct NodeRemaining {
     pub pending: usize,
     /// Rebounds that wait or are in flight.
     pub rebounds: usize,
+    /// Whether the node is paused: see [`Roan::pause`](crate::Roan::pause).
+    pub paused: bool,
 }
 
 impl Remaining {
@@ -112,22 +119,20 @@ impl fmt::Display for Remaining {
                 node,
                 pending,
                 rebounds,
+                paused,
             } = node;
+            let paused = if *paused { ", which is paused" } else { "" };
             let (pending, rebounds) = (counted(*pending, "purge"), counted(*rebounds, "rebound"));
-            write!(f, "{comma}{pending} and {rebounds} wait for {cache} {node}")?;
+            write!(
+                f,
+                "{comma}{pending} and {rebounds} wait for {cache} {node}{paused}"
+            )?;
             comma = ", ";
         }
         if self.outbox > 0 {
-            let rows = usize::try_from(self.outbox).unwrap_or(usize::MAX);
-            write!(
-                f,
-                "{comma}{} in the outbox for the next start",
-                if rows == 1 {
-                    "1 row waits".to_owned()
-                } else {
-                    format!("{rows} rows wait")
-                }
-            )?;
+            let rows = counted(self.outbox, "row");
+            let wait = if self.outbox == 1 { "waits" } else { "wait" };
+            write!(f, "{comma}{rows} {wait} in the outbox for the next start")?;
         } else if self.outbox_unread {
             write!(
                 f,
@@ -136,10 +141,4 @@ impl fmt::Display for Remaining {
         }
         Ok(())
     }
-}
-
-/// `1 purge`, `2 purges`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }

@@ -1,6 +1,7 @@
 //! The way from a write to its targets, for hooks and for explanations of them: one code, so that they agree.
 
 use crate::base::event::Events;
+use crate::base::history::{Because, By, RunTimeRule};
 use crate::base::rule::Rule;
 use crate::base::target::{Target, TargetRef};
 use crate::model::{Model, Sink, Targets};
@@ -27,7 +28,14 @@ pub(super) trait Follow {
     fn row(&mut self, _number: usize) {}
 
     /// A rule that was made at run time.
-    fn run_time(&mut self, _events: Events, _target: &Target, _fires: bool) {}
+    fn run_time(
+        &mut self,
+        _rule: &'static RunTimeRule,
+        _events: Events,
+        _target: &Target,
+        _fires: bool,
+    ) {
+    }
 
     /// The type does not have any rule.
     fn no_rule<M: Model>(&mut self) {}
@@ -65,15 +73,19 @@ pub(super) fn apply<M: Model>(
         if fires == Fires::Yes {
             for (place, row) in rows.iter().enumerate() {
                 follow.row(place);
-                row.targets(number, &mut Targets::new(follow.sink()));
+                let mut targets = Targets::of(follow.sink(), rule);
+                row.targets(number, targets.on(events));
             }
         }
     }
-    let is_any = run_time::each(M::type_key(), &mut |on, target| {
+    let is_any = run_time::each(M::type_key(), &mut |on, target, rule| {
         let fires = on.intersects(events);
-        follow.run_time(on, target, fires);
+        follow.run_time(rule, on, target, fires);
         if fires {
-            follow.sink().target(TargetRef::from(target));
+            let by = By::RunTime(rule, events);
+            follow
+                .sink()
+                .target(TargetRef::from(target), Because::Of(by));
         }
     });
     if !is_any && M::rules().is_empty() {

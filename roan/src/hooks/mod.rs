@@ -5,6 +5,8 @@ mod current;
 pub mod explain;
 pub(crate) mod scope;
 
+use std::panic::Location;
+
 use self::apply::{Plain, apply};
 use self::explain::Explanation;
 #[cfg(feature = "_orm")]
@@ -15,9 +17,12 @@ use crate::app::OutboxHandle;
 use crate::app::{Destination, Roan};
 use crate::base::event::{Event, Events};
 #[cfg(feature = "_orm")]
+use crate::base::history::Fired;
+use crate::base::history::{Because, By};
+#[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{Model, Sink};
+use crate::model::{InvalidTarget, Model, Sink};
 #[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 #[cfg(feature = "web")]
@@ -87,12 +92,14 @@ impl Roan {
     /// # Errors
     ///
     /// If the text is not a URL that can be purged: see [`Target::url`].
+    #[track_caller]
     pub fn purge<T>(&self, target: T) -> Result<(), TargetError>
     where
         T: TryInto<Target, Error: Into<TargetError>>,
     {
+        let by = By::Call(Location::caller());
         let target = target.try_into().map_err(Into::into)?;
-        purge(Some(self), &target);
+        purge(Some(self), &target, by);
         Ok(())
     }
 
@@ -140,8 +147,8 @@ impl OutboxHandle<'_> {
     pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
         let targets = recorded(self.roan, hooks);
         if self.link().is_none() {
-            for target in &targets {
-                purge(Some(self.roan), target);
+            for fired in &targets {
+                send(Some(self.roan), fired);
             }
         }
         self.insert(&targets)
@@ -167,30 +174,48 @@ pub(crate) fn fire_deleted<M: Model>(roan: Option<&Roan>, model: &M) {
 }
 
 /// Purges one target without a model.
-pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
-    with_sink(roan, |sink| sink.target(TargetRef::from(target)));
+pub(crate) fn purge(roan: Option<&Roan>, target: &Target, by: By) {
+    let because = Because::Of(by);
+    with_sink(roan, |sink| sink.target(TargetRef::from(target), because));
+}
+
+/// Purges what hooks have yielded.
+#[cfg(feature = "_orm")]
+pub(crate) fn send(roan: Option<&Roan>, fired: &Fired) {
+    let because = Because::All(&fired.causes);
+    with_sink(roan, |sink| {
+        sink.target(TargetRef::from(&fired.target), because);
+    });
 }
 
 /// Returns the sorted targets of these hooks instead of purging them. Invalid targets are logged.
 #[cfg(feature = "_orm")]
-pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
+pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Fired> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
     let (targets, refused) = recording.end();
-    for error in &refused {
-        roan.engine().invalid(error);
+    for invalid in &refused {
+        roan.engine().invalid("", invalid);
     }
     in_order(targets)
 }
 
-/// Sorts the targets and removes duplicates, so that equal writes make equal payloads.
+/// Sorts the targets and joins equal ones, so that equal writes make equal payloads.
 #[cfg(feature = "_orm")]
-pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
-    fn place(target: &Target) -> (&str, Option<&str>, TargetKind) {
+pub(crate) fn in_order(mut targets: Vec<Fired>) -> Vec<Fired> {
+    fn place(fired: &Fired) -> (&str, Option<&str>, TargetKind) {
+        let target = &fired.target;
         (target.as_str(), target.site(), target.kind())
     }
-    targets.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
-    targets.dedup();
+    // A stable sort: the first cause stays the first.
+    targets.sort_by(|a, b| place(a).cmp(&place(b)));
+    targets.dedup_by(|same, kept| {
+        let is_same = same == kept;
+        if is_same {
+            kept.causes.add(Because::All(&same.causes));
+        }
+        is_same
+    });
     targets
 }
 
@@ -235,13 +260,13 @@ struct Noted<'a> {
 
 #[cfg(feature = "web")]
 impl Sink for Noted<'_> {
-    fn target(&mut self, target: TargetRef<'_>) {
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
         self.page.fires(target);
-        self.sink.target(target);
+        self.sink.target(target, because);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.sink.refused(error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.sink.refused(invalid);
     }
 }
 
@@ -251,23 +276,23 @@ struct Held<'a> {
 }
 
 impl Sink for Held<'_> {
-    fn target(&mut self, target: TargetRef<'_>) {
-        self.scope.hold(self.roan, target);
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
+        self.scope.hold(self.roan, target, because);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.scope.refused(self.roan, error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.scope.refused(self.roan, invalid);
     }
 }
 
 struct Sent<'a>(Destination<'a>);
 
 impl Sink for Sent<'_> {
-    fn target(&mut self, target: TargetRef<'_>) {
-        self.0.put(target);
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
+        self.0.put(target, because);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.0.invalid(&error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.0.invalid(&invalid);
     }
 }

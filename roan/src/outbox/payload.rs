@@ -12,7 +12,10 @@
 
 use serde_json::{Map, Value};
 
+use super::history;
+
 use crate::base::event::Events;
+use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
 
 /// The newest version that Roan reads.
@@ -37,18 +40,22 @@ pub(crate) fn newer(version: u64) -> String {
     )
 }
 
-pub(crate) fn encode(targets: &[Target]) -> String {
-    let mut payload = String::with_capacity(32 + targets.len() * 48);
+/// With `causes`, it says what has asked for them: see [`history`](super::history).
+pub(crate) fn encode(fired: &[Fired], causes: bool) -> String {
+    let mut payload = String::with_capacity(32 + fired.len() * 48);
     payload.push_str(r#"{"purge":["#);
-    for (number, target) in targets.iter().enumerate() {
+    for (number, fired) in fired.iter().enumerate() {
         if number > 0 {
             payload.push(',');
         }
-        write_target(&mut payload, target);
+        write_target(&mut payload, &fired.target);
     }
     payload.push_str(r#"],"v":"#);
-    let versions = targets.iter().map(|target| version_of(target.kind()));
+    let versions = fired.iter().map(|fired| version_of(fired.target.kind()));
     payload.push_str(&versions.max().unwrap_or(1).to_string());
+    if causes {
+        history::write_causes(&mut payload, fired);
+    }
     payload.push('}');
     payload
 }
@@ -57,6 +64,29 @@ pub(crate) fn encode(targets: &[Target]) -> String {
 pub(crate) fn encode_target(target: &Target) -> String {
     let mut text = String::new();
     write_target(&mut text, target);
+    text
+}
+
+/// A target that one node is still to be asked for, and what the next cache is asked for after the answer, for one column:
+/// `{"url": "/posts/a", "next": [{"tag": "author-1"}]}`. Without `next` it is the target itself.
+pub(crate) fn encode_delivery(target: &Target, next: &[&Target]) -> String {
+    if next.iter().all(|next| *next == target) {
+        return encode_target(target);
+    }
+    let mut text = String::new();
+    write_target(&mut text, target);
+    if !text.ends_with('}') {
+        text = format!(r#"{{"url":{text}}}"#);
+    }
+    text.pop();
+    text.push_str(r#","next":["#);
+    for (number, target) in next.iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        write_target(&mut text, target);
+    }
+    text.push_str("]}");
     text
 }
 
@@ -88,7 +118,7 @@ fn write_target(out: &mut String, target: &Target) {
     out.push('}');
 }
 
-fn write_text(out: &mut String, text: &str) {
+pub(super) fn write_text(out: &mut String, text: &str) {
     let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
     if text.bytes().all(is_plain) {
         out.push('"');
@@ -111,6 +141,8 @@ pub(crate) enum Payload {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Content {
     pub(crate) targets: Vec<Target>,
+    /// What has asked for them, as far as it is known.
+    pub(crate) causes: Vec<PurgeCause>,
     pub(crate) rows: Option<Rows>,
     /// What is wrong with the rest of it, in words.
     pub(crate) errors: Vec<String>,
@@ -152,6 +184,9 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
         },
     };
     let mut content = Content::default();
+    if let Value::Object(payload) = &value {
+        content.causes = history::read_causes(payload);
+    }
     match value.get("purge") {
         Some(Value::Array(purge)) => {
             for (number, target) in purge.iter().enumerate() {
@@ -241,7 +276,30 @@ pub(crate) fn read_target(text: &str) -> Result<Target, String> {
     decode_target(&value)
 }
 
-fn decode_target(value: &Value) -> Result<Target, String> {
+/// Reads the text of a column that [`encode_delivery`] made: the target, and what the next cache is asked for if that is not
+/// the target alone.
+pub(crate) fn read_delivery(text: &str) -> Result<(Target, Vec<Target>), String> {
+    let mut value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let next = value
+        .as_object_mut()
+        .and_then(|object| object.remove("next"));
+    let next = match next {
+        Some(Value::Array(next)) => next.iter().map(decode_target).collect::<Result<_, _>>()?,
+        Some(other) => return Err(format!("`next` has the value {other}, which is not a list")),
+        None => Vec::new(),
+    };
+    Ok((decode_target(&value)?, next))
+}
+
+/// The target of such a column, as the payload has it. A text that cannot be read is left as it is.
+pub(crate) fn target_of_delivery(text: String) -> String {
+    match read_delivery(&text) {
+        Ok((target, next)) if !next.is_empty() => encode_target(&target),
+        _ => text,
+    }
+}
+
+pub(super) fn decode_target(value: &Value) -> Result<Target, String> {
     const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
     let text = |key: &str, value: &Value| match value.as_str() {
         Some(text) => Ok(text.to_owned()),
@@ -293,6 +351,10 @@ mod tests {
 
     use super::*;
 
+    fn fired(targets: &[Target]) -> Vec<Fired> {
+        targets.iter().map(Fired::unsaid).collect()
+    }
+
     fn readable(payload: &str) -> Content {
         match decode(payload) {
             Ok(Payload::Readable(content)) => content,
@@ -321,7 +383,7 @@ mod tests {
             Target::tag("author-1").unwrap(),
             Target::tag("x").unwrap().at_site("www"),
         ];
-        let old = encode(&targets);
+        let old = encode(&fired(&targets), false);
         assert!(old.ends_with(r#""v":1}"#), "{old}");
         assert_eq!(readable(&old).targets, targets);
         let targets = [
@@ -335,7 +397,7 @@ mod tests {
             ],
         ]
         .concat();
-        let payload = encode(&targets);
+        let payload = encode(&fired(&targets), false);
         assert_eq!(
             payload,
             r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"},{"prefix":"/docs/%22/"},{"site":"shop","prefix":"/a/"},{"host":true},{"site":"shop","host":true},{"everything":true}],"v":2}"#
@@ -429,7 +491,11 @@ mod tests {
     }
 
     fn targets() -> impl Strategy<Value = Target> {
-        let of_texts = ("[a-z%\"]{0,3}", "(/[a-c*{]{1,2}){1,3}/", 0..5_usize);
+        let of_texts = (
+            "([a-z:/=]|%25|%22){0,3}",
+            "(/[a-c*{]{1,2}){1,3}/",
+            0..5_usize,
+        );
         let target = of_texts.prop_map(|(text, path, kind)| match kind {
             0 => Target::url(path.replace('{', "x")),
             1 => Target::tag(format!("t{text}")),
@@ -444,14 +510,44 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_delivery_says_what_the_next_cache_is_asked_for() {
+        let (url, tag) = (Target::url("/a").unwrap(), Target::tag("x").unwrap());
+        assert_eq!(encode_delivery(&url, &[&url]), r#""/a""#);
+        let text = encode_delivery(&url, &[&tag, &url]);
+        assert_eq!(text, r#"{"url":"/a","next":[{"tag":"x"},"/a"]}"#);
+        assert_eq!(
+            read_delivery(&text),
+            Ok((url.clone(), vec![tag, url.clone()]))
+        );
+        assert_eq!(read_delivery(r#""/a""#), Ok((url, Vec::new())));
+        for (wrong, why) in [
+            (r#"{"url":"/a","next":"/b"}"#, "is not a list"),
+            (r#"{"url":"/a","next":[7]}"#, "7 is neither"),
+            (r#"{"next":[]}"#, "needs one of"),
+        ] {
+            let error = read_delivery(wrong).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert_eq!(target_of_delivery(wrong.to_owned()), wrong);
+        }
+    }
+
     proptest! {
         #[test]
         fn each_target_is_read_as_it_was_written(targets in prop::collection::vec(targets(), 0..9)) {
-            let read = readable(&encode(&targets));
+            let read = readable(&encode(&fired(&targets), true));
+            prop_assert_eq!(&read.causes, &[]);
             prop_assert_eq!(&read.targets, &targets);
             prop_assert!(read.errors.is_empty());
             for target in &targets {
                 prop_assert_eq!(&read_target(&encode_target(target)), &Ok(target.clone()));
+                let next: Vec<_> = targets.iter().collect();
+                let read = read_delivery(&encode_delivery(target, &next)).unwrap();
+                let is_alone = next.iter().all(|next| *next == target);
+                let expected = if is_alone { Vec::new() } else { targets.clone() };
+                prop_assert_eq!(read, (target.clone(), expected));
+                let shown = target_of_delivery(encode_delivery(target, &next));
+                prop_assert_eq!(shown, encode_target(target));
             }
         }
     }

@@ -2,10 +2,14 @@
 
 use std::any::{TypeId, type_name};
 use std::collections::{HashMap, HashSet};
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::base::event::Events;
+use crate::base::history::RunTimeRule;
+#[cfg(feature = "_sql")]
+use crate::base::history::{Because, By};
 use crate::base::log::loudly;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
@@ -17,7 +21,10 @@ use crate::model::Model;
 use crate::model::Sink;
 
 /// What to purge on which events of a type.
-type Rules = HashMap<TypeId, Arc<Vec<(Events, Target)>>>;
+type Rules = HashMap<TypeId, Arc<OfModel>>;
+
+/// The same of one type, and where the rules were made.
+type OfModel = Vec<(Events, Target, &'static RunTimeRule)>;
 
 static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
@@ -88,6 +95,7 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_create<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::CREATE)
     }
@@ -98,6 +106,7 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_update<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::UPDATE)
     }
@@ -108,6 +117,7 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_save<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::SAVE)
     }
@@ -118,10 +128,12 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_delete<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::DELETE)
     }
 
+    #[track_caller]
     fn on<M: ?Sized>(self, events: Events) -> Self {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
         let of_model = rules
@@ -129,10 +141,15 @@ impl Purge {
             .entry(typeid::of::<M>())
             .or_default();
         let of_model = Arc::make_mut(of_model);
+        // A rule is for ever, and there is one for each line that makes rules.
+        let rule: &'static RunTimeRule = Box::leak(Box::new(RunTimeRule {
+            model: type_name::<M>(),
+            place: Location::caller(),
+        }));
         for target in &self.targets {
-            match of_model.iter_mut().find(|(_, other)| other == target) {
-                Some((known, _)) => *known = known.union(events),
-                None => of_model.push((events, target.clone())),
+            match of_model.iter_mut().find(|(_, other, _)| other == target) {
+                Some((known, ..)) => *known = known.union(events),
+                None => of_model.push((events, target.clone(), rule)),
             }
         }
         ANY.store(true, Ordering::Release);
@@ -140,11 +157,15 @@ impl Purge {
     }
 }
 
-/// Passes on the run-time rules for this type: their events and their target. Returns whether there are any.
-pub(crate) fn each(model: TypeId, rule: &mut dyn FnMut(Events, &Target)) -> bool {
+/// Passes on the run-time rules for this type: their events, their target, and where they were made. Returns whether there are
+/// any.
+pub(crate) fn each(
+    model: TypeId,
+    rule: &mut dyn FnMut(Events, &Target, &'static RunTimeRule),
+) -> bool {
     let of_model = of_model(model);
-    for (events, target) in of_model.iter().flat_map(|of_model| of_model.iter()) {
-        rule(*events, target);
+    for (events, target, of) in of_model.iter().flat_map(|of_model| of_model.iter()) {
+        rule(*events, target, of);
     }
     of_model.is_some()
 }
@@ -152,14 +173,15 @@ pub(crate) fn each(model: TypeId, rule: &mut dyn FnMut(Events, &Target)) -> bool
 /// Yields the targets of the run-time rules for a write of this type.
 #[cfg(feature = "_sql")]
 pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) {
-    each(model, &mut |on, target| {
+    each(model, &mut |on, target, rule| {
         if on.intersects(events) {
-            sink.target(TargetRef::from(target));
+            let by = By::RunTime(rule, events);
+            sink.target(TargetRef::from(target), Because::Of(by));
         }
     });
 }
 
-fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
+fn of_model(model: TypeId) -> Option<Arc<OfModel>> {
     if !ANY.load(Ordering::Acquire) {
         return None;
     }
@@ -170,18 +192,21 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
 /// The tags of the run-time rules for this type, with the events on which they fire.
 #[cfg(feature = "web")]
 pub(crate) fn tags_of(model: TypeId) -> Vec<(Events, Target)> {
-    let of_model = of_model(model).unwrap_or_default();
+    let Some(of_model) = of_model(model) else {
+        return Vec::new();
+    };
     let tags = of_model
         .iter()
-        .filter(|(_, target)| target.kind() == TargetKind::Tag);
-    tags.cloned().collect()
+        .filter(|(_, target, _)| target.kind() == TargetKind::Tag);
+    tags.map(|(events, target, _)| (*events, target.clone()))
+        .collect()
 }
 
 /// The events on which run-time rules fire for this type.
 #[cfg(feature = "_sql")]
 pub(crate) fn events_of(model: TypeId) -> Events {
     let of_model = of_model(model).unwrap_or_default();
-    let events = of_model.iter().map(|(events, _)| *events);
+    let events = of_model.iter().map(|(events, ..)| *events);
     events.fold(Events::NONE, Events::union)
 }
 
@@ -209,7 +234,7 @@ pub(crate) fn targets() -> Vec<Target> {
     let of_models = rules.iter().flat_map(HashMap::values);
     of_models
         .flat_map(|of_model| of_model.iter())
-        .map(|(_, target)| target.clone())
+        .map(|(_, target, _)| target.clone())
         .collect()
 }
 

@@ -9,9 +9,12 @@ mod deliveries;
 mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
+mod nodes;
 mod pages;
 mod schedule;
 mod source;
+#[cfg(feature = "web")]
+mod stragglers;
 mod versions;
 mod write_down;
 
@@ -95,9 +98,15 @@ pub(crate) struct Relay {
     knowledge: i64,
     /// Nodes that deliveries wait for and this program does not have, and since when.
     unknown: HashMap<(String, String), Instant>,
+    /// Nodes that are paused, as far as was logged that this program does not have them.
+    paused_elsewhere: HashSet<(String, String)>,
+    /// When the nodes of this program were written down.
+    noted_nodes: Instant,
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
     triggers: Option<TriggerCheck>,
+    /// Looks at the triggers that failed, one after another.
+    failed_looks: u32,
     hosts: Hosts,
     /// What pages are still to be found.
     finding: Option<Finding>,
@@ -163,6 +172,7 @@ impl Relay {
             back: Vec::new(),
             take_more: Vec::new(),
             alarmed: false,
+            failed_looks: 0,
             expects: false,
             batch: BATCH,
             more_purges: false,
@@ -172,6 +182,8 @@ impl Relay {
             conflicts: 0,
             knowledge,
             unknown: HashMap::new(),
+            paused_elsewhere: HashSet::new(),
+            noted_nodes: Instant::now(),
             told: HashSet::new(),
             triggers,
         }
@@ -218,11 +230,15 @@ impl Relay {
     }
 
     /// Connects again. The relay still holds the rows of the old connection, and returns those whose answer was lost.
-    async fn reopen(&self) -> std::result::Result<Store, OutboxError> {
+    async fn reopen(&mut self) -> std::result::Result<Store, OutboxError> {
         let mut store = self.outbox.open().await?;
         store.go_on_as(self.id);
-        let giving_back = self.give_back_strangers(&mut store);
-        match tokio::time::timeout(Outbox::longest_statement(), giving_back).await {
+        let looking = async {
+            self.give_back_strangers(&mut store).await?;
+            // Nodes may have been paused meanwhile.
+            self.note_nodes(&mut store).await
+        };
+        match tokio::time::timeout(Outbox::longest_statement(), looking).await {
             Ok(Ok(())) => Ok(store),
             Ok(Err(error)) => Err(OutboxError::of(error)),
             Err(_) => Err(OutboxError::Database(Cause::new("no answer for a minute"))),
@@ -345,6 +361,8 @@ impl Relay {
         if self.schedule.is_due(Look::Purges, now) {
             self.take_purges(store).await?;
         }
+        #[cfg(feature = "web")]
+        self.look_for_stragglers(store).await?;
         if self.schedule.is_due(Look::Deliveries, now)
             || !self.back.is_empty()
             || self.can_take_more()
@@ -355,8 +373,7 @@ impl Relay {
             self.write_down(store).await?;
             self.schedule.looked(Look::Write, false, Instant::now());
         }
-        for request in self.link.take_requests() {
-            request.serve(store).await?;
+        if self.link.take_renewed() {
             self.horizon.look_for_renewed();
             self.hurry_all(now);
         }
@@ -447,17 +464,18 @@ impl Relay {
     /// instances have purged, so that renders which begin from now on know of it.
     async fn is_purge_waiting(&mut self, store: &mut Store) -> Result<bool> {
         let more_are_likely = self.more_purges || self.many_purges;
+        let began = Instant::now();
         if !store.has_snapshots() {
             if more_are_likely {
                 return Ok(true);
             }
             let (is_one_waiting, number) = store.is_purge_waiting().await?;
-            self.engine.known.marked(number);
+            self.engine.known.looked(number, began);
             return Ok(is_one_waiting);
         }
         loop {
             let seen = store.see_purges(self.horizon.bound()).await?;
-            self.engine.known.marked(seen.number);
+            self.engine.known.looked(seen.number, began);
             if !self.horizon.saw(&seen.snapshot, seen.top) {
                 return Ok(more_are_likely || seen.is_one_waiting);
             }
@@ -494,6 +512,8 @@ impl Relay {
             self.schedule.looked(Look::Triggers, again, now);
         }
         if self.schedule.is_due(Look::Cleaning, now) {
+            self.link.admin.close_idle().await;
+            self.note_nodes_at_times(store).await?;
             self.give_back_strangers(store).await?;
             self.strays = store.strays().await?;
             self.horizon.look_at_all();

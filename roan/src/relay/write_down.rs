@@ -6,9 +6,9 @@ use super::Relay;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
-use crate::dispatcher::tickets::{Deferred, News, Row, Unread, What, Why};
-use crate::outbox::payload;
+use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
 use crate::outbox::store::{Ended, NewDelivery, Store};
+use crate::outbox::{history, payload};
 
 /// A purge that was given up, for the reports.
 struct Given {
@@ -89,9 +89,20 @@ impl Relay {
         // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
         for News { row, age_ms, what } in news {
+            if let What::Over {
+                notes: Some(notes), ..
+            } = what
+            {
+                ended.note(*row, notes);
+            }
             let deferred = match (what, *row) {
                 (What::Deferred(deferred), _) => deferred,
-                (What::Over { deferred, unread }, Row::Purge(id)) => {
+                (
+                    What::Over {
+                        deferred, unread, ..
+                    },
+                    Row::Purge(id),
+                ) => {
                     match (unread, deferred) {
                         (Some(Unread::Invalid(error)), _) => ended.dead.push((id, error.clone())),
                         (Some(Unread::Foreign(why) | Unread::OtherRules(why)), _) => {
@@ -133,7 +144,7 @@ impl Relay {
                 continue;
             };
             let due_in_ms = self.due_in(deferred, *age_ms);
-            let is_new = known.insert((node, cache, &deferred.target));
+            let is_new = known.insert((node, cache, &deferred.target, &deferred.onward));
             if due_in_ms.is_some() && !is_new {
                 continue;
             }
@@ -146,11 +157,12 @@ impl Relay {
                     attempts: deferred.attempts,
                 });
             }
+            let next: Vec<_> = deferred.onward.targets(&deferred.target).collect();
             ended.new.push(NewDelivery {
                 purge,
                 cache: cache.to_string(),
                 node: node.to_string(),
-                target: payload::encode_target(&deferred.target),
+                target: payload::encode_delivery(&deferred.target, &next),
                 age_ms: *age_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,
@@ -185,9 +197,32 @@ impl Relay {
     /// Reports deliveries that became too old while they waited.
     pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
         for (cache, node, target) in expired {
-            if let Ok(target) = payload::read_target(&target) {
+            if let Ok((target, _)) = payload::read_delivery(&target) {
                 let failure = self.engine.last_failure((&cache, &node));
                 self.engine.end_dead((&cache, &node), &target, failure, 0);
+            }
+        }
+    }
+}
+
+impl Ended {
+    /// Keeps how the nodes have answered.
+    fn note(&mut self, row: Row, notes: &Notes) {
+        match row {
+            Row::Purge(id) => {
+                let targets = notes.targets.len();
+                let lines = history::answer_lines(&notes.answers, targets, None);
+                let lines = [&*notes.yielded, &lines].concat();
+                if !lines.is_empty() {
+                    self.history.entry(lines).or_default().push(id);
+                }
+            }
+            Row::Delivery { purge, .. } => {
+                let target = notes.targets.first().map(payload::encode_target);
+                let lines = history::answer_lines(&notes.answers, 1, target.as_deref());
+                if !lines.is_empty() {
+                    *self.history_of_deliveries.entry(purge).or_default() += &lines;
+                }
             }
         }
     }

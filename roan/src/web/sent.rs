@@ -1,12 +1,14 @@
 //! A page whose head has left, and that caches may store when its body has ended.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
 
 use super::WebLayer;
 use super::page::Page;
+use crate::base::history::{Because, By};
 use crate::base::target::{Target, TargetRef};
 use crate::pages::{Asked, Render};
 
@@ -24,17 +26,19 @@ struct Open {
     page: Page,
     render: Render,
     asked: Asked,
-    keys: Vec<Target>,
+    keys: Arc<[Target]>,
     since: Instant,
 }
 
 impl Sent {
+    /// `since`: when the head leaves.
     pub(super) fn new(
         layer: WebLayer,
         page: Page,
         render: Render,
         asked: Asked,
-        keys: Vec<Target>,
+        keys: Arc<[Target]>,
+        since: Instant,
     ) -> Self {
         Self(Some(Open {
             layer,
@@ -42,7 +46,7 @@ impl Sent {
             render,
             asked,
             keys,
-            since: Instant::now(),
+            since,
         }))
     }
 
@@ -55,6 +59,7 @@ impl Sent {
     pub(super) fn break_off(&mut self) {
         if let Some(open) = self.0.take() {
             open.page.is_over(&open.layer, &open.asked.url);
+            open.render.leaves(&open.asked, &open.keys);
             open.layer.purge_again(&open.asked.url);
         }
     }
@@ -83,6 +88,7 @@ impl Open {
         if !is_late && self.is_before_rebound() {
             return None;
         }
+        self.render.leaves(&self.asked, &self.keys);
         #[cfg(feature = "_sql")]
         if self.layer.pages().shared.get().is_some() {
             return Some(Box::pin(self.end_recorded(is_late)));
@@ -124,6 +130,7 @@ impl Open {
 impl WebLayer {
     /// Purges a page that a cache has stored meanwhile, or is about to.
     pub(super) fn purge_again(&self, url: &Target) {
-        self.engine().put(TargetRef::from(url));
+        let because = Because::Of(By::Unknown);
+        self.engine().put(TargetRef::from(url), because);
     }
 }

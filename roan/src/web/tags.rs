@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 
 use super::tag_set::TagSet;
 use crate::base::event::Events;
-use crate::base::log::emit;
+use crate::base::history::Because;
+use crate::base::log::warn_loudly;
 use crate::base::rule::{Rule, RuleTarget};
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{Model, Sink, Targets};
+use crate::model::{InvalidTarget, Model, Sink, Targets};
 use crate::registry::run_time;
 
 /// Adds the tags of rows to those of a page.
@@ -19,17 +20,17 @@ pub(super) struct Tags {
     /// The number of tags that were added, those that were there included.
     added: usize,
     /// The first mistake in one.
-    pub(super) mistake: Option<TargetError>,
+    pub(super) mistake: Option<InvalidTarget>,
 }
 
 impl Sink for Tags {
-    fn target(&mut self, target: TargetRef<'_>) {
+    fn target(&mut self, target: TargetRef<'_>, _: Because<'_>) {
         self.added += 1;
         self.set.insert(target);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.mistake.get_or_insert(error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.mistake.get_or_insert(invalid);
     }
 }
 
@@ -50,7 +51,7 @@ impl Tags {
                 continue;
             }
             let before = self.added;
-            row.targets(number, &mut Targets::all(self));
+            row.targets(number, &mut Targets::all(self, rule));
             let is_sure = rule.watched().is_empty() && rule.condition().is_none();
             if is_sure && self.added > before {
                 covered = covered.union(rule.events());
@@ -75,13 +76,16 @@ impl Tags {
                 continue;
             }
             match without_field(rule, template) {
-                Ok(target) => self.target(TargetRef::from(&target)),
-                Err(error) => self.refused(error),
+                Ok(target) => self.target(TargetRef::from(&target), Because::Unsaid),
+                Err(error) => self.refused(InvalidTarget {
+                    rule: Some(rule),
+                    error,
+                }),
             }
         }
         for (events, tag) in run_time::tags_of(M::type_key()) {
             if !covered.covers(events) {
-                self.target(TargetRef::from(&tag));
+                self.target(TargetRef::from(&tag), Because::Unsaid);
             }
         }
     }
@@ -103,12 +107,9 @@ impl Tags {
                 "show" => "a rule with a tag",
                 _ => "a rule with a tag without a field, such as `tag = \"posts\"`",
             };
-            emit(|| {
-                tracing::warn!(
-                    target: "roan",
-                    "`{function}` of {name} adds no tag to the page: the type does not have {missing}"
-                );
-            });
+            warn_loudly(format_args!(
+                "`{function}` of {name} adds no tag to the page: the type does not have {missing}"
+            ));
         }
     }
 }

@@ -52,6 +52,12 @@ impl Output {
         }
     }
 
+    /// Whether somebody still reads it.
+    pub(crate) fn is_open(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, State::Open)
+    }
+
     pub(crate) fn line(&self, line: impl Display) {
         self.bytes(format!("{line}\n").as_bytes());
     }
@@ -85,6 +91,12 @@ impl Output {
             _ => exit,
         }
     }
+}
+
+/// `1 target`, `2 targets`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// A line on standard error, which may be closed.

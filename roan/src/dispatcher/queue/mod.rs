@@ -10,6 +10,8 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 //!
+//! A target that is asked for by the answers of an earlier cache is `Timed` first, if more of them will follow: see `onward.rs`.
+//!
 //! What is ready waits in one of two lanes: what has not failed, and what has. The second one takes little
 //! from the first, so that targets which fail for themselves hold up nobody else.
 
@@ -19,6 +21,8 @@ mod covered;
 mod entry;
 mod job;
 mod lane;
+mod onward;
+mod pause;
 mod retries;
 
 use std::collections::{BTreeSet, HashMap};
@@ -30,10 +34,15 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
 use self::entry::{Again, Entry, Held, Phase, new_id};
-pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
+pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, PassedOn, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
+use self::onward::Awaited;
+pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
+use self::pause::Pause;
+pub(super) use self::pause::Paused;
 use self::retries::Retries;
 use super::health::{Health, Turn};
+use super::history::Records;
 use super::policy::Policy;
 use super::throttle::{HeldBack, Throttle};
 use crate::base::backoff::Backoff;
@@ -75,9 +84,12 @@ pub(super) struct Queue {
     retries: Retries,
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
+    /// While nobody is to purge the node.
+    pause: Option<Pause>,
     throttle: Throttle,
     /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
     suspects: HashMap<u64, u32>,
+    awaited: Awaited,
     in_flight: usize,
     /// Entries that are more than the rebound of a purge that was answered.
     fresh: usize,
@@ -98,8 +110,10 @@ impl Queue {
             ready: Lane::default(),
             timers: BTreeSet::new(),
             health: Health::new(),
+            pause: None,
             throttle,
             suspects: HashMap::new(),
+            awaited: Awaited::default(),
             in_flight: 0,
             fresh: 0,
             sweep_at: None,
@@ -110,15 +124,21 @@ impl Queue {
     pub(super) fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
             target,
-            asked,
+            asking,
             rebound,
             ticket,
+            onward,
+            gathers,
         } = ask;
+        let asked = asking.asked;
         let hash = self.hasher.hash_one(target);
         let (failed, most) = match ticket {
             Some((_, attempts)) => self.suspicion(hash, attempts, target),
             None => (false, u32::MAX),
         };
+        if ticket.is_some() && self.is_paused() {
+            return Asked::Busy;
+        }
         if ticket.is_some() && self.health.is_down() {
             let Room {
                 new, failed: old, ..
@@ -132,8 +152,7 @@ impl Queue {
             .index
             .find(hash, |place| entries[*place as usize].target == *target);
         if let Some(place) = found.copied() {
-            self.ask_again(place, ask, now);
-            return Asked::Merged;
+            return self.ask_again(place, ask, now);
         }
         let class = self.classes.of(target, &self.throttle);
         let group = self.classes.group(class);
@@ -168,18 +187,26 @@ impl Queue {
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
             failed,
-            passed_on: self.health.is_down(),
+            passed_on: !self.answers_soon(),
             phase: Phase::Ready,
             plain: ticket.is_none(),
             covered: 0,
             tickets: Held::of(ticket, rebound, now).into_iter().collect(),
+            records: Records::of(asking.records),
+            onward: onward.clone(),
+            counted: None,
         });
         let entries = &self.entries;
         self.index
             .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
         self.throttle.came(group);
-        self.make_ready(place);
+        if gathers {
+            self.wait_until(place, now + GATHERING);
+        } else {
+            self.make_ready(place);
+        }
+        self.count(place);
         self.sweep_at.get_or_insert(newest + self.policy.max_age);
         evicted.map_or(Asked::New, Asked::Instead)
     }
@@ -208,24 +235,51 @@ impl Queue {
         Some(self.take_out(place, now))
     }
 
-    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
-        let Ask { asked, rebound, .. } = ask;
+    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) -> Asked {
+        let Ask {
+            asking,
+            rebound,
+            gathers,
+            ..
+        } = ask;
+        let asked = asking.asked;
+        self.uncount(place);
         let entry = &mut self.entries[place as usize];
+        if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
+            entry.records.clear();
+        }
+        entry.records.extend(asking.records);
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
-        entry.tickets.extend(Held::of(ask.ticket, rebound, now));
+        entry.onward.merge(ask.onward);
+        let held = Held::of(ask.ticket, rebound, now);
+        let is_held = held.is_some_and(|held| entry.holds(held));
+        if !is_held {
+            entry.tickets.extend(held);
+        }
         if ask.ticket.is_none() {
             self.sweep_at.get_or_insert(asked + self.policy.max_age);
         }
         let was_fresh = entry.is_fresh();
         match &mut entry.phase {
             Phase::InFlight { again } => {
-                let known = again.get_or_insert(Again { asked, rebound });
+                let known = again.get_or_insert(Again {
+                    asked,
+                    rebound,
+                    gathers_until: gathers.then_some(now + GATHERING),
+                });
                 known.rebound &= rebound;
+                known.gathers_until = known.gathers_until.filter(|_| gathers);
                 entry.newest = asked;
             }
             // A request to come serves this ask, too.
             Phase::Ready | Phase::Timed(_) if rebound => {}
+            // Nothing is left to gather.
+            Phase::Timed(due) if !entry.rebound && !entry.failed && !gathers => {
+                self.timers.remove(&(*due, place));
+                entry.newest = asked;
+                self.rest_until_gap_is_over(place, now);
+            }
             Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
             // A target that fails waits for its turn, whoever asks for it.
             Phase::Ready | Phase::Timed(_) if entry.failed => {
@@ -235,12 +289,19 @@ impl Queue {
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
                 entry.renew(asked, false);
-                self.rest_until_gap_is_over(place, now);
+                if gathers {
+                    self.wait_until(place, now + GATHERING);
+                } else {
+                    self.rest_until_gap_is_over(place, now);
+                }
             }
         }
+        let answers_soon = self.answers_soon();
         let entry = &mut self.entries[place as usize];
-        entry.passed_on = self.health.is_down();
+        entry.passed_on = !answers_soon;
         self.fresh += usize::from(entry.is_fresh() && !was_fresh);
+        self.count(place);
+        if is_held { Asked::Held } else { Asked::Merged }
     }
 
     /// Makes the entry ready, or lets it wait until [`REPEAT_GAP`] after its last request.
@@ -278,11 +339,16 @@ impl Queue {
 
     /// Takes note that the next cache is asked for everything that waits, and says what that is:
     /// the node went down, and answers may be far off.
-    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, bool)> {
+    pub(super) fn pass_all_on(&mut self) -> Vec<PassedOn> {
         let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
             let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
             let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
-            passes.then(|| (entry.target.clone(), entry.rebound))
+            passes.then(|| PassedOn {
+                target: entry.target.clone(),
+                rebound: entry.rebound,
+                onward: entry.onward.clone(),
+                records: entry.records.clone(),
+            })
         };
         self.entries
             .iter_mut()
@@ -291,6 +357,7 @@ impl Queue {
     }
 
     fn remove(&mut self, place: u32) -> Entry {
+        self.uncount(place);
         let entry = self.entries.remove(place as usize);
         if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == place) {
             found.remove();
@@ -313,17 +380,29 @@ impl Queue {
     /// When to look again, if nothing is asked and no answer comes before.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(due, _)| *due);
-        let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
+        let ages = !self.entries.is_empty() && !self.is_paused();
+        let sweep = self.sweep_at.filter(|_| ages);
         let tell = self.health.tell_at();
         let held_back = self.held_back().map(|(.., at)| at).min();
-        [timer, self.next_request_at(), sweep, tell, held_back]
-            .into_iter()
-            .flatten()
-            .min()
+        let remind = self.remind_at();
+        [
+            timer,
+            self.next_request_at(),
+            sweep,
+            tell,
+            held_back,
+            remind,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When the next request may leave that only the time holds back.
     fn next_request_at(&self) -> Option<Instant> {
+        if self.is_paused() {
+            return None;
+        }
         if let Some(probe_at) = self.health.probe_at() {
             let opens_at = [&self.ready, &self.retries.ready]
                 .into_iter()
@@ -363,7 +442,7 @@ impl Queue {
     /// The groups of which some wait for a stated rate, since when the longest, and when that is to be logged.
     fn held_back(&self) -> impl Iterator<Item = (usize, Instant, Instant)> {
         let lanes = [&self.ready, &self.retries.ready];
-        let lanes = lanes.into_iter().filter(|_| !self.health.is_down());
+        let lanes = lanes.into_iter().filter(|_| self.answers_soon());
         let classes = lanes.flat_map(|lane| lane.classes().map(move |(class, _)| (lane, class)));
         classes.filter_map(|(lane, class)| {
             let group = self.classes.group(class);
@@ -381,6 +460,13 @@ impl Queue {
     /// What to take from a database for this node.
     pub(super) fn room(&self) -> Room {
         let is_down = self.health.is_down();
+        if self.is_paused() {
+            return Room {
+                is_down,
+                new: 0,
+                failed: 0,
+            };
+        }
         let new = if is_down {
             usize::from(self.wants_probe())
         } else {
@@ -405,7 +491,7 @@ impl Queue {
 
     /// Takes out what is too old for another attempt.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Job> {
-        if self.sweep_at.is_none_or(|at| at > now) {
+        if self.sweep_at.is_none_or(|at| at > now) || self.is_paused() {
             return Vec::new();
         }
         let max_age = self.policy.max_age;
@@ -442,6 +528,9 @@ impl Queue {
                 deferred.push(Job {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
+                    records: entry.records.clone(),
+                    onward: entry.onward.clone(),
+                    passed_on: entry.passed_on,
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
                 });
                 if !entry.plain {
@@ -493,6 +582,9 @@ impl Queue {
             is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
+            records: entry.records.clone(),
+            onward: entry.onward,
+            passed_on: entry.passed_on,
             target: entry.target,
         }
     }

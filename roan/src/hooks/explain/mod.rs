@@ -18,7 +18,7 @@
 //! println!("{why}");
 //! # let lines: Vec<_> = why.to_string().lines().map(|line| line.split(" at ").next().unwrap().to_owned()).collect();
 //! # let shown = ["update of Post: 2 of 3 rules fire", "  the old row: /posts/hello", "  none of its fields has changed: title",
-//! #     "  the old row: nothing, because `author` is None"];
+//! #     "  the old row: nothing, because `author` is absent"];
 //! # for line in shown { assert!(lines.iter().any(|known| known == line), "{line}\n{why}"); }
 //! assert_eq!(why.targets().len(), 3);
 //! ```
@@ -34,7 +34,7 @@
 //! - update(title): url = "/feed" at src/models.rs:4
 //!   none of its fields has changed: title
 //! + save: tag = "author-{author?}" at src/models.rs:5
-//!   the old row: nothing, because `author` is None
+//!   the old row: nothing, because `author` is absent
 //!   the new row: tag author-3
 //!
 //! The targets:
@@ -60,6 +60,7 @@ use self::trace::Trace;
 use super::apply::apply;
 use crate::app::{Roan, installed};
 use crate::base::event::Events;
+use crate::base::history::RunTimeRule;
 use crate::base::outcome::Refusal;
 use crate::base::rule::Rule;
 use crate::base::target::{Target, TargetError, TargetKind};
@@ -194,10 +195,19 @@ pub struct RuleTrace {
 #[derive(Debug, Clone)]
 enum Source {
     Attribute(&'static Rule),
-    RunTime(Events, Target),
+    RunTime(&'static RunTimeRule, Events, Target),
 }
 
 impl RuleTrace {
+    /// The source file and line of the rule: of its attribute, or of the call that made it at run time.
+    #[must_use]
+    pub fn place(&self) -> (&'static str, u32) {
+        match &self.source {
+            Source::Attribute(rule) => (rule.file(), rule.line()),
+            Source::RunTime(rule, ..) => (rule.place.file(), rule.place.line()),
+        }
+    }
+
     /// The rule of the attribute. `None` for one that [`roan::purge`](crate::purge()) made at run time.
     #[must_use]
     pub fn rule(&self) -> Option<&'static Rule> {
@@ -266,7 +276,8 @@ pub enum Yielded {
     Invalid(TargetError),
     /// Nothing: the condition, `when = ...`, is false for this row.
     ConditionIsFalse,
-    /// Nothing: this optional value of the template, as in `{subtitle?}`, is `None`.
+    /// Nothing: this optional value of the template, as in `{subtitle?}`, is `None`, or an empty text that would leave a segment
+    /// empty.
     Absent(String),
     /// Nothing: its function returned no pages.
     NoPages,

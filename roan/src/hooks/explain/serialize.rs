@@ -37,8 +37,8 @@ struct RuleView<'a> {
     watched: &'static [&'static str],
     condition: Option<&'static str>,
     site: Option<&'a str>,
-    file: Option<&'static str>,
-    line: Option<u32>,
+    file: &'static str,
+    line: u32,
     fired: bool,
     verdict: &'static str,
     rows: Vec<RowView<'a>>,
@@ -48,12 +48,13 @@ impl<'a> RuleView<'a> {
     fn of(trace: &'a RuleTrace) -> Self {
         let (events, site) = match &trace.source {
             Source::Attribute(rule) => (rule.events(), rule.site()),
-            Source::RunTime(events, target) => (*events, target.site()),
+            Source::RunTime(_, events, target) => (*events, target.site()),
         };
         let rule = trace.rule();
+        let (file, line) = trace.place();
         let text = match &trace.source {
             Source::Attribute(rule) => rule.target().to_string(),
-            Source::RunTime(_, target) => target.to_string(),
+            Source::RunTime(_, _, target) => target.to_string(),
         };
         Self {
             rule: text,
@@ -61,8 +62,8 @@ impl<'a> RuleView<'a> {
             watched: rule.map(Rule::watched).unwrap_or_default(),
             condition: rule.and_then(Rule::condition),
             site,
-            file: rule.map(Rule::file),
-            line: rule.map(Rule::line),
+            file,
+            line,
             fired: trace.has_fired(),
             verdict: match trace.verdict {
                 Verdict::OtherEvent => "other_event",

@@ -74,8 +74,8 @@ impl fmt::Display for RuleTrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.has_fired() { "+ " } else { "- " })?;
         match &self.source {
-            Source::RunTime(events, target) => {
-                writeln!(f, "{events}: {target}, made at run time by `roan::purge`")
+            Source::RunTime(_, events, target) => {
+                write!(f, "{events}: {target}, made at run time by `roan::purge`")?;
             }
             Source::Attribute(rule) => {
                 write!(f, "{}: {}", rule.events_in_words(), rule.target())?;
@@ -85,9 +85,10 @@ impl fmt::Display for RuleTrace {
                 if let Some(site) = rule.site() {
                     write!(f, ", site = {site:?}")?;
                 }
-                writeln!(f, " at {}:{}", rule.file(), rule.line())
             }
         }
+        let (file, line) = self.place();
+        writeln!(f, " at {file}:{line}")
     }
 }
 
@@ -108,7 +109,7 @@ impl fmt::Display for Yielded {
             Self::Target(target) => target.fmt(f),
             Self::Invalid(error) => write!(f, "invalid: {error}"),
             Self::ConditionIsFalse => f.write_str("nothing, because its condition is false"),
-            Self::Absent(name) => write!(f, "nothing, because `{name}` is None"),
+            Self::Absent(name) => write!(f, "nothing, because `{name}` is absent"),
             Self::NoPages => f.write_str("nothing, because its function returned no pages"),
         }
     }

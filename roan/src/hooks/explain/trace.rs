@@ -2,10 +2,11 @@
 
 use super::{RuleTrace, Source, Verdict, Which, Yielded};
 use crate::base::event::Events;
+use crate::base::history::{Because, RunTimeRule};
 use crate::base::rule::{Rule, RuleTarget};
-use crate::base::target::{Target, TargetError, TargetRef};
+use crate::base::target::{Target, TargetRef};
 use crate::hooks::apply::{Fires, Follow};
-use crate::model::{Nothing, Sink};
+use crate::model::{InvalidTarget, Nothing, Sink};
 
 pub(super) struct Trace {
     rows: Vec<Which>,
@@ -74,7 +75,13 @@ impl Follow for Trace {
         self.row = self.rows.get(number).copied();
     }
 
-    fn run_time(&mut self, events: Events, target: &Target, fires: bool) {
+    fn run_time(
+        &mut self,
+        rule: &'static RunTimeRule,
+        events: Events,
+        target: &Target,
+        fires: bool,
+    ) {
         self.end_row();
         self.is_run_time = true;
         let verdict = if fires {
@@ -83,21 +90,21 @@ impl Follow for Trace {
             Verdict::OtherEvent
         };
         self.rules.push(RuleTrace {
-            source: Source::RunTime(events, target.clone()),
+            source: Source::RunTime(rule, events, target.clone()),
             verdict,
         });
     }
 }
 
 impl Sink for Trace {
-    fn target(&mut self, target: TargetRef<'_>) {
+    fn target(&mut self, target: TargetRef<'_>, _because: Because<'_>) {
         if !self.is_run_time {
             self.of_row.push(Yielded::Target(target.to_target()));
         }
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.of_row.push(Yielded::Invalid(error));
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.of_row.push(Yielded::Invalid(invalid.error));
     }
 
     fn nothing(&mut self, why: Nothing) {
