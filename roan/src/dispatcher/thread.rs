@@ -95,7 +95,7 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
-                #[cfg(feature = "doctor")]
+                #[cfg(any(feature = "dashboard", feature = "doctor"))]
                 Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { .. } => {
                     for one in later {

@@ -69,6 +69,7 @@ pages! {
     varnish: include_str!("varnish.md"), "```vcl", include_str!("varnish.vcl"), "```";
     cdns: include_str!("cdns.md");
     rules: include_str!("rules.md");
+    dashboard: include_str!("dashboard.md");
     hooks: include_str!("hooks.md");
     configuration: include_str!("configuration.md");
     libraries: include_str!("libraries.md");

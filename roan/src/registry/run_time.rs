@@ -12,8 +12,8 @@ use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink};
 
-/// What to purge on which events of a type.
-type Rules = HashMap<TypeId, Arc<Vec<(Events, Target)>>>;
+/// What to purge on which events of a type, with its name.
+type Rules = HashMap<TypeId, (&'static str, Arc<Vec<(Events, Target)>>)>;
 
 static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
@@ -120,10 +120,10 @@ impl Purge {
 
     fn on<M: ?Sized>(self, events: Events) -> Self {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
-        let of_model = rules
+        let (_, of_model) = rules
             .get_or_insert_default()
             .entry(typeid::of::<M>())
-            .or_default();
+            .or_insert_with(|| (type_name::<M>(), Arc::default()));
         let of_model = Arc::make_mut(of_model);
         for target in &self.targets {
             match of_model.iter_mut().find(|(_, other)| other == target) {
@@ -158,7 +158,8 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
         return None;
     }
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
-    rules.as_ref()?.get(&model).cloned()
+    let (_, of_model) = rules.as_ref()?.get(&model)?;
+    Some(Arc::clone(of_model))
 }
 
 /// The tags of the run-time rules for this type, with the events on which they fire.
@@ -202,9 +203,24 @@ pub(crate) fn targets() -> Vec<Target> {
     let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
     let of_models = rules.iter().flat_map(HashMap::values);
     of_models
-        .flat_map(|of_model| of_model.iter())
+        .flat_map(|(_, of_model)| of_model.iter())
         .map(|(_, target)| target.clone())
         .collect()
+}
+
+/// All run-time rules, with the names of their types, sorted.
+#[cfg(feature = "dashboard")]
+pub(crate) fn listed() -> Vec<(&'static str, Events, Target)> {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    let of_models = rules.iter().flat_map(HashMap::values);
+    let mut listed: Vec<_> = of_models
+        .flat_map(|(name, of_model)| {
+            let of_model = of_model.iter();
+            of_model.map(|(events, target)| (*name, *events, target.clone()))
+        })
+        .collect();
+    listed.sort_by(|(a, _, one), (b, _, other)| (a, one.as_str()).cmp(&(b, other.as_str())));
+    listed
 }
 
 /// The errors of targets given to [`purge`].
