@@ -13,18 +13,9 @@ use roan_tests::{Background, Behaviour, Faulty};
 #[purge_on(save, delete, url = "/posts")]
 #[purge_on(save, delete, url = "/posts/{slug}", when = self.published)]
 #[purge_on(update(slug), tag = "post-{slug}")]
-pub(crate) struct Post {
-    pub(crate) slug: String,
-    pub(crate) published: bool,
-}
-
-impl Post {
-    pub(crate) fn new(slug: &str) -> Self {
-        Self {
-            slug: slug.to_owned(),
-            published: true,
-        }
-    }
+struct Post {
+    slug: String,
+    published: bool,
 }
 
 pub(crate) struct Program {

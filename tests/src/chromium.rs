@@ -90,6 +90,7 @@ impl Chromium {
                 "--no-first-run",
                 "--hide-scrollbars",
                 "--force-device-scale-factor=1",
+                "--force-prefers-reduced-motion",
                 "--window-size=1280,900",
             ],
         });

@@ -16,7 +16,7 @@ pub(super) const PAGE: &str = concat!(
 /// right hashes, and says them if they are not these.
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "style-src 'sha256-ADXKUsTDZ+Qp0JRy10QseeM7YQE5VSHHZEW1mJpE7TA='; ",
+    "style-src 'sha256-LRZ5+xCMIovpb/+EjG+4MQGJU/6mBqvkWo/ZyNfPbmk='; ",
     "script-src 'sha256-9PxFsb28MUg5bnpVqQPih1+0QiEnluwcodlqddE36bg='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'"
