@@ -81,6 +81,7 @@ pub use app::{Roan, RoanBuilder, ShutdownGuard, config, global};
 pub use base::cause::Cause;
 pub use base::encode;
 pub use base::event::{Event, Events};
+pub use base::history;
 pub use base::outcome::{Failure, Outcome, Refusal};
 pub use base::report::{Report, Reports};
 pub use base::rule::{Rule, RuleTarget};

@@ -9,7 +9,7 @@ use roan_tests::{Behaviour, Chromium, Tab, wait};
 use serde_json::json;
 
 use crate::axe;
-use crate::support::Program;
+use crate::support::{Post, Program};
 
 const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
@@ -60,18 +60,20 @@ fn row_with(text: &str, table: &str) -> String {
 async fn a_purge_arrives_while_the_page_is_open() {
     let program = Program::start();
     let tab = open(&program).await;
-    program.roan.purge("/posts/live").unwrap();
+    program.roan.saved(&Post::new("live"));
     tab.until("the purge", &row_with("/posts/live", "purge-table"))
         .await;
-    let row = tab.text("#purge-table tbody tr").await;
+    let rows = tab.texts("#purge-table tbody tr").await;
+    let row = rows.iter().find(|row| row.contains("/posts/live")).unwrap();
     assert!(row.contains("✓ purged by nginx"), "{row}");
+    assert!(row.contains("of Post, by the rule at"), "{row}");
+    assert!(row.contains("support.rs:"), "{row}");
     assert!(row.contains("status 200, verified"), "{row}");
     let node = tab.text("#node-table tbody tr").await;
     assert!(node.contains("● up"), "{node}");
     tab.until(
         "the counter",
-        "document.getElementById('figures').innerText.includes('Purged\\n1')
-            || /1\\s*Purged/.test(document.getElementById('figures').innerText)",
+        "/Purged\\s*2/.test(document.getElementById('figures').innerText)",
     )
     .await;
     let rules = tab.texts("#rule-table tbody tr").await;
@@ -151,10 +153,10 @@ async fn filter(tab: &Tab, field: &str, text: &str, table: &str, row: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_are_filtered() {
     let (program, tab) = busy().await;
-    let field = "#purge-filter input[name=target]";
+    let field = "#purge-filter input[name=text]";
     filter(&tab, field, "/posts/17", "purge-table", "/posts/17").await;
     filter(&tab, field, "/nowhere", "purge-table", "/nowhere").await;
-    tab.write("#purge-filter select[name=outcome]", "refused")
+    tab.write("#purge-filter select[name=result]", "refused")
         .await;
     tab.until(
         "no row",

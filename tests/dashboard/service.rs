@@ -352,13 +352,13 @@ async fn a_list_is_filtered_and_comes_in_pages() {
     }
     assert_eq!(seen, 121);
     for (query, count) in [
-        ("outcome=refused&limit=200", 12),
-        ("outcome=trouble&limit=200", 12),
-        ("outcome=done&limit=200", 109),
-        ("target=SHOP", 1),
-        ("target=%2Fposts%2F11", 10),
-        ("target=nowhere", 0),
+        ("result=refused&limit=200", 12),
+        ("result=purged&limit=200", 109),
+        ("text=of-the-shop", 1),
+        ("text=%2Fposts%2F11", 10),
+        ("text=nowhere", 0),
         ("node=nobody", 0),
+        ("of=memory&text=of-the-shop", 1),
     ] {
         let (_, found) = get(&dashboard, &format!("/api/purges?{query}")).await;
         assert_eq!(found["purges"].as_array().unwrap().len(), count, "{query}");
@@ -366,7 +366,7 @@ async fn a_list_is_filtered_and_comes_in_pages() {
     for (query, part) in [
         ("before=x", "write a number"),
         ("limit=many", "write a number"),
-        ("outcome=lost", "write done, trouble or one of"),
+        ("result=lost", "write one of waiting, purged, not-cached"),
     ] {
         let (status, answer) = get(&dashboard, &format!("/api/purges?{query}")).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
@@ -383,7 +383,7 @@ fn of_a_browser() -> impl Strategy<Value = String> {
         Just("/api/tags".to_owned()),
         "/[a-z/%.]{0,12}",
     ];
-    let name = "(target|node|outcome|before|after|limit|kind|text|site|error|x)";
+    let name = "(target|node|result|of|before|after|limit|kind|text|site|error|x)";
     let value = "[!-\"$-;=?-~]{0,40}|%[0-9A-F]{2}|-?[0-9]{0,25}|url|tag|prefix|host|everything|/[a-z/?=%]{0,20}";
     let pair = (name, value).prop_map(|(name, value)| format!("{name}={value}"));
     (path, proptest::collection::vec(pair, 0..5))

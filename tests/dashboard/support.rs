@@ -13,9 +13,18 @@ use roan_tests::{Background, Behaviour, Faulty};
 #[purge_on(save, delete, url = "/posts")]
 #[purge_on(save, delete, url = "/posts/{slug}", when = self.published)]
 #[purge_on(update(slug), tag = "post-{slug}")]
-struct Post {
+pub(crate) struct Post {
     slug: String,
     published: bool,
+}
+
+impl Post {
+    pub(crate) fn new(slug: &str) -> Self {
+        Self {
+            slug: slug.to_owned(),
+            published: true,
+        }
+    }
 }
 
 pub(crate) struct Program {

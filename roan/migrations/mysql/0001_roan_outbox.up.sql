@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS roan_outbox (
     relay bigint NOT NULL DEFAULT 0,   -- who has taken it, or what the one that left it knew
     ended_ms bigint NOT NULL DEFAULT 0,
     error text,
+    history mediumtext, -- how the nodes have answered: lines of JSON
     KEY (state, ended_ms, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 

@@ -8,7 +8,8 @@ CREATE TABLE roan_outbox (
     state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries, 5 left to another version
     relay bigint NOT NULL DEFAULT 0,   -- who has taken it, or what the one that left it knew
     ended_ms bigint NOT NULL DEFAULT 0,
-    error text
+    error text,
+    history text -- how the nodes have answered: lines of JSON
 );
 CREATE INDEX ON roan_outbox (state, ended_ms, id);
 

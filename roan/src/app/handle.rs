@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::builder::RoanBuilder;
+use crate::base::history::{Filter, PurgeRecord};
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
 #[cfg(feature = "_sql")]
@@ -229,6 +230,15 @@ impl Roan {
         let (reply, receiver) = oneshot::channel();
         self.engine().command(Command::End { reply });
         receiver
+    }
+
+    /// Returns the newest purges that did not wait in a durable outbox and that the filter finds, the newest first. Those of an
+    /// outbox are in [`OutboxHandle::history`](crate::OutboxHandle::history).
+    ///
+    /// It knows the newest 1,000 ([`RoanBuilder::history`]).
+    #[must_use]
+    pub fn history(&self, filter: &Filter) -> Vec<PurgeRecord> {
+        self.engine().history.find(filter)
     }
 
     /// Returns the current counters.

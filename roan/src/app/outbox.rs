@@ -5,7 +5,8 @@ use std::time::SystemTime;
 use tokio::sync::oneshot;
 
 use super::handle::Roan;
-use crate::base::target::{Target, TargetRef};
+use crate::base::history::{Because, By, Filter, Fired, PurgeRecord};
+use crate::base::target::TargetRef;
 use crate::dispatcher::Dead;
 use crate::outbox::link::Link;
 use crate::outbox::request::Request;
@@ -50,7 +51,7 @@ impl OutboxHandle<'_> {
     }
 
     /// The `INSERT` for these targets; `None` also when purges wait in memory.
-    pub(crate) fn insert(&self, targets: &[Target]) -> Option<Statement> {
+    pub(crate) fn insert(&self, targets: &[Fired]) -> Option<Statement> {
         let link = self.link()?;
         let statement = link.scribe.statement(targets);
         if statement.is_some() {
@@ -114,7 +115,8 @@ impl OutboxHandle<'_> {
         }
         let targets = self.dead_in_memory(|dead| dead.take(ids));
         for target in &targets {
-            self.roan.engine().put(TargetRef::from(target));
+            let because = Because::Of(By::Unknown);
+            self.roan.engine().put(TargetRef::from(target), because);
         }
         Ok(targets.len() as u64)
     }
@@ -161,6 +163,52 @@ impl OutboxHandle<'_> {
                 "purges wait in memory, which does not record them: use a durable outbox",
             )),
         }
+    }
+
+    /// Returns the purges that the filter finds, the newest first: of each write, what was purged, what has asked for it, and
+    /// how each node has answered. It reaches back as far as [`Outbox::retention`](crate::outbox::Outbox::retention). In
+    /// memory it is [`Roan::history`].
+    ///
+    /// A filter by target looks at every row in its range, some thousand at a time: with 100,000 rows it takes a fraction of
+    /// a second.
+    ///
+    /// ```no_run
+    /// # async fn why(roan: &roan::Roan) -> Result<(), Box<dyn std::error::Error>> {
+    /// use roan::Target;
+    /// use roan::history::Filter;
+    ///
+    /// let filter = Filter::new().target(Target::url("/posts/hello")?).limit(10);
+    /// for purge in roan.outbox().history(&filter).await? {
+    ///     for cause in &purge.causes {
+    ///         println!("{}: {cause}", purge.id);
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`dead`](Self::dead).
+    pub async fn history(&self, filter: &Filter) -> Result<Vec<PurgeRecord>> {
+        let Some(link) = self.link() else {
+            return Ok(self.roan.history(filter));
+        };
+        let mut found = Vec::new();
+        let mut next = Some(filter.before.unwrap_or(i64::MAX));
+        while let (Some(below), true) = (next, found.len() < filter.limit) {
+            let filter = Box::new(filter.clone());
+            let asked = ask(link, |reply| Request::History {
+                filter,
+                below,
+                reply,
+            });
+            let page = asked.await?;
+            found.extend(page.records);
+            next = page.next;
+        }
+        found.truncate(filter.limit);
+        Ok(found)
     }
 
     /// Returns the number of writes that no relay has taken yet, and the number of purges that wait for a node that did

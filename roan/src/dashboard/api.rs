@@ -6,17 +6,22 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use super::figures::{Point, STEP};
 use super::query::Query;
-use super::recent::{Answer, Figures, Purge, STEP};
 use super::service::{Problem, Shared};
-use crate::base::outcome::Outcome;
+use crate::base::history::{AnswerKind, Filter, NodeAnswer, PurgeCause, PurgeRecord};
 use crate::base::rule::Rule;
+use crate::base::target::Target;
 #[cfg(feature = "web")]
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::TargetKind;
 use crate::dispatcher::NodeStats;
 #[cfg(feature = "_sql")]
-use crate::outbox::DeadPurge;
+use crate::outbox::{DeadPurge, payload};
 use crate::registry::{rules as all_rules, run_time};
+
+/// So many targets and answers of one purge are shown; the others are counted.
+const TARGETS: usize = 20;
+const ANSWERS: usize = 40;
 
 /// Milliseconds, for the clock of the browser.
 fn at(time: SystemTime) -> u64 {
@@ -32,11 +37,11 @@ fn ms(time: std::time::Duration) -> f64 {
 /// The counters, the nodes and the charts.
 pub(super) fn state(shared: &Shared) -> Value {
     let stats = shared.roan.stats();
-    let recent = shared.recent();
+    let lately = shared.figures();
     let now = Instant::now();
-    let minute = recent.short(now).as_secs_f64();
+    let minute = lately.short(now).as_secs_f64();
     let node = |node: &NodeStats| {
-        let figures = recent.of_node(&node.cache, &node.node, now);
+        let figures = lately.of_node(&node.cache, &node.node, now);
         let last_minute = figures.last_minute;
         json!({
             "cache": &*node.cache,
@@ -58,22 +63,26 @@ pub(super) fn state(shared: &Shared) -> Value {
             "last_error": figures.last_error.map(|(text, since)| json!({"text": text, "at": at(since)})),
         })
     };
-    let point = |figures: &Figures| {
+    let point = |point: &Point| {
         json!([
-            figures.purged,
-            figures.not_cached,
-            figures.failed,
-            figures.lost,
-            figures.mean_lag().map(ms),
-            figures.mean_lag().map(|_| ms(figures.longest_lag)),
+            point.purged,
+            point.not_cached,
+            point.failed,
+            point.lost,
+            point.mean_lag().map(ms),
+            point.mean_lag().map(|_| ms(point.longest_lag)),
         ])
     };
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "read_only": shared.read_only,
-        "has": {"dead": cfg!(feature = "_sql"), "pages": has_pages(shared)},
-        "purges": recent.version,
-        "missed": recent.missed,
+        "has": {
+            "dead": cfg!(feature = "_sql"),
+            "durable": is_durable(shared),
+            "pages": has_pages(shared),
+        },
+        "purges": lately.version,
+        "missed": lately.missed,
         "asked": stats.asked,
         "waiting": stats.waiting,
         "dropped": stats.dropped,
@@ -84,9 +93,20 @@ pub(super) fn state(shared: &Shared) -> Value {
         "nodes": stats.nodes.iter().map(node).collect::<Vec<_>>(),
         "chart": {
             "step_s": STEP.as_secs(),
-            "points": recent.chart(now).iter().map(point).collect::<Vec<_>>(),
+            "points": lately.chart(now).iter().map(point).collect::<Vec<_>>(),
         },
     })
+}
+
+/// Whether purges wait in a database.
+fn is_durable(shared: &Shared) -> bool {
+    #[cfg(feature = "_sql")]
+    return shared.roan.outbox().link().is_some();
+    #[cfg(not(feature = "_sql"))]
+    {
+        let _ = shared;
+        false
+    }
 }
 
 fn has_pages(shared: &Shared) -> bool {
@@ -132,129 +152,118 @@ pub(super) fn rules() -> Value {
         })
     };
     let made = run_time::listed();
-    let made = made.iter().map(|(model, events, target)| {
+    let made = made.iter().map(|(events, target, rule)| {
         json!({
-            "model": model.rsplit("::").next(),
-            "module": model,
+            "model": rule.model.rsplit("::").next(),
+            "module": rule.model,
             "events": events.to_string(),
             "watched": [],
             "target": target.to_string(),
             "when": null,
             "site": target.site(),
-            "file": null,
-            "line": null,
+            "file": rule.place.file(),
+            "line": rule.place.line(),
         })
     });
     let rules = all_rules();
     Value::Array(rules.iter().map(of_attribute).chain(made).collect())
 }
 
-/// The newest purges: of a `target` that contains a text, at a `node`, with an `outcome`, `before` an id.
-pub(super) fn purges(shared: &Shared, query: &Query) -> Result<Value, Problem> {
+/// The newest purges: with a `text` in a target, at a `node`, with a `result`, `before` an id. With a durable outbox they are
+/// those of its rows, or with `of=memory` those that it does not have.
+pub(super) async fn purges(shared: &Shared, query: &Query) -> Result<Value, Problem> {
     let limit = query.limit()?;
-    let before = query.number::<u64>("before")?;
-    let text = query.get("target").map(str::to_lowercase);
-    let node = query.get("node");
-    let outcome = query.get("outcome").map(Wanted::read).transpose()?;
-    let is_wanted = |purge: &&Purge| {
-        before.is_none_or(|before| purge.id < before)
-            && text
-                .as_ref()
-                .is_none_or(|text| purge.target.to_string().to_lowercase().contains(text))
-            && purge.has(|answer| {
-                node.is_none_or(|node| *answer.node == *node)
-                    && outcome.as_ref().is_none_or(|wanted| wanted.is(answer))
-            })
-    };
-    let recent = shared.recent();
-    let mut found: Vec<_> = recent.purges().filter(is_wanted).take(limit + 1).collect();
+    let mut filter = Filter::new().limit(limit + 1);
+    if let Some(text) = query.get("text") {
+        filter = filter.text(text);
+    }
+    if let Some(node) = query.get("node") {
+        filter = filter.node(node);
+    }
+    if let Some(result) = query.get("result") {
+        filter = filter.result(result_of(result)?);
+    }
+    if let Some(id) = query.number("before")? {
+        filter = filter.before(id);
+    }
+    let mut found = history(shared, query, &filter).await?;
     let more = found.len() > limit;
     found.truncate(limit);
     Ok(json!({
-        "purges": found.into_iter().map(purge).collect::<Vec<_>>(),
+        "purges": found.iter().map(purge).collect::<Vec<_>>(),
         "more": more,
     }))
 }
 
-fn purge(purge: &Purge) -> Value {
-    json!({
-        "id": purge.id,
-        "kind": purge.target.kind().to_string(),
-        "target": purge.target.as_str(),
-        "site": purge.target.site(),
-        "at": at(purge.since),
-        "answers": purge.answers.iter().map(answer).collect::<Vec<_>>(),
+#[cfg_attr(
+    not(feature = "_sql"),
+    expect(clippy::unused_async, reason = "the database is asked here")
+)]
+async fn history(
+    shared: &Shared,
+    query: &Query,
+    filter: &Filter,
+) -> Result<Vec<PurgeRecord>, Problem> {
+    #[cfg(feature = "_sql")]
+    if query.get("of") != Some("memory") {
+        let found = shared.roan.outbox().history(filter).await;
+        return found.map_err(unavailable);
+    }
+    let _ = query;
+    Ok(shared.roan.history(filter))
+}
+
+fn result_of(text: &str) -> Result<AnswerKind, Problem> {
+    let known = AnswerKind::ALL.iter().find(|kind| kind.as_str() == text);
+    known.copied().ok_or_else(|| {
+        let names = AnswerKind::ALL.map(AnswerKind::as_str).join(", ");
+        Problem::bad_request(format!("`result` is {text:?}: write one of {names}"))
     })
 }
 
-fn answer(answer: &Answer) -> Value {
+fn purge(purge: &PurgeRecord) -> Value {
+    let cause = |cause: &PurgeCause| {
+        json!({
+            "text": cause.to_string(),
+            "trace": cause.trace().map(|trace| trace.to_string()),
+        })
+    };
+    json!({
+        "id": purge.id,
+        "at": at(purge.asked),
+        "ended": purge.ended.map(at),
+        "targets": purge.targets.iter().take(TARGETS).map(target_json).collect::<Vec<_>>(),
+        "more_targets": purge.targets.len().saturating_sub(TARGETS),
+        "causes": purge.causes.iter().map(cause).collect::<Vec<_>>(),
+        "asks": purge.asks,
+        "state": purge.state.as_str(),
+        "problem": purge.problem,
+        "answers": purge.answers.iter().take(ANSWERS).map(answer).collect::<Vec<_>>(),
+        "more_answers": purge.answers.len().saturating_sub(ANSWERS),
+    })
+}
+
+fn target_json(target: &Target) -> Value {
+    json!({
+        "kind": target.kind().to_string(),
+        "text": target.as_str(),
+        "site": target.site(),
+    })
+}
+
+fn answer(answer: &NodeAnswer) -> Value {
     json!({
         "cache": &*answer.cache,
         "node": &*answer.node,
-        "outcome": outcome(&answer.outcome),
-        "text": answer.outcome.to_string(),
+        "result": answer.result.as_str(),
+        "problem": answer.problem,
         "status": answer.status,
         "verified": answer.verified,
         "rebound": answer.rebound,
+        "others": answer.others,
         "attempts": answer.attempts,
-        "waited_ms": ms(answer.waited),
-        "took_ms": ms(answer.took),
+        "count": answer.count,
     })
-}
-
-const fn outcome(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Purged => "purged",
-        Outcome::NotCached => "not cached",
-        Outcome::Refused(_) => "refused",
-        Outcome::Failed(_) => "failed",
-        Outcome::Dead(_) => "dead",
-        Outcome::Dropped => "dropped",
-        Outcome::Abandoned => "abandoned",
-    }
-}
-
-/// The outcomes that a filter asks for.
-enum Wanted {
-    Done,
-    Trouble,
-    Is(&'static str),
-}
-
-impl Wanted {
-    const NAMES: [&str; 7] = [
-        "purged",
-        "not cached",
-        "refused",
-        "failed",
-        "dead",
-        "dropped",
-        "abandoned",
-    ];
-
-    fn read(text: &str) -> Result<Self, Problem> {
-        match text {
-            "done" => Ok(Self::Done),
-            "trouble" => Ok(Self::Trouble),
-            _ => match Self::NAMES.iter().find(|name| **name == text) {
-                Some(name) => Ok(Self::Is(name)),
-                None => {
-                    let names = Self::NAMES.join(", ");
-                    let text =
-                        format!("`outcome` is {text:?}: write done, trouble or one of {names}");
-                    Err(Problem::bad_request(text))
-                }
-            },
-        }
-    }
-
-    fn is(&self, answer: &Answer) -> bool {
-        match self {
-            Self::Done => answer.outcome.is_done(),
-            Self::Trouble => !answer.outcome.is_done(),
-            Self::Is(name) => outcome(&answer.outcome) == *name,
-        }
-    }
 }
 
 /// Dead purges, the oldest first, `after` an id.
@@ -278,13 +287,22 @@ pub(super) async fn dead(shared: &Shared, query: &Query) -> Result<Value, Proble
             "id": dead.id,
             "cache": dead.cache,
             "node": dead.node,
-            "target": dead.target,
+            "target": dead_target(&dead.target),
             "attempts": dead.attempts,
             "age_ms": ms(dead.age),
             "error": dead.error,
         })
     };
     Ok(json!({"dead": found.iter().map(row).collect::<Vec<_>>(), "more": more}))
+}
+
+/// A row has the target as it is in the payload.
+#[cfg(feature = "_sql")]
+fn dead_target(text: &str) -> Value {
+    match payload::read_target(text) {
+        Ok(target) => target_json(&target),
+        Err(_) => json!({"kind": "payload", "text": text, "site": null}),
+    }
 }
 
 /// The target that a query names: `kind`, `text` and `site`.
@@ -341,7 +359,7 @@ fn found(targets: Vec<Target>, query: &Query) -> Result<Value, Problem> {
     let count = targets.len();
     let targets = Target::sorted(targets);
     let shown = targets.iter().take(limit);
-    let shown = shown.map(|target| json!({"text": target.as_str(), "site": target.site()}));
+    let shown = shown.map(target_json);
     Ok(json!({"found": shown.collect::<Vec<_>>(), "count": count}))
 }
 

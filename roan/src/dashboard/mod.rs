@@ -46,10 +46,10 @@ mod actions;
 mod api;
 mod asset;
 mod body;
+mod figures;
 mod guard;
 mod live;
 mod query;
-mod recent;
 mod service;
 
 use std::fmt;

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::body::DashboardBody;
+use super::figures::Figures;
 use super::live::{Live, Pulse};
 use super::query::Query;
-use super::recent::Recent;
 use super::{Access, actions, api, asset, guard};
 use crate::app::Roan;
 use crate::base::report::Reports;
@@ -27,14 +27,14 @@ pub(super) struct Shared {
     pub(super) roan: Roan,
     pub(super) read_only: bool,
     access: Access,
-    recent: Mutex<Recent>,
+    figures: Mutex<Figures>,
     pub(super) pulse: Arc<Pulse>,
 }
 
 impl Shared {
-    pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
+    pub(super) fn figures(&self) -> MutexGuard<'_, Figures> {
         // Code under the lock does not panic.
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -44,9 +44,9 @@ async fn take_in(mut reports: Reports, shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let mut recent = shared.recent();
-        recent.missed = reports.missed();
-        recent.add(report, Instant::now(), SystemTime::now());
+        let mut figures = shared.figures();
+        figures.missed = reports.missed();
+        figures.add(&report, Instant::now(), SystemTime::now());
     }
 }
 
@@ -64,7 +64,7 @@ impl DashboardService {
             roan,
             read_only,
             access,
-            recent: Mutex::new(Recent::new(Instant::now())),
+            figures: Mutex::new(Figures::new(Instant::now())),
             pulse: Arc::default(),
         });
         let work = take_in(reports, Arc::downgrade(&shared));
@@ -210,7 +210,7 @@ where
     Ok(Answer::Json(match &*path {
         "api/state" => api::state(shared),
         "api/rules" => api::rules(),
-        "api/purges" => api::purges(shared, &query)?,
+        "api/purges" => api::purges(shared, &query).await?,
         #[cfg(feature = "_sql")]
         "api/dead" => api::dead(shared, &query).await?,
         #[cfg(feature = "web")]

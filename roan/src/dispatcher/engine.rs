@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::batch::Waiting;
 use super::command::{Command, Commands};
+use super::history::History;
 use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 use super::node::Node;
@@ -15,6 +17,7 @@ use super::sites::Sites;
 use super::source::Source;
 use super::stats::{NodeRemaining, Remaining, Stats};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
+use crate::base::history::{Asking, Because, Causes, Unmarked};
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
@@ -34,6 +37,7 @@ pub(crate) struct Engine {
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
     pub(crate) tickets: Tickets,
+    pub(crate) history: History,
     /// The durable outbox; `None` where purges wait in memory.
     pub(super) source: Option<Arc<dyn Source>>,
     /// Whether somebody waits for the queues to be empty.
@@ -65,6 +69,7 @@ impl Engine {
             reporter: Reporter::new(source.is_none(), policy.max_reports),
             commands: Commands::new(),
             tickets: Tickets::default(),
+            history: History::new(policy.history),
             source,
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
@@ -101,8 +106,13 @@ impl Engine {
         if let Some(source) = &self.source {
             source.stop().await;
             let now = Instant::now();
-            for (target, asked) in source.take_unmarked() {
-                self.accept(&target, asked, now);
+            for Unmarked {
+                target,
+                asked,
+                records,
+            } in source.take_unmarked()
+            {
+                self.accept(&target, Asking::of(asked, &records), now);
             }
         }
     }
@@ -114,24 +124,49 @@ impl Engine {
 
     /// Takes in a target that left the inbox. If other processes render pages, the relay says to them first that it is
     /// purged.
-    pub(super) fn accept_direct(&self, target: Target, asked: Instant, now: Instant) {
-        let target = match &self.source {
-            Some(source) if self.known.are_recorded() => source.mark_first(target, asked),
-            _ => Some(target),
+    pub(super) fn accept_direct(&self, waiting: Waiting, now: Instant) {
+        let Waiting {
+            target,
+            asked,
+            causes,
+        } = waiting;
+        let records = self.history.begin(&target, asked, causes);
+        let unmarked = Unmarked {
+            target,
+            asked,
+            records: records.into_iter().collect(),
         };
-        if let Some(target) = target {
-            self.accept(&target, asked, now);
+        let unmarked = match &self.source {
+            Some(source) if self.known.are_recorded() => source.mark_first(unmarked),
+            _ => Some(unmarked),
+        };
+        if let Some(Unmarked {
+            target,
+            asked,
+            records,
+        }) = unmarked
+        {
+            self.accept(&target, Asking::of(asked, &records), now);
         }
     }
 
     /// Puts a target into the inbox, and says whether there is room for it.
-    pub(crate) fn lets_in(&self, target: TargetRef<'_>) -> bool {
-        self.inbox.put(target) == Put::Waits
+    pub(crate) fn lets_in(&self, target: TargetRef<'_>, because: Because<'_>) -> bool {
+        self.inbox.put(target, self.noted(because)) == Put::Waits
+    }
+
+    /// The cause, if causes are noted.
+    fn noted<'a>(&self, because: Because<'a>) -> Because<'a> {
+        match self.history.is_on() {
+            true => because,
+            false => Because::Unsaid,
+        }
     }
 
     /// Puts what a hook yields into the inbox.
-    pub(crate) fn put(&self, target: TargetRef<'_>) {
-        let (why, count) = match self.inbox.put(target) {
+    pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>) {
+        let because = self.noted(because);
+        let (why, count) = match self.inbox.put(target, because) {
             Put::Waits => return,
             Put::Closed(count) => (
                 "the dispatcher was shut down (a guard is kept by `let _guard = ...`; `let _ = ...` drops it)",
@@ -146,7 +181,9 @@ impl Engine {
             || tracing::error!(target: "roan", %target, why, "not purged"),
         );
         let now = Instant::now();
-        self.reporter.unsent(&target, Outcome::Dropped, now, now);
+        let record = self.history.begin(&target, now, Causes::of(because));
+        let asking = Asking::of(now, record.as_slice());
+        self.reporter.unsent(&target, Outcome::Dropped, asking, now);
     }
 
     /// Counts what a rule could not make a target of.
@@ -206,10 +243,10 @@ impl Engine {
     }
 
     /// Takes in a target that left the inbox.
-    pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+    pub(crate) fn accept(&self, target: &Target, asking: Asking<'_>, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
         let known = self.known.urls(target, self.cache_without(target.kind()));
-        self.accept_with(target, &known, asked, None, now);
+        self.accept_with(target, &known, asking, None, now);
     }
 
     /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means.
@@ -217,7 +254,7 @@ impl Engine {
         &self,
         target: &Target,
         known: &[Target],
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
@@ -227,16 +264,16 @@ impl Engine {
                     self.tickets.asked(ticket);
                     self.defer(None, target, &Why::Refused(refusal.clone()), 0, &[ticket]);
                 }
-                self.reporter.refused(target, refusal, asked, now);
+                self.reporter.refused(target, refusal, asking, now);
             }
             None => {
                 let tickets = ticket.as_slice();
-                self.ask_tier(0, target, asked, false, tickets, now);
+                self.ask_tier(0, target, asking, false, tickets, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
                 for other in known.iter().chain(&others) {
                     if other != target {
-                        self.ask_tier(0, other, asked, false, tickets, now);
+                        self.ask_tier(0, other, asking, false, tickets, now);
                     }
                 }
             }
@@ -258,7 +295,7 @@ impl Engine {
         &self,
         tier: usize,
         target: &Target,
-        asked: Instant,
+        asking: Asking<'_>,
         rebound: bool,
         tickets: &[Ticket],
         now: Instant,
@@ -271,7 +308,7 @@ impl Engine {
         if capabilities.can_purge(target.kind()) {
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
-                asked,
+                asking,
                 rebound,
                 ticket: ticket.map(|ticket| (ticket, 0)),
             };
@@ -286,7 +323,7 @@ impl Engine {
             }
         }
         if !answer_comes || one_is_down {
-            self.ask_tier(tier + 1, target, asked, rebound, tickets, now);
+            self.ask_tier(tier + 1, target, asking, rebound, tickets, now);
         }
     }
 
@@ -310,7 +347,8 @@ impl Engine {
                 if let Some((ticket, attempts)) = ask.ticket {
                     self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
                 } else {
-                    let job = Job::unsent(ask.target, ask.asked, ask.rebound, now);
+                    let mut job = Job::unsent(ask.target, ask.asking.asked, ask.rebound, now);
+                    job.records = ask.asking.records.to_vec();
                     self.end_unsent(node, &job, Outcome::Dropped, now);
                 }
                 false

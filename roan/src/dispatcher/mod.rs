@@ -9,6 +9,7 @@ mod dead;
 mod engine;
 mod exit;
 mod health;
+mod history;
 mod inbox;
 mod known;
 mod node;

@@ -7,6 +7,7 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Room};
 use super::tickets::{Ticket, Why};
+use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::target::{Target, TargetKind};
 
@@ -15,25 +16,25 @@ impl Engine {
     pub(crate) fn accept_marked(
         &self,
         target: &Target,
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
         self.known.urls(target, self.cache_without(target.kind()));
-        self.accept_with(target, &[], asked, ticket, now);
+        self.accept_with(target, &[], asking, ticket, now);
     }
 
     /// Takes in the URL of a page that a target means.
     pub(crate) fn accept_page(
         &self,
         page: &Target,
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
         match self.cannot_serve(TargetKind::Url, page.site()) {
-            Some(_) => self.accept_with(page, &[], asked, ticket, now),
-            None => self.ask_tier(0, page, asked, false, ticket.as_slice(), now),
+            Some(_) => self.accept_with(page, &[], asking, ticket, now),
+            None => self.ask_tier(0, page, asking, false, ticket.as_slice(), now),
         }
     }
 
@@ -42,7 +43,7 @@ impl Engine {
         &self,
         place: (&str, &str),
         target: &Target,
-        asked: Instant,
+        asking: Asking<'_>,
         (ticket, attempts): (Ticket, u32),
         now: Instant,
     ) -> Option<()> {
@@ -61,12 +62,12 @@ impl Engine {
             self.tickets.asked(ticket);
             let why = Why::Refused(refusal.clone());
             self.defer(Some(node), target, &why, attempts, &[ticket]);
-            self.reporter.refused(target, refusal, asked, now);
+            self.reporter.refused(target, refusal, asking, now);
             return Some(());
         }
         let ask = Ask {
             target,
-            asked,
+            asking,
             rebound: false,
             ticket: Some((ticket, attempts)),
         };

@@ -8,8 +8,10 @@ use tokio::sync::broadcast;
 
 #[cfg(feature = "_sql")]
 use super::dead::Dead;
+use super::history;
 use super::node::Node;
 use super::queue::Job;
+use crate::base::history::Asking;
 use crate::base::log::{emit, errors_are_heard, loudly, loudly_at_times};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
@@ -40,7 +42,13 @@ impl Reporter {
     }
 
     /// No cache can purge the target.
-    pub(super) fn refused(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
+    pub(super) fn refused(
+        &self,
+        target: &Target,
+        refusal: Refusal,
+        asking: Asking<'_>,
+        now: Instant,
+    ) {
         let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         loudly_at_times(
             count,
@@ -50,7 +58,7 @@ impl Reporter {
             ),
             || tracing::error!(target: "roan", %target, %refusal, "purge refused"),
         );
-        self.unsent(target, Outcome::Refused(refusal), asked, now);
+        self.unsent(target, Outcome::Refused(refusal), asking, now);
     }
 
     pub(super) fn refused_count(&self) -> u64 {
@@ -58,7 +66,14 @@ impl Reporter {
     }
 
     /// Reports a target that was not sent to any node.
-    pub(super) fn unsent(&self, target: &Target, outcome: Outcome, asked: Instant, now: Instant) {
+    pub(super) fn unsent(
+        &self,
+        target: &Target,
+        outcome: Outcome,
+        asking: Asking<'_>,
+        now: Instant,
+    ) {
+        history::note_unsent(asking, target, &outcome, now);
         self.send(|| Report {
             target: target.clone(),
             cache: "".into(),
@@ -68,13 +83,15 @@ impl Reporter {
             verified: false,
             rebound: false,
             attempts: 0,
-            waited: now.saturating_duration_since(asked),
+            waited: now.saturating_duration_since(asking.asked),
             took: Duration::ZERO,
+            causes: history::causes_of(asking.records),
         });
     }
 
     pub(super) fn ended(&self, ended: Ended<'_>) {
         ended.log();
+        history::note(&ended);
         #[cfg(feature = "_sql")]
         if let Some(dead) = &self.dead {
             dead.note(&ended);
@@ -144,6 +161,7 @@ impl Ended<'_> {
             attempts: self.job.attempts,
             waited: self.waited(),
             took: self.took(),
+            causes: history::causes_of(&self.job.records),
             outcome: self.outcome,
         }
     }

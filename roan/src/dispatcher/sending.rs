@@ -9,7 +9,8 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
-use super::tickets::Why;
+use super::tickets::{Ticket, Why};
+use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
@@ -154,11 +155,11 @@ impl Engine {
         }
         if is_passed_on {
             let (target, served) = (&job.target, &settled.served);
+            let asking = Asking::of(now, &job.records);
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
-            self.ask_tier(node.tier + 1, target, now, false, served, now);
+            self.ask_tier(node.tier + 1, target, asking, false, served, now);
         }
-        self.settle(node, job, &outcome, failure, lesson.pause(), settled);
-        self.reporter.ended(Ended {
+        let ended = Ended {
             node,
             job,
             outcome,
@@ -166,7 +167,10 @@ impl Engine {
             verified: answer.verified,
             first_of_a_run,
             now,
-        });
+        };
+        self.note(&ended, &settled);
+        self.settle(node, job, &ended.outcome, failure, lesson.pause(), settled);
+        self.reporter.ended(ended);
     }
 
     /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
@@ -182,13 +186,40 @@ impl Engine {
             };
             (deferred, passed_on)
         };
-        for (target, rebound) in &passed_on {
-            self.ask_tier(node.tier + 1, target, now, *rebound, &[], now);
+        for passed in &passed_on {
+            let asking = Asking::of(now, &passed.records);
+            let target = &passed.target;
+            self.ask_tier(node.tier + 1, target, asking, passed.rebound, &[], now);
         }
         for late in &deferred {
             let (target, tickets) = (&late.target, &late.tickets);
-            self.ask_tier(node.tier + 1, target, now, late.rebound, tickets, now);
+            let asking = Asking::of(now, &late.records);
+            self.ask_tier(node.tier + 1, target, asking, late.rebound, tickets, now);
             self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
+        }
+    }
+
+    /// Notes the answer for the rows that it is for. What has failed, or was refused, has a row of its own.
+    fn note(&self, ended: &Ended<'_>, settled: &Settled) {
+        if !ended.outcome.is_done() || settled.served.is_empty() {
+            return;
+        }
+        let Settled {
+            served, rebounds, ..
+        } = settled;
+        let answer = |rebound| NodeAnswer {
+            rebound,
+            ..ended.to_answer()
+        };
+        let target = &ended.job.target;
+        if rebounds.is_empty() {
+            return self.tickets.answered(served, target, || answer(false));
+        }
+        let is_first = |ticket: &&Ticket| !rebounds.contains(ticket);
+        let first: Vec<_> = served.iter().filter(is_first).copied().collect();
+        self.tickets.answered(&first, target, || answer(false));
+        if ended.outcome == Outcome::Purged {
+            self.tickets.answered(rebounds, target, || answer(true));
         }
     }
 

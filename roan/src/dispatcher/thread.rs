@@ -150,8 +150,8 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     for slot in 0..engine.inbox.slots() {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
-        for (number, (target, asked)) in spare.drain().enumerate() {
-            engine.accept_direct(target, asked, now);
+        for (number, waiting) in spare.drain().enumerate() {
+            engine.accept_direct(waiting, now);
             engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();

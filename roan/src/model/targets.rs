@@ -6,6 +6,9 @@ use std::mem;
 
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
+use crate::base::history::{Because, By};
+#[cfg(feature = "_sql")]
+use crate::base::rule::Rule;
 use crate::base::target::{
     Target, TargetError, TargetKind, TargetRef, check_prefix, check_rendered_url, check_tag,
     shortened,
@@ -21,8 +24,8 @@ const KEPT_BUFFER: usize = 4 * 1024;
 
 /// Where the targets of a row go.
 pub(crate) trait Sink {
-    /// Takes a valid target.
-    fn target(&mut self, target: TargetRef<'_>);
+    /// Takes a valid target, and who asks for it.
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>);
     /// Takes the reason why a rule could not yield a target.
     fn refused(&mut self, error: TargetError);
 }
@@ -37,6 +40,7 @@ pub(crate) trait Sink {
 )]
 pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
+    by: By,
     /// The site of the next target; empty for the default one.
     site: &'static str,
     kind: TargetKind,
@@ -63,6 +67,7 @@ impl<'a> Targets<'a> {
     pub(crate) fn new(sink: &'a mut dyn Sink) -> Self {
         Self {
             sink,
+            by: By::Unknown,
             site: "",
             kind: TargetKind::Url,
             text: String::new(),
@@ -78,6 +83,20 @@ impl<'a> Targets<'a> {
         Self {
             unconditional: true,
             ..Self::new(sink)
+        }
+    }
+
+    /// The targets from here on are of this rule.
+    pub(crate) fn by(&mut self, by: By) -> &mut Self {
+        self.by = by;
+        self
+    }
+
+    /// The targets from here on are of this rule, on the same events.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn of_rule(&mut self, rule: &'static Rule) {
+        if let By::Rule(_, events) = self.by {
+            self.by = By::Rule(rule, events);
         }
     }
 
@@ -100,7 +119,8 @@ impl<'a> Targets<'a> {
     pub fn fixed_url(&mut self, url: &'static str) {
         if self.site.is_empty() {
             // The macro has checked all of it.
-            self.sink.target(TargetRef::new(TargetKind::Url, url, 0));
+            let url = TargetRef::new(TargetKind::Url, url, 0);
+            self.sink.target(url, Because::Of(self.by));
         } else {
             self.url(url).end();
         }
@@ -113,15 +133,17 @@ impl<'a> Targets<'a> {
         F: Pages<'m, M>,
     {
         let site = mem::take(&mut self.site);
+        let because = Because::Of(self.by);
         for target in pages.pages_of(model) {
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
                     self.sink.refused(TargetError::Everything);
                 }
                 Ok(target) if !site.is_empty() && target.site().is_none() => {
-                    self.sink.target(TargetRef::from(&target.at_site(site)));
+                    let target = target.at_site(site);
+                    self.sink.target(TargetRef::from(&target), because);
                 }
-                Ok(target) => self.sink.target(TargetRef::from(&target)),
+                Ok(target) => self.sink.target(TargetRef::from(&target), because),
                 Err(error) => self.sink.refused(error),
             }
         }
@@ -240,9 +262,10 @@ impl<'a> Targets<'a> {
             (State::Void, _) => return self.keep_buffer(),
         };
         match checked {
-            Ok(()) => self
-                .sink
-                .target(TargetRef::new(self.kind, &self.text, self.site_len)),
+            Ok(()) => {
+                let target = TargetRef::new(self.kind, &self.text, self.site_len);
+                self.sink.target(target, Because::Of(self.by));
+            }
             Err(error) => self.sink.refused(error),
         }
         self.keep_buffer();
@@ -265,7 +288,7 @@ pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError>
     struct Link(Result<Target, TargetError>);
 
     impl Sink for Link {
-        fn target(&mut self, target: TargetRef<'_>) {
+        fn target(&mut self, target: TargetRef<'_>, _: Because<'_>) {
             self.0 = Ok(target.to_target());
         }
 

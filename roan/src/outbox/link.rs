@@ -2,15 +2,14 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::request::Request;
 use super::trigger_settings::TriggerError;
 use super::{OutboxError, Scribe};
+use crate::base::history::Unmarked;
 use crate::base::log::emit;
-use crate::base::target::Target;
 
 /// The state that is shared with the relay.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ struct State {
     /// What the last look at the triggers has found.
     trigger_errors: Vec<TriggerError>,
     /// Purges that are not in the outbox, and are marked before they are sent.
-    unmarked: Vec<(Target, Instant)>,
+    unmarked: Vec<Unmarked>,
 }
 
 impl Link {
@@ -145,34 +144,35 @@ impl Link {
 
     /// Takes a purge that is not in the outbox, for the relay to mark and send. Returns it if it is to be sent at once: while
     /// the database cannot be used. It is then sent once more when that can be used, to pages that only the database knows.
-    pub(crate) fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
+    pub(crate) fn mark_first(&self, purge: Unmarked) -> Option<Unmarked> {
         let mut state = self.lock();
         if state.ended {
-            return Some(target);
+            return Some(purge);
         }
         if state.unmarked.len() >= UNMARKED {
             drop(state);
+            let target = &purge.target;
             emit(
                 || tracing::error!(target: "roan", %target, "sent without a mark in the database, because too many purges wait for it: other processes may store a stale page"),
             );
-            return Some(target);
+            return Some(purge);
         }
-        let at_once = state.trouble.is_some().then(|| target.clone());
-        state.unmarked.push((target, asked));
+        let at_once = state.trouble.is_some().then(|| purge.clone());
+        state.unmarked.push(purge);
         drop(state);
         self.changed.notify_one();
         at_once
     }
 
-    pub(crate) fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+    pub(crate) fn take_unmarked(&self) -> Vec<Unmarked> {
         std::mem::take(&mut self.lock().unmarked)
     }
 
-    pub(crate) fn put_unmarked_back(&self, targets: Vec<(Target, Instant)>) {
+    pub(crate) fn put_unmarked_back(&self, targets: Vec<Unmarked>) {
         self.lock().unmarked.splice(0..0, targets);
     }
 
-    pub(crate) fn unmarked(&self) -> Vec<(Target, Instant)> {
+    pub(crate) fn unmarked(&self) -> Vec<Unmarked> {
         self.lock().unmarked.clone()
     }
 

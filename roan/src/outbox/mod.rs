@@ -3,6 +3,7 @@
 mod connection;
 mod dialect;
 mod error;
+pub(crate) mod history;
 pub(crate) mod index;
 mod insert;
 pub(crate) mod link;

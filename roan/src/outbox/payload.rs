@@ -12,7 +12,10 @@
 
 use serde_json::{Map, Value};
 
+use super::history;
+
 use crate::base::event::Events;
+use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
 
 /// The newest version that Roan reads.
@@ -37,18 +40,22 @@ pub(crate) fn newer(version: u64) -> String {
     )
 }
 
-pub(crate) fn encode(targets: &[Target]) -> String {
-    let mut payload = String::with_capacity(32 + targets.len() * 48);
+/// With `causes`, it says what has asked for them: see [`history`](super::history).
+pub(crate) fn encode(fired: &[Fired], causes: bool) -> String {
+    let mut payload = String::with_capacity(32 + fired.len() * 48);
     payload.push_str(r#"{"purge":["#);
-    for (number, target) in targets.iter().enumerate() {
+    for (number, fired) in fired.iter().enumerate() {
         if number > 0 {
             payload.push(',');
         }
-        write_target(&mut payload, target);
+        write_target(&mut payload, &fired.target);
     }
     payload.push_str(r#"],"v":"#);
-    let versions = targets.iter().map(|target| version_of(target.kind()));
+    let versions = fired.iter().map(|fired| version_of(fired.target.kind()));
     payload.push_str(&versions.max().unwrap_or(1).to_string());
+    if causes {
+        history::write_causes(&mut payload, fired);
+    }
     payload.push('}');
     payload
 }
@@ -88,7 +95,7 @@ fn write_target(out: &mut String, target: &Target) {
     out.push('}');
 }
 
-fn write_text(out: &mut String, text: &str) {
+pub(super) fn write_text(out: &mut String, text: &str) {
     let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
     if text.bytes().all(is_plain) {
         out.push('"');
@@ -111,6 +118,8 @@ pub(crate) enum Payload {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Content {
     pub(crate) targets: Vec<Target>,
+    /// What has asked for them, as far as it is known.
+    pub(crate) causes: Vec<PurgeCause>,
     pub(crate) rows: Option<Rows>,
     /// What is wrong with the rest of it, in words.
     pub(crate) errors: Vec<String>,
@@ -152,6 +161,9 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
         },
     };
     let mut content = Content::default();
+    if let Value::Object(payload) = &value {
+        content.causes = history::read_causes(payload);
+    }
     match value.get("purge") {
         Some(Value::Array(purge)) => {
             for (number, target) in purge.iter().enumerate() {
@@ -241,7 +253,7 @@ pub(crate) fn read_target(text: &str) -> Result<Target, String> {
     decode_target(&value)
 }
 
-fn decode_target(value: &Value) -> Result<Target, String> {
+pub(super) fn decode_target(value: &Value) -> Result<Target, String> {
     const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
     let text = |key: &str, value: &Value| match value.as_str() {
         Some(text) => Ok(text.to_owned()),

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::oneshot;
 
 use super::OutboxError;
-use super::store::{DeadRow, Store};
+use super::store::{DeadRow, Page, Store};
+use crate::base::history::Filter;
 
 /// A purge that Roan has given up, from [`OutboxHandle::dead`](crate::OutboxHandle::dead).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,11 @@ pub(crate) enum Request {
         time: SystemTime,
         reply: Reply<u64>,
     },
+    History {
+        filter: Box<Filter>,
+        below: i64,
+        reply: Reply<Page>,
+    },
     Backlog {
         limit: usize,
         reply: Reply<super::Backlog>,
@@ -100,6 +106,11 @@ impl Request {
                 let since = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
                 give(reply, store.purge_since(since).await)
             }
+            Self::History {
+                filter,
+                below,
+                reply,
+            } => give(reply, store.history(&filter, below).await),
             Self::Backlog { limit, reply } => give(reply, store.backlog(limit, &[]).await),
         }
     }
@@ -110,6 +121,7 @@ impl Request {
             Self::Requeue { reply, .. }
             | Self::Discard { reply, .. }
             | Self::PurgeSince { reply, .. } => drop(reply.send(Err(error))),
+            Self::History { reply, .. } => drop(reply.send(Err(error))),
             Self::Backlog { reply, .. } => drop(reply.send(Err(error))),
         }
     }

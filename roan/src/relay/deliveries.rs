@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use super::schedule::Look;
 use super::{BATCH, Relay, Result, since};
+use crate::base::history::Asking;
 use crate::base::log::loudly;
 use crate::dispatcher::LONGEST_RETRY_AFTER;
-use crate::dispatcher::tickets::{Row, Unread};
+use crate::dispatcher::tickets::{Notes, Row, Unread};
 use crate::outbox::payload;
 use crate::outbox::store::{Store, Which};
 
@@ -103,13 +104,19 @@ impl Relay {
                 .target
                 .and_then(|target| payload::read_target(&target));
             let unread = target.as_ref().err().cloned().map(Unread::Invalid);
-            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+            let notes = match (&target, self.outbox.history) {
+                (Ok(target), true) => Some(Notes::new(vec![target.clone()], String::new())),
+                _ => None,
+            };
+            let tickets = &self.engine.tickets;
+            let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
             match target {
                 Ok(target) => {
                     let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                     let asked = since(delivery.age_ms, now);
+                    let asking = Asking::of(asked, &[]);
                     self.engine
-                        .accept_at(place, &target, asked, (ticket, attempts), now);
+                        .accept_at(place, &target, asking, (ticket, attempts), now);
                 }
                 Err(error) => loudly(format_args!(
                     "delivery {} of the outbox is dead: {error}",

@@ -2,11 +2,13 @@
 //! sound is in `outbox/index/mod.rs`.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::versions::Read;
 use super::{BATCH, Relay, Result, versions};
 use crate::base::area::Area;
+use crate::base::history::{Asking, Record, Unmarked};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::dispatcher::tickets::Ticket;
@@ -16,6 +18,9 @@ use crate::pages::{Asked, Hosts};
 
 /// The number of pages that are found at a time.
 const PIECE: usize = 1000;
+
+/// The number of purges of one tag or area for which the answers of its pages are noted.
+const MOST_RECORDS: usize = 32;
 
 /// Purges that were marked and handed over, and whose pages are still to be found.
 #[derive(Default)]
@@ -31,6 +36,7 @@ pub(super) struct Finding {
 struct Wanted {
     what: What,
     asked: Instant,
+    records: Vec<Arc<Record>>,
     /// One row that waits for the answers is enough. The youngest is given up last.
     ticket: Option<Ticket>,
     /// The number of pages so far.
@@ -106,9 +112,9 @@ impl Relay {
         }
         self.look_for_index(store).await?;
         let rows: Vec<Read> = taken.into_iter().map(|purge| self.read(purge)).collect();
-        let targets = rows.iter().flat_map(|row| &row.targets);
+        let targets = rows.iter().flat_map(|row| &row.purges.fired);
         let keys: Vec<i64> = targets
-            .map(|target| Named::of(target, &self.hosts).mark())
+            .map(|fired| Named::of(&fired.target, &self.hosts).mark())
             .collect();
         self.mark(store, &keys).await?;
         let mut given_back = Vec::new();
@@ -137,8 +143,8 @@ impl Relay {
         if taken.is_empty() {
             return Ok(());
         }
-        let unmarked = Unmarked { relay: self, taken };
-        unmarked.send(store).await?;
+        let marking = Marking { relay: self, taken };
+        marking.send(store).await?;
         self.find_pages(store).await?;
         self.engine.handed_over();
         Ok(())
@@ -147,14 +153,20 @@ impl Relay {
     /// Sends what could not be marked, because the database cannot be used. It is sent again when that can be used.
     pub(super) fn send_unmarked(&self) {
         let now = Instant::now();
-        for (target, asked) in self.link.unmarked() {
-            self.engine.accept(&target, asked, now);
+        for purge in self.link.unmarked() {
+            let asking = Asking::of(purge.asked, &purge.records);
+            self.engine.accept(&purge.target, asking, now);
         }
         self.engine.handed_over();
     }
 
     /// Looks for the pages of a target from now on.
-    pub(super) fn want_pages(&mut self, target: &Target, asked: Instant, ticket: Option<Ticket>) {
+    pub(super) fn want_pages(
+        &mut self,
+        target: &Target,
+        asking: Asking<'_>,
+        ticket: Option<Ticket>,
+    ) {
         if !self.engine.known.are_recorded() {
             return;
         }
@@ -175,17 +187,22 @@ impl Relay {
                 Named::Area(area) => What::All(area.target().clone()),
                 Named::Url(_) => What::Urls(Vec::new()),
             },
-            asked,
+            asked: asking.asked,
+            records: Vec::new(),
             ticket,
             count: 0,
         });
         wanted.ticket = ticket.or(wanted.ticket);
+        // The pages of a tag are asked for once. A few of those that have asked for it learn the answers.
+        let room = MOST_RECORDS.saturating_sub(wanted.records.len());
+        let records = asking.records.iter().take(room).cloned();
+        wanted.records.extend(records);
         if let (What::Urls(all), Named::Url(url)) = (&mut wanted.what, named) {
             // A page that has the place for its URL does not carry it as a key.
             let place = url.place.clone();
             if !url.has_parameters() && place != *target && Target::url(place.as_str()).is_ok() {
                 self.engine
-                    .accept_page(&place, asked, ticket, Instant::now());
+                    .accept_page(&place, asking, ticket, Instant::now());
             }
             if !all.iter().any(|known| known.includes(&url)) {
                 all.push(url);
@@ -217,9 +234,10 @@ impl Relay {
             let is_done = resolving.is_done();
             if let Some(finding) = &mut self.finding {
                 finding.resolving = resolving;
-                for (page, asked, ticket) in finding.meant(found) {
+                for (page, wanted) in finding.meant(found) {
+                    let asking = Asking::of(wanted.asked, &wanted.records);
                     self.engine
-                        .accept_page(&page, asked, ticket, Instant::now());
+                        .accept_page(&page, asking, wanted.ticket, Instant::now());
                 }
             }
             if is_done && let Some(finding) = self.finding.take() {
@@ -282,8 +300,8 @@ impl Relay {
 }
 
 impl Finding {
-    /// The pages that are meant, each once, and the row that waits for the answer.
-    fn meant(&mut self, found: Vec<Found>) -> Vec<(Target, Instant, Option<Ticket>)> {
+    /// The pages that are meant, each once, and who has asked for them.
+    fn meant(&mut self, found: Vec<Found>) -> Vec<(Target, &Wanted)> {
         let mut known = HashSet::new();
         let mut meant = Vec::new();
         for Found { key, page } in found {
@@ -300,36 +318,41 @@ impl Finding {
             }
             wanted.count += 1;
             if known.insert(page.clone()) {
-                meant.push((page, wanted.asked, wanted.ticket));
+                meant.push((page, key));
             }
         }
-        meant
+        let meant = meant.into_iter();
+        let with_wanted = meant.filter_map(|(page, key)| Some((page, self.wanted.get(&key)?)));
+        with_wanted.collect()
     }
 }
 
 /// Purges that return to the queue if they are not sent, also if the work on them is given up.
-struct Unmarked<'a> {
+struct Marking<'a> {
     relay: &'a mut Relay,
-    taken: Vec<(Target, Instant)>,
+    taken: Vec<Unmarked>,
 }
 
-impl Unmarked<'_> {
+impl Marking<'_> {
     async fn send(mut self, store: &mut Store) -> Result<()> {
         let keys = self.taken.iter();
         let keys: Vec<i64> = keys
-            .map(|(target, _)| Named::of(target, &self.relay.hosts).mark())
+            .map(|purge| Named::of(&purge.target, &self.relay.hosts).mark())
             .collect();
         self.relay.mark(store, &keys).await?;
         let now = Instant::now();
-        for (target, asked) in std::mem::take(&mut self.taken) {
-            self.relay.engine.accept_marked(&target, asked, None, now);
-            self.relay.want_pages(&target, asked, None);
+        for purge in std::mem::take(&mut self.taken) {
+            let asking = Asking::of(purge.asked, &purge.records);
+            self.relay
+                .engine
+                .accept_marked(&purge.target, asking, None, now);
+            self.relay.want_pages(&purge.target, asking, None);
         }
         Ok(())
     }
 }
 
-impl Drop for Unmarked<'_> {
+impl Drop for Marking<'_> {
     fn drop(&mut self) {
         if !self.taken.is_empty() {
             let taken = std::mem::take(&mut self.taken);

@@ -1,12 +1,12 @@
 //! The durable outbox as the dispatcher sees it: a relay that is a task on the dispatcher's thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::Relay;
-use crate::base::target::Target;
+use crate::base::history::Unmarked;
 use crate::dispatcher::{Engine, Policy, Source, Working};
 use crate::error::ConfigError;
 #[cfg(feature = "web")]
@@ -27,7 +27,7 @@ pub(crate) struct DurableOutbox {
 
 impl DurableOutbox {
     pub(crate) fn new(outbox: Outbox, policy: Policy) -> Self {
-        let scribe = Scribe::new(outbox.dialect(), outbox.channel_name());
+        let scribe = Scribe::new(outbox.dialect(), outbox.channel_name(), outbox.history);
         Self {
             link: Arc::new(Link::new(scribe)),
             outbox,
@@ -101,15 +101,15 @@ impl Source for DurableOutbox {
         self.link.waiting_at(look)
     }
 
-    fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
-        self.link.mark_first(target, asked)
+    fn mark_first(&self, purge: Unmarked) -> Option<Unmarked> {
+        self.link.mark_first(purge)
     }
 
     fn unmarked(&self) -> usize {
         self.link.unmarked_count()
     }
 
-    fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+    fn take_unmarked(&self) -> Vec<Unmarked> {
         self.link.take_unmarked()
     }
 }

@@ -38,6 +38,7 @@ pub use recorder::Recorder;
 
 use std::fmt;
 
+use crate::base::history::Fired;
 use crate::base::target::{Target, TargetError, TargetKind};
 use crate::hooks::scope::Recording;
 
@@ -45,14 +46,14 @@ use crate::hooks::scope::Recording;
 pub async fn record<F: Future>(work: F) -> Purges {
     let recording = Recording::new();
     recording.run(work).await;
-    Purges::new(recording.end())
+    Purges::of(recording.end())
 }
 
 /// As [`record`], for work without a runtime.
 pub fn record_blocking<T>(work: impl FnOnce() -> T) -> Purges {
     let recording = Recording::new();
     recording.run_blocking(work);
-    Purges::new(recording.end())
+    Purges::of(recording.end())
 }
 
 /// Recorded purges.
@@ -67,7 +68,12 @@ fn place(target: &Target) -> (Option<&str>, &str, TargetKind) {
 }
 
 impl Purges {
-    fn new((targets, refused): (Vec<Target>, Vec<TargetError>)) -> Self {
+    fn of((fired, refused): (Vec<Fired>, Vec<TargetError>)) -> Self {
+        let targets = fired.into_iter().map(|fired| fired.target).collect();
+        Self::new(targets, refused)
+    }
+
+    fn new(targets: Vec<Target>, refused: Vec<TargetError>) -> Self {
         let mut purges = Self { targets, refused };
         purges.targets.sort_by(|a, b| place(a).cmp(&place(b)));
         purges

@@ -1,11 +1,13 @@
 //! Makes targets from the rows that triggers wrote, by the rules of this binary and the writer that hooks use.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Map, Value};
 
 use crate::base::event::Events;
+use crate::base::history::{Because, By, Fired};
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::dispatcher::tickets::Unread;
 use crate::model::{Column, ColumnKind, FromRow, RowPiece, Sink, StoredRow, Targets};
@@ -17,8 +19,9 @@ use crate::triggers::plan;
 /// The targets of a payload's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Yielded {
-    pub(crate) targets: Vec<Target>,
-    known: HashSet<Target>,
+    pub(crate) fired: Vec<Fired>,
+    /// The places in it of the targets.
+    known: HashMap<Target, usize>,
     /// Invalid targets, which a hook would report, too: each with its table, its rule, and what is wrong.
     pub(crate) refused: Vec<String>,
     /// Why there may be more targets, which are unknown.
@@ -26,10 +29,14 @@ pub(crate) struct Yielded {
 }
 
 impl Sink for Yielded {
-    fn target(&mut self, target: TargetRef<'_>) {
-        let target = target.to_target();
-        if self.known.insert(target.clone()) {
-            self.targets.push(target);
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
+        let fired = Fired::new(target, because);
+        match self.known.entry(fired.target.clone()) {
+            Entry::Occupied(known) => self.fired[*known.get()].causes.add(because),
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.fired.len());
+                self.fired.push(fired);
+            }
         }
     }
 
@@ -113,9 +120,11 @@ fn apply_pieces(
 ) {
     let mut columns: Vec<usize> = pieces.iter().filter_map(|piece| piece.column()).collect();
     columns.dedup();
-    let Some(rows) = &rows.rows else {
+    let all = rows;
+    let Some(rows) = &all.rows else {
         if columns.is_empty() {
-            entry.targets(number, &[], &mut Targets::new(out));
+            let by = By::Rule(&entry.rules[number], all.events);
+            entry.targets(number, &[], Targets::new(out).by(by));
         }
         return;
     };
@@ -136,7 +145,10 @@ fn apply_pieces(
             }
         }
         match read {
-            Ok(()) => entry.targets(number, &texts, &mut Targets::new(out)),
+            Ok(()) => {
+                let by = By::Rule(&entry.rules[number], all.events);
+                entry.targets(number, &texts, Targets::new(out).by(by));
+            }
             Err(error) => {
                 let unread = Unread::Invalid(unread(entry, number, &error));
                 out.unread.get_or_insert(unread);
@@ -156,6 +168,8 @@ fn apply_value(
     out: &mut Yielded,
 ) {
     let empty = [Map::new()];
+    let rule = &entry.rules[numbers[0]];
+    let by = By::Rule(rule, rows.events);
     let rows = match &rows.rows {
         Some(rows) => rows.as_slice(),
         // All rows of a table are gone. Those of a model without columns are equal.
@@ -165,7 +179,7 @@ fn apply_value(
     for row in rows {
         let row = StoredRow::new(from_row.columns, row);
         let known = out.refused.len();
-        let all = targets_of(from_row, &row, numbers, out);
+        let all = targets_of(from_row, &row, numbers, by, out);
         let is_refused = out.refused.len() > known;
         out.refused.truncate(known);
         let failed = match all {
@@ -174,7 +188,7 @@ fn apply_value(
             // One by one: to name the rule, and so that a panic does not end the others.
             Ok(()) | Err(Failed::Panicked(_)) => numbers.iter().fold(None, |failed, number| {
                 let known = out.refused.len();
-                let one = targets_of(from_row, &row, &[*number], out);
+                let one = targets_of(from_row, &row, &[*number], by, out);
                 out.name_refused(known, entry, *number);
                 let error = match one {
                     Ok(()) => return failed,
@@ -200,9 +214,10 @@ fn targets_of(
     from_row: FromRow,
     row: &StoredRow<'_>,
     numbers: &[usize],
+    by: By,
     out: &mut Yielded,
 ) -> Result<(), Failed> {
-    let targets = || (from_row.targets)(row, numbers, &mut Targets::new(out));
+    let targets = || (from_row.targets)(row, numbers, Targets::new(out).by(by));
     match catch_unwind(AssertUnwindSafe(targets)) {
         Ok(read) => read.map_err(|error| Failed::Read(error.to_string())),
         Err(panic) => {

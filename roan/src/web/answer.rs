@@ -12,6 +12,7 @@ use super::reason::Reason;
 use super::sent::Sent;
 use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
+use crate::base::history::{Because, By};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
 use crate::pages::{Asked, Held, Pages, Raced, Sharing};
@@ -159,7 +160,10 @@ impl WebLayer {
     /// Puts the page into the index, so that it may enter a cache.
     async fn release(&self, visit: &Visit, sharable: Sharable) -> Result<Sharable, Reason> {
         let Sharable { asked, tags, .. } = &sharable;
-        let purge = |old: &Target| self.engine().lets_in(TargetRef::from(old));
+        let purge = |old: &Target| {
+            let because = Because::Of(By::Unknown);
+            self.engine().lets_in(TargetRef::from(old), because)
+        };
         let released = visit.render.release(asked, tags, purge).await;
         let too_often = released.map_err(Reason::Held)?;
         if let Some(tag) = too_often {

@@ -176,7 +176,7 @@ function show(next) {
   showFigures();
   showNodes(before);
   showCharts();
-  if (first || before.purges !== next.purges) purges.news();
+  if (first || before.purges !== next.purges || before.asked !== next.asked) purges.news();
   if (next.has.dead && (first || gone(before) !== gone(next))) dead.news();
 }
 
@@ -314,6 +314,8 @@ function ceiling(value) {
 }
 
 function showCharts() {
+  $("chart-note").hidden = state.missed === 0;
+  $("chart-note").textContent = plural(state.missed, "answer") + " came faster than they could be counted here.";
   const { step_s: step, points } = state.chart;
   const text = JSON.stringify(points);
   if (showCharts.text === text) return;
@@ -391,30 +393,55 @@ function whenChanged(form, work) {
   });
 }
 
-function targetCell(row) {
-  const cell = element("td", { class: "text" });
-  cell.append(element("code", { text: row.target || row.kind }));
-  const about = [row.kind === "URL" || !row.target ? null : row.kind, row.site ? "at " + row.site : null].filter(Boolean);
-  if (about.length) cell.append(" ", element("span", { class: "soft", text: about.join(" ") }));
-  return cell;
+function targetParts(target) {
+  const about = [target.kind === "URL" || !target.text ? null : target.kind, target.site ? "at " + target.site : null].filter(Boolean).join(" ");
+  return [element("code", { text: target.text || target.kind }), about ? element("span", { class: "soft", text: " " + about }) : null];
 }
 
-function outcomeOf(answer) {
-  if (answer.outcome === "purged" || answer.outcome === "not cached") return ["good", "✓ "];
-  if (answer.outcome === "failed") return ["wait", "… "];
-  return ["bad", "✕ "];
+function list(items, more, noun) {
+  const rest = more ? element("li", { class: "soft", text: "and " + plural(more, noun) + " more" }) : null;
+  return element("ul", null, ...items, rest);
 }
+
+function targetsCell(purge) {
+  const items = purge.targets.map((target) => element("li", null, ...targetParts(target)));
+  return element("td", { class: "text" }, list(items, purge.more_targets, "target"));
+}
+
+function whyCell(purge) {
+  const items = purge.causes.map((cause) =>
+    element("li", null, cause.text, cause.trace ? element("span", { class: "soft", text: ", trace " }) : null, cause.trace ? element("code", { text: cause.trace }) : null));
+  if (items.length === 0) items.push(element("li", { class: "soft", text: "not known" }));
+  const facts = [];
+  if (purge.asks > 1) facts.push("asked for " + count(purge.asks) + " times");
+  if (state.has.durable && purge.id > 0) facts.push("write " + purge.id);
+  if (facts.length) items.push(element("li", { class: "soft", text: facts.join(", ") }));
+  return element("td", { class: "text" }, element("ul", null, ...items));
+}
+
+const MARKS = { purged: ["good", "✓ "], "not-cached": ["good", "✓ "], waiting: ["wait", "… "], failed: ["wait", "… "] };
 
 function answerItem(answer) {
-  const [kind, mark] = outcomeOf(answer);
+  const [kind, mark] = MARKS[answer.result] || ["bad", "✕ "];
   const name = answer.cache === answer.node ? answer.node : answer.cache + " " + answer.node;
   const facts = [];
   if (answer.status) facts.push("status " + answer.status);
   if (answer.verified) facts.push("verified");
   if (answer.attempts > 1) facts.push(plural(answer.attempts, "attempt"));
-  if (answer.node) facts.push("waited " + span(answer.waited_ms), "took " + span(answer.took_ms));
   if (answer.rebound) facts.push("second purge");
-  return element("li", null, element("span", { class: kind, text: mark + answer.text }), element("span", { class: "soft", text: (name ? " by " + name : "") + (facts.length ? ", " + facts.join(", ") : "") }));
+  if (answer.others) facts.push("other URLs");
+  if (answer.count > 1) facts.push(plural(answer.count, "URL"));
+  return element("li", null,
+    element("span", { class: kind, text: mark + answer.result.replace("-", " ") }),
+    element("span", { class: "soft", text: (name ? " by " + name : "") + (facts.length ? ", " + facts.join(", ") : "") }),
+    answer.problem ? ": " + answer.problem : null);
+}
+
+function answersCell(purge) {
+  const items = purge.answers.map(answerItem);
+  if (items.length === 0) items.push(element("li", { class: "wait", text: "… " + purge.state }));
+  if (purge.problem) items.push(element("li", { class: "bad", text: "✕ " + purge.problem }));
+  return element("td", { class: "text" }, list(items, purge.more_answers, "answer"));
 }
 
 const purges = {
@@ -426,14 +453,13 @@ const purges = {
   load: oneAtATime(async () => {
     const found = await get("purges", { ...values($("purge-filter")), before: purges.before });
     const rows = found.purges.map((purge) =>
-      element("tr", null, element("td", null, time(purge.at)), targetCell(purge), whyCell(purge), element("td", { class: "text" }, element("ul", null, ...purge.answers.map(answerItem)))));
+      element("tr", null, element("td", null, time(purge.at)), targetsCell(purge), whyCell(purge), answersCell(purge)));
     $("purge-table").tBodies[0].replaceChildren(...rows);
     const last = found.purges.at(-1);
     purges.next = found.more && last ? last.id : null;
     $("purge-older").disabled = purges.next === null;
     $("purge-newest").disabled = purges.before === null;
-    const missed = state.missed ? " " + plural(state.missed, "answer") + " came faster than they could be kept." : "";
-    $("purge-note").textContent = (rows.length ? "" : "No purge matches.") + missed;
+    $("purge-note").textContent = rows.length ? "" : "No purge matches.";
   }),
   next: null,
 };
@@ -449,10 +475,6 @@ $("purge-newest").addEventListener("click", () => {
   purges.before = null;
   purges.load();
 });
-
-function whyCell(purge) {
-  return element("td", { class: "text", hidden: !state.has.why });
-}
 
 const dead = {
   after: null,
@@ -507,7 +529,7 @@ function deadRow(row) {
   return element("tr", null,
     element("td", { hidden: state.read_only }, choose),
     element("td", { class: "number wide", text: row.id }),
-    targetCell(row),
+    element("td", { class: "text" }, ...targetParts(row.target)),
     element("td", { class: "text", text: node || "none" }),
     element("td", { class: "text", text: row.error }),
     element("td", { class: "number wide", text: count(row.attempts) }),
@@ -570,7 +592,7 @@ $("page-form").addEventListener("submit", async (event) => {
     const found = await get(asked.kind === "url" ? "tags" : "pages", { ...asked, limit: 200 });
     const shown = found.found.length;
     $("page-note").textContent = plural(found.count, noun) + (shown < found.count ? ", of which " + shown + " are shown" : "") + ".";
-    $("page-list").replaceChildren(...found.found.map((one) => element("li", null, element("code", { text: one.text }), one.site ? " at " + one.site : "")));
+    $("page-list").replaceChildren(...found.found.map((one) => element("li", null, ...targetParts(one))));
   } catch (error) {
     $("page-note").textContent = words(error);
     $("page-list").replaceChildren();

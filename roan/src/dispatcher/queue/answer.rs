@@ -172,6 +172,7 @@ impl Queue {
                 }
             }
             (Next::Ended, Some(again), ..) => {
+                entry.records.answered();
                 entry.renew(again.asked, again.rebound);
                 self.rest_until_gap_is_over(place, now);
             }

@@ -126,5 +126,6 @@ pub(super) fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
         is_retry: entry.failed,
         plain: entry.plain,
         tickets: Vec::new(),
+        records: entry.records.leave(),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::job::{Settled, Verdict};
 use crate::base::target::Target;
@@ -35,6 +36,7 @@ pub(super) struct Entry {
     /// So many of the tickets were there when the request left.
     pub(super) covered: u32,
     pub(super) tickets: Vec<Held>,
+    pub(super) records: Records,
 }
 
 /// A ticket that waits for this target to be purged, and purged once more after the rebound delay.
@@ -118,6 +120,9 @@ impl Entry {
                         return true;
                     }
                     settled.served.push(held.ticket);
+                    if held.rebound_at.is_some() {
+                        settled.rebounds.push(held.ticket);
+                    }
                     let waits = match (held.rebound_at, rebound) {
                         (None, Some(delay)) => {
                             held.rebound_at = Some(now + delay);

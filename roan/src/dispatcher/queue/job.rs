@@ -1,10 +1,12 @@
 //! What goes into the queue, and what comes out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::blame::Blame;
 use super::super::tickets::Ticket;
 use super::LONGEST_RETRY_AFTER;
+use crate::base::history::{Asking, Record};
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 
@@ -12,7 +14,7 @@ use crate::base::target::Target;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dispatcher) struct Ask<'a> {
     pub(in crate::dispatcher) target: &'a Target,
-    pub(in crate::dispatcher) asked: Instant,
+    pub(in crate::dispatcher) asking: Asking<'a>,
     /// A second purge; it is not followed by another.
     pub(in crate::dispatcher) rebound: bool,
     /// Of a row of the durable outbox, and the attempts that were made for it before.
@@ -102,6 +104,8 @@ pub(in crate::dispatcher) struct Job {
     pub(in crate::dispatcher) plain: bool,
     /// Of a purge that was taken out.
     pub(in crate::dispatcher) tickets: Vec<Ticket>,
+    /// The purges that it is for.
+    pub(in crate::dispatcher) records: Vec<Arc<Record>>,
 }
 
 impl Job {
@@ -124,8 +128,17 @@ impl Job {
             is_retry: false,
             plain: true,
             tickets: Vec::new(),
+            records: Vec::new(),
         }
     }
+}
+
+/// What waits for a node that went down, for the next cache.
+#[derive(Debug)]
+pub(in crate::dispatcher) struct PassedOn {
+    pub(in crate::dispatcher) target: Target,
+    pub(in crate::dispatcher) rebound: bool,
+    pub(in crate::dispatcher) records: Vec<Arc<Record>>,
 }
 
 /// How a node answered, as far as the queue cares.
@@ -169,6 +182,8 @@ pub(in crate::dispatcher) struct Settled {
     /// The request was made for them: the next cache is asked for them now. After a failure or a
     /// refusal they are in nobody's hands but the caller's.
     pub(in crate::dispatcher) served: Vec<Ticket>,
+    /// Those among them that it was the rebound of.
+    pub(in crate::dispatcher) rebounds: Vec<Ticket>,
 }
 
 /// What becomes of a purge after an answer.

@@ -30,10 +30,11 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
 use self::entry::{Again, Entry, Held, Phase, new_id};
-pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
+pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, PassedOn, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
 use self::retries::Retries;
 use super::health::{Health, Turn};
+use super::history::Records;
 use super::policy::Policy;
 use super::throttle::{HeldBack, Throttle};
 use crate::base::backoff::Backoff;
@@ -110,10 +111,11 @@ impl Queue {
     pub(super) fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
             target,
-            asked,
+            asking,
             rebound,
             ticket,
         } = ask;
+        let asked = asking.asked;
         let hash = self.hasher.hash_one(target);
         let (failed, most) = match ticket {
             Some((_, attempts)) => self.suspicion(hash, attempts, target),
@@ -173,6 +175,7 @@ impl Queue {
             plain: ticket.is_none(),
             covered: 0,
             tickets: Held::of(ticket, rebound, now).into_iter().collect(),
+            records: Records::of(asking.records),
         });
         let entries = &self.entries;
         self.index
@@ -209,8 +212,15 @@ impl Queue {
     }
 
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
-        let Ask { asked, rebound, .. } = ask;
+        let Ask {
+            asking, rebound, ..
+        } = ask;
+        let asked = asking.asked;
         let entry = &mut self.entries[place as usize];
+        if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
+            entry.records.renew();
+        }
+        entry.records.extend(asking.records);
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
         entry.tickets.extend(Held::of(ask.ticket, rebound, now));
@@ -278,11 +288,15 @@ impl Queue {
 
     /// Takes note that the next cache is asked for everything that waits, and says what that is:
     /// the node went down, and answers may be far off.
-    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, bool)> {
+    pub(super) fn pass_all_on(&mut self) -> Vec<PassedOn> {
         let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
             let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
             let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
-            passes.then(|| (entry.target.clone(), entry.rebound))
+            passes.then(|| PassedOn {
+                target: entry.target.clone(),
+                rebound: entry.rebound,
+                records: entry.records.to_vec(),
+            })
         };
         self.entries
             .iter_mut()
@@ -442,6 +456,7 @@ impl Queue {
                 deferred.push(Job {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
+                    records: entry.records.to_vec(),
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
                 });
                 if !entry.plain {
@@ -493,6 +508,7 @@ impl Queue {
             is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
+            records: entry.records.take(),
             target: entry.target,
         }
     }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::history::Asking;
 use crate::base::target::TargetKind;
 use crate::dispatcher::blame::Blame;
 use crate::dispatcher::bucket::Buckets;
@@ -67,7 +68,7 @@ impl Bench {
     fn ask_for(&mut self, target: &Target, rebound: bool) -> &'static str {
         let ask = Ask {
             target,
-            asked: self.now,
+            asking: Asking::of(self.now, &[]),
             rebound,
             ticket: None,
         };
@@ -320,7 +321,7 @@ fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
     let target = Target::url("/c").unwrap();
     let ask = Ask {
         target: &target,
-        asked: bench.now,
+        asking: Asking::of(bench.now, &[]),
         rebound: false,
         ticket: None,
     };
@@ -450,7 +451,7 @@ proptest! {
                 Step::Ask(target, rebound) => {
                     let url = format!("/{target}");
                     let target = Target::url(&url).unwrap();
-                    let ask = Ask { target: &target, asked: bench.now, rebound, ticket: None };
+                    let ask = Ask { target: &target, asking: Asking::of(bench.now, &[]), rebound, ticket: None };
                     bench.queue.ask(ask, bench.now);
                     asks.insert(url, clock);
                 }

@@ -5,6 +5,7 @@ mod catalog;
 mod definer;
 mod fence;
 mod finish;
+mod history;
 mod lease;
 mod pages;
 mod place;
@@ -24,6 +25,7 @@ pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 pub(crate) use fence::MARKED;
 pub use fence::{Checked, Epoch};
 pub(crate) use finish::{Ended, NewDelivery};
+pub(crate) use history::Page;
 pub(crate) use lease::Watch;
 pub use pages::{Found, Resolving};
 pub(crate) use take::{TakenPurge, Which};
@@ -184,7 +186,7 @@ impl Store {
             "INSERT INTO roan_relay (id, beat) VALUES ({id}, 0)",
             "SELECT id FROM roan_outbox WHERE id = {id} {skip locked}",
             "SELECT id FROM roan_delivery WHERE id = {id} {skip locked}",
-            "UPDATE roan_outbox SET state = 0 WHERE id = {id}",
+            "UPDATE roan_outbox SET state = 0, history = '' WHERE id = {id}",
             "UPDATE roan_delivery SET state = 0 WHERE id = {id}",
             "UPDATE roan_relay SET beat = 0 WHERE id = {id}",
             "DELETE FROM roan_outbox WHERE id = {id}",

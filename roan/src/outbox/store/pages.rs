@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::{Result, Store, list};
 use crate::base::area::Area;
+use crate::base::history::Fired;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::outbox::connection::Value;
@@ -429,7 +430,8 @@ impl Store {
     /// Those of the database.
     pub(crate) async fn put_purges(&mut self, pages: &[Target]) -> Result<()> {
         for pages in pages.chunks(payload::LONGEST) {
-            let payload = payload::encode(pages);
+            let pages: Vec<_> = pages.iter().map(Fired::unsaid).collect();
+            let payload = payload::encode(&pages, false);
             let sql = self.sql("INSERT INTO roan_outbox (payload) VALUES (?)");
             let values = [Value::Text(&payload)];
             self.connection.execute(&sql, &values).await?;

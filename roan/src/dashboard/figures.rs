@@ -1,6 +1,4 @@
-//! What has been purged lately: the newest purges with the answers of the nodes, and figures of the last ten minutes.
-//!
-//! Everything here comes from reports, so nothing runs while nothing is purged.
+//! Figures of the last ten minutes. They come from reports, so nothing runs while nothing is purged.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -8,16 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::base::outcome::Outcome;
 use crate::base::report::Report;
-use crate::base::target::Target;
-
-/// The number of purges that are kept.
-const KEPT: usize = 1000;
-
-/// The number of answers that are kept of one purge. A purge of a tag without a cache for tags has one for each page.
-const ANSWERS: usize = 64;
-
-/// Answers to one purge that come later than this after the one before are shown as a purge of their own.
-const TOGETHER: Duration = Duration::from_secs(120);
 
 /// The time of one point of the charts.
 pub(super) const STEP: Duration = Duration::from_secs(5);
@@ -28,36 +16,9 @@ pub(super) const STEPS: usize = 120;
 /// The rate and the lag of a node are those of so many steps: a minute.
 const SHORT: u64 = 12;
 
-/// A purge of one target, with the answers of the nodes.
-#[derive(Debug, Clone)]
-pub(super) struct Purge {
-    /// Counts from 1.
-    pub(super) id: u64,
-    pub(super) target: Target,
-    /// When its first answer came.
-    pub(super) since: SystemTime,
-    /// When its last answer came.
-    last: Instant,
-    pub(super) answers: Vec<Answer>,
-}
-
-/// How one node answered, at last.
-#[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) cache: Arc<str>,
-    pub(super) node: Arc<str>,
-    pub(super) outcome: Outcome,
-    pub(super) status: Option<u16>,
-    pub(super) verified: bool,
-    pub(super) rebound: bool,
-    pub(super) attempts: u32,
-    pub(super) waited: Duration,
-    pub(super) took: Duration,
-}
-
 /// The figures of one step.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Figures {
+pub(super) struct Point {
     /// Which step it is, counted from the start.
     step: u64,
     pub(super) purged: u64,
@@ -70,7 +31,7 @@ pub(super) struct Figures {
     pub(super) longest_lag: Duration,
 }
 
-impl Figures {
+impl Point {
     fn add(&mut self, report: &Report) {
         match &report.outcome {
             Outcome::Purged => self.purged += 1,
@@ -100,7 +61,7 @@ impl Figures {
 
 /// Figures of the last steps, the oldest first; steps without a report are missing.
 #[derive(Debug, Default)]
-struct Series(VecDeque<Figures>);
+struct Series(VecDeque<Point>);
 
 impl Series {
     fn add(&mut self, step: u64, most: usize, report: &Report) {
@@ -111,19 +72,19 @@ impl Series {
         if self.0.len() >= most {
             self.0.pop_front();
         }
-        let mut figures = Figures {
+        let mut figures = Point {
             step,
-            ..Figures::default()
+            ..Point::default()
         };
         figures.add(report);
         self.0.push_back(figures);
     }
 
     /// The sum of the last `steps` steps.
-    fn sum(&self, now: u64, steps: u64) -> Figures {
+    fn sum(&self, now: u64, steps: u64) -> Point {
         let since = now.saturating_sub(steps.saturating_sub(1));
         let recent = self.0.iter().filter(|figures| figures.step >= since);
-        recent.fold(Figures::default(), |sum, one| Figures {
+        recent.fold(Point::default(), |sum, one| Point {
             step: now,
             purged: sum.purged + one.purged,
             not_cached: sum.not_cached + one.not_cached,
@@ -146,17 +107,13 @@ struct AtNode {
 #[derive(Debug, Clone, Default)]
 pub(super) struct NodeFigures {
     /// Answers of the last minute.
-    pub(super) last_minute: Figures,
+    pub(super) last_minute: Point,
     pub(super) last_error: Option<(String, SystemTime)>,
 }
 
 #[derive(Debug)]
-pub(super) struct Recent {
+pub(super) struct Figures {
     began: Instant,
-    last_id: u64,
-    purges: VecDeque<Purge>,
-    /// The newest purge of each target.
-    newest: HashMap<Target, u64>,
     /// Counts the reports, so that a page knows whether there are new ones.
     pub(super) version: u64,
     /// Reports that were pushed out before they were read.
@@ -165,13 +122,10 @@ pub(super) struct Recent {
     nodes: HashMap<(Arc<str>, Arc<str>), AtNode>,
 }
 
-impl Recent {
+impl Figures {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             began: now,
-            last_id: 0,
-            purges: VecDeque::new(),
-            newest: HashMap::new(),
             version: 0,
             missed: 0,
             series: Series::default(),
@@ -183,16 +137,16 @@ impl Recent {
         now.saturating_duration_since(self.began).as_secs() / STEP.as_secs()
     }
 
-    pub(super) fn add(&mut self, report: Report, now: Instant, clock: SystemTime) {
+    pub(super) fn add(&mut self, report: &Report, now: Instant, clock: SystemTime) {
         self.version += 1;
         if !report.rebound {
             let step = self.step(now);
-            self.series.add(step, STEPS, &report);
+            self.series.add(step, STEPS, report);
             if !report.node.is_empty() {
                 let place = (Arc::clone(&report.cache), Arc::clone(&report.node));
                 let at_node = self.nodes.entry(place).or_default();
                 // A minute, and one more that may have just begun.
-                at_node.series.add(step, 1 + SHORT as usize, &report);
+                at_node.series.add(step, 1 + SHORT as usize, report);
             }
         }
         if !report.outcome.is_done() && !report.node.is_empty() {
@@ -200,57 +154,10 @@ impl Recent {
             let error = report.outcome.to_string();
             self.nodes.entry(place).or_default().last_error = Some((error, clock));
         }
-        self.remember(report, now, clock);
-    }
-
-    fn remember(&mut self, report: Report, now: Instant, clock: SystemTime) {
-        let answer = Answer {
-            cache: report.cache,
-            node: report.node,
-            outcome: report.outcome,
-            status: report.status,
-            verified: report.verified,
-            rebound: report.rebound,
-            attempts: report.attempts,
-            waited: report.waited,
-            took: report.took,
-        };
-        let known = self.newest.get(&report.target).copied();
-        if let Some(purge) = known.and_then(|id| self.get_mut(id))
-            && purge.takes(&answer, now)
-        {
-            return purge.put(answer, now);
-        }
-        if self.purges.len() >= KEPT
-            && let Some(oldest) = self.purges.pop_front()
-            && self.newest.get(&oldest.target) == Some(&oldest.id)
-        {
-            self.newest.remove(&oldest.target);
-        }
-        self.last_id += 1;
-        self.newest.insert(report.target.clone(), self.last_id);
-        self.purges.push_back(Purge {
-            id: self.last_id,
-            target: report.target,
-            since: clock,
-            last: now,
-            answers: vec![answer],
-        });
-    }
-
-    fn get_mut(&mut self, id: u64) -> Option<&mut Purge> {
-        let first = self.purges.front()?.id;
-        let place = usize::try_from(id.checked_sub(first)?).ok()?;
-        self.purges.get_mut(place)
-    }
-
-    /// The purges, the newest first.
-    pub(super) fn purges(&self) -> impl Iterator<Item = &Purge> {
-        self.purges.iter().rev()
     }
 
     /// The figures of each step of the last ten minutes, the oldest first.
-    pub(super) fn chart(&self, now: Instant) -> Vec<Figures> {
+    pub(super) fn chart(&self, now: Instant) -> Vec<Point> {
         let now = self.step(now);
         let mut known = self.series.0.iter().peekable();
         let first = (now + 1).saturating_sub(STEPS as u64);
@@ -283,44 +190,12 @@ impl Recent {
     }
 }
 
-impl Purge {
-    /// Whether this is one more answer to the same purge, rather than to the next one of the target.
-    fn takes(&self, answer: &Answer, now: Instant) -> bool {
-        let same = self.answers.iter().find(|known| known.is_of(answer));
-        now.saturating_duration_since(self.last) < TOGETHER
-            && match same {
-                Some(known) => !known.outcome.is_final(),
-                None => true,
-            }
-    }
-
-    fn put(&mut self, answer: Answer, now: Instant) {
-        self.last = now;
-        let known = self.answers.iter().position(|known| known.is_of(&answer));
-        match known {
-            Some(place) => self.answers[place] = answer,
-            None if self.answers.len() < ANSWERS => self.answers.push(answer),
-            None => {}
-        }
-    }
-
-    /// Whether one of its answers is one that `wanted` is true of.
-    pub(super) fn has(&self, wanted: impl Fn(&Answer) -> bool) -> bool {
-        self.answers.iter().any(wanted)
-    }
-}
-
-impl Answer {
-    /// Whether both are of one node, about the same of the two purges.
-    fn is_of(&self, other: &Self) -> bool {
-        self.rebound == other.rebound && self.node == other.node && self.cache == other.cache
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::history::Causes;
     use crate::base::outcome::Failure;
+    use crate::base::target::Target;
 
     fn report(url: &str, node: &str, outcome: Outcome) -> Report {
         Report {
@@ -334,11 +209,12 @@ mod tests {
             attempts: 1,
             waited: Duration::from_millis(3),
             took: Duration::from_millis(1),
+            causes: Causes::default(),
         }
     }
 
     struct Sender {
-        recent: Recent,
+        figures: Figures,
         began: Instant,
     }
 
@@ -346,86 +222,24 @@ mod tests {
         fn new() -> Self {
             let began = Instant::now();
             Self {
-                recent: Recent::new(began),
+                figures: Figures::new(began),
                 began,
             }
         }
 
         fn send(&mut self, second: u64, report: Report) {
             let now = self.began + Duration::from_secs(second);
-            self.recent.add(report, now, SystemTime::UNIX_EPOCH);
-        }
-
-        /// The targets with the nodes that answered, the newest first.
-        fn shown(&self) -> Vec<String> {
-            let purges = self.recent.purges();
-            purges
-                .map(|purge| {
-                    let answers = purge.answers.iter();
-                    let answers: Vec<_> = answers
-                        .map(|answer| format!("{} {}", answer.node, answer.outcome))
-                        .collect();
-                    format!("{}: {}", purge.target.as_str(), answers.join(", "))
-                })
-                .collect()
+            self.figures.add(&report, now, SystemTime::UNIX_EPOCH);
         }
     }
 
     #[test]
-    fn the_answers_of_all_nodes_are_of_one_purge_and_the_next_purge_is_another() {
+    fn memory_is_bounded() {
         let mut sender = Sender::new();
-        sender.send(0, report("/a", "1", Outcome::Purged));
-        sender.send(0, report("/b", "1", Outcome::Purged));
-        sender.send(0, report("/a", "2", Outcome::NotCached));
-        sender.send(1, report("/a", "1", Outcome::NotCached));
-        assert_eq!(
-            sender.shown(),
-            [
-                "/a: 1 not cached",
-                "/b: 1 purged",
-                "/a: 1 purged, 2 not cached"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_retry_takes_the_place_of_the_attempt_that_failed() {
-        let mut sender = Sender::new();
-        sender.send(0, report("/a", "1", Outcome::Failed(Failure::Timeout)));
-        sender.send(30, report("/a", "1", Outcome::Failed(Failure::Timeout)));
-        sender.send(60, report("/a", "1", Outcome::Purged));
-        assert_eq!(sender.shown(), ["/a: 1 purged"]);
-        sender.send(600, report("/a", "2", Outcome::Purged));
-        assert_eq!(sender.shown().len(), 2, "too late to belong to it");
-    }
-
-    #[test]
-    fn the_second_purge_is_an_answer_of_the_first() {
-        let mut sender = Sender::new();
-        sender.send(0, report("/a", "1", Outcome::Purged));
-        let rebound = Report {
-            rebound: true,
-            ..report("/a", "1", Outcome::NotCached)
-        };
-        sender.send(2, rebound);
-        assert_eq!(sender.shown(), ["/a: 1 purged, 1 not cached"]);
-    }
-
-    #[test]
-    fn memory_is_bounded_in_purges_and_in_answers() {
-        let mut sender = Sender::new();
-        for number in 0..5_000 {
-            sender.send(0, report(&format!("/{number}"), "1", Outcome::Purged));
-            sender.send(0, report("/same", &format!("{number}"), Outcome::Purged));
-        }
-        assert_eq!(sender.recent.purges.len(), KEPT);
-        assert!(sender.recent.newest.len() <= KEPT);
-        let most = sender.recent.purges().map(|purge| purge.answers.len());
-        assert!(most.max() <= Some(ANSWERS));
         for second in 0..10_000 {
             sender.send(second, report("/a", "1", Outcome::Purged));
         }
-        assert_eq!(sender.recent.series.0.len(), STEPS);
+        assert_eq!(sender.figures.series.0.len(), STEPS);
     }
 
     #[test]
@@ -436,7 +250,7 @@ mod tests {
         sender.send(13, report("/b", "1", Outcome::Failed(Failure::Timeout)));
         let at = |second| {
             let now = sender.began + Duration::from_secs(second);
-            let chart = sender.recent.chart(now);
+            let chart = sender.figures.chart(now);
             let points = chart.iter();
             points
                 .map(|point| (point.done(), point.failed))
@@ -455,7 +269,7 @@ mod tests {
         sender.send(1, report("/a", "1", Outcome::Failed(Failure::Timeout)));
         let of_node = |second| {
             let now = sender.began + Duration::from_secs(second);
-            sender.recent.of_node(&"nginx".into(), &"1".into(), now)
+            sender.figures.of_node(&"nginx".into(), &"1".into(), now)
         };
         assert_eq!(of_node(10).last_minute.done(), 1);
         let lag = of_node(10).last_minute.mean_lag();
