@@ -88,7 +88,7 @@ pub use base::rule::{Rule, RuleTarget};
 pub use base::site::{Site, SiteError};
 pub use base::spelling::Spellings;
 pub use base::target::{Target, TargetError, TargetKind};
-pub use dispatcher::{NodeRemaining, NodeStats, Remaining, Stats};
+pub use dispatcher::{NodeRemaining, NodeStats, PauseError, Remaining, Stats};
 pub use error::ConfigError;
 pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
 pub use hooks::{created, deleted, saved, updated};

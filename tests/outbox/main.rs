@@ -6,12 +6,14 @@
     reason = "these are tests"
 )]
 
+mod admin;
 mod ages;
 mod deliveries;
 mod fence;
 mod instances;
 mod memory;
 mod pages;
+mod paused;
 mod places;
 mod poolers;
 mod relays;

@@ -36,6 +36,15 @@ CREATE TABLE IF NOT EXISTS roan_relay (
     beat bigint NOT NULL
 ) ENGINE = InnoDB;
 
+-- The nodes of programs that are at work, and those that nobody purges until they are resumed.
+CREATE TABLE IF NOT EXISTS roan_node (
+    cache varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    node varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    seen_ms bigint NOT NULL, -- when a program that has the node was at work
+    paused_ms bigint NOT NULL DEFAULT 0, -- since when it is paused, or 0
+    PRIMARY KEY (cache, node)
+) ENGINE = InnoDB;
+
 -- The learned index: the pages that caches may have, under each URL that one was asked for.
 CREATE TABLE IF NOT EXISTS roan_page (
     id bigint NOT NULL PRIMARY KEY, -- a hash of `target`

@@ -17,7 +17,7 @@ pub(super) const PAGE: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; ",
     "style-src 'sha256-LRZ5+xCMIovpb/+EjG+4MQGJU/6mBqvkWo/ZyNfPbmk='; ",
-    "script-src 'sha256-IYl1MyLY+PNofhK73EQcMdLxiiEBAFswHmsQniqSvyY='; ",
+    "script-src 'sha256-/4FMIjDcDip/f9PIpsgRsTk51XlL61V1gcDKr8IRdRg='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'"
 );

@@ -12,8 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::api;
 use super::service::Shared;
+use super::state;
 use crate::dispatcher::{Command, Engine};
 
 /// The number of streams at a time.
@@ -160,7 +160,7 @@ impl Stream {
             if self.beats > BEATS || self.client.pulse.is_closed() {
                 return None;
             }
-            let data = api::state(&self.shared).to_string();
+            let data = state::of(&self.shared).to_string();
             if data == self.last {
                 continue;
             }

@@ -43,14 +43,21 @@
 //! [`Roan::subscribe`](crate::Roan::subscribe) and [`Roan::outbox`](crate::Roan::outbox).
 
 mod actions;
-mod api;
 mod asset;
 mod body;
 mod figures;
 mod guard;
+mod json;
 mod live;
+#[cfg(feature = "web")]
+mod pages;
+mod purges;
 mod query;
+mod rules;
 mod service;
+mod state;
+#[cfg(feature = "_sql")]
+mod stored;
 
 use std::fmt;
 

@@ -16,8 +16,12 @@ use tower_service::Service;
 use super::body::DashboardBody;
 use super::figures::Figures;
 use super::live::{Live, Pulse};
+#[cfg(feature = "web")]
+use super::pages;
 use super::query::Query;
-use super::{Access, actions, api, asset, guard};
+#[cfg(feature = "_sql")]
+use super::stored;
+use super::{Access, actions, asset, guard, purges, rules, state};
 use crate::app::Roan;
 use crate::base::report::Reports;
 use crate::dispatcher::Command;
@@ -159,6 +163,12 @@ impl Problem {
     }
 }
 
+/// The database cannot be asked.
+#[cfg(any(feature = "_sql", feature = "web"))]
+pub(super) fn unavailable(error: impl fmt::Display) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+}
+
 impl From<String> for Problem {
     fn from(text: String) -> Self {
         Self::bad_request(text)
@@ -208,15 +218,19 @@ where
     guard::is_same_site(&head)?;
     let query = Query::read(head.uri.query())?;
     Ok(Answer::Json(match &*path {
-        "api/state" => api::state(shared),
-        "api/rules" => api::rules(),
-        "api/purges" => api::purges(shared, &query).await?,
+        "api/state" => state::of(shared),
+        "api/rules" => rules::listed(),
+        "api/purges" => purges::listed(shared, &query).await?,
         #[cfg(feature = "_sql")]
-        "api/dead" => api::dead(shared, &query).await?,
+        "api/waiting" => stored::waiting(shared, &query).await?,
+        #[cfg(feature = "_sql")]
+        "api/dead" => stored::dead(shared, &query).await?,
+        #[cfg(feature = "_sql")]
+        "api/dead/count" => stored::count_dead(shared, &query).await?,
         #[cfg(feature = "web")]
-        "api/pages" => api::pages(shared, &query).await?,
+        "api/pages" => pages::of(shared, &query).await?,
         #[cfg(feature = "web")]
-        "api/tags" => api::tags(shared, &query).await?,
+        "api/tags" => pages::tags(shared, &query).await?,
         "api/live" => {
             let live = Live::start(Arc::clone(shared));
             let busy = || {

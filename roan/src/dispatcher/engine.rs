@@ -304,7 +304,7 @@ impl Engine {
             return;
         };
         let mut answer_comes = false;
-        let mut one_is_down = false;
+        let mut one_is_silent = false;
         if capabilities.can_purge(target.kind()) {
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
@@ -319,10 +319,10 @@ impl Engine {
                 for ticket in tickets {
                     answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
                 }
-                one_is_down |= node.queue().is_down();
+                one_is_silent |= !node.queue().answers_soon();
             }
         }
-        if !answer_comes || one_is_down {
+        if !answer_comes || one_is_silent {
             self.ask_tier(tier + 1, target, asking, rebound, tickets, now);
         }
     }
@@ -333,15 +333,15 @@ impl Engine {
         if let Some(ticket) = ticket {
             self.tickets.asked(ticket);
         }
-        let (result, down) = {
+        let (result, answers_soon) = {
             let mut queue = node.queue();
-            (queue.ask(ask, now), queue.is_down())
+            (queue.ask(ask, now), queue.answers_soon())
         };
         match result {
-            Asked::New | Asked::Merged => !down,
+            Asked::New | Asked::Merged => answers_soon,
             Asked::Instead(evicted) => {
                 self.end_unsent(node, &evicted, Outcome::Dropped, now);
-                !down
+                answers_soon
             }
             Asked::Full | Asked::Busy => {
                 if let Some((ticket, attempts)) = ask.ticket {
@@ -404,6 +404,7 @@ impl Engine {
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
                 rebounds: queue.rebounds(),
+                paused: queue.is_paused(),
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });

@@ -14,6 +14,7 @@ mod inbox;
 mod known;
 mod node;
 mod pace;
+mod pause;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -32,6 +33,7 @@ mod throttle;
 )]
 pub(crate) mod tickets;
 
+pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
 #[cfg(feature = "_orm")]

@@ -82,11 +82,14 @@ impl Engine {
     fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
         let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let is_paused;
         let (lesson, turn, change) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
             let lesson = queue.learn(request, verdict, now);
-            (lesson, queue.tell(now), (was_down, queue.is_down()))
+            let change = (was_down, queue.is_down());
+            is_paused = queue.is_paused();
+            (lesson, queue.tell(now), change)
         };
         if let Some(turn) = turn {
             node.tell(turn);
@@ -102,8 +105,9 @@ impl Engine {
                 node.queue().uncovered(job);
             }
         }
-        if change == (false, true) {
-            self.went_down(node, now);
+        // What was in flight when a pause began may wait for its rebound now.
+        if change == (false, true) || is_paused {
+            self.will_not_answer(node, now);
         }
         if change == (true, false) {
             self.tickets.back(&node.cache, &node.name);
@@ -173,8 +177,8 @@ impl Engine {
         self.reporter.ended(ended);
     }
 
-    /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
-    fn went_down(&self, node: &Node, now: Instant) {
+    /// Asks the next cache for what waits for a node that went down or is paused, and gives the tickets back.
+    pub(super) fn will_not_answer(&self, node: &Node, now: Instant) {
         let has_next_tier = node.tier + 1 < self.tiers.len();
         let (deferred, passed_on) = {
             let mut queue = node.queue();

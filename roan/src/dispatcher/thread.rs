@@ -95,7 +95,7 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
-                #[cfg(any(feature = "dashboard", feature = "doctor"))]
+                #[cfg(any(feature = "_sql", feature = "dashboard", feature = "doctor"))]
                 Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { .. } => {
                     for one in later {
@@ -166,15 +166,19 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     for node in &engine.nodes {
-        let (dead, turn, held_back) = {
+        let (dead, turn, held_back, paused) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
             (
                 queue.expire(now),
                 queue.tell(now),
                 queue.tell_held_back(now),
+                queue.remind(now),
             )
         };
+        if let Some(paused) = paused {
+            node.tell_paused(paused);
+        }
         if let Some(held_back) = held_back {
             node.tell_held_back(&held_back);
         }

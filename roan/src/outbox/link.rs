@@ -1,13 +1,12 @@
 //! The state that hooks, handles and the dispatcher's thread share with the relay.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::request::Request;
 use super::trigger_settings::TriggerError;
-use super::{OutboxError, Scribe};
+use super::{Admin, OutboxError, Scribe};
 use crate::base::history::Unmarked;
 use crate::base::log::emit;
 
@@ -15,6 +14,10 @@ use crate::base::log::emit;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) scribe: Scribe,
+    /// For requests of the program, which must not keep the relay from its work.
+    pub(crate) admin: Arc<Admin>,
+    /// Such a request has put rows back into the queue.
+    renewed: AtomicBool,
     /// A write has begun; the time of its commit is unknown.
     expected: AtomicBool,
     /// There may be rows that the relay has not seen.
@@ -34,7 +37,6 @@ const UNMARKED: usize = 100_000;
 
 #[derive(Debug, Default)]
 struct State {
-    requests: Vec<Request>,
     ended: bool,
     /// The error of the database, while it cannot be used.
     trouble: Option<OutboxError>,
@@ -45,9 +47,11 @@ struct State {
 }
 
 impl Link {
-    pub(crate) fn new(scribe: Scribe) -> Self {
+    pub(crate) fn new(scribe: Scribe, admin: Admin) -> Self {
         Self {
             scribe,
+            admin: Arc::new(admin),
+            renewed: AtomicBool::new(false),
             expected: AtomicBool::new(false),
             poked: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -114,32 +118,19 @@ impl Link {
             .then(|| self.waiting.load(Ordering::Acquire))
     }
 
-    pub(crate) fn request(&self, request: Request) {
-        let mut state = self.lock();
-        if state.ended {
-            return request.refuse(OutboxError::Unavailable("the dispatcher has ended"));
-        }
-        if let Some(trouble) = &state.trouble {
-            return request.refuse(trouble.clone());
-        }
-        state.requests.push(request);
-        drop(state);
+    /// Announces rows that are in the queue again, or a node that was paused or resumed.
+    pub(crate) fn renew(&self) {
+        self.renewed.store(true, Ordering::Release);
         self.changed.notify_one();
     }
 
-    pub(crate) fn take_requests(&self) -> Vec<Request> {
-        std::mem::take(&mut self.lock().requests)
+    pub(crate) fn take_renewed(&self) -> bool {
+        self.renewed.swap(false, Ordering::AcqRel)
     }
 
     /// Sets the error with which requests are refused. `None` accepts requests again.
     pub(crate) fn set_trouble(&self, trouble: Option<OutboxError>) {
-        let mut state = self.lock();
-        if let Some(trouble) = &trouble {
-            for request in std::mem::take(&mut state.requests) {
-                request.refuse(trouble.clone());
-            }
-        }
-        state.trouble = trouble;
+        self.lock().trouble = trouble;
     }
 
     /// Takes a purge that is not in the outbox, for the relay to mark and send. Returns it if it is to be sent at once: while
@@ -202,13 +193,20 @@ impl Link {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Refuses all requests, because the relay has ended.
+    /// Notes that the relay has ended.
     pub(crate) fn end(&self) {
-        let mut state = self.lock();
-        state.ended = true;
-        for request in std::mem::take(&mut state.requests) {
-            request.refuse(OutboxError::Unavailable("the dispatcher has ended"));
-        }
+        self.lock().ended = true;
+    }
+
+    /// Why no request can be made, if so.
+    pub(crate) fn refusal(&self) -> Option<OutboxError> {
+        let state = self.lock();
+        let ended = state.ended.then(Self::has_ended);
+        ended.or_else(|| state.trouble.clone())
+    }
+
+    pub(crate) fn has_ended() -> OutboxError {
+        OutboxError::Unavailable("the dispatcher has ended")
     }
 
     pub(crate) async fn changed(&self) {

@@ -348,6 +348,17 @@ impl Outbox {
         Ok(store)
     }
 
+    /// The same, but a missing file is not made.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn existing(self) -> Self {
+        let options = match self.options {
+            Options::Sqlite(options) => Options::Sqlite(Box::new(options.create_if_missing(false))),
+            #[cfg(any(feature = "mysql", feature = "postgres"))]
+            other => other,
+        };
+        Self { options, ..self }
+    }
+
     /// Checks each setting.
     pub(crate) fn check(&self) -> Result<(), OutboxError> {
         let fault = |setting, problem: &str| {

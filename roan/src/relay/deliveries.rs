@@ -10,7 +10,7 @@ use crate::base::log::loudly;
 use crate::dispatcher::LONGEST_RETRY_AFTER;
 use crate::dispatcher::tickets::{Notes, Row, Unread};
 use crate::outbox::payload;
-use crate::outbox::store::{Store, Which};
+use crate::outbox::store::{Nodes, Store, Which};
 
 /// Failed deliveries are taken before the next look when there is room for so many.
 const MANY_FAILED: usize = 128;
@@ -27,9 +27,15 @@ impl Relay {
     pub(super) async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
-        let waiting = store.waiting_nodes().await?;
+        let Nodes { waiting, paused } = store.nodes().await?;
+        self.see_paused(&paused);
         self.unknown.retain(|place, _| waiting.contains(place));
         for (cache, node) in waiting {
+            let is_it = |(known, name, _): &(String, String, _)| *known == cache && *name == node;
+            if paused.iter().any(is_it) {
+                self.unknown.remove(&(cache, node));
+                continue;
+            }
             let place = (&*cache, &*node);
             let Some(room) = self.engine.room_at(place) else {
                 if !self.is_gone(&cache, &node) {

@@ -12,7 +12,7 @@ use crate::error::ConfigError;
 #[cfg(feature = "web")]
 use crate::outbox::index::SharedIndex;
 use crate::outbox::link::Link;
-use crate::outbox::{Outbox, OutboxError, Scribe};
+use crate::outbox::{Admin, Outbox, OutboxError, Scribe};
 
 /// The time that the relay has to record results when the dispatcher ends.
 const ENDING: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ impl DurableOutbox {
     pub(crate) fn new(outbox: Outbox, policy: Policy) -> Self {
         let scribe = Scribe::new(outbox.dialect(), outbox.channel_name(), outbox.history);
         Self {
-            link: Arc::new(Link::new(scribe)),
+            link: Arc::new(Link::new(scribe, Admin::new(outbox.clone()))),
             outbox,
             policy,
             task: Mutex::default(),
@@ -69,6 +69,11 @@ impl Source for DurableOutbox {
             );
             relay
                 .look_for_index(&mut store)
+                .await
+                .map_err(OutboxError::of)?;
+            // Before anything is sent.
+            relay
+                .note_nodes(&mut store)
                 .await
                 .map_err(OutboxError::of)?;
             #[cfg(feature = "postgres")]

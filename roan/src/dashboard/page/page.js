@@ -224,7 +224,7 @@ function showFigures() {
 }
 
 function health(node) {
-  if (node.paused) return ["wait", "❚❚ paused"];
+  if (node.paused_ms !== null) return ["wait", "❚ paused"];
   if (node.down) return ["bad", "✕ down"];
   return ["good", "● up"];
 }
@@ -248,14 +248,14 @@ function showNodes(before) {
 }
 
 function nodeRow(node) {
-  const name = node.cache === node.node ? node.node : node.cache + " " + node.node;
+  const name = nodeName(node);
   const cell = (extra) => element("td", { class: extra || "number" });
   const cells = {
     health: cell(" "), pending: cell(), in_flight: cell("number wide"), rate: cell(), lag: cell(), longest: cell("number wide"),
     purged: cell("number wide"), not_cached: cell("number wide"), failed: cell("number wide"), dead: cell(), error: cell("text"),
   };
   const action = element("button", { type: "button", class: "small", onclick: () => pause(row.node) });
-  const last = element("td", { hidden: !state.has.pause || state.read_only }, action);
+  const last = element("td", { hidden: state.read_only }, action);
   const tr = element("tr", null, element("th", { scope: "row", text: name }), ...Object.values(cells), last);
   const put = (at, text) => {
     if (at.textContent !== text) at.textContent = text;
@@ -279,18 +279,19 @@ function nodeRow(node) {
       put(cells.dead, count(node.dead + node.refused + node.dropped));
       const error = node.last_error;
       put(cells.error, error ? error.text + " (" + new Date(error.at).toLocaleTimeString() + ")" : "–");
-      put(action, node.paused ? "Resume" : "Pause");
-      action.setAttribute("aria-label", (node.paused ? "Resume " : "Pause ") + name);
+      const verb = node.paused_ms === null ? "Pause" : "Resume";
+      put(action, verb);
+      if (action.getAttribute("aria-label") !== verb + " " + name) action.setAttribute("aria-label", verb + " " + name);
     },
   };
   return row;
 }
 
 async function pause(node) {
+  const paused = node.paused_ms !== null;
   try {
-    await act(node.paused ? "resume" : "pause", { cache: node.cache, node: node.node });
-    say(node.cache + " " + node.node + (node.paused ? " is purged again." : " is paused: its purges wait."));
-    show(await get("state"));
+    await act(paused ? "resume" : "pause", { cache: node.cache, node: node.node });
+    say(node.cache + " " + node.node + (paused ? " is purged again." : " is paused: its purges wait."));
   } catch (error) {
     say(words(error));
   }
@@ -421,9 +422,14 @@ function whyCell(purge) {
 
 const MARKS = { purged: ["good", "✓ "], "not-cached": ["good", "✓ "], waiting: ["wait", "… "], failed: ["wait", "… "] };
 
+/// An embedded cache is a node of its own name.
+function nodeName(row) {
+  return row.cache === row.node ? row.node : row.cache + " " + row.node;
+}
+
 function answerItem(answer) {
   const [kind, mark] = MARKS[answer.result] || ["bad", "✕ "];
-  const name = answer.cache === answer.node ? answer.node : answer.cache + " " + answer.node;
+  const name = nodeName(answer);
   const facts = [];
   if (answer.status) facts.push("status " + answer.status);
   if (answer.verified) facts.push("verified");
@@ -476,6 +482,58 @@ $("purge-newest").addEventListener("click", () => {
   purges.load();
 });
 
+const waiting = {
+  after: null,
+  next: null,
+  load: oneAtATime(async () => {
+    const found = await get("waiting", { ...values($("waiting-filter")), after: waiting.after });
+    const rows = found.waiting.map((row) =>
+      element("tr", null,
+        element("td", { class: "text" }, ...targetParts(row.target)),
+        element("td", { class: "text", text: nodeName(row) || "all" }),
+        element("td", { text: row.state }),
+        element("td", { class: "number wide", text: count(row.attempts) }),
+        element("td", { class: "number", text: span(row.age_ms) }),
+        element("td", { class: "number wide", text: span(row.due_ms) }),
+        element("td", { class: "text", text: row.error || "–" })));
+    $("waiting-table").tBodies[0].replaceChildren(...rows);
+    const status = found.status;
+    const facts = [
+      plural(status.waiting, "write") + " not taken yet",
+      count(status.taken) + " taken",
+      plural(status.deliveries, "purge") + " for nodes that did not answer at first",
+      status.left ? count(status.left) + " for another version of the program" : null,
+      status.oldest_ms === null ? null : "the oldest " + span(status.oldest_ms) + " old",
+    ];
+    $("waiting-note").textContent = facts.filter(Boolean).join(", ") + ".";
+    waiting.next = found.more ? found.waiting.at(-1).id : null;
+    $("waiting-next").disabled = waiting.next === null;
+    $("waiting-first").disabled = waiting.after === null;
+  }),
+};
+whenChanged($("waiting-filter"), () => {
+  waiting.after = null;
+  waiting.load();
+});
+$("waiting-details").addEventListener("toggle", () => {
+  if ($("waiting-details").open) waiting.load();
+});
+$("waiting-next").addEventListener("click", () => {
+  waiting.after = waiting.next;
+  waiting.load();
+});
+$("waiting-first").addEventListener("click", () => {
+  waiting.after = null;
+  waiting.load();
+});
+
+/// What other processes do is not in the state of this one.
+setInterval(() => {
+  if (frozen || document.hidden || state === null || !state.has.durable) return;
+  if ($("waiting-details").open && waiting.after === null) waiting.load();
+  dead.news();
+}, 5000);
+
 const dead = {
   after: null,
   next: null,
@@ -525,12 +583,11 @@ function deadRow(row) {
       dead.choice();
     },
   });
-  const node = row.cache === row.node ? row.node : row.cache + " " + row.node;
   return element("tr", null,
     element("td", { hidden: state.read_only }, choose),
     element("td", { class: "number wide", text: row.id }),
     element("td", { class: "text" }, ...targetParts(row.target)),
-    element("td", { class: "text", text: node || "none" }),
+    element("td", { class: "text", text: nodeName(row) || "none" }),
     element("td", { class: "text", text: row.error }),
     element("td", { class: "number wide", text: count(row.attempts) }),
     element("td", { class: "number", text: span(row.age_ms) }));
@@ -567,7 +624,6 @@ function confirmed(text, word) {
 $("confirm-yes").addEventListener("click", () => $("confirm").close("yes"));
 $("confirm-no").addEventListener("click", () => $("confirm").close("no"));
 
-const all = () => ({ filter: values($("dead-filter")) });
 const chosen = () => ({ ids: Array.from(dead.chosen) });
 $("retry-chosen").addEventListener("click", () => dead.do("retry", chosen(), "will be sent again"));
 $("drop-chosen").addEventListener("click", async () => {
@@ -575,14 +631,19 @@ $("drop-chosen").addEventListener("click", async () => {
   const text = "Drop " + plural(order.ids.length, "dead purge") + "? Their pages stay as they are.";
   if (await confirmed(text, "Drop")) dead.do("drop", order, "dropped");
 });
-$("retry-all").addEventListener("click", async () => {
-  const order = all();
-  if (await confirmed("Send all dead purges that match the filter again?", "Retry all")) dead.do("retry", order, "will be sent again");
-});
-$("drop-all").addEventListener("click", async () => {
-  const order = all();
-  if (await confirmed("Drop all dead purges that match the filter? Their pages stay as they are.", "Drop all")) dead.do("drop", order, "dropped");
-});
+async function allThatMatch(action, question, verb, what) {
+  const filter = values($("dead-filter"));
+  try {
+    const found = await get("dead/count", filter);
+    if (await confirmed(question(plural(found.count, "dead purge")), verb)) dead.do(action, { filter }, what);
+  } catch (error) {
+    say(words(error));
+  }
+}
+$("retry-all").addEventListener("click", () =>
+  allThatMatch("retry", (purges) => "Send " + purges + " again?", "Retry all", "will be sent again"));
+$("drop-all").addEventListener("click", () =>
+  allThatMatch("drop", (purges) => "Drop " + purges + "? Their pages stay as they are.", "Drop all", "dropped"));
 
 $("page-form").addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -31,7 +31,7 @@ pub(in crate::dispatcher) enum Asked {
     Merged,
     /// As many targets wait as may.
     Full,
-    /// The node is down, and its one probe waits already; or it is slow, and enough waits. Only with a
+    /// The node is paused; or down, and its one probe waits already; or slow, and enough waits. Only with a
     /// ticket: others wait here.
     Busy,
 }

@@ -19,6 +19,7 @@ mod covered;
 mod entry;
 mod job;
 mod lane;
+mod pause;
 mod retries;
 
 use std::collections::{BTreeSet, HashMap};
@@ -32,6 +33,8 @@ use slab::Slab;
 use self::entry::{Again, Entry, Held, Phase, new_id};
 pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, PassedOn, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
+use self::pause::Pause;
+pub(super) use self::pause::Paused;
 use self::retries::Retries;
 use super::health::{Health, Turn};
 use super::history::Records;
@@ -76,6 +79,8 @@ pub(super) struct Queue {
     retries: Retries,
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
+    /// While nobody is to purge the node.
+    pause: Option<Pause>,
     throttle: Throttle,
     /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
     suspects: HashMap<u64, u32>,
@@ -99,6 +104,7 @@ impl Queue {
             ready: Lane::default(),
             timers: BTreeSet::new(),
             health: Health::new(),
+            pause: None,
             throttle,
             suspects: HashMap::new(),
             in_flight: 0,
@@ -121,6 +127,9 @@ impl Queue {
             Some((_, attempts)) => self.suspicion(hash, attempts, target),
             None => (false, u32::MAX),
         };
+        if ticket.is_some() && self.is_paused() {
+            return Asked::Busy;
+        }
         if ticket.is_some() && self.health.is_down() {
             let Room {
                 new, failed: old, ..
@@ -170,7 +179,7 @@ impl Queue {
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
             failed,
-            passed_on: self.health.is_down(),
+            passed_on: !self.answers_soon(),
             phase: Phase::Ready,
             plain: ticket.is_none(),
             covered: 0,
@@ -248,8 +257,9 @@ impl Queue {
                 self.rest_until_gap_is_over(place, now);
             }
         }
+        let answers_soon = self.answers_soon();
         let entry = &mut self.entries[place as usize];
-        entry.passed_on = self.health.is_down();
+        entry.passed_on = !answers_soon;
         self.fresh += usize::from(entry.is_fresh() && !was_fresh);
     }
 
@@ -327,17 +337,29 @@ impl Queue {
     /// When to look again, if nothing is asked and no answer comes before.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(due, _)| *due);
-        let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
+        let ages = !self.entries.is_empty() && !self.is_paused();
+        let sweep = self.sweep_at.filter(|_| ages);
         let tell = self.health.tell_at();
         let held_back = self.held_back().map(|(.., at)| at).min();
-        [timer, self.next_request_at(), sweep, tell, held_back]
-            .into_iter()
-            .flatten()
-            .min()
+        let remind = self.remind_at();
+        [
+            timer,
+            self.next_request_at(),
+            sweep,
+            tell,
+            held_back,
+            remind,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When the next request may leave that only the time holds back.
     fn next_request_at(&self) -> Option<Instant> {
+        if self.is_paused() {
+            return None;
+        }
         if let Some(probe_at) = self.health.probe_at() {
             let opens_at = [&self.ready, &self.retries.ready]
                 .into_iter()
@@ -377,7 +399,7 @@ impl Queue {
     /// The groups of which some wait for a stated rate, since when the longest, and when that is to be logged.
     fn held_back(&self) -> impl Iterator<Item = (usize, Instant, Instant)> {
         let lanes = [&self.ready, &self.retries.ready];
-        let lanes = lanes.into_iter().filter(|_| !self.health.is_down());
+        let lanes = lanes.into_iter().filter(|_| self.answers_soon());
         let classes = lanes.flat_map(|lane| lane.classes().map(move |(class, _)| (lane, class)));
         classes.filter_map(|(lane, class)| {
             let group = self.classes.group(class);
@@ -395,6 +417,13 @@ impl Queue {
     /// What to take from a database for this node.
     pub(super) fn room(&self) -> Room {
         let is_down = self.health.is_down();
+        if self.is_paused() {
+            return Room {
+                is_down,
+                new: 0,
+                failed: 0,
+            };
+        }
         let new = if is_down {
             usize::from(self.wants_probe())
         } else {
@@ -419,7 +448,7 @@ impl Queue {
 
     /// Takes out what is too old for another attempt.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Job> {
-        if self.sweep_at.is_none_or(|at| at > now) {
+        if self.sweep_at.is_none_or(|at| at > now) || self.is_paused() {
             return Vec::new();
         }
         let max_age = self.policy.max_age;

@@ -499,6 +499,7 @@ proptest! {
 
 mod batches;
 mod covered;
+mod paused;
 mod rates;
 mod starvation;
 mod tickets;
