@@ -10,6 +10,7 @@ mod admin;
 mod ages;
 mod deliveries;
 mod fence;
+mod history;
 mod instances;
 mod memory;
 mod pages;

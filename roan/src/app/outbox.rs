@@ -314,22 +314,12 @@ impl OutboxHandle<'_> {
     ///
     /// # Errors
     ///
-    /// As [`dead`](Self::dead).
+    /// As [`status`](Self::status).
     pub async fn history(&self, filter: &history::Filter) -> Result<Vec<PurgeRecord>> {
-        let mut found = Vec::new();
-        let mut next = Some(filter.before.unwrap_or(i64::MAX));
-        while let (Some(below), true) = (next, found.len() < filter.limit) {
-            let wanted = filter.clone();
-            let page = self.ask(|admin| async move { admin.history(&wanted, below).await });
-            let Some(page) = page.await else {
-                return Ok(self.roan.history(filter));
-            };
-            let page = page?;
-            found.extend(page.records);
-            next = page.next;
-        }
-        found.truncate(filter.limit);
-        Ok(found)
+        let wanted = filter.clone();
+        self.ask(|admin| async move { admin.history(&wanted).await })
+            .await
+            .unwrap_or_else(|| Ok(self.roan.history(filter)))
     }
 
     /// Returns the number of writes that no relay has taken yet, and the number of purges that wait for a node that did

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::batch::Waiting;
 use super::command::{Command, Commands};
-use super::history::History;
+use super::history::{History, Records};
 use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 use super::node::Node;
@@ -109,10 +109,10 @@ impl Engine {
             for Unmarked {
                 target,
                 asked,
-                records,
+                record,
             } in source.take_unmarked()
             {
-                self.accept(&target, Asking::of(asked, &records), now);
+                self.accept(&target, Asking::of(asked, record.as_slice()), now);
             }
         }
     }
@@ -130,11 +130,11 @@ impl Engine {
             asked,
             causes,
         } = waiting;
-        let records = self.history.begin(&target, asked, causes);
+        let record = self.history.begin(&target, asked, causes);
         let unmarked = Unmarked {
             target,
             asked,
-            records: records.into_iter().collect(),
+            record,
         };
         let unmarked = match &self.source {
             Some(source) if self.known.are_recorded() => source.mark_first(unmarked),
@@ -143,10 +143,10 @@ impl Engine {
         if let Some(Unmarked {
             target,
             asked,
-            records,
+            record,
         }) = unmarked
         {
-            self.accept(&target, Asking::of(asked, &records), now);
+            self.accept(&target, Asking::of(asked, record.as_slice()), now);
         }
     }
 
@@ -348,7 +348,7 @@ impl Engine {
                     self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
                 } else {
                     let mut job = Job::unsent(ask.target, ask.asking.asked, ask.rebound, now);
-                    job.records = ask.asking.records.to_vec();
+                    job.records = Records::of(ask.asking.records);
                     self.end_unsent(node, &job, Outcome::Dropped, now);
                 }
                 false

@@ -2,6 +2,7 @@
 //! their way.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -27,7 +28,7 @@ pub(super) fn causes_of(records: &[Arc<Record>]) -> Causes {
 
 /// Adds the answer to the purges that it is for.
 pub(super) fn note(ended: &Ended<'_>) {
-    for record in &ended.job.records {
+    for record in ended.job.records.as_slice() {
         record.answered(&ended.job.target, ended.now, || ended.to_answer());
     }
 }
@@ -129,12 +130,20 @@ impl History {
     }
 }
 
-/// The purges that an entry of a queue is for.
+/// The purges that an entry of a queue, or a request, is for. Mostly there is one, which takes no allocation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
-    list: Vec<Arc<Record>>,
+    list: List,
     /// So many of them were there when the request left.
     sent: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+enum List {
+    #[default]
+    None,
+    One([Arc<Record>; 1]),
+    Several(Vec<Arc<Record>>),
 }
 
 /// A storm of one URL, of which a node does not answer, must not take memory without end.
@@ -147,43 +156,50 @@ impl Records {
         new
     }
 
-    pub(super) fn extend(&mut self, records: &[Arc<Record>]) {
-        for record in records {
-            if self.list.iter().any(|known| Arc::ptr_eq(known, record)) {
-                continue;
-            }
-            if self.list.len() >= MOST && self.list.len() > self.sent {
-                // The first and the newest learn the answer.
-                self.list.remove(self.sent.max(1).min(self.list.len() - 1));
-            }
-            self.list.push(Arc::clone(record));
+    pub(super) fn as_slice(&self) -> &[Arc<Record>] {
+        match &self.list {
+            List::None => &[],
+            List::One(one) => one,
+            List::Several(several) => several,
         }
     }
 
-    /// The purges before a rebound have had their answer, if it has not left yet.
-    pub(super) fn renew(&mut self) {
-        self.list.clear();
-        self.sent = 0;
+    pub(super) fn extend(&mut self, records: &[Arc<Record>]) {
+        for record in records {
+            let is_known = |known: &Arc<Record>| Arc::ptr_eq(known, record);
+            if self.as_slice().iter().any(is_known) {
+                continue;
+            }
+            let record = Arc::clone(record);
+            self.list = match mem::take(&mut self.list) {
+                List::None => List::One([record]),
+                List::One([first]) => List::Several(vec![first, record]),
+                List::Several(mut several) => {
+                    if several.len() >= MOST && several.len() > self.sent {
+                        // The first and the newest learn the answer.
+                        several.remove(self.sent.max(1).min(several.len() - 1));
+                    }
+                    several.push(record);
+                    List::Several(several)
+                }
+            };
+        }
+    }
+
+    /// What was purged before, and waits for its rebound, is over: the next request is for others.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// The request leaves. Returns the purges that it is for.
-    pub(super) fn leave(&mut self) -> Vec<Arc<Record>> {
-        self.sent = self.list.len();
-        self.list.clone()
+    pub(super) fn leave(&mut self) -> Self {
+        self.sent = self.as_slice().len();
+        self.clone()
     }
 
-    /// The request was answered, and the next one is for what was asked meanwhile.
+    /// The request was answered, and the next one is for what was asked for meanwhile.
     pub(super) fn answered(&mut self) {
-        self.list.drain(..self.sent.min(self.list.len()));
-        self.sent = 0;
-    }
-
-    pub(super) fn take(&mut self) -> Vec<Arc<Record>> {
-        self.sent = 0;
-        std::mem::take(&mut self.list)
-    }
-
-    pub(super) fn to_vec(&self) -> Vec<Arc<Record>> {
-        self.list.clone()
+        let later = self.as_slice().get(self.sent..).unwrap_or_default();
+        *self = Self::of(later);
     }
 }

@@ -161,7 +161,7 @@ impl Ended<'_> {
             attempts: self.job.attempts,
             waited: self.waited(),
             took: self.took(),
-            causes: history::causes_of(&self.job.records),
+            causes: history::causes_of(self.job.records.as_slice()),
             outcome: self.outcome,
         }
     }

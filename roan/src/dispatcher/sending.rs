@@ -159,7 +159,7 @@ impl Engine {
         }
         if is_passed_on {
             let (target, served) = (&job.target, &settled.served);
-            let asking = Asking::of(now, &job.records);
+            let asking = Asking::of(now, job.records.as_slice());
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
             self.ask_tier(node.tier + 1, target, asking, false, served, now);
         }
@@ -191,13 +191,13 @@ impl Engine {
             (deferred, passed_on)
         };
         for passed in &passed_on {
-            let asking = Asking::of(now, &passed.records);
+            let asking = Asking::of(now, passed.records.as_slice());
             let target = &passed.target;
             self.ask_tier(node.tier + 1, target, asking, passed.rebound, &[], now);
         }
         for late in &deferred {
             let (target, tickets) = (&late.target, &late.tickets);
-            let asking = Asking::of(now, &late.records);
+            let asking = Asking::of(now, late.records.as_slice());
             self.ask_tier(node.tier + 1, target, asking, late.rebound, tickets, now);
             self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
         }

@@ -8,9 +8,10 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::filter::Filter;
 use super::settings::{Backlog, Outbox};
 use super::status::{DeadPurge, Status, WaitingPurge};
-use super::store::{Page, Store};
+use super::store::Store;
 use super::{OutboxError, list_of_nodes};
-use crate::base::history;
+use crate::base::history::{self, PurgeRecord};
+use crate::base::target::Target;
 
 type Result<T> = std::result::Result<T, OutboxError>;
 
@@ -148,13 +149,6 @@ impl Admin {
         session.end(dead)
     }
 
-    /// One look for purges with an id below this one.
-    pub(crate) async fn history(&self, filter: &history::Filter, below: i64) -> Result<Page> {
-        let mut session = self.session().await?;
-        let page = session.store.history(filter, below).await;
-        session.end(page)
-    }
-
     /// Counts dead purges.
     ///
     /// # Errors
@@ -214,6 +208,37 @@ impl Admin {
         let mut session = self.session().await?;
         let count = session.store.count_since(unix_ms(time)).await;
         session.end(count)
+    }
+
+    /// Finds purges of the past, the newest first: see [`OutboxHandle::history`](crate::OutboxHandle::history).
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub async fn history(&self, filter: &history::Filter) -> Result<Vec<PurgeRecord>> {
+        let mut found = Vec::new();
+        let mut next = Some(filter.before.unwrap_or(i64::MAX));
+        while let (Some(below), true) = (next, found.len() < filter.limit) {
+            let mut session = self.session().await?;
+            let page = session.store.history(filter, below).await;
+            let page = session.end(page)?;
+            found.extend(page.records);
+            next = page.next;
+        }
+        found.truncate(filter.limit);
+        Ok(found)
+    }
+
+    /// Returns the tags that the [learned index](crate::guide::web) knows for a page, for
+    /// [`Filter::tags`](history::Filter::tags). Without the web layer there are none.
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub async fn tags_of(&self, url: &Target) -> Result<Vec<Target>> {
+        let mut session = self.session().await?;
+        let tags = session.store.tags_of_url(url).await;
+        session.end(tags)
     }
 
     /// Returns the number of writes that no relay has taken yet, and the number of purges that wait for a node that did

@@ -319,3 +319,160 @@ fn read_answer(line: &Map<String, Value>, all: &[Target], places: &[usize]) -> O
         ..NodeAnswer::of(&text("cache")?.into(), &text("node")?.into(), result)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::history::Causes;
+    use crate::outbox::payload::{Payload, decode, encode};
+
+    fn causes() -> impl Strategy<Value = PurgeCause> {
+        let events = prop::sample::select(vec![
+            None,
+            Some(Events::CREATE),
+            Some(Events::SAVE),
+            Some(Events::SAVE.union(Events::DELETE)),
+        ]);
+        let name = "[a-z:\"\\\\/é]{1,12}";
+        let optional = proptest::option::of(name);
+        (
+            0..3_usize,
+            name,
+            1..5_u32,
+            events,
+            optional.clone(),
+            optional,
+        )
+            .prop_map(|(kind, file, line, events, model, table)| {
+                let kind = [CauseKind::Rule, CauseKind::RunTimeRule, CauseKind::Call][kind];
+                PurgeCause::stored(kind, file, line)
+                    .with_event(model, events)
+                    .with_table(table)
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn causes_are_read_as_they_were_written(
+            of in prop::collection::vec(prop::collection::vec(causes(), 0..3), 1..6),
+            ids in proptest::option::of("[1-9a-f]{32}-[1-9a-f]{16}"),
+        ) {
+            let trace = ids.as_deref().and_then(Trace::read);
+            let fired: Vec<_> = of.iter().enumerate().map(|(number, causes)| {
+                let causes = causes.iter().map(|cause| cause.clone().with_trace(trace));
+                Fired {
+                    target: Target::url(format!("/{number}")).expect("a URL"),
+                    causes: Causes::read(causes.collect()),
+                }
+            }).collect();
+            let payload = encode(&fired, true);
+            let content = match decode(&payload) {
+                Ok(Payload::Readable(content)) => content,
+                other => panic!("{payload}: {other:?}"),
+            };
+            prop_assert_eq!(content.errors, Vec::<String>::new());
+            prop_assert_eq!(content.targets.len(), fired.len());
+            for (number, one) in fired.iter().enumerate() {
+                let is_of = |cause: &&PurgeCause| cause.targets().is_empty() || cause.targets().contains(&number);
+                let read: Vec<_> = content.causes.iter().filter(is_of).map(|cause| cause.clone().with_targets(Vec::new())).collect();
+                let written = one.causes.to_vec();
+                prop_assert_eq!(read.len(), written.len(), "{}", payload);
+                prop_assert!(written.iter().all(|cause| read.contains(cause)), "{}", payload);
+            }
+            // Without causes it is what an older program writes, and what the replay compares.
+            let plain = encode(&fired, false);
+            prop_assert!(payload.starts_with(plain.trim_end_matches('}')), "{} {}", plain, payload);
+            let has_trace = trace.is_some() && of.iter().any(|causes| !causes.is_empty());
+            let end = payload.len() - payload.len().min(TRACE.len() + TRACE_LEN + 2);
+            prop_assert_eq!(has_trace, payload.is_char_boundary(end) && payload[end..].starts_with(TRACE));
+        }
+
+        #[test]
+        fn answers_are_read_as_they_were_written(
+            answers in prop::collection::vec((0..8_usize, "[a-z\"é]{1,5}", any::<(bool, bool, bool)>(), 1..4_u32, prop::collection::btree_set(0..4_usize, 1..4)), 0..6),
+        ) {
+            let targets: Vec<_> = (0..4).map(|number| Target::url(format!("/{number}")).expect("a URL")).collect();
+            let answers: Vec<_> = answers.into_iter().map(|(kind, node, (verified, rebound, others), attempts, of)| {
+                let cache: Arc<str> = "nginx".into();
+                let of: Vec<_> = of.into_iter().collect();
+                NodeAnswer {
+                    verified,
+                    rebound,
+                    others,
+                    attempts,
+                    count: if others { 7 } else { u32::try_from(of.len()).expect("few") },
+                    targets: if others { Vec::new() } else { of },
+                    ..NodeAnswer::of(&cache, &node.into(), AnswerKind::ALL[kind])
+                }
+            }).collect();
+            let lines = answer_lines(&answers, targets.len(), None);
+            prop_assert_eq!(read_lines(&lines, &targets).answers, answers);
+        }
+
+        #[test]
+        fn any_text_is_read(column in "(\\PC|\n|[{}\\[\\]\",:a-z0-9]){0,80}", of in any::<u64>()) {
+            let targets = [Target::url("/a").expect("a URL")];
+            let _ = read_lines(&column, &targets);
+            let _ = read_lines(&format!(r#"{{"cache":"a","node":"b","result":"purged","of":[{of}]}}"#), &targets);
+            let _ = decode(&format!(r#"{{"v":1,"purge":["/a"],"by":[{{"rule":"a:{of}","of":[{of}]}}],"trace":{of}}}"#));
+        }
+    }
+
+    #[test]
+    fn what_another_program_writes_under_the_keys_does_no_harm() {
+        for keys in [
+            r#""by":7,"trace":[]"#,
+            r#""by":[{"rule":1},{"call":"no place"},[],{"rule":"a.rs:x"}],"trace":"no trace""#,
+        ] {
+            let payload = format!(r#"{{"v":1,"purge":["/a"],{keys}}}"#);
+            let Ok(Payload::Readable(content)) = decode(&payload) else {
+                panic!("{payload}");
+            };
+            assert_eq!(
+                (content.targets.len(), content.causes, content.errors),
+                (1, vec![], vec![])
+            );
+        }
+    }
+
+    #[test]
+    fn what_rules_have_yielded_comes_behind_the_targets_of_the_payload() {
+        let targets: Vec<_> = ["/a", "/b", "/c"]
+            .map(|url| Target::url(url).expect("a URL"))
+            .into();
+        let cause = PurgeCause::stored(CauseKind::Rule, "a.rs".to_owned(), 1);
+        let yielded = |target: &Target| Fired {
+            target: target.clone(),
+            causes: Causes::read(vec![cause.clone()]),
+        };
+        let answer = NodeAnswer {
+            targets: vec![1],
+            ..NodeAnswer::of(&"nginx".into(), &"a".into(), AnswerKind::Purged)
+        };
+        // Two versions of a program have left it and taken it.
+        let column = [
+            yielded_line(&[yielded(&targets[1])]),
+            answer_lines(std::slice::from_ref(&answer), 2, None),
+            yielded_line(&[yielded(&targets[2])]),
+            answer_lines(&[answer], 2, None),
+        ];
+        let kept = read_lines(&column.concat(), &targets[..1]);
+        assert_eq!(kept.targets, targets[1..]);
+        let of: Vec<_> = kept
+            .answers
+            .iter()
+            .map(|answer| answer.targets.clone())
+            .collect();
+        assert_eq!(of, [[1], [2]]);
+        let of: Vec<_> = kept
+            .causes
+            .iter()
+            .map(|cause| cause.targets().to_vec())
+            .collect();
+        assert_eq!(of, [[1], [2]]);
+    }
+}

@@ -154,7 +154,7 @@ impl Relay {
     pub(super) fn send_unmarked(&self) {
         let now = Instant::now();
         for purge in self.link.unmarked() {
-            let asking = Asking::of(purge.asked, &purge.records);
+            let asking = Asking::of(purge.asked, purge.record.as_slice());
             self.engine.accept(&purge.target, asking, now);
         }
         self.engine.handed_over();
@@ -342,7 +342,7 @@ impl Marking<'_> {
         self.relay.mark(store, &keys).await?;
         let now = Instant::now();
         for purge in std::mem::take(&mut self.taken) {
-            let asking = Asking::of(purge.asked, &purge.records);
+            let asking = Asking::of(purge.asked, purge.record.as_slice());
             self.relay
                 .engine
                 .accept_marked(&purge.target, asking, None, now);

@@ -9,7 +9,9 @@ use super::cause::{CauseKind, PurgeCause};
 use super::trace::Trace;
 use crate::base::event::Events;
 use crate::base::rule::Rule;
-use crate::base::target::{Target, TargetRef};
+use crate::base::target::Target;
+#[cfg(feature = "_orm")]
+use crate::base::target::TargetRef;
 
 /// More causes of one purge are counted only.
 const MOST: usize = 4;
@@ -33,6 +35,7 @@ pub(crate) enum By {
 }
 
 impl By {
+    #[inline]
     fn is(self, other: Self) -> bool {
         match (self, other) {
             (Self::Rule(one, on), Self::Rule(other, event)) => {
@@ -107,10 +110,17 @@ struct More {
 }
 
 impl Causes {
+    #[inline]
     pub(crate) fn of(because: Because<'_>) -> Self {
-        let mut causes = Self::default();
-        causes.add(because);
-        causes
+        match because {
+            Because::Of(by) => Self {
+                first: First::By(by),
+                more: Trace::current().map(More::of_trace),
+                count: 1,
+            },
+            Because::All(causes) => causes.clone(),
+            Because::Unsaid => Self::default(),
+        }
     }
 
     /// The causes that a row of the outbox names.
@@ -130,6 +140,7 @@ impl Causes {
         }
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, because: Because<'_>) {
         match because {
             Because::Of(by) => self.add_one(by),
@@ -138,6 +149,7 @@ impl Causes {
         }
     }
 
+    #[inline]
     fn add_one(&mut self, by: By) {
         self.count = self.count.saturating_add(1);
         match (self.first, &self.more) {
@@ -238,6 +250,14 @@ impl Causes {
 }
 
 impl More {
+    #[cold]
+    fn of_trace(trace: Trace) -> Arc<Self> {
+        Arc::new(Self {
+            trace: Some(trace),
+            ..Self::default()
+        })
+    }
+
     fn len(&self) -> usize {
         self.others.len() + self.read.len()
     }

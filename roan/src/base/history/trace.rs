@@ -5,6 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
@@ -97,7 +98,11 @@ impl Trace {
     }
 
     /// The same, else that of [`set_trace_source`].
+    #[inline]
     pub(super) fn current() -> Option<Self> {
+        if !ANY.load(Ordering::Relaxed) {
+            return None;
+        }
         Self::of_request().or_else(|| SOURCE.get().and_then(|source| source()))
     }
 }
@@ -153,6 +158,9 @@ type Source = Box<dyn Fn() -> Option<Trace> + Send + Sync>;
 
 static SOURCE: OnceLock<Source> = OnceLock::new();
 
+/// Spares hooks the look while no trace was ever known. A thread sees what it has set itself.
+static ANY: AtomicBool = AtomicBool::new(false);
+
 thread_local! {
     static CURRENT: Cell<Option<Trace>> = const { Cell::new(None) };
 }
@@ -188,7 +196,9 @@ thread_local! {
 ///
 /// With `tracing-opentelemetry` the context is `tracing::Span::current().context()`, of its `OpenTelemetrySpanExt`.
 pub fn set_trace_source(source: impl Fn() -> Option<Trace> + Send + Sync + 'static) -> bool {
-    SOURCE.set(Box::new(source)).is_ok()
+    let is_set = SOURCE.set(Box::new(source)).is_ok();
+    ANY.store(true, Ordering::Relaxed);
+    is_set
 }
 
 pin_project! {
@@ -219,6 +229,9 @@ impl Drop for Entered {
 impl Trace {
     /// Runs `work` with this trace.
     pub(crate) fn enter<T>(self, work: impl FnOnce() -> T) -> T {
+        if !ANY.load(Ordering::Relaxed) {
+            ANY.store(true, Ordering::Relaxed);
+        }
         let previous = CURRENT.try_with(|current| current.replace(Some(self)));
         let _entered = previous.ok().map(Entered);
         work()

@@ -141,5 +141,5 @@ impl Record {
 pub(crate) struct Unmarked {
     pub(crate) target: Target,
     pub(crate) asked: Instant,
-    pub(crate) records: Vec<Arc<Record>>,
+    pub(crate) record: Option<Arc<Record>>,
 }

@@ -1,12 +1,12 @@
 //! What goes into the queue, and what comes out.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::super::blame::Blame;
+use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::LONGEST_RETRY_AFTER;
-use crate::base::history::{Asking, Record};
+use crate::base::history::Asking;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 
@@ -105,7 +105,7 @@ pub(in crate::dispatcher) struct Job {
     /// Of a purge that was taken out.
     pub(in crate::dispatcher) tickets: Vec<Ticket>,
     /// The purges that it is for.
-    pub(in crate::dispatcher) records: Vec<Arc<Record>>,
+    pub(in crate::dispatcher) records: Records,
 }
 
 impl Job {
@@ -128,7 +128,7 @@ impl Job {
             is_retry: false,
             plain: true,
             tickets: Vec::new(),
-            records: Vec::new(),
+            records: Records::default(),
         }
     }
 }
@@ -138,7 +138,7 @@ impl Job {
 pub(in crate::dispatcher) struct PassedOn {
     pub(in crate::dispatcher) target: Target,
     pub(in crate::dispatcher) rebound: bool,
-    pub(in crate::dispatcher) records: Vec<Arc<Record>>,
+    pub(in crate::dispatcher) records: Records,
 }
 
 /// How a node answered, as far as the queue cares.

@@ -227,7 +227,7 @@ impl Queue {
         let asked = asking.asked;
         let entry = &mut self.entries[place as usize];
         if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
-            entry.records.renew();
+            entry.records.clear();
         }
         entry.records.extend(asking.records);
         entry.id = new_id();
@@ -305,7 +305,7 @@ impl Queue {
             passes.then(|| PassedOn {
                 target: entry.target.clone(),
                 rebound: entry.rebound,
-                records: entry.records.to_vec(),
+                records: entry.records.clone(),
             })
         };
         self.entries
@@ -485,7 +485,7 @@ impl Queue {
                 deferred.push(Job {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
-                    records: entry.records.to_vec(),
+                    records: entry.records.clone(),
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
                 });
                 if !entry.plain {
@@ -537,7 +537,7 @@ impl Queue {
             is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
-            records: entry.records.take(),
+            records: entry.records.clone(),
             target: entry.target,
         }
     }

@@ -51,22 +51,25 @@ impl Store {
         Ok(count)
     }
 
-    /// Inserts the payloads that were purged since then again, each once, and returns the number of rows.
-    pub(crate) async fn purge_since(&mut self, unix_ms: i64) -> Result<u64> {
-        // Writes in two traces purge the same.
+    /// An expression for what a payload asks for. Writes in two traces may ask for the same.
+    fn without_trace(&self) -> String {
         let ids = "_".repeat(32) + "-" + &"_".repeat(16);
         let traced = format!(r#"{{"purge":[%{TRACE}{ids}"}}"#);
-        let (length, end) = match self.dialect {
-            Dialect::MySql => ("char_length", "left"),
-            Dialect::Postgres => ("length", "left"),
-            Dialect::Sqlite => ("length", "substr"),
-        };
-        let start = if end == "substr" { "1, " } else { "" };
         let cut = TRACE.len() + TRACE_LEN + 2;
+        let without = match self.dialect {
+            Dialect::MySql => format!("left(payload, char_length(payload) - {cut})"),
+            Dialect::Postgres => format!("left(payload, -{cut})"),
+            Dialect::Sqlite => format!("substr(payload, 1, length(payload) - {cut})"),
+        };
+        format!("CASE WHEN payload LIKE '{traced}' THEN {without} ELSE payload END")
+    }
+
+    /// Inserts the payloads that were purged since then again, each once, and returns the number of rows.
+    pub(crate) async fn purge_since(&mut self, unix_ms: i64) -> Result<u64> {
         let sql = format!(
             "SELECT min(id) FROM roan_outbox \
-             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ? \
-             GROUP BY CASE WHEN payload LIKE '{traced}' THEN {end}(payload, {start}{length}(payload) - {cut}) ELSE payload END"
+             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ? GROUP BY {}",
+            self.without_trace()
         );
         let ids = self.ids(&sql, &[unix_ms.into()]).await?;
         let again = "INSERT INTO roan_outbox (payload) SELECT payload FROM roan_outbox WHERE id IN";
@@ -76,8 +79,9 @@ impl Store {
     /// The number of payloads that were purged since then.
     pub(crate) async fn count_since(&mut self, unix_ms: i64) -> Result<u64> {
         let sql = format!(
-            "SELECT count(DISTINCT payload) FROM roan_outbox \
-             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ?"
+            "SELECT count(DISTINCT {}) FROM roan_outbox \
+             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ?",
+            self.without_trace()
         );
         let counts = self.ids(&sql, &[unix_ms.into()]).await?;
         Ok(counts.first().copied().unwrap_or_default().unsigned_abs())

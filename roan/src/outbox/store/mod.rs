@@ -27,7 +27,6 @@ pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 pub(crate) use fence::MARKED;
 pub use fence::{Checked, Epoch};
 pub(crate) use finish::{Ended, NewDelivery};
-pub(crate) use history::Page;
 pub(crate) use lease::Watch;
 pub(crate) use nodes::Nodes;
 pub use pages::{Found, Resolving};

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::{Result, Store, list};
 use crate::base::area::Area;
+use crate::base::canonical;
 use crate::base::history::Fired;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
@@ -11,6 +12,9 @@ use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::index::Key;
 use crate::outbox::payload;
+
+/// The number of URLs of one page whose tags are looked for.
+const MOST_SPELLINGS: usize = 100;
 
 /// The numbers of pages and of keys in one statement: SQLite allows 999 values.
 const PAGES: usize = 64;
@@ -395,6 +399,20 @@ impl Store {
     pub async fn pages_of(&mut self, key: &Key, limit: usize) -> Result<Vec<Target>> {
         let (found, _) = self.pages_after(key.hash(), None, limit).await?;
         Ok(found.into_iter().map(|found| found.page).collect())
+    }
+
+    /// The tags of a page, under whatever spelling of its URL, each once.
+    pub(crate) async fn tags_of_url(&mut self, url: &Target) -> Result<Vec<Target>> {
+        let place = url.with_text(&canonical::path(url.as_str()));
+        let mut pages = self.pages_of(&Key::of(&place), MOST_SPELLINGS).await?;
+        pages.extend([place, url.clone()]);
+        let mut tags = Vec::new();
+        for page in &pages {
+            tags.extend(self.tags_of(page).await?.unwrap_or_default());
+        }
+        tags.sort_unstable_by(|one: &Target, other| one.as_str().cmp(other.as_str()));
+        tags.dedup();
+        Ok(tags)
     }
 
     /// The tags of a page, under a URL as it was asked for. `None` if the index does not have that.
