@@ -10,4 +10,5 @@ mod asset;
 mod axe;
 mod page;
 mod service;
+mod stored;
 mod support;

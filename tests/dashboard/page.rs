@@ -20,7 +20,7 @@ async fn tab() -> Tab {
     CHROMIUM.get_or_init(Chromium::start).open().await
 }
 
-async fn open(program: &Program) -> Tab {
+pub(crate) async fn open(program: &Program) -> Tab {
     let tab = tab().await;
     tab.go(&program.page()).await;
     live(&tab).await;
@@ -36,7 +36,7 @@ async fn live(tab: &Tab) {
 }
 
 /// Nothing was refused by the policy, nothing failed, and nothing was asked of anybody else.
-async fn assert_quiet(tab: &Tab, program: &Program) {
+pub(crate) async fn assert_quiet(tab: &Tab, program: &Program) {
     let console = tab.console().await;
     assert!(console.is_empty(), "{console:#?}");
     let own = program.url("/");
@@ -49,7 +49,7 @@ async fn assert_quiet(tab: &Tab, program: &Program) {
     assert!(others.is_empty(), "{others:#?}");
 }
 
-fn row_with(text: &str, table: &str) -> String {
+pub(crate) fn row_with(text: &str, table: &str) -> String {
     let text = json!(text);
     format!(
         "Array.from(document.querySelectorAll('#{table} tbody tr')).some(row => row.innerText.includes({text}))"
@@ -221,7 +221,7 @@ async fn dead_purges_are_sent_again_or_dropped() {
     .await;
     let left = program.roan.outbox().dead(10).await.unwrap();
     assert_eq!(left.len(), 2);
-    assert!(left.iter().all(|dead| !dead.target.contains("/refused/0")));
+    assert!(left.iter().all(|dead| !dead.target.contains("/refused/2")));
 
     program.node.set(Behaviour::Purged);
     let before = program.node.count();
@@ -444,6 +444,28 @@ async fn a_read_only_page_has_no_buttons_that_change_anything() {
         ])
     );
     axe::check(&tab, "read-only").await;
+    assert_quiet(&tab, &program).await;
+    tab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_paused_and_resumed() {
+    let program = Program::start();
+    let tab = open(&program).await;
+    tab.click("#node-table tbody button").await;
+    tab.until(
+        "it is paused",
+        "document.querySelector('#node-table tbody').innerText.includes('❚ paused')",
+    )
+    .await;
+    program.roan.purge("/later").unwrap();
+    tab.until("it waits", &row_with("… waiting", "purge-table"))
+        .await;
+    axe::check(&tab, "a node is paused").await;
+    assert_eq!(program.node.count(), 0);
+    tab.click("#node-table tbody button").await;
+    tab.until("it is purged", &row_with("✓ purged", "purge-table"))
+        .await;
     assert_quiet(&tab, &program).await;
     tab.close().await;
 }

@@ -226,6 +226,16 @@ async fn an_order_is_read_up_to_its_bound() {
         ("{\"ids\": \"all\"}".to_owned(), StatusCode::BAD_REQUEST),
         ("{\"ids\": [1.5]}".to_owned(), StatusCode::BAD_REQUEST),
         ("null".to_owned(), StatusCode::BAD_REQUEST),
+        ("{}".to_owned(), StatusCode::BAD_REQUEST),
+        ("{\"filter\": null}".to_owned(), StatusCode::BAD_REQUEST),
+        (
+            "{\"filter\": {\"nodes\": \"a\"}}".to_owned(),
+            StatusCode::BAD_REQUEST,
+        ),
+        (
+            "{\"ids\": [], \"filter\": {}}".to_owned(),
+            StatusCode::BAD_REQUEST,
+        ),
         (
             format!("{{\"ids\": {:?}}}", vec![1; 1001]),
             StatusCode::BAD_REQUEST,
@@ -233,6 +243,10 @@ async fn an_order_is_read_up_to_its_bound() {
     ] {
         let response = send(&dashboard, an_order("retry", &OF_THE_PAGE, body)).await;
         assert_eq!(response.status(), status);
+    }
+    for order in [json!({}), json!({"cache": "nginx", "node": "nobody"})] {
+        let (status, _) = act(&dashboard, "pause", order).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST);
     }
     let (status, _) = act(&dashboard, "explode", json!({})).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
@@ -379,6 +393,8 @@ fn of_a_browser() -> impl Strategy<Value = String> {
     let path = prop_oneof![
         Just("/api/purges".to_owned()),
         Just("/api/dead".to_owned()),
+        Just("/api/dead/count".to_owned()),
+        Just("/api/waiting".to_owned()),
         Just("/api/pages".to_owned()),
         Just("/api/tags".to_owned()),
         "/[a-z/%.]{0,12}",
