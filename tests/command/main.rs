@@ -11,6 +11,7 @@ mod doctor;
 mod init;
 mod nginx_conf;
 mod other_caches;
+mod outbox;
 mod purging;
 mod sitemaps;
 mod support;

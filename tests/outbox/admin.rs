@@ -353,10 +353,7 @@ async fn tables_that_cannot_be_used_are_said_to_be_so(database: Database) {
         words.contains("\"nginx a\"") && words.contains("none"),
         "{words}"
     );
-    assert_eq!(
-        bare.clone().prefix("no prefix").admin().await.is_err(),
-        true
-    );
+    assert!(bare.clone().prefix("no prefix").admin().await.is_err());
     client.run("UPDATE {}schema SET version = 99").await;
     let error = bare.admin().await.unwrap_err();
     assert_eq!(

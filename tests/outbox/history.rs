@@ -7,7 +7,7 @@ use roan::testing::Recorder;
 use roan::{Event, Nginx, Roan, Target, purge_on};
 use roan_tests::{Behaviour, Faulty};
 
-use crate::support::{Database, LONG, Post, builder, flush, on_each_database, urls};
+use crate::support::{Database, LONG, builder, flush, on_each_database, urls};
 
 on_each_database!(
     a_row_says_what_has_asked_for_it_and_how_the_nodes_have_answered,

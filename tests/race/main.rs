@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! cargo test -p roan-tests --test race                                       a short run
-//! ROAN_RACE_WRITES=10000 cargo test --release -p roan-tests --test race      a long one, in each line
+//! ROAN_RACE_WRITES=10000 ROAN_RACE_PAGES=50 cargo test -p roan-tests --test race
+//!                                                                            a long one, in each line, of 50 pages at a time
 //! ```
 //!
 //! `cargo run --example race` has the same for one process without a database, with other remedies beside it.
@@ -29,18 +30,18 @@ use roan_tests::Database;
 use crate::fleet::Fleet;
 
 const SHORT: u64 = 30;
+/// The number of pages that are raced at a time.
+const PAGES: u64 = 5;
 
 fn main() -> ExitCode {
     // What cargo passes is meant for the tests that have names.
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let writes = std::env::var("ROAN_RACE_WRITES").map_or(SHORT, |text| {
-        text.parse()
-            .unwrap_or_else(|_| panic!("ROAN_RACE_WRITES={text} is not a number"))
-    });
+    let writes = number("ROAN_RACE_WRITES").unwrap_or(SHORT);
+    let pages = number("ROAN_RACE_PAGES").unwrap_or(PAGES);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    match runtime.block_on(prove(writes)) {
+    match runtime.block_on(prove(writes, pages)) {
         0 => ExitCode::SUCCESS,
         stale => {
             println!("{stale} pages stay stale");
@@ -49,8 +50,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// The value of a variable, if it is set.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
 /// Returns the number of pages that stay stale.
-async fn prove(writes: u64) -> u64 {
+async fn prove(writes: u64, pages: u64) -> u64 {
     let start = Instant::now();
     let mut stale = 0;
     println!(
@@ -67,7 +75,7 @@ async fn prove(writes: u64) -> u64 {
                     mode,
                     readers: 10,
                     episodes: writes.div_ceil(mode.writes()).max(1),
-                    at_a_time: 5,
+                    at_a_time: pages,
                     window: Duration::from_millis(700),
                 };
                 let tally = race.run(Arc::clone(&fleet), first).await.unwrap();

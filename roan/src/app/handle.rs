@@ -247,8 +247,7 @@ impl Roan {
     /// is in flight ends. Later caches are purged at once, and again after the node is. [`NodeStats::paused`] shows the
     /// pause, and a warning repeats it every hour. It ends with the program.
     ///
-    /// With a [durable outbox](crate::guide) call `roan.outbox().pause(...)`, which is for all programs with that outbox, and
-    /// outlives them.
+    /// With a durable outbox call `roan.outbox().pause(...)`, which is for all programs with that outbox, and outlives them.
     ///
     /// ```
     /// # use roan::{Nginx, PauseError, Roan};

@@ -1,5 +1,6 @@
 //! Pausing nodes, and resuming them.
 
+#[cfg(feature = "_sql")]
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -86,7 +86,7 @@ pub struct Status {
     pub dead: u64,
     /// The age of the oldest row that waits, is taken or left.
     pub oldest: Option<Duration>,
-    /// How long ago the oldest purge ended that is kept for
+    /// How long ago the oldest purge ended that every node has answered and that is kept for
     /// [`purge_since`](super::Admin::purge_since). `None` if none is kept.
     pub kept: Option<Duration>,
     /// Relays that hold rows at this moment. One that has nothing to do is not counted.

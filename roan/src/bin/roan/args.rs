@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use crate::exit::TABLE;
+use crate::outbox::OutboxArgs;
 
 /// Purges pages from HTTP caches, and proves that purges reach them.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// Proves at each node that purges evict a page, and says what is wrong.
     Doctor(DoctorArgs),
+    /// Looks after the durable outbox of an app.
+    Outbox(OutboxArgs),
     /// Prints a working configuration of nginx.
     NginxConf(NginxConfArgs),
     /// Says what a crate needs to purge its pages.

@@ -125,12 +125,55 @@ impl Store {
         Ok(())
     }
 
+    /// Where to find the nodes that deliveries wait for, with what comes before the statement. Millions may wait for a node
+    /// that is paused, and the relay looks each second: PostgreSQL and SQLite, which would read them all, are led through
+    /// the index from node to node. MySQL finds this way by itself.
+    fn waiting_places(&self) -> (String, String) {
+        let waiting = |which: &str| {
+            format!(
+                "FROM roan_delivery WHERE state = {WAITING}{which} ORDER BY cache, node LIMIT 1"
+            )
+        };
+        let first = waiting("");
+        match self.dialect {
+            Dialect::Postgres => {
+                let next = waiting(" AND (cache, node) > (place.cache, place.node)");
+                let with = format!(
+                    "WITH RECURSIVE place AS ((SELECT cache, node {first}) UNION ALL \
+                     SELECT next.cache, next.node FROM place, LATERAL (SELECT cache, node {next}) next) "
+                );
+                (with, "place".to_owned())
+            }
+            Dialect::Sqlite => {
+                let of =
+                    |column| format!("(SELECT {column} FROM roan_delivery WHERE id = found.id)");
+                let (cache, node) = (of("cache"), of("node"));
+                let same_cache = waiting(&format!(" AND cache = {cache} AND node > {node}"));
+                let next_cache = waiting(&format!(" AND cache > {cache}"));
+                let with = format!(
+                    "WITH RECURSIVE found (id) AS (SELECT (SELECT id {first}) UNION ALL \
+                     SELECT coalesce((SELECT id {same_cache}), (SELECT id {next_cache})) \
+                     FROM found WHERE found.id IS NOT NULL) "
+                );
+                (
+                    with,
+                    "roan_delivery WHERE id IN (SELECT id FROM found)".to_owned(),
+                )
+            }
+            Dialect::MySql => (
+                String::new(),
+                format!("roan_delivery WHERE state = {WAITING}"),
+            ),
+        }
+    }
+
     /// The nodes that deliveries wait for, and those that are paused.
     pub(crate) async fn nodes(&mut self) -> Result<Nodes> {
         let (cache, node) = (self.dialect.bytes("cache"), self.dialect.bytes("node"));
         let (greatest, bigint) = (self.dialect.greatest(), self.dialect.bigint());
+        let (with, waiting) = self.waiting_places();
         let sql = self.sql(&format!(
-            "SELECT DISTINCT {cache}, {node}, CAST(-1 AS {bigint}) FROM roan_delivery WHERE state = {WAITING} \
+            "{with}SELECT DISTINCT {cache}, {node}, CAST(-1 AS {bigint}) FROM {waiting} \
              UNION ALL SELECT {cache}, {node}, {greatest}({{now}} - paused_ms, 0) FROM roan_node WHERE paused_ms > 0"
         ));
         let rows = self.connection.rows(&sql, &[]).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
+use super::{DEAD, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
 use crate::outbox::schema;
 use crate::outbox::status::{NodeStatus, Status};
 
@@ -56,22 +56,15 @@ impl Store {
 
     /// How long ago the oldest row ended that is kept. The index has them by this time.
     async fn kept(&mut self) -> Result<Option<Duration>> {
-        let oldest = |state: i64| {
-            format!(
-                "(SELECT min(ended_ms) FROM roan_outbox WHERE state = {state} AND ended_ms > 0)"
-            )
-        };
+        // A row with a delivery, dead or waiting, is kept for longer, and says nothing about others.
         let sql = self.sql(&format!(
-            "SELECT {{now}}, coalesce({}, 0), coalesce({}, 0)",
-            oldest(DONE),
-            oldest(DELIVERED_LATER)
+            "SELECT {{now}}, \
+             coalesce((SELECT min(ended_ms) FROM roan_outbox WHERE state = {DONE} AND ended_ms > 0), 0)"
         ));
         let rows = self.connection.rows(&sql, &[]).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        let ended = [row.int(1)?, row.int(2)?];
-        let oldest = ended.into_iter().filter(|ended| *ended > 0).min();
-        let now = row.int(0)?;
-        Ok(oldest.map(|oldest| since(now, oldest)))
+        let (now, oldest) = (row.int(0)?, row.int(1)?);
+        Ok((oldest > 0).then(|| since(now, oldest)))
     }
 
     async fn add_known(

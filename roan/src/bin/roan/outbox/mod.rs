@@ -1,0 +1,39 @@
+//! `roan outbox`.
+
+#[cfg_attr(
+    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
+    expect(
+        dead_code,
+        reason = "without a database there is nothing to do with them"
+    )
+)]
+mod args;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod dead;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod node;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod open;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod replay;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod status;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod words;
+
+pub(crate) use args::OutboxArgs;
+
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+pub(crate) use open::run;
+
+/// Without a database.
+#[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]
+pub(crate) fn run(
+    _: &OutboxArgs,
+    _: &crate::output::Output,
+) -> Result<crate::exit::Exit, crate::exit::Failure> {
+    Err(crate::exit::Failure::bad_input(
+        "this `roan` was installed without a database: install it again with that of the app, as in \
+         `cargo install --path roan --features cli,postgres` (or `sqlite`, `mysql`, or several)",
+    ))
+}
