@@ -9,6 +9,7 @@
 mod asset;
 mod axe;
 mod page;
+mod pictures;
 mod service;
 mod stored;
 mod support;

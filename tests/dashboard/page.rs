@@ -105,7 +105,7 @@ async fn busy() -> (Program, Tab) {
 }
 
 /// Writes what is in the window into the folder of the variable `ROAN_SCREENSHOTS`, if there is one.
-async fn shoot(tab: &Tab, name: &str) {
+pub(crate) async fn shoot(tab: &Tab, name: &str) {
     let Some(folder) = std::env::var_os("ROAN_SCREENSHOTS") else {
         return;
     };

@@ -115,7 +115,10 @@ async fn a_hundred_thousand_dead_purges_come_in_pages() {
     assert_eq!(second["dead"][0]["target"]["text"], "/posts/99800");
 
     let found = get("/roan/api/dead?error=503&limit=1").await;
-    assert_eq!(found["dead"][0]["target"]["text"], "/posts/99998", "{found}");
+    assert_eq!(
+        found["dead"][0]["target"]["text"], "/posts/99998",
+        "{found}"
+    );
 
     let tab = open(&program).await;
     tab.until("dead purges", &row_with("/posts/100000", "dead-table"))

@@ -247,7 +247,7 @@ where
 }
 
 /// What all answers have. Nothing of them may be stored, framed, or read by other sites.
-const HEADERS: [(HeaderName, HeaderValue); 9] = [
+const HEADERS: [(HeaderName, HeaderValue); 8] = [
     (
         http::header::CACHE_CONTROL,
         HeaderValue::from_static("no-store"),
@@ -267,10 +267,6 @@ const HEADERS: [(HeaderName, HeaderValue); 9] = [
     (
         http::header::REFERRER_POLICY,
         HeaderValue::from_static("no-referrer"),
-    ),
-    (
-        HeaderName::from_static("cross-origin-opener-policy"),
-        HeaderValue::from_static("same-origin"),
     ),
     (
         HeaderName::from_static("cross-origin-resource-policy"),
