@@ -8,6 +8,7 @@
 
 mod basics;
 mod doctor;
+mod history;
 mod init;
 mod nginx_conf;
 mod other_caches;

@@ -14,20 +14,22 @@ use crate::support::{Ran, roan, run};
 
 macro_rules! on_each_database {
     ($($test:ident),* $(,)?) => {
-        mod sqlite { on_each_database!(@ Sqlite, $($test),*); }
-        mod postgres { on_each_database!(@ Postgres, $($test),*); }
-        mod mariadb { on_each_database!(@ MySql, $($test),*); }
+        mod sqlite { $crate::outbox::on_each_database!(@ Sqlite, $($test),*); }
+        mod postgres { $crate::outbox::on_each_database!(@ Postgres, $($test),*); }
+        mod mariadb { $crate::outbox::on_each_database!(@ MySql, $($test),*); }
     };
     (@ $dialect:ident, $($test:ident),*) => {
         $(
             #[tokio::test(flavor = "multi_thread")]
             async fn $test() {
-                let place = super::Place::start(roan::outbox::Dialect::$dialect).await;
+                let place = $crate::outbox::Place::start(roan::outbox::Dialect::$dialect).await;
                 super::$test(place).await;
             }
         )*
     };
 }
+
+pub(crate) use on_each_database;
 
 on_each_database!(
     status_says_what_waits_and_how_each_node_is,
@@ -39,17 +41,17 @@ on_each_database!(
 );
 
 /// An outbox of a test's own.
-struct Place {
-    url: String,
-    prefix: String,
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) prefix: String,
     dialect: Dialect,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     client: Connection,
     _file: Option<SqliteFile>,
 }
 
 impl Place {
-    async fn start(dialect: Dialect) -> Self {
+    pub(crate) async fn start(dialect: Dialect) -> Self {
         static POSTGRES: OnceLock<Postgres> = OnceLock::new();
         static MARIADB: OnceLock<MariaDb> = OnceLock::new();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -108,12 +110,12 @@ impl Place {
             .unwrap()
     }
 
-    async fn sql(&mut self, sql: &str) {
+    pub(crate) async fn sql(&mut self, sql: &str) {
         let sql = sql.replace("{}", &self.prefix);
         self.client.run(&sql).await.unwrap();
     }
 
-    async fn wait_for_count(&mut self, sql: &str, wanted: i64) {
+    pub(crate) async fn wait_for_count(&mut self, sql: &str, wanted: i64) {
         let sql = sql.replace("{}", &self.prefix);
         self.client.wait_for_count(&sql, wanted).await;
     }

@@ -9,6 +9,7 @@ use super::filter::Filter;
 use super::settings::{Backlog, Outbox};
 use super::status::{DeadPurge, Status, WaitingPurge};
 use super::store::Store;
+use super::watch::Watch;
 use super::{OutboxError, list_of_nodes};
 use crate::base::history::{self, PurgeRecord};
 use crate::base::target::Target;
@@ -227,6 +228,52 @@ impl Admin {
         }
         found.truncate(filter.limit);
         Ok(found)
+    }
+
+    /// Begins to watch: what ends from now on.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use roan::history::Filter;
+    /// use roan::outbox::Outbox;
+    ///
+    /// # async fn example() -> Result<(), roan::outbox::OutboxError> {
+    /// let admin = Outbox::at("postgres://app:secret@localhost/blog")?.admin().await?;
+    /// let mut watch = admin.watch(Filter::new()).await?;
+    /// loop {
+    ///     for purge in watch.poll().await? {
+    ///         println!("{} {:?}", purge.state, purge.targets);
+    ///     }
+    ///     tokio::time::sleep(Duration::from_millis(500)).await;
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`status`](Self::status).
+    pub async fn watch(&self, filter: history::Filter) -> Result<Watch<'_>> {
+        let mut session = self.session().await?;
+        let now = session.store.now().await;
+        let now = session.end(now)?;
+        let seen = self.ended_since(Watch::late(now)).await?;
+        Ok(Watch::new(self, filter, now, seen))
+    }
+
+    pub(super) async fn ended_since(&self, unix_ms: i64) -> Result<Vec<(i64, i64)>> {
+        let mut session = self.session().await?;
+        let ended = session.store.ended_since(unix_ms, Watch::most()).await;
+        session.end(ended)
+    }
+
+    pub(super) async fn history_of(
+        &self,
+        filter: &history::Filter,
+        ids: &[i64],
+    ) -> Result<Vec<PurgeRecord>> {
+        let mut session = self.session().await?;
+        let records = session.store.history_of(filter, ids).await;
+        session.end(records)
     }
 
     /// Returns the tags that the [learned index](crate::guide::web) knows for a page, for

@@ -17,6 +17,7 @@ mod settings;
 mod status;
 pub(crate) mod store;
 pub(crate) mod trigger_settings;
+mod watch;
 
 pub use admin::Admin;
 pub use dialect::Dialect;
@@ -26,6 +27,7 @@ pub use insert::Statement;
 pub use schema::Migration;
 pub use settings::{Backlog, BacklogAlarm, Outbox};
 pub use status::{DeadPurge, NodeStatus, Status, WaitingPurge, Waits};
+pub use watch::Watch;
 
 pub(crate) use insert::Scribe;
 pub(crate) use settings::{PREFIX, is_prefix};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use crate::exit::TABLE;
+use crate::history::{WatchArgs, WhyArgs};
 use crate::outbox::OutboxArgs;
 
 /// Purges pages from HTTP caches, and proves that purges reach them.
@@ -34,6 +35,10 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Looks after the durable outbox of an app.
     Outbox(OutboxArgs),
+    /// Says which purges of a page there were, and why.
+    Why(WhyArgs),
+    /// Prints purges as they happen.
+    Watch(WatchArgs),
     /// Prints a working configuration of nginx.
     NginxConf(NginxConfArgs),
     /// Says what a crate needs to purge its pages.

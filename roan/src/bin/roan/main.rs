@@ -3,6 +3,7 @@
 mod args;
 mod doctor;
 mod exit;
+mod history;
 mod init;
 mod interrupt;
 mod log;
@@ -28,6 +29,8 @@ fn main() -> ExitCode {
         Command::Doctor(doctor) => doctor::run(&doctor, &output),
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
         Command::Outbox(outbox) => outbox::run(&outbox, &output),
+        Command::Why(why) => history::why(&why, &output),
+        Command::Watch(watch) => history::watch(&watch, &output),
         Command::Init(init) => init::run(&init, &output),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -367,7 +367,7 @@ fn a_target_is_passed_on_once_for_each_ask_that_gets_no_answer() {
         .queue
         .pass_all_on()
         .iter()
-        .map(|(target, _)| target.to_string())
+        .map(|passed| passed.target.to_string())
         .collect();
     passed.sort();
     assert_eq!(passed, ["/a", "/b"]);

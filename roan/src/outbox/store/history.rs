@@ -62,17 +62,7 @@ impl Store {
                 .filter(|low| !is_over(*low))
                 .map(|(id, _)| id.saturating_add(1)),
         };
-        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_>>()?;
-        let mut deliveries = self.deliveries_of(&ids).await?;
-        let finder = Finder::new(filter);
-        let mut records = Vec::new();
-        for row in &rows {
-            let deliveries = deliveries.remove(&row.int(0)?).unwrap_or_default();
-            let mut record = record(row, deliveries)?;
-            if finder.finds(&mut record) {
-                records.push(record);
-            }
-        }
+        let records = self.records(&rows, &Finder::new(filter)).await?;
         Ok(Page { records, next })
     }
 
@@ -122,17 +112,77 @@ impl Store {
             ));
             values.push(Value::Text(text));
         }
-        let (payload, error, history) = (
-            self.dialect.bytes("payload"),
-            self.dialect.bytes("error"),
-            self.dialect.bytes("history"),
-        );
-        let integer = self.dialect.bigint();
+        let columns = self.columns_of_history();
         let sql = self.sql(&format!(
-            "SELECT id, created_ms, CAST(state AS {integer}), ended_ms, {payload}, {error}, {history} \
-             FROM roan_outbox WHERE id < ? AND id > ?{which} ORDER BY id DESC LIMIT {ROWS}"
+            "SELECT {columns} FROM roan_outbox WHERE id < ? AND id > ?{which} ORDER BY id DESC LIMIT {ROWS}"
         ));
         self.connection.rows(&sql, &values).await
+    }
+
+    /// What [`record`] reads.
+    fn columns_of_history(&self) -> String {
+        let [payload, error, history] =
+            ["payload", "error", "history"].map(|column| self.dialect.bytes(column));
+        let integer = self.dialect.bigint();
+        format!("id, created_ms, CAST(state AS {integer}), ended_ms, {payload}, {error}, {history}")
+    }
+
+    async fn records(&mut self, rows: &[Row], finder: &Finder<'_>) -> Result<Vec<PurgeRecord>> {
+        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_>>()?;
+        let mut deliveries = self.deliveries_of(&ids).await?;
+        let mut records = Vec::new();
+        for row in rows {
+            let deliveries = deliveries.remove(&row.int(0)?).unwrap_or_default();
+            let mut record = record(row, deliveries)?;
+            if finder.finds(&mut record) {
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// The purges that ended, or of which a node has answered, since then: ids with the times, the oldest first. Reads an
+    /// index alone.
+    pub(crate) async fn ended_since(
+        &mut self,
+        unix_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>> {
+        let sql = self.sql(&format!(
+            "SELECT id, ended_ms FROM roan_outbox \
+             WHERE state IN ({DONE}, {DEAD}, {DELIVERED_LATER}) AND ended_ms >= ? ORDER BY ended_ms, id LIMIT {limit}"
+        ));
+        let rows = self.connection.rows(&sql, &[Value::Int(unix_ms)]).await?;
+        rows.iter()
+            .map(|row| Ok((row.int(0)?, row.int(1)?)))
+            .collect()
+    }
+
+    /// The time of the database.
+    pub(crate) async fn now(&mut self) -> Result<i64> {
+        let sql = self.sql("SELECT {now}");
+        let rows = self.connection.rows(&sql, &[]).await?;
+        rows.first().ok_or(sqlx::Error::RowNotFound)?.int(0)
+    }
+
+    /// These purges, as far as the filter finds them, the lowest ids first.
+    pub(crate) async fn history_of(
+        &mut self,
+        filter: &Filter,
+        ids: &[i64],
+    ) -> Result<Vec<PurgeRecord>> {
+        let columns = self.columns_of_history();
+        let mut records = Vec::new();
+        let finder = Finder::new(filter);
+        for ids in ids.chunks(ROWS) {
+            let sql = self.sql(&format!(
+                "SELECT {columns} FROM roan_outbox WHERE id IN {} ORDER BY id",
+                list(ids.iter().copied())
+            ));
+            let rows = self.connection.rows(&sql, &[]).await?;
+            records.extend(self.records(&rows, &finder).await?);
+        }
+        Ok(records)
     }
 
     async fn deliveries_of(&mut self, purges: &[i64]) -> Result<HashMap<i64, Vec<Delivery>>> {
@@ -165,8 +215,14 @@ impl Store {
                 (_, 0) => AnswerKind::Waiting,
                 _ => AnswerKind::Failed,
             };
+            // The result says so already.
+            let words = |error: String| {
+                let why = ["refused: ", "failed: "];
+                let why = why.iter().find_map(|word| error.strip_prefix(word));
+                why.map_or(error.clone(), str::to_owned)
+            };
             let answer = NodeAnswer {
-                problem: error,
+                problem: error.map(words),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };

@@ -147,7 +147,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A time, or a duration before now.
-fn time(text: &str) -> Result<SystemTime, String> {
+pub(crate) fn time(text: &str) -> Result<SystemTime, String> {
     let now = SystemTime::now();
     if let Ok(ago) = humantime::parse_duration(text) {
         let time = now.checked_sub(ago);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use roan::config::OutboxConfig;
-use roan::outbox::{Outbox, OutboxError};
+use roan::outbox::{Admin, Dialect, Outbox, OutboxError};
 
 use super::args::{Action, DatabaseArgs, OutboxArgs};
 use super::{dead, node, replay, status};
@@ -20,27 +20,34 @@ pub(super) struct Place {
     outbox: Outbox,
 }
 
-pub(crate) fn run(args: &OutboxArgs, output: &Output) -> Result<Exit, Failure> {
-    let place = args.database.place()?;
+/// Does work with the outbox of the command line.
+pub(crate) fn with_admin(
+    database: &DatabaseArgs,
+    work: impl AsyncFnOnce(&Admin, Dialect) -> Result<Exit, Failure>,
+) -> Result<Exit, Failure> {
+    let place = database.place()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Exit::Failed, format!("cannot start: {error}")))?;
     runtime.block_on(async {
         let admin = place.outbox.admin().await.map_err(failure)?;
-        let kind = place.outbox.dialect();
-        let exit = match &args.action {
-            Action::Status => status::print(&admin, kind, output).await,
-            Action::List(list) => dead::list_waiting(&admin, list, output).await,
-            Action::Dead(list) => dead::list(&admin, list, output).await,
-            Action::Retry(pick) => dead::retry(&admin, pick, output).await,
-            Action::Drop(pick) => dead::delete(&admin, pick, output).await,
-            Action::Replay(args) => replay::replay(&admin, args, output).await,
-            Action::Pause(args) => node::pause(&admin, args, output).await,
-            Action::Resume(args) => node::resume(&admin, args, output).await,
-        };
+        let exit = work(&admin, place.outbox.dialect()).await;
         admin.close().await;
         exit
+    })
+}
+
+pub(crate) fn run(args: &OutboxArgs, output: &Output) -> Result<Exit, Failure> {
+    with_admin(&args.database, async |admin, kind| match &args.action {
+        Action::Status => status::print(admin, kind, output).await,
+        Action::List(list) => dead::list_waiting(admin, list, output).await,
+        Action::Dead(list) => dead::list(admin, list, output).await,
+        Action::Retry(pick) => dead::retry(admin, pick, output).await,
+        Action::Drop(pick) => dead::delete(admin, pick, output).await,
+        Action::Replay(args) => replay::replay(admin, args, output).await,
+        Action::Pause(args) => node::pause(admin, args, output).await,
+        Action::Resume(args) => node::resume(admin, args, output).await,
     })
 }
 
@@ -122,7 +129,7 @@ fn read(file: &Path) -> Result<OutboxConfig, Failure> {
 
 /// How the command ends after an error of the outbox.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-pub(super) fn failure(error: OutboxError) -> Failure {
+pub(crate) fn failure(error: OutboxError) -> Failure {
     let exit = match &error {
         OutboxError::Connect(_) => Exit::Unreachable,
         OutboxError::Database(_) => Exit::Failed,

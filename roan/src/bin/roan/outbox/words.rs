@@ -17,7 +17,7 @@ pub(super) fn target(payload: &str) -> String {
 }
 
 /// A text of a program or a server that fits into a line of a terminal, and cannot control it.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     let mut letters = text.chars();
     let shown = letters.by_ref().take(LONGEST);
     let mut shown: String = shown
@@ -36,7 +36,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// A duration in its two largest units: `2h 5m`.
-pub(super) fn duration(duration: Duration) -> String {
+pub(crate) fn duration(duration: Duration) -> String {
     let seconds = Duration::from_secs(duration.as_secs());
     let all = humantime::format_duration(seconds).to_string();
     let largest: Vec<_> = all.split(' ').take(2).collect();
