@@ -45,13 +45,12 @@ async fn pictures() {
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     for (name, width, height, scheme) in [
-        ("dashboard", 1000, 760, "light"),
-        ("dashboard-dark", 1000, 760, "dark"),
-        ("dashboard-phone", 390, 844, "dark"),
+        ("dashboard", 1000, 920, "light"),
+        ("dashboard-phone", 390, 920, "dark"),
     ] {
         tab.resize(width, height).await;
         tab.prefer(scheme).await;
-        tab.run("scrollTo(0, 0);").await;
+        tab.run("say(''); scrollTo(0, 0);").await;
         shoot(&tab, name).await;
     }
     tab.close().await;

@@ -16,8 +16,8 @@ pub(super) const PAGE: &str = concat!(
 /// right hashes, and says them if they are not these.
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "style-src 'sha256-LRZ5+xCMIovpb/+EjG+4MQGJU/6mBqvkWo/ZyNfPbmk='; ",
-    "script-src 'sha256-/4FMIjDcDip/f9PIpsgRsTk51XlL61V1gcDKr8IRdRg='; ",
+    "style-src 'sha256-vfpqsvO4vQLOtmhLkLMmMhtXAw54WuJGFm9mPx/qJHI='; ",
+    "script-src 'sha256-x0VMQdMJhEQge2VrvMzAITG79LfzsxRjk4Q7p7kjwPs='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'"
 );

@@ -251,12 +251,12 @@ function nodeRow(node) {
   const name = nodeName(node);
   const cell = (extra) => element("td", { class: extra || "number" });
   const cells = {
-    health: cell(" "), pending: cell(), in_flight: cell("number wide"), rate: cell(), lag: cell(), longest: cell("number wide"),
-    purged: cell("number wide"), not_cached: cell("number wide"), failed: cell("number wide"), dead: cell(), error: cell("text"),
+    health: cell(" "), pending: cell(), in_flight: cell("number wider"), rate: cell(), lag: cell(), longest: cell("number wider"),
+    purged: cell("number wide"), not_cached: cell("number wider"), failed: cell("number wide"), dead: cell(), error: cell("text"),
   };
   const action = element("button", { type: "button", class: "small", onclick: () => pause(row.node) });
   const last = element("td", { hidden: state.read_only }, action);
-  const tr = element("tr", null, element("th", { scope: "row", text: name }), ...Object.values(cells), last);
+  const tr = element("tr", null, element("th", { scope: "row" }, node.cache, node.cache === node.node ? null : element("span", { class: "node", text: node.node })), ...Object.values(cells), last);
   const put = (at, text) => {
     if (at.textContent !== text) at.textContent = text;
   };
