@@ -78,7 +78,7 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
         "purges   /posts/hello (and 1 other targets of the write)",
         "dead after",
         "refused: status 403",
-        "second second  purged (key verified)",
+        "second recorder  purged (key verified)",
     ]);
     assert!(!ran.stdout.contains("delete of Post"), "{ran:#?}");
     // Of two rules, the one of this page alone.

@@ -238,7 +238,7 @@ impl Roan {
     /// It knows the newest 1,000 ([`RoanBuilder::history`]).
     #[must_use]
     pub fn history(&self, filter: &Filter) -> Vec<PurgeRecord> {
-        self.engine().history.find(filter)
+        self.engine().reporter.history.find(filter)
     }
 
     /// Purges nothing at a node until it is resumed: for its maintenance. Returns whether that is new.

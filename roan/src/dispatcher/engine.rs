@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::batch::Waiting;
 use super::command::{Command, Commands};
-use super::history::{History, Records};
+use super::history::Records;
 use super::inbox::{Inbox, Put};
 use super::known::KnownPages;
 use super::node::Node;
@@ -37,7 +37,6 @@ pub(crate) struct Engine {
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
     pub(crate) tickets: Tickets,
-    pub(crate) history: History,
     /// The durable outbox; `None` where purges wait in memory.
     pub(super) source: Option<Arc<dyn Source>>,
     /// Whether somebody waits for the queues to be empty.
@@ -66,10 +65,9 @@ impl Engine {
             nodes,
             tiers,
             sites,
-            reporter: Reporter::new(source.is_none(), policy.max_reports),
+            reporter: Reporter::new(source.is_none(), policy.max_reports, policy.history),
             commands: Commands::new(),
             tickets: Tickets::default(),
-            history: History::new(policy.history),
             source,
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
@@ -130,7 +128,7 @@ impl Engine {
             asked,
             causes,
         } = waiting;
-        let record = self.history.begin(&target, asked, causes);
+        let record = self.reporter.history.begin(&target, asked, causes);
         let unmarked = Unmarked {
             target,
             asked,
@@ -157,7 +155,7 @@ impl Engine {
 
     /// The cause, if causes are noted.
     fn noted<'a>(&self, because: Because<'a>) -> Because<'a> {
-        match self.history.is_on() {
+        match self.reporter.history.is_on() {
             true => because,
             false => Because::Unsaid,
         }
@@ -181,7 +179,10 @@ impl Engine {
             || tracing::error!(target: "roan", %target, why, "not purged"),
         );
         let now = Instant::now();
-        let record = self.history.begin(&target, now, Causes::of(because));
+        let record = self
+            .reporter
+            .history
+            .begin(&target, now, Causes::of(because));
         let asking = Asking::of(now, record.as_slice());
         self.reporter.unsent(&target, Outcome::Dropped, asking, now);
     }

@@ -8,7 +8,7 @@ use tokio::sync::broadcast;
 
 #[cfg(feature = "_sql")]
 use super::dead::Dead;
-use super::history;
+use super::history::{self, History};
 use super::node::Node;
 use super::queue::Job;
 use crate::base::history::Asking;
@@ -21,6 +21,7 @@ use crate::base::target::Target;
 pub(crate) struct Reporter {
     /// `None` after the end, so that subscriptions end.
     reports: RwLock<Option<broadcast::Sender<Report>>>,
+    pub(crate) history: History,
     /// The number of targets that were not sent to any node.
     refused: AtomicU64,
     /// The dead purges; `None` if a database keeps them.
@@ -30,11 +31,12 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// `keeps_dead`: there is no database that keeps dead purges.
-    pub(super) fn new(keeps_dead: bool, max_reports: usize) -> Self {
+    pub(super) fn new(keeps_dead: bool, max_reports: usize, history: usize) -> Self {
         #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(max_reports))),
+            history: History::new(history),
             refused: AtomicU64::new(0),
             #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
@@ -73,7 +75,7 @@ impl Reporter {
         asking: Asking<'_>,
         now: Instant,
     ) {
-        history::note_unsent(asking, target, &outcome, now);
+        self.history.note_unsent(asking, target, &outcome, now);
         self.send(|| Report {
             target: target.clone(),
             cache: "".into(),
@@ -91,7 +93,7 @@ impl Reporter {
 
     pub(super) fn ended(&self, ended: Ended<'_>) {
         ended.log();
-        history::note(&ended);
+        self.history.note(&ended);
         #[cfg(feature = "_sql")]
         if let Some(dead) = &self.dead {
             dead.note(&ended);

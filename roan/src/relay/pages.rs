@@ -2,7 +2,6 @@
 //! sound is in `outbox/index/mod.rs`.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::versions::Read;
@@ -36,7 +35,7 @@ pub(super) struct Finding {
 struct Wanted {
     what: What,
     asked: Instant,
-    records: Vec<Arc<Record>>,
+    records: Vec<Record>,
     /// One row that waits for the answers is enough. The youngest is given up last.
     ticket: Option<Ticket>,
     /// The number of pages so far.

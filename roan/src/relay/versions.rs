@@ -145,7 +145,7 @@ impl Relay {
         let now = Instant::now();
         let asked = since(age_ms, now);
         for Fired { target, causes } in fired {
-            let records = [Record::of_row(&target, asked, causes)];
+            let records = [Record::of_row(causes)];
             let asking = Asking::of(asked, &records);
             self.engine
                 .accept_marked(&target, asking, Some(ticket), now);

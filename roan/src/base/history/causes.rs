@@ -193,6 +193,16 @@ impl Causes {
         Arc::make_mut(self.more.get_or_insert_default())
     }
 
+    /// Whether it has the same one cause, and no more.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self.first, other.first) {
+            (First::By(one), First::By(other)) if !one.is(other) => return false,
+            (First::By(_), First::By(_)) | (First::None, First::None) => {}
+            _ => return false,
+        }
+        self.count == other.count && self.more.is_none() && other.more.is_none()
+    }
+
     pub(crate) fn add_all(&mut self, other: &Self) {
         if self.count == 0 {
             *self = other.clone();

@@ -149,6 +149,14 @@ impl AnswerKind {
         }
     }
 
+    /// Whether the page may still be in the node, and nobody will try again.
+    pub(crate) fn is_lost(self) -> bool {
+        matches!(
+            self,
+            Self::Refused | Self::Dead | Self::Dropped | Self::Abandoned
+        )
+    }
+
     pub(crate) fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Purged => Self::Purged,

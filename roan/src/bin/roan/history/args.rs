@@ -15,7 +15,7 @@ use crate::outbox::{DatabaseArgs, time};
 /// everything that include the page are found, too, and those of its tags, as far as the web layer has recorded them.
 #[derive(Debug, Group)]
 #[command(after_help = TABLE)]
-#[group(id = "page", required = true, multiple = false, args = ["url", "tag", "prefix"])]
+#[group(id = "page", required = true, multiple = false, args = ["url", "tag", "below"])]
 pub(crate) struct WhyArgs {
     /// A page: a URL such as <https://www.example.org/posts>, or a path. Its purges are found under any spelling of it, at any
     /// site unless --site is given.
@@ -26,7 +26,7 @@ pub(crate) struct WhyArgs {
     pub(crate) tag: Option<String>,
     /// The pages below this path, such as /docs/v1/.
     #[arg(long, value_name = "PATH")]
-    pub(crate) prefix: Option<String>,
+    pub(crate) below: Option<String>,
     /// Only at the named site, as rules name it (`site = "shop"`).
     #[arg(long, value_name = "NAME")]
     pub(crate) site: Option<String>,

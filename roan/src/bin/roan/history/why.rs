@@ -39,15 +39,15 @@ pub(crate) fn run(args: &WhyArgs, output: &Output) -> Result<Exit, Failure> {
 
 impl WhyArgs {
     fn target(&self) -> Result<Target, Failure> {
-        let target = match (&self.url, &self.tag, &self.prefix) {
+        let target = match (&self.url, &self.tag, &self.below) {
             (Some(url), ..) => {
                 let url = path_of(url)?;
                 Target::url(url)
             }
             (_, Some(tag), _) => Target::tag(tag),
-            (.., Some(prefix)) => Target::prefix(prefix),
+            (.., Some(below)) => Target::prefix(below),
             (None, None, None) => {
-                return Err(Failure::bad_input("give a URL, --tag or --prefix"));
+                return Err(Failure::bad_input("give a URL, --tag or --below"));
             }
         };
         let target = target.map_err(|error| Failure::bad_input(error.to_string()))?;
