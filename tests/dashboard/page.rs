@@ -91,10 +91,10 @@ async fn busy() -> (Program, Tab) {
     let program = Program::start();
     let tab = open(&program).await;
     for number in 0..30 {
-        program.roan.purge(&format!("/posts/{number}")).unwrap();
+        program.roan.purge(format!("/posts/{number}")).unwrap();
     }
     for number in 0..3 {
-        program.roan.purge(&format!("/refused/{number}")).unwrap();
+        program.roan.purge(format!("/refused/{number}")).unwrap();
     }
     program.roan.purge("/nowhere").unwrap();
     tab.until("a purge", &row_with("/nowhere", "purge-table"))

@@ -39,7 +39,7 @@ async fn pictures() {
                 .roan
                 .saved(&Post::new(&format!("a-story-{}", number % 300)));
         }
-        if number % 40 == 0 {
+        if number.is_multiple_of(40) {
             program.roan.purge(Target::tag("front").unwrap()).unwrap();
         }
         tokio::time::sleep(Duration::from_millis(150)).await;

@@ -1,4 +1,4 @@
-//! A private Chromium without a window, driven by WebDriver (<https://www.w3.org/TR/webdriver2/>) through Chromium's own driver.
+//! A private Chromium without a window, driven by `WebDriver` (<https://www.w3.org/TR/webdriver2/>) through Chromium's own driver.
 //!
 //! The protocol is JSON over HTTP. The crates for it were weighed: `fantoccini` has a dependency under the MPL, and
 //! `thirtyfour` needs most of what is here for Chromium's own commands (logs, dark mode) anyway.

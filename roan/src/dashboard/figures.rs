@@ -227,9 +227,9 @@ mod tests {
             }
         }
 
-        fn send(&mut self, second: u64, report: Report) {
+        fn send(&mut self, second: u64, report: &Report) {
             let now = self.began + Duration::from_secs(second);
-            self.figures.add(&report, now, SystemTime::UNIX_EPOCH);
+            self.figures.add(report, now, SystemTime::UNIX_EPOCH);
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
     fn memory_is_bounded() {
         let mut sender = Sender::new();
         for second in 0..10_000 {
-            sender.send(second, report("/a", "1", Outcome::Purged));
+            sender.send(second, &report("/a", "1", Outcome::Purged));
         }
         assert_eq!(sender.figures.series.0.len(), STEPS);
     }
@@ -245,9 +245,9 @@ mod tests {
     #[test]
     fn the_chart_has_a_point_for_each_step_also_without_a_report() {
         let mut sender = Sender::new();
-        sender.send(1, report("/a", "1", Outcome::Purged));
-        sender.send(12, report("/a", "1", Outcome::NotCached));
-        sender.send(13, report("/b", "1", Outcome::Failed(Failure::Timeout)));
+        sender.send(1, &report("/a", "1", Outcome::Purged));
+        sender.send(12, &report("/a", "1", Outcome::NotCached));
+        sender.send(13, &report("/b", "1", Outcome::Failed(Failure::Timeout)));
         let at = |second| {
             let now = sender.began + Duration::from_secs(second);
             let chart = sender.figures.chart(now);
@@ -265,8 +265,8 @@ mod tests {
     #[test]
     fn a_node_shows_its_last_minute_and_its_last_error() {
         let mut sender = Sender::new();
-        sender.send(0, report("/a", "1", Outcome::Purged));
-        sender.send(1, report("/a", "1", Outcome::Failed(Failure::Timeout)));
+        sender.send(0, &report("/a", "1", Outcome::Purged));
+        sender.send(1, &report("/a", "1", Outcome::Failed(Failure::Timeout)));
         let of_node = |second| {
             let now = sender.began + Duration::from_secs(second);
             sender.figures.of_node(&"nginx".into(), &"1".into(), now)
