@@ -11,7 +11,7 @@ pub(crate) const MAX_LEN: usize = 16 * 1024;
 pub(crate) enum Flaw {
     /// It does not begin with `/`.
     NoLeadingSlash,
-    /// A browser would percent-encode it, or cut the URL there.
+    /// A browser would percent-encode it, or cut the URL there; in a tag, a template would encode it in a value.
     Character { found: char, at: usize },
     /// A `%` without two hexadecimal digits after it.
     Escape { at: usize },
@@ -47,8 +47,7 @@ pub(crate) fn check_url(url: &str) -> Result<(), Flaw> {
                 true
             }
             '%' => {
-                let digits = url.as_bytes().get(at + 1..at + 3).unwrap_or_default();
-                if digits.len() < 2 || !digits.iter().all(u8::is_ascii_hexdigit) {
+                if !is_escape(url, at) {
                     return Err(Flaw::Escape { at });
                 }
                 true
@@ -122,7 +121,8 @@ fn names_folder(segment: &str) -> bool {
     is_named
 }
 
-/// Whether `tag` is visible ASCII without a comma.
+/// Accepts what a template yields: the characters that stay in a value, escapes, and the separators that a template may
+/// have between values. Any other text is on no page, or not for long: a value has the character encoded.
 pub(crate) fn check_tag(tag: &str) -> Result<(), Flaw> {
     if tag.len() > MAX_LEN {
         return Err(Flaw::TooLong);
@@ -130,11 +130,22 @@ pub(crate) fn check_tag(tag: &str) -> Result<(), Flaw> {
     if tag.is_empty() {
         return Err(Flaw::EmptyTag);
     }
-    let is_fit = |found: char| found.is_ascii_graphic() && found != ',';
-    match tag.char_indices().find(|(_, found)| !is_fit(*found)) {
-        Some((at, found)) => Err(Flaw::Character { found, at }),
-        None => Ok(()),
+    for (at, found) in tag.char_indices() {
+        match found {
+            '-' | '.' | '_' | '~' | ':' | '/' | '=' => {}
+            '%' if is_escape(tag, at) => {}
+            '%' => return Err(Flaw::Escape { at }),
+            other if other.is_ascii_alphanumeric() => {}
+            found => return Err(Flaw::Character { found, at }),
+        }
     }
+    Ok(())
+}
+
+/// Whether two hexadecimal digits follow the `%` at this place.
+fn is_escape(text: &str, at: usize) -> bool {
+    let digits = text.as_bytes().get(at + 1..at + 3);
+    digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 fn is_dot_segment(segment: &str) -> bool {

@@ -118,7 +118,7 @@ use proc_macro::TokenStream;
 /// | `{author.id}` | a field of a field |
 /// | `{0}`, `{0.name}` | a field of a tuple struct |
 /// | `{permalink()}`, `{author.slug()}` | the result of a method without arguments |
-/// | `{subtitle?}` | the value of an `Option`; the rule yields nothing for `None` |
+/// | `{subtitle?}` | the value of an `Option`; the rule yields nothing for `None`, or for an empty text that would be a whole segment |
 /// | `{path*}` | several path segments: slashes in the value are kept |
 /// | `{path*?}` | both |
 /// | `{{`, `}}` | the braces themselves |
@@ -127,6 +127,10 @@ use proc_macro::TokenStream;
 /// after the first `?`, one query value. A row whose value makes a segment `.` or `..` yields an error that Roan logs and
 /// counts, because browsers never request such a URL. A value that would climb out of its location, such as
 /// `../../admin`, yields an error, too: a server that decodes it, as nginx does, would answer the purge at another location.
+///
+/// So does an empty value that would be a whole segment of the path: `/posts/{slug}` with an empty `slug` is `/posts/`, another
+/// page. Leave such rows out by `when = !self.slug.is_empty()`. A value may be empty where it is a part of a segment
+/// (`/posts/{slug}.html`), a value of the query, a part of a tag, or the end of a path with its slashes: `/{path*}` is `/` then.
 ///
 /// `roan::url!("/posts/{post.slug}")` makes the same URL for a link.
 ///

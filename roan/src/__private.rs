@@ -17,7 +17,7 @@ pub use roan_macros::url;
 use crate::base::event::Events;
 use crate::base::history::Because;
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::Sink;
+use crate::model::{InvalidTarget, Sink};
 
 // Each set of events on which a rule can fire: a shared constant costs the compiler less than a call in each rule.
 pub const CREATE: Events = Events::CREATE;
@@ -65,7 +65,7 @@ pub fn default<T: Default>() -> T {
 /// For the tests of the attribute: the targets of rule number `rule` for a row.
 pub fn collect<M: Model>(row: &M, rule: usize) -> Vec<Result<Target, TargetError>> {
     let mut yielded = Yielded(Vec::new());
-    row.targets(rule, &mut Targets::new(&mut yielded));
+    row.targets(rule, &mut Targets::of(&mut yielded, &M::rules()[rule]));
     yielded.0
 }
 
@@ -76,8 +76,8 @@ impl Sink for Yielded {
         self.0.push(Ok(target.to_target()));
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.0.push(Err(error));
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.0.push(Err(invalid.error));
     }
 }
 

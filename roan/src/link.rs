@@ -54,8 +54,8 @@
 ///
 /// # Errors
 ///
-/// If a value makes a URL that cannot be purged, such as one with a segment `..`, or a link to another host, which begins
-/// with `//`.
+/// If a value makes a URL that cannot be purged, such as one with a segment `..` or with an empty value in place of a segment,
+/// or a link to another host, which begins with `//`.
 #[macro_export]
 macro_rules! url {
     ($($arguments:tt)*) => {

@@ -13,6 +13,7 @@
 
 mod failures;
 mod kinds;
+mod onward;
 mod race;
 mod site;
 mod stand;

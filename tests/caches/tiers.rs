@@ -233,12 +233,17 @@ impl Tiers {
     }
 }
 
+/// A tag of the page, one of several pages, or its URL.
 fn target(page: u64, has_tags: bool) -> Target {
-    if has_tags && page.is_multiple_of(2) {
-        Target::tag(format!("race-{page}")).unwrap()
-    } else {
-        Target::url(format!("/race/{page}")).unwrap()
+    match page % 3 {
+        0 if has_tags => Target::tag(format!("race-{page}")).unwrap(),
+        1 if has_tags => Target::tag(group(page)).unwrap(),
+        _ => Target::url(format!("/race/{page}")).unwrap(),
     }
+}
+
+fn group(page: u64) -> String {
+    format!("group-{}", page / PAGES)
 }
 
 fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -262,7 +267,9 @@ impl Rows {
 async fn page(State(rows): State<Rows>, Path(page): Path<u64>) -> String {
     let start = Instant::now();
     let number = rows.number(page);
-    web::tag(&format!("race-{page}")).expect("a tag");
+    for tag in [format!("race-{page}"), group(page)] {
+        web::tag(&tag).expect("a tag");
+    }
     let is_slow = fastrand::u8(0..50) == 0;
     let usual = Duration::from_millis(fastrand::u64(1..20));
     sleep(if is_slow { SLOW } else { usual }).await;

@@ -6,7 +6,7 @@ use roan::{Cache, Roan, Target};
 use roan_tests::stand_ins::{Fault, StandIn};
 use roan_tests::wait;
 
-use crate::support::{builder, cloudflare, cloudfront, fastly, flush};
+use crate::support::{KEY_ID, builder, cloudflare, cloudfront, fastly, flush};
 
 /// Lets the first request hang, so that all targets wait together when its connection ends.
 fn held<R>(api: &StandIn<R>, cache: impl Into<Cache>, first: Target, others: &[Target]) -> Roan {
@@ -90,4 +90,26 @@ fn a_tag_that_is_refused_does_not_harm_the_others() {
     let roan = held(&cdn.api, cdn.cache, first, &tags(50));
     assert_eq!(cdn.api.purged().len(), 1 + 49);
     assert_eq!(roan.stats().nodes[0].refused, 1);
+}
+
+/// A refused token is not a matter of one target: the batch is not divided to find out which.
+#[test]
+fn a_batch_whose_token_is_refused_is_one_request() {
+    fn of_one_cdn<R>(api: &StandIn<R>, cache: impl Into<Cache>) {
+        let first = Target::tag("first").unwrap();
+        let roan = held(api, cache, first, &tags(100));
+        assert_eq!(roan.stats().nodes[0].refused, 1 + 100);
+        // The one that hung, its retry, and the batch.
+        let (calls, refused) = (api.calls().len(), api.refused().len());
+        assert_eq!((calls, refused), (3, 2));
+    }
+    let cdn = cloudflare();
+    cdn.file.write("wrong");
+    of_one_cdn(&cdn.api, cdn.cache);
+    let cdn = fastly();
+    cdn.file.write("wrong");
+    of_one_cdn(&cdn.api, cdn.cache);
+    let cdn = cloudfront();
+    cdn.file.write_credentials(KEY_ID, "wrong", "");
+    of_one_cdn(&cdn.api, cdn.cache);
 }

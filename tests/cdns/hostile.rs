@@ -28,18 +28,19 @@ fn target() -> impl Strategy<Value = Target> {
             target.ok().map(|target| at(target, shop))
         },
     );
-    let of_text = ("[!-~]{1,40}", 0..3_usize, any::<bool>()).prop_filter_map(
+    let of_text = ("[!-~]{1,40}", any::<bool>(), any::<bool>()).prop_filter_map(
         "not a target",
-        move |(text, kind, shop)| {
-            let target = match kind {
-                0 => Target::url(format!("/{text}")),
-                1 => Target::tag(&text),
-                _ => Target::prefix(format!("/{text}/")),
+        move |(text, is_url, shop)| {
+            let target = match is_url {
+                true => Target::url(format!("/{text}")),
+                false => Target::prefix(format!("/{text}/")),
             };
             target.ok().map(|target| at(target, shop))
         },
     );
-    prop_oneof![of_value, of_text]
+    let tag = ("([A-Za-z0-9._~:/=-]|%[0-9A-Fa-f]{2}){1,20}", any::<bool>());
+    let tag = tag.prop_map(move |(text, shop)| at(Target::tag(text).unwrap(), shop));
+    prop_oneof![of_value, of_text, tag]
 }
 
 fn expected(target: &Target) -> Purged {

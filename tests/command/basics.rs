@@ -50,8 +50,17 @@ fn a_mistake_on_the_command_line_is_named_with_code_2() {
         (&["purge", "/a b"], "' ' at byte 2 must be written `%20`"),
         (
             &["purge", "/a", "--purge-url", "localhost/purge"],
-            "--purge-url",
+            "--purge-url: \"localhost/purge\" is not a URL",
         ),
+        (
+            &["doctor", "www.example.org/posts?a=b"],
+            "\"www.example.org/posts?a=b\" is not the URL of a page",
+        ),
+        (
+            &["doctor", "https://www.example.org/a b"],
+            "\"https://www.example.org/a b\" is not the URL of a page",
+        ),
+        (&["doctor", "https://me:pw@x/a b"], "\"***\" is not the URL"),
         (&["purge", "/a", "--site", "a b"], "--site"),
         (&["purge", "/a", "--config", "/none.toml"], "/none.toml"),
         (&["purge", "--file", "/none"], "--file /none"),
@@ -74,6 +83,43 @@ fn a_mistake_on_the_command_line_is_named_with_code_2() {
         ran.assert_code(2).assert_says(&[words]);
         assert_eq!(ran.stdout, "", "{arguments:?}");
     }
+}
+
+#[test]
+fn the_cache_in_another_program_is_out_of_reach() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[[roan.caches]]\nkind = 'embedded'\n").unwrap();
+    let mut by_variable = roan(&["purge", "/a"]);
+    by_variable.env("ROAN_CACHE", "embedded");
+    let config = file.path().to_str().unwrap();
+    for command in [by_variable, roan(&["purge", "/a", "--config", config])] {
+        let ran = run(command);
+        let words = "the cache `embedded` is in the program that serves the pages";
+        ran.assert_code(2)
+            .assert_says(&[words, "`roan::Roan::purge`"]);
+    }
+}
+
+#[test]
+fn variables_that_a_file_takes_the_place_of_are_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "[[caches]]\nkind = 'nginx'\nnodes = ['http://127.0.0.1:1/purge']\nheaders = { A = 'ROAN_TOKEN' }";
+    std::fs::write(file.path(), text).unwrap();
+    let config = file.path().to_str().unwrap();
+    let purge = |variables: &[(&str, &str)]| {
+        let mut command = roan(&["purge", "/a", "--max-age", "1ms", "--config", config]);
+        command.envs(variables.iter().copied());
+        run(command).stderr
+    };
+    let own = [("ROAN_TOKEN", "t"), ("ROAN_OUTBOX", "sqlite:x")];
+    assert!(!purge(&own).contains("in place of the environment"));
+    let others = [("ROAN_SITE", "https://b.test"), ("ROAN_CACHE", "varnish")];
+    let words = format!(
+        "roan: --config {config} is read in place of the environment, so ROAN_CACHE, ROAN_SITE have no effect; for another \
+         site write `--site`"
+    );
+    let stderr = purge(&others);
+    assert!(stderr.contains(&words), "{stderr}");
 }
 
 #[test]

@@ -60,7 +60,7 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
         .build()
         .unwrap();
     write(&mut place, &app, || {
-        roan::updated(&Post("hello"), &Post("hello"))
+        roan::updated(&Post("hello"), &Post("hello"));
     })
     .await;
     write(&mut place, &app, || roan::deleted(&Post("other"))).await;

@@ -12,6 +12,7 @@ mod history;
 mod init;
 mod nginx_conf;
 mod other_caches;
+mod other_doctor;
 mod outbox;
 mod purging;
 mod sitemaps;

@@ -315,7 +315,8 @@ fn a_fill_that_is_slower_than_the_refresh_leaves_a_stale_page_until_the_rebound(
 
 #[test]
 fn a_fill_that_ends_while_the_refresh_looks_is_refreshed_at_once() {
-    let site = start();
+    // The refresh waits for the fill, and its end may take longer than usual here.
+    let site = refreshing(Options::default().edit("lock_timeout 500ms", "lock_timeout 30s"));
     let roan = roan(&site);
     let fill = site.new_while_old_is_filled("/row");
     let mut reports = roan.subscribe();

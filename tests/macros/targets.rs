@@ -210,3 +210,64 @@ fn a_condition_has_its_own_locals() {
     assert_eq!(all(&Shadowing(2)), ["/x"]);
     assert_eq!(all(&Shadowing(1)), [""; 0]);
 }
+
+/// The last is an `Option`.
+#[purge_on(save, url = "/posts/{0}")]
+#[purge_on(save, url = "/{0}/edit")]
+#[purge_on(save, url = "/{0}{0}/{0}?page=1", site = "shop")]
+#[purge_on(save, url = "/{0*}/edit")]
+#[purge_on(save, url = "/{0}{1}/{0}")]
+#[purge_on(save, url = "/{1}/{0}/{1}")]
+// An empty text is absent there.
+#[purge_on(save, url = "/posts/{2?}")]
+#[purge_on(save, url = "/{2*?}/edit")]
+// It may be empty there.
+#[purge_on(save, url = "/{0*}")]
+#[purge_on(save, url = "/docs/{0*}?q={0}&p={2?}", site = "shop")]
+#[purge_on(save, url = "/{1}{0}/{0}.html/x-{0}")]
+#[purge_on(save, url = "/{0}{1}?a=/{0}")]
+#[purge_on(save, tag = "post-{0}/{0}")]
+struct Nameless(&'static str, &'static str, Option<&'static str>);
+
+#[test]
+fn an_empty_value_does_not_make_a_url_of_a_neighbour() {
+    let row = Nameless("", "t", Some(""));
+    for (rule, url) in ["/posts/", "//edit", "//?page=1", "//edit", "/t/", "/t//t"]
+        .into_iter()
+        .enumerate()
+    {
+        let [error] = &*yielded(&row, rule) else {
+            panic!("{url}");
+        };
+        let words = format!("URL {url:?} is another page than the one that is meant");
+        assert!(error.starts_with(&words), "{error}");
+    }
+    for rule in 6..8 {
+        assert_eq!(yielded(&row, rule), [""; 0]);
+    }
+    let legitimate = [
+        "/",
+        "/docs/?q=&p= at site shop",
+        "/t/.html/x-",
+        "/t?a=/",
+        "tag post-/",
+    ];
+    for (rule, target) in (8..).zip(legitimate) {
+        assert_eq!(yielded(&row, rule), [target]);
+    }
+}
+
+/// As `an_empty_value_does_not_make_a_url_of_a_neighbour`.
+#[test]
+fn an_empty_value_does_not_make_a_link_to_a_neighbour() {
+    let slug = "";
+    for link in [roan::url!("/posts/{slug}"), roan::url!("/{slug*}/edit")] {
+        assert!(
+            matches!(link, Err(TargetError::EmptySegment(_))),
+            "{link:?}"
+        );
+    }
+    let legitimate = [roan::url!("/{slug*}"), roan::url!("/search?q={slug}")];
+    let shown = legitimate.map(|link| link.unwrap().to_string());
+    assert_eq!(shown, ["/", "/search?q="]);
+}

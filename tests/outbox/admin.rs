@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use roan::outbox::{Admin, DeadPurge, Dialect, Filter, OutboxError, Waits};
 use roan::testing::Recorder;
+use roan::{Nginx, Roan};
+use roan_tests::{Behaviour, Faulty};
 
 use crate::support::{Client, Database, builder, flush, on_each_database, urls};
 
@@ -13,6 +15,7 @@ on_each_database!(
     dead_purges_are_listed_in_pages,
     a_hundred_thousand_dead_purges_are_listed_counted_and_dropped,
     what_is_dead_is_queued_again_once,
+    what_dies_again_while_it_is_queued_is_left_out,
     what_waits_is_listed,
     what_was_purged_since_a_time_is_counted_and_sent_again,
     tables_that_cannot_be_used_are_said_to_be_so,
@@ -276,6 +279,30 @@ async fn what_is_dead_is_queued_again_once(database: Database) {
         .await;
     flush(&roan).await;
     assert_eq!(urls(&recorder), ["/a", "/b"]);
+}
+
+async fn what_dies_again_while_it_is_queued_is_left_out(database: Database) {
+    let node = Faulty::start(Behaviour::Answer(403, Vec::new()));
+    let (admin, mut client) = admin(&database).await;
+    let _roan = Roan::builder()
+        .cache(Nginx::at(&node.purge_url()).unwrap())
+        .outbox(database.outbox().await)
+        .build()
+        .unwrap();
+    let addr = node.addr();
+    let values: Vec<_> = (0..3500)
+        .map(|number| format!("(1, 'nginx', '{addr}', '\"/{number}\"', 1, 3)"))
+        .collect();
+    client
+        .run(&format!(
+            "INSERT INTO {{}}delivery (purge_id, cache, node, target, created_ms, state) VALUES {}",
+            values.join(", ")
+        ))
+        .await;
+    assert_eq!(admin.requeue(Filter::new()).await, Ok(3500));
+    client
+        .wait_for_count("SELECT count(*) FROM {}delivery WHERE state = 3", 3500)
+        .await;
 }
 
 async fn what_waits_is_listed(database: Database) {

@@ -23,5 +23,6 @@ mod rows;
 mod snapshots;
 mod starting;
 mod support;
+mod tiers;
 mod versions;
 mod writes;

@@ -108,3 +108,29 @@ async fn a_paused_node_is_not_purged_and_nothing_is_lost() {
     second.wait_for(2);
     assert_eq!(roan.stats().nodes[1].dead, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_paused_node_is_reported_when_the_last_handle_goes() {
+    let node = Faulty::start(Behaviour::Purged);
+    let roan = Roan::builder()
+        .cache(
+            Nginx::at(&node.purge_url())
+                .unwrap()
+                .named_node("b", &node.purge_url())
+                .unwrap(),
+        )
+        .rebound(None)
+        .build()
+        .unwrap();
+    assert_eq!(roan.pause("nginx", "b"), Ok(true));
+    let mut reports = roan.subscribe();
+    roan.purge("/a").unwrap();
+    drop(roan);
+    let mut outcomes = Vec::new();
+    while let Some(report) = reports.next().await {
+        outcomes.push((report.node.to_string(), report.outcome));
+    }
+    outcomes.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(outcomes[0].1, roan::Outcome::Purged);
+    assert_eq!(outcomes[1], ("b".to_owned(), roan::Outcome::Abandoned));
+}

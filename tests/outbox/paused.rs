@@ -222,13 +222,14 @@ async fn what_waits_for_a_paused_node_that_was_removed_stays(database: Database)
         let _ = database.outbox().await;
         database.client().await
     };
+    let deliver = |node: &str| {
+        format!(
+            "INSERT INTO {{}}delivery (purge_id, cache, node, target, created_ms) \
+             VALUES (0, 'nginx', '{node}', '\"/a\"', 4000000000000)"
+        )
+    };
     for node in ["second", "removed"] {
-        client
-            .run(&format!(
-                "INSERT INTO {{}}delivery (purge_id, cache, node, target, created_ms) \
-                 VALUES (0, 'nginx', '{node}', '\"/a\"', 4000000000000)"
-            ))
-            .await;
+        client.run(&deliver(node)).await;
     }
     client
         .run(
@@ -240,9 +241,11 @@ async fn what_waits_for_a_paused_node_that_was_removed_stays(database: Database)
         .outbox(database.outbox().await.grace_period(Duration::ZERO))
         .build()
         .unwrap();
-    client
-        .wait_for_count("SELECT count(*) FROM {}delivery WHERE node = 'removed'", 0)
-        .await;
+    // Twice, so that a whole look has seen both.
+    let left = "SELECT count(*) FROM {}delivery WHERE node = 'removed'";
+    client.wait_for_count(left, 0).await;
+    client.run(&deliver("removed")).await;
+    client.wait_for_count(left, 0).await;
     client.wait_for_count(WAITING, 1).await;
     assert_eq!(roan.outbox().resume("nginx", "second").await, Ok(true));
     client.wait_for_count(WAITING, 0).await;

@@ -116,9 +116,9 @@ fn a_guard_sends_everything_after_a_panic() {
     assert_eq!(ended.arrived, 2000);
 }
 
-#[test]
-fn a_guard_says_what_it_could_not_send() {
-    let ended = end("is guarded in vain", Behaviour::Hang);
+#[track_caller]
+fn assert_says_once_what_it_lost(case: &str) {
+    let ended = end(case, Behaviour::Hang);
     let words = ["could not send everything within 50ms: 1000 purges and 0 rebounds"];
     assert_says(&ended.stderr, &words);
     assert_eq!(
@@ -128,6 +128,18 @@ fn a_guard_says_what_it_could_not_send() {
         ended.stderr
     );
     assert!(ended.is_success);
+}
+
+#[test]
+fn a_guard_says_what_it_could_not_send() {
+    assert_says_once_what_it_lost("is guarded in vain");
+}
+
+/// Also if the caller drops the result.
+#[test]
+fn a_shutdown_says_what_it_could_not_send() {
+    assert_says_once_what_it_lost("shuts down in vain");
+    assert_says_once_what_it_lost("shuts down in vain twice");
 }
 
 #[test]

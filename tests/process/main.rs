@@ -9,6 +9,7 @@
 
 mod deploys;
 mod ends;
+mod heard;
 mod pages;
 mod schemas;
 mod setups;
@@ -152,7 +153,11 @@ fn case() {
                 .unwrap()
                 .flush_blocking(Duration::from_secs(10));
         }
-        other => subscribers::case(other),
+        other => {
+            if !heard::case(other) {
+                subscribers::case(other);
+            }
+        }
     }
 }
 

@@ -68,6 +68,16 @@ fn main() {
             let _guard = global().guard(Duration::from_millis(50));
             save(1000);
         }
+        "shuts down in vain" => {
+            save(1000);
+            drop(global().shutdown_blocking(Duration::from_millis(50)));
+        }
+        "shuts down in vain twice" => {
+            save(1000);
+            for _ in 0..2 {
+                drop(global().shutdown_blocking(Duration::from_millis(50)));
+            }
+        }
         "is guarded on one thread" => on_one_thread(),
         "is guarded on many threads" => on_many_threads(),
         "saves in a destructor" => in_a_destructor(),

@@ -26,6 +26,7 @@ mod faulty;
 mod figures;
 mod gate;
 mod head;
+mod held;
 pub mod logged;
 mod model;
 mod nginx;
@@ -51,6 +52,7 @@ pub use edge::{Edge, Select};
 pub use faulty::{Behaviour, Faulty, Received};
 pub use figures::median;
 pub use gate::{Gate, Passage, gate};
+pub use held::Held;
 pub use model::FromALibrary;
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,

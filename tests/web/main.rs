@@ -19,4 +19,5 @@ mod support;
 mod tagging;
 mod values;
 mod varnish;
+mod wire;
 mod writes;

@@ -225,7 +225,7 @@ fn text_is_fit(
     }
     if let Err(flaw) = check(&text) {
         let shown = template.literal.value();
-        let told = literal::told(flaw, &shown);
+        let told = literal::told(kind, flaw, &shown);
         diagnostics.report(template.literal, format!("{kind} {shown:?}: {told}"));
     }
 }

@@ -3,7 +3,7 @@
 use crate::legality::{Flaw, MAX_LEN};
 
 /// The message for a `flaw` in the template `shown`.
-pub(crate) fn told(flaw: Flaw, shown: &str) -> String {
+pub(crate) fn told(kind: &str, flaw: Flaw, shown: &str) -> String {
     match flaw {
         Flaw::NoLeadingSlash => match shown.split_once("://") {
             Some((_, rest)) => {
@@ -12,7 +12,7 @@ pub(crate) fn told(flaw: Flaw, shown: &str) -> String {
             }
             None => format!("it must begin with `/`: write `/{shown}`"),
         },
-        Flaw::Character { found: '#', .. } => {
+        Flaw::Character { found: '#', .. } if kind != "tag" => {
             "a fragment never reaches a server: end it before `#`, or write `%23` for the character"
                 .to_owned()
         }

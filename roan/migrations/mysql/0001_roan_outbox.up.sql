@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS roan_delivery (
     purge_id bigint NOT NULL, -- the row of roan_outbox
     cache varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
     node varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-    target text NOT NULL,  -- an element of the payload's list
+    target text NOT NULL,  -- an element of the payload's list, and in `next` what later caches are asked for in its place
     created_ms bigint NOT NULL,
     state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 3 dead
     relay bigint NOT NULL DEFAULT 0,

@@ -20,7 +20,7 @@ CREATE TABLE roan_delivery (
     purge_id bigint NOT NULL, -- the row of roan_outbox
     cache text NOT NULL,
     node text NOT NULL,
-    target text NOT NULL,  -- an element of the payload's list
+    target text NOT NULL,  -- an element of the payload's list, and in `next` what later caches are asked for in its place
     created_ms bigint NOT NULL,
     state smallint NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 3 dead
     relay bigint NOT NULL DEFAULT 0,

@@ -125,7 +125,8 @@ impl RoanBuilder {
     /// embedded cache does not store such pages, and is purged once.
     ///
     /// With the [web layer](crate::guide::web) the default is 50 ms: the layer keeps such pages out of the caches, however
-    /// long they are rendered.
+    /// long they are rendered. A page that may have been on its way into a cache during both purges, because it left the layer
+    /// less than 2 s before, is purged once more 2 s after it left, if the rebound is shorter than that and not `None`.
     pub fn rebound(mut self, delay: impl Into<Option<Duration>>) -> Self {
         self.policy.rebound_is_set = true;
         self.policy.rebound = delay.into();
@@ -163,8 +164,7 @@ impl RoanBuilder {
     /// Sets the maximum number of targets that wait for one node, and between the hooks and the nodes. Default:
     /// 1,000,000. Roan drops further targets and reports them as [`Dropped`](crate::Outcome::Dropped).
     ///
-    /// A waiting target takes its length and 400 bytes of memory, and 180 bytes for each further node; 120 bytes less without
-    /// [`history`](Self::history).
+    /// A waiting target takes its length and 250 bytes of memory, and 150 bytes for each further node.
     pub fn max_waiting(mut self, targets: usize) -> Self {
         self.policy.max_waiting = targets;
         self
@@ -274,6 +274,12 @@ impl RoanBuilder {
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
         let nodes = connect(caches, &self.policy)?;
+        #[cfg(all(feature = "web", feature = "_sql"))]
+        if let Some((_, pages, _)) = &web
+            && nodes.iter().any(|node| node.has_stragglers)
+        {
+            pages.released.remember();
+        }
         let (policy, sites) = (self.policy, self.sites);
         #[cfg(feature = "_sql")]
         let durable = match self.outbox {

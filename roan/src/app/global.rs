@@ -9,11 +9,13 @@ use super::builder::RoanBuilder;
 use super::early::{self, Making};
 use super::handle::Roan;
 use crate::base::cause::Cause;
+use crate::base::counted::counted;
 use crate::base::history::Because;
 use crate::base::log::{emit, loudly};
-use crate::base::target::{TargetError, TargetKind, TargetRef};
-use crate::dispatcher::Engine;
+use crate::base::target::{TargetKind, TargetRef};
+use crate::dispatcher::{Engine, InvalidTargets};
 use crate::error::ConfigError;
+use crate::model::InvalidTarget;
 use crate::registry::{rules, run_time, tags_that_differ_by_case};
 
 static GLOBAL: OnceCell<Roan> = OnceCell::new();
@@ -66,7 +68,7 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
             let error = UNUSABLE.get_or_init(|| error).clone();
             let lost = early::give_up();
             if lost > 0 {
-                loudly(format_args!("{lost} purges are lost: {error}"));
+                loudly(format_args!("{} lost: {error}", counted(lost, "purge")));
             }
             Err(error)
         }
@@ -125,10 +127,11 @@ impl<'a> Destination<'a> {
         }
     }
 
-    pub(crate) fn invalid(&self, error: &TargetError) {
+    pub(crate) fn invalid(&self, invalid: &InvalidTarget) {
+        static EARLY: OnceCell<InvalidTargets> = OnceCell::new();
         match self {
-            Self::Dispatcher(roan) => roan.engine().invalid(error),
-            Self::Early => loudly(format_args!("a rule could not make a target: {error}")),
+            Self::Dispatcher(roan) => roan.engine().invalid("", invalid),
+            Self::Early => EARLY.get_or_init(InvalidTargets::default).add("", invalid),
         }
     }
 }

@@ -19,9 +19,9 @@ impl Roan {
     /// panic. Create it at the start of `main`, and give it a name: `let _ = ...` drops it at once.
     ///
     /// The drop calls [`shutdown_blocking`](Self::shutdown_blocking). It also waits for the rebounds, so a program that
-    /// purges and ends takes as long as the rebound delay, or `timeout` if that is shorter. Without waiting purges it
-    /// ends at once. It logs an error for the purges that it could not send. It may run inside an asynchronous task, and
-    /// blocks its thread.
+    /// purges and ends takes as long as the rebound delay (with the web layer up to 2 s), or `timeout` if that is shorter.
+    /// Without waiting purges it ends at once. What it could not send is an error in the log. It may run inside an
+    /// asynchronous task, and blocks its thread.
     ///
     /// [`std::process::exit`], an abort and a signal that ends the program do not drop the guard, so the purges are lost.
     /// systemd, Docker and Kubernetes send SIGTERM: let `main` return then, as the guide's page about axum shows.
@@ -53,12 +53,9 @@ impl Drop for ShutdownGuard {
                 .spawn_scoped(scope, shutdown)
                 .map(|thread| thread.join())
         });
-        let timeout = self.timeout;
         match left {
-            Ok(Ok(left)) if left.nodes.is_empty() => {}
-            Ok(Ok(left)) => loudly(format_args!(
-                "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
-            )),
+            // The dispatcher has logged what remains.
+            Ok(Ok(_)) => {}
             Ok(Err(_)) => loudly(format_args!("the shutdown of the dispatcher panicked")),
             Err(error) => loudly(format_args!(
                 "cannot start a thread to shut the dispatcher down: {error}"

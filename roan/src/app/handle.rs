@@ -165,12 +165,13 @@ impl Roan {
     }
 
     /// Waits until no purge and no rebound waits or is in flight, but at most for `timeout`, and ends the dispatcher. It
-    /// reports what remains as [`Outcome::Abandoned`](crate::Outcome::Abandoned).
+    /// reports what remains as [`Outcome::Abandoned`](crate::Outcome::Abandoned), and logs an error that says how much of it is
+    /// not in an outbox. Without a `tracing` subscriber, the error is on standard error.
     ///
     /// Call it after the program has stopped serving requests. Later purges are dropped, and reported as such.
     pub async fn shutdown(&self, timeout: Duration) -> Remaining {
         let flushed = self.order_flush(timeout, true).await.ok();
-        let reply = self.order_end().await.ok();
+        let reply = self.order_end(timeout).await.ok();
         self.ended(flushed, reply)
     }
 
@@ -181,7 +182,7 @@ impl Roan {
     /// If called inside an asynchronous task, which must not block: use [`Roan::shutdown`] there.
     pub fn shutdown_blocking(&self, timeout: Duration) -> Remaining {
         let flushed = self.order_flush(timeout, true).blocking_recv().ok();
-        let reply = self.order_end().blocking_recv().ok();
+        let reply = self.order_end(timeout).blocking_recv().ok();
         self.ended(flushed, reply)
     }
 
@@ -226,9 +227,9 @@ impl Roan {
         receiver
     }
 
-    fn order_end(&self) -> oneshot::Receiver<Remaining> {
+    fn order_end(&self, timeout: Duration) -> oneshot::Receiver<Remaining> {
         let (reply, receiver) = oneshot::channel();
-        self.engine().command(Command::End { reply });
+        self.engine().command(Command::End { timeout, reply });
         receiver
     }
 

@@ -8,9 +8,11 @@ pub(crate) mod area;
 pub(crate) mod backoff;
 pub(crate) mod canonical;
 pub(crate) mod cause;
+pub(crate) mod counted;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;
+pub(crate) mod feature;
 #[cfg_attr(
     not(any(feature = "web", feature = "_sql", feature = "embedded")),
     allow(
@@ -23,12 +25,14 @@ pub mod history;
 mod legality;
 pub(crate) mod log;
 pub(crate) mod noise;
+pub(crate) mod on_the_way;
 pub(crate) mod outcome;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
 pub(crate) mod site;
 pub(crate) mod spelling;
+pub(crate) mod tally;
 pub(crate) mod target;
 mod target_error;
 mod url_syntax;

@@ -56,7 +56,7 @@ impl fmt::Display for Outcome {
 }
 
 /// Why a node, or Roan itself, refuses a purge. A retry would be refused, too.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The node refused. The text says what to change.

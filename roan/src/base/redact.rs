@@ -5,8 +5,8 @@ use http::Uri;
 /// The replacement for hidden text.
 pub(crate) const HIDDEN: &str = "***";
 
-/// Scheme, host, port and path of a URL: its user name, password, query and fragment may be secrets. A text that is not a
-/// URL is hidden completely, because its content is unknown.
+/// Scheme, host, port and path of a URL: its user name, password, query and fragment may be secrets. So is an address that lacks
+/// the scheme alone, the most frequent mistake. Any other text is hidden completely, because its content is unknown.
 pub(crate) fn redacted(text: &str) -> String {
     match readable(text) {
         Some(shown) => shown,
@@ -30,6 +30,9 @@ fn readable(text: &str) -> Option<String> {
     if text.starts_with("sqlite:") && !text.contains('@') {
         let end = text.find(['?', '#']).unwrap_or(text.len());
         return Some(marked(&text[..end], &text[end..]));
+    }
+    if is_plain_address(text) {
+        return Some(text.to_owned());
     }
     let (_, rest) = text.split_once("://")?;
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -56,6 +59,32 @@ fn readable(text: &str) -> Option<String> {
     };
     let shown = format!("{}://{user}{host_and_port}{path}", uri.scheme_str()?);
     Some(marked(&shown, rest))
+}
+
+/// Whether a text can only be meant as the address of a server, with a path or without: `localhost/purge`, `10.0.0.11:80`,
+/// `www.example.org/posts`. A token with dots has capital letters, or is longer.
+fn is_plain_address(text: &str) -> bool {
+    let (authority, path) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let (host, port) = authority.split_once(':').unwrap_or((authority, "0"));
+    let is_label = |label: &str| {
+        let is_letter =
+            |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'-';
+        (1..=32).contains(&label.len()) && label.bytes().all(is_letter)
+    };
+    let is_named = host == "localhost" || host.contains('.') && host.split('.').all(is_label);
+    let in_path = |letter: u8| letter.is_ascii_alphanumeric() || b"/-._~%".contains(&letter);
+    is_named && port.parse::<u16>().is_ok() && path.bytes().all(in_path)
+}
+
+/// The URL of a page, which visitors see; without its user name and password, if it has them.
+#[cfg(feature = "doctor")]
+pub(crate) fn redacted_page(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    match authority.contains('@') {
+        true => redacted(url),
+        false => url.to_owned(),
+    }
 }
 
 /// Appends a mark for the query or fragment that begins with the first letter of `rest`.
@@ -97,6 +126,10 @@ mod tests {
             ("redis://me:pw@x/", "redis://***@x/"),
             ("sqlite:app.db?mode=rwc", "sqlite:app.db?***"),
             ("sqlite:///srv/app.db", "sqlite:///srv/app.db"),
+            ("localhost/purge", "localhost/purge"),
+            ("localhost:8080", "localhost:8080"),
+            ("10.0.0.11:80/purge", "10.0.0.11:80/purge"),
+            ("www.example.org/posts", "www.example.org/posts"),
         ] {
             assert_eq!(redacted(text), shown);
         }
@@ -111,6 +144,12 @@ mod tests {
             "http://x y/",
             "sqlserver://x;password=pw",
             "mailto:pw",
+            "me:pw",
+            "localhost:pw",
+            "www.example.org/a?token=pw",
+            "www.example.org/;pw",
+            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+            "0123456789abcdef0123456789abcdef0.0123456789abcdef",
         ] {
             assert_eq!(redacted(text), HIDDEN, "{text}");
         }

@@ -29,7 +29,8 @@ pub struct Report {
     /// the node for that site. It does not show that the pages are stored under such keys, or in that zone: for that, use one
     /// variable for both keys. After a [refresh](crate::Nginx::refresh) it does. Without it, [`Outcome::NotCached`] proves nothing.
     pub verified: bool,
-    /// Whether this was the rebound: the second purge, against a page that was being rendered during the first.
+    /// Whether this was the rebound: the second purge, against a page that was being rendered during the first. With the web
+    /// layer there may be a third one, against a page that was on its way into the cache.
     pub rebound: bool,
     /// The number of attempts so far.
     pub attempts: u32,

@@ -10,7 +10,7 @@ use crate::base::target::TargetKind;
 /// A rule is static data. Every rule of the binary is in [`rules()`](crate::rules).
 // Generated code fills the fields instead of calling a constructor: the user's compiler would check and evaluate
 // that call for each rule, which is a twentieth of the attribute's compile time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Rule {
     #[doc(hidden)]
     pub model: &'static str,

@@ -102,7 +102,23 @@ impl Target {
         Ok(TargetRef::new(TargetKind::Url, url, 0).to_target())
     }
 
-    /// Every page that carries `tag`: visible ASCII without space or comma.
+    /// Every page that carries `tag`, as a template yields it: letters and digits of ASCII, `-`, `.`, `_`, `~`, the separators
+    /// `:`, `/` and `=`, and all else percent-encoded. Encode a value as a template does, with
+    /// [`encode::path_segment`](crate::encode::path_segment):
+    ///
+    /// ```
+    /// use roan::{Target, encode};
+    ///
+    /// let title = "R&D";
+    /// let target = Target::tag(format!("post-{}", encode::path_segment(title)))?;
+    /// assert_eq!(target.as_str(), "post-R%26D"); // as `tag = "post-{title}"` yields it
+    ///
+    /// let error = Target::tag("post-R&D").unwrap_err();
+    /// assert_eq!(error.to_string(), r#"tag "post-R&D": '&' at byte 6 must be written `%26`"#);
+    /// # Ok::<(), roan::TargetError>(())
+    /// ```
+    ///
+    /// A separator in a value is `%3A`, `%2F` or `%3D` in a tag, and nothing here can tell it from one between values.
     ///
     /// # Errors
     ///
@@ -111,6 +127,12 @@ impl Target {
         let tag = tag.as_ref();
         check_tag(tag)?;
         Ok(TargetRef::new(TargetKind::Tag, tag, 0).to_target())
+    }
+
+    /// Any text as a tag: what writes it into a body or a header does not rely on what [`tag`](Self::tag) accepts.
+    #[cfg(test)]
+    pub(crate) fn unchecked_tag(tag: impl AsRef<str>) -> Self {
+        TargetRef::new(TargetKind::Tag, tag.as_ref(), 0).to_target()
     }
 
     /// Every page of the site whose path begins with `prefix`, such as `/docs/v1/`: a path that begins and ends with `/`. It
@@ -316,6 +338,12 @@ impl<'a> TargetRef<'a> {
             site_len: u16::try_from(site_len).unwrap_or(u16::MAX),
             kind,
         }
+    }
+
+    /// The text with the name of the site before it, and the length of that name.
+    #[cfg(feature = "web")]
+    pub(crate) fn parts(self) -> (&'a str, usize) {
+        (self.text, usize::from(self.site_len))
     }
 
     pub(crate) fn to_target(self) -> Target {

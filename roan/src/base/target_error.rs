@@ -11,7 +11,7 @@ pub enum TargetError {
     /// The URL does not begin with `/`.
     #[error("URL {0:?} must begin with `/`: the path of the page, without scheme and host")]
     NoLeadingSlash(String),
-    /// A character that a browser would have percent-encoded.
+    /// A character that a browser would have percent-encoded, or in a tag a template.
     #[error("{kind} {text:?}: {found:?} at byte {at} must be written `{instead}`")]
     Character {
         /// `URL`, `prefix` or `tag`.
@@ -27,10 +27,12 @@ pub enum TargetError {
     },
     /// A `%` without two hexadecimal digits after it.
     #[error(
-        "URL {text:?}: the `%` at byte {at} needs two hexadecimal digits; a plain `%` is `%25`"
+        "{kind} {text:?}: the `%` at byte {at} needs two hexadecimal digits; a plain `%` is `%25`"
     )]
     Escape {
-        /// The whole URL.
+        /// `URL` or `tag`.
+        kind: TargetKind,
+        /// The whole URL or tag.
         text: String,
         /// The place of the `%`, in bytes from the start.
         at: usize,
@@ -50,10 +52,16 @@ pub enum TargetError {
          another location: write a path without `..`, or take `..` out of the value"
     )]
     Climbs(String),
+    /// A value of a template is empty, and is all of a segment of the path: `/posts/{slug}` would be `/posts/`, another page.
+    #[error(
+        "URL {0:?} is another page than the one that is meant, because a value is empty that is a whole segment of its path: \
+         leave such rows out, as by `when = !self.slug.is_empty()` in a rule"
+    )]
+    EmptySegment(String),
     /// A link that begins with `//`, where a browser would read a host: from [`url!`](crate::url!) alone.
     #[error(
         "URL {0:?} begins with `//`, so that a browser would read a host after it: the first value \
-         must not be empty, or begin with `/`"
+         must not begin with `/`"
     )]
     Host(String),
     /// Not a prefix: see [`Target::prefix`].

@@ -64,7 +64,7 @@ fn error(kind: TargetKind, whole: &str, flaw: Flaw) -> TargetError {
                 instead,
             }
         }
-        Flaw::Escape { at } => TargetError::Escape { text, at },
+        Flaw::Escape { at } => TargetError::Escape { kind, text, at },
         Flaw::DotSegment => TargetError::DotSegment(text),
         Flaw::Climbs => TargetError::Climbs(text),
         Flaw::EmptyTag => TargetError::EmptyTag,
@@ -182,9 +182,32 @@ mod tests {
 
     #[test]
     fn tags_are_tokens() {
-        assert!(Target::tag("author-7%20x").is_ok());
-        for tag in ["", "a b", "a,b", "a\nb", "é"] {
-            assert!(Target::tag(tag).is_err(), "{tag:?} was accepted");
+        for tag in ["author-7%20x", "a%2fb", "a:b/c=d", "aZ0-._~"] {
+            assert!(Target::tag(tag).is_ok(), "{tag:?} was refused");
+        }
+        assert_eq!(Target::tag(""), Err(TargetError::EmptyTag));
+        let message = |tag: &str| Target::tag(tag).unwrap_err().to_string();
+        assert_eq!(
+            message("post-100%"),
+            r#"tag "post-100%": the `%` at byte 8 needs two hexadecimal digits; a plain `%` is `%25`"#
+        );
+        assert_eq!(
+            message("R&D"),
+            r#"tag "R&D": '&' at byte 1 must be written `%26`"#
+        );
+    }
+
+    proptest! {
+        /// What a template makes of a value is a tag; of a text without escapes, only what it leaves as it is, and separators.
+        #[test]
+        fn a_tag_is_what_a_template_yields(value in "[ -~é\n]{1,8}") {
+            let yielded = crate::base::encode::path_segment(&value);
+            prop_assert!(Target::tag(format!("post-{yielded}")).is_ok(), "{yielded}");
+            let text = value.replace([':', '/', '='], "");
+            let stays = crate::base::encode::path_segment(&text) == text;
+            if !value.contains('%') {
+                prop_assert_eq!(Target::tag(&value).is_ok(), stays, "{}", value);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Commands of the handles to the dispatcher's thread.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -12,7 +12,11 @@ pub(crate) enum Command {
     /// Answer when nothing waits, or at the deadline.
     Flush(Flush),
     /// Report waiting purges as abandoned, and end.
-    End { reply: oneshot::Sender<Remaining> },
+    End {
+        /// How long the caller has waited for them.
+        timeout: Duration,
+        reply: oneshot::Sender<Remaining>,
+    },
     /// End as soon as nothing waits: the last handle was dropped.
     Close,
     /// Run this beside the dispatcher's own work.
@@ -49,7 +53,7 @@ pub(crate) struct Flush {
 impl Command {
     /// Answers the command, if it expects an answer. The caller may have gone.
     pub(crate) fn answer(self, left: &Remaining) {
-        if let Self::Flush(Flush { reply, .. }) | Self::End { reply } = self {
+        if let Self::Flush(Flush { reply, .. }) | Self::End { reply, .. } = self {
             let _ = reply.send(left.clone());
         }
     }

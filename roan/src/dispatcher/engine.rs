@@ -1,27 +1,31 @@
 //! What the parts of a dispatcher share, and the way of a target from the inbox to the queues of the nodes.
 
+use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::batch::Waiting;
 use super::command::{Command, Commands};
-use super::history::Records;
 use super::inbox::{Inbox, Put};
+use super::invalid::InvalidTargets;
 use super::known::KnownPages;
 use super::node::Node;
 use super::policy::Policy;
-use super::queue::{Ask, Asked, Job};
+use super::queue::{ITSELF, Job, Onward};
 use super::report::{Ended, Reporter};
 use super::sites::Sites;
 use super::source::Source;
-use super::stats::{NodeRemaining, Remaining, Stats};
+use super::stats::{NodeRemaining, NodeStats, Remaining, Stats};
+use super::stragglers::Stragglers;
 use super::tickets::{Deferred, Ticket, Tickets, Why};
+use super::tiers::Wanted;
 use crate::base::history::{Asking, Because, Causes, Unmarked};
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
+use crate::model::InvalidTarget;
 use crate::purger::Capabilities;
 
 /// What the hooks, the dispatcher's thread and the handles share.
@@ -37,13 +41,17 @@ pub(crate) struct Engine {
     pub(super) commands: Commands,
     /// Of the rows that the relay has taken out of a durable outbox.
     pub(crate) tickets: Tickets,
+    /// Of the pages that were purged while they were on their way.
+    stragglers: Stragglers,
+    /// The first tier that such a page may reach after the rebound.
+    has_stragglers: Option<usize>,
     /// The durable outbox; `None` where purges wait in memory.
     pub(super) source: Option<Arc<dyn Source>>,
     /// Whether somebody waits for the queues to be empty.
     pub(super) watched: AtomicBool,
     /// Until when the thread sleeps; a timer that is due earlier must wake it.
     pub(super) sleeps_until: Mutex<Instant>,
-    invalid: AtomicU64,
+    invalid: InvalidTargets,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
 }
@@ -62,6 +70,11 @@ impl Engine {
             inbox: Inbox::new(policy.max_waiting),
             spellings: policy.spellings,
             known,
+            stragglers: Stragglers::new(policy.max_waiting),
+            has_stragglers: (nodes.iter())
+                .filter(|node| node.has_stragglers)
+                .map(|node| node.tier)
+                .min(),
             nodes,
             tiers,
             sites,
@@ -71,7 +84,7 @@ impl Engine {
             source,
             watched: AtomicBool::new(false),
             sleeps_until: Mutex::new(Instant::now()),
-            invalid: AtomicU64::new(0),
+            invalid: InvalidTargets::default(),
             not_stored: AtomicU64::new(0),
         }
     }
@@ -187,19 +200,14 @@ impl Engine {
         self.reporter.unsent(&target, Outcome::Dropped, asking, now);
     }
 
-    /// Counts what a rule could not make a target of.
-    pub(crate) fn invalid(&self, error: &dyn std::fmt::Display) {
-        let count = self.invalid.fetch_add(1, Ordering::Relaxed) + 1;
-        loudly_at_times(
-            count,
-            format_args!("a rule could not make a target (number {count}): {error}"),
-            || tracing::error!(target: "roan", %error, "a rule could not make a target"),
-        );
+    /// Counts and logs what a rule could not make a target of. `place`: where its row is from.
+    pub(crate) fn invalid(&self, place: impl Display, invalid: &InvalidTarget) {
+        self.invalid.add(place, invalid);
     }
 
     /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
     #[cfg(feature = "_sql")]
-    pub(crate) fn not_stored(&self, error: &dyn std::fmt::Display) {
+    pub(crate) fn not_stored(&self, error: &dyn Display) {
         let count = self.not_stored.fetch_add(1, Ordering::Relaxed) + 1;
         loudly_at_times(
             count,
@@ -246,15 +254,63 @@ impl Engine {
     /// Takes in a target that left the inbox.
     pub(crate) fn accept(&self, target: &Target, asking: Asking<'_>, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
-        let known = self.known.urls(target, self.cache_without(target.kind()));
-        self.accept_with(target, &known, asking, None, now);
+        let known = self.known.purge(target, self.cache_without(target.kind()));
+        let has_pages = !known.urls.is_empty();
+        self.accept_with(target, &known.urls, has_pages, asking, None, now);
+        for (target, due) in known.stragglers {
+            self.purge_once_more(target, due);
+        }
     }
 
-    /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means.
+    /// Purges what is purged now once more at this time, since a page was on its way into a cache.
+    pub(crate) fn purge_once_more(&self, target: Target, due: Instant) {
+        let Some(first) = self.has_stragglers else {
+            return;
+        };
+        let mut tiers = self.tiers.iter().skip(first);
+        if !tiers.any(|tier| tier.can_purge(target.kind())) {
+            return;
+        }
+        if let Some(early) = self.stragglers.note(target, due) {
+            self.purge_stragglers(vec![early], Instant::now());
+        }
+        self.inbox.wake();
+    }
+
+    /// Purges once more what is due, and returns when to do so again.
+    pub(super) fn purge_due_stragglers(&self, now: Instant) -> Option<Instant> {
+        self.purge_stragglers(self.stragglers.take_due(now), now);
+        self.stragglers.next_due()
+    }
+
+    /// The end: what is not due yet waits as all else does.
+    pub(super) fn purge_all_stragglers(&self, now: Instant) {
+        self.purge_stragglers(self.stragglers.take_all(), now);
+    }
+
+    fn purge_stragglers(&self, targets: Vec<Target>, now: Instant) {
+        let Some(first) = self.has_stragglers else {
+            return;
+        };
+        for target in targets {
+            // A cache behind one that cannot purge such targets is not asked again after the answer of that one.
+            let can_purge = |tier: &Capabilities| tier.can_purge(target.kind());
+            let rebound = self.tiers.get(first).is_some_and(can_purge);
+            let wanted = Wanted {
+                rebound,
+                ..Wanted::new(&target, Asking::of(now, &[]), &[])
+            };
+            self.ask_tier(first, &wanted, now);
+        }
+    }
+
+    /// Takes in a target, with a ticket if it is from the durable outbox, and the URLs of pages that it means. `has_pages` if
+    /// there are any, now or soon.
     pub(super) fn accept_with(
         &self,
         target: &Target,
         known: &[Target],
+        has_pages: bool,
         asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
@@ -263,18 +319,26 @@ impl Engine {
             Some(refusal) => {
                 if let Some(ticket) = ticket {
                     self.tickets.asked(ticket);
-                    self.defer(None, target, &Why::Refused(refusal.clone()), 0, &[ticket]);
+                    let why = Why::Refused(refusal.clone());
+                    self.defer(None, target, &ITSELF, &why, 0, &[ticket]);
                 }
                 self.reporter.refused(target, refusal, asking, now);
             }
             None => {
-                let tickets = ticket.as_slice();
-                self.ask_tier(0, target, asking, false, tickets, now);
+                let wanted = Wanted {
+                    has_pages,
+                    ..Wanted::new(target, asking, ticket.as_slice())
+                };
+                self.ask_tier(0, &wanted, now);
                 let mut others = target.other_spellings(self.spellings);
                 others.retain(|other| !known.contains(other));
                 for other in known.iter().chain(&others) {
                     if other != target {
-                        self.ask_tier(0, other, asking, false, tickets, now);
+                        let page = Wanted {
+                            onward: &Onward::of_page(other, target),
+                            ..Wanted::new(other, asking, wanted.tickets)
+                        };
+                        self.ask_tier(0, &page, now);
                     }
                 }
             }
@@ -290,78 +354,12 @@ impl Engine {
             .map(|node| &*node.cache)
     }
 
-    /// Asks the nodes of one tier. The next tier is asked after each answer of this one, so that it
-    /// cannot stay filled from a stale one; and at once for a node that will not answer soon.
-    pub(super) fn ask_tier(
-        &self,
-        tier: usize,
-        target: &Target,
-        asking: Asking<'_>,
-        rebound: bool,
-        tickets: &[Ticket],
-        now: Instant,
-    ) {
-        let Some(capabilities) = self.tiers.get(tier) else {
-            return;
-        };
-        let mut answer_comes = false;
-        let mut one_is_silent = false;
-        if capabilities.can_purge(target.kind()) {
-            let ask = |ticket: Option<Ticket>| Ask {
-                target,
-                asking,
-                rebound,
-                ticket: ticket.map(|ticket| (ticket, 0)),
-            };
-            for node in self.nodes.iter().filter(|node| node.tier == tier) {
-                if tickets.is_empty() {
-                    answer_comes |= self.ask_node(node, ask(None), now);
-                }
-                for ticket in tickets {
-                    answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
-                }
-                one_is_silent |= !node.queue().answers_soon();
-            }
-        }
-        if !answer_comes || one_is_silent {
-            self.ask_tier(tier + 1, target, asking, rebound, tickets, now);
-        }
-    }
-
-    /// Asks one node, and says whether an answer will come soon.
-    pub(super) fn ask_node(&self, node: &Node, ask: Ask<'_>, now: Instant) -> bool {
-        let ticket = ask.ticket.map(|(ticket, _)| ticket);
-        if let Some(ticket) = ticket {
-            self.tickets.asked(ticket);
-        }
-        let (result, answers_soon) = {
-            let mut queue = node.queue();
-            (queue.ask(ask, now), queue.answers_soon())
-        };
-        match result {
-            Asked::New | Asked::Merged => answers_soon,
-            Asked::Instead(evicted) => {
-                self.end_unsent(node, &evicted, Outcome::Dropped, now);
-                answers_soon
-            }
-            Asked::Full | Asked::Busy => {
-                if let Some((ticket, attempts)) = ask.ticket {
-                    self.defer(Some(node), ask.target, &Why::Unsent, attempts, &[ticket]);
-                } else {
-                    let mut job = Job::unsent(ask.target, ask.asking.asked, ask.rebound, now);
-                    job.records = Records::of(ask.asking.records);
-                    self.end_unsent(node, &job, Outcome::Dropped, now);
-                }
-                false
-            }
-        }
-    }
-
     /// Gives back to the durable outbox what a node has not answered.
     pub(super) fn defer(
         &self,
         node: Option<&Node>,
         target: &Target,
+        onward: &Onward,
         why: &Why,
         attempts: u32,
         tickets: &[Ticket],
@@ -370,6 +368,7 @@ impl Engine {
             let deferred = Deferred {
                 node: node.map(|node| (Arc::clone(&node.cache), Arc::clone(&node.name))),
                 target: target.clone(),
+                onward: onward.clone(),
                 why: why.clone(),
                 attempts,
             };
@@ -383,11 +382,20 @@ impl Engine {
             .sleeps_until
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut nodes = self.nodes.iter().filter(|node| node.tier >= tier);
-        nodes.any(|node| {
-            let due = node.queue().next_due();
-            due.is_some_and(|due| due < sleeps_until)
-        })
+        let nodes = self.nodes.iter().filter(|node| node.tier >= tier);
+        let mut dues = nodes
+            .map(|node| node.queue().next_due())
+            .chain([self.stragglers.next_due()]);
+        dues.any(|due| due.is_some_and(|due| due < sleeps_until))
+    }
+
+    /// The rebounds that a node has still to answer.
+    fn rebounds(&self, node: &Node, of_queue: usize) -> usize {
+        of_queue
+            + match self.has_stragglers {
+                Some(tier) if tier == node.tier => self.stragglers.len(),
+                _ => 0,
+            }
     }
 
     /// The thread ends: nothing is let in, taken or reported any more.
@@ -404,7 +412,7 @@ impl Engine {
                 cache: Arc::clone(&node.cache),
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
-                rebounds: queue.rebounds(),
+                rebounds: self.rebounds(node, queue.rebounds()),
                 paused: queue.is_paused(),
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
@@ -422,9 +430,17 @@ impl Engine {
             dropped: self.inbox.dropped(),
             waiting: self.inbox.waiting() + self.unmarked(),
             refused: self.reporter.refused_count(),
-            invalid: self.invalid.load(Ordering::Relaxed),
+            invalid: self.invalid.total(),
             not_stored: self.not_stored.load(Ordering::Relaxed),
-            nodes: self.nodes.iter().map(|node| node.stats()).collect(),
+            nodes: self.nodes.iter().map(|node| self.stats_of(node)).collect(),
+        }
+    }
+
+    fn stats_of(&self, node: &Node) -> NodeStats {
+        let stats = node.stats();
+        NodeStats {
+            rebounds: self.rebounds(node, stats.rebounds),
+            ..stats
         }
     }
 
@@ -433,6 +449,7 @@ impl Engine {
         self.defer(
             Some(node),
             &job.target,
+            &job.onward,
             &Why::Unsent,
             job.attempts,
             &job.tickets,

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
 use super::engine::Engine;
-use super::stats::{Remaining, counted};
+use super::stats::Remaining;
+use crate::base::counted::counted;
 use crate::base::exit;
 use crate::base::log::to_standard_error;
 
@@ -71,6 +72,8 @@ fn tell(engine: &Engine) {
     };
     let lost = if engine.source.is_some() {
         "those of the outbox's rows are sent at the next start, and all others are lost"
+    } else if pending + rebounds == 1 {
+        "it is lost, and its page may stay stale"
     } else {
         "they are lost, and their pages may stay stale"
     };

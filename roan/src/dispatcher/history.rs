@@ -64,11 +64,11 @@ struct State {
 #[derive(Debug)]
 struct Kept {
     target: Target,
-    asked: Instant,
+    asked: SystemTime,
     causes: Arc<Causes>,
     answers: Vec<NodeAnswer>,
     /// When the last answer came.
-    last: Option<Instant>,
+    last: Option<SystemTime>,
 }
 
 impl State {
@@ -78,11 +78,11 @@ impl State {
         self.purges.get_mut(place)
     }
 
-    fn answered(&mut self, id: i64, target: &Target, at: Instant, answer: NodeAnswer) {
+    fn answered(&mut self, id: i64, target: &Target, time: Instant, answer: NodeAnswer) {
         if let Some(kept) = self.get_mut(id) {
             let others = *target != kept.target;
             add(&mut kept.answers, NodeAnswer { others, ..answer });
-            kept.last = Some(at);
+            kept.last = Some(at(time));
         }
     }
 }
@@ -125,7 +125,7 @@ impl History {
         }
         state.purges.push_back(Kept {
             target: target.clone(),
-            asked,
+            asked: at(asked),
             causes,
             answers: Vec::new(),
             last: None,
@@ -183,6 +183,12 @@ impl History {
     }
 }
 
+/// A time of the past by the clock of the system.
+fn at(time: Instant) -> SystemTime {
+    let clock = SystemTime::now();
+    clock.checked_sub(time.elapsed()).unwrap_or(clock)
+}
+
 impl Kept {
     fn to_record(&self, id: i64) -> PurgeRecord {
         let mut answers = self.answers.iter();
@@ -194,15 +200,10 @@ impl Kept {
         } else {
             PurgeState::Done
         };
-        let (now, clock) = (Instant::now(), SystemTime::now());
-        let at = |time: Instant| {
-            let age = now.saturating_duration_since(time);
-            clock.checked_sub(age).unwrap_or(clock)
-        };
         PurgeRecord {
             id,
-            asked: at(self.asked),
-            ended: self.last.filter(|_| state != PurgeState::Waiting).map(at),
+            asked: self.asked,
+            ended: self.last.filter(|_| state != PurgeState::Waiting),
             targets: vec![self.target.clone()],
             found: Vec::new(),
             causes: self.causes.to_vec(),

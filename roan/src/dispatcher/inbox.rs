@@ -30,7 +30,9 @@ pub(crate) struct Inbox {
     waiting: AtomicUsize,
     limit: usize,
     /// The number of targets that were refused because `limit` others waited.
-    dropped: AtomicU64,
+    too_many: AtomicU64,
+    /// The number of targets that were refused because the dispatcher was shut down.
+    too_late: AtomicU64,
     /// Whether the dispatcher looks into the slots without being woken.
     awake: AtomicBool,
     closed: AtomicBool,
@@ -60,9 +62,9 @@ impl Slot {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Put {
     Waits,
-    /// The inbox is full. Contains the number of targets refused so far.
+    /// The inbox is full. Contains the number of targets refused so far for that reason.
     Full(u64),
-    /// The dispatcher was shut down. Contains the number of targets refused so far.
+    /// The dispatcher was shut down. Contains the number of targets refused so far for that reason.
     Closed(u64),
 }
 
@@ -88,7 +90,8 @@ impl Inbox {
             slots: (0..SLOTS).map(|_| Slot::default()).collect(),
             waiting: AtomicUsize::new(0),
             limit,
-            dropped: AtomicU64::new(0),
+            too_many: AtomicU64::new(0),
+            too_late: AtomicU64::new(0),
             awake: AtomicBool::new(true),
             closed: AtomicBool::new(false),
             signal: Notify::new(),
@@ -100,14 +103,14 @@ impl Inbox {
         let mut slot = self.slots[slot_of_this_thread()].lock();
         // Under the lock: `close` takes each lock once, so nothing is inserted after it.
         if self.closed.load(Ordering::Acquire) {
-            return Put::Closed(self.dropped.fetch_add(1, Ordering::Relaxed) + 1);
+            return Put::Closed(self.too_late.fetch_add(1, Ordering::Relaxed) + 1);
         }
         slot.asked += 1;
         let has_room = || self.waiting.load(Ordering::Relaxed) < self.limit;
         match slot.targets.put(target, because, &self.hasher, has_room) {
             Found::New => _ = self.waiting.fetch_add(1, Ordering::Relaxed),
             Found::Known => {}
-            Found::Full => return Put::Full(self.dropped.fetch_add(1, Ordering::Relaxed) + 1),
+            Found::Full => return Put::Full(self.too_many.fetch_add(1, Ordering::Relaxed) + 1),
         }
         drop(slot);
         self.wake();
@@ -181,7 +184,7 @@ impl Inbox {
 
     /// The number of targets refused.
     pub(crate) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.too_many.load(Ordering::Relaxed) + self.too_late.load(Ordering::Relaxed)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 #[cfg(feature = "web")]
 use crate::base::log::loudly;
+use crate::base::on_the_way::Purged;
 use crate::base::target::Target;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
@@ -14,6 +15,8 @@ use crate::base::target::TargetKind;
 use crate::outbox::index::SharedIndex;
 #[cfg(feature = "web")]
 use crate::pages::Pages;
+#[cfg(all(feature = "web", feature = "_sql"))]
+use crate::pages::Released;
 
 /// The pages of the web layer, if there is one.
 #[derive(Default)]
@@ -35,18 +38,24 @@ impl KnownPages {
 
     /// Notes a purge: keeps out the pages that are being rendered, and returns the URLs under which caches may have what a
     /// target means: the spellings of a URL, and for the first cache that cannot purge its kind the pages that it means.
-    pub(super) fn urls(&self, target: &Target, unable: Option<&str>) -> Vec<Target> {
+    pub(super) fn purge(&self, target: &Target, unable: Option<&str>) -> Purged {
         static TOLD: AtomicBool = AtomicBool::new(false);
         let Some(pages) = &self.pages else {
-            return Vec::new();
+            return Purged::default();
         };
-        let urls = pages.purge(target);
+        let mut purged = pages.purge(target);
         if target.kind() == TargetKind::Url {
-            return urls;
+            return purged;
         }
+        let last = purged.stragglers.iter().map(|(_, due)| *due).max();
+        let itself = last.map(|due| (target.clone(), due));
         let Some(cache) = unable else {
-            return Vec::new();
+            return Purged {
+                stragglers: itself.into_iter().collect(),
+                ..Purged::default()
+            };
         };
+        purged.stragglers.extend(itself);
         if !self.are_recorded() && !pages.is_attached() && !TOLD.swap(true, Ordering::Relaxed) {
             loudly(format_args!(
                 "{target} is purged, but {cache} cannot purge by {}, and no app is in the web layer, which would know the \
@@ -54,15 +63,15 @@ impl KnownPages {
                 target.kind()
             ));
         }
-        urls
+        purged
     }
 }
 
 #[cfg(not(feature = "web"))]
 #[expect(clippy::unused_self, reason = "as with the web layer")]
 impl KnownPages {
-    pub(super) fn urls(&self, _target: &Target, _unable: Option<&str>) -> Vec<Target> {
-        Vec::new()
+    pub(super) fn purge(&self, _target: &Target, _unable: Option<&str>) -> Purged {
+        Purged::default()
     }
 }
 
@@ -125,6 +134,19 @@ impl KnownPages {
         }
     }
 
+    /// A look of the relay that began then has seen all purges up to this number.
+    pub(crate) fn looked(&self, number: i64, began: Instant) {
+        self.marked(number);
+        if let Some(pages) = self.pages() {
+            pages.released.looked(number, began);
+        }
+    }
+
+    /// The pages that have left this process a short while ago, and the number of the last purge that it has seen.
+    pub(crate) fn released(&self) -> Option<(&Released, i64)> {
+        Some((&self.pages()?.released, self.shared()?.number()))
+    }
+
     /// The number of URLs to remember, and the number of URLs with one tag beyond which that is logged.
     pub(crate) fn limits(&self) -> Option<(usize, usize)> {
         let limits = &self.pages()?.limits;
@@ -136,6 +158,8 @@ impl KnownPages {
 #[expect(clippy::unused_self, reason = "as with the web layer")]
 impl KnownPages {
     pub(crate) fn marked(&self, _number: i64) {}
+
+    pub(crate) fn looked(&self, _number: i64, _began: Instant) {}
 
     pub(crate) fn limits(&self) -> Option<(usize, usize)> {
         None

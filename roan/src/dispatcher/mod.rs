@@ -11,6 +11,7 @@ mod exit;
 mod health;
 mod history;
 mod inbox;
+mod invalid;
 mod known;
 mod node;
 mod pace;
@@ -25,6 +26,7 @@ mod sites;
 mod source;
 mod start;
 mod stats;
+mod stragglers;
 mod thread;
 mod throttle;
 #[cfg_attr(
@@ -32,6 +34,7 @@ mod throttle;
     allow(dead_code, reason = "only a durable outbox uses tickets")
 )]
 pub(crate) mod tickets;
+mod tiers;
 
 pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
@@ -42,6 +45,7 @@ pub(crate) use command::{Command, Flush};
 #[cfg(feature = "_sql")]
 pub(crate) use dead::Dead;
 pub(crate) use engine::Engine;
+pub(crate) use invalid::InvalidTargets;
 pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
@@ -50,7 +54,7 @@ pub(crate) use node::connect;
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
-pub(crate) use queue::LONGEST_RETRY_AFTER;
+pub(crate) use queue::{LONGEST_RETRY_AFTER, Onward};
 pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]

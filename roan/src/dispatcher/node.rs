@@ -11,13 +11,17 @@ use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
 use super::throttle::{HeldBack, Throttle};
+use crate::base::counted::counted;
 use crate::base::log::{emit, loudly, warn_loudly};
-use crate::base::outcome::{Failure, Outcome};
+use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::error::ConfigError;
 use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
 
 /// A purge that has failed so many times is worth a word.
 const SEVERAL: u32 = 3;
+
+/// The reasons of a run of refusals of which each is an error in the log: a text may name the target.
+const MOST_REFUSALS: usize = 16;
 
 /// One server of a cache.
 pub(crate) struct Node {
@@ -28,6 +32,8 @@ pub(crate) struct Node {
     pub(crate) purger: Box<dyn AnyPurger>,
     /// How its cache knows long tags.
     pub(super) tag_header: Option<TagHeader>,
+    /// Whether pages may arrive there after the rebound.
+    pub(crate) has_stragglers: bool,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,
     pub(super) unanswered_checks: AtomicU32,
@@ -42,7 +48,8 @@ struct Counts {
     purged: AtomicU64,
     not_cached: AtomicU64,
     refused: AtomicU64,
-    refused_in_a_row: AtomicU64,
+    /// Why the purges since the last success were refused, the first of each reason.
+    refusals: Mutex<HashSet<Refusal>>,
     failed: AtomicU64,
     /// Purges that have failed [`SEVERAL`] times.
     failing: AtomicU64,
@@ -51,12 +58,19 @@ struct Counts {
     dropped_in_a_row: AtomicU64,
 }
 
+impl Counts {
+    fn refusals(&self) -> MutexGuard<'_, HashSet<Refusal>> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Node {
     fn new(
         cache: Arc<str>,
         tag_header: Option<TagHeader>,
         tier: usize,
         client: NodeClient,
+        has_stragglers: bool,
         queue: Queue,
     ) -> Self {
         Self {
@@ -65,6 +79,7 @@ impl Node {
             tier,
             purger: client.purger,
             tag_header,
+            has_stragglers,
             checked: AtomicBool::new(false),
             unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(queue),
@@ -89,7 +104,7 @@ impl Node {
         let add = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed) == 0;
         match outcome {
             Outcome::Purged | Outcome::NotCached => {
-                counts.refused_in_a_row.store(0, Ordering::Relaxed);
+                counts.refusals().clear();
                 counts.dropped_in_a_row.store(0, Ordering::Relaxed);
                 add(if *outcome == Outcome::Purged {
                     &counts.purged
@@ -98,9 +113,10 @@ impl Node {
                 });
                 false
             }
-            Outcome::Refused(_) => {
+            Outcome::Refused(refusal) => {
                 add(&counts.refused);
-                add(&counts.refused_in_a_row)
+                let mut refusals = counts.refusals();
+                refusals.len() < MOST_REFUSALS && refusals.insert(refusal.clone())
             }
             Outcome::Failed(failure) => {
                 add(&counts.failed);
@@ -144,8 +160,9 @@ impl Node {
         let (cache, name) = (&self.cache, &self.name);
         let HeldBack { waiting, limits } = held_back;
         warn_loudly(format_args!(
-            "{waiting} purges wait for {cache} {name}, the longest for more than a minute: it accepts {limits}. Purge by tag, \
-             prefix or host in place of many URLs, or raise the limit in your plan of {cache} and in its `Limits`"
+            "{} waiting for {cache} {name}, the longest for more than a minute: it accepts {limits}. Purge by tag, \
+             prefix or host in place of many URLs, or raise the limit in your plan of {cache} and in its `Limits`",
+            counted(*waiting, "purge")
         ));
     }
 
@@ -234,6 +251,7 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                 tag_header.clone(),
                 tier,
                 client,
+                Policy::is_too_short(policy.rebound),
                 Queue::new(policy.clone(), throttle),
             )));
         }

@@ -1,13 +1,11 @@
 //! Pausing nodes, and resuming them.
 
-#[cfg(feature = "_sql")]
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
 use super::node::Node;
 use super::queue::Paused;
-use super::stats::counted;
+use crate::base::counted::counted;
 use crate::base::log::{emit, warn_loudly};
 
 /// Why a node cannot be paused or resumed.
@@ -54,13 +52,22 @@ impl Engine {
 
     /// Takes note of the nodes that are paused, by cache and name, and for how long they have been. The others are resumed.
     #[cfg(feature = "_sql")]
-    pub(crate) fn see_paused(self: &Arc<Self>, paused: &[(String, String, Duration)]) {
+    pub(crate) fn see_paused(&self, paused: &[(String, String, Duration)]) {
         for node in &self.nodes {
             let mut known = paused.iter();
             let found =
                 known.find(|(cache, name, _)| *node.cache == **cache && *node.name == **name);
             self.pause_or_resume(node, found.map(|(.., so_long)| *so_long));
         }
+    }
+
+    /// Whether all that waits does so for nodes that are paused.
+    pub(super) fn waits_for_paused_nodes_only(&self) -> bool {
+        self.nodes.iter().all(|node| {
+            let queue = node.queue();
+            let is_empty = queue.pending() == 0 && queue.rebounds() == 0;
+            is_empty || queue.is_paused() && queue.in_flight() == 0
+        })
     }
 
     fn pause_or_resume(&self, node: &Node, paused: Option<Duration>) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::on_the_way::ON_THE_WAY;
 use crate::base::report::Reports;
 use crate::base::spelling::Spellings;
 use crate::error::ConfigError;
@@ -78,6 +79,11 @@ impl Policy {
             Some(least) => Some(self.rebound.unwrap_or_default().max(least)),
             None => self.rebound,
         }
+    }
+
+    /// Whether a page may arrive in a cache after the rebound, as far as anybody purges twice.
+    pub(super) fn is_too_short(rebound: Option<Duration>) -> bool {
+        rebound.is_some_and(|rebound| rebound < ON_THE_WAY)
     }
 
     /// Checks the bounds of every setting.

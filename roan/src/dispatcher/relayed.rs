@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use super::engine::Engine;
 use super::node::Node;
-use super::queue::{Ask, Job, Room};
+use super::queue::{Ask, Job, Onward, Room};
 use super::tickets::{Ticket, Why};
+use super::tiers::Wanted;
 use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::target::{Target, TargetKind};
 
 impl Engine {
-    /// Takes in a target that was marked. The relay finds its pages.
+    /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:
+    /// [`Engine::accept_without_pages`].
     pub(crate) fn accept_marked(
         &self,
         target: &Target,
@@ -20,21 +22,56 @@ impl Engine {
         ticket: Option<Ticket>,
         now: Instant,
     ) {
-        self.known.urls(target, self.cache_without(target.kind()));
-        self.accept_with(target, &[], asking, ticket, now);
+        let unable = self.cache_without(target.kind());
+        // Which pages were on their way, the relay finds in the database.
+        self.known.purge(target, unable);
+        let has_pages = unable.is_some() && self.known.are_recorded();
+        self.accept_with(target, &[], has_pages, asking, ticket, now);
     }
 
-    /// Takes in the URL of a page that a target means.
+    /// No page is known that this target means, which was accepted before: the caches that waited for pages need not.
+    pub(crate) fn accept_without_pages(
+        &self,
+        target: &Target,
+        asking: Asking<'_>,
+        ticket: Option<Ticket>,
+        now: Instant,
+    ) {
+        if !self.first_can_purge(target) {
+            self.ask_tier(0, &Wanted::new(target, asking, ticket.as_slice()), now);
+        }
+    }
+
+    /// Whether the first cache can purge a target itself.
+    fn first_can_purge(&self, target: &Target) -> bool {
+        let tier = self.tiers.first();
+        tier.is_some_and(|tier| tier.can_purge(target.kind()))
+    }
+
+    /// Takes in the URL of a page, and what it is purged for.
     pub(crate) fn accept_page(
         &self,
         page: &Target,
+        onward: &Onward,
         asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
         match self.cannot_serve(TargetKind::Url, page.site()) {
-            Some(_) => self.accept_with(page, &[], asking, ticket, now),
-            None => self.ask_tier(0, page, asking, false, ticket.as_slice(), now),
+            Some(_) => self.accept_with(page, &[], false, asking, ticket, now),
+            None => {
+                let wanted = Wanted {
+                    onward,
+                    ..Wanted::new(page, asking, ticket.as_slice())
+                };
+                // The next of its purges takes the page along.
+                for target in onward.broader() {
+                    if self.first_can_purge(target) {
+                        self.ask_tier(0, &Wanted::new(target, asking, wanted.tickets), now);
+                    }
+                }
+                self.ask_tier(0, &wanted, now);
+            }
         }
     }
 
@@ -42,7 +79,7 @@ impl Engine {
     pub(crate) fn accept_at(
         &self,
         place: (&str, &str),
-        target: &Target,
+        (target, onward): (&Target, &Onward),
         asking: Asking<'_>,
         (ticket, attempts): (Ticket, u32),
         now: Instant,
@@ -61,7 +98,7 @@ impl Engine {
             let refusal = Refusal::Node(problem);
             self.tickets.asked(ticket);
             let why = Why::Refused(refusal.clone());
-            self.defer(Some(node), target, &why, attempts, &[ticket]);
+            self.defer(Some(node), target, onward, &why, attempts, &[ticket]);
             self.reporter.refused(target, refusal, asking, now);
             return Some(());
         }
@@ -70,6 +107,8 @@ impl Engine {
             asking,
             rebound: false,
             ticket: Some((ticket, attempts)),
+            onward,
+            gathers: false,
         };
         self.ask_node(node, ask, now);
         Some(())

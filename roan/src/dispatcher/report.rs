@@ -1,6 +1,5 @@
 //! The results of purges: logged, counted, reported.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use crate::base::history::Asking;
 use crate::base::log::{emit, errors_are_heard, loudly, loudly_at_times};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
+use crate::base::tally::Tally;
 use crate::base::target::Target;
 
 /// Writes the log and sends the reports of a dispatcher.
@@ -23,7 +23,7 @@ pub(crate) struct Reporter {
     reports: RwLock<Option<broadcast::Sender<Report>>>,
     pub(crate) history: History,
     /// The number of targets that were not sent to any node.
-    refused: AtomicU64,
+    refused: Tally<Refusal>,
     /// The dead purges; `None` if a database keeps them.
     #[cfg(feature = "_sql")]
     dead: Option<Dead>,
@@ -37,7 +37,7 @@ impl Reporter {
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(max_reports))),
             history: History::new(history),
-            refused: AtomicU64::new(0),
+            refused: Tally::default(),
             #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
         }
@@ -51,11 +51,11 @@ impl Reporter {
         asking: Asking<'_>,
         now: Instant,
     ) {
-        let count = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let count = self.refused.add(refusal.clone());
         loudly_at_times(
             count,
             format_args!(
-                "{} cannot be purged (number {count}): {refusal}",
+                "{} cannot be purged (number {count} of this kind): {refusal}",
                 target.shown()
             ),
             || tracing::error!(target: "roan", %target, %refusal, "purge refused"),
@@ -64,7 +64,7 @@ impl Reporter {
     }
 
     pub(super) fn refused_count(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.total()
     }
 
     /// Reports a target that was not sent to any node.

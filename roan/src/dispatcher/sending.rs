@@ -10,6 +10,7 @@ use super::node::Node;
 use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
 use super::tickets::{Ticket, Why};
+use super::tiers::Wanted;
 use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
@@ -81,7 +82,7 @@ impl Engine {
 
     fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
-        let verdict = Verdict::of(&answer.outcome, answer.retry_after);
+        let verdict = Verdict::of(answer);
         let is_paused;
         let (lesson, turn, change) = {
             let mut queue = node.queue();
@@ -158,10 +159,14 @@ impl Engine {
             node.count_failing(job, failure);
         }
         if is_passed_on {
-            let (target, served) = (&job.target, &settled.served);
             let asking = Asking::of(now, job.records.as_slice());
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
-            self.ask_tier(node.tier + 1, target, asking, false, served, now);
+            let wanted = Wanted {
+                onward: &settled.onward,
+                is_after_rebound: job.rebound,
+                ..Wanted::new(&job.target, asking, &settled.served)
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
         }
         let ended = Ended {
             node,
@@ -192,14 +197,30 @@ impl Engine {
         };
         for passed in &passed_on {
             let asking = Asking::of(now, passed.records.as_slice());
-            let target = &passed.target;
-            self.ask_tier(node.tier + 1, target, asking, passed.rebound, &[], now);
+            let wanted = Wanted {
+                onward: &passed.onward,
+                rebound: passed.rebound,
+                ..Wanted::new(&passed.target, asking, &[])
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
         }
         for late in &deferred {
-            let (target, tickets) = (&late.target, &late.tickets);
+            let (target, onward, tickets) = (&late.target, &late.onward, &late.tickets);
             let asking = Asking::of(now, late.records.as_slice());
-            self.ask_tier(node.tier + 1, target, asking, late.rebound, tickets, now);
-            self.defer(Some(node), target, &Why::Unsent, late.attempts, tickets);
+            let wanted = Wanted {
+                onward,
+                rebound: late.rebound,
+                ..Wanted::new(target, asking, tickets)
+            };
+            self.ask_tier(node.tier + 1, &wanted, now);
+            self.defer(
+                Some(node),
+                target,
+                onward,
+                &Why::Unsent,
+                late.attempts,
+                tickets,
+            );
         }
     }
 
@@ -247,7 +268,8 @@ impl Engine {
                     .for_each(|ticket| self.tickets.done(ticket));
             }
         };
-        self.defer(Some(node), &job.target, &why, job.attempts, &settled.served);
+        let Settled { served, onward, .. } = &settled;
+        self.defer(Some(node), &job.target, onward, &why, job.attempts, served);
     }
 
     /// Wakes the thread if something is due before it means to wake, at this node or one that was

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::base::counted::counted;
+
 /// The counters of a dispatcher, from [`Roan::stats`](crate::Roan::stats). They count from the start of the dispatcher,
 /// except the numbers of waiting targets, which are current.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,16 +130,9 @@ impl fmt::Display for Remaining {
             comma = ", ";
         }
         if self.outbox > 0 {
-            let rows = usize::try_from(self.outbox).unwrap_or(usize::MAX);
-            write!(
-                f,
-                "{comma}{} in the outbox for the next start",
-                if rows == 1 {
-                    "1 row waits".to_owned()
-                } else {
-                    format!("{rows} rows wait")
-                }
-            )?;
+            let rows = counted(self.outbox, "row");
+            let wait = if self.outbox == 1 { "waits" } else { "wait" };
+            write!(f, "{comma}{rows} {wait} in the outbox for the next start")?;
         } else if self.outbox_unread {
             write!(
                 f,
@@ -146,10 +141,4 @@ impl fmt::Display for Remaining {
         }
         Ok(())
     }
-}
-
-/// `1 purge`, `2 purges`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
 }

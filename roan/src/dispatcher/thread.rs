@@ -9,7 +9,9 @@ use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
 use super::exit;
+use super::tiers::Wanted;
 use crate::base::cause::Cause;
+use crate::base::history::Asking;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
@@ -97,7 +99,7 @@ async fn run(engine: Arc<Engine>) {
                 Command::Later(work) => later.push(work),
                 #[cfg(any(feature = "_sql", feature = "dashboard", feature = "doctor"))]
                 Command::Run(work) => drop(tokio::spawn(work)),
-                Command::End { .. } => {
+                Command::End { timeout, .. } => {
                     for one in later {
                         if one.needed.strong_count() > 0 {
                             (one.work)();
@@ -105,7 +107,7 @@ async fn run(engine: Arc<Engine>) {
                     }
                     let waiting = flushes.into_iter().map(Command::Flush);
                     let all = waiting.chain([command]).chain(commands).collect();
-                    return end(&engine, all, &mut spare).await;
+                    return end(&engine, Some(timeout), all, &mut spare).await;
                 }
             }
         }
@@ -115,13 +117,14 @@ async fn run(engine: Arc<Engine>) {
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
-        if closing
-            && flushes.is_empty()
-            && later.is_empty()
-            && engine.inbox.is_empty()
-            && engine.left(true).nodes.is_empty()
-        {
-            return;
+        if closing && flushes.is_empty() && later.is_empty() && engine.inbox.is_empty() {
+            if engine.left(true).nodes.is_empty() {
+                return;
+            }
+            if engine.waits_for_paused_nodes_only() {
+                // No handle is left by which they could be resumed.
+                return end(&engine, None, Vec::new(), &mut spare).await;
+            }
         }
         wakings += 1;
         if window.elapsed() > PACE {
@@ -165,6 +168,7 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
 /// Handles timers and ages, and returns the time at which to do so again.
 fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
+    let straggler = engine.purge_due_stragglers(now);
     for node in &engine.nodes {
         let (dead, turn, held_back, paused) = {
             let mut queue = node.queue();
@@ -186,6 +190,15 @@ fn tend(engine: &Arc<Engine>) -> Instant {
             node.tell(turn);
         }
         for job in dead {
+            // The next cache need not do without it.
+            if !job.passed_on {
+                let asking = Asking::of(now, job.records.as_slice());
+                let wanted = Wanted {
+                    onward: &job.onward,
+                    ..Wanted::new(&job.target, asking, &[])
+                };
+                engine.ask_tier(node.tier + 1, &wanted, now);
+            }
             let outcome = Outcome::Dead(node.last_failure());
             engine.end_unsent(node, &job, outcome, now);
         }
@@ -195,6 +208,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         .nodes
         .iter()
         .filter_map(|node| node.queue().next_due())
+        .chain(straggler)
         .min();
     due.map_or(now + LONGEST_SLEEP, |due| due.min(now + LONGEST_SLEEP))
 }
@@ -257,8 +271,14 @@ fn answer_flushes(
     *flushes = waiting;
 }
 
-/// Closes the inbox, reports what remains, and answers these commands and those not received yet.
-async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
+/// Closes the inbox, reports what remains, and answers these commands and those not received yet. `timeout` is that of a
+/// shutdown.
+async fn end(
+    engine: &Arc<Engine>,
+    timeout: Option<Duration>,
+    commands: Vec<Command>,
+    spare: &mut Batch,
+) {
     engine.inbox.close();
     take_in(engine, spare).await;
     engine.stop_source().await;
@@ -266,11 +286,23 @@ async fn end(engine: &Arc<Engine>, commands: Vec<Command>, spare: &mut Batch) {
     for node in &engine.nodes {
         node.queue().give_back(now);
     }
+    engine.purge_all_stragglers(now);
     let left = engine.left(true);
     for node in &engine.nodes {
         let jobs = node.queue().drain(now);
         for job in jobs {
             engine.end_unsent(node, &job, Outcome::Abandoned, now);
+        }
+    }
+    if !left.nodes.is_empty() {
+        // Here, and not by the caller, who may drop the answer.
+        match timeout {
+            Some(timeout) => loudly(format_args!(
+                "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
+            )),
+            None => loudly(format_args!(
+                "the dispatcher ends with its last handle, by which nodes could be resumed: {left}"
+            )),
         }
     }
     for command in commands {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::sync::Notify;
 
+use super::queue::Onward;
 use crate::base::history::{NodeAnswer, add};
 use crate::base::outcome::{Failure, Refusal};
 use crate::base::target::Target;
@@ -32,6 +33,8 @@ pub(crate) struct Deferred {
     /// `None` if no cache can purge it.
     pub(crate) node: Option<(Arc<str>, Arc<str>)>,
     pub(crate) target: Target,
+    /// What the next cache is asked for after the answer.
+    pub(crate) onward: Onward,
     pub(crate) why: Why,
     /// The number of attempts so far.
     pub(crate) attempts: u32,

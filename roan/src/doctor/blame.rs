@@ -31,9 +31,13 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>, is_nginx: bool) -> Vec<Re
     };
     let mut found = Vec::new();
     if !(200..300).contains(&seen.status) {
+        let status = seen.status;
+        let kept = match is_nginx {
+            true => ", and `proxy_cache_valid` names 200 only",
+            false => "",
+        };
         let why = format!(
-            "the page has status {}, and `proxy_cache_valid` names 200 only: give the doctor the URL of a page that is there",
-            seen.status
+            "the page has status {status}{kept}: give the doctor the URL of a page that is there"
         );
         found.push(Reason {
             why,
@@ -50,7 +54,14 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>, is_nginx: bool) -> Vec<Re
         ));
     }
     let allows = header("x-accel-expires").is_some_and(|value| !is_over(&value));
-    if header("set-cookie").is_some() {
+    if header("set-cookie").is_some() && !is_nginx {
+        found.push(Reason {
+            why: "`Set-Cookie`: a cache that stored the page would give all visitors that cookie. The app should not set one on \
+                  pages that all visitors share"
+                .to_owned(),
+            mend: Vec::new(),
+        });
+    } else if header("set-cookie").is_some() {
         found.push(reason(
             "`Set-Cookie`: nginx does not store a page that sets a cookie, for it would give all visitors that cookie. The app \
              should not set one on pages that all visitors share. If it must, and the cookie may be lost",
@@ -70,11 +81,18 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>, is_nginx: bool) -> Vec<Re
     } else if let Some(value) = header("expires").filter(|value| !allows && is_past(value))
         && header("cache-control").is_none_or(|value| !value.contains("max-age"))
     {
-        found.push(reason(
-            format!("`Expires: {value}` is over. nginx can leave that to browsers"),
-            Place::PageLocation,
-            "proxy_ignore_headers Expires;",
-        ));
+        found.push(match is_nginx {
+            true => reason(
+                format!("`Expires: {value}` is over. nginx can leave that to browsers"),
+                Place::PageLocation,
+                "proxy_ignore_headers Expires;",
+            ),
+            false => reason(
+                format!("`Expires: {value}` is over, and nothing else gives caches a lifetime"),
+                Place::App,
+                FOR_CACHES_ALONE,
+            ),
+        });
     }
     if let Some(value) = header("vary") {
         let mut names = value.split(',').map(str::trim);
@@ -101,9 +119,14 @@ pub(super) fn reasons(seen: &Seen, app: Option<&Seen>, is_nginx: bool) -> Vec<Re
         });
     }
     if seen.state() == Some(State::Passed) && found.is_empty() {
+        let why = match is_nginx {
+            true => {
+                "a `proxy_cache_bypass` or `proxy_no_cache` of its location holds for this request: look at their variables"
+            }
+            false => "a rule of the cache passes this request on to the app",
+        };
         found.push(Reason {
-            why: "a `proxy_cache_bypass` or `proxy_no_cache` of its location holds for this request: look at their variables"
-                .to_owned(),
+            why: why.to_owned(),
             mend: Vec::new(),
         });
     }
@@ -238,6 +261,27 @@ mod tests {
                 .why
                 .contains("status 404")
         );
+    }
+
+    #[test]
+    fn another_cache_does_not_get_advice_for_nginx() {
+        for (status, headers) in [
+            (404, &[][..]),
+            (200, &[("set-cookie", "a=b")]),
+            (200, &[("expires", "0")]),
+            (200, &[("cache-control", "private")]),
+            (200, &[("vary", "Cookie")]),
+            (200, &[("x-cache-status", "BYPASS")]),
+            (200, &[]),
+        ] {
+            for reason in reasons(&seen(status, headers), None, false) {
+                let text = format!("{reason:?}");
+                assert!(
+                    !text.contains("nginx") && !text.contains("proxy_"),
+                    "{text}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -48,14 +48,19 @@ impl Patient {
         self.finding(
             Fault::Unreachable,
             format!("a purge was not answered: {failure}"),
-            "the purge location cannot be reached: check the purge URL, and that this machine may connect to it",
+            match self.is_nginx() {
+                true => "the purge location cannot be reached: check the purge URL, and that this machine may connect to it",
+                false => "the node cannot be reached: check its address, and that this machine may connect to it",
+            },
             vec![self.purge_url()],
         )
     }
 
     fn purge_url(&self) -> Mend {
-        let origin = self.visitor.access.as_ref().map(|access| &*access.origin);
-        let origin = origin.unwrap_or("http://localhost");
+        if !self.is_nginx() {
+            return self.address();
+        }
+        let origin = self.node_origin();
         let path = if self.path().is_empty() {
             "/purge"
         } else {
@@ -64,22 +69,25 @@ impl Patient {
         Mend::new(Place::Environment, format!("ROAN_PURGE_URL={origin}{path}"))
     }
 
+    /// The address of a server that has no purge location.
+    pub(super) fn address(&self) -> Mend {
+        let origin = self.node_origin();
+        Mend::new(Place::Environment, format!("ROAN_PURGE_URL={origin}"))
+    }
+
+    /// Where purges go.
+    fn node_origin(&self) -> &str {
+        let access = self.visitor.access.as_ref();
+        access.map_or("http://localhost", |access| &access.origin)
+    }
+
     async fn stays(&self, page: &Target, answer: &Answer, after: &Seen) -> Finding {
         let asked = self
             .visitor
             .ask_to_purge(page.as_str(), self.site.authority(), None)
             .await;
         let Some(Ok(reply)) = asked else {
-            return self.finding(
-                Fault::NotEvicted,
-                format!(
-                    "the purge was answered \"{}\", and then the page: {}",
-                    answer.outcome,
-                    after.told()
-                ),
-                "purges do not reach the page: look at how this cache builds its keys",
-                Vec::new(),
-            );
+            return self.stays_in_other(page, answer, after);
         };
         let seen = format!(
             "the purge of {page} was answered with status {}{}, and then the page: {}",

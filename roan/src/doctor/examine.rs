@@ -149,8 +149,14 @@ impl Doctor {
             report.findings.push(patient.finding(
                 Fault::NotShown,
                 told,
-                "no header shows whether the page comes from a cache (X-Cache-Status, Cache-Status, X-Cache, CF-Cache-Status, Age), so \
-                 nothing can be proven. It may also be in a location without `proxy_cache`",
+                format!(
+                    "no header shows whether the page comes from a cache (X-Cache-Status, Cache-Status, X-Cache, CF-Cache-Status, \
+                     Age), so nothing can be proven{}",
+                    match patient.is_nginx() {
+                        true => ". It may also be in a location without `proxy_cache`",
+                        false => "",
+                    }
+                ),
                 mend_of_nginx(patient, "proxy_cache pages;\nproxy_cache_key \"$host$request_uri\";\nproxy_cache_valid 200 1y;\n\
                      add_header X-Cache-Status $upstream_cache_status;",
                 ),
@@ -193,12 +199,20 @@ fn vanished(patient: &Patient, page: &Target, later: &Seen) -> Finding {
     patient.finding(
         Fault::Vanished,
         format!("{page} came from the cache, and a moment later did not: {}", later.told()),
-        "nobody purged it here: the keys zone or the disk is full, `inactive` is short, or somebody else purges. If the zone is \
-         full, make it larger",
-        vec![Mend::new(
-            Place::Http,
-            "proxy_cache_path /var/cache/nginx-pages levels=1:2 keys_zone=pages:64m inactive=1y;",
-        )],
+        match patient.is_nginx() {
+            true => {
+                "nobody purged it here: the keys zone or the disk is full, `inactive` is short, or somebody else purges. If the \
+                 zone is full, make it larger"
+            }
+            false => "nobody purged it here: the cache is full, the page's lifetime is short, or somebody else purges",
+        },
+        match patient.is_nginx() {
+            true => vec![Mend::new(
+                Place::Http,
+                "proxy_cache_path /var/cache/nginx-pages levels=1:2 keys_zone=pages:64m inactive=1y;",
+            )],
+            false => Vec::new(),
+        },
     )
 }
 

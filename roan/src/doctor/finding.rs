@@ -16,7 +16,7 @@ pub enum Fault {
     NotCached,
     /// Purges are refused.
     Refused,
-    /// Purges reach no purge location: it is missing, or nginx is without the module.
+    /// Nothing takes purges: nginx is without a purge location or its module, or another server passes them on to the app.
     NoPurgeLocation,
     /// `proxy_cache_purge PURGE from ...` in the page's own location, which ends nginx's worker.
     InPlaceForm,
@@ -96,6 +96,14 @@ pub enum Place {
     Environment,
     /// A shell on nginx's machine.
     Shell,
+    /// The VCL of Varnish, before its first `sub`.
+    Vcl,
+    /// `squid.conf`, before its first `http_access`.
+    SquidConf,
+    /// `ip_allow.yaml` of Traffic Server, before its other rules.
+    IpAllow,
+    /// `records.config` of Traffic Server.
+    RecordsConfig,
     /// The list of caches, in a file or in code.
     Caches,
 }
@@ -111,6 +119,10 @@ impl Place {
             Self::App => "app",
             Self::Environment => "environment",
             Self::Shell => "shell",
+            Self::Vcl => "vcl",
+            Self::SquidConf => "squid-conf",
+            Self::IpAllow => "ip-allow",
+            Self::RecordsConfig => "records-config",
             Self::Caches => "caches",
         }
     }
@@ -127,6 +139,10 @@ impl fmt::Display for Place {
             Self::App => "in the headers of the app's response",
             Self::Environment => "in the environment",
             Self::Shell => "on nginx's machine",
+            Self::Vcl => "in the VCL, before its first `sub`",
+            Self::SquidConf => "in squid.conf, before its first `http_access`",
+            Self::IpAllow => "in ip_allow.yaml, before its other rules",
+            Self::RecordsConfig => "in records.config, in place of the same line",
             Self::Caches => "in the list of caches",
         })
     }

@@ -21,6 +21,7 @@ mod diagnose;
 mod examine;
 mod finding;
 mod mend;
+mod others;
 mod patient;
 mod probes;
 mod report;
@@ -36,8 +37,9 @@ pub use finding::{Fault, Finding, Mend, Place};
 pub use report::Report;
 
 use crate::app::Roan;
+use crate::base::redact::redacted_page;
 use crate::base::site::{Site, SiteError};
-use crate::base::target::{Target, TargetError};
+use crate::base::target::{Target, TargetError, shortened};
 use crate::dispatcher::Command;
 
 /// An examination of one page: made with [`Doctor::of`], done by [`examine`](Self::examine).
@@ -79,7 +81,7 @@ impl Doctor {
     /// If it is not a whole URL, or cannot be purged.
     pub fn of(page_url: &str) -> Result<Self, DoctorError> {
         let error = |problem: String| DoctorError::Page {
-            url: crate::base::redact::redacted(page_url),
+            url: shortened(&redacted_page(page_url)),
             problem,
         };
         let (site, rest) = Site::split(page_url).map_err(|why: SiteError| {

@@ -9,6 +9,7 @@ use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::dispatcher::Node;
+use crate::purger::access::Software;
 use crate::purger::{Answer, Mode, PurgeRequest, caught};
 
 /// A page is asked for so often until it comes from the cache.
@@ -127,8 +128,12 @@ impl Patient {
     }
 
     pub(super) fn is_nginx(&self) -> bool {
+        self.software() == Software::Nginx
+    }
+
+    pub(super) fn software(&self) -> Software {
         let access = self.visitor.access.as_ref();
-        access.is_some_and(|access| access.is_nginx)
+        access.map_or(Software::Other, |access| access.software)
     }
 
     /// Whether purges are requests to a location, as nginx has it.

@@ -11,6 +11,7 @@ use super::visit::{Seen, own_address};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
 use crate::purger::Mode;
+use crate::purger::access::Software;
 
 /// Endings for which sites often have a location by a regular expression.
 const ENDINGS: [&str; 12] = [
@@ -135,7 +136,10 @@ impl Patient {
                 format!("{page} does not exist, and its 404 was in the cache"),
                 "a new page is not seen until its URL is purged: rules must fire on `create` (or `save`), too. Visitors can fill the \
                  cache with pages that do not exist. Or do not cache them",
-                mend::page_location("proxy_cache_valid 200 1y;"),
+                match self.is_nginx() {
+                    true => mend::page_location("proxy_cache_valid 200 1y;"),
+                    false => vec![Mend::new(Place::App, "Cache-Control: no-store")],
+                },
             ));
         } else {
             report.pass(&self.name, "a 404 is not cached");
@@ -179,8 +183,15 @@ impl Patient {
             let one_after = self.visitor.get(page, &one).await?;
             let other_after = self.visitor.get(page, &other).await?;
             if one_after.is_cached() || other_after.is_cached() {
-                let mends = if name == "accept-encoding" {
+                let mends = if name == "accept-encoding" && self.software() == Software::Squid {
+                    vec![Mend::new(
+                        Place::SquidConf,
+                        "request_header_access Accept-Encoding deny all",
+                    )]
+                } else if name == "accept-encoding" && self.is_nginx() {
                     mend::one_variant()
+                } else if name == "accept-encoding" {
+                    Vec::new()
                 } else {
                     vec![Mend::new(Place::App, "Vary: Accept-Encoding")]
                 };
@@ -329,6 +340,10 @@ impl Patient {
                     };
                     let named = key.map_or_else(String::new, |key| format!(" for the key {key:?}"));
                     let why = match fault {
+                        _ if !self.is_nginx() => {
+                            "the plain page is purged, and in another spelling it is not: this cache has another key for that \
+                             spelling than its purges have"
+                        }
                         Fault::KeyQuery => {
                             "the plain page is purged, and with a query it is not: the purge location drops the query (`$1` of a \
                              location and `$uri` have none). Build the key from `$request_uri`"
@@ -346,7 +361,10 @@ impl Patient {
                             after.told()
                         ),
                         why,
-                        mend::purge_location(self.path()),
+                        match self.is_nginx() {
+                            true => mend::purge_location(self.path()),
+                            false => Vec::new(),
+                        },
                     ));
                 }
             }

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::finding::{Fault, Finding};
+use crate::base::counted::counted;
 
 /// What the doctor saw at all nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,10 +123,10 @@ impl fmt::Display for Report {
         };
         write!(
             f,
-            "\n{} checks passed, {} faults, {} warnings",
-            self.passed.len(),
-            count(true),
-            count(false)
+            "\n{} passed, {}, {}",
+            counted(self.passed.len(), "check"),
+            counted(count(true), "fault"),
+            counted(count(false), "warning")
         )
     }
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method};
 use reqwest::{Client, Request, Response, Url};
 
 use super::status::{Shown, State, shown};
+use crate::base::feature;
 use crate::base::outcome::Failure;
 use crate::base::site::Site;
 use crate::base::target::Target;
@@ -118,7 +119,7 @@ impl Visitor {
     /// The same node at the port of https, if it serves the site there.
     async fn by_tls(&self) -> Result<Self, String> {
         if cfg!(not(feature = "rustls")) {
-            return Err("the feature `rustls` is off".to_owned());
+            return Err(format!("Roan {}", feature::needs("rustls")));
         }
         let origin = format!("https://{}", self.site.authority());
         let (Some(node), Some(port)) = (self.host(), default_port(&origin)) else {

@@ -18,7 +18,7 @@ use crate::base::history::{Because, By};
 #[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{Model, Sink, Targets};
+use crate::model::{InvalidTarget, Model, Sink, Targets};
 #[cfg(feature = "_sql")]
 use crate::outbox::Statement;
 use crate::registry::run_time;
@@ -174,8 +174,8 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Fired> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
     let (targets, refused) = recording.end();
-    for error in &refused {
-        roan.engine().invalid(error);
+    for invalid in &refused {
+        roan.engine().invalid("", invalid);
     }
     in_order(targets)
 }
@@ -209,8 +209,8 @@ fn fire<M: Model>(
         for (number, rule) in M::rules().iter().enumerate() {
             if rule.events().intersects(events) && changed(number) {
                 for row in rows {
-                    let mut targets = Targets::new(sink);
-                    row.targets(number, targets.by(By::Rule(rule, events)));
+                    let mut targets = Targets::of(sink, rule);
+                    row.targets(number, targets.on(events));
                 }
             }
         }
@@ -255,8 +255,8 @@ impl Sink for Noted<'_> {
         self.sink.target(target, because);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.sink.refused(error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.sink.refused(invalid);
     }
 }
 
@@ -270,8 +270,8 @@ impl Sink for Held<'_> {
         self.scope.hold(self.roan, target, because);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.scope.refused(self.roan, error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.scope.refused(self.roan, invalid);
     }
 }
 
@@ -282,7 +282,7 @@ impl Sink for Sent<'_> {
         self.0.put(target, because);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.0.invalid(&error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.0.invalid(&invalid);
     }
 }

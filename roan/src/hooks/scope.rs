@@ -8,7 +8,8 @@ use hashbrown::HashMap;
 use super::current::{current, enter, within};
 use crate::app::{Destination, Roan};
 use crate::base::history::{Because, Causes, Fired};
-use crate::base::target::{Target, TargetError, TargetRef};
+use crate::base::target::{Target, TargetRef};
+use crate::model::InvalidTarget;
 
 /// Holds the purges of all hooks that fire in `work`, and sends each of them once when the work is over.
 ///
@@ -124,7 +125,7 @@ struct Held {
     global: HashMap<Target, Causes>,
     /// For other dispatchers. They are few, so they are searched one by one.
     others: Vec<(Roan, HashMap<Target, Causes>)>,
-    refused: Vec<TargetError>,
+    refused: Vec<InvalidTarget>,
 }
 
 impl Held {
@@ -177,13 +178,13 @@ impl Scope {
         }
     }
 
-    pub(crate) fn refused(&self, roan: Option<&Roan>, error: TargetError) {
+    pub(crate) fn refused(&self, roan: Option<&Roan>, invalid: InvalidTarget) {
         if self.kind == Kind::Recording {
-            self.lock().refused.push(error);
+            self.lock().refused.push(invalid);
         } else if let Some(outer) = &self.outer {
-            outer.refused(roan, error);
+            outer.refused(roan, invalid);
         } else if let Some(destination) = Destination::of(roan) {
-            destination.invalid(&error);
+            destination.invalid(&invalid);
         }
     }
 
@@ -248,8 +249,8 @@ impl Recording {
         enter(&self.0, work)
     }
 
-    /// The recorded targets, and the errors of invalid ones.
-    pub(crate) fn end(self) -> (Vec<Fired>, Vec<TargetError>) {
+    /// The recorded targets, and the invalid ones.
+    pub(crate) fn end(self) -> (Vec<Fired>, Vec<InvalidTarget>) {
         let mut held = self.0.lock();
         held.ended = true;
         let global = mem::take(&mut held.global);

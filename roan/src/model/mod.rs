@@ -2,6 +2,7 @@
 
 mod column;
 mod external;
+mod invalid;
 mod pointers;
 mod row;
 #[cfg(feature = "_sql")]
@@ -16,6 +17,7 @@ use std::any::TypeId;
 
 pub use column::{ColumnKind, ColumnOf, ColumnValue, NoColumnValue};
 pub use external::External;
+pub(crate) use invalid::InvalidTarget;
 pub use row::{RowPiece, RowRule};
 #[cfg(feature = "_sql")]
 pub(crate) use stored_row::bytes_name;

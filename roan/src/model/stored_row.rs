@@ -30,7 +30,7 @@ impl fmt::Display for RowError {
 /// For generated code: the targets of the rules with these numbers.
 pub fn yield_targets<M: Model>(row: &M, rules: &[usize], out: &mut Targets<'_>) {
     for rule in rules {
-        out.of_rule(&M::rules()[*rule]);
+        out.set_rule(&M::rules()[*rule]);
         row.targets(*rule, out);
     }
 }

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::fmt::{Display, Write};
 use std::mem;
 
+use super::InvalidTarget;
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
+use crate::base::event::Events;
 use crate::base::history::{Because, By};
-#[cfg(feature = "_sql")]
 use crate::base::rule::Rule;
 use crate::base::target::{
     Target, TargetError, TargetKind, TargetRef, check_prefix, check_rendered_url, check_tag,
@@ -26,8 +27,8 @@ const KEPT_BUFFER: usize = 4 * 1024;
 pub(crate) trait Sink {
     /// Takes a valid target, and who asks for it.
     fn target(&mut self, target: TargetRef<'_>, because: Because<'_>);
-    /// Takes the reason why a rule could not yield a target.
-    fn refused(&mut self, error: TargetError);
+    /// Takes what a rule could not make a target of, and why.
+    fn refused(&mut self, invalid: InvalidTarget);
 }
 
 /// Collects the targets that the rules of a [`Model`](super::Model) yield for one row.
@@ -40,7 +41,10 @@ pub(crate) trait Sink {
 )]
 pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
-    by: By,
+    /// The rule whose targets these are.
+    rule: Option<&'static Rule>,
+    /// What has happened to the row.
+    events: Events,
     /// The site of the next target; empty for the default one.
     site: &'static str,
     kind: TargetKind,
@@ -48,8 +52,19 @@ pub struct Targets<'a> {
     text: String,
     site_len: usize,
     state: State,
+    /// The first segment of a URL that begins with an empty value, as far as it is known to end there.
+    gap: Option<Gap>,
     /// Whether rules yield targets whatever their conditions are.
     unconditional: bool,
+}
+
+/// An empty value at the beginning of a segment.
+#[derive(Clone, Copy)]
+struct Gap {
+    /// Its place in the text.
+    at: usize,
+    place: Place,
+    is_optional: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,37 +82,52 @@ impl<'a> Targets<'a> {
     pub(crate) fn new(sink: &'a mut dyn Sink) -> Self {
         Self {
             sink,
-            by: By::Unknown,
+            rule: None,
+            events: Events::NONE,
             site: "",
             kind: TargetKind::Url,
             text: String::new(),
             site_len: 0,
             state: State::Whole,
+            gap: None,
             unconditional: false,
         }
     }
 
-    /// Every target that the rules can yield for the row, whatever their conditions are.
-    #[cfg(feature = "web")]
-    pub(crate) fn all(sink: &'a mut dyn Sink) -> Self {
+    /// The targets of this rule.
+    pub(crate) fn of(sink: &'a mut dyn Sink, rule: &'static Rule) -> Self {
         Self {
-            unconditional: true,
+            rule: Some(rule),
             ..Self::new(sink)
         }
     }
 
-    /// The targets from here on are of this rule.
-    pub(crate) fn by(&mut self, by: By) -> &mut Self {
-        self.by = by;
+    /// What follows is of this rule.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn set_rule(&mut self, rule: &'static Rule) {
+        self.rule = Some(rule);
+    }
+
+    /// Every target that the rule can yield for the row, whatever its condition is.
+    #[cfg(feature = "web")]
+    pub(crate) fn all(sink: &'a mut dyn Sink, rule: &'static Rule) -> Self {
+        Self {
+            unconditional: true,
+            ..Self::of(sink, rule)
+        }
+    }
+
+    /// What has happened to the row.
+    pub(crate) fn on(&mut self, events: Events) -> &mut Self {
+        self.events = events;
         self
     }
 
-    /// The targets from here on are of this rule, on the same events.
-    #[cfg(feature = "_sql")]
-    pub(crate) fn of_rule(&mut self, rule: &'static Rule) {
-        if let By::Rule(_, events) = self.by {
-            self.by = By::Rule(rule, events);
-        }
+    fn because(&self) -> Because<'static> {
+        Because::Of(match self.rule {
+            Some(rule) => By::Rule(rule, self.events),
+            None => By::Unknown,
+        })
     }
 
     /// Whether the condition of a rule does not matter.
@@ -120,7 +150,8 @@ impl<'a> Targets<'a> {
         if self.site.is_empty() {
             // The macro has checked all of it.
             let url = TargetRef::new(TargetKind::Url, url, 0);
-            self.sink.target(url, Because::Of(self.by));
+            let because = self.because();
+            self.sink.target(url, because);
         } else {
             self.url(url).end();
         }
@@ -133,20 +164,25 @@ impl<'a> Targets<'a> {
         F: Pages<'m, M>,
     {
         let site = mem::take(&mut self.site);
-        let because = Because::Of(self.by);
+        let because = self.because();
         for target in pages.pages_of(model) {
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
-                    self.sink.refused(TargetError::Everything);
+                    self.refuse(TargetError::Everything);
                 }
                 Ok(target) if !site.is_empty() && target.site().is_none() => {
                     let target = target.at_site(site);
                     self.sink.target(TargetRef::from(&target), because);
                 }
                 Ok(target) => self.sink.target(TargetRef::from(&target), because),
-                Err(error) => self.sink.refused(error),
+                Err(error) => self.refuse(error),
             }
         }
+    }
+
+    fn refuse(&mut self, error: TargetError) {
+        let rule = self.rule;
+        self.sink.refused(InvalidTarget { rule, error });
     }
 
     /// Begins the URL of a `url = "..."` rule; [`end`](Self::end) yields it.
@@ -188,6 +224,7 @@ impl<'a> Targets<'a> {
         self.text.push_str(start);
         self.kind = kind;
         self.state = State::Whole;
+        self.gap = None;
         self
     }
 
@@ -201,7 +238,7 @@ impl<'a> Targets<'a> {
     /// `{field}`: one path segment, one query value, or a part of a tag.
     #[doc(hidden)]
     pub fn value<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Value)
+        self.push(value.as_display(), Place::Value, false)
     }
 
     /// `{field?}`
@@ -213,7 +250,7 @@ impl<'a> Targets<'a> {
     /// `{field*}`: several path segments.
     #[doc(hidden)]
     pub fn path<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Path)
+        self.push(value.as_display(), Place::Path, false)
     }
 
     /// `{field*?}`
@@ -224,7 +261,7 @@ impl<'a> Targets<'a> {
 
     fn push_option(&mut self, value: Option<&dyn Display>, place: Place) -> &mut Self {
         match value {
-            Some(value) => self.push(value, place),
+            Some(value) => self.push(value, place, true),
             None => {
                 self.state = State::Void;
                 self
@@ -232,17 +269,42 @@ impl<'a> Targets<'a> {
         }
     }
 
-    fn push(&mut self, value: &dyn Display, place: Place) -> &mut Self {
+    fn push(&mut self, value: &dyn Display, place: Place, is_optional: bool) -> &mut Self {
         let before = self.text.len();
         if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
-        } else if self.kind == TargetKind::Prefix
-            && self.text.len() == before
-            && self.state == State::Whole
-        {
-            self.state = State::Empty;
+        } else if self.text.len() == before && self.state == State::Whole {
+            self.note_empty(place, is_optional);
         }
         self
+    }
+
+    #[cold]
+    fn note_empty(&mut self, place: Place, is_optional: bool) {
+        let url = &self.text[self.site_len..];
+        let begins_segment = url.ends_with('/') && !url.contains('?');
+        match self.kind {
+            TargetKind::Prefix => self.state = State::Empty,
+            TargetKind::Url if begins_segment && self.empty_segment().is_none() => {
+                self.gap = Some(Gap {
+                    at: self.text.len(),
+                    place,
+                    is_optional,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// The gap, if nothing else is in its segment. The value of `{path*}` may be empty where it ends the path: no segment is
+    /// left out there.
+    fn empty_segment(&self) -> Option<Gap> {
+        let gap = self.gap?;
+        let is_empty = match self.text.as_bytes().get(gap.at) {
+            None | Some(b'?') => gap.place == Place::Value,
+            Some(next) => *next == b'/',
+        };
+        is_empty.then_some(gap)
     }
 
     /// Yields the target.
@@ -250,7 +312,12 @@ impl<'a> Targets<'a> {
     pub fn end(&mut self) {
         let target = &self.text[self.site_len..];
         let checked = match (self.state, self.kind) {
-            (State::Whole, TargetKind::Url) => check_rendered_url(target),
+            (State::Whole, TargetKind::Url) => match self.empty_segment() {
+                // An empty text in an `Option` is a value that is absent, too.
+                Some(gap) if gap.is_optional => return self.keep_buffer(),
+                Some(_) => Err(TargetError::EmptySegment(shortened(target))),
+                None => check_rendered_url(target),
+            },
             (State::Whole, TargetKind::Tag) => check_tag(target),
             (State::Whole, TargetKind::Prefix) => check_prefix(target),
             (State::Whole, TargetKind::Host | TargetKind::Everything) => Ok(()),
@@ -264,9 +331,10 @@ impl<'a> Targets<'a> {
         match checked {
             Ok(()) => {
                 let target = TargetRef::new(self.kind, &self.text, self.site_len);
-                self.sink.target(target, Because::Of(self.by));
+                let because = self.because();
+                self.sink.target(target, because);
             }
-            Err(error) => self.sink.refused(error),
+            Err(error) => self.refuse(error),
         }
         self.keep_buffer();
     }
@@ -292,8 +360,8 @@ pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError>
             self.0 = Ok(target.to_target());
         }
 
-        fn refused(&mut self, error: TargetError) {
-            self.0 = Err(error);
+        fn refused(&mut self, invalid: InvalidTarget) {
+            self.0 = Err(invalid.error);
         }
     }
 

@@ -1,7 +1,7 @@
 //! SQLite has one writer at a time, and the relay of an outbox is one of them.
 
 use std::fmt::Display;
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::base::log::loudly;
 
@@ -14,11 +14,8 @@ pub(in crate::orm) fn is_locked(error: &impl Display) -> bool {
 
 /// Says once what mends a write that SQLite refused since another connection writes.
 pub(in crate::orm) fn notice(error: &impl Display) {
-    static TOLD: Once = Once::new();
-    if !is_locked(error) {
-        return;
-    }
-    TOLD.call_once(|| {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if is_locked(error) && !TOLD.swap(true, Ordering::Relaxed) {
         loudly(format_args!(
             "SQLite refused a write ({error}), since another connection writes, as the relay of an outbox \
              does. Give each connection a busy timeout when it is opened: `{SET_TIMEOUT}`. No timeout \
@@ -26,18 +23,18 @@ pub(in crate::orm) fn notice(error: &impl Display) {
              `conn.immediate_transaction(..)`; sqlx: `pool.begin_with(\"BEGIN IMMEDIATE\")`; SeaORM: \
              `db.begin_with_options(..)` with `SqliteTransactionMode::Immediate`)"
         ));
-    });
+    }
 }
 
 /// Says once that a connection had no busy timeout, so that Roan gave it one.
 #[cfg(feature = "diesel")]
 pub(in crate::orm) fn has_set_timeout() {
-    static TOLD: Once = Once::new();
-    TOLD.call_once(|| {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
         loudly(format_args!(
             "a connection to SQLite has no busy timeout, so its writes fail whenever another \
              connection writes, as the relay of the outbox does. Roan has set one. Set it when the \
              connection is opened: `{SET_TIMEOUT}`"
         ));
-    });
+    }
 }

@@ -67,7 +67,7 @@ impl Dialect {
     pub(super) fn contains(self, column: &str) -> String {
         match self {
             Self::Postgres => format!("strpos({column}, ?) > 0"),
-            // The collation may not tell capital letters from small ones.
+            // The collation may ignore the case of letters.
             Self::MySql => format!("instr(CAST({column} AS BINARY), CAST(? AS BINARY)) > 0"),
             Self::Sqlite => format!("instr({column}, ?) > 0"),
         }

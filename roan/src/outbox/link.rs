@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::trigger_settings::TriggerError;
 use super::{Admin, OutboxError, Scribe};
 use crate::base::history::Unmarked;
-use crate::base::log::emit;
+use crate::base::log::loudly_at_times;
 
 /// The state that is shared with the relay.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ struct State {
     trigger_errors: Vec<TriggerError>,
     /// Purges that are not in the outbox, and are marked before they are sent.
     unmarked: Vec<Unmarked>,
+    /// The number of those for which there was no room.
+    sent_unmarked: u64,
 }
 
 impl Link {
@@ -141,10 +143,18 @@ impl Link {
             return Some(purge);
         }
         if state.unmarked.len() >= UNMARKED {
+            state.sent_unmarked += 1;
+            let count = state.sent_unmarked;
             drop(state);
             let target = &purge.target;
-            emit(
-                || tracing::error!(target: "roan", %target, "sent without a mark in the database, because too many purges wait for it: other processes may store a stale page"),
+            loudly_at_times(
+                count,
+                format_args!(
+                    "{} is sent without a mark in the database (number {count}), because too many purges wait for the \
+                     database: other processes may store a stale page",
+                    target.shown()
+                ),
+                || tracing::error!(target: "roan", %target, "sent without a mark in the database"),
             );
             return Some(purge);
         }

@@ -67,6 +67,29 @@ pub(crate) fn encode_target(target: &Target) -> String {
     text
 }
 
+/// A target that one node is still to be asked for, and what the next cache is asked for after the answer, for one column:
+/// `{"url": "/posts/a", "next": [{"tag": "author-1"}]}`. Without `next` it is the target itself.
+pub(crate) fn encode_delivery(target: &Target, next: &[&Target]) -> String {
+    if next.iter().all(|next| *next == target) {
+        return encode_target(target);
+    }
+    let mut text = String::new();
+    write_target(&mut text, target);
+    if !text.ends_with('}') {
+        text = format!(r#"{{"url":{text}}}"#);
+    }
+    text.pop();
+    text.push_str(r#","next":["#);
+    for (number, target) in next.iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        write_target(&mut text, target);
+    }
+    text.push_str("]}");
+    text
+}
+
 /// A text, or an object if the target is more than a URL.
 fn write_target(out: &mut String, target: &Target) {
     let key = match target.kind() {
@@ -251,6 +274,29 @@ fn decode_rows(value: &mut Value, errors: &mut Vec<String>) -> Result<Rows, Stri
 pub(crate) fn read_target(text: &str) -> Result<Target, String> {
     let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     decode_target(&value)
+}
+
+/// Reads the text of a column that [`encode_delivery`] made: the target, and what the next cache is asked for if that is not
+/// the target alone.
+pub(crate) fn read_delivery(text: &str) -> Result<(Target, Vec<Target>), String> {
+    let mut value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let next = value
+        .as_object_mut()
+        .and_then(|object| object.remove("next"));
+    let next = match next {
+        Some(Value::Array(next)) => next.iter().map(decode_target).collect::<Result<_, _>>()?,
+        Some(other) => return Err(format!("`next` has the value {other}, which is not a list")),
+        None => Vec::new(),
+    };
+    Ok((decode_target(&value)?, next))
+}
+
+/// The target of such a column, as the payload has it. A text that cannot be read is left as it is.
+pub(crate) fn target_of_delivery(text: String) -> String {
+    match read_delivery(&text) {
+        Ok((target, next)) if !next.is_empty() => encode_target(&target),
+        _ => text,
+    }
 }
 
 pub(super) fn decode_target(value: &Value) -> Result<Target, String> {
@@ -445,7 +491,11 @@ mod tests {
     }
 
     fn targets() -> impl Strategy<Value = Target> {
-        let of_texts = ("[a-z%\"]{0,3}", "(/[a-c*{]{1,2}){1,3}/", 0..5_usize);
+        let of_texts = (
+            "([a-z:/=]|%25|%22){0,3}",
+            "(/[a-c*{]{1,2}){1,3}/",
+            0..5_usize,
+        );
         let target = of_texts.prop_map(|(text, path, kind)| match kind {
             0 => Target::url(path.replace('{', "x")),
             1 => Target::tag(format!("t{text}")),
@@ -460,6 +510,28 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_delivery_says_what_the_next_cache_is_asked_for() {
+        let (url, tag) = (Target::url("/a").unwrap(), Target::tag("x").unwrap());
+        assert_eq!(encode_delivery(&url, &[&url]), r#""/a""#);
+        let text = encode_delivery(&url, &[&tag, &url]);
+        assert_eq!(text, r#"{"url":"/a","next":[{"tag":"x"},"/a"]}"#);
+        assert_eq!(
+            read_delivery(&text),
+            Ok((url.clone(), vec![tag, url.clone()]))
+        );
+        assert_eq!(read_delivery(r#""/a""#), Ok((url, Vec::new())));
+        for (wrong, why) in [
+            (r#"{"url":"/a","next":"/b"}"#, "is not a list"),
+            (r#"{"url":"/a","next":[7]}"#, "7 is neither"),
+            (r#"{"next":[]}"#, "needs one of"),
+        ] {
+            let error = read_delivery(wrong).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert_eq!(target_of_delivery(wrong.to_owned()), wrong);
+        }
+    }
+
     proptest! {
         #[test]
         fn each_target_is_read_as_it_was_written(targets in prop::collection::vec(targets(), 0..9)) {
@@ -469,6 +541,13 @@ mod tests {
             prop_assert!(read.errors.is_empty());
             for target in &targets {
                 prop_assert_eq!(&read_target(&encode_target(target)), &Ok(target.clone()));
+                let next: Vec<_> = targets.iter().collect();
+                let read = read_delivery(&encode_delivery(target, &next)).unwrap();
+                let is_alone = next.iter().all(|next| *next == target);
+                let expected = if is_alone { Vec::new() } else { targets.clone() };
+                prop_assert_eq!(read, (target.clone(), expected));
+                let shown = target_of_delivery(encode_delivery(target, &next));
+                prop_assert_eq!(shown, encode_target(target));
             }
         }
     }

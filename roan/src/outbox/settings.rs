@@ -11,6 +11,7 @@ use super::schema::{Migration, migrations};
 use super::store::Store;
 use super::trigger_settings::Triggers;
 use crate::base::cause::Cause;
+use crate::base::feature;
 use crate::base::log::emit;
 
 /// A statement that takes longer than this means that the database is not reachable.
@@ -142,7 +143,7 @@ impl Outbox {
                 .map(|options| Options::Sqlite(Box::new(options))),
             other => {
                 let problem = match feature_of(other) {
-                    Some(feature) => format!("needs the feature `{feature}` of the crate `roan`"),
+                    Some(feature) => feature::needs(feature),
                     None => "must begin with postgres://, mysql:// or sqlite://".to_owned(),
                 };
                 return Err(unreadable(problem));

@@ -5,12 +5,14 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::Arc;
 use std::time::Instant;
 
 use slab::Slab;
 
 use super::asked::{Asked, has_all};
 use crate::base::area::Area;
+use crate::base::on_the_way::{ON_THE_WAY, Purged};
 use crate::base::target::{Target, TargetKind};
 
 /// The bounds of what is remembered.
@@ -41,14 +43,24 @@ struct Page {
     url: Target,
     place: Target,
     parameters: Box<[String]>,
-    keys: Vec<Target>,
+    keys: Arc<[Target]>,
     /// The number of its last render.
     rendered: u64,
     /// The first purge since then. A page that was not rendered yet counts as purged.
     purged: Option<Instant>,
+    /// When it left for a cache for the last time. `None` if that is noted elsewhere.
+    left: Option<Instant>,
     /// The number of forgettings under which the database has all of its keys.
     #[cfg(feature = "_sql")]
     recorded: Option<i64>,
+}
+
+impl Page {
+    /// Until when it may be on its way, if it may still be.
+    fn on_the_way(&self, now: Instant) -> Option<Instant> {
+        let until = self.left? + ON_THE_WAY;
+        (now < until).then_some(until)
+    }
 }
 
 /// What all spellings of a URL have in common, in the order of sites and paths: so what is below a folder is together.
@@ -112,38 +124,39 @@ impl Index {
         }
     }
 
-    /// Notes that a cache may store this page from now on. `purge` queues the purge of a page that is forgotten for it, and
-    /// says whether it could. Returns a key that is on too many pages now.
+    /// Notes that a cache may store this page from now on, and when it leaves, unless that is noted elsewhere. `purge` queues
+    /// the purge of a page that is forgotten for it, which may be on its way until some time, and says whether it could.
+    /// Returns a key that is on too many pages now.
     pub(super) fn learn(
         &mut self,
         asked: &Asked,
-        keys: &[Target],
-        mut purge: impl FnMut(&Target) -> bool,
+        keys: &Arc<[Target]>,
+        leaves: Option<Instant>,
+        mut purge: impl FnMut(&Target, Option<Instant>) -> bool,
     ) -> Result<Option<Target>, Full> {
         let id = match self.by_url.get(&asked.url) {
             Some(id) => *id,
             None => self.make_room(asked, &mut purge)?,
         };
         let page = &mut self.pages[id];
-        if page.keys == keys {
+        if Arc::ptr_eq(&page.keys, keys) || page.keys == *keys {
             // The usual case, and cheap for a page with many keys.
             page.purged = None;
+            page.left = leaves;
             self.touch(id);
             return Ok(None);
         }
         // Other copies, at other nodes, may still carry what this page carried before.
-        let former = if page.purged.is_some() {
-            std::mem::take(&mut page.keys)
-        } else {
-            Vec::new()
+        let (kept, former) = match page.purged {
+            Some(_) => (Arc::default(), Arc::clone(&page.keys)),
+            None => (Arc::clone(&page.keys), Arc::default()),
         };
         let added: Vec<_> = {
-            let known: HashSet<_> = page.keys.iter().collect();
+            let known: HashSet<_> = kept.iter().collect();
             let new = keys.iter().filter(|key| !known.contains(key));
             new.cloned().collect()
         };
-        if page.keys.len() + added.len() > self.limits.keys {
-            page.keys.extend(former);
+        if kept.len() + added.len() > self.limits.keys {
             return Err(Full::Keys(self.limits.keys));
         }
         #[cfg(feature = "_sql")]
@@ -153,8 +166,12 @@ impl Index {
                 page.recorded = None;
             }
         }
-        page.keys.extend(added.iter().cloned());
+        page.keys = match kept.is_empty() {
+            true => Arc::clone(keys),
+            false => kept.iter().chain(&added).cloned().collect(),
+        };
         page.purged = None;
+        page.left = leaves;
         self.touch(id);
         let mut too_often = None;
         for key in &added {
@@ -186,7 +203,7 @@ impl Index {
     fn make_room(
         &mut self,
         asked: &Asked,
-        purge: &mut dyn FnMut(&Target) -> bool,
+        purge: &mut dyn FnMut(&Target, Option<Instant>) -> bool,
     ) -> Result<usize, Full> {
         let spellings = self.spellings(asked);
         // There are two plain ones at most. A flood of others must not keep them out.
@@ -204,7 +221,7 @@ impl Index {
             };
             let oldest = *oldest;
             let page = &self.pages[oldest];
-            if page.purged.is_none() && !purge(&page.url) {
+            if page.purged.is_none() && !purge(&page.url, page.on_the_way(Instant::now())) {
                 return Err(Full::Queue);
             }
             self.forget(oldest);
@@ -214,9 +231,10 @@ impl Index {
             url: asked.url.clone(),
             place: asked.place.clone(),
             parameters: asked.parameters.clone(),
-            keys: Vec::new(),
+            keys: Arc::default(),
             rendered: self.renders,
             purged: Some(Instant::now()),
+            left: None,
             #[cfg(feature = "_sql")]
             recorded: None,
         });
@@ -245,7 +263,7 @@ impl Index {
                 self.by_place.remove(&place);
             }
         }
-        for key in &page.keys {
+        for key in &*page.keys {
             self.drop_key(key, id);
         }
     }
@@ -260,34 +278,40 @@ impl Index {
     }
 
     /// The URLs that show the page of `asked`: those of its path that have its parameters and perhaps more. They are purged.
-    pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Vec<Target> {
-        let now = Instant::now();
-        let ids = self.spellings(asked).to_vec();
-        ids.into_iter()
-            .filter_map(|id| {
-                let page = &mut self.pages[id];
-                has_all(&page.parameters, &asked.parameters).then(|| {
-                    page.purged.get_or_insert(now);
-                    page.url.clone()
-                })
-            })
-            .collect()
+    pub(super) fn purge_spellings(&mut self, asked: &Asked) -> Purged {
+        let mut ids = self.spellings(asked).to_vec();
+        ids.retain(|id| has_all(&self.pages[*id].parameters, &asked.parameters));
+        self.purge(ids)
     }
 
     /// The URLs that carry a key. They are purged.
-    pub(super) fn purge_key(&mut self, key: &Target) -> Vec<Target> {
-        let now = Instant::now();
+    pub(super) fn purge_key(&mut self, key: &Target) -> Purged {
         let carriers = self.by_key.get(key);
         let ids = carriers.map_or_else(Vec::new, |carriers| {
             carriers.pages.iter().copied().collect()
         });
-        ids.into_iter()
-            .map(|id| {
-                let page = &mut self.pages[id];
-                page.purged.get_or_insert(now);
-                page.url.clone()
-            })
-            .collect()
+        self.purge(ids)
+    }
+
+    fn purge(&mut self, ids: Vec<usize>) -> Purged {
+        let now = Instant::now();
+        let mut purged = Purged::default();
+        for id in ids {
+            let page = &mut self.pages[id];
+            page.purged.get_or_insert(now);
+            if let Some(until) = page.on_the_way(now) {
+                purged.stragglers.push((page.url.clone(), until));
+            }
+            purged.urls.push(page.url.clone());
+        }
+        purged
+    }
+
+    /// The end of the page's body leaves.
+    pub(super) fn leaves(&mut self, asked: &Asked, now: Instant) {
+        if let Some(id) = self.by_url.get(&asked.url) {
+            self.pages[*id].left = Some(now);
+        }
     }
 
     /// Whether the page was rendered, and its first purge since is the one that was asked for at this time.
@@ -298,15 +322,9 @@ impl Index {
     }
 
     /// The URLs in an area. They are purged.
-    pub(super) fn purge_area(&mut self, area: &Area) -> Vec<Target> {
-        let now = Instant::now();
+    pub(super) fn purge_area(&mut self, area: &Area) -> Purged {
         let ids = self.in_area(area);
-        let pages = ids.into_iter().map(|id| {
-            let page = &mut self.pages[id];
-            page.purged.get_or_insert(now);
-            page.url.clone()
-        });
-        pages.collect()
+        self.purge(ids)
     }
 
     pub(super) fn of_area(&self, area: &Area) -> Vec<Target> {
@@ -350,11 +368,17 @@ impl Index {
         Target::sorted(keys.collect::<HashSet<_>>())
     }
 
+    /// What the page under this URL carries.
+    pub(super) fn keys(&self, asked: &Asked) -> Option<&Arc<[Target]>> {
+        let id = self.by_url.get(&asked.url)?;
+        Some(&self.pages[*id].keys)
+    }
+
     /// The keys that the database has to record before the page may enter a cache. `None` if it has them all.
     #[cfg(feature = "_sql")]
-    pub(super) fn unrecorded(&self, asked: &Asked, forgets: i64) -> Option<Vec<Target>> {
+    pub(super) fn unrecorded(&self, asked: &Asked, forgets: i64) -> Option<Arc<[Target]>> {
         let page = self.by_url.get(&asked.url).map(|id| &self.pages[*id])?;
-        (page.recorded != Some(forgets)).then(|| page.keys.clone())
+        (page.recorded != Some(forgets)).then(|| Arc::clone(&page.keys))
     }
 
     /// Notes that the database has these keys. Another render may have added more meanwhile.
@@ -362,7 +386,7 @@ impl Index {
     pub(super) fn recorded(&mut self, asked: &Asked, keys: &[Target], forgets: i64) {
         if let Some(id) = self.by_url.get(&asked.url) {
             let page = &mut self.pages[*id];
-            if page.keys == keys || page.keys.iter().all(|key| keys.contains(key)) {
+            if *page.keys == *keys || page.keys.iter().all(|key| keys.contains(key)) {
                 page.recorded = Some(forgets);
             }
         }
@@ -375,6 +399,8 @@ impl Index {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn index(pages: usize, spellings: usize) -> Index {
@@ -402,7 +428,7 @@ mod tests {
     }
 
     fn learn_with(index: &mut Index, url: &str, names: &[&str]) -> Result<Option<Target>, Full> {
-        index.learn(&asked(url), &tags(names), |_| {
+        index.learn(&asked(url), &tags(names).into(), None, |_, _| {
             panic!("nothing is forgotten")
         })
     }
@@ -436,8 +462,8 @@ mod tests {
         learn(&mut index, "/a", &["x", "y"]);
         learn(&mut index, "/b", &["y"]);
         assert_eq!(shown(&index.of_key(&tags(&["y"])[0])), ["/a", "/b"]);
-        assert_eq!(shown(&index.purge_key(&tags(&["x"])[0])), ["/a"]);
-        assert!(index.purge_key(&tags(&["z"])[0]).is_empty());
+        assert_eq!(shown(&index.purge_key(&tags(&["x"])[0]).urls), ["/a"]);
+        assert!(index.purge_key(&tags(&["z"])[0]).urls.is_empty());
         assert_eq!(shown(&index.keys_of(&asked("/a/"))), ["tag x", "tag y"]);
         assert_consistent(&index);
     }
@@ -449,12 +475,12 @@ mod tests {
             learn(&mut index, url, &[]);
         }
         learn(&mut index, "/b", &[]);
-        assert_eq!(index.purge_spellings(&asked("/a")).len(), 5);
+        assert_eq!(index.purge_spellings(&asked("/a")).urls.len(), 5);
         assert_eq!(
-            shown(&index.purge_spellings(&asked("/a?q=1"))),
+            shown(&index.purge_spellings(&asked("/a?q=1")).urls),
             ["/a?q=1&p=2"]
         );
-        assert!(index.purge_spellings(&asked("/c")).is_empty());
+        assert!(index.purge_spellings(&asked("/c")).urls.is_empty());
     }
 
     #[test]
@@ -477,7 +503,7 @@ mod tests {
         learn(&mut index, "/b", &["x"]);
         learn(&mut index, "/a", &["x"]);
         let mut purged = Vec::new();
-        let learned = index.learn(&asked("/c"), &[], |url| {
+        let learned = index.learn(&asked("/c"), &Arc::default(), None, |url, _| {
             purged.push(url.clone());
             true
         });
@@ -485,7 +511,7 @@ mod tests {
         assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
         assert_consistent(&index);
         // A purge that cannot be queued leaves the page where it is.
-        let refused = index.learn(&asked("/d"), &[], |_| false);
+        let refused = index.learn(&asked("/d"), &Arc::default(), None, |_, _| false);
         assert_eq!(refused, Err(Full::Queue));
         assert_eq!(shown(&index.of_key(&tags(&["x"])[0])), ["/a"]);
         assert_eq!(index.len(), 2);
@@ -551,5 +577,61 @@ mod tests {
         assert_eq!(many, Err(Full::Keys(3)));
         assert_eq!(shown(&index.of_key(&tags(&["1"])[0])), ["/a"]);
         assert_consistent(&index);
+    }
+
+    fn learn_at(index: &mut Index, url: &str, names: &[&str], leaves: Instant) {
+        let learned = index.learn(&asked(url), &tags(names).into(), Some(leaves), |_, _| true);
+        assert_eq!(learned, Ok(None));
+    }
+
+    /// A moment so long ago.
+    fn ago(seconds: u64) -> Instant {
+        Instant::now()
+            .checked_sub(Duration::from_secs(seconds))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_page_that_left_a_short_while_ago_may_be_on_its_way_when_it_is_purged() {
+        let mut index = index(10, 10);
+        let (recent, long_ago) = (ago(1), ago(3));
+        learn_at(&mut index, "/a", &["x"], recent);
+        learn_at(&mut index, "/a/", &["x"], long_ago);
+        let area = Area::of(&Target::host()).unwrap();
+        for _ in 0..2 {
+            for purged in [
+                index.purge_spellings(&asked("/a")),
+                index.purge_key(&tags(&["x"])[0]),
+                index.purge_area(&area),
+            ] {
+                assert_eq!(shown(&purged.urls), ["/a", "/a/"]);
+                let expected = (Target::url("/a").unwrap(), recent + ON_THE_WAY);
+                assert_eq!(purged.stragglers, [expected]);
+            }
+        }
+        // The last time counts: that of another copy, or of the end of the body.
+        let again = ago(0);
+        learn_at(&mut index, "/a", &["x"], again);
+        index.leaves(&asked("/a/"), again);
+        let purged = index.purge_spellings(&asked("/a"));
+        assert_eq!(purged.stragglers.len(), 2);
+        let times = purged.stragglers.iter().map(|(_, until)| *until);
+        assert!(times.eq([again + ON_THE_WAY; 2]));
+    }
+
+    #[test]
+    fn a_page_that_is_forgotten_may_be_on_its_way() {
+        let mut index = index(1, 10);
+        let (recent, long_ago) = (ago(1), ago(3));
+        for (leaves, until) in [(recent, Some(recent + ON_THE_WAY)), (long_ago, None)] {
+            learn_at(&mut index, "/a", &[], leaves);
+            let mut forgotten = Vec::new();
+            let learned = index.learn(&asked("/b"), &Arc::default(), None, |url, until| {
+                forgotten.push((url.to_string(), until));
+                true
+            });
+            assert_eq!(learned, Ok(None));
+            assert_eq!(forgotten, [("/a".to_owned(), until)]);
+        }
     }
 }

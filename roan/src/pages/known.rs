@@ -9,8 +9,11 @@ use std::time::Instant;
 use super::asked::Asked;
 use super::fence::{Fence, Start};
 use super::index::{Full, Index, Limits};
+#[cfg(feature = "_sql")]
+use super::released::Released;
 use super::sites::Hosts;
 use crate::base::area::Area;
+use crate::base::on_the_way::Purged;
 use crate::base::target::{Target, TargetError, TargetKind};
 #[cfg(feature = "_sql")]
 use crate::outbox::index::SharedIndex;
@@ -26,6 +29,9 @@ pub(crate) struct Pages {
     /// Index and fence of all processes, in the database of the outbox. It is set before the first render.
     #[cfg(feature = "_sql")]
     pub(crate) shared: OnceLock<SharedIndex>,
+    /// With that, the pages that may still be on their way.
+    #[cfg(feature = "_sql")]
+    pub(crate) released: Released,
 }
 
 pub(super) struct State {
@@ -41,6 +47,15 @@ impl State {
             && (!self.fence.saw_area(start)
                 || self.fence.lets_pass(start, &Area::marks_around(&asked.url)))
     }
+}
+
+/// A page that caches may store.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Leave {
+    /// When it leaves.
+    pub(crate) at: Instant,
+    /// A key that is on too many pages now.
+    pub(crate) too_often: Option<Target>,
 }
 
 /// Why a page must not enter a cache.
@@ -67,6 +82,8 @@ impl Pages {
             limits: limits.clone(),
             #[cfg(feature = "_sql")]
             shared: OnceLock::new(),
+            #[cfg(feature = "_sql")]
+            released: Released::default(),
         }
     }
 
@@ -88,7 +105,7 @@ impl Pages {
     /// Keeps out the renders that are under way of what is purged from now on, and returns the URLs that show it, as far
     /// as they were asked for: the spellings of a URL, the pages that carry a tag, or those in an area. Call it before the
     /// purge is sent.
-    pub(crate) fn purge(&self, target: &Target) -> Vec<Target> {
+    pub(crate) fn purge(&self, target: &Target) -> Purged {
         let target = self.hosts.canonical(target);
         if let Some(area) = Area::of(&target) {
             let mut state = self.lock();
@@ -139,6 +156,17 @@ impl Pages {
         self.lock().index.keys_of(&Asked::new(url))
     }
 
+    /// What the page under this URL is known to carry, if it is that.
+    pub(crate) fn known_keys(
+        &self,
+        asked: &Asked,
+        is: impl FnOnce(&[Target]) -> bool,
+    ) -> Option<Arc<[Target]>> {
+        let state = self.lock();
+        let keys = state.index.keys(asked)?;
+        is(keys).then(|| Arc::clone(keys))
+    }
+
     /// The number of URLs in the index.
     pub(crate) fn len(&self) -> usize {
         self.lock().index.len()
@@ -160,7 +188,7 @@ pub(crate) struct Render {
 
 impl Render {
     /// Notes that caches may store the page from now on, with these keys, each at the one site of its host. `purge` queues the
-    /// purge of a page that is forgotten for it. Returns a key that is on too many pages now.
+    /// purge of a page that is forgotten for it, and may be on its way until a time.
     ///
     /// With an outbox it waits until what is noted would survive the program. The fence is asked after that, so that nothing
     /// can be purged between the two.
@@ -178,9 +206,9 @@ impl Render {
     pub(crate) async fn release(
         &self,
         asked: &Asked,
-        keys: &[Target],
-        purge: impl FnMut(&Target) -> bool,
-    ) -> Result<Option<Target>, Held> {
+        keys: &Arc<[Target]>,
+        purge: impl FnMut(&Target, Option<Instant>) -> bool,
+    ) -> Result<Leave, Held> {
         #[cfg(feature = "_sql")]
         if let Some(shared) = self.pages.shared.get() {
             return self.release_recorded(shared, asked, keys).await;
@@ -189,7 +217,20 @@ impl Render {
         if !state.lets_pass(self.start, asked, keys) {
             return Err(Held::Purged);
         }
-        state.index.learn(asked, keys, purge).map_err(Held::Full)
+        let at = Instant::now();
+        let learned = state.index.learn(asked, keys, Some(at), purge);
+        let too_often = learned.map_err(Held::Full)?;
+        Ok(Leave { at, too_often })
+    }
+
+    /// Notes that the end of the page's body leaves now.
+    pub(crate) fn leaves(&self, asked: &Asked, keys: &[Target]) {
+        #[cfg(feature = "_sql")]
+        if self.pages.shared.get().is_some() {
+            return self.leaves_recorded(asked, keys);
+        }
+        let _ = keys;
+        self.pages.lock().index.leaves(asked, Instant::now());
     }
 
     /// Whether it, one of its keys or an area around it was purged since the render began, as far as this process knows.
@@ -207,6 +248,7 @@ impl Drop for Render {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::on_the_way::ON_THE_WAY;
 
     fn pages() -> Arc<Pages> {
         let default = "www.example.org".parse().unwrap();
@@ -235,7 +277,8 @@ mod tests {
 
     async fn release(render: &Render, url: &str, keys: &[Target]) -> Result<(), Held> {
         let asked = Pages::asked(url, None).unwrap();
-        render.release(&asked, keys, |_| true).await.map(|_| ())
+        let keys = &keys.into();
+        render.release(&asked, keys, |_, _| true).await.map(|_| ())
     }
 
     #[tokio::test]
@@ -243,7 +286,7 @@ mod tests {
         let pages = pages();
         for purge in [url("/a"), tag("x"), url("/a?q=1"), prefix("/a/")] {
             let before = pages.begin();
-            assert!(pages.purge(&purge).is_empty());
+            assert!(pages.purge(&purge).urls.is_empty());
             let after = pages.begin();
             let spelling = "//a/?q=1";
             let held = release(&before, spelling, &[tag("x")]).await;
@@ -251,7 +294,7 @@ mod tests {
             assert_eq!(pages.of(&tag("x")), []);
             assert_eq!(release(&before, "/b", &[tag("y")]).await, Ok(()));
             assert_eq!(release(&after, spelling, &[tag("x")]).await, Ok(()));
-            assert_eq!(pages.purge(&purge), [url(spelling)], "{purge}");
+            assert_eq!(pages.purge(&purge).urls, [url(spelling)], "{purge}");
             drop((before, after));
             pages.lock().index = Index::new(Limits {
                 pages: 100,
@@ -279,7 +322,7 @@ mod tests {
             assert_eq!(released.is_err(), held, "{url}");
         }
         let at_shop = Pages::asked("/", Some("shop")).unwrap();
-        let held = before.release(&at_shop, &[], |_| true).await;
+        let held = before.release(&at_shop, &Arc::from([]), |_, _| true).await;
         assert_eq!(held, Err(Held::Purged));
         let after = pages.begin();
         assert_eq!(release(&after, "/docs/v1/a", &[]).await, Ok(()));
@@ -309,11 +352,11 @@ mod tests {
             release(&render, asked, &[tag("x")]).await.unwrap();
         }
         let at_shop = Pages::asked("/docs/v1/a", Some("shop")).unwrap();
-        let released = render.release(&at_shop, &[], |_| true).await;
-        assert_eq!(released, Ok(None));
+        let released = render.release(&at_shop, &Arc::from([]), |_, _| true).await;
+        assert!(released.is_ok_and(|leave| leave.too_often.is_none()));
         let purged = |target: &Target| {
             let known = Target::sorted(pages.of(target));
-            let purged = Target::sorted(pages.purge(target));
+            let purged = Target::sorted(pages.purge(target).urls);
             assert_eq!(known, purged);
             purged
         };
@@ -342,13 +385,38 @@ mod tests {
         let pages = pages();
         let render = pages.begin();
         let asked = Pages::asked("/a", Some("shop")).unwrap();
-        let released = render.release(&asked, &[tag("x")], |_| true).await;
-        assert_eq!(released, Ok(None));
-        assert_eq!(pages.purge(&tag("x")), [url("/a").at_site("shop")]);
-        assert!(pages.purge(&url("/a")).is_empty());
+        let released = render
+            .release(&asked, &Arc::from([tag("x")]), |_, _| true)
+            .await;
+        assert!(released.is_ok_and(|leave| leave.too_often.is_none()));
+        assert_eq!(pages.purge(&tag("x")).urls, [url("/a").at_site("shop")]);
+        assert!(pages.purge(&url("/a")).urls.is_empty());
         assert_eq!(
-            pages.purge(&url("/a").at_site("shop")),
+            pages.purge(&url("/a").at_site("shop")).urls,
             [url("/a").at_site("shop")]
         );
+    }
+
+    #[tokio::test]
+    async fn a_page_that_has_just_left_may_be_on_its_way_to_its_cache_when_it_is_purged() {
+        for purge in [url("/a"), tag("x"), Target::host(), Target::everything()] {
+            let pages = pages();
+            let render = pages.begin();
+            let before = Instant::now();
+            release(&render, "/a?utm_source=x", &[tag("x")])
+                .await
+                .unwrap();
+            let after = Instant::now();
+            let purged = pages.purge(&purge);
+            let [(straggler, due)] = &purged.stragglers[..] else {
+                panic!("{purge}: {purged:?}");
+            };
+            assert_eq!(*straggler, url("/a?utm_source=x"));
+            assert!((before + ON_THE_WAY..=after + ON_THE_WAY).contains(due));
+            // One that was held has not left.
+            let held = release(&render, "/a", &[tag("x")]).await;
+            assert_eq!(held, Err(Held::Purged));
+            assert_eq!(pages.purge(&purge).stragglers.len(), 1);
+        }
     }
 }

@@ -11,6 +11,8 @@ mod index;
 mod known;
 #[cfg(all(feature = "web", feature = "_sql"))]
 mod recorded;
+#[cfg(all(feature = "web", feature = "_sql"))]
+mod released;
 #[cfg(any(feature = "web", feature = "embedded"))]
 mod request;
 #[cfg(any(feature = "web", feature = "embedded"))]
@@ -33,7 +35,9 @@ pub(crate) use fence::{Fence, Start};
 #[cfg(feature = "web")]
 pub(crate) use index::{Full, Limits};
 #[cfg(feature = "web")]
-pub(crate) use known::{Held, Pages, Render};
+pub(crate) use known::{Held, Leave, Pages, Render};
+#[cfg(all(feature = "web", feature = "_sql"))]
+pub(crate) use released::Released;
 #[cfg(feature = "embedded")]
 pub(crate) use request::authority;
 #[cfg(any(feature = "web", feature = "embedded"))]

@@ -3,9 +3,10 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::asked::Asked;
-use super::known::{Held, Pages, Render};
+use super::known::{Held, Leave, Pages, Render};
 use crate::base::area::Area;
 use crate::base::target::Target;
 use crate::outbox::OutboxError;
@@ -25,8 +26,8 @@ impl Render {
         &self,
         shared: &SharedIndex,
         asked: &Asked,
-        keys: &[Target],
-    ) -> Result<Option<Target>, Held> {
+        keys: &Arc<[Target]>,
+    ) -> Result<Leave, Held> {
         let checked = checked(asked, keys);
         let mut too_often = None;
         for _ in 0..ATTEMPTS {
@@ -34,7 +35,7 @@ impl Render {
             let unrecorded = {
                 let mut state = self.pages.lock();
                 // Pages that leave the memory stay in the database, so nothing has to be purged for them.
-                let told = state.index.learn(asked, keys, |_| true);
+                let told = state.index.learn(asked, keys, None, |_, _| true);
                 too_often = too_often.or(told.map_err(Held::Full)?);
                 state.index.unrecorded(asked, forgets)
             };
@@ -57,8 +58,13 @@ impl Render {
             }
             if release.forgets == forgets {
                 // A purge that could not be written into the database is at least known here.
-                let passes = self.pages.lock().lets_pass(self.start, asked, keys);
-                return passes.then_some(too_often).ok_or(Held::Purged);
+                if !self.pages.lock().lets_pass(self.start, asked, keys) {
+                    return Err(Held::Purged);
+                }
+                let at = Instant::now();
+                let is_noted = self.note_leaving(asked, &checked, release.number, at);
+                let leave = is_noted.then_some(Leave { at, too_often });
+                return leave.ok_or(Held::Unrecorded);
             }
         }
         Err(Held::Unrecorded)
@@ -73,6 +79,16 @@ impl Render {
     ) -> bool {
         let checked = shared.check(checked(asked, keys), self.since).await;
         checked.map_or(true, |release| release.is_purged)
+    }
+
+    /// Notes that the end of the page's body leaves.
+    pub(super) fn leaves_recorded(&self, asked: &Asked, keys: &[Target]) {
+        // What was purged since the head left is purged again anyway.
+        self.note_leaving(asked, &checked(asked, keys), self.since, Instant::now());
+    }
+
+    fn note_leaving(&self, asked: &Asked, keys: &Arc<[Key]>, number: i64, now: Instant) -> bool {
+        self.pages.released.note(&asked.url, keys, number, now)
     }
 }
 

@@ -54,6 +54,15 @@ impl Hosts {
         }
     }
 
+    /// The hosts, for a message.
+    #[cfg(feature = "web")]
+    pub(crate) fn shown(&self) -> String {
+        let hosts = self.default.iter();
+        let hosts = hosts.chain(self.named.iter().map(|(host, _)| host));
+        let hosts: Vec<_> = hosts.map(|host| format!("{host:?}")).collect();
+        hosts.join(", ")
+    }
+
     /// The target at the one site of its host.
     pub(crate) fn canonical<'t>(&self, target: &'t Target) -> Cow<'t, Target> {
         if target.site().is_none() {

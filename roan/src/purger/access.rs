@@ -3,6 +3,16 @@
 use http::{HeaderMap, Method};
 use reqwest::Client;
 
+/// The servers whose configuration the doctor can mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Software {
+    Nginx,
+    Varnish,
+    Squid,
+    TrafficServer,
+    Other,
+}
+
 /// One server as an HTTP client reaches it.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
@@ -13,8 +23,8 @@ pub(crate) struct Access {
     pub(crate) path: String,
     /// The method of a purge. `None` if the pages are not purged by requests to `path`.
     pub(crate) purge: Option<Method>,
-    /// Whether it is an nginx.
-    pub(crate) is_nginx: bool,
+    /// What the server is.
+    pub(crate) software: Software,
     /// What is sent with a purge, secrets included.
     pub(crate) headers: HeaderMap,
 }

@@ -12,6 +12,21 @@ pub struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) verified: bool,
     pub(crate) retry_after: Option<Duration>,
+    /// Whether a refusal is for all targets, whatever they are.
+    pub(crate) denied: bool,
+    /// Why a server has refused, as far as it can be told.
+    pub(crate) setup_fault: Option<SetupFault>,
+}
+
+/// Why a server does not purge: what the doctor has lines for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SetupFault {
+    /// Its configuration does not allow it from this machine.
+    NotAllowed,
+    /// It does not take purges, but passes them on; or another server is at this address.
+    NotTaken,
+    /// It has purged the page of another URL or host.
+    OfOther,
 }
 
 impl Answer {
@@ -21,6 +36,8 @@ impl Answer {
             status: None,
             verified: false,
             retry_after: None,
+            denied: false,
+            setup_fault: None,
         }
     }
 
@@ -35,8 +52,25 @@ impl Answer {
     }
 
     /// The node refused, and would refuse again. `why` says what to change. It is logged, so it must not contain secrets.
+    ///
+    /// Perhaps it refused one target of the request: those of a request with several are sent again in smaller ones, until
+    /// that one is found. If it would refuse any target, return [`Answer::denied`].
     pub fn refused(why: impl Into<String>) -> Self {
         Self::new(Outcome::Refused(Refusal::Node(why.into())))
+    }
+
+    /// The same, whatever the targets are: the node refuses the token, its permission, or the address of this machine, or
+    /// is not such a cache. The targets of the request are refused together, and not sent again.
+    pub fn denied(why: impl Into<String>) -> Self {
+        Self {
+            denied: true,
+            ..Self::refused(why)
+        }
+    }
+
+    pub(crate) fn because(mut self, setup_fault: SetupFault) -> Self {
+        self.setup_fault = Some(setup_fault);
+        self
     }
 
     /// The attempt failed; a retry may succeed.

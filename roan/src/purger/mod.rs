@@ -60,6 +60,7 @@ mod tag_header;
 mod varnish;
 
 pub use answer::Answer;
+pub(crate) use answer::SetupFault;
 pub use cache::Cache;
 pub use capabilities::{Capabilities, Limits, Mode};
 #[cfg(feature = "cdn")]
@@ -89,6 +90,7 @@ use crate::base::target::Target;
 /// - [`Answer::failed`] means that another attempt may succeed. The dispatcher retries with growing pauses, until
 ///   [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
 /// - [`Answer::refused`] means that no further attempt would succeed. It is reported as an error and not repeated.
+///   [`Answer::denied`] is the same for a request of several targets that would be refused with any other targets, too.
 /// - More than one target comes only to a cache with [`Limits::batch`]. If the node refuses one of them, refuse the
 ///   request: the dispatcher then sends the targets in smaller requests, also if they are too many bytes.
 /// - Do not wait for a limit of the cache: state its [`Limits`], and pass on its pause with

@@ -15,7 +15,10 @@ use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink};
 
 /// What to purge on which events of a type.
-type Rules = HashMap<TypeId, Arc<Vec<(Events, Target, &'static RunTimeRule)>>>;
+type Rules = HashMap<TypeId, Arc<OfModel>>;
+
+/// The same of one type, and where the rules were made.
+type OfModel = Vec<(Events, Target, &'static RunTimeRule)>;
 
 static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
@@ -166,7 +169,7 @@ pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) -> bo
     of_model.is_some()
 }
 
-fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target, &'static RunTimeRule)>>> {
+fn of_model(model: TypeId) -> Option<Arc<OfModel>> {
     if !ANY.load(Ordering::Acquire) {
         return None;
     }
@@ -177,7 +180,9 @@ fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target, &'static RunTimeRu
 /// The tags of the run-time rules for this type, with the events on which they fire.
 #[cfg(feature = "web")]
 pub(crate) fn tags_of(model: TypeId) -> Vec<(Events, Target)> {
-    let of_model = of_model(model).unwrap_or_default();
+    let Some(of_model) = of_model(model) else {
+        return Vec::new();
+    };
     let tags = of_model
         .iter()
         .filter(|(_, target, _)| target.kind() == TargetKind::Tag);

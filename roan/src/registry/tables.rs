@@ -93,6 +93,7 @@ impl TableEntry {
             return;
         };
         let rule = &self.rules[rule];
+        out.set_rule(rule);
         if let Some(site) = rule.site() {
             out.at_site(site);
         }
@@ -107,8 +108,16 @@ impl TableEntry {
         for piece in pieces {
             match *piece {
                 RowPiece::Literal(literal) => out.literal(literal),
-                RowPiece::Value(column) | RowPiece::ValueIf(column) => out.value_if(&text(column)),
-                RowPiece::Path(column) | RowPiece::PathIf(column) => out.path_if(&text(column)),
+                RowPiece::Value(column) => match text(column) {
+                    Some(text) => out.value(text),
+                    None => out.value_if(&text(column)),
+                },
+                RowPiece::ValueIf(column) => out.value_if(&text(column)),
+                RowPiece::Path(column) => match text(column) {
+                    Some(text) => out.path(text),
+                    None => out.path_if(&text(column)),
+                },
+                RowPiece::PathIf(column) => out.path_if(&text(column)),
             };
         }
         out.end();

@@ -1,7 +1,8 @@
 //! What the relay reports beside purges: triggers that do not match the rules, and a backlog.
 
 use super::{Relay, Result};
-use crate::base::log::emit;
+use crate::base::counted::counted;
+use crate::base::log::{emit, loudly};
 use crate::outbox::store::Store;
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::triggers::Change;
@@ -13,15 +14,32 @@ impl Relay {
             return Ok(false);
         };
         match triggers.look(store).await {
-            Ok(Change::Confirmed) => self.link.set_trigger_errors(triggers.errors()),
-            Ok(change) => return Ok(change == Change::Unconfirmed),
+            Ok(change) => {
+                self.failed_looks = 0;
+                if change == Change::Confirmed {
+                    self.link.set_trigger_errors(triggers.errors());
+                }
+                Ok(change == Change::Unconfirmed)
+            }
             // It is about the catalog, and not about the outbox: purges go on.
             Err(error) if error.as_database_error().is_some() => {
-                emit(|| tracing::warn!(target: "roan", %error, "cannot look at the triggers"));
+                self.failed_looks += 1;
+                self.tell_failed_look(&error);
+                Ok(false)
             }
-            Err(error) => return Err(error),
+            Err(error) => Err(error),
         }
-        Ok(false)
+    }
+
+    /// One failure may pass. The second in a row is probably a missing privilege.
+    fn tell_failed_look(&self, error: &sqlx::Error) {
+        if self.failed_looks == 2 {
+            loudly(format_args!(
+                "cannot look at the triggers, so that it is not known whether they match the rules: {error}"
+            ));
+        } else {
+            emit(|| tracing::warn!(target: "roan", %error, "cannot look at the triggers"));
+        }
     }
 
     pub(super) async fn watch_backlog(&mut self, store: &mut Store) -> Result<()> {
@@ -37,9 +55,11 @@ impl Relay {
         }
         self.alarmed = over;
         if over {
-            emit(
-                || tracing::error!(target: "roan", purges, deliveries, threshold, "the outbox's backlog exceeds the threshold"),
-            );
+            loudly(format_args!(
+                "the outbox's backlog of {} and {} exceeds the threshold of {threshold}",
+                counted(purges, "purge"),
+                counted(deliveries, "delivery")
+            ));
         } else {
             emit(
                 || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),

@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::schedule::Look;
 use super::{BATCH, Relay, Result, since};
+use crate::base::counted::counted;
 use crate::base::history::Asking;
 use crate::base::log::loudly;
-use crate::dispatcher::LONGEST_RETRY_AFTER;
 use crate::dispatcher::tickets::{Notes, Row, Unread};
+use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
 use crate::outbox::payload;
 use crate::outbox::store::{Nodes, Store, Which};
 
@@ -43,7 +44,8 @@ impl Relay {
                 }
                 let count = store.end_deliveries(&cache, &node).await?;
                 loudly(format_args!(
-                    "{count} purges waited for {cache} {node}, which is not configured any more: they are ended"
+                    "{} ended that waited for {cache} {node}, which is not configured any more",
+                    counted(count, "purge")
                 ));
                 continue;
             };
@@ -108,21 +110,27 @@ impl Relay {
             };
             let target = delivery
                 .target
-                .and_then(|target| payload::read_target(&target));
+                .and_then(|target| payload::read_delivery(&target));
             let unread = target.as_ref().err().cloned().map(Unread::Invalid);
             let notes = match (&target, self.outbox.history) {
-                (Ok(target), true) => Some(Notes::new(vec![target.clone()], String::new())),
+                (Ok((target, _)), true) => Some(Notes::new(vec![target.clone()], String::new())),
                 _ => None,
             };
             let tickets = &self.engine.tickets;
             let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
             match target {
-                Ok(target) => {
+                Ok((target, next)) => {
+                    let onward = Onward::from_targets(&target, next);
                     let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                     let asked = since(delivery.age_ms, now);
                     let asking = Asking::of(asked, &[]);
-                    self.engine
-                        .accept_at(place, &target, asking, (ticket, attempts), now);
+                    self.engine.accept_at(
+                        place,
+                        (&target, &onward),
+                        asking,
+                        (ticket, attempts),
+                        now,
+                    );
                 }
                 Err(error) => loudly(format_args!(
                     "delivery {} of the outbox is dead: {error}",

@@ -13,6 +13,8 @@ mod nodes;
 mod pages;
 mod schedule;
 mod source;
+#[cfg(feature = "web")]
+mod stragglers;
 mod versions;
 mod write_down;
 
@@ -103,6 +105,8 @@ pub(crate) struct Relay {
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
     triggers: Option<TriggerCheck>,
+    /// Looks at the triggers that failed, one after another.
+    failed_looks: u32,
     hosts: Hosts,
     /// What pages are still to be found.
     finding: Option<Finding>,
@@ -168,6 +172,7 @@ impl Relay {
             back: Vec::new(),
             take_more: Vec::new(),
             alarmed: false,
+            failed_looks: 0,
             expects: false,
             batch: BATCH,
             more_purges: false,
@@ -356,6 +361,8 @@ impl Relay {
         if self.schedule.is_due(Look::Purges, now) {
             self.take_purges(store).await?;
         }
+        #[cfg(feature = "web")]
+        self.look_for_stragglers(store).await?;
         if self.schedule.is_due(Look::Deliveries, now)
             || !self.back.is_empty()
             || self.can_take_more()
@@ -457,17 +464,18 @@ impl Relay {
     /// instances have purged, so that renders which begin from now on know of it.
     async fn is_purge_waiting(&mut self, store: &mut Store) -> Result<bool> {
         let more_are_likely = self.more_purges || self.many_purges;
+        let began = Instant::now();
         if !store.has_snapshots() {
             if more_are_likely {
                 return Ok(true);
             }
             let (is_one_waiting, number) = store.is_purge_waiting().await?;
-            self.engine.known.marked(number);
+            self.engine.known.looked(number, began);
             return Ok(is_one_waiting);
         }
         loop {
             let seen = store.see_purges(self.horizon.bound()).await?;
-            self.engine.known.marked(seen.number);
+            self.engine.known.looked(seen.number, began);
             if !self.horizon.saw(&seen.snapshot, seen.top) {
                 return Ok(more_are_likely || seen.is_one_waiting);
             }

@@ -6,7 +6,7 @@ use super::{Relay, Result};
 use crate::base::log::warn_loudly;
 use crate::outbox::store::{Nodes, Store};
 
-/// How often the outbox is told that this program has its nodes.
+/// How often this program notes that it is at work.
 const NOTE: Duration = Duration::from_secs(60);
 
 impl Relay {

@@ -1,7 +1,8 @@
 //! Marks what is purged, and finds the pages that it means, in the database: there are those of all processes. Why this is
 //! sound is in `outbox/index/mod.rs`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Instant;
 
 use super::versions::Read;
@@ -10,6 +11,7 @@ use crate::base::area::Area;
 use crate::base::history::{Asking, Record, Unmarked};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
+use crate::dispatcher::Onward;
 use crate::dispatcher::tickets::Ticket;
 use crate::outbox::index::Key;
 use crate::outbox::store::{Found, Resolving, Store, TakenPurge};
@@ -42,8 +44,17 @@ struct Wanted {
     count: usize,
 }
 
+/// Why a page that was found is purged.
+struct Meant {
+    onward: Onward,
+    asked: Instant,
+    records: Vec<Record>,
+    /// The row that waits for the answer.
+    ticket: Option<Ticket>,
+}
+
 enum What {
-    /// All pages that were found for a tag or an area.
+    /// All pages that were found for a tag or an area, as it was asked for.
     All(Target),
     /// URLs with the same place.
     Urls(Vec<Asked>),
@@ -182,8 +193,7 @@ impl Relay {
         }
         let wanted = finding.wanted.entry(key).or_insert_with(|| Wanted {
             what: match &named {
-                Named::Tag(tag) => What::All(tag.clone()),
-                Named::Area(area) => What::All(area.target().clone()),
+                Named::Tag(_) | Named::Area(_) => What::All(target.clone()),
                 Named::Url(_) => What::Urls(Vec::new()),
             },
             asked: asking.asked,
@@ -200,8 +210,9 @@ impl Relay {
             // A page that has the place for its URL does not carry it as a key.
             let place = url.place.clone();
             if !url.has_parameters() && place != *target && Target::url(place.as_str()).is_ok() {
+                let onward = Onward::default();
                 self.engine
-                    .accept_page(&place, asking, ticket, Instant::now());
+                    .accept_page(&place, &onward, asking, ticket, Instant::now());
             }
             if !all.iter().any(|known| known.includes(&url)) {
                 all.push(url);
@@ -233,14 +244,28 @@ impl Relay {
             let is_done = resolving.is_done();
             if let Some(finding) = &mut self.finding {
                 finding.resolving = resolving;
-                for (page, wanted) in finding.meant(found) {
-                    let asking = Asking::of(wanted.asked, &wanted.records);
+                for (page, meant) in finding.meant(found) {
+                    let Meant {
+                        onward,
+                        asked,
+                        records,
+                        ticket,
+                    } = meant;
+                    let asking = Asking::of(asked, &records);
                     self.engine
-                        .accept_page(&page, asking, wanted.ticket, Instant::now());
+                        .accept_page(&page, &onward, asking, ticket, Instant::now());
                 }
             }
             if is_done && let Some(finding) = self.finding.take() {
                 self.tell_large(&finding);
+                for wanted in finding.wanted.values().filter(|wanted| wanted.count == 0) {
+                    if let What::All(target) = &wanted.what {
+                        let asking = Asking::of(wanted.asked, &wanted.records);
+                        let (ticket, now) = (wanted.ticket, Instant::now());
+                        self.engine
+                            .accept_without_pages(target, asking, ticket, now);
+                    }
+                }
                 for ticket in finding.rows {
                     self.engine.tickets.done(ticket);
                 }
@@ -299,30 +324,42 @@ impl Relay {
 }
 
 impl Finding {
-    /// The pages that are meant, each once, and who has asked for them.
-    fn meant(&mut self, found: Vec<Found>) -> Vec<(Target, &Wanted)> {
-        let mut known = HashSet::new();
-        let mut meant = Vec::new();
+    /// The pages that are meant, each once.
+    fn meant(&mut self, found: Vec<Found>) -> Vec<(Target, Meant)> {
+        let mut meant: Vec<(Target, Meant)> = Vec::new();
+        let mut positions: HashMap<Target, usize> = HashMap::new();
         for Found { key, page } in found {
             let Some(wanted) = self.wanted.get_mut(&key) else {
                 continue;
             };
-            if let What::Urls(urls) = &wanted.what {
-                let asked = Asked::new(page.clone());
-                // It was handed over itself.
-                let is_itself = urls.iter().any(|url| url.url == page);
-                if is_itself || !urls.iter().any(|url| url.includes(&asked)) {
-                    continue;
+            let onward = match &wanted.what {
+                What::All(target) => Onward::of_page(&page, target),
+                What::Urls(urls) => {
+                    let asked = Asked::new(page.clone());
+                    // It was handed over itself.
+                    let is_itself = urls.iter().any(|url| url.url == page);
+                    if is_itself || !urls.iter().any(|url| url.includes(&asked)) {
+                        continue;
+                    }
+                    Onward::default()
+                }
+            };
+            wanted.count += 1;
+            match positions.entry(page) {
+                Entry::Occupied(known) => meant[*known.get()].1.onward.merge(&onward),
+                Entry::Vacant(new) => {
+                    let why = Meant {
+                        onward,
+                        asked: wanted.asked,
+                        records: wanted.records.clone(),
+                        ticket: wanted.ticket,
+                    };
+                    meant.push((new.key().clone(), why));
+                    new.insert(meant.len() - 1);
                 }
             }
-            wanted.count += 1;
-            if known.insert(page.clone()) {
-                meant.push((page, key));
-            }
         }
-        let meant = meant.into_iter();
-        let with_wanted = meant.filter_map(|(page, key)| Some((page, self.wanted.get(&key)?)));
-        with_wanted.collect()
+        meant
     }
 }
 

@@ -104,13 +104,18 @@ impl Relay {
             unread,
             ..
         } = yielded.unwrap_or_default();
-        for error in &refused {
-            self.engine
-                .invalid(&format_args!("row {id} of the outbox, {error}"));
+        for invalid in &refused {
+            let table = content.rows.as_ref().map_or("", |rows| &rows.table);
+            let place = format_args!("row {id} of the outbox, table {table:?}, ");
+            self.engine.invalid(place, invalid);
         }
         let mut fired = with_causes(content.targets, &content.causes);
         let named = fired.len();
-        fired.extend(of_rows.into_iter().map(|one| one.of_table(table.clone())));
+        fired.extend(
+            of_rows
+                .into_iter()
+                .map(|one| one.of_table(table.as_deref())),
+        );
         let mut purges = Purges {
             unread: with_errors(unread, &content.errors),
             ..Purges::default()

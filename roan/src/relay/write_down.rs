@@ -144,7 +144,7 @@ impl Relay {
                 continue;
             };
             let due_in_ms = self.due_in(deferred, *age_ms);
-            let is_new = known.insert((node, cache, &deferred.target));
+            let is_new = known.insert((node, cache, &deferred.target, &deferred.onward));
             if due_in_ms.is_some() && !is_new {
                 continue;
             }
@@ -157,11 +157,12 @@ impl Relay {
                     attempts: deferred.attempts,
                 });
             }
+            let next: Vec<_> = deferred.onward.targets(&deferred.target).collect();
             ended.new.push(NewDelivery {
                 purge,
                 cache: cache.to_string(),
                 node: node.to_string(),
-                target: payload::encode_target(&deferred.target),
+                target: payload::encode_delivery(&deferred.target, &next),
                 age_ms: *age_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,
@@ -196,7 +197,7 @@ impl Relay {
     /// Reports deliveries that became too old while they waited.
     pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
         for (cache, node, target) in expired {
-            if let Ok(target) = payload::read_target(&target) {
+            if let Ok((target, _)) = payload::read_delivery(&target) {
                 let failure = self.engine.last_failure((&cache, &node));
                 self.engine.end_dead((&cache, &node), &target, failure, 0);
             }

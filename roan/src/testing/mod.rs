@@ -41,6 +41,7 @@ use std::fmt;
 use crate::base::history::Fired;
 use crate::base::target::{Target, TargetError, TargetKind};
 use crate::hooks::scope::Recording;
+use crate::model::InvalidTarget;
 
 /// Runs `work` and returns the purges of all hooks that fire in it. None of them is sent.
 pub async fn record<F: Future>(work: F) -> Purges {
@@ -68,12 +69,13 @@ fn place(target: &Target) -> (Option<&str>, &str, TargetKind) {
 }
 
 impl Purges {
-    fn of((fired, refused): (Vec<Fired>, Vec<TargetError>)) -> Self {
+    fn of((fired, invalid): (Vec<Fired>, Vec<InvalidTarget>)) -> Self {
         let targets = fired.into_iter().map(|fired| fired.target).collect();
-        Self::new(targets, refused)
+        Self::new(targets, invalid)
     }
 
-    fn new(targets: Vec<Target>, refused: Vec<TargetError>) -> Self {
+    fn new(targets: Vec<Target>, invalid: Vec<InvalidTarget>) -> Self {
+        let refused = invalid.into_iter().map(|invalid| invalid.error).collect();
         let mut purges = Self { targets, refused };
         purges.targets.sort_by(|a, b| place(a).cmp(&place(b)));
         purges

@@ -7,10 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use serde_json::{Map, Value};
 
 use crate::base::event::Events;
-use crate::base::history::{Because, By, Fired};
-use crate::base::target::{Target, TargetError, TargetRef};
+use crate::base::history::{Because, Fired};
+use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::tickets::Unread;
-use crate::model::{Column, ColumnKind, FromRow, RowPiece, Sink, StoredRow, Targets};
+use crate::model::{
+    Column, ColumnKind, FromRow, InvalidTarget, RowPiece, Sink, StoredRow, Targets,
+};
 use crate::outbox::payload::Rows;
 use crate::registry::run_time;
 use crate::registry::{TableEntry, Way};
@@ -22,8 +24,8 @@ pub(crate) struct Yielded {
     pub(crate) fired: Vec<Fired>,
     /// The places in it of the targets.
     known: HashMap<Target, usize>,
-    /// Invalid targets, which a hook would report, too: each with its table, its rule, and what is wrong.
-    pub(crate) refused: Vec<String>,
+    /// Invalid targets, which a hook would report, too.
+    pub(crate) refused: Vec<InvalidTarget>,
     /// Why there may be more targets, which are unknown.
     pub(crate) unread: Option<Unread>,
 }
@@ -40,20 +42,8 @@ impl Sink for Yielded {
         }
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.refused.push(error.to_string());
-    }
-}
-
-impl Yielded {
-    /// Completes what was refused after the first `known` ones: it is of this rule.
-    fn name_refused(&mut self, known: usize, entry: &TableEntry, number: usize) {
-        for refused in self.refused.iter_mut().skip(known) {
-            *refused = format!(
-                "table {:?}, rule {}: {refused}",
-                entry.table.name, entry.rules[number]
-            );
-        }
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.refused.push(invalid);
     }
 }
 
@@ -92,11 +82,7 @@ fn apply(entry: &TableEntry, rows: &Rows, out: &mut Yielded) {
             continue;
         }
         match entry.way(number) {
-            Some(Way::Pieces(pieces)) => {
-                let known = out.refused.len();
-                apply_pieces(entry, number, pieces, rows, out);
-                out.name_refused(known, entry, number);
-            }
+            Some(Way::Pieces(pieces)) => apply_pieces(entry, number, pieces, rows, out),
             Some(Way::Value(way)) => {
                 from_row = Some(way);
                 of_value.push(number);
@@ -123,8 +109,8 @@ fn apply_pieces(
     let all = rows;
     let Some(rows) = &all.rows else {
         if columns.is_empty() {
-            let by = By::Rule(&entry.rules[number], all.events);
-            entry.targets(number, &[], Targets::new(out).by(by));
+            let rule = &entry.rules[number];
+            entry.targets(number, &[], Targets::of(out, rule).on(all.events));
         }
         return;
     };
@@ -146,8 +132,8 @@ fn apply_pieces(
         }
         match read {
             Ok(()) => {
-                let by = By::Rule(&entry.rules[number], all.events);
-                entry.targets(number, &texts, Targets::new(out).by(by));
+                let rule = &entry.rules[number];
+                entry.targets(number, &texts, Targets::of(out, rule).on(all.events));
             }
             Err(error) => {
                 let unread = Unread::Invalid(unread(entry, number, &error));
@@ -168,8 +154,7 @@ fn apply_value(
     out: &mut Yielded,
 ) {
     let empty = [Map::new()];
-    let rule = &entry.rules[numbers[0]];
-    let by = By::Rule(rule, rows.events);
+    let events = rows.events;
     let rows = match &rows.rows {
         Some(rows) => rows.as_slice(),
         // All rows of a table are gone. Those of a model without columns are equal.
@@ -179,23 +164,21 @@ fn apply_value(
     for row in rows {
         let row = StoredRow::new(from_row.columns, row);
         let known = out.refused.len();
-        let all = targets_of(from_row, &row, numbers, by, out);
-        let is_refused = out.refused.len() > known;
-        out.refused.truncate(known);
-        let failed = match all {
-            Ok(()) if !is_refused => continue,
+        let failed = match targets_of(from_row, &row, numbers, events, out) {
+            Ok(()) => continue,
             Err(Failed::Read(error)) => Some((numbers[0], error)),
             // One by one: to name the rule, and so that a panic does not end the others.
-            Ok(()) | Err(Failed::Panicked(_)) => numbers.iter().fold(None, |failed, number| {
-                let known = out.refused.len();
-                let one = targets_of(from_row, &row, &[*number], by, out);
-                out.name_refused(known, entry, *number);
-                let error = match one {
-                    Ok(()) => return failed,
-                    Err(Failed::Read(error) | Failed::Panicked(error)) => error,
-                };
-                failed.or(Some((*number, error)))
-            }),
+            Err(Failed::Panicked(_)) => {
+                out.refused.truncate(known);
+                numbers.iter().fold(None, |failed, number| {
+                    let one = targets_of(from_row, &row, &[*number], events, out);
+                    let error = match one {
+                        Ok(()) => return failed,
+                        Err(Failed::Read(error) | Failed::Panicked(error)) => error,
+                    };
+                    failed.or(Some((*number, error)))
+                })
+            }
         };
         if let Some((number, error)) = failed {
             let unread = Unread::Foreign(unread(entry, number, &error));
@@ -214,10 +197,10 @@ fn targets_of(
     from_row: FromRow,
     row: &StoredRow<'_>,
     numbers: &[usize],
-    by: By,
+    events: Events,
     out: &mut Yielded,
 ) -> Result<(), Failed> {
-    let targets = || (from_row.targets)(row, numbers, Targets::new(out).by(by));
+    let targets = || (from_row.targets)(row, numbers, Targets::new(out).on(events));
     match catch_unwind(AssertUnwindSafe(targets)) {
         Ok(read) => read.map_err(|error| Failed::Read(error.to_string())),
         Err(panic) => {

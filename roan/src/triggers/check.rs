@@ -4,7 +4,7 @@ use super::drift::{Drift, has_other_version, scripts, scripts_of};
 use super::plan::Plan;
 use super::script::Script;
 use super::{TriggerError, Triggers, columns};
-use crate::base::log::{emit, loudly};
+use crate::base::log::{emit, loudly, warn_loudly};
 use crate::outbox::store::{FoundTrigger, Store};
 use crate::outbox::{Dialect, Outbox, OutboxError};
 
@@ -156,9 +156,10 @@ fn warn_of_unseen(found: &[FoundTrigger]) {
     accounts.sort_unstable();
     accounts.dedup();
     for account in accounts {
-        emit(
-            || tracing::warn!(target: "roan", account, "the triggers run as this account, and fail every write if it is dropped; this user cannot see whether it exists: grant it SELECT on `mysql`.*, or install the triggers as this user"),
-        );
+        warn_loudly(format_args!(
+            "the triggers run as the account {account}, and fail every write if it is dropped; this user cannot see whether it \
+             exists: grant it SELECT on `mysql`.*, or install the triggers as this user"
+        ));
     }
 }
 

@@ -1,6 +1,7 @@
 //! What becomes of an answer: shared with every visitor, or not.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use http::header::SET_COOKIE;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -12,15 +13,16 @@ use super::reason::Reason;
 use super::sent::Sent;
 use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
+use crate::base::counted::counted;
 use crate::base::history::{Because, By};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
-use crate::pages::{Asked, Held, Pages, Raced, Sharing};
+use crate::pages::{Asked, Held, Leave, Pages, Raced, Sharing};
 
 /// An answer that may be shared, unless it was purged while it was rendered.
 struct Sharable {
     asked: Asked,
-    tags: Vec<Target>,
+    tags: Arc<[Target]>,
     lines: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -46,10 +48,11 @@ impl WebLayer {
             Err(reason) => Err(reason),
         };
         let sent = match judged {
-            Ok(sharable) => {
+            Ok((sharable, at)) => {
                 let (asked, keys) = self.share(sharable, policy, response);
                 let page = page.clone();
-                Some(Sent::new(self.clone(), page, visit.render, asked, keys))
+                let sent = Sent::new(self.clone(), page, visit.render, asked, keys, at);
+                Some(sent)
             }
             Err(reason) => {
                 if let (Reason::Policy, Some(policy)) = (&reason, &policy) {
@@ -73,7 +76,7 @@ impl WebLayer {
         sharable: Sharable,
         policy: Option<CachePolicy>,
         response: &mut Response<B>,
-    ) -> (Asked, Vec<Target>) {
+    ) -> (Asked, Arc<[Target]>) {
         let Sharable { asked, tags, lines } = sharable;
         let status = response.status();
         let headers = response.headers_mut();
@@ -133,11 +136,16 @@ impl WebLayer {
             return Err(Reason::Streamed);
         }
         let host = visit.host.as_deref().ok_or(Reason::NoHost)?;
-        let unknown = || Reason::UnknownHost(host.to_owned());
-        let site = self.pages().hosts.site(host).ok_or_else(unknown)?;
+        let hosts = &self.pages().hosts;
+        let site = hosts.site(host).ok_or_else(|| Reason::UnknownHost {
+            host: host.to_owned(),
+            known: hosts.shown(),
+        })?;
         let asked = Pages::asked(&visit.url, site).map_err(Reason::Url)?;
 
-        let tags = self.canonical(notes.tags.into_vec());
+        // The usual case, and cheap for a page with many tags.
+        let known = (self.pages()).known_keys(&asked, |keys| notes.tags.are(keys));
+        let tags = known.unwrap_or_else(|| self.canonical(notes.tags.to_vec()).into());
         let lines = self.headers().tag_lines(&tags).map_err(Reason::TagLines)?;
         Ok(Sharable { asked, tags, lines })
     }
@@ -157,23 +165,32 @@ impl WebLayer {
         tags
     }
 
-    /// Puts the page into the index, so that it may enter a cache.
-    async fn release(&self, visit: &Visit, sharable: Sharable) -> Result<Sharable, Reason> {
+    /// Puts the page into the index, so that it may enter a cache, and returns when it leaves.
+    async fn release(
+        &self,
+        visit: &Visit,
+        sharable: Sharable,
+    ) -> Result<(Sharable, Instant), Reason> {
         let Sharable { asked, tags, .. } = &sharable;
-        let purge = |old: &Target| {
+        let mut stragglers = Vec::new();
+        let purge = |old: &Target, until: Option<Instant>| {
+            stragglers.extend(until.map(|until| (old.clone(), until)));
             let because = Because::Of(By::Unknown);
             self.engine().lets_in(TargetRef::from(old), because)
         };
-        let released = visit.render.release(asked, tags, purge).await;
-        let too_often = released.map_err(Reason::Held)?;
+        let leave = visit.render.release(asked, tags, purge).await;
+        for (old, until) in stragglers {
+            self.engine().purge_once_more(old, until);
+        }
+        let Leave { at, too_often } = leave.map_err(Reason::Held)?;
         if let Some(tag) = too_often {
             loudly(format_args!(
-                "{tag} is on more than {} pages: each of its purges sends a request for each page to a cache without \
+                "{tag} is on more than {}: each of its purges sends a request for each page to a cache without \
                  tags (`Web::max_pages_of_a_tag`)",
-                self.settings().limits.pages_of_a_key
+                counted(self.settings().limits.pages_of_a_key, "page")
             ));
         }
-        Ok(sharable)
+        Ok((sharable, at))
     }
 }
 

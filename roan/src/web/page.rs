@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::tag_set::TagSet;
@@ -10,10 +10,10 @@ use super::tags::Tags;
 use super::write::Write;
 use super::{CachePolicy, WebLayer};
 use crate::base::history::{self, Trace, Traced};
-use crate::base::log::emit;
+use crate::base::log::{loudly_at_times, warn_loudly};
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::base::within::{self, Current, Within};
-use crate::model::Model;
+use crate::model::{InvalidTarget, Model};
 
 thread_local! {
     static CURRENT: Current<Mutex<Notes>> = const { within::nothing() };
@@ -48,7 +48,7 @@ pub struct Page {
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     pub(super) tags: TagSet,
-    pub(super) mistake: Option<TargetError>,
+    pub(super) mistake: Option<InvalidTarget>,
     pub(super) policy: Option<CachePolicy>,
     pub(super) complete: bool,
     /// In a request that changes something.
@@ -131,7 +131,11 @@ impl Page {
                 Ok(())
             }
             Err(error) => {
-                self.change(|notes| _ = notes.mistake.get_or_insert_with(|| error.clone()));
+                let invalid = InvalidTarget {
+                    rule: None,
+                    error: error.clone(),
+                };
+                self.change(|notes| _ = notes.mistake.get_or_insert(invalid));
                 Err(error)
             }
         }
@@ -162,13 +166,17 @@ impl Page {
             !matches!(notes.stage, Stage::Rendering)
         };
         if is_late {
-            emit(|| {
-                tracing::error!(
-                    target: "roan",
-                    "the answer does not have `Content-Location: {url}`, because its head has left: call \
-                     `content_location` before the handler returns"
-                );
-            });
+            static COUNT: AtomicU64 = AtomicU64::new(0);
+            let count = COUNT.fetch_add(1, Ordering::Relaxed) + 1;
+            loudly_at_times(
+                count,
+                format_args!(
+                    "the answer (number {count} of this kind) does not have `Content-Location: {}`, because its head has \
+                     left: call `content_location` before the handler returns",
+                    url.shown()
+                ),
+                || tracing::error!(target: "roan", %url, "too late for `Content-Location`"),
+            );
         }
         Ok(())
     }
@@ -236,13 +244,15 @@ struct Adding<'a> {
 
 impl Drop for Adding<'_> {
     fn drop(&mut self) {
-        let tags = std::mem::take(&mut self.tags);
-        if tags.set.is_empty() && tags.mistake.is_none() {
+        let Tags { set, mistake, .. } = &mut self.tags;
+        if set.is_empty() && mistake.is_none() {
             return;
         }
         self.page.change(|notes| {
-            notes.tags.extend(tags.set);
-            notes.mistake = notes.mistake.take().or(tags.mistake);
+            notes.tags.extend(std::mem::take(set));
+            if let Some(mistake) = mistake.take() {
+                notes.mistake.get_or_insert(mistake);
+            }
         });
     }
 }
@@ -282,13 +292,10 @@ fn warn_outside(function: &'static str, place: &'static Location<'static>) {
         .unwrap_or_else(PoisonError::into_inner)
         .insert(place);
     if is_first {
-        emit(|| {
-            tracing::warn!(
-                target: "roan",
-                "`{function}` at {place} runs outside of a page, where it does nothing. If a handler has spawned this \
-                 work, take `roan::web::page()` in the handler, and spawn `page.enter(work)`"
-            );
-        });
+        warn_loudly(format_args!(
+            "`{function}` at {place} runs outside of a page, where it does nothing. If a handler has spawned this work, \
+             take `roan::web::page()` in the handler, and spawn `page.enter(work)`"
+        ));
     }
 }
 

@@ -1,14 +1,16 @@
 //! Why an answer is not shared.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::mem;
+use std::mem::{self, Discriminant};
 use std::sync::{Mutex, PoisonError};
 
 use http::HeaderName;
 
-use crate::base::log::emit;
+use crate::base::counted::counted;
+use crate::base::log::{emit, warn_loudly};
 use crate::base::target::TargetError;
+use crate::model::InvalidTarget;
 use crate::pages::{Full, Held};
 
 /// Why no shared cache may store an answer.
@@ -22,9 +24,13 @@ pub(super) enum Reason {
     Status(u16),
     Streamed,
     NoHost,
-    UnknownHost(String),
+    UnknownHost {
+        host: String,
+        /// The hosts that have a site.
+        known: String,
+    },
     Url(TargetError),
-    Tag(TargetError),
+    Tag(InvalidTarget),
     TagLines(HeaderName),
     Held(Held),
     /// The handler has said something about an earlier answer after its head had left.
@@ -45,12 +51,43 @@ impl Reason {
             | Self::NoHost
             | Self::Url(_) => wanted,
             Self::Streamed
-            | Self::UnknownHost(_)
+            | Self::UnknownHost { .. }
             | Self::Tag(_)
             | Self::TagLines(_)
             | Self::Late
             | Self::Held(Held::Full(_)) => true,
         }
+    }
+
+    /// Whether a setting or the code must change, so that a person must hear of it who does not read a log.
+    fn is_mistake(&self, wanted: bool) -> bool {
+        match self {
+            Self::UnknownHost { .. }
+            | Self::Tag(_)
+            | Self::TagLines(_)
+            | Self::Late
+            | Self::Held(Held::Full(Full::Spellings(_) | Full::Keys(_))) => true,
+            // Not of an answer that is endless by its nature, and that nobody meant to share.
+            Self::Streamed => wanted,
+            // It depends on the visitor, or passes.
+            _ => false,
+        }
+    }
+
+    /// What the reason is the same for: a host has many pages.
+    fn subject<'a>(&'a self, path: &'a str) -> &'a str {
+        match self {
+            Self::UnknownHost { host, .. } => host,
+            _ => path,
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        let limit = match self {
+            Self::Held(Held::Full(limit)) => Some(mem::discriminant(limit)),
+            _ => None,
+        };
+        (mem::discriminant(self), limit)
     }
 }
 
@@ -67,13 +104,16 @@ impl fmt::Display for Reason {
                  `roan::web::complete()`",
             ),
             Self::NoHost => f.write_str("the request does not have a usable `Host`"),
-            Self::UnknownHost(host) => write!(
+            Self::UnknownHost { host, known } => write!(
                 f,
-                "no site has the host {host:?}, so nobody could purge it: add it with `RoanBuilder::site` or \
-                 `RoanBuilder::named_site`"
+                "no site has the host {host:?}, so nobody could purge it (the sites have {known}): add it with \
+                 `RoanBuilder::site`, `RoanBuilder::named_site` or `ROAN_SITE`"
             ),
             Self::Url(error) => write!(f, "its URL cannot be purged: {error}"),
-            Self::Tag(error) => write!(f, "it has an invalid tag: {error}"),
+            Self::Tag(InvalidTarget { rule, error }) => match rule {
+                Some(rule) => write!(f, "rule {rule} yields an invalid tag: {error}"),
+                None => write!(f, "it has an invalid tag: {error}"),
+            },
             Self::TagLines(header) => write!(
                 f,
                 "it has more tags than `{header}` may carry: tag it with fewer rows"
@@ -89,13 +129,15 @@ impl fmt::Display for Reason {
             }
             Self::Held(Held::Full(Full::Spellings(most))) => write!(
                 f,
-                "the path is cached under {most} URLs already (queries, `//`, escapes). If they are different pages, write \
+                "the path is cached under {} already (queries, `//`, escapes). If they are different pages, write \
                  `Web::new().max_spellings({})`. If visitors make them up, answer those URLs with 404 or a redirect, or \
                  add their parameters to the list in nginx's `map $request_uri $roan_uri`",
+                counted(*most, "URL"),
                 most.saturating_mul(10)
             ),
             Self::Held(Held::Full(Full::Keys(most))) => {
-                write!(f, "it has more than {most} tags: raise `Web::max_tags`")
+                let most = counted(*most, "tag");
+                write!(f, "it has more than {most}: raise `Web::max_tags`")
             }
             Self::Held(Held::Full(Full::Queue)) => f.write_str(
                 "the purge of an older page cannot be queued: the dispatcher is full or was shut down",
@@ -104,12 +146,15 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The answers that were logged, each path once for each kind of reason.
+/// Kinds of reasons are counted, each on its own: visitors must not hide one by another.
+type Kind = (Discriminant<Reason>, Option<Discriminant<Full>>);
+
+/// The answers that were logged, each path or host once for each kind of reason.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<HashSet<(String, mem::Discriminant<Reason>)>>);
+pub(super) struct Told(Mutex<HashMap<Kind, HashSet<String>>>);
 
 impl Told {
-    /// Beyond it nothing more is logged: visitors make up paths.
+    /// Beyond it no more of a kind is logged: visitors make up paths.
     const MOST: usize = 1000;
 
     pub(super) fn tell(&self, path: &str, reason: &Reason, wanted: bool) {
@@ -117,16 +162,29 @@ impl Told {
             emit(|| tracing::debug!(target: "roan", path, %reason, "page not shared"));
             return;
         }
-        let is_first = {
-            let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            told.len() < Self::MOST && told.insert((path.to_owned(), mem::discriminant(reason)))
+        let Some(number) = self.note(path, reason) else {
+            return;
         };
         let further = match reason {
             Reason::Held(Held::Full(Full::Spellings(_))) => "a further URL of ",
             _ => "",
         };
-        if is_first {
+        if reason.is_mistake(wanted) && number.is_power_of_two() {
+            warn_loudly(format_args!("{further}{path} is not cached: {reason}"));
+        } else {
             emit(|| tracing::warn!(target: "roan", "{further}{path} is not cached: {reason}"));
         }
+    }
+
+    /// Returns the number of its kind, if it is new.
+    fn note(&self, path: &str, reason: &Reason) -> Option<usize> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_kind = told.entry(reason.kind()).or_default();
+        let subject = reason.subject(path);
+        let is_new = of_kind.len() < Self::MOST && !of_kind.contains(subject);
+        is_new.then(|| {
+            of_kind.insert(subject.to_owned());
+            of_kind.len()
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! A page whose head has left, and that caches may store when its body has ended.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::runtime::Handle;
@@ -25,17 +26,19 @@ struct Open {
     page: Page,
     render: Render,
     asked: Asked,
-    keys: Vec<Target>,
+    keys: Arc<[Target]>,
     since: Instant,
 }
 
 impl Sent {
+    /// `since`: when the head leaves.
     pub(super) fn new(
         layer: WebLayer,
         page: Page,
         render: Render,
         asked: Asked,
-        keys: Vec<Target>,
+        keys: Arc<[Target]>,
+        since: Instant,
     ) -> Self {
         Self(Some(Open {
             layer,
@@ -43,7 +46,7 @@ impl Sent {
             render,
             asked,
             keys,
-            since: Instant::now(),
+            since,
         }))
     }
 
@@ -56,6 +59,7 @@ impl Sent {
     pub(super) fn break_off(&mut self) {
         if let Some(open) = self.0.take() {
             open.page.is_over(&open.layer, &open.asked.url);
+            open.render.leaves(&open.asked, &open.keys);
             open.layer.purge_again(&open.asked.url);
         }
     }
@@ -84,6 +88,7 @@ impl Open {
         if !is_late && self.is_before_rebound() {
             return None;
         }
+        self.render.leaves(&self.asked, &self.keys);
         #[cfg(feature = "_sql")]
         if self.layer.pages().shared.get().is_some() {
             return Some(Box::pin(self.end_recorded(is_late)));

@@ -7,10 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use super::tag_set::TagSet;
 use crate::base::event::Events;
 use crate::base::history::Because;
-use crate::base::log::emit;
+use crate::base::log::warn_loudly;
 use crate::base::rule::{Rule, RuleTarget};
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{Model, Sink, Targets};
+use crate::model::{InvalidTarget, Model, Sink, Targets};
 use crate::registry::run_time;
 
 /// Adds the tags of rows to those of a page.
@@ -20,7 +20,7 @@ pub(super) struct Tags {
     /// The number of tags that were added, those that were there included.
     added: usize,
     /// The first mistake in one.
-    pub(super) mistake: Option<TargetError>,
+    pub(super) mistake: Option<InvalidTarget>,
 }
 
 impl Sink for Tags {
@@ -29,8 +29,8 @@ impl Sink for Tags {
         self.set.insert(target);
     }
 
-    fn refused(&mut self, error: TargetError) {
-        self.mistake.get_or_insert(error);
+    fn refused(&mut self, invalid: InvalidTarget) {
+        self.mistake.get_or_insert(invalid);
     }
 }
 
@@ -51,7 +51,7 @@ impl Tags {
                 continue;
             }
             let before = self.added;
-            row.targets(number, &mut Targets::all(self));
+            row.targets(number, &mut Targets::all(self, rule));
             let is_sure = rule.watched().is_empty() && rule.condition().is_none();
             if is_sure && self.added > before {
                 covered = covered.union(rule.events());
@@ -77,7 +77,10 @@ impl Tags {
             }
             match without_field(rule, template) {
                 Ok(target) => self.target(TargetRef::from(&target), Because::Unsaid),
-                Err(error) => self.refused(error),
+                Err(error) => self.refused(InvalidTarget {
+                    rule: Some(rule),
+                    error,
+                }),
             }
         }
         for (events, tag) in run_time::tags_of(M::type_key()) {
@@ -104,12 +107,9 @@ impl Tags {
                 "show" => "a rule with a tag",
                 _ => "a rule with a tag without a field, such as `tag = \"posts\"`",
             };
-            emit(|| {
-                tracing::warn!(
-                    target: "roan",
-                    "`{function}` of {name} adds no tag to the page: the type does not have {missing}"
-                );
-            });
+            warn_loudly(format_args!(
+                "`{function}` of {name} adds no tag to the page: the type does not have {missing}"
+            ));
         }
     }
 }

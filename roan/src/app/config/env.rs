@@ -189,9 +189,8 @@ fn outbox(
     reason = "as the function above, which consumes it"
 )]
 fn outbox(_: RoanBuilder, url: String, _: Option<String>) -> Result<RoanBuilder, ConfigError> {
-    let problem = "needs one of the features `sqlite`, `postgres` and `mysql` of the crate `roan`";
     let url = crate::base::redact::redacted(&url);
-    Err(ConfigError::value(OUTBOX, url, problem))
+    Err(ConfigError::value(OUTBOX, url, super::outbox_needs()))
 }
 
 #[cfg(test)]

@@ -21,10 +21,19 @@
 #[cfg(feature = "embedded")]
 mod embedded;
 mod env;
+mod kinds;
 #[cfg(feature = "_sql")]
 mod outbox;
 
 use std::collections::BTreeMap;
+#[cfg(not(all(
+    unix,
+    feature = "nginx-files",
+    feature = "cloudfront",
+    feature = "embedded",
+    feature = "_sql"
+)))]
+use std::convert::Infallible;
 use std::fmt;
 
 use crate::app::RoanBuilder;
@@ -95,9 +104,28 @@ pub struct Config {
     /// The durable outbox. Without it purges wait in memory.
     #[cfg(feature = "_sql")]
     pub outbox: Option<OutboxConfig>,
+    #[cfg(not(feature = "_sql"))]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "outbox_is_left_out"))]
+    pub(crate) outbox: Option<Infallible>,
 }
 
-/// One cache.
+/// What an outbox needs of which this build has none.
+#[cfg(not(feature = "_sql"))]
+fn outbox_needs() -> &'static str {
+    "needs the feature `sqlite`, `postgres` or `mysql` of the crate `roan`: write `features = [\"postgres\"]`, or the one of \
+     your database, at `roan` in Cargo.toml"
+}
+
+#[cfg(all(not(feature = "_sql"), feature = "serde"))]
+fn outbox_is_left_out<'de, D>(_: D) -> Result<Option<Infallible>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let problem = format!("outbox: {}", outbox_needs());
+    Err(serde::de::Error::custom(problem))
+}
+
+/// One cache. A kind that needs a feature which is off can be named, and is an error that says so when it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(tag = "kind", rename_all = "lowercase"))]
@@ -109,21 +137,56 @@ pub enum CacheConfig {
     #[cfg(all(unix, feature = "nginx-files"))]
     #[cfg_attr(feature = "serde", serde(rename = "nginx-files"))]
     NginxFiles(NginxFilesConfig),
+    #[cfg(not(all(unix, feature = "nginx-files")))]
+    #[doc(hidden)]
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            rename = "nginx-files",
+            deserialize_with = "kinds::left_out::nginx_files"
+        )
+    )]
+    NginxFiles(Infallible),
     /// See [`Cloudflare`](crate::purger::cloudflare::Cloudflare).
     #[cfg(feature = "cdn")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
     Cloudflare(CloudflareConfig),
+    #[cfg(not(feature = "cdn"))]
+    #[doc(hidden)]
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "kinds::left_out::cloudflare")
+    )]
+    Cloudflare(Infallible),
     /// See [`Fastly`](crate::purger::fastly::Fastly).
     #[cfg(feature = "cdn")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
     Fastly(FastlyConfig),
+    #[cfg(not(feature = "cdn"))]
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "kinds::left_out::fastly"))]
+    Fastly(Infallible),
     /// See [`CloudFront`](crate::purger::cloudfront::CloudFront).
     #[cfg(feature = "cloudfront")]
     #[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
     CloudFront(CloudFrontConfig),
+    #[cfg(not(feature = "cloudfront"))]
+    #[doc(hidden)]
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "kinds::left_out::cloudfront")
+    )]
+    CloudFront(Infallible),
     /// See [`Embedded`](crate::Embedded), and [`Roan::embedded`](crate::Roan::embedded) for its layer.
     #[cfg(feature = "embedded")]
     Embedded(EmbeddedConfig),
+    #[cfg(not(feature = "embedded"))]
+    #[doc(hidden)]
+    #[cfg_attr(
+        feature = "serde",
+        serde(deserialize_with = "kinds::left_out::embedded")
+    )]
+    Embedded(Infallible),
     /// See [`Varnish`](crate::Varnish).
     Varnish(VarnishConfig),
     /// See [`Squid`](crate::Squid).
@@ -169,14 +232,22 @@ impl Config {
                 CacheConfig::Nginx(nginx) => builder.cache(nginx.nginx(&str::to_owned)?),
                 #[cfg(all(unix, feature = "nginx-files"))]
                 CacheConfig::NginxFiles(files) => builder.cache(files.files(&str::to_owned)?),
+                #[cfg(not(all(unix, feature = "nginx-files")))]
+                CacheConfig::NginxFiles(never) => match *never {},
                 #[cfg(feature = "cdn")]
                 CacheConfig::Cloudflare(zone) => builder.cache(zone.cloudflare(&str::to_owned)?),
                 #[cfg(feature = "cdn")]
                 CacheConfig::Fastly(service) => builder.cache(service.fastly(&str::to_owned)?),
+                #[cfg(not(feature = "cdn"))]
+                CacheConfig::Cloudflare(never) | CacheConfig::Fastly(never) => match *never {},
                 #[cfg(feature = "cloudfront")]
                 CacheConfig::CloudFront(cdn) => builder.cache(cdn.cloudfront(&str::to_owned)?),
+                #[cfg(not(feature = "cloudfront"))]
+                CacheConfig::CloudFront(never) => match *never {},
                 #[cfg(feature = "embedded")]
                 CacheConfig::Embedded(cache) => builder.cache(cache.embedded(&str::to_owned)?),
+                #[cfg(not(feature = "embedded"))]
+                CacheConfig::Embedded(never) => match *never {},
                 CacheConfig::Varnish(varnish) => builder.cache(varnish.varnish(&str::to_owned)?),
                 CacheConfig::Squid(squid) => builder.cache(squid.squid(&str::to_owned)?),
                 CacheConfig::TrafficServer(server) => {
@@ -570,6 +641,39 @@ mod tests {
             let message = message(&format!("{site}\n[[caches]]\nkind = '{kind}'\n{settings}"));
             assert!(message.contains(words), "{settings}: {message}");
         }
+    }
+
+    /// Each build leaves out other kinds.
+    #[test]
+    fn a_kind_that_this_build_leaves_out_says_what_to_type() {
+        for (kind, is_built, feature) in [
+            (
+                "nginx-files",
+                cfg!(all(unix, feature = "nginx-files")),
+                "nginx-files",
+            ),
+            ("cloudflare", cfg!(feature = "cdn"), "cdn"),
+            ("fastly", cfg!(feature = "cdn"), "cdn"),
+            ("cloudfront", cfg!(feature = "cloudfront"), "cloudfront"),
+            ("embedded", cfg!(feature = "embedded"), "embedded"),
+        ] {
+            let message = message(&format!("[[caches]]\nkind = '{kind}'\nzone = 'x'"));
+            let words =
+                format!("the cache {kind:?} needs the feature `{feature}` of the crate `roan`: ");
+            assert_eq!(message.contains(&words), !is_built, "{message}");
+            let typed = match cfg!(feature = "cli") {
+                true => format!("`cargo install --path roan --features cli,{feature}`"),
+                false => format!("`features = [\"{feature}\"]`"),
+            };
+            assert_eq!(message.contains(&typed), !is_built, "{message}");
+        }
+        let message = message("[outbox]\nurl = 'sqlite://none/x.db'");
+        let words = "outbox: needs the feature `sqlite`, `postgres` or `mysql`";
+        assert_eq!(
+            message.contains(words),
+            cfg!(not(feature = "_sql")),
+            "{message}"
+        );
     }
 
     #[test]

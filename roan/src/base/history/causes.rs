@@ -305,9 +305,9 @@ impl Fired {
 impl Fired {
     /// A trigger of this table has written the row.
     #[cfg(feature = "_sql")]
-    pub(crate) fn of_table(self, table: Option<String>) -> Self {
+    pub(crate) fn of_table(self, table: Option<&str>) -> Self {
         let causes = self.causes.to_vec().into_iter();
-        let causes = causes.map(|cause| cause.with_table(table.clone()));
+        let causes = causes.map(|cause| cause.with_table(table.map(str::to_owned)));
         Self {
             causes: Causes::read(causes.collect()),
             ..self

@@ -93,6 +93,12 @@ impl Output {
     }
 }
 
+/// `1 target`, `2 targets`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// A line on standard error, which may be closed.
 pub(crate) fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");

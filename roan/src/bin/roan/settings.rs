@@ -8,6 +8,13 @@ use roan::config::Config;
 
 use crate::args::CacheArgs;
 use crate::exit::Failure;
+use crate::output::note;
+
+const CACHE: &str = "ROAN_CACHE";
+const SITE: &str = "ROAN_SITE";
+
+/// A kind of cache that only its own program can purge.
+const EMBEDDED: &str = "embedded";
 
 /// The variables of the app's durable outbox. The command sends its purges itself.
 const OF_THE_OUTBOX: [&str; 2] = ["ROAN_OUTBOX", "ROAN_OUTBOX_PREFIX"];
@@ -20,6 +27,9 @@ impl CacheArgs {
                 let mut variables: Vec<(OsString, OsString)> = std::env::vars_os()
                     .filter(|(name, _)| OF_THE_OUTBOX.iter().all(|outbox| name != outbox))
                     .collect();
+                if std::env::var_os(CACHE).is_some_and(|cache| cache == EMBEDDED) {
+                    return Err(Failure::bad_input(format!("{CACHE}: {}", out_of_reach())));
+                }
                 let mut set = |name: &str, value: String| {
                     variables.retain(|(other, _)| other != name);
                     variables.push((name.into(), value.into()));
@@ -28,7 +38,7 @@ impl CacheArgs {
                     set("ROAN_PURGE_URL", self.purge_url.join(","));
                 }
                 if let Some(site) = &self.site {
-                    set("ROAN_SITE", site.clone());
+                    set(SITE, site.clone());
                 }
                 RoanBuilder::from_variables(variables).map_err(|error| self.named(&error))?
             }
@@ -46,7 +56,7 @@ impl CacheArgs {
             message = message.replace("ROAN_PURGE_URL", "--purge-url");
         }
         if self.site.is_some() {
-            message = message.replace("ROAN_SITE", "--site");
+            message = message.replace(SITE, "--site");
         }
         Failure::bad_input(message)
     }
@@ -61,7 +71,45 @@ fn read(file: &Path) -> Result<Config, Failure> {
         table = own;
     }
     table.remove("outbox");
+    let caches = table.get("caches").and_then(toml::Value::as_array);
+    let mut kinds = caches.into_iter().flatten().map(|cache| cache.get("kind"));
+    if kinds.any(|kind| kind.and_then(toml::Value::as_str) == Some(EMBEDDED)) {
+        return Err(about(out_of_reach()));
+    }
+    warn_of_unread(file, &text);
     table
         .try_into()
         .map_err(|error: toml::de::Error| about(error.to_string()))
+}
+
+/// The embedded cache of the app, which this process would take for one of its own, and find it empty.
+fn out_of_reach() -> String {
+    format!(
+        "the cache `{EMBEDDED}` is in the program that serves the pages, and only that program can purge it: call \
+         `roan::Roan::purge` there"
+    )
+}
+
+/// The file is read in place of the environment, which may say something else.
+fn warn_of_unread(file: &Path, text: &str) {
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    // A file may name the variable of a token.
+    let unread = names.filter(|name| name.starts_with("ROAN_") && !text.contains(name.as_str()));
+    let mut unread: Vec<_> = unread
+        .filter(|name| OF_THE_OUTBOX.iter().all(|outbox| name != outbox))
+        .collect();
+    unread.sort_unstable();
+    if unread.is_empty() {
+        return;
+    }
+    let site = match unread.iter().any(|name| name == SITE) {
+        true => "; for another site write `--site`",
+        false => "",
+    };
+    note(format_args!(
+        "roan: --config {} is read in place of the environment, so {} {} no effect{site}",
+        file.display(),
+        unread.join(", "),
+        if unread.len() == 1 { "has" } else { "have" }
+    ));
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::blame::Blame;
 use super::entry::Phase;
 use super::job::{Job, Lesson, Next, Request, Settled, Verdict};
-use super::{MOST_SUSPECTS, Queue};
+use super::{MOST_SUSPECTS, Queue, REPEAT_GAP};
 
 impl Queue {
     /// Takes from the answer to a request what it says about the node, and about requests of several targets. The caller
@@ -21,7 +21,7 @@ impl Queue {
         self.learn_of_node(request, verdict, now);
         let targets = u32::try_from(request.len()).unwrap_or(u32::MAX);
         let is_divided = match verdict {
-            Verdict::Done => false,
+            Verdict::Done | Verdict::Denied => false,
             Verdict::Refused => targets > 1,
             // Once is not enough for what may be too many requests: smaller ones are more of them.
             Verdict::Failed {
@@ -48,7 +48,7 @@ impl Queue {
         let attempts = request.jobs().map(|job| job.attempts).max();
         let pause = match verdict {
             Verdict::Failed { pause, .. } => self.backoff.after(attempts.unwrap_or(1)).max(pause),
-            Verdict::Done | Verdict::Refused => Duration::ZERO,
+            Verdict::Done | Verdict::Refused | Verdict::Denied => Duration::ZERO,
         };
         Lesson {
             verdict,
@@ -129,6 +129,7 @@ impl Queue {
     ) -> (Next, Settled) {
         let verdict = lesson.verdict;
         let place = job.place;
+        self.uncount(place);
         let entry = &mut self.entries[place as usize];
         let was_fresh = entry.is_fresh();
         let Phase::InFlight { again } = entry.phase else {
@@ -138,23 +139,24 @@ impl Queue {
         let is_divided = verdict == Verdict::Refused && lesson.most != u32::MAX;
         entry.failed = is_divided || matches!(verdict, Verdict::Failed { .. });
         entry.most = match verdict {
-            Verdict::Done => u32::MAX,
+            Verdict::Done | Verdict::Denied => u32::MAX,
             Verdict::Refused => lesson.most,
             Verdict::Failed { .. } => entry.most.min(lesson.most),
         };
-        let settled = if is_divided {
+        let mut settled = if is_divided {
             entry.covered = 0;
             Settled::default()
         } else {
             entry.settle(verdict, job.started, now, self.policy.rebound)
         };
+        settled.onward.clone_from(&entry.onward);
         let too_old = now.saturating_duration_since(entry.newest) >= self.policy.max_age;
         let next = match verdict {
             Verdict::Refused if is_divided => Next::Divided,
             Verdict::Failed { .. } if !entry.plain => Next::Deferred,
             Verdict::Failed { .. } if too_old => Next::Dead,
             Verdict::Failed { .. } => Next::Retry,
-            Verdict::Done | Verdict::Refused => Next::Ended,
+            Verdict::Done | Verdict::Refused | Verdict::Denied => Next::Ended,
         };
         let last_rebound = entry
             .tickets
@@ -174,7 +176,10 @@ impl Queue {
             (Next::Ended, Some(again), ..) => {
                 entry.records.answered();
                 entry.renew(again.asked, again.rebound);
-                self.rest_until_gap_is_over(place, now);
+                match again.gathers_until.filter(|due| *due > now + REPEAT_GAP) {
+                    Some(due) => self.wait_until(place, due),
+                    None => self.rest_until_gap_is_over(place, now),
+                }
             }
             (Next::Ended, None, Some(delay), _) if verdict == Verdict::Done && !job.rebound => {
                 let due = now + delay;
@@ -196,6 +201,7 @@ impl Queue {
         }
         let is_fresh = self.entries[place as usize].is_fresh();
         self.fresh = self.fresh + usize::from(is_fresh) - usize::from(was_fresh);
+        self.count(place);
         (next, settled)
     }
 }

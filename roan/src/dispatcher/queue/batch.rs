@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Queue;
 use super::entry::{Entry, Phase};
 use super::job::{Job, Request};
+use super::onward::Onward;
 
 impl Queue {
     /// The request to make now, if there is one. The caller makes it, and then calls [`Queue::learn`] and
@@ -127,5 +128,7 @@ pub(super) fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
         plain: entry.plain,
         tickets: Vec::new(),
         records: entry.records.leave(),
+        onward: Onward::default(),
+        passed_on: entry.passed_on,
     }
 }

@@ -1,8 +1,10 @@
-//! What a purge of a prefix, a host or everything purges besides.
+//! What a purge of a prefix, a host, everything or a tag purges besides.
 //!
 //! A page that waits for its purge need not be purged by itself when a purge leaves that includes it: the answer to that one
 //! is an answer for the page, too. Under a limit this saves requests. If that one is not answered well, the page goes on
 //! waiting as before.
+//!
+//! Of a tag that are the pages which are purged for this tag alone. They are asked for because a later cache knows URLs alone.
 
 use std::time::Instant;
 
@@ -13,7 +15,7 @@ use super::job::{Job, Request};
 use crate::base::target::{Target, TargetKind};
 
 /// Whether each page that `target` means is one that `broad` means.
-fn covers(broad: &Target, target: &Target) -> bool {
+pub(super) fn covers(broad: &Target, target: &Target) -> bool {
     let is_of_its_site = broad.site() == target.site();
     match (broad.kind(), target.kind()) {
         (TargetKind::Everything, _) => true,
@@ -37,7 +39,9 @@ fn is_broad(kind: TargetKind) -> bool {
 impl Queue {
     /// Adds what is ready and covered by the targets of the request.
     pub(super) fn cover(&mut self, request: &mut Request, now: Instant) {
-        if !is_broad(request.first.target.kind()) {
+        let first = &request.first.target;
+        let is_of_pages = request.jobs().any(|job| self.has_pages_of(&job.target));
+        if !is_broad(first.kind()) && !is_of_pages {
             return;
         }
         let entries = &mut self.entries;
@@ -45,7 +49,9 @@ impl Queue {
         for lane in [&mut self.ready, &mut self.retries.ready] {
             lane.retain(|place| {
                 let entry = &mut entries[place as usize];
-                let is_covered = request.jobs().any(|job| covers(&job.target, &entry.target));
+                let covers =
+                    |target: &Target| covers(target, &entry.target) || entry.onward.is_for(target);
+                let is_covered = request.jobs().any(|job| covers(&job.target));
                 if is_covered {
                     covered.push(leave(entry, place, now));
                 }
@@ -64,6 +70,8 @@ impl Queue {
             return;
         };
         let was_fresh = entry.is_fresh();
+        self.uncount(place);
+        let entry = &mut self.entries[place as usize];
         // What was asked for meanwhile is served by the same request.
         entry.rebound &= again.is_none_or(|again| again.rebound);
         entry.covered = 0;
@@ -71,5 +79,6 @@ impl Queue {
         self.fresh -= usize::from(was_fresh);
         self.make_ready(place);
         self.fresh += usize::from(self.entries[place as usize].is_fresh());
+        self.count(place);
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::job::{Settled, Verdict};
+use super::onward::Onward;
 use crate::base::target::Target;
 
 pub(super) struct Entry {
@@ -37,6 +38,10 @@ pub(super) struct Entry {
     pub(super) covered: u32,
     pub(super) tickets: Vec<Held>,
     pub(super) records: Records,
+    /// Of all who have asked.
+    pub(super) onward: Onward,
+    /// Whether it is counted for its broader targets, and then as a rebound or not: see [`Queue::awaits`](super::Queue::awaits).
+    pub(super) counted: Option<bool>,
 }
 
 /// A ticket that waits for this target to be purged, and purged once more after the rebound delay.
@@ -59,6 +64,8 @@ pub(super) enum Phase {
 pub(super) struct Again {
     pub(super) asked: Instant,
     pub(super) rebound: bool,
+    /// More such asks will follow, so the next request leaves at this time. `None` for at once.
+    pub(super) gathers_until: Option<Instant>,
 }
 
 impl Held {
@@ -88,6 +95,19 @@ impl Entry {
         !self.rebound || is_asked_again
     }
 
+    /// Whether the next request serves this ticket already: the pages of one row ask for one target again and again.
+    pub(super) fn holds(&self, held: Held) -> bool {
+        // A few of the newest are enough.
+        const LOOKED_AT: usize = 8;
+        let sent = if matches!(self.phase, Phase::InFlight { .. }) {
+            self.covered as usize
+        } else {
+            0
+        };
+        let waiting = self.tickets.iter().skip(sent).rev();
+        held.rebound_at.is_none() && waiting.take(LOOKED_AT).any(|other| *other == held)
+    }
+
     /// Gives back the tickets that an answer settles. A request that left after a ticket's rebound was
     /// due is its rebound, whatever it was sent for: so the tickets of a page that is saved all the
     /// time are settled, too.
@@ -108,7 +128,7 @@ impl Entry {
                 let tickets = self.tickets.drain(..);
                 settled.served.extend(tickets.map(|held| held.ticket));
             }
-            Verdict::Refused => {
+            Verdict::Refused | Verdict::Denied => {
                 let tickets = self.tickets.drain(..covered);
                 settled.served.extend(tickets.map(|held| held.ticket));
             }

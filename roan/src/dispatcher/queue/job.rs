@@ -6,9 +6,11 @@ use super::super::blame::Blame;
 use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::LONGEST_RETRY_AFTER;
+use super::onward::Onward;
 use crate::base::history::Asking;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
+use crate::purger::Answer;
 
 /// An ask for one target.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +21,10 @@ pub(in crate::dispatcher) struct Ask<'a> {
     pub(in crate::dispatcher) rebound: bool,
     /// Of a row of the durable outbox, and the attempts that were made for it before.
     pub(in crate::dispatcher) ticket: Option<(Ticket, u32)>,
+    /// What the next cache is asked for after the answer.
+    pub(in crate::dispatcher) onward: &'a Onward,
+    /// More such asks will follow soon: the request waits for them, but not for long.
+    pub(in crate::dispatcher) gathers: bool,
 }
 
 /// What became of an ask.
@@ -29,6 +35,8 @@ pub(in crate::dispatcher) enum Asked {
     Instead(Job),
     /// The target waits already, or is noted to be sent again.
     Merged,
+    /// The same, for a ticket that waits for that request already.
+    Held,
     /// As many targets wait as may.
     Full,
     /// The node is paused; or down, and its one probe waits already; or slow, and enough waits. Only with a
@@ -106,6 +114,10 @@ pub(in crate::dispatcher) struct Job {
     pub(in crate::dispatcher) tickets: Vec<Ticket>,
     /// The purges that it is for.
     pub(in crate::dispatcher) records: Records,
+    /// The same.
+    pub(in crate::dispatcher) onward: Onward,
+    /// The same: whether the next cache was asked since the newest ask.
+    pub(in crate::dispatcher) passed_on: bool,
 }
 
 impl Job {
@@ -129,6 +141,8 @@ impl Job {
             plain: true,
             tickets: Vec::new(),
             records: Records::default(),
+            onward: Onward::default(),
+            passed_on: false,
         }
     }
 }
@@ -137,6 +151,7 @@ impl Job {
 #[derive(Debug)]
 pub(in crate::dispatcher) struct PassedOn {
     pub(in crate::dispatcher) target: Target,
+    pub(in crate::dispatcher) onward: Onward,
     pub(in crate::dispatcher) rebound: bool,
     pub(in crate::dispatcher) records: Records,
 }
@@ -148,19 +163,24 @@ pub(in crate::dispatcher) enum Verdict {
     Done,
     /// Asking again would not help.
     Refused,
+    /// The same, whatever the targets are.
+    Denied,
     /// Another attempt may help, after that pause at least.
     Failed { blame: Blame, pause: Duration },
 }
 
 impl Verdict {
-    /// `retry_after` is what the node has asked for.
-    pub(in crate::dispatcher) fn of(outcome: &Outcome, retry_after: Option<Duration>) -> Self {
-        match outcome {
+    pub(in crate::dispatcher) fn of(answer: &Answer) -> Self {
+        match &answer.outcome {
             Outcome::Failed(failure) => Self::Failed {
                 blame: Blame::of(failure),
-                pause: retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER),
+                pause: answer
+                    .retry_after
+                    .unwrap_or_default()
+                    .min(LONGEST_RETRY_AFTER),
             },
             outcome if outcome.is_done() => Self::Done,
+            _ if answer.denied => Self::Denied,
             _ => Self::Refused,
         }
     }
@@ -169,12 +189,12 @@ impl Verdict {
     fn pause(self) -> Duration {
         match self {
             Self::Failed { pause, .. } => pause,
-            Self::Done | Self::Refused => Duration::ZERO,
+            Self::Done | Self::Refused | Self::Denied => Duration::ZERO,
         }
     }
 }
 
-/// The tickets that an answer is about.
+/// The tickets that an answer is about, and what follows from it for the next cache.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::dispatcher) struct Settled {
     /// This node is done with them.
@@ -184,6 +204,8 @@ pub(in crate::dispatcher) struct Settled {
     pub(in crate::dispatcher) served: Vec<Ticket>,
     /// Those among them that it was the rebound of.
     pub(in crate::dispatcher) rebounds: Vec<Ticket>,
+    /// What the next cache is asked for.
+    pub(in crate::dispatcher) onward: Onward,
 }
 
 /// What becomes of a purge after an answer.

@@ -10,6 +10,8 @@
 //!                    +------------------+ asked for again while in flight
 //! ```
 //!
+//! A target that is asked for by the answers of an earlier cache is `Timed` first, if more of them will follow: see `onward.rs`.
+//!
 //! What is ready waits in one of two lanes: what has not failed, and what has. The second one takes little
 //! from the first, so that targets which fail for themselves hold up nobody else.
 
@@ -19,6 +21,7 @@ mod covered;
 mod entry;
 mod job;
 mod lane;
+mod onward;
 mod pause;
 mod retries;
 
@@ -33,6 +36,8 @@ use slab::Slab;
 use self::entry::{Again, Entry, Held, Phase, new_id};
 pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, PassedOn, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
+use self::onward::Awaited;
+pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
 use self::pause::Pause;
 pub(super) use self::pause::Paused;
 use self::retries::Retries;
@@ -84,6 +89,7 @@ pub(super) struct Queue {
     throttle: Throttle,
     /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
     suspects: HashMap<u64, u32>,
+    awaited: Awaited,
     in_flight: usize,
     /// Entries that are more than the rebound of a purge that was answered.
     fresh: usize,
@@ -107,6 +113,7 @@ impl Queue {
             pause: None,
             throttle,
             suspects: HashMap::new(),
+            awaited: Awaited::default(),
             in_flight: 0,
             fresh: 0,
             sweep_at: None,
@@ -120,6 +127,8 @@ impl Queue {
             asking,
             rebound,
             ticket,
+            onward,
+            gathers,
         } = ask;
         let asked = asking.asked;
         let hash = self.hasher.hash_one(target);
@@ -143,8 +152,7 @@ impl Queue {
             .index
             .find(hash, |place| entries[*place as usize].target == *target);
         if let Some(place) = found.copied() {
-            self.ask_again(place, ask, now);
-            return Asked::Merged;
+            return self.ask_again(place, ask, now);
         }
         let class = self.classes.of(target, &self.throttle);
         let group = self.classes.group(class);
@@ -185,13 +193,20 @@ impl Queue {
             covered: 0,
             tickets: Held::of(ticket, rebound, now).into_iter().collect(),
             records: Records::of(asking.records),
+            onward: onward.clone(),
+            counted: None,
         });
         let entries = &self.entries;
         self.index
             .insert_unique(hash, place, |place| entries[*place as usize].hash);
         self.fresh += usize::from(!rebound);
         self.throttle.came(group);
-        self.make_ready(place);
+        if gathers {
+            self.wait_until(place, now + GATHERING);
+        } else {
+            self.make_ready(place);
+        }
+        self.count(place);
         self.sweep_at.get_or_insert(newest + self.policy.max_age);
         evicted.map_or(Asked::New, Asked::Instead)
     }
@@ -220,11 +235,15 @@ impl Queue {
         Some(self.take_out(place, now))
     }
 
-    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) {
+    fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
-            asking, rebound, ..
+            asking,
+            rebound,
+            gathers,
+            ..
         } = ask;
         let asked = asking.asked;
+        self.uncount(place);
         let entry = &mut self.entries[place as usize];
         if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
             entry.records.clear();
@@ -232,19 +251,35 @@ impl Queue {
         entry.records.extend(asking.records);
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
-        entry.tickets.extend(Held::of(ask.ticket, rebound, now));
+        entry.onward.merge(ask.onward);
+        let held = Held::of(ask.ticket, rebound, now);
+        let is_held = held.is_some_and(|held| entry.holds(held));
+        if !is_held {
+            entry.tickets.extend(held);
+        }
         if ask.ticket.is_none() {
             self.sweep_at.get_or_insert(asked + self.policy.max_age);
         }
         let was_fresh = entry.is_fresh();
         match &mut entry.phase {
             Phase::InFlight { again } => {
-                let known = again.get_or_insert(Again { asked, rebound });
+                let known = again.get_or_insert(Again {
+                    asked,
+                    rebound,
+                    gathers_until: gathers.then_some(now + GATHERING),
+                });
                 known.rebound &= rebound;
+                known.gathers_until = known.gathers_until.filter(|_| gathers);
                 entry.newest = asked;
             }
             // A request to come serves this ask, too.
             Phase::Ready | Phase::Timed(_) if rebound => {}
+            // Nothing is left to gather.
+            Phase::Timed(due) if !entry.rebound && !entry.failed && !gathers => {
+                self.timers.remove(&(*due, place));
+                entry.newest = asked;
+                self.rest_until_gap_is_over(place, now);
+            }
             Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
             // A target that fails waits for its turn, whoever asks for it.
             Phase::Ready | Phase::Timed(_) if entry.failed => {
@@ -254,13 +289,19 @@ impl Queue {
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
                 entry.renew(asked, false);
-                self.rest_until_gap_is_over(place, now);
+                if gathers {
+                    self.wait_until(place, now + GATHERING);
+                } else {
+                    self.rest_until_gap_is_over(place, now);
+                }
             }
         }
         let answers_soon = self.answers_soon();
         let entry = &mut self.entries[place as usize];
         entry.passed_on = !answers_soon;
         self.fresh += usize::from(entry.is_fresh() && !was_fresh);
+        self.count(place);
+        if is_held { Asked::Held } else { Asked::Merged }
     }
 
     /// Makes the entry ready, or lets it wait until [`REPEAT_GAP`] after its last request.
@@ -305,6 +346,7 @@ impl Queue {
             passes.then(|| PassedOn {
                 target: entry.target.clone(),
                 rebound: entry.rebound,
+                onward: entry.onward.clone(),
                 records: entry.records.clone(),
             })
         };
@@ -315,6 +357,7 @@ impl Queue {
     }
 
     fn remove(&mut self, place: u32) -> Entry {
+        self.uncount(place);
         let entry = self.entries.remove(place as usize);
         if let Ok(found) = self.index.find_entry(entry.hash, |other| *other == place) {
             found.remove();
@@ -486,6 +529,8 @@ impl Queue {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
                     records: entry.records.clone(),
+                    onward: entry.onward.clone(),
+                    passed_on: entry.passed_on,
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
                 });
                 if !entry.plain {
@@ -538,6 +583,8 @@ impl Queue {
             plain: entry.plain,
             tickets: entry.take_tickets(),
             records: entry.records.clone(),
+            onward: entry.onward,
+            passed_on: entry.passed_on,
             target: entry.target,
         }
     }

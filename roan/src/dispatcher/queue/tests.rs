@@ -71,11 +71,14 @@ impl Bench {
             asking: Asking::of(self.now, &[]),
             rebound,
             ticket: None,
+            onward: &ITSELF,
+            gathers: false,
         };
         match self.queue.ask(ask, self.now) {
             Asked::New => "new",
             Asked::Instead(_) => "instead",
             Asked::Merged => "merged",
+            Asked::Held => "held",
             Asked::Full => "full",
             Asked::Busy => "busy",
         }
@@ -324,6 +327,8 @@ fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
         asking: Asking::of(bench.now, &[]),
         rebound: false,
         ticket: None,
+        onward: &ITSELF,
+        gathers: false,
     };
     match bench.queue.ask(ask, bench.now) {
         Asked::Instead(evicted) => assert_eq!(evicted.target.as_str(), "/a"),
@@ -451,7 +456,7 @@ proptest! {
                 Step::Ask(target, rebound) => {
                     let url = format!("/{target}");
                     let target = Target::url(&url).unwrap();
-                    let ask = Ask { target: &target, asking: Asking::of(bench.now, &[]), rebound, ticket: None };
+                    let ask = Ask { target: &target, asking: Asking::of(bench.now, &[]), rebound, ticket: None, onward: &ITSELF, gathers: false };
                     bench.queue.ask(ask, bench.now);
                     asks.insert(url, clock);
                 }
@@ -499,6 +504,7 @@ proptest! {
 
 mod batches;
 mod covered;
+mod onward;
 mod paused;
 mod rates;
 mod starvation;

@@ -1,9 +1,11 @@
 //! Which database a connection speaks to.
 
 use std::any::{TypeId, type_name};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::backend::Backend;
+
+use crate::base::log::warn_loudly;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::orm) enum Kind {
@@ -16,7 +18,7 @@ pub(in crate::orm) enum Kind {
 
 impl Kind {
     pub(in crate::orm) fn of<DB: Backend>() -> Self {
-        static TOLD: Once = Once::new();
+        static TOLD: AtomicBool = AtomicBool::new(false);
         let backend = typeid::of::<DB>();
         if backend == TypeId::of::<diesel::pg::Pg>() {
             return Self::Postgres;
@@ -29,14 +31,13 @@ impl Kind {
         if backend == TypeId::of::<diesel::sqlite::Sqlite>() {
             return Self::Sqlite;
         }
-        TOLD.call_once(|| {
-            tracing::warn!(
-                target: "roan",
+        if !TOLD.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!(
                 "Roan does not know Diesel's backend `{}`: it reads no rows by `RETURNING`, and locks \
                  none. For SQLite, enable the feature `sqlite` of `roan`",
                 type_name::<DB>()
-            );
-        });
+            ));
+        }
         Self::Other
     }
 

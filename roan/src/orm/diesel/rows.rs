@@ -2,7 +2,6 @@
 
 use std::any::type_name;
 use std::collections::{HashMap, HashSet};
-use std::sync::Once;
 
 use diesel::associations::Identifiable;
 use diesel::backend::Backend;
@@ -265,11 +264,10 @@ where
     Ok(rows)
 }
 
-/// Says so the first time that an update has written more rows than were read before it.
+/// Says so the first time for a model that an update has written more rows than were read before it.
 pub(in crate::orm) fn check_read<M>(read: &[M], written: usize) {
-    static TOLD: Once = Once::new();
     if written > read.len() {
-        TOLD.call_once(|| unread(type_name::<M>()));
+        unread(type_name::<M>());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Statements and rows that purge what shows them.
 
 use std::any::{TypeId, type_name};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::associations::HasTable;
 use diesel::query_builder::{
@@ -167,19 +167,19 @@ where
 
 /// Fires the hooks for the rows of an `INSERT` with these records and this verb.
 pub(in crate::orm) fn fire_inserted<U, Op, M: Model>(rows: &[M]) {
-    static TOLD: Once = Once::new();
+    static TOLD: AtomicBool = AtomicBool::new(false);
     if only_inserts::<U>() && !replaces::<Op>() {
         return rows.iter().for_each(hooks::created);
     }
     rows.iter().for_each(hooks::saved);
-    TOLD.call_once(|| {
+    if !TOLD.swap(true, Ordering::Relaxed) {
         warn_loudly(format_args!(
             "an upsert purges the pages of its rows as they are now, and not those of the rows that it replaced. \
              Name the rows that it may change, and it purges both: \
              `upsert(statement, posts::table.filter(posts::slug.eq(slug)))`, from `roan::orm::diesel` or \
              `roan::orm::diesel_async`"
         ));
-    });
+    }
 }
 
 /// Whether the verb is `REPLACE`.

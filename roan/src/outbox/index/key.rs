@@ -47,6 +47,12 @@ impl Key {
     pub(crate) fn tag(&self) -> Option<&str> {
         self.tag.as_deref()
     }
+
+    /// The tag as a target.
+    #[cfg(feature = "web")]
+    pub(crate) fn target(&self) -> Option<Target> {
+        payload::read_target(self.tag()?).ok()
+    }
 }
 
 impl PartialEq for Key {

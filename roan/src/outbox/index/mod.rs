@@ -22,8 +22,10 @@
 //! 1. *Either the check sees the mark, or resolving sees the page.* If the check does not see the mark, its snapshot is
 //!    older than the commit of the mark. The page was learned before the check, and the keys are resolved after the mark, so
 //!    resolving sees the page. Its purge leaves after the release was decided. (What is on the wire then is for the rebound.
-//!    A body that takes longer than half of it is checked again before its end leaves: if there was a purge, the row of
-//!    another one is in the outbox before a cache can store the page.)
+//!    If it takes longer, the process that released the page finds the mark, whose number is above that of the check, as long
+//!    as the page may be on its way: see `pages/released.rs`. A body that takes longer than half of the rebound is checked
+//!    again before its end leaves: if there was a purge, the row of another one is in the outbox before a cache can store the
+//!    page.)
 //! 2. *A purge that the check does not count does not matter.* Marks wait for each other at the row of `roan_epoch`, so
 //!    numbers are in the order of commits. Who sees a number sees all marks up to it. A mark up to `since` had committed
 //!    before the render began to read, and so had its write. Any earlier `since` is safe, too: it costs at most one page that

@@ -6,6 +6,7 @@ use super::{DEAD, LEFT, Result, Store, TAKEN, WAITING, list};
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::filter::Filter;
+use crate::outbox::payload::target_of_delivery;
 use crate::outbox::status::{DeadPurge, WaitingPurge, Waits};
 
 /// The number of rows that are changed at a time, and of ids in a statement.
@@ -168,7 +169,7 @@ impl Store {
                     id: table.sign() * row.int(0)?,
                     cache: row.shown(1)?,
                     node: row.shown(2)?,
-                    target: row.shown(3)?,
+                    target: target_of_delivery(row.shown(3)?),
                     attempts: count(row.int(4)?),
                     age: age(&row)?,
                     error: row.shown(7)?,
@@ -195,7 +196,7 @@ impl Store {
                     id: table.sign() * row.int(0)?,
                     cache: row.shown(1)?,
                     node: row.shown(2)?,
-                    target: row.shown(3)?,
+                    target: target_of_delivery(row.shown(3)?),
                     attempts: count(row.int(4)?),
                     age: age(&row)?,
                     error: Some(row.shown(7)?).filter(|error| !error.is_empty()),

@@ -15,6 +15,9 @@ const KEYS: usize = 512;
 /// The number of purges that are deleted at a time.
 const SWEPT: usize = 5000;
 
+/// The most purges that are read at a time.
+const READ: usize = 10_000;
+
 /// What a notification of marks begins with; their number follows.
 pub(crate) const MARKED: &str = "marked ";
 
@@ -42,13 +45,40 @@ impl Checked {
     /// Whether one of the keys was purged after `since`, or may have been.
     #[must_use]
     pub fn is_purged(&self, keys: impl IntoIterator<Item = i64>, since: i64) -> bool {
-        // The last: a database that was restored or has failed over does not know what it knew.
-        since < self.epoch.swept
-            || since > self.epoch.number
+        self.is_unknown(since)
             || keys.into_iter().any(|key| {
                 let found = self.purged.binary_search_by_key(&key, |(key, _)| *key);
                 found.is_ok_and(|at| self.purged[at].1 > since)
             })
+    }
+
+    /// Whether anything may have been purged after `since`.
+    pub(crate) fn is_unknown(&self, since: i64) -> bool {
+        // The last: a database that was restored or has failed over does not know what it knew.
+        since < self.epoch.swept || since > self.epoch.number
+    }
+
+    /// Anything may have been purged.
+    pub(crate) fn forget(&mut self) {
+        self.epoch.swept = self.epoch.number;
+    }
+}
+
+#[cfg(all(test, feature = "web"))]
+impl Checked {
+    pub(crate) fn new(epoch: Epoch, mut purged: Vec<(i64, i64)>) -> Self {
+        purged.sort_unstable();
+        Self { epoch, purged }
+    }
+}
+
+#[cfg(all(test, feature = "web"))]
+impl Epoch {
+    pub(crate) fn at(number: i64) -> Self {
+        Self {
+            number,
+            ..Self::default()
+        }
     }
 }
 
@@ -66,9 +96,11 @@ impl Store {
                 Dialect::MySql => "DUPLICATE KEY UPDATE",
                 Dialect::Postgres | Dialect::Sqlite => "CONFLICT (id) DO UPDATE SET",
             };
+            // PostgreSQL's clock goes on within a statement, and `swept` must not be past `number`.
             let sql = self.sql(&format!(
                 "INSERT INTO roan_epoch (id, number, forgets, swept, in_use) \
-                 VALUES (1, {{now}}, {{now}}, {{now}}, 1) ON {known} in_use = 1"
+                 SELECT 1, begun.ms, begun.ms, begun.ms, 1 FROM (SELECT {{now}} AS ms) AS begun WHERE 1 = 1 \
+                 ON {known} in_use = 1"
             ));
             self.execute_durably(&sql).await?;
             self.is_index_in_use = true;
@@ -197,7 +229,25 @@ impl Store {
         }
     }
 
-    /// One statement, so that epoch and purges are of the same moment.
+    /// All purges after `since`. If they are too many to be read, anything may have been purged.
+    #[cfg_attr(
+        not(feature = "web"),
+        expect(dead_code, reason = "for pages that this program renders")
+    )]
+    pub(crate) async fn all_purged_since(&mut self, since: i64) -> Result<Checked> {
+        let most = READ + 1;
+        let limit = format!("LIMIT {most}");
+        let mut checked = self
+            .check_keys(&[Value::Int(since)], "", &limit, since)
+            .await?;
+        if checked.purged.len() == most {
+            checked.purged.clear();
+            checked.forget();
+        }
+        checked.purged.sort_unstable();
+        Ok(checked)
+    }
+
     async fn check_some(&mut self, keys: &[i64], since: i64) -> Result<Checked> {
         let mut values = vec![Value::Int(since)];
         let text;
@@ -213,11 +263,23 @@ impl Store {
             values.extend(keys.iter().chain(fill).take(count).copied().map(Value::Int));
             format!("IN ({})", vec!["?"; count].join(", "))
         };
+        let of_keys = format!("AND f.page_key {of_keys}");
+        self.check_keys(&values, &of_keys, "", since).await
+    }
+
+    /// One statement, so that epoch and purges are of the same moment.
+    async fn check_keys(
+        &mut self,
+        values: &[Value<'_>],
+        of_keys: &str,
+        limit: &str,
+        since: i64,
+    ) -> Result<Checked> {
         let sql = self.sql(&format!(
             "SELECT e.number, e.forgets, e.swept, f.page_key, f.number \
-             FROM roan_epoch AS e LEFT JOIN roan_fence AS f ON f.number > ? AND f.page_key {of_keys} WHERE e.id = 1"
+             FROM roan_epoch AS e LEFT JOIN roan_fence AS f ON f.number > ? {of_keys} WHERE e.id = 1 {limit}"
         ));
-        let rows = self.connection.rows(&sql, &values).await?;
+        let rows = self.connection.rows(&sql, values).await?;
         let first = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let epoch = Epoch {
             number: first.int(0)?,

@@ -307,7 +307,8 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         .any(|delivery| is_open(delivery.answer.result));
     let has_deliveries = !deliveries.is_empty();
     for Delivery { target, answer } in deliveries {
-        let target = payload::read_target(&target).ok();
+        let target = payload::read_delivery(&target).ok();
+        let target = target.map(|(target, _)| target);
         let place = |target: &Target| targets.iter().position(|known| known == target);
         let place = target.as_ref().and_then(place);
         answers.push(NodeAnswer {
@@ -320,10 +321,9 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         });
     }
     let state = match state {
-        DONE => PurgeState::Done,
         DELIVERED_LATER if waits => PurgeState::Waiting,
         DELIVERED_LATER if has_deliveries => PurgeState::Dead,
-        DELIVERED_LATER => PurgeState::Done,
+        DONE | DELIVERED_LATER => PurgeState::Done,
         DEAD => PurgeState::Dead,
         LEFT => PurgeState::Left,
         _ => PurgeState::Waiting,

@@ -132,7 +132,7 @@ impl Reply {
                     "the answer is a redirect, which is not followed with a token: correct the address of the API of {api} \
                      (`endpoint`)"
                 );
-                Some(self.with(Answer::refused(why)))
+                Some(self.with(Answer::denied(why)))
             }
             _ => None,
         }

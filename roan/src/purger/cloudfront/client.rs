@@ -97,7 +97,7 @@ impl Distribution {
     /// The request, signed: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
     fn signed(&self, body: &str, secret: &[String], now: SystemTime) -> Result<Request, Answer> {
         const XML: &str = "application/xml";
-        let failed = |_| Answer::refused("the request cannot be signed: check the credentials");
+        let failed = |_| Answer::denied("the request cannot be signed: check the credentials");
         let [id, key, session] = secret else {
             return Err(failed(()));
         };
@@ -145,7 +145,7 @@ impl Distribution {
         }
         if denies(reply) {
             let why = format!("AWS refuses the credentials{said}: {}", self.cure);
-            return reply.with(Answer::refused(why));
+            return reply.with(Answer::denied(why));
         }
         if TOO_MANY.contains(&code) {
             let why = format!("CloudFront takes fewer invalidations{said}");

@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(shown(Target::prefix("/v~1/").unwrap()), "/v%7E1/*");
         assert_eq!(shown(Target::host().at_site("shop")), "/*");
         assert_eq!(shown(Target::everything()), "/*");
-        assert_eq!(shown(Target::tag("a*").unwrap()), "#a*");
+        assert_eq!(shown(Target::tag("a%2A").unwrap()), "#a%2A");
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Service {
             TargetKind::Everything => (format!("{path}/purge_all"), None),
             _ => {
                 let site = request.site().ok_or_else(|| {
-                    Answer::refused(
+                    Answer::denied(
                         "Fastly purges URLs with their host: set the site of the target, such as `https://www.example.org`",
                     )
                 })?;
@@ -103,7 +103,7 @@ impl Service {
         let said = said(json.as_ref(), reply);
         if denies(reply) {
             let why = format!("Fastly refuses the token{said}: {}", self.cure);
-            return reply.with(Answer::refused(why));
+            return reply.with(Answer::denied(why));
         }
         if let Some(answer) = reply.general("Fastly") {
             let pause = reply

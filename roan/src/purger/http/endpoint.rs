@@ -53,7 +53,7 @@ impl Endpoint {
             origin: self.url.origin().to_owned(),
             path: self.url.path().to_owned(),
             purge: purge.cloned(),
-            is_nginx: false,
+            software: crate::purger::access::Software::Other,
             headers,
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use http::HeaderValue;
 use reqwest::Url;
 
+use crate::base::feature;
 use crate::base::redact::redacted;
 use crate::base::site::Site;
 use crate::base::target::Target;
@@ -95,7 +96,7 @@ impl NodeUrl {
             ));
         }
         if url.scheme() == "https" && !cfg!(feature = "rustls") {
-            return error("is https, which needs the feature `rustls` of the crate `roan`");
+            return error(&format!("is https, which {}", feature::needs("rustls")));
         }
         if url.query().is_some() || url.fragment().is_some() {
             return error(

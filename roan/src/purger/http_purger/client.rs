@@ -48,7 +48,7 @@ impl HttpNode {
     async fn purge(&self, targets: &[Target], site: &Site) -> Answer {
         let kind = targets.first().map(Target::kind);
         let Some(form) = kind.and_then(|kind| self.forms.of(kind)) else {
-            return Answer::refused("the cache has no request for targets of this kind");
+            return Answer::denied("the cache has no request for targets of this kind");
         };
         let request = match self.request(form, targets, site) {
             Ok(request) => request,
@@ -70,7 +70,12 @@ fn answer(form: &RequestTemplate, reply: &Reply) -> Answer {
     } else if !form.refused.contains(&status) && is_passing(reply.status) {
         Answer::failed(Failure::Status(status))
     } else {
-        Answer::refused(format!("status {status}: {}", cure(reply.status, form)))
+        let why = format!("status {status}: {}", cure(reply.status, form));
+        match status {
+            // Credentials and redirects are not about a target. Others may be, also 403, of a firewall on the way.
+            401 | 407 | 300..=399 => Answer::denied(why),
+            _ => Answer::refused(why),
+        }
     };
     let answer = answer.status(status);
     match reply.pause {

@@ -146,6 +146,9 @@ impl RequestTemplate {
 
     /// Sets the statuses that another attempt would not change, in addition to those of 3xx and 4xx that are neither above nor
     /// 408, 425 or 429. All other answers are failures, and retried.
+    ///
+    /// A refused request for several targets is divided to find the one that is refused, but not after 401, 407 or a redirect,
+    /// which are not about a target.
     #[must_use]
     pub fn refused(mut self, statuses: impl Into<Vec<u16>>) -> Self {
         self.refused = statuses.into();

@@ -70,7 +70,7 @@ impl AnyPurger for NginxNode {
     #[cfg(feature = "doctor")]
     fn access(&self) -> Option<crate::purger::access::Access> {
         Some(crate::purger::access::Access {
-            is_nginx: true,
+            software: crate::purger::access::Software::Nginx,
             ..self.endpoint.access(Some(&self.method))
         })
     }

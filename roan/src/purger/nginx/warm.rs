@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::refresh::{Cached, RefreshNode};
 use super::{Nginx, Node};
+use crate::base::counted::counted;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::base::target::Target;
@@ -46,7 +47,9 @@ impl fmt::Display for Warmed {
         } = self;
         write!(
             f,
-            "{hits} hits, {misses} misses, {uncached} uncached, {failed} failed"
+            "{}, {}, {uncached} uncached, {failed} failed",
+            counted(*hits, "hit"),
+            counted(*misses, "miss")
         )?;
         match &self.first_failure {
             Some(first) => write!(f, " (first: {first})"),

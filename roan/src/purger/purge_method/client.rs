@@ -36,7 +36,10 @@ impl PurgeMethodNode {
 impl AnyPurger for PurgeMethodNode {
     #[cfg(feature = "doctor")]
     fn access(&self) -> Option<crate::purger::access::Access> {
-        Some(self.endpoint.access(None))
+        Some(crate::purger::access::Access {
+            software: self.setup.software(),
+            ..self.endpoint.access(None)
+        })
     }
 
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {

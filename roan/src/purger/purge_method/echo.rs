@@ -17,7 +17,9 @@ pub(super) fn is_right(echo: &[u8], server: &Server, site: &Site, url: &str) -> 
         return false;
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    is_host(authority, site) && (server.plain)(path) == (server.plain)(url)
+    // Of most URLs there is one spelling.
+    let is_path = || path == url || (server.plain)(path) == (server.plain)(url);
+    is_host(authority, site) && is_path()
 }
 
 /// Servers leave out a port that is the default of the scheme.

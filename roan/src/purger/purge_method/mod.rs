@@ -22,6 +22,8 @@ pub use self::traffic_server::TrafficServer;
 /// What distinguishes the servers.
 pub(crate) struct Server {
     cache: CacheType,
+    #[cfg(feature = "doctor")]
+    software: super::access::Software,
     /// Its name in messages.
     name: &'static str,
     /// How its own `Server` header begins.

@@ -10,7 +10,7 @@ use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::purger::http::{CHECK_URL, NeverFound, ODD, Reply, is_passing};
-use crate::purger::{Answer, PurgeRequest};
+use crate::purger::{Answer, PurgeRequest, SetupFault};
 
 const GUIDE: &str = "(the docs of `roan::guide::other_caches` have the whole configuration)";
 
@@ -41,7 +41,7 @@ impl Setup {
         let status = reply.status.as_u16();
         let answer = match self.judged(reply, site, request.target().as_str()) {
             Ok(answer) => answer,
-            Err(why) => Answer::refused(why),
+            Err(refusal) => refusal,
         };
         if answer.outcome.is_done() && self.never_found.is_odd(&answer.outcome, request) {
             self.never_finds(site);
@@ -57,20 +57,29 @@ impl Setup {
     pub(super) fn check(&self, reply: &Reply, site: &Site) -> bool {
         match self.judged(reply, site, CHECK_URL) {
             Ok(answer) => !matches!(answer.outcome, Outcome::Failed(_)),
-            Err(why) => {
+            Err(refusal) => {
                 if !self.unusable.swap(true, Ordering::Relaxed) {
-                    loudly(format_args!(
-                        "{}: its pages cannot be purged: {why}",
-                        self.who
-                    ));
+                    let who = &self.who;
+                    match &refusal.outcome {
+                        Outcome::Refused(why) => {
+                            loudly(format_args!("{who}: its pages cannot be purged: {why}"));
+                        }
+                        other => loudly(format_args!("{who}: its pages cannot be purged: {other}")),
+                    }
                 }
                 true
             }
         }
     }
 
+    /// What the server is.
+    #[cfg(feature = "doctor")]
+    pub(super) fn software(&self) -> crate::purger::access::Software {
+        self.server.software
+    }
+
     /// The error says why the purge is refused.
-    fn judged(&self, reply: &Reply, site: &Site, url: &str) -> Result<Answer, String> {
+    fn judged(&self, reply: &Reply, site: &Site, url: &str) -> Result<Answer, Answer> {
         let Server {
             name,
             allow,
@@ -83,51 +92,60 @@ impl Setup {
             200 => Answer::purged(),
             404 => Answer::not_cached(),
             401 | 407 => {
-                return Err(format!(
+                return Err(Answer::refused(format!(
                     "status {status}: set the credentials that {name} asks for"
-                ));
+                )));
             }
             403 => {
-                return Err(format!(
+                return Err(Answer::refused(format!(
                     "status 403: {name} denies PURGE from this machine: {allow} {GUIDE}"
-                ));
+                ))
+                .because(SetupFault::NotAllowed));
             }
             405 => {
-                return Err(format!(
+                return Err(Answer::refused(format!(
                     "status 405: the app or another server has answered, and does not know PURGE: write the address of {name}; \
                      if it is that, {handle} {GUIDE}"
-                ));
+                ))
+                .because(SetupFault::NotTaken));
             }
-            414 => return Err(format!("status 414: the URL is longer than {name} reads")),
+            414 => {
+                return Err(Answer::refused(format!(
+                    "status 414: the URL is longer than {name} reads"
+                )));
+            }
             300..=399 => {
-                return Err(format!(
+                return Err(Answer::refused(format!(
                     "status {status}, a redirect: write the address of {name} itself"
-                ));
+                )));
             }
             _ => {
-                return Err(format!(
+                return Err(Answer::refused(format!(
                     "status {status}, which {name} does not answer to a PURGE: check its address"
-                ));
+                ))
+                .because(SetupFault::NotTaken));
             }
         };
         match reply.headers.get(ECHO) {
             Some(echo) if is_right(echo.as_bytes(), self.server, site, url) => {
                 Ok(answer.verified())
             }
-            Some(echo) if echo.as_bytes() == b"passed to the app" => Err(format!(
+            Some(echo) if echo.as_bytes() == b"passed to the app" => Err(Answer::refused(format!(
                 "{name} has passed the PURGE to the app, so nothing was purged: {handle} {GUIDE}"
-            )),
-            Some(echo) => Err(format!(
+            ))
+            .because(SetupFault::NotTaken)),
+            Some(echo) => Err(Answer::refused(format!(
                 "{name} has purged {:?} instead of {url} of {}: set `ROAN_SITE` to the host that visitors ask for",
                 String::from_utf8_lossy(echo.as_bytes()),
                 site.authority(),
-            )),
+            ))
+            .because(SetupFault::OfOther)),
             None => self.unnamed(reply, site).map(|()| answer),
         }
     }
 
     /// An answer that does not say what was purged: from the server itself, or from another one?
-    fn unnamed(&self, reply: &Reply, site: &Site) -> Result<(), String> {
+    fn unnamed(&self, reply: &Reply, site: &Site) -> Result<(), Answer> {
         let Server {
             name,
             product,
@@ -142,17 +160,19 @@ impl Setup {
         // The answers of both servers to a purge are empty; those of apps and error pages have a type.
         let has_type = reply.headers.contains_key(CONTENT_TYPE);
         if is_signed && *signs_all && has_type && status == 404 {
-            return Err(format!(
+            return Err(Answer::refused(format!(
                 "status 404 is not about the page: {name} does not know {}, or has passed the PURGE to the app: add a `map` \
                  rule for that host to remap.config; {handle} {GUIDE}",
                 site.authority()
-            ));
+            ))
+            .because(SetupFault::NotTaken));
         }
         if !is_signed || has_type {
-            return Err(format!(
+            return Err(Answer::refused(format!(
                 "status {status} is from the app or another server, so nothing was purged: write the address of {name}; if it \
                  is that, {handle} {GUIDE}"
-            ));
+            ))
+            .because(SetupFault::NotTaken));
         }
         if !self.unnamed.swap(true, Ordering::Relaxed) {
             warn_loudly(format_args!(

@@ -11,6 +11,8 @@ pub(super) static SQUID: Server = Server {
         example: "http://localhost",
         has_path: false,
     },
+    #[cfg(feature = "doctor")]
+    software: crate::purger::access::Software::Squid,
     name: "Squid",
     product: "squid",
     signs_all: false,

@@ -11,6 +11,8 @@ pub(super) static TRAFFIC_SERVER: Server = Server {
         example: "http://localhost:8080",
         has_path: false,
     },
+    #[cfg(feature = "doctor")]
+    software: crate::purger::access::Software::TrafficServer,
     name: "Traffic Server",
     product: "ATS/",
     signs_all: true,

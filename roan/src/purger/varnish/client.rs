@@ -44,7 +44,10 @@ impl VarnishNode {
 impl AnyPurger for VarnishNode {
     #[cfg(feature = "doctor")]
     fn access(&self) -> Option<crate::purger::access::Access> {
-        Some(self.endpoint.access(None))
+        Some(crate::purger::access::Access {
+            software: crate::purger::access::Software::Varnish,
+            ..self.endpoint.access(None)
+        })
     }
 
     fn purge<'a>(&'a self, request: PurgeRequest<'a>) -> Answering<'a> {

@@ -11,7 +11,7 @@ use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
 use crate::purger::http::{NeverFound, ODD, Reply, is_passing};
-use crate::purger::{Answer, PurgeRequest};
+use crate::purger::{Answer, PurgeRequest, SetupFault};
 
 /// What the VCL has purged.
 const PURGED: HeaderName = HeaderName::from_static("x-roan-purge");
@@ -61,7 +61,8 @@ impl Setup {
                     "the VCL says that it purged {:?} instead of {expected:?}: {CURE}, and set `ROAN_SITE` to the host that \
                      visitors ask for",
                     String::from_utf8_lossy(said.as_bytes())
-                )),
+                ))
+                .because(SetupFault::OfOther),
             },
             _ => self.unnamed(reply, order),
         };
@@ -73,35 +74,38 @@ impl Setup {
         let (status, method, kind) = (reply.status.as_u16(), &order.method, order.kind);
         let outcome = match status {
             401 | 407 => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status}: set the credentials that the VCL asks for"
                 ));
             }
             300..=399 => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status}, a redirect: write the address of Varnish itself"
                 ));
             }
-            400 => {
+            // Tags that are too long, perhaps.
+            400 | 413 | 414 | 431 => {
                 return Answer::refused(format!(
-                    "status 400: the VCL did not take the {kind}, the request is longer than Varnish reads \
+                    "status {status}: the VCL did not take the {kind}, the request is longer than Varnish reads \
                      (`http_req_hdr_len`, `http_req_size`), or the app has answered: {CURE}"
                 ));
             }
             _ if !is_of_varnish(reply) => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status} is from the app or another server: Varnish passes {method} on, or is not at this \
                      address, so nothing was purged: {CURE}"
-                ));
+                ))
+                .because(SetupFault::NotTaken);
             }
             403 | 405 => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status}: the VCL does not allow {method} from this machine: add its address to `acl roan`, and \
                      send purges to Varnish itself, not through a proxy"
-                ));
+                ))
+                .because(SetupFault::NotAllowed);
             }
             200 | 404 if kind != TargetKind::Url => {
-                return Answer::refused(format!(
+                return Answer::denied(format!(
                     "status {status} without X-Roan-Purge: nothing shows that this VCL can purge by {kind}: {CURE}"
                 ));
             }

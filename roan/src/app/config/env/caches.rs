@@ -1,5 +1,6 @@
 //! The cache that the environment names.
 
+use crate::app::config::kinds::Kind;
 use crate::error::ConfigError;
 use crate::purger::{Cache, NginxConfig, PurgeMethodConfig, VarnishConfig};
 
@@ -59,6 +60,9 @@ pub(super) fn cache(get: Get<'_>) -> Result<Cache, ConfigError> {
         Some(name) => {
             let kind = CACHES.iter().find(|kind| kind.name == name);
             kind.ok_or_else(|| {
+                if let Some(problem) = Kind::of(name).and_then(Kind::in_a_variable) {
+                    return ConfigError::value(CACHE, name, problem);
+                }
                 let names: Vec<_> = CACHES
                     .iter()
                     .map(|kind| format!("`{}`", kind.name))
@@ -96,8 +100,12 @@ fn embedded(_: Get<'_>) -> Result<Cache, ConfigError> {
 
 #[cfg(not(feature = "embedded"))]
 fn embedded(_: Get<'_>) -> Result<Cache, ConfigError> {
-    let problem = "needs the feature `embedded` of the crate `roan`";
-    Err(ConfigError::value(CACHE, "embedded", problem))
+    let missing = Kind::of("embedded").and_then(Kind::missing);
+    Err(ConfigError::value(
+        CACHE,
+        "embedded",
+        missing.unwrap_or_default(),
+    ))
 }
 
 #[cfg(all(unix, feature = "nginx-files"))]
@@ -127,6 +135,10 @@ fn files(folder: String, get: Get<'_>) -> Result<Cache, ConfigError> {
 
 #[cfg(not(all(unix, feature = "nginx-files")))]
 fn files(folder: String, _: Get<'_>) -> Result<Cache, ConfigError> {
-    let problem = "needs the feature `nginx-files` of the crate `roan`, and a Unix system";
-    Err(ConfigError::value(FOLDER, folder, problem))
+    let missing = Kind::of("nginx-files").and_then(Kind::missing);
+    Err(ConfigError::value(
+        FOLDER,
+        folder,
+        missing.unwrap_or_default(),
+    ))
 }

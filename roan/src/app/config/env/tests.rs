@@ -202,7 +202,7 @@ fn an_error_names_variable_and_value_and_no_secret() {
             if cfg!(feature = "_sql") {
                 "must begin with"
             } else {
-                "needs one of the features"
+                "needs the feature `sqlite`, `postgres` or `mysql`"
             },
         ),
         (
@@ -258,6 +258,30 @@ fn the_cache_may_be_in_the_program() {
         message.contains("no effect with ROAN_CACHE=embedded"),
         "{message}"
     );
+}
+
+#[test]
+fn a_kind_of_cache_that_needs_a_file_says_so() {
+    for (kind, is_built, words) in [
+        ("cloudflare", cfg!(feature = "cdn"), "`cdn`"),
+        ("fastly", cfg!(feature = "cdn"), "`cdn`"),
+        ("cloudfront", cfg!(feature = "cloudfront"), "`cloudfront`"),
+        (
+            "nginx-files",
+            cfg!(all(unix, feature = "nginx-files")),
+            "`nginx-files`",
+        ),
+        ("http", true, ""),
+    ] {
+        let message = built(&[("ROAN_CACHE", kind)]).unwrap_err().to_string();
+        let instead = match kind {
+            "nginx-files" => "set ROAN_PURGE_FOLDER",
+            _ => "describe it in a configuration file",
+        };
+        assert!(message.contains(instead), "{message}");
+        let missing = format!("It also needs the feature {words}");
+        assert_eq!(message.contains(&missing), !is_built, "{message}");
+    }
 }
 
 #[test]

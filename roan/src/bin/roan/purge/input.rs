@@ -12,6 +12,7 @@ use super::sitemap::{Place, Sitemaps};
 use crate::args::PurgeArgs;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::output::counted;
 
 /// One thing to purge.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ impl Iterator for &mut Input {
         }
         if self.taken == self.most {
             self.sources.clear();
-            let message = format!("more than {} pages: raise --max-urls", self.most);
+            let message = format!("more than {}: raise --max-urls", counted(self.most, "page"));
             return Some(Err(Failure::new(Exit::Incomplete, message)));
         }
         self.taken += 1;

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use clap::builder::styling::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use roan::{Failure as PurgeFailure, Outcome, Report, Reports, Roan};
+use roan::{Failure as PurgeFailure, Outcome, Report, Reports, Roan, Target, TargetKind};
 use serde_json::{Value, json};
 
 use super::feed::Stopped;
 use super::pages::{Refused, Why};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, note};
+use crate::output::{Output, counted, note};
 
 /// So many URLs that were left out are named; the others are counted.
 const NAMED: u64 = 10;
@@ -243,9 +243,9 @@ impl Results {
             None => return Ok(exit),
         };
         note(format_args!(
-            "roan: {end}: {} purges were sent and not answered; the input was read up to its entry {read}, and what \
+            "roan: {end}: {} sent and not answered; the input was read up to its entry {read}, and what \
              follows was not sent",
-            get(&counts.abandoned)
+            counted(get(&counts.abandoned), "purge")
         ));
         Ok(exit)
     }
@@ -291,7 +291,7 @@ fn progress(length: Option<usize>) -> ProgressBar {
 
 /// Adds the line of a result.
 fn show(output: &Output, report: &Report, lines: &mut String) {
-    let (word, reason) = result(&report.outcome);
+    let (word, reason) = result(report);
     // Writing to a `String` does not fail.
     if output.format == Format::Json {
         let _ = writeln!(lines, "{}", json(report, word, &reason));
@@ -314,16 +314,30 @@ fn show(output: &Output, report: &Report, lines: &mut String) {
 }
 
 /// A word that does not change, and what there is to say.
-fn result(outcome: &Outcome) -> (&'static str, Option<String>) {
-    match outcome {
+fn result(report: &Report) -> (&'static str, Option<String>) {
+    match &report.outcome {
         Outcome::Purged => ("purged", None),
-        Outcome::NotCached => ("not cached", None),
+        Outcome::NotCached => ("not cached", doubtful_tag(&report.target)),
         Outcome::Refused(why) => ("refused", Some(why.to_string())),
         Outcome::Dead(why) => ("dead", Some(why.to_string())),
         Outcome::Dropped => ("dropped", Some("the queue of this node is full".to_owned())),
         Outcome::Abandoned => ("abandoned", Some("not answered before the end".to_owned())),
         other => ("failed", Some(other.to_string())),
     }
+}
+
+/// What a tag that no page carries may be meant for: a template encodes in a value what separates values here.
+fn doubtful_tag(target: &Target) -> Option<String> {
+    let separators = [(':', "%3A"), ('/', "%2F"), ('=', "%3D")];
+    let mut has = separators
+        .iter()
+        .filter(|(separator, _)| target.as_str().contains(*separator));
+    let (separator, encoded) = has.next()?;
+    (target.kind() == TargetKind::Tag).then(|| {
+        format!(
+            "if the `{separator}` is in a value of a row, write it as a template does, `{encoded}`"
+        )
+    })
 }
 
 fn json(report: &Report, word: &str, reason: &Option<String>) -> Value {
@@ -371,23 +385,28 @@ fn text(counts: &Counts, missed: u64) -> String {
         (&counts.dead, "dead"),
         (&counts.dropped, "dropped"),
         (&counts.abandoned, "abandoned"),
-        (&counts.rebounds, "rebounds"),
-        (&counts.failed_rebounds, "failed rebounds"),
-        (&counts.other_hosts, "URLs of other hosts left out"),
-        (&counts.not_urls, "that are not URLs left out"),
-        (&counts.problems, "inputs not read to their end"),
     ] {
         if get(count) > 0 {
             parts.push(format!("{} {what}", get(count)));
         }
     }
-    if missed > 0 {
-        parts.push(format!("{missed} results not seen"));
+    for (count, one, rest) in [
+        (get(&counts.rebounds), "rebound", ""),
+        (get(&counts.failed_rebounds), "failed rebound", ""),
+        (get(&counts.other_hosts), "URL", " of other hosts left out"),
+        (get(&counts.not_urls), "line", " without a URL left out"),
+        (get(&counts.problems), "input", " not read to the end"),
+        (missed, "result", " not seen"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{}{rest}", counted(count, one)));
+        }
     }
     if parts.is_empty() {
         parts.push("nothing to do".to_owned());
     }
-    let mut text = format!("{} targets: {}", get(&counts.sent), parts.join(", "));
+    let sent = counted(get(&counts.sent), "target");
+    let mut text = format!("{sent}: {}", parts.join(", "));
     if get(&counts.unproven) > 0 {
         let _ = write!(
             text,

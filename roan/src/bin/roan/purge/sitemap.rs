@@ -9,6 +9,7 @@ use super::xml::{Entries, Entry};
 use crate::args::SitemapLimits;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::output::counted;
 
 /// Reads one sitemap after the other, depth first. It holds one entry of each that is open.
 pub(super) struct Sitemaps {
@@ -87,8 +88,8 @@ impl Sitemaps {
         }
         if self.opened >= limits.max_sitemaps {
             let message = format!(
-                "more than {} sitemaps: raise --max-sitemaps",
-                limits.max_sitemaps
+                "more than {}: raise --max-sitemaps",
+                counted(limits.max_sitemaps, "sitemap")
             );
             // The others would say the same.
             self.open.clear();

@@ -173,6 +173,27 @@ fn a_refused_batch_settles_no_ticket_and_no_ask() {
 }
 
 #[test]
+fn a_batch_that_is_denied_whatever_is_in_it_is_over() {
+    let tickets = Tickets::default();
+    let [a, b] = [1, 2].map(|id| tickets.open(Row::Purge(id), 0, None));
+    let mut bench = node(10, |_| {});
+    bench.ask_with("/a", a);
+    bench.ask_with("/b", b);
+    let request = bench.sends_batch(&["/a", "/b"]);
+    // Served by the request to come.
+    bench.ask_with("/b", a);
+    let answers = bench.answer_all(&request, Verdict::Denied);
+    for ((next, settled), ticket) in answers.iter().zip([a, b]) {
+        assert_eq!((next, &settled.served[..]), (&Next::Ended, &[ticket][..]));
+        assert_eq!(settled.done, []);
+    }
+    bench.wait(REPEAT_GAP);
+    let request = bench.sends_batch(&["/b"]);
+    bench.answer_all(&request, Verdict::Done);
+    assert_eq!(bench.queue.pending(), 0);
+}
+
+#[test]
 fn a_target_that_fails_its_batches_takes_no_others_down_for_ever() {
     for failure in [FAILED, NO_ANSWER, TURNED_AWAY] {
         let mut bench = node(64, |policy| policy.max_age = 3600 * SECOND);
@@ -248,6 +269,8 @@ fn a_request_has_no_more_targets_than_each_of_them_may_share_it_with() {
         asking: Asking::of(bench.now, &[]),
         rebound: false,
         ticket: Some((open(), 1)),
+        onward: &ITSELF,
+        gathers: false,
     };
     bench.queue.ask(ask, bench.now);
     bench.ask_with("/x", open());

@@ -413,6 +413,8 @@ fn a_node_with_a_rate_holds_little_of_what_waits_in_a_database() {
             asking: Asking::of(bench.now, &[]),
             rebound: false,
             ticket: Some((open(), 0)),
+            onward: &ITSELF,
+            gathers: false,
         };
         bench.queue.ask(ask, bench.now)
     };

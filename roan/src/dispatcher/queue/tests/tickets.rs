@@ -10,6 +10,8 @@ impl Bench {
             asking: Asking::of(self.now, &[]),
             rebound: false,
             ticket: Some((ticket, 0)),
+            onward: &ITSELF,
+            gathers: false,
         };
         self.queue.ask(ask, self.now)
     }
@@ -152,6 +154,8 @@ fn what_comes_from_the_database_may_be_older_than_the_maximum_age() {
         asking: Asking::of(start, &[]),
         rebound: false,
         ticket: Some((a, 7)),
+        onward: &ITSELF,
+        gathers: false,
     };
     bench.queue.ask(ask, bench.now);
     assert!(bench.queue.expire(bench.now).is_empty());

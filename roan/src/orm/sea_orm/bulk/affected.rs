@@ -2,7 +2,6 @@
 
 use std::any::type_name;
 use std::collections::HashSet;
-use std::sync::Once;
 
 use sea_orm::sea_query::{Expr, Query, UpdateStatement, Value, Values};
 use sea_orm::{
@@ -62,12 +61,11 @@ pub(super) fn sets_key<E: EntityTrait>(statement: &UpdateStatement) -> bool {
     keys.any(|key| values.iter().any(|(name, _)| name.inner() == key.as_str()))
 }
 
-/// Says so the first time that the statement has written a row which was not read before it.
+/// Says so the first time for a model that the statement has written a row which was not read before it.
 pub(super) fn check_read<M: ModelTrait>(read: &[M], written: &[M]) {
-    static TOLD: Once = Once::new();
     let read: HashSet<String> = read.iter().map(name).collect();
     if written.iter().any(|row| !read.contains(&name(row))) {
-        TOLD.call_once(|| unread(type_name::<M>()));
+        unread(type_name::<M>());
     }
 }
 

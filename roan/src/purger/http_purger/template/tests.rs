@@ -33,7 +33,7 @@ fn each_place_has_its_own_encoding() {
         rendered(r#"{"files": {urls}, "n": {}}"#, Place::Json, &url),
         r#"{"files": ["https://www.example.org/a%2Fb?x=1&y"], "n": {}}"#
     );
-    let tags = ["a\"b", "c\\d"].map(|tag| Target::tag(tag).unwrap());
+    let tags = ["a\"b", "c\\d"].map(Target::unchecked_tag);
     assert_eq!(rendered("{tags}", Place::Header, &tags), "a\"b c\\d");
     assert_eq!(rendered("{tags,}", Place::Header, &tags), "a\"b, c\\d");
     assert_eq!(
@@ -98,7 +98,7 @@ fn a_site_without_a_scheme_is_named() {
     );
 }
 
-/// What has a meaning somewhere, among any text that a tag may be.
+/// What has a meaning somewhere. `Target::tag` accepts little of it: the templates do not rely on that.
 fn tag() -> impl Strategy<Value = String> {
     let hostile = prop::sample::select(vec![
         "\"", "\\", "'", "{", "}", "{tag}", "[", "]", ";", ":", "/", "..", "?", "&", "=", "#", "%",
@@ -119,7 +119,7 @@ proptest! {
 
     #[test]
     fn no_tag_leaves_its_place(texts in prop::collection::vec(tag(), 1..5)) {
-        let tags: Vec<_> = texts.iter().map(|text| Target::tag(text).unwrap()).collect();
+        let tags: Vec<_> = texts.iter().map(Target::unchecked_tag).collect();
         // A path: one segment, and one value of the query.
         let url = rendered("/p/{tag}/x?t={tag}&l={tags,}&e=1", Place::Path, &tags);
         let (path, query) = url.split_once('?').unwrap();

@@ -14,6 +14,7 @@ pub use self::config::NginxFilesConfig;
 use self::folder::{Folder, Problem, Unlinked};
 use self::levels::Levels;
 use super::pattern::KeyPattern;
+use crate::base::counted::counted;
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::noise;
 use crate::base::outcome::{Failure, Outcome};
@@ -237,11 +238,11 @@ impl FilesNode {
             self.is_known.store(true, Ordering::Relaxed);
         } else if let Some(key) = keys.first() {
             warn_loudly(format_args!(
-                "{}: nothing shows that purges reach the pages: none of {} files in {} has the key of a page of {}, such as \
+                "{}: nothing shows that purges reach the pages: none of {} in {} has the key of a page of {}, such as \
                  {:?}, and one has {:?}. If visitors have seen pages of that site, set `NginxFiles::key`, or \
                  `ROAN_PURGE_KEY`, to the text after `proxy_cache_key`, and `ROAN_SITE` to the host that visitors ask for",
                 self.who,
-                keys.len(),
+                counted(keys.len(), "file"),
                 self.folder.path().display(),
                 site.authority(),
                 self.key.example(site, "/"),

@@ -196,7 +196,7 @@ impl AnyPurger for RefreshNode {
     #[cfg(feature = "doctor")]
     fn access(&self) -> Option<crate::purger::access::Access> {
         Some(crate::purger::access::Access {
-            is_nginx: true,
+            software: crate::purger::access::Software::Nginx,
             ..self.endpoint.access(None)
         })
     }
