@@ -25,6 +25,7 @@ mod refresh;
 mod save_path;
 mod starvation;
 mod support;
+mod torsos;
 mod varnish;
 mod visitors;
 mod warm;

@@ -9,10 +9,10 @@
 
 mod deploys;
 mod ends;
-mod heard;
 mod pages;
 mod schemas;
 mod setups;
+mod stderr;
 mod subscribers;
 
 use std::process::{Command, Output};
@@ -154,7 +154,7 @@ fn case() {
                 .flush_blocking(Duration::from_secs(10));
         }
         other => {
-            if !heard::case(other) {
+            if !stderr::case(other) {
                 subscribers::case(other);
             }
         }

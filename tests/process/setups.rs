@@ -569,7 +569,7 @@ fn each_wrong_set_up_of_a_folder_is_named_with_its_mend() {
             &[SITE, ("ROAN_PURGE_KEY", "$scheme$host$request_uri")],
             None,
             &[
-                "none of 1 files in",
+                "of 1 file in",
                 "such as \"httpssite.test/\", and one has \"site.test/posts/1\"",
             ],
         ),
@@ -577,7 +577,7 @@ fn each_wrong_set_up_of_a_folder_is_named_with_its_mend() {
             folder,
             &[("ROAN_SITE", "www.site.test")],
             None,
-            &["none of 1 files in", "the key of a page of www.site.test"],
+            &["of 1 file in", "the key of a page of www.site.test"],
         ),
     ];
     if rustix::process::geteuid().is_root() {

@@ -143,13 +143,17 @@ struct Instance {
 
 impl Instance {
     fn start(set: impl FnOnce(RoanBuilder) -> RoanBuilder) -> Self {
+        Self::start_behind(&Options::default(), set)
+    }
+
+    fn start_behind(options: &Options, set: impl FnOnce(RoanBuilder) -> RoanBuilder) -> Self {
         let database = Database::default();
         let (wrap, wrapped) = tokio::sync::oneshot::channel::<Router>();
         let (server, addr): (_, SocketAddr) = Background::serve("app", |listener| async move {
             let app = wrapped.await.expect("the layer is made");
             axum::serve(listener, app).await.expect("the app serves");
         });
-        let nginx = Nginx::start_before(addr, &Options::default());
+        let nginx = Nginx::start_before(addr, options);
         let roan = Roan::builder()
             .cache(roan::Nginx::at(&nginx.purge_url()).unwrap())
             .site(HOST)
@@ -256,10 +260,11 @@ fn a_page_that_gets_a_tag_too_late_does_not_stay_cached_without_it() {
     assert_eq!(site.browser.get("/late").text(), "begin 1");
 }
 
-/// nginx asks with HTTP/1.0, where the end of the connection is that of the body.
+/// With HTTP/1.0, which nginx speaks by default, the end of the connection is that of the body.
 #[test]
 fn a_body_that_breaks_off_does_not_stay_cached() {
-    let site = Instance::start(|roan| roan);
+    let by_default = Options::default().edit("proxy_http_version 1.1;", "proxy_http_version 1.0;");
+    let site = Instance::start_behind(&by_default, |roan| roan);
     let gate = site.database.hold();
     let reader = site.read("/broken");
     gate.wait_for(1);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::global;
 use super::handle::Roan;
+use crate::base::log::warn_loudly;
 use crate::base::site::Site;
 use crate::base::spelling::Spellings;
 use crate::base::target::Target;
@@ -18,9 +19,9 @@ use crate::error::ConfigError;
 use crate::outbox::Outbox;
 #[cfg(feature = "web")]
 use crate::pages::Pages;
-use crate::purger::Cache;
 #[cfg(feature = "web")]
 use crate::purger::Capabilities;
+use crate::purger::{Cache, Mode};
 #[cfg(feature = "web")]
 use crate::registry::{rules, run_time};
 #[cfg(feature = "_sql")]
@@ -251,6 +252,7 @@ impl RoanBuilder {
             .iter()
             .map(|cache| cache.capabilities.clone())
             .collect();
+        warn_of_soft_tiers(&caches);
         #[cfg(feature = "web")]
         let web = match self.web {
             Some(web) => {
@@ -326,6 +328,23 @@ impl RoanBuilder {
     /// exists already.
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
+    }
+}
+
+/// Says which caches are purged softly before another one. That one may fetch the old page, and keep it. It is not an error,
+/// because the other may not fetch from it.
+fn warn_of_soft_tiers(caches: &[Cache]) {
+    for (number, cache) in caches.iter().enumerate() {
+        let (name, later) = (&cache.name, &caches[number + 1..]);
+        let Some(next) = later.first() else { break };
+        if cache.capabilities.mode() == Mode::Soft {
+            let next = &next.name;
+            warn_loudly(format_args!(
+                "the cache {name:?} is purged softly, and {next:?} after it: if {next} fetches its pages from {name}, it may \
+                 fetch the old page from it, and keep it. Purge {name} without `soft` (`ROAN_PURGE_SOFT`), or leave this as it \
+                 is if {next} does not fetch from {name}"
+            ));
+        }
     }
 }
 

@@ -3,8 +3,7 @@
 use std::fmt::Display;
 
 /// `1 purge`, `2 purges`; `1 miss`, `0 misses`; `1 delivery`, `2 deliveries`.
-#[expect(clippy::needless_pass_by_value, reason = "it is a number")]
-pub(crate) fn counted<N: Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+pub(crate) fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     if count == N::from(1) {
         return format!("{count} {noun}");
     }

@@ -113,7 +113,7 @@ fn pages_are_purged_by_tags() {
     let site = Site::start();
     let tagged: [(&str, &[(&str, &str)]); 5] = [
         ("/1", &[("xkey", "a b-1")]),
-        ("/2", &[("xkey", "b-1"), ("xkey", "c*")]),
+        ("/2", &[("xkey", "b-1"), ("xkey", "c:/=")]),
         ("/3", &[("xkey", "d")]),
         ("/4", &[("xkey", "A aa b-11 %61 .*")]),
         ("/5", &[]),
@@ -134,8 +134,8 @@ fn pages_are_purged_by_tags() {
     };
     assert_eq!(fresh(&["a"]), ["/1"]);
     assert_eq!(fresh(&["b-1"]), ["/1", "/2"]);
-    assert_eq!(fresh(&["c*", "d", "never-seen"]), ["/2", "/3"]);
-    assert_eq!(fresh(&["*", ".", "b"]), [""; 0]);
+    assert_eq!(fresh(&["c:/=", "d", "never-seen"]), ["/2", "/3"]);
+    assert_eq!(fresh(&["%2A", ".", "b"]), [""; 0]);
     assert_eq!(fresh(&["%61"]), ["/4"]);
     assert_eq!(roan.stats().refused, 0);
     let report = purged(&built(cache(&site.nodes[0])), Target::tag("zz").unwrap());

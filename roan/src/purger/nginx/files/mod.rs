@@ -238,7 +238,7 @@ impl FilesNode {
             self.is_known.store(true, Ordering::Relaxed);
         } else if let Some(key) = keys.first() {
             warn_loudly(format_args!(
-                "{}: nothing shows that purges reach the pages: none of {} in {} has the key of a page of {}, such as \
+                "{}: nothing shows that purges reach the pages: of {} in {}, none has the key of a page of {}, such as \
                  {:?}, and one has {:?}. If visitors have seen pages of that site, set `NginxFiles::key`, or \
                  `ROAN_PURGE_KEY`, to the text after `proxy_cache_key`, and `ROAN_SITE` to the host that visitors ask for",
                 self.who,

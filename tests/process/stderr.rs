@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
-use roan::purger::{Cache, TagHeader};
+use roan::purger::{Cache, Mode, TagHeader};
 use roan::testing::Recorder;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, Target, purge_on};
@@ -83,6 +83,15 @@ pub(crate) fn case(case: &str) -> bool {
                 || drop(std::thread::spawn(|| web::show(&Tagged("a"))).join()),
                 pages("spawned"),
             );
+        }
+        "a soft purge before another cache" => {
+            let cache = |name, mode| Cache::new(name).mode(mode).node(name, Recorder::new());
+            let build = |caches: [Cache; 2]| {
+                let [inner, outer] = caches;
+                Roan::builder().cache(inner).cache(outer).build().unwrap()
+            };
+            build([cache("hard", Mode::Hard), cache("last", Mode::Soft)]);
+            build([cache("soft", Mode::Soft), cache("cdn", Mode::Hard)]);
         }
         _ => return false,
     }
@@ -194,11 +203,19 @@ fn mistakes_that_keep_pages_out_of_caches_or_their_tags_off_are_heard() {
     );
     now_and_then(&rule);
     let once = [
-        "`show` of process::heard::Post adds no tag to the page",
-        "`show` at tests/process/heard.rs:",
+        "`show` of process::stderr::Post adds no tag to the page",
+        "`show` at tests/process/stderr.rs:",
     ];
     for words in once {
         assert_eq!(stderr.matches(words).count(), 1, "{words}\n{stderr}");
     }
     assert_eq!(stderr.lines().count(), 3 * 7 + once.len(), "{stderr}");
+}
+
+#[test]
+fn a_soft_purge_before_another_cache_is_heard() {
+    let (_, stderr) = run("a soft purge before another cache", &[]);
+    let words = "the cache \"soft\" is purged softly, and \"cdn\" after it";
+    assert_says(&stderr, &[words, "Purge soft without `soft`"]);
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }
