@@ -1,7 +1,8 @@
 //! A dashboard: a page that shows what is purged, why, and what waits or has failed, as a tower service.
 //!
-//! It shows the rules of the program, the nodes with their health, rate and lag, recent purges and how each node answered
-//! them, dead purges, and which pages carry a tag. The guide has a [page](crate::guide::dashboard) about it.
+//! It shows the rules of the program, the nodes with their health, rate and lag, recent purges with what asked for them and
+//! how each node answered, what waits and what is dead, and which pages carry a tag. It pauses nodes, and sends dead purges
+//! again. The guide has a [page](crate::guide::dashboard) about it.
 //!
 //! It is off by default, and it does not have users of its own: put your authentication in front of it.
 //!
@@ -33,14 +34,14 @@
 //!
 //! # What it costs
 //!
-//! Nothing on the way of a write: it reads the reports of purges that have ended. It keeps the newest 1,000 purges and ten
-//! minutes of figures in memory, about a megabyte. It has no timer while nobody looks.
+//! Nothing on the way of a write: it reads the reports of purges that have ended, and keeps ten minutes of figures, a few
+//! kilobytes. It has no timer while nobody looks.
 //!
 //! # The addresses beneath
 //!
 //! The page asks its own addresses below `api/` for JSON. They are not a stable interface: each version of Roan may change
 //! them without notice. For programs there are [`Roan::stats`](crate::Roan::stats),
-//! [`Roan::subscribe`](crate::Roan::subscribe) and [`Roan::outbox`](crate::Roan::outbox).
+//! [`Roan::subscribe`](crate::Roan::subscribe) and `Roan::outbox`.
 
 mod actions;
 mod asset;
