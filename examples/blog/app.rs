@@ -13,6 +13,7 @@ use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, RoanBuilder};
 use serde::Deserialize;
 
+use crate::metrics;
 #[cfg(feature = "diesel")]
 use crate::posts::diesel::DieselPosts;
 #[cfg(feature = "sea-orm")]
@@ -32,6 +33,7 @@ pub(crate) async fn start(
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
+    let exporter = metrics::exporter()?;
     let roan = roan
         .outbox(outbox)
         // This process renders all pages, so the web layer keeps stale ones out of the cache.
@@ -44,6 +46,7 @@ pub(crate) async fn start(
         Some(cache) => pages.layer(cache.layer()),
         None => pages, // the cache is before this program
     };
+    let app = app.merge(metrics::routes(&roan, exporter));
     Ok((app, roan))
 }
 

@@ -20,6 +20,7 @@ const LAYERS: &[&str] = &[
     "relay",
     "triggers",
     "dispatcher",
+    "metrics",
     "purger",
     "pages",
     "error",

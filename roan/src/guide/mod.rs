@@ -18,6 +18,7 @@
 //! | [`web`] | purge lists and other pages by tags, on nginx too, and keep stale pages out of the caches |
 //! | [`command`] | purge by hand, and find out by `roan doctor` why a page stays stale |
 //! | [`failures`] | see what happens to a purge that does not succeed |
+//! | [`metrics`] | see it in Prometheus, Grafana and OpenTelemetry |
 //! | [`roan::testing`](crate::testing) | test what your code purges |
 //! | [`glossary`] | look up a word |
 //! | [`upgrading`] | move from roan 0.1, the Django app |
@@ -75,6 +76,7 @@ pages! {
     web: include_str!("web.md");
     command: include_str!("command.md");
     failures: include_str!("failures.md");
+    metrics: include_str!("metrics.md");
     glossary: include_str!("glossary.md");
     upgrading: include_str!("upgrading.md");
 }
