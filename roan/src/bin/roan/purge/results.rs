@@ -23,6 +23,9 @@ use crate::output::{Output, counted, note};
 /// So many URLs that were left out are named; the others are counted.
 const NAMED: u64 = 10;
 
+/// So many results are printed at once.
+const AT_ONCE: usize = 1024;
+
 /// Between two looks at the results: not longer than what can be kept of them, [`REPORTS`](super::feed::REPORTS), lasts by far.
 const REST: Duration = Duration::from_millis(1);
 
@@ -271,7 +274,8 @@ fn read(
             if counts.count(&report) {
                 to_print.push(report);
             }
-            next = at_hand(&mut reports);
+            let has_room = to_print.len() < AT_ONCE;
+            next = has_room.then(|| at_hand(&mut reports)).flatten();
         }
         if !to_print.is_empty() {
             unprinted.fetch_add(to_print.len(), Ordering::Relaxed);
