@@ -15,6 +15,7 @@ pub use core::result::Result;
 pub use roan_macros::url;
 
 use crate::base::event::Events;
+use crate::base::history::Because;
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{InvalidTarget, Sink};
 
@@ -71,7 +72,7 @@ pub fn collect<M: Model>(row: &M, rule: usize) -> Vec<Result<Target, TargetError
 struct Yielded(Vec<Result<Target, TargetError>>);
 
 impl Sink for Yielded {
-    fn target(&mut self, target: TargetRef<'_>) {
+    fn target(&mut self, target: TargetRef<'_>, _: Because<'_>) {
         self.0.push(Ok(target.to_target()));
     }
 
@@ -96,7 +97,7 @@ pub mod sea_orm {
     };
     use sea_orm::{ModelTrait, PrimaryKeyArity, PrimaryKeyTrait};
 
-    pub type Targets = Vec<crate::base::target::Target>;
+    pub type Targets = Vec<crate::base::history::Fired>;
 
     /// Whether the primary key of a model has one column.
     #[must_use]

@@ -3,7 +3,8 @@
 //! Two URL rules, both templates filled, both targets enqueued at the global dispatcher; beside it
 //! the two `format!` calls that any hand-made hook would need. The dispatcher works meanwhile: its
 //! node refuses connections, so that no server takes processor time from the threads measured. Then the same hook in a
-//! POST of the web layer, which notes for the answer what fires.
+//! POST of the web layer, which notes for the answer what fires. Then the same hook with the history and without, in turns; in a
+//! request with a trace, too.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
@@ -121,6 +122,52 @@ fn main() {
         let noted = measure_requests(distinct, Some(&layer));
         let ratio = noted / plain;
         println!("{name:<44} {plain:>6.0} ns {noted:>6.0} ns {ratio:>7.2}");
+    }
+    compare_history(&format!("http://{address}/purge"));
+}
+
+/// The same hook at a dispatcher that keeps a history, and at one that does not. They take turns, so that both meet the same
+/// noise.
+fn compare_history(node: &str) {
+    let build = |purges: usize| {
+        let roan = Roan::builder()
+            .cache(Nginx::at(node).expect("a purge URL"))
+            .site("https://www.example.org")
+            .web(Web::new())
+            .history(purges);
+        roan.build().expect("it starts")
+    };
+    let (with, without) = (build(1000), build(0));
+    println!();
+    println!(
+        "{:<44} {:>9} {:>9} {:>7}",
+        "one write, two URLs", "without", "history", "ratio"
+    );
+    for (name, threads, distinct) in [
+        ("one row again and again, 1 thread", 1, 1),
+        ("1,000 rows in turn, 1 thread", 1, 1000),
+        ("each row once, 1 thread", 1, HOOKS),
+        ("1,000 rows each in turn, 4 threads", 4, 1000),
+    ] {
+        let mut pairs: Vec<(f64, f64)> = Vec::new();
+        for _ in 0..5 {
+            for (number, roan) in [&without, &with].into_iter().enumerate() {
+                let time = measure(threads, distinct, |post| roan.saved(post));
+                match number {
+                    0 => pairs.push((time, 0.0)),
+                    _ => pairs.last_mut().expect("the first is there").1 = time,
+                }
+                while roan.stats().waiting > 0 {
+                    thread::yield_now();
+                }
+            }
+        }
+        pairs.sort_by(|one, other| (one.1 / one.0).total_cmp(&(other.1 / other.0)));
+        let (base, noted) = pairs[pairs.len() / 2];
+        println!(
+            "{name:<44} {base:>6.0} ns {noted:>6.0} ns {:>7.2}",
+            noted / base
+        );
     }
 }
 

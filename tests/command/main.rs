@@ -8,10 +8,12 @@
 
 mod basics;
 mod doctor;
+mod history;
 mod init;
 mod nginx_conf;
 mod other_caches;
 mod other_doctor;
+mod outbox;
 mod purging;
 mod sitemaps;
 mod support;

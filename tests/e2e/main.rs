@@ -15,6 +15,7 @@ mod faults;
 mod files;
 mod forks;
 mod harness;
+mod history;
 mod limits;
 mod noise;
 mod proxies;

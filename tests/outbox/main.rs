@@ -6,12 +6,15 @@
     reason = "these are tests"
 )]
 
+mod admin;
 mod ages;
 mod deliveries;
 mod fence;
+mod history;
 mod instances;
 mod memory;
 mod pages;
+mod paused;
 mod places;
 mod poolers;
 mod relays;

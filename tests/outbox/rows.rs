@@ -299,7 +299,9 @@ async fn tables_that_were_lost_in_part_are_named_and_others_are_made() {
         };
         assert!(missing.ends_with("outbox"), "{missing}");
 
-        for table in ["delivery", "relay", "page", "page_key", "fence", "epoch"] {
+        for table in [
+            "delivery", "relay", "node", "page", "page_key", "fence", "epoch",
+        ] {
             client.run(&format!("DROP TABLE {{}}{table}")).await;
         }
         assert_eq!(outbox.migrate().await, Ok(()), "{dialect}");

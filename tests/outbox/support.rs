@@ -219,6 +219,10 @@ impl Client {
         self.purge(roan, hooks).await.expect("a row of the outbox");
     }
 
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.connection.dialect()
+    }
+
     /// A number that a query yields.
     pub(crate) async fn count(&mut self, sql: &str) -> i64 {
         let sql = sql.replace("{}", &self.prefix);

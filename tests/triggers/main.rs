@@ -8,6 +8,7 @@
 
 mod article;
 mod from_row;
+mod history;
 mod installing;
 mod life;
 mod mariadb;

@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS roan_outbox (
     relay bigint NOT NULL DEFAULT 0,   -- who has taken it, or what the one that left it knew
     ended_ms bigint NOT NULL DEFAULT 0,
     error text,
+    history mediumtext, -- how the nodes have answered: lines of JSON
     KEY (state, ended_ms, id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
 
@@ -33,6 +34,15 @@ CREATE TABLE IF NOT EXISTS roan_delivery (
 CREATE TABLE IF NOT EXISTS roan_relay (
     id bigint NOT NULL PRIMARY KEY,
     beat bigint NOT NULL
+) ENGINE = InnoDB;
+
+-- The nodes of programs that are at work, and those that nobody purges until they are resumed.
+CREATE TABLE IF NOT EXISTS roan_node (
+    cache varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    node varchar(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+    seen_ms bigint NOT NULL, -- when a program that has the node was at work
+    paused_ms bigint NOT NULL DEFAULT 0, -- since when it is paused, or 0
+    PRIMARY KEY (cache, node)
 ) ENGINE = InnoDB;
 
 -- The learned index: the pages that caches may have, under each URL that one was asked for.

@@ -8,9 +8,11 @@ CREATE TABLE roan_outbox (
     state integer NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 2 done, 3 dead, 4 has deliveries, 5 left to another version
     relay integer NOT NULL DEFAULT 0, -- who has taken it, or what the one that left it knew
     ended_ms integer NOT NULL DEFAULT 0,
-    error text
+    error text,
+    history text -- how the nodes have answered: lines of JSON
 );
 CREATE INDEX roan_outbox_state ON roan_outbox (state, ended_ms, id);
+CREATE INDEX roan_outbox_dead ON roan_outbox (id) WHERE state = 3;
 
 -- What a node has not answered at the first attempt.
 CREATE TABLE roan_delivery (
@@ -28,11 +30,21 @@ CREATE TABLE roan_delivery (
 );
 CREATE INDEX roan_delivery_state ON roan_delivery (state, cache, node, attempts, id);
 CREATE INDEX roan_delivery_purge ON roan_delivery (purge_id);
+CREATE INDEX roan_delivery_dead ON roan_delivery (id) WHERE state = 3;
 
 -- The relays at work. One whose beat stands still has died, and what it has taken goes to others.
 CREATE TABLE roan_relay (
     id integer PRIMARY KEY,
     beat integer NOT NULL
+);
+
+-- The nodes of programs that are at work, and those that nobody purges until they are resumed.
+CREATE TABLE roan_node (
+    cache text NOT NULL,
+    node text NOT NULL,
+    seen_ms integer NOT NULL, -- when a program that has the node was at work
+    paused_ms integer NOT NULL DEFAULT 0, -- since when it is paused, or 0
+    PRIMARY KEY (cache, node)
 );
 
 -- The learned index: the pages that caches may have, under each URL that one was asked for.

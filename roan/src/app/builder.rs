@@ -180,6 +180,16 @@ impl RoanBuilder {
         self
     }
 
+    /// Sets how many purges [`Roan::history`] keeps, the newest. Default: 1,000. At most 1,048,576. With 0, hooks do not note
+    /// what has asked for a purge, and reports do not name it.
+    ///
+    /// A purge takes its length and about 400 bytes of memory. Those of a durable outbox are kept there:
+    /// [`Outbox::history`](crate::outbox::Outbox::history).
+    pub fn history(mut self, purges: usize) -> Self {
+        self.policy.history = purges.min(1 << 20);
+        self
+    }
+
     /// Sets how long Roan retries a purge. Default: 24 h. After that it gives up and reports the purge as
     /// [`Dead`](crate::Outcome::Dead).
     ///

@@ -8,9 +8,10 @@ use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
 use super::handle::Roan;
+use crate::base::history::{Because, Causes, Fired};
 use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::is_starting;
 
@@ -20,13 +21,13 @@ const MOST: usize = 100_000;
 /// The number of threads that start one. Changes under the lock of [`KEPT`].
 static MAKERS: AtomicUsize = AtomicUsize::new(0);
 
-static KEPT: Mutex<Option<HashSet<Target>>> = Mutex::new(None);
+static KEPT: Mutex<Option<HashMap<Target, Causes>>> = Mutex::new(None);
 
 thread_local! {
     static MAKES_IT: Cell<bool> = const { Cell::new(false) };
 }
 
-fn kept() -> MutexGuard<'static, Option<HashSet<Target>>> {
+fn kept() -> MutexGuard<'static, Option<HashMap<Target, Causes>>> {
     KEPT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -66,36 +67,42 @@ pub(super) fn is_made_here() -> bool {
 }
 
 /// Keeps a target for the dispatcher. `false` if it has started by now, or too many targets are kept.
-pub(super) fn keep(target: TargetRef<'_>) -> bool {
+pub(super) fn keep(target: TargetRef<'_>, because: Because<'_>) -> bool {
     let mut kept = kept();
     let kept = kept.get_or_insert_default();
     if !is_made() || kept.len() >= MOST {
         return false;
     }
-    if !kept.contains(&target) {
-        kept.insert(target.to_target());
+    match kept.get_mut(&target) {
+        Some(causes) => causes.add(because),
+        None => _ = kept.insert(target.to_target(), Causes::of(because)),
     }
     true
 }
 
 /// Passes the kept targets to the dispatcher, and ends its start.
 pub(super) fn hand_over(roan: &Roan, making: Option<Making>) {
-    let not_let_in: Vec<Target> = {
+    let not_let_in: Vec<Fired> = {
         // Under the lock, so that a thread that has the dispatcher can flush the targets of its hooks.
         let mut kept = kept();
         let targets = kept.take().into_iter().flatten();
-        let not_let_in = targets
-            .filter(|target| !roan.engine().lets_in(TargetRef::from(target)))
-            .collect();
+        let targets = targets.map(|(target, causes)| Fired { target, causes });
+        let is_let_in = |fired: &Fired| {
+            let because = Because::All(&fired.causes);
+            let target = TargetRef::from(&fired.target);
+            roan.engine().lets_in(target, because)
+        };
+        let not_let_in = targets.filter(|fired| !is_let_in(fired)).collect();
         if let Some(making) = making {
             Making::end();
             mem::forget(making);
         }
         not_let_in
     };
-    for target in &not_let_in {
+    for fired in &not_let_in {
         // This logs, so it must not run under the lock.
-        roan.engine().put(TargetRef::from(target));
+        let because = Because::All(&fired.causes);
+        roan.engine().put(TargetRef::from(&fired.target), because);
     }
 }
 

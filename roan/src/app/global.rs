@@ -10,6 +10,7 @@ use super::early::{self, Making};
 use super::handle::Roan;
 use crate::base::cause::Cause;
 use crate::base::counted::counted;
+use crate::base::history::Because;
 use crate::base::log::{emit, loudly};
 use crate::base::target::{TargetKind, TargetRef};
 use crate::dispatcher::{Engine, InvalidTargets};
@@ -114,13 +115,13 @@ impl<'a> Destination<'a> {
         given_or_global(None).map(Self::Dispatcher)
     }
 
-    pub(crate) fn put(&self, target: TargetRef<'_>) {
+    pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>) {
         match self {
-            Self::Dispatcher(roan) => roan.engine().put(target),
-            Self::Early if early::keep(target) => {}
+            Self::Dispatcher(roan) => roan.engine().put(target, because),
+            Self::Early if early::keep(target, because) => {}
             Self::Early => {
                 if let Some(roan) = given_or_global(None) {
-                    roan.engine().put(target);
+                    roan.engine().put(target, because);
                 }
             }
         }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::builder::RoanBuilder;
+use crate::base::history::{Filter, PurgeRecord};
 use crate::base::report::Reports;
-use crate::dispatcher::{Command, Engine, Flush, LONGEST, Remaining, Stats};
+use crate::dispatcher::{Command, Engine, Flush, LONGEST, PauseError, Remaining, Stats};
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
 #[cfg(feature = "embedded")]
@@ -230,6 +231,58 @@ impl Roan {
         let (reply, receiver) = oneshot::channel();
         self.engine().command(Command::End { timeout, reply });
         receiver
+    }
+
+    /// Returns the newest purges that did not wait in a durable outbox and that the filter finds, the newest first. Those of an
+    /// outbox are in [`OutboxHandle::history`](crate::OutboxHandle::history).
+    ///
+    /// It knows the newest 1,000 ([`RoanBuilder::history`]).
+    #[must_use]
+    pub fn history(&self, filter: &Filter) -> Vec<PurgeRecord> {
+        self.engine().reporter.history.find(filter)
+    }
+
+    /// Purges nothing at a node until it is resumed: for its maintenance. Returns whether that is new.
+    ///
+    /// Purges wait meanwhile, as for a node that is down, but they neither fail nor become dead, however long it takes. What
+    /// is in flight ends. Later caches are purged at once, and again after the node is. [`NodeStats::paused`] shows the
+    /// pause, and a warning repeats it every hour. It ends with the program.
+    ///
+    /// With a durable outbox call `roan.outbox().pause(...)`, which is for all programs with that outbox, and outlives them.
+    ///
+    /// ```
+    /// # use roan::{Nginx, PauseError, Roan};
+    /// let roan = Roan::builder().cache(Nginx::at("http://10.0.0.11/purge")?).build()?;
+    /// assert_eq!(roan.pause("nginx", "10.0.0.11"), Ok(true));
+    /// // ... its disk is replaced ...
+    /// assert_eq!(roan.resume("nginx", "10.0.0.11"), Ok(true));
+    /// # Ok::<(), roan::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If no node has that name, or purges wait in a durable outbox.
+    ///
+    /// [`NodeStats::paused`]: crate::NodeStats::paused
+    pub fn pause(&self, cache: &str, node: &str) -> Result<bool, PauseError> {
+        self.set_paused((cache, node), true)
+    }
+
+    /// Ends a [`pause`](Self::pause): what waits is sent. Returns whether the node was paused.
+    ///
+    /// # Errors
+    ///
+    /// As [`pause`](Self::pause).
+    pub fn resume(&self, cache: &str, node: &str) -> Result<bool, PauseError> {
+        self.set_paused((cache, node), false)
+    }
+
+    fn set_paused(&self, place: (&str, &str), paused: bool) -> Result<bool, PauseError> {
+        #[cfg(feature = "_sql")]
+        if self.link().is_some() {
+            return Err(PauseError::Durable);
+        }
+        self.engine().set_paused(place, paused)
     }
 
     /// Returns the current counters.

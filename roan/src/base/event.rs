@@ -63,6 +63,21 @@ impl Events {
         Self(self.0 | other.0)
     }
 
+    /// Reads what [`Display`](fmt::Display) writes.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn read(text: &str) -> Option<Self> {
+        text.split(", ").try_fold(Self::NONE, |events, name| {
+            let event = match name {
+                "create" => Self::CREATE,
+                "update" => Self::UPDATE,
+                "save" => Self::SAVE,
+                "delete" => Self::DELETE,
+                _ => return None,
+            };
+            Some(events.union(event))
+        })
+    }
+
     /// Whether `event` is in the set.
     #[must_use]
     pub const fn contains(self, event: Event) -> bool {

@@ -1,9 +1,8 @@
 //! The types that all other modules use. It imports none of them.
 
-#[cfg(any(feature = "web", feature = "_sql"))]
 #[cfg_attr(
-    not(feature = "web"),
-    allow(dead_code, reason = "the web layer uses all of it")
+    not(all(feature = "web", feature = "_sql")),
+    allow(dead_code, reason = "the web layer and the outbox use all of it")
 )]
 pub(crate) mod area;
 pub(crate) mod backoff;
@@ -14,8 +13,15 @@ pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;
 pub(crate) mod feature;
-#[cfg(any(feature = "web", feature = "_sql", feature = "embedded"))]
+#[cfg_attr(
+    not(any(feature = "web", feature = "_sql", feature = "embedded")),
+    allow(
+        dead_code,
+        reason = "the web layer, the outbox and the embedded cache use all of it"
+    )
+)]
 pub(crate) mod folder;
+pub mod history;
 mod legality;
 pub(crate) mod log;
 pub(crate) mod noise;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::broadcast;
 
+use crate::base::history::Causes;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 
@@ -38,6 +39,8 @@ pub struct Report {
     pub waited: Duration,
     /// The time from the start of the last attempt to its answer or failure.
     pub took: Duration,
+    /// What has asked for the purge.
+    pub causes: Causes,
 }
 
 impl fmt::Display for Report {

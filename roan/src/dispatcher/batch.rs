@@ -6,6 +6,7 @@ use std::time::Instant;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::base::history::{Because, Causes};
 use crate::base::target::{Target, TargetRef};
 
 /// Targets with the time of their first request, in that order. Pages that were stored together are close on the disk of
@@ -14,7 +15,15 @@ use crate::base::target::{Target, TargetRef};
 pub(crate) struct Batch {
     /// Finds the position in `targets`. The hash is kept, so that growing does not read targets.
     index: HashTable<(u64, u32)>,
-    targets: Vec<(Target, Instant)>,
+    targets: Vec<Waiting>,
+}
+
+/// A target that waits.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(super) target: Target,
+    pub(super) asked: Instant,
+    pub(super) causes: Causes,
 }
 
 /// The result of [`Batch::put`].
@@ -30,22 +39,32 @@ impl Batch {
     pub(super) fn put(
         &mut self,
         target: TargetRef<'_>,
+        because: Because<'_>,
         hasher: &DefaultHashBuilder,
         has_room: impl FnOnce() -> bool,
     ) -> Found {
         let targets = &mut self.targets;
         let hash = hasher.hash_one(target);
         let is_it = |&(known, place): &(u64, u32)| {
-            known == hash && TargetRef::from(&targets[place as usize].0) == target
+            known == hash && TargetRef::from(&targets[place as usize].target) == target
         };
         let entry = self.index.entry(hash, is_it, |&(known, _)| known);
-        let Entry::Vacant(vacant) = entry else {
-            return Found::Known;
+        let vacant = match entry {
+            Entry::Vacant(vacant) => vacant,
+            Entry::Occupied(known) => {
+                let (_, place) = *known.get();
+                targets[place as usize].causes.add(because);
+                return Found::Known;
+            }
         };
         match u32::try_from(targets.len()) {
             Ok(place) if has_room() => {
                 vacant.insert((hash, place));
-                targets.push((target.to_target(), Instant::now()));
+                targets.push(Waiting {
+                    target: target.to_target(),
+                    asked: Instant::now(),
+                    causes: Causes::of(because),
+                });
                 Found::New
             }
             _ => Found::Full,
@@ -66,7 +85,7 @@ impl Batch {
     }
 
     /// Removes the targets, and keeps their memory.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Target, Instant)> {
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Waiting> {
         self.index.clear();
         self.targets.drain(..)
     }

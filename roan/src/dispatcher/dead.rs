@@ -7,8 +7,8 @@ use std::time::Instant;
 use super::report::Ended;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
-use crate::outbox::DeadPurge;
 use crate::outbox::payload;
+use crate::outbox::{DeadPurge, Filter};
 
 /// The number of purges that are kept.
 const KEPT: usize = 1000;
@@ -56,22 +56,32 @@ impl Dead {
             .push_back((ended.job.target.clone(), purge, Instant::now()));
     }
 
-    pub(crate) fn list(&self, limit: usize) -> Vec<DeadPurge> {
+    /// The purges that the filter picks.
+    pub(crate) fn list(&self, filter: &Filter) -> Vec<DeadPurge> {
         let state = self.lock();
-        let purges = state.purges.iter().take(limit);
+        let purges = state.purges.iter();
         let purges = purges.map(|(_, purge, since)| DeadPurge {
             age: purge.age + since.elapsed(),
             ..purge.clone()
         });
-        purges.collect()
+        let mut purges: Vec<_> = purges.filter(|purge| filter.picks(purge)).collect();
+        if filter.is_newest_first() {
+            purges.reverse();
+        }
+        purges.truncate(filter.page());
+        purges
     }
 
-    /// Removes the purges with these ids, or all.
-    pub(crate) fn take(&self, ids: Option<&[i64]>) -> Vec<Target> {
+    /// Removes the purges that the filter picks.
+    pub(crate) fn take(&self, filter: &Filter) -> Vec<Target> {
         let mut state = self.lock();
         let mut taken = Vec::new();
-        state.purges.retain(|(target, purge, _)| {
-            let is_meant = ids.is_none_or(|ids| ids.contains(&purge.id));
+        state.purges.retain(|(target, purge, since)| {
+            let purge = DeadPurge {
+                age: purge.age + since.elapsed(),
+                ..purge.clone()
+            };
+            let is_meant = taken.len() < filter.most() && filter.picks(&purge);
             if is_meant {
                 taken.push(target.clone());
             }

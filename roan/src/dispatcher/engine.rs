@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use super::batch::Waiting;
 use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::invalid::InvalidTargets;
@@ -19,6 +20,7 @@ use super::stats::{NodeRemaining, NodeStats, Remaining, Stats};
 use super::stragglers::Stragglers;
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use super::tiers::Wanted;
+use crate::base::history::{Asking, Because, Causes, Unmarked};
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
@@ -76,7 +78,7 @@ impl Engine {
             nodes,
             tiers,
             sites,
-            reporter: Reporter::new(source.is_none(), policy.max_reports),
+            reporter: Reporter::new(source.is_none(), policy.max_reports, policy.history),
             commands: Commands::new(),
             tickets: Tickets::default(),
             source,
@@ -115,8 +117,13 @@ impl Engine {
         if let Some(source) = &self.source {
             source.stop().await;
             let now = Instant::now();
-            for (target, asked) in source.take_unmarked() {
-                self.accept(&target, asked, now);
+            for Unmarked {
+                target,
+                asked,
+                record,
+            } in source.take_unmarked()
+            {
+                self.accept(&target, Asking::of(asked, record.as_slice()), now);
             }
         }
     }
@@ -128,24 +135,49 @@ impl Engine {
 
     /// Takes in a target that left the inbox. If other processes render pages, the relay says to them first that it is
     /// purged.
-    pub(super) fn accept_direct(&self, target: Target, asked: Instant, now: Instant) {
-        let target = match &self.source {
-            Some(source) if self.known.are_recorded() => source.mark_first(target, asked),
-            _ => Some(target),
+    pub(super) fn accept_direct(&self, waiting: Waiting, now: Instant) {
+        let Waiting {
+            target,
+            asked,
+            causes,
+        } = waiting;
+        let record = self.reporter.history.begin(&target, asked, causes);
+        let unmarked = Unmarked {
+            target,
+            asked,
+            record,
         };
-        if let Some(target) = target {
-            self.accept(&target, asked, now);
+        let unmarked = match &self.source {
+            Some(source) if self.known.are_recorded() => source.mark_first(unmarked),
+            _ => Some(unmarked),
+        };
+        if let Some(Unmarked {
+            target,
+            asked,
+            record,
+        }) = unmarked
+        {
+            self.accept(&target, Asking::of(asked, record.as_slice()), now);
         }
     }
 
     /// Puts a target into the inbox, and says whether there is room for it.
-    pub(crate) fn lets_in(&self, target: TargetRef<'_>) -> bool {
-        self.inbox.put(target) == Put::Waits
+    pub(crate) fn lets_in(&self, target: TargetRef<'_>, because: Because<'_>) -> bool {
+        self.inbox.put(target, self.noted(because)) == Put::Waits
+    }
+
+    /// The cause, if causes are noted.
+    fn noted<'a>(&self, because: Because<'a>) -> Because<'a> {
+        match self.reporter.history.is_on() {
+            true => because,
+            false => Because::Unsaid,
+        }
     }
 
     /// Puts what a hook yields into the inbox.
-    pub(crate) fn put(&self, target: TargetRef<'_>) {
-        let (why, count) = match self.inbox.put(target) {
+    pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>) {
+        let because = self.noted(because);
+        let (why, count) = match self.inbox.put(target, because) {
             Put::Waits => return,
             Put::Closed(count) => (
                 "the dispatcher was shut down (a guard is kept by `let _guard = ...`; `let _ = ...` drops it)",
@@ -160,7 +192,12 @@ impl Engine {
             || tracing::error!(target: "roan", %target, why, "not purged"),
         );
         let now = Instant::now();
-        self.reporter.unsent(&target, Outcome::Dropped, now, now);
+        let record = self
+            .reporter
+            .history
+            .begin(&target, now, Causes::of(because));
+        let asking = Asking::of(now, record.as_slice());
+        self.reporter.unsent(&target, Outcome::Dropped, asking, now);
     }
 
     /// Counts and logs what a rule could not make a target of. `place`: where its row is from.
@@ -215,11 +252,11 @@ impl Engine {
     }
 
     /// Takes in a target that left the inbox.
-    pub(crate) fn accept(&self, target: &Target, asked: Instant, now: Instant) {
+    pub(crate) fn accept(&self, target: &Target, asking: Asking<'_>, now: Instant) {
         // First, so that no page that was rendered before enters a cache after its purge.
         let known = self.known.purge(target, self.cache_without(target.kind()));
         let has_pages = !known.urls.is_empty();
-        self.accept_with(target, &known.urls, has_pages, asked, None, now);
+        self.accept_with(target, &known.urls, has_pages, asking, None, now);
         for (target, due) in known.stragglers {
             self.purge_once_more(target, due);
         }
@@ -261,7 +298,7 @@ impl Engine {
             let rebound = self.tiers.get(first).is_some_and(can_purge);
             let wanted = Wanted {
                 rebound,
-                ..Wanted::new(&target, now, &[])
+                ..Wanted::new(&target, Asking::of(now, &[]), &[])
             };
             self.ask_tier(first, &wanted, now);
         }
@@ -274,7 +311,7 @@ impl Engine {
         target: &Target,
         known: &[Target],
         has_pages: bool,
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
@@ -285,12 +322,12 @@ impl Engine {
                     let why = Why::Refused(refusal.clone());
                     self.defer(None, target, &ITSELF, &why, 0, &[ticket]);
                 }
-                self.reporter.refused(target, refusal, asked, now);
+                self.reporter.refused(target, refusal, asking, now);
             }
             None => {
                 let wanted = Wanted {
                     has_pages,
-                    ..Wanted::new(target, asked, ticket.as_slice())
+                    ..Wanted::new(target, asking, ticket.as_slice())
                 };
                 self.ask_tier(0, &wanted, now);
                 let mut others = target.other_spellings(self.spellings);
@@ -299,7 +336,7 @@ impl Engine {
                     if other != target {
                         let page = Wanted {
                             onward: &Onward::of_page(other, target),
-                            ..Wanted::new(other, asked, wanted.tickets)
+                            ..Wanted::new(other, asking, wanted.tickets)
                         };
                         self.ask_tier(0, &page, now);
                     }
@@ -376,6 +413,7 @@ impl Engine {
                 node: Arc::clone(&node.name),
                 pending: queue.pending(),
                 rebounds: self.rebounds(node, queue.rebounds()),
+                paused: queue.is_paused(),
             };
             (left.pending > 0 || rebounds && left.rebounds > 0).then_some(left)
         });

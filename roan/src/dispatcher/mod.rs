@@ -9,11 +9,13 @@ mod dead;
 mod engine;
 mod exit;
 mod health;
+mod history;
 mod inbox;
 mod invalid;
 mod known;
 mod node;
 mod pace;
+mod pause;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -34,6 +36,7 @@ mod throttle;
 pub(crate) mod tickets;
 mod tiers;
 
+pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
 
 #[cfg(feature = "_orm")]

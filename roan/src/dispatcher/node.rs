@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::bucket::Buckets;
 use super::health::Turn;
@@ -198,6 +199,7 @@ impl Node {
             cache: Arc::clone(&self.cache),
             node: Arc::clone(&self.name),
             down: queue.is_down(),
+            paused: queue.paused_for(Instant::now()),
             pending: queue.pending(),
             in_flight: queue.in_flight(),
             rebounds: queue.rebounds(),

@@ -26,6 +26,8 @@ pub(crate) struct Policy {
     pub(crate) max_waiting: usize,
     /// The number of reports that wait for a slow reader.
     pub(crate) max_reports: usize,
+    /// The number of purges that are kept for the history; 0 for none.
+    pub(crate) history: usize,
     pub(crate) backoff_base: Duration,
     pub(crate) backoff_cap: Duration,
     pub(crate) connect_timeout: Duration,
@@ -43,6 +45,7 @@ impl Default for Policy {
             concurrency: 8,
             max_waiting: 1_000_000,
             max_reports: Reports::WAITING,
+            history: 1000,
             backoff_base: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(2),

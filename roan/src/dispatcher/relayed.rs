@@ -8,6 +8,7 @@ use super::node::Node;
 use super::queue::{Ask, Job, Onward, Room};
 use super::tickets::{Ticket, Why};
 use super::tiers::Wanted;
+use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::target::{Target, TargetKind};
 
@@ -17,7 +18,7 @@ impl Engine {
     pub(crate) fn accept_marked(
         &self,
         target: &Target,
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
@@ -25,19 +26,19 @@ impl Engine {
         // Which pages were on their way, the relay finds in the database.
         self.known.purge(target, unable);
         let has_pages = unable.is_some() && self.known.are_recorded();
-        self.accept_with(target, &[], has_pages, asked, ticket, now);
+        self.accept_with(target, &[], has_pages, asking, ticket, now);
     }
 
     /// No page is known that this target means, which was accepted before: the caches that waited for pages need not.
     pub(crate) fn accept_without_pages(
         &self,
         target: &Target,
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
         if !self.first_can_purge(target) {
-            self.ask_tier(0, &Wanted::new(target, asked, ticket.as_slice()), now);
+            self.ask_tier(0, &Wanted::new(target, asking, ticket.as_slice()), now);
         }
     }
 
@@ -52,21 +53,21 @@ impl Engine {
         &self,
         page: &Target,
         onward: &Onward,
-        asked: Instant,
+        asking: Asking<'_>,
         ticket: Option<Ticket>,
         now: Instant,
     ) {
         match self.cannot_serve(TargetKind::Url, page.site()) {
-            Some(_) => self.accept_with(page, &[], false, asked, ticket, now),
+            Some(_) => self.accept_with(page, &[], false, asking, ticket, now),
             None => {
                 let wanted = Wanted {
                     onward,
-                    ..Wanted::new(page, asked, ticket.as_slice())
+                    ..Wanted::new(page, asking, ticket.as_slice())
                 };
                 // The next of its purges takes the page along.
                 for target in onward.broader() {
                     if self.first_can_purge(target) {
-                        self.ask_tier(0, &Wanted::new(target, asked, wanted.tickets), now);
+                        self.ask_tier(0, &Wanted::new(target, asking, wanted.tickets), now);
                     }
                 }
                 self.ask_tier(0, &wanted, now);
@@ -79,7 +80,7 @@ impl Engine {
         &self,
         place: (&str, &str),
         (target, onward): (&Target, &Onward),
-        asked: Instant,
+        asking: Asking<'_>,
         (ticket, attempts): (Ticket, u32),
         now: Instant,
     ) -> Option<()> {
@@ -98,12 +99,12 @@ impl Engine {
             self.tickets.asked(ticket);
             let why = Why::Refused(refusal.clone());
             self.defer(Some(node), target, onward, &why, attempts, &[ticket]);
-            self.reporter.refused(target, refusal, asked, now);
+            self.reporter.refused(target, refusal, asking, now);
             return Some(());
         }
         let ask = Ask {
             target,
-            asked,
+            asking,
             rebound: false,
             ticket: Some((ticket, attempts)),
             onward,

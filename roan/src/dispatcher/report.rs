@@ -7,8 +7,10 @@ use tokio::sync::broadcast;
 
 #[cfg(feature = "_sql")]
 use super::dead::Dead;
+use super::history::{self, History};
 use super::node::Node;
 use super::queue::Job;
+use crate::base::history::Asking;
 use crate::base::log::{emit, errors_are_heard, loudly, loudly_at_times};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::report::{Report, Reports};
@@ -19,6 +21,7 @@ use crate::base::target::Target;
 pub(crate) struct Reporter {
     /// `None` after the end, so that subscriptions end.
     reports: RwLock<Option<broadcast::Sender<Report>>>,
+    pub(crate) history: History,
     /// The number of targets that were not sent to any node.
     refused: Tally<Refusal>,
     /// The dead purges; `None` if a database keeps them.
@@ -28,11 +31,12 @@ pub(crate) struct Reporter {
 
 impl Reporter {
     /// `keeps_dead`: there is no database that keeps dead purges.
-    pub(super) fn new(keeps_dead: bool, max_reports: usize) -> Self {
+    pub(super) fn new(keeps_dead: bool, max_reports: usize, history: usize) -> Self {
         #[cfg(not(feature = "_sql"))]
         let _ = keeps_dead;
         Self {
             reports: RwLock::new(Some(broadcast::Sender::new(max_reports))),
+            history: History::new(history),
             refused: Tally::default(),
             #[cfg(feature = "_sql")]
             dead: keeps_dead.then(Dead::default),
@@ -40,7 +44,13 @@ impl Reporter {
     }
 
     /// No cache can purge the target.
-    pub(super) fn refused(&self, target: &Target, refusal: Refusal, asked: Instant, now: Instant) {
+    pub(super) fn refused(
+        &self,
+        target: &Target,
+        refusal: Refusal,
+        asking: Asking<'_>,
+        now: Instant,
+    ) {
         let count = self.refused.add(refusal.clone());
         loudly_at_times(
             count,
@@ -50,7 +60,7 @@ impl Reporter {
             ),
             || tracing::error!(target: "roan", %target, %refusal, "purge refused"),
         );
-        self.unsent(target, Outcome::Refused(refusal), asked, now);
+        self.unsent(target, Outcome::Refused(refusal), asking, now);
     }
 
     pub(super) fn refused_count(&self) -> u64 {
@@ -58,7 +68,14 @@ impl Reporter {
     }
 
     /// Reports a target that was not sent to any node.
-    pub(super) fn unsent(&self, target: &Target, outcome: Outcome, asked: Instant, now: Instant) {
+    pub(super) fn unsent(
+        &self,
+        target: &Target,
+        outcome: Outcome,
+        asking: Asking<'_>,
+        now: Instant,
+    ) {
+        self.history.note_unsent(asking, target, &outcome, now);
         self.send(|| Report {
             target: target.clone(),
             cache: "".into(),
@@ -68,13 +85,15 @@ impl Reporter {
             verified: false,
             rebound: false,
             attempts: 0,
-            waited: now.saturating_duration_since(asked),
+            waited: now.saturating_duration_since(asking.asked),
             took: Duration::ZERO,
+            causes: history::causes_of(asking.records),
         });
     }
 
     pub(super) fn ended(&self, ended: Ended<'_>) {
         ended.log();
+        self.history.note(&ended);
         #[cfg(feature = "_sql")]
         if let Some(dead) = &self.dead {
             dead.note(&ended);
@@ -144,6 +163,7 @@ impl Ended<'_> {
             attempts: self.job.attempts,
             waited: self.waited(),
             took: self.took(),
+            causes: history::causes_of(self.job.records.as_slice()),
             outcome: self.outcome,
         }
     }

@@ -9,8 +9,9 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
-use super::tickets::Why;
+use super::tickets::{Ticket, Why};
 use super::tiers::Wanted;
+use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
@@ -82,11 +83,14 @@ impl Engine {
     fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
         let now = Instant::now();
         let verdict = Verdict::of(answer);
+        let is_paused;
         let (lesson, turn, change) = {
             let mut queue = node.queue();
             let was_down = queue.is_down();
             let lesson = queue.learn(request, verdict, now);
-            (lesson, queue.tell(now), (was_down, queue.is_down()))
+            let change = (was_down, queue.is_down());
+            is_paused = queue.is_paused();
+            (lesson, queue.tell(now), change)
         };
         if let Some(turn) = turn {
             node.tell(turn);
@@ -102,8 +106,9 @@ impl Engine {
                 node.queue().uncovered(job);
             }
         }
-        if change == (false, true) {
-            self.went_down(node, now);
+        // What was in flight when a pause began may wait for its rebound now.
+        if change == (false, true) || is_paused {
+            self.will_not_answer(node, now);
         }
         if change == (true, false) {
             self.tickets.back(&node.cache, &node.name);
@@ -154,16 +159,16 @@ impl Engine {
             node.count_failing(job, failure);
         }
         if is_passed_on {
+            let asking = Asking::of(now, job.records.as_slice());
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
             let wanted = Wanted {
                 onward: &settled.onward,
                 is_after_rebound: job.rebound,
-                ..Wanted::new(&job.target, now, &settled.served)
+                ..Wanted::new(&job.target, asking, &settled.served)
             };
             self.ask_tier(node.tier + 1, &wanted, now);
         }
-        self.settle(node, job, &outcome, failure, lesson.pause(), settled);
-        self.reporter.ended(Ended {
+        let ended = Ended {
             node,
             job,
             outcome,
@@ -171,11 +176,14 @@ impl Engine {
             verified: answer.verified,
             first_of_a_run,
             now,
-        });
+        };
+        self.note(&ended, &settled);
+        self.settle(node, job, &ended.outcome, failure, lesson.pause(), settled);
+        self.reporter.ended(ended);
     }
 
-    /// Asks the next cache for what waits for a node that went down, and gives the tickets back.
-    fn went_down(&self, node: &Node, now: Instant) {
+    /// Asks the next cache for what waits for a node that went down or is paused, and gives the tickets back.
+    pub(super) fn will_not_answer(&self, node: &Node, now: Instant) {
         let has_next_tier = node.tier + 1 < self.tiers.len();
         let (deferred, passed_on) = {
             let mut queue = node.queue();
@@ -187,20 +195,22 @@ impl Engine {
             };
             (deferred, passed_on)
         };
-        for (target, onward, rebound) in &passed_on {
+        for passed in &passed_on {
+            let asking = Asking::of(now, passed.records.as_slice());
             let wanted = Wanted {
-                onward,
-                rebound: *rebound,
-                ..Wanted::new(target, now, &[])
+                onward: &passed.onward,
+                rebound: passed.rebound,
+                ..Wanted::new(&passed.target, asking, &[])
             };
             self.ask_tier(node.tier + 1, &wanted, now);
         }
         for late in &deferred {
             let (target, onward, tickets) = (&late.target, &late.onward, &late.tickets);
+            let asking = Asking::of(now, late.records.as_slice());
             let wanted = Wanted {
                 onward,
                 rebound: late.rebound,
-                ..Wanted::new(target, now, tickets)
+                ..Wanted::new(target, asking, tickets)
             };
             self.ask_tier(node.tier + 1, &wanted, now);
             self.defer(
@@ -211,6 +221,30 @@ impl Engine {
                 late.attempts,
                 tickets,
             );
+        }
+    }
+
+    /// Notes the answer for the rows that it is for. What has failed, or was refused, has a row of its own.
+    fn note(&self, ended: &Ended<'_>, settled: &Settled) {
+        if !ended.outcome.is_done() || settled.served.is_empty() {
+            return;
+        }
+        let Settled {
+            served, rebounds, ..
+        } = settled;
+        let answer = |rebound| NodeAnswer {
+            rebound,
+            ..ended.to_answer()
+        };
+        let target = &ended.job.target;
+        if rebounds.is_empty() {
+            return self.tickets.answered(served, target, || answer(false));
+        }
+        let is_first = |ticket: &&Ticket| !rebounds.contains(ticket);
+        let first: Vec<_> = served.iter().filter(is_first).copied().collect();
+        self.tickets.answered(&first, target, || answer(false));
+        if ended.outcome == Outcome::Purged {
+            self.tickets.answered(rebounds, target, || answer(true));
         }
     }
 

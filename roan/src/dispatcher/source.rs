@@ -2,10 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::engine::Engine;
-use crate::base::target::Target;
+use crate::base::history::Unmarked;
 use crate::error::ConfigError;
 
 pub(crate) type Working<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -27,11 +26,11 @@ pub(crate) trait Source: Send + Sync {
 
     /// Takes a purge that is not in the outbox, to mark it in the database before it is sent. Returns it if it is to be sent
     /// at once.
-    fn mark_first(&self, target: Target, asked: Instant) -> Option<Target>;
+    fn mark_first(&self, purge: Unmarked) -> Option<Unmarked>;
 
     /// The number of purges of [`mark_first`](Self::mark_first) that were not sent yet.
     fn unmarked(&self) -> usize;
 
     /// Returns those.
-    fn take_unmarked(&self) -> Vec<(Target, Instant)>;
+    fn take_unmarked(&self) -> Vec<Unmarked>;
 }

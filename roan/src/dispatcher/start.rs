@@ -31,7 +31,11 @@ impl Engine {
 
     /// Checks the set-up of a node that was not checked yet. One that does not answer is checked when it does.
     pub(super) fn check(self: &Arc<Self>, node: &Arc<Node>) {
-        if node.checked.load(Ordering::Relaxed) || node.checked.swap(true, Ordering::Relaxed) {
+        // Whoever maintains a node is not to see requests of ours: it is checked when it is resumed.
+        if node.queue().is_paused()
+            || node.checked.load(Ordering::Relaxed)
+            || node.checked.swap(true, Ordering::Relaxed)
+        {
             return;
         }
         let (engine, node) = (Arc::clone(self), Arc::clone(node));

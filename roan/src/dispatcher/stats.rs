@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::counted::counted;
 
@@ -37,6 +38,8 @@ pub struct NodeStats {
     pub node: Arc<str>,
     /// Whether the node is down: it failed several times in a row, and Roan sends one request at a time.
     pub down: bool,
+    /// For how long the node has been paused: see [`Roan::pause`](crate::Roan::pause). `None` if it is not.
+    pub paused: Option<Duration>,
     /// Targets that wait or are in flight, without rebounds.
     pub pending: usize,
     /// Requests in flight.
@@ -85,6 +88,8 @@ pub struct NodeRemaining {
     pub pending: usize,
     /// Rebounds that wait or are in flight.
     pub rebounds: usize,
+    /// Whether the node is paused: see [`Roan::pause`](crate::Roan::pause).
+    pub paused: bool,
 }
 
 impl Remaining {
@@ -114,9 +119,14 @@ impl fmt::Display for Remaining {
                 node,
                 pending,
                 rebounds,
+                paused,
             } = node;
+            let paused = if *paused { ", which is paused" } else { "" };
             let (pending, rebounds) = (counted(*pending, "purge"), counted(*rebounds, "rebound"));
-            write!(f, "{comma}{pending} and {rebounds} wait for {cache} {node}")?;
+            write!(
+                f,
+                "{comma}{pending} and {rebounds} wait for {cache} {node}{paused}"
+            )?;
             comma = ", ";
         }
         if self.outbox > 0 {

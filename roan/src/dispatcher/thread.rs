@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::exit;
 use super::tiers::Wanted;
 use crate::base::cause::Cause;
+use crate::base::history::Asking;
 use crate::base::log::loudly;
 use crate::base::outcome::Outcome;
 use crate::error::ConfigError;
@@ -96,7 +97,7 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
-                #[cfg(feature = "doctor")]
+                #[cfg(any(feature = "_sql", feature = "doctor"))]
                 Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { timeout, .. } => {
                     for one in later {
@@ -106,7 +107,7 @@ async fn run(engine: Arc<Engine>) {
                     }
                     let waiting = flushes.into_iter().map(Command::Flush);
                     let all = waiting.chain([command]).chain(commands).collect();
-                    return end(&engine, timeout, all, &mut spare).await;
+                    return end(&engine, Some(timeout), all, &mut spare).await;
                 }
             }
         }
@@ -116,13 +117,14 @@ async fn run(engine: Arc<Engine>) {
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
-        if closing
-            && flushes.is_empty()
-            && later.is_empty()
-            && engine.inbox.is_empty()
-            && engine.left(true).nodes.is_empty()
-        {
-            return;
+        if closing && flushes.is_empty() && later.is_empty() && engine.inbox.is_empty() {
+            if engine.left(true).nodes.is_empty() {
+                return;
+            }
+            if engine.waits_for_paused_nodes_only() {
+                // No handle is left by which they could be resumed.
+                return end(&engine, None, Vec::new(), &mut spare).await;
+            }
         }
         wakings += 1;
         if window.elapsed() > PACE {
@@ -151,8 +153,8 @@ async fn take_in(engine: &Arc<Engine>, spare: &mut Batch) {
     for slot in 0..engine.inbox.slots() {
         engine.inbox.take(slot, spare);
         let now = Instant::now();
-        for (number, (target, asked)) in spare.drain().enumerate() {
-            engine.accept_direct(target, asked, now);
+        for (number, waiting) in spare.drain().enumerate() {
+            engine.accept_direct(waiting, now);
             engine.inbox.passed_on();
             if number % BATCH == BATCH - 1 {
                 engine.pump_all();
@@ -168,15 +170,19 @@ fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     let straggler = engine.purge_due_stragglers(now);
     for node in &engine.nodes {
-        let (dead, turn, held_back) = {
+        let (dead, turn, held_back, paused) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
             (
                 queue.expire(now),
                 queue.tell(now),
                 queue.tell_held_back(now),
+                queue.remind(now),
             )
         };
+        if let Some(paused) = paused {
+            node.tell_paused(paused);
+        }
         if let Some(held_back) = held_back {
             node.tell_held_back(&held_back);
         }
@@ -186,9 +192,10 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         for job in dead {
             // The next cache need not do without it.
             if !job.passed_on {
+                let asking = Asking::of(now, job.records.as_slice());
                 let wanted = Wanted {
                     onward: &job.onward,
-                    ..Wanted::new(&job.target, now, &[])
+                    ..Wanted::new(&job.target, asking, &[])
                 };
                 engine.ask_tier(node.tier + 1, &wanted, now);
             }
@@ -264,8 +271,14 @@ fn answer_flushes(
     *flushes = waiting;
 }
 
-/// Closes the inbox, reports what remains, and answers these commands and those not received yet.
-async fn end(engine: &Arc<Engine>, timeout: Duration, commands: Vec<Command>, spare: &mut Batch) {
+/// Closes the inbox, reports what remains, and answers these commands and those not received yet. `timeout` is that of a
+/// shutdown.
+async fn end(
+    engine: &Arc<Engine>,
+    timeout: Option<Duration>,
+    commands: Vec<Command>,
+    spare: &mut Batch,
+) {
     engine.inbox.close();
     take_in(engine, spare).await;
     engine.stop_source().await;
@@ -283,9 +296,14 @@ async fn end(engine: &Arc<Engine>, timeout: Duration, commands: Vec<Command>, sp
     }
     if !left.nodes.is_empty() {
         // Here, and not by the caller, who may drop the answer.
-        loudly(format_args!(
-            "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
-        ));
+        match timeout {
+            Some(timeout) => loudly(format_args!(
+                "the dispatcher was shut down, but could not send everything within {timeout:?}: {left}"
+            )),
+            None => loudly(format_args!(
+                "the dispatcher ends with its last handle, by which nodes could be resumed: {left}"
+            )),
+        }
     }
     for command in commands {
         command.answer(&left);

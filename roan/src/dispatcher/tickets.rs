@@ -12,6 +12,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use super::queue::Onward;
+use crate::base::history::{NodeAnswer, add};
 use crate::base::outcome::{Failure, Refusal};
 use crate::base::target::Target;
 
@@ -79,7 +80,41 @@ pub(crate) enum What {
         deferred: bool,
         /// What this program could not do of the row, after the rest of it is purged.
         unread: Option<Unread>,
+        notes: Option<Box<Notes>>,
     },
+}
+
+/// What the history keeps of a row.
+#[derive(Debug)]
+pub(crate) struct Notes {
+    /// Those of the row, in its order.
+    pub(crate) targets: Vec<Target>,
+    /// What rules have yielded.
+    pub(crate) yielded: String,
+    pub(crate) answers: Vec<NodeAnswer>,
+}
+
+impl Notes {
+    pub(crate) fn new(targets: Vec<Target>, yielded: String) -> Self {
+        Self {
+            targets,
+            yielded,
+            answers: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, target: &Target, answer: NodeAnswer) {
+        let place = self.targets.iter().position(|known| known == target);
+        let answer = NodeAnswer {
+            others: place.is_none(),
+            targets: match place {
+                Some(place) if self.targets.len() > 1 => vec![place],
+                _ => Vec::new(),
+            },
+            ..answer
+        };
+        add(&mut self.answers, answer);
+    }
 }
 
 /// The open rows and their outstanding answers.
@@ -106,6 +141,7 @@ struct Open {
     outstanding: u32,
     deferred: bool,
     unread: Option<Unread>,
+    notes: Option<Box<Notes>>,
 }
 
 impl Tickets {
@@ -115,7 +151,20 @@ impl Tickets {
     }
 
     /// Opens a row. It counts as one outstanding answer, which [`Tickets::done`] ends.
+    #[cfg(test)]
     pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<Unread>) -> Ticket {
+        self.open_noting(row, age_ms, unread, None)
+    }
+
+    /// The same, and notes how the nodes answer.
+    pub(crate) fn open_noting(
+        &self,
+        row: Row,
+        age_ms: i64,
+        unread: Option<Unread>,
+        notes: Option<Notes>,
+    ) -> Ticket {
+        let notes = notes.map(Box::new);
         let mut state = self.lock();
         state.outstanding += 1;
         let place = state.open.insert(Open {
@@ -124,8 +173,28 @@ impl Tickets {
             outstanding: 1,
             deferred: false,
             unread,
+            notes,
         });
         Ticket(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Notes how a node has answered for a target to these rows.
+    pub(crate) fn answered(
+        &self,
+        tickets: &[Ticket],
+        target: &Target,
+        answer: impl Fn() -> NodeAnswer,
+    ) {
+        if tickets.is_empty() {
+            return;
+        }
+        let mut state = self.lock();
+        for ticket in tickets {
+            let open = state.open.get_mut(ticket.0 as usize);
+            if let Some(notes) = open.and_then(|open| open.notes.as_mut()) {
+                notes.add(target, answer());
+            }
+        }
     }
 
     /// Adds an outstanding answer.
@@ -166,6 +235,7 @@ impl Tickets {
             tell(What::Over {
                 deferred: entry.deferred,
                 unread: entry.unread.take(),
+                notes: entry.notes.take(),
             });
             open.remove(ticket.0 as usize);
         }

@@ -6,9 +6,11 @@
 use std::time::Instant;
 
 use super::engine::Engine;
+use super::history::Records;
 use super::node::Node;
 use super::queue::{Ask, Asked, ITSELF, Job, Onward};
 use super::tickets::{Ticket, Why};
+use crate::base::history::Asking;
 use crate::base::outcome::Outcome;
 use crate::base::target::{Target, TargetKind};
 
@@ -18,7 +20,7 @@ pub(super) struct Wanted<'a> {
     pub(super) target: &'a Target,
     /// What the cache after it is asked for.
     pub(super) onward: &'a Onward,
-    pub(super) asked: Instant,
+    pub(super) asking: Asking<'a>,
     pub(super) rebound: bool,
     pub(super) tickets: &'a [Ticket],
     /// Whether caches before it are about to be asked for pages that the target means.
@@ -29,11 +31,11 @@ pub(super) struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// What was not asked for at any cache yet.
-    pub(super) fn new(target: &'a Target, asked: Instant, tickets: &'a [Ticket]) -> Self {
+    pub(super) fn new(target: &'a Target, asking: Asking<'a>, tickets: &'a [Ticket]) -> Self {
         Self {
             target,
             onward: &ITSELF,
-            asked,
+            asking,
             rebound: false,
             tickets,
             has_pages: false,
@@ -74,12 +76,12 @@ impl Engine {
     fn ask_nodes(&self, tier: usize, wanted: &Wanted<'_>, now: Instant) {
         let target = wanted.target;
         let mut answer_comes = false;
-        let mut one_is_down = false;
+        let mut one_is_silent = false;
         if self.tiers[tier].can_purge(target.kind()) {
             let gathers = tier > 0 && self.more_will_follow(tier, wanted);
             let ask = |ticket: Option<Ticket>| Ask {
                 target,
-                asked: wanted.asked,
+                asking: wanted.asking,
                 rebound: wanted.rebound,
                 ticket: ticket.map(|ticket| (ticket, 0)),
                 onward: wanted.onward,
@@ -92,10 +94,10 @@ impl Engine {
                 for ticket in wanted.tickets {
                     answer_comes |= self.ask_node(node, ask(Some(*ticket)), now);
                 }
-                one_is_down |= node.queue().is_down();
+                one_is_silent |= !node.queue().answers_soon();
             }
         }
-        if !answer_comes || one_is_down {
+        if !answer_comes || one_is_silent {
             self.ask_tier(tier + 1, wanted, now);
         }
     }
@@ -119,21 +121,21 @@ impl Engine {
         if let Some(ticket) = ticket {
             self.tickets.asked(ticket);
         }
-        let (result, down) = {
+        let (result, answers_soon) = {
             let mut queue = node.queue();
-            (queue.ask(ask, now), queue.is_down())
+            (queue.ask(ask, now), queue.answers_soon())
         };
         match result {
-            Asked::New | Asked::Merged => !down,
+            Asked::New | Asked::Merged => answers_soon,
             Asked::Held => {
                 if let Some(ticket) = ticket {
                     self.tickets.done(ticket);
                 }
-                !down
+                answers_soon
             }
             Asked::Instead(evicted) => {
                 self.end_unsent(node, &evicted, Outcome::Dropped, now);
-                !down
+                answers_soon
             }
             Asked::Full | Asked::Busy => {
                 if let Some((ticket, attempts)) = ask.ticket {
@@ -147,7 +149,8 @@ impl Engine {
                         &[ticket],
                     );
                 } else {
-                    let job = Job::unsent(ask.target, ask.asked, ask.rebound, now);
+                    let mut job = Job::unsent(ask.target, ask.asking.asked, ask.rebound, now);
+                    job.records = Records::of(ask.asking.records);
                     self.end_unsent(node, &job, Outcome::Dropped, now);
                 }
                 false

@@ -3,6 +3,8 @@
 mod current;
 pub(crate) mod scope;
 
+use std::panic::Location;
+
 #[cfg(feature = "_orm")]
 use self::scope::Recording;
 use self::scope::Scope;
@@ -10,6 +12,9 @@ use self::scope::Scope;
 use crate::app::OutboxHandle;
 use crate::app::{Destination, Roan};
 use crate::base::event::{Event, Events};
+#[cfg(feature = "_orm")]
+use crate::base::history::Fired;
+use crate::base::history::{Because, By};
 #[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
@@ -67,12 +72,14 @@ impl Roan {
     /// # Errors
     ///
     /// If the text is not a URL that can be purged: see [`Target::url`].
+    #[track_caller]
     pub fn purge<T>(&self, target: T) -> Result<(), TargetError>
     where
         T: TryInto<Target, Error: Into<TargetError>>,
     {
+        let by = By::Call(Location::caller());
         let target = target.try_into().map_err(Into::into)?;
-        purge(Some(self), &target);
+        purge(Some(self), &target, by);
         Ok(())
     }
 
@@ -120,8 +127,8 @@ impl OutboxHandle<'_> {
     pub fn statement(&self, hooks: impl FnOnce()) -> Option<Statement> {
         let targets = recorded(self.roan, hooks);
         if self.link().is_none() {
-            for target in &targets {
-                purge(Some(self.roan), target);
+            for fired in &targets {
+                send(Some(self.roan), fired);
             }
         }
         self.insert(&targets)
@@ -147,13 +154,23 @@ pub(crate) fn fire_deleted<M: Model>(roan: Option<&Roan>, model: &M) {
 }
 
 /// Purges one target without a model.
-pub(crate) fn purge(roan: Option<&Roan>, target: &Target) {
-    with_sink(roan, |sink| sink.target(TargetRef::from(target)));
+pub(crate) fn purge(roan: Option<&Roan>, target: &Target, by: By) {
+    let because = Because::Of(by);
+    with_sink(roan, |sink| sink.target(TargetRef::from(target), because));
+}
+
+/// Purges what hooks have yielded.
+#[cfg(feature = "_orm")]
+pub(crate) fn send(roan: Option<&Roan>, fired: &Fired) {
+    let because = Because::All(&fired.causes);
+    with_sink(roan, |sink| {
+        sink.target(TargetRef::from(&fired.target), because);
+    });
 }
 
 /// Returns the sorted targets of these hooks instead of purging them. Invalid targets are logged.
 #[cfg(feature = "_orm")]
-pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
+pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Fired> {
     let recording = Recording::new();
     recording.run_blocking(hooks);
     let (targets, refused) = recording.end();
@@ -163,14 +180,22 @@ pub(crate) fn recorded(roan: &Roan, hooks: impl FnOnce()) -> Vec<Target> {
     in_order(targets)
 }
 
-/// Sorts the targets and removes duplicates, so that equal writes make equal payloads.
+/// Sorts the targets and joins equal ones, so that equal writes make equal payloads.
 #[cfg(feature = "_orm")]
-pub(crate) fn in_order(mut targets: Vec<Target>) -> Vec<Target> {
-    fn place(target: &Target) -> (&str, Option<&str>, TargetKind) {
+pub(crate) fn in_order(mut targets: Vec<Fired>) -> Vec<Fired> {
+    fn place(fired: &Fired) -> (&str, Option<&str>, TargetKind) {
+        let target = &fired.target;
         (target.as_str(), target.site(), target.kind())
     }
-    targets.sort_unstable_by(|a, b| place(a).cmp(&place(b)));
-    targets.dedup();
+    // A stable sort: the first cause stays the first.
+    targets.sort_by(|a, b| place(a).cmp(&place(b)));
+    targets.dedup_by(|same, kept| {
+        let is_same = same == kept;
+        if is_same {
+            kept.causes.add(Because::All(&same.causes));
+        }
+        is_same
+    });
     targets
 }
 
@@ -184,7 +209,8 @@ fn fire<M: Model>(
         for (number, rule) in M::rules().iter().enumerate() {
             if rule.events().intersects(events) && changed(number) {
                 for row in rows {
-                    row.targets(number, &mut Targets::of(sink, rule));
+                    let mut targets = Targets::of(sink, rule);
+                    row.targets(number, targets.on(events));
                 }
             }
         }
@@ -224,9 +250,9 @@ struct Noted<'a> {
 
 #[cfg(feature = "web")]
 impl Sink for Noted<'_> {
-    fn target(&mut self, target: TargetRef<'_>) {
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
         self.page.fires(target);
-        self.sink.target(target);
+        self.sink.target(target, because);
     }
 
     fn refused(&mut self, invalid: InvalidTarget) {
@@ -240,8 +266,8 @@ struct Held<'a> {
 }
 
 impl Sink for Held<'_> {
-    fn target(&mut self, target: TargetRef<'_>) {
-        self.scope.hold(self.roan, target);
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
+        self.scope.hold(self.roan, target, because);
     }
 
     fn refused(&mut self, invalid: InvalidTarget) {
@@ -252,8 +278,8 @@ impl Sink for Held<'_> {
 struct Sent<'a>(Destination<'a>);
 
 impl Sink for Sent<'_> {
-    fn target(&mut self, target: TargetRef<'_>) {
-        self.0.put(target);
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
+        self.0.put(target, because);
     }
 
     fn refused(&mut self, invalid: InvalidTarget) {

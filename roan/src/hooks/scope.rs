@@ -3,10 +3,11 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
 use super::current::{current, enter, within};
 use crate::app::{Destination, Roan};
+use crate::base::history::{Because, Causes, Fired};
 use crate::base::target::{Target, TargetRef};
 use crate::model::InvalidTarget;
 
@@ -121,9 +122,9 @@ pub(crate) enum Kind {
 struct Held {
     ended: bool,
     /// For the global dispatcher.
-    global: HashSet<Target>,
+    global: HashMap<Target, Causes>,
     /// For other dispatchers. They are few, so they are searched one by one.
-    others: Vec<(Roan, HashSet<Target>)>,
+    others: Vec<(Roan, HashMap<Target, Causes>)>,
     refused: Vec<InvalidTarget>,
 }
 
@@ -133,13 +134,13 @@ impl Held {
         self.others.clear();
     }
 
-    fn of(&mut self, roan: Option<&Roan>) -> &mut HashSet<Target> {
+    fn of(&mut self, roan: Option<&Roan>) -> &mut HashMap<Target, Causes> {
         let Some(roan) = roan else {
             return &mut self.global;
         };
         let number = self.others.iter().position(|(other, _)| other.is(roan));
         let number = number.unwrap_or_else(|| {
-            self.others.push((roan.clone(), HashSet::new()));
+            self.others.push((roan.clone(), HashMap::new()));
             self.others.len() - 1
         });
         &mut self.others[number].1
@@ -164,15 +165,16 @@ impl Scope {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn hold(&self, roan: Option<&Roan>, target: TargetRef<'_>) {
+    pub(crate) fn hold(&self, roan: Option<&Roan>, target: TargetRef<'_>, because: Because<'_>) {
         let mut held = self.lock();
         if held.ended {
             drop(held);
-            return self.hand_over(roan, target);
+            return self.hand_over(roan, target, because);
         }
         let targets = held.of(roan);
-        if !targets.contains(&target) {
-            targets.insert(target.to_target());
+        match targets.get_mut(&target) {
+            Some(causes) => causes.add(because),
+            None => _ = targets.insert(target.to_target(), Causes::of(because)),
         }
     }
 
@@ -186,13 +188,13 @@ impl Scope {
         }
     }
 
-    fn hand_over(&self, roan: Option<&Roan>, target: TargetRef<'_>) {
+    fn hand_over(&self, roan: Option<&Roan>, target: TargetRef<'_>, because: Because<'_>) {
         match (self.kind, &self.outer) {
             (Kind::Recording, _) => {}
-            (Kind::Sending, Some(outer)) => outer.hold(roan, target),
+            (Kind::Sending, Some(outer)) => outer.hold(roan, target, because),
             (Kind::Sending, None) => {
                 if let Some(destination) = Destination::of(roan) {
-                    destination.put(target);
+                    destination.put(target, because);
                 }
             }
         }
@@ -204,19 +206,20 @@ impl Scope {
             held.ended = true;
             mem::take(&mut held.global)
                 .into_iter()
-                .map(|target| (None, target))
+                .map(|held| (None, held))
                 .chain(
                     mem::take(&mut held.others)
                         .into_iter()
                         .flat_map(|(roan, targets)| {
                             targets
                                 .into_iter()
-                                .map(move |target| (Some(roan.clone()), target))
+                                .map(move |held| (Some(roan.clone()), held))
                         }),
                 )
         };
-        for (roan, target) in held {
-            self.hand_over(roan.as_ref(), TargetRef::from(&target));
+        for (roan, (target, causes)) in held {
+            let because = Because::All(&causes);
+            self.hand_over(roan.as_ref(), TargetRef::from(&target), because);
         }
     }
 }
@@ -247,7 +250,7 @@ impl Recording {
     }
 
     /// The recorded targets, and the invalid ones.
-    pub(crate) fn end(self) -> (Vec<Target>, Vec<InvalidTarget>) {
+    pub(crate) fn end(self) -> (Vec<Fired>, Vec<InvalidTarget>) {
         let mut held = self.0.lock();
         held.ended = true;
         let global = mem::take(&mut held.global);
@@ -255,7 +258,11 @@ impl Recording {
             .into_iter()
             .flat_map(|(_, targets)| targets);
         (
-            global.into_iter().chain(others).collect(),
+            global
+                .into_iter()
+                .chain(others)
+                .map(|(target, causes)| Fired { target, causes })
+                .collect(),
             mem::take(&mut held.refused),
         )
     }

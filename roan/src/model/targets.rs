@@ -7,6 +7,8 @@ use std::mem;
 use super::InvalidTarget;
 use super::value::{OptionalUrlValue, Pages, UrlValue};
 use crate::base::encode::{Encoder, Place};
+use crate::base::event::Events;
+use crate::base::history::{Because, By};
 use crate::base::rule::Rule;
 use crate::base::target::{
     Target, TargetError, TargetKind, TargetRef, check_prefix, check_rendered_url, check_tag,
@@ -23,8 +25,8 @@ const KEPT_BUFFER: usize = 4 * 1024;
 
 /// Where the targets of a row go.
 pub(crate) trait Sink {
-    /// Takes a valid target.
-    fn target(&mut self, target: TargetRef<'_>);
+    /// Takes a valid target, and who asks for it.
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>);
     /// Takes what a rule could not make a target of, and why.
     fn refused(&mut self, invalid: InvalidTarget);
 }
@@ -41,6 +43,8 @@ pub struct Targets<'a> {
     sink: &'a mut dyn Sink,
     /// The rule whose targets these are.
     rule: Option<&'static Rule>,
+    /// What has happened to the row.
+    events: Events,
     /// The site of the next target; empty for the default one.
     site: &'static str,
     kind: TargetKind,
@@ -79,6 +83,7 @@ impl<'a> Targets<'a> {
         Self {
             sink,
             rule: None,
+            events: Events::NONE,
             site: "",
             kind: TargetKind::Url,
             text: String::new(),
@@ -112,6 +117,19 @@ impl<'a> Targets<'a> {
         }
     }
 
+    /// What has happened to the row.
+    pub(crate) fn on(&mut self, events: Events) -> &mut Self {
+        self.events = events;
+        self
+    }
+
+    fn because(&self) -> Because<'static> {
+        Because::Of(match self.rule {
+            Some(rule) => By::Rule(rule, self.events),
+            None => By::Unknown,
+        })
+    }
+
     /// Whether the condition of a rule does not matter.
     #[doc(hidden)]
     #[must_use]
@@ -131,7 +149,9 @@ impl<'a> Targets<'a> {
     pub fn fixed_url(&mut self, url: &'static str) {
         if self.site.is_empty() {
             // The macro has checked all of it.
-            self.sink.target(TargetRef::new(TargetKind::Url, url, 0));
+            let url = TargetRef::new(TargetKind::Url, url, 0);
+            let because = self.because();
+            self.sink.target(url, because);
         } else {
             self.url(url).end();
         }
@@ -144,15 +164,17 @@ impl<'a> Targets<'a> {
         F: Pages<'m, M>,
     {
         let site = mem::take(&mut self.site);
+        let because = self.because();
         for target in pages.pages_of(model) {
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
                     self.refuse(TargetError::Everything);
                 }
                 Ok(target) if !site.is_empty() && target.site().is_none() => {
-                    self.sink.target(TargetRef::from(&target.at_site(site)));
+                    let target = target.at_site(site);
+                    self.sink.target(TargetRef::from(&target), because);
                 }
-                Ok(target) => self.sink.target(TargetRef::from(&target)),
+                Ok(target) => self.sink.target(TargetRef::from(&target), because),
                 Err(error) => self.refuse(error),
             }
         }
@@ -307,9 +329,11 @@ impl<'a> Targets<'a> {
             (State::Void, _) => return self.keep_buffer(),
         };
         match checked {
-            Ok(()) => self
-                .sink
-                .target(TargetRef::new(self.kind, &self.text, self.site_len)),
+            Ok(()) => {
+                let target = TargetRef::new(self.kind, &self.text, self.site_len);
+                let because = self.because();
+                self.sink.target(target, because);
+            }
             Err(error) => self.refuse(error),
         }
         self.keep_buffer();
@@ -332,7 +356,7 @@ pub fn link(write: impl FnOnce(&mut Targets<'_>)) -> Result<Target, TargetError>
     struct Link(Result<Target, TargetError>);
 
     impl Sink for Link {
-        fn target(&mut self, target: TargetRef<'_>) {
+        fn target(&mut self, target: TargetRef<'_>, _: Because<'_>) {
             self.0 = Ok(target.to_target());
         }
 

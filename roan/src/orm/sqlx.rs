@@ -78,10 +78,13 @@
 //! `related(...)` is for SeaORM: sqlx does not have models, so only your own SQL can read the related row. Read it, and
 //! fire its hooks in the same transaction: `author.saved(&mut tx).await?`.
 
+use std::panic::Location;
+
 use sqlx::pool::PoolConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Database, Transaction};
 
 use crate::app::{Roan, given_or_global};
+use crate::base::history::By;
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::model::Model;
@@ -185,14 +188,17 @@ pub trait PurgeConnection: sealed::Sealed + Send {
     /// # Errors
     ///
     /// As [`run_hooks`](Self::run_hooks), and when a text is not a URL that can be purged.
+    #[track_caller]
     fn purge<T>(&mut self, target: T) -> impl Future<Output = Result<(), sqlx::Error>> + Send
     where
         T: TryInto<Target, Error: Into<TargetError>> + Send,
     {
+        let by = By::Call(Location::caller());
         let target = target.try_into().map_err(Into::into);
-        async {
+        async move {
             let target = target.map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-            self.run_hooks(None, || hooks::purge(None, &target)).await
+            self.run_hooks(None, || hooks::purge(None, &target, by))
+                .await
         }
     }
 }

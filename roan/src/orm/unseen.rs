@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::app::Roan;
+use crate::base::history::Fired;
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 use crate::base::log::loudly;
-use crate::base::target::Target;
 use crate::hooks;
 use crate::hooks::scope::Scope;
 
@@ -17,7 +17,7 @@ pub(super) const LATER: Duration = Duration::from_secs(1);
 
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
 /// Purges twice, and says so the first time, unless a scope is current: see [`purge_twice`].
-pub(super) fn purge(roan: &Roan, targets: &[Target], told: &AtomicBool, text: &str) {
+pub(super) fn purge(roan: &Roan, targets: &[Fired], told: &AtomicBool, text: &str) {
     if Scope::current().is_none() && !told.swap(true, Ordering::Relaxed) {
         loudly(format_args!(
             "{text}: what it writes is purged at once and again {LATER:?} later"
@@ -28,7 +28,7 @@ pub(super) fn purge(roan: &Roan, targets: &[Target], told: &AtomicBool, text: &s
 
 /// Purges when the scope around it ends. Without a scope it purges now, and once more [`LATER`], to do
 /// again what was done too early.
-pub(super) fn purge_twice(roan: &Roan, targets: &[Target]) {
+pub(super) fn purge_twice(roan: &Roan, targets: &[Fired]) {
     purge_now(roan, targets);
     if targets.is_empty() || Scope::current().is_some() {
         return;
@@ -42,8 +42,8 @@ pub(super) fn purge_twice(roan: &Roan, targets: &[Target]) {
 }
 
 /// Without a durable outbox.
-pub(super) fn purge_now(roan: &Roan, targets: &[Target]) {
+pub(super) fn purge_now(roan: &Roan, targets: &[Fired]) {
     for target in targets {
-        hooks::purge(Some(roan), target);
+        hooks::send(Some(roan), target);
     }
 }

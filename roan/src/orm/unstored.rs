@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::unseen;
 use crate::app::Roan;
-use crate::base::target::Target;
+use crate::base::history::Fired;
 
 /// What a transaction of Roan's own goes back to when the outbox does not take its row: the write in it stays.
 #[cfg(any(feature = "diesel", feature = "sea-orm"))]
@@ -18,11 +18,11 @@ pub(super) const ROLLBACK: &str = "ROLLBACK TO SAVEPOINT roan_outbox";
 #[must_use = "the purges leave from memory when it is dropped"]
 pub(super) struct Unstored {
     roan: Roan,
-    targets: Vec<Target>,
+    targets: Vec<Fired>,
 }
 
 impl Unstored {
-    pub(super) fn new(roan: &Roan, targets: Vec<Target>) -> Self {
+    pub(super) fn new(roan: &Roan, targets: Vec<Fired>) -> Self {
         Self {
             roan: roan.clone(),
             targets,

@@ -63,6 +63,16 @@ impl Dialect {
         }
     }
 
+    /// Whether the text in a column contains that of the next place, byte for byte.
+    pub(super) fn contains(self, column: &str) -> String {
+        match self {
+            Self::Postgres => format!("strpos({column}, ?) > 0"),
+            // The collation may ignore the case of letters.
+            Self::MySql => format!("instr(CAST({column} AS BINARY), CAST(? AS BINARY)) > 0"),
+            Self::Sqlite => format!("instr({column}, ?) > 0"),
+        }
+    }
+
     fn skip_locked(self) -> &'static str {
         match self {
             Self::Postgres | Self::MySql => "FOR UPDATE SKIP LOCKED",

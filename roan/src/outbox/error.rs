@@ -72,6 +72,16 @@ pub enum OutboxError {
     /// Triggers cannot be created, or differ from the rules.
     #[error(transparent)]
     Triggers(#[from] super::trigger_settings::TriggerError),
+    /// No program with this outbox has that node.
+    #[error(
+        "no program with this outbox has a node called {name:?}, or had one in the last week: the nodes are {known}"
+    )]
+    UnknownNode {
+        /// The names of the cache and the node that were asked for.
+        name: String,
+        /// The names of the nodes.
+        known: String,
+    },
     /// The database refused a statement.
     #[error("the outbox's database: {0}")]
     Database(#[source] Cause),

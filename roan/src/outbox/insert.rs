@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::dialect::Dialect;
 use super::payload;
-use crate::base::target::Target;
+use crate::base::history::Fired;
 
 /// One `INSERT` for the purges of a write. Run it in the transaction of the write itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) struct Scribe {
     dialect: Dialect,
     /// The channel for `NOTIFY`, if it is enabled.
     channel: Option<String>,
+    /// Whether payloads say what has asked for their purges.
+    causes: bool,
     place: OnceLock<Place>,
 }
 
@@ -34,10 +36,11 @@ struct Place {
 }
 
 impl Scribe {
-    pub(crate) fn new(dialect: Dialect, channel: Option<String>) -> Self {
+    pub(crate) fn new(dialect: Dialect, channel: Option<String>, causes: bool) -> Self {
         Self {
             dialect,
             channel,
+            causes,
             place: OnceLock::new(),
         }
     }
@@ -53,14 +56,14 @@ impl Scribe {
     }
 
     /// `None` if there is nothing to purge.
-    pub(crate) fn statement(&self, targets: &[Target]) -> Option<Statement> {
+    pub(crate) fn statement(&self, targets: &[Fired]) -> Option<Statement> {
         if targets.is_empty() {
             return None;
         }
         let place = self.place.get()?;
         let params: Vec<String> = targets
             .chunks(payload::LONGEST)
-            .map(payload::encode)
+            .map(|fired| payload::encode(fired, self.causes))
             .collect();
         let sql = match params.len() {
             1 => Arc::clone(&place.usual),

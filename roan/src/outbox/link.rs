@@ -1,21 +1,23 @@
 //! The state that hooks, handles and the dispatcher's thread share with the relay.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::request::Request;
 use super::trigger_settings::TriggerError;
-use super::{OutboxError, Scribe};
+use super::{Admin, OutboxError, Scribe};
+use crate::base::history::Unmarked;
 use crate::base::log::loudly_at_times;
-use crate::base::target::Target;
 
 /// The state that is shared with the relay.
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) scribe: Scribe,
+    /// For requests of the program, which must not keep the relay from its work.
+    pub(crate) admin: Arc<Admin>,
+    /// Such a request has put rows back into the queue.
+    renewed: AtomicBool,
     /// A write has begun; the time of its commit is unknown.
     expected: AtomicBool,
     /// There may be rows that the relay has not seen.
@@ -35,22 +37,23 @@ const UNMARKED: usize = 100_000;
 
 #[derive(Debug, Default)]
 struct State {
-    requests: Vec<Request>,
     ended: bool,
     /// The error of the database, while it cannot be used.
     trouble: Option<OutboxError>,
     /// What the last look at the triggers has found.
     trigger_errors: Vec<TriggerError>,
     /// Purges that are not in the outbox, and are marked before they are sent.
-    unmarked: Vec<(Target, Instant)>,
+    unmarked: Vec<Unmarked>,
     /// The number of those for which there was no room.
     sent_unmarked: u64,
 }
 
 impl Link {
-    pub(crate) fn new(scribe: Scribe) -> Self {
+    pub(crate) fn new(scribe: Scribe, admin: Admin) -> Self {
         Self {
             scribe,
+            admin: Arc::new(admin),
+            renewed: AtomicBool::new(false),
             expected: AtomicBool::new(false),
             poked: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -117,45 +120,33 @@ impl Link {
             .then(|| self.waiting.load(Ordering::Acquire))
     }
 
-    pub(crate) fn request(&self, request: Request) {
-        let mut state = self.lock();
-        if state.ended {
-            return request.refuse(OutboxError::Unavailable("the dispatcher has ended"));
-        }
-        if let Some(trouble) = &state.trouble {
-            return request.refuse(trouble.clone());
-        }
-        state.requests.push(request);
-        drop(state);
+    /// Announces rows that are in the queue again, or a node that was paused or resumed.
+    pub(crate) fn renew(&self) {
+        self.renewed.store(true, Ordering::Release);
         self.changed.notify_one();
     }
 
-    pub(crate) fn take_requests(&self) -> Vec<Request> {
-        std::mem::take(&mut self.lock().requests)
+    pub(crate) fn take_renewed(&self) -> bool {
+        self.renewed.swap(false, Ordering::AcqRel)
     }
 
     /// Sets the error with which requests are refused. `None` accepts requests again.
     pub(crate) fn set_trouble(&self, trouble: Option<OutboxError>) {
-        let mut state = self.lock();
-        if let Some(trouble) = &trouble {
-            for request in std::mem::take(&mut state.requests) {
-                request.refuse(trouble.clone());
-            }
-        }
-        state.trouble = trouble;
+        self.lock().trouble = trouble;
     }
 
     /// Takes a purge that is not in the outbox, for the relay to mark and send. Returns it if it is to be sent at once: while
     /// the database cannot be used. It is then sent once more when that can be used, to pages that only the database knows.
-    pub(crate) fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
+    pub(crate) fn mark_first(&self, purge: Unmarked) -> Option<Unmarked> {
         let mut state = self.lock();
         if state.ended {
-            return Some(target);
+            return Some(purge);
         }
         if state.unmarked.len() >= UNMARKED {
             state.sent_unmarked += 1;
             let count = state.sent_unmarked;
             drop(state);
+            let target = &purge.target;
             loudly_at_times(
                 count,
                 format_args!(
@@ -165,24 +156,24 @@ impl Link {
                 ),
                 || tracing::error!(target: "roan", %target, "sent without a mark in the database"),
             );
-            return Some(target);
+            return Some(purge);
         }
-        let at_once = state.trouble.is_some().then(|| target.clone());
-        state.unmarked.push((target, asked));
+        let at_once = state.trouble.is_some().then(|| purge.clone());
+        state.unmarked.push(purge);
         drop(state);
         self.changed.notify_one();
         at_once
     }
 
-    pub(crate) fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+    pub(crate) fn take_unmarked(&self) -> Vec<Unmarked> {
         std::mem::take(&mut self.lock().unmarked)
     }
 
-    pub(crate) fn put_unmarked_back(&self, targets: Vec<(Target, Instant)>) {
+    pub(crate) fn put_unmarked_back(&self, targets: Vec<Unmarked>) {
         self.lock().unmarked.splice(0..0, targets);
     }
 
-    pub(crate) fn unmarked(&self) -> Vec<(Target, Instant)> {
+    pub(crate) fn unmarked(&self) -> Vec<Unmarked> {
         self.lock().unmarked.clone()
     }
 
@@ -212,13 +203,20 @@ impl Link {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// Refuses all requests, because the relay has ended.
+    /// Notes that the relay has ended.
     pub(crate) fn end(&self) {
-        let mut state = self.lock();
-        state.ended = true;
-        for request in std::mem::take(&mut state.requests) {
-            request.refuse(OutboxError::Unavailable("the dispatcher has ended"));
-        }
+        self.lock().ended = true;
+    }
+
+    /// Why no request can be made, if so.
+    pub(crate) fn refusal(&self) -> Option<OutboxError> {
+        let state = self.lock();
+        let ended = state.ended.then(Self::has_ended);
+        ended.or_else(|| state.trouble.clone())
+    }
+
+    pub(crate) fn has_ended() -> OutboxError {
+        OutboxError::Unavailable("the dispatcher has ended")
     }
 
     pub(crate) async fn changed(&self) {

@@ -12,7 +12,10 @@
 
 use serde_json::{Map, Value};
 
+use super::history;
+
 use crate::base::event::Events;
+use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
 
 /// The newest version that Roan reads.
@@ -37,18 +40,22 @@ pub(crate) fn newer(version: u64) -> String {
     )
 }
 
-pub(crate) fn encode(targets: &[Target]) -> String {
-    let mut payload = String::with_capacity(32 + targets.len() * 48);
+/// With `causes`, it says what has asked for them: see [`history`](super::history).
+pub(crate) fn encode(fired: &[Fired], causes: bool) -> String {
+    let mut payload = String::with_capacity(32 + fired.len() * 48);
     payload.push_str(r#"{"purge":["#);
-    for (number, target) in targets.iter().enumerate() {
+    for (number, fired) in fired.iter().enumerate() {
         if number > 0 {
             payload.push(',');
         }
-        write_target(&mut payload, target);
+        write_target(&mut payload, &fired.target);
     }
     payload.push_str(r#"],"v":"#);
-    let versions = targets.iter().map(|target| version_of(target.kind()));
+    let versions = fired.iter().map(|fired| version_of(fired.target.kind()));
     payload.push_str(&versions.max().unwrap_or(1).to_string());
+    if causes {
+        history::write_causes(&mut payload, fired);
+    }
     payload.push('}');
     payload
 }
@@ -111,7 +118,7 @@ fn write_target(out: &mut String, target: &Target) {
     out.push('}');
 }
 
-fn write_text(out: &mut String, text: &str) {
+pub(super) fn write_text(out: &mut String, text: &str) {
     let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
     if text.bytes().all(is_plain) {
         out.push('"');
@@ -134,6 +141,8 @@ pub(crate) enum Payload {
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Content {
     pub(crate) targets: Vec<Target>,
+    /// What has asked for them, as far as it is known.
+    pub(crate) causes: Vec<PurgeCause>,
     pub(crate) rows: Option<Rows>,
     /// What is wrong with the rest of it, in words.
     pub(crate) errors: Vec<String>,
@@ -175,6 +184,9 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
         },
     };
     let mut content = Content::default();
+    if let Value::Object(payload) = &value {
+        content.causes = history::read_causes(payload);
+    }
     match value.get("purge") {
         Some(Value::Array(purge)) => {
             for (number, target) in purge.iter().enumerate() {
@@ -287,7 +299,7 @@ pub(crate) fn target_of_delivery(text: String) -> String {
     }
 }
 
-fn decode_target(value: &Value) -> Result<Target, String> {
+pub(super) fn decode_target(value: &Value) -> Result<Target, String> {
     const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
     let text = |key: &str, value: &Value| match value.as_str() {
         Some(text) => Ok(text.to_owned()),
@@ -339,6 +351,10 @@ mod tests {
 
     use super::*;
 
+    fn fired(targets: &[Target]) -> Vec<Fired> {
+        targets.iter().map(Fired::unsaid).collect()
+    }
+
     fn readable(payload: &str) -> Content {
         match decode(payload) {
             Ok(Payload::Readable(content)) => content,
@@ -367,7 +383,7 @@ mod tests {
             Target::tag("author-1").unwrap(),
             Target::tag("x").unwrap().at_site("www"),
         ];
-        let old = encode(&targets);
+        let old = encode(&fired(&targets), false);
         assert!(old.ends_with(r#""v":1}"#), "{old}");
         assert_eq!(readable(&old).targets, targets);
         let targets = [
@@ -381,7 +397,7 @@ mod tests {
             ],
         ]
         .concat();
-        let payload = encode(&targets);
+        let payload = encode(&fired(&targets), false);
         assert_eq!(
             payload,
             r#"{"purge":["/caf%C3%A9?q=%22",{"site":"sh\"op","url":"/caf%C3%A9?q=%22"},{"tag":"author-1"},{"site":"www","tag":"x"},{"prefix":"/docs/%22/"},{"site":"shop","prefix":"/a/"},{"host":true},{"site":"shop","host":true},{"everything":true}],"v":2}"#
@@ -519,7 +535,8 @@ mod tests {
     proptest! {
         #[test]
         fn each_target_is_read_as_it_was_written(targets in prop::collection::vec(targets(), 0..9)) {
-            let read = readable(&encode(&targets));
+            let read = readable(&encode(&fired(&targets), true));
+            prop_assert_eq!(&read.causes, &[]);
             prop_assert_eq!(&read.targets, &targets);
             prop_assert!(read.errors.is_empty());
             for target in &targets {

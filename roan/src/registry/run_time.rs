@@ -2,10 +2,12 @@
 
 use std::any::{TypeId, type_name};
 use std::collections::{HashMap, HashSet};
+use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::base::event::Events;
+use crate::base::history::{Because, By, RunTimeRule};
 use crate::base::log::loudly;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
@@ -13,7 +15,10 @@ use crate::base::target::{Target, TargetError, TargetRef};
 use crate::model::{Model, Sink};
 
 /// What to purge on which events of a type.
-type Rules = HashMap<TypeId, Arc<Vec<(Events, Target)>>>;
+type Rules = HashMap<TypeId, Arc<OfModel>>;
+
+/// The same of one type, and where the rules were made.
+type OfModel = Vec<(Events, Target, &'static RunTimeRule)>;
 
 static RULES: RwLock<Option<Rules>> = RwLock::new(None);
 
@@ -84,6 +89,7 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_create<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::CREATE)
     }
@@ -94,6 +100,7 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_update<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::UPDATE)
     }
@@ -104,6 +111,7 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_save<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::SAVE)
     }
@@ -114,10 +122,12 @@ impl Purge {
         clippy::return_self_not_must_use,
         reason = "it is done"
     )]
+    #[track_caller]
     pub fn on_delete<M: ?Sized>(self) -> Self {
         self.on::<M>(Events::DELETE)
     }
 
+    #[track_caller]
     fn on<M: ?Sized>(self, events: Events) -> Self {
         let mut rules = RULES.write().unwrap_or_else(PoisonError::into_inner);
         let of_model = rules
@@ -125,10 +135,15 @@ impl Purge {
             .entry(typeid::of::<M>())
             .or_default();
         let of_model = Arc::make_mut(of_model);
+        // A rule is for ever, and there is one for each line that makes rules.
+        let rule: &'static RunTimeRule = Box::leak(Box::new(RunTimeRule {
+            model: type_name::<M>(),
+            place: Location::caller(),
+        }));
         for target in &self.targets {
-            match of_model.iter_mut().find(|(_, other)| other == target) {
-                Some((known, _)) => *known = known.union(events),
-                None => of_model.push((events, target.clone())),
+            match of_model.iter_mut().find(|(_, other, _)| other == target) {
+                Some((known, ..)) => *known = known.union(events),
+                None => of_model.push((events, target.clone(), rule)),
             }
         }
         ANY.store(true, Ordering::Release);
@@ -147,13 +162,14 @@ pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
 pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) -> bool {
     let of_model = of_model(model);
     let known = of_model.iter().flat_map(|of_model| of_model.iter());
-    for (_, target) in known.filter(|(on, _)| on.intersects(events)) {
-        sink.target(TargetRef::from(target));
+    for (_, target, rule) in known.filter(|(on, ..)| on.intersects(events)) {
+        let by = By::RunTime(rule, events);
+        sink.target(TargetRef::from(target), Because::Of(by));
     }
     of_model.is_some()
 }
 
-fn of_model(model: TypeId) -> Option<Arc<Vec<(Events, Target)>>> {
+fn of_model(model: TypeId) -> Option<Arc<OfModel>> {
     if !ANY.load(Ordering::Acquire) {
         return None;
     }
@@ -169,15 +185,16 @@ pub(crate) fn tags_of(model: TypeId) -> Vec<(Events, Target)> {
     };
     let tags = of_model
         .iter()
-        .filter(|(_, target)| target.kind() == TargetKind::Tag);
-    tags.cloned().collect()
+        .filter(|(_, target, _)| target.kind() == TargetKind::Tag);
+    tags.map(|(events, target, _)| (*events, target.clone()))
+        .collect()
 }
 
 /// The events on which run-time rules fire for this type.
 #[cfg(feature = "_sql")]
 pub(crate) fn events_of(model: TypeId) -> Events {
     let of_model = of_model(model).unwrap_or_default();
-    let events = of_model.iter().map(|(events, _)| *events);
+    let events = of_model.iter().map(|(events, ..)| *events);
     events.fold(Events::NONE, Events::union)
 }
 
@@ -205,7 +222,7 @@ pub(crate) fn targets() -> Vec<Target> {
     let of_models = rules.iter().flat_map(HashMap::values);
     of_models
         .flat_map(|of_model| of_model.iter())
-        .map(|(_, target)| target.clone())
+        .map(|(_, target, _)| target.clone())
         .collect()
 }
 

@@ -6,11 +6,12 @@ use std::time::Instant;
 use super::schedule::Look;
 use super::{BATCH, Relay, Result, since};
 use crate::base::counted::counted;
+use crate::base::history::Asking;
 use crate::base::log::loudly;
-use crate::dispatcher::tickets::{Row, Unread};
+use crate::dispatcher::tickets::{Notes, Row, Unread};
 use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
 use crate::outbox::payload;
-use crate::outbox::store::{Store, Which};
+use crate::outbox::store::{Nodes, Store, Which};
 
 /// Failed deliveries are taken before the next look when there is room for so many.
 const MANY_FAILED: usize = 128;
@@ -27,9 +28,15 @@ impl Relay {
     pub(super) async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
-        let waiting = store.waiting_nodes().await?;
+        let Nodes { waiting, paused } = store.nodes().await?;
+        self.see_paused(&paused);
         self.unknown.retain(|place, _| waiting.contains(place));
         for (cache, node) in waiting {
+            let is_it = |(known, name, _): &(String, String, _)| *known == cache && *name == node;
+            if paused.iter().any(is_it) {
+                self.unknown.remove(&(cache, node));
+                continue;
+            }
             let place = (&*cache, &*node);
             let Some(room) = self.engine.room_at(place) else {
                 if !self.is_gone(&cache, &node) {
@@ -105,16 +112,22 @@ impl Relay {
                 .target
                 .and_then(|target| payload::read_delivery(&target));
             let unread = target.as_ref().err().cloned().map(Unread::Invalid);
-            let ticket = self.engine.tickets.open(row, delivery.age_ms, unread);
+            let notes = match (&target, self.outbox.history) {
+                (Ok((target, _)), true) => Some(Notes::new(vec![target.clone()], String::new())),
+                _ => None,
+            };
+            let tickets = &self.engine.tickets;
+            let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
             match target {
                 Ok((target, next)) => {
                     let onward = Onward::from_targets(&target, next);
                     let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
                     let asked = since(delivery.age_ms, now);
+                    let asking = Asking::of(asked, &[]);
                     self.engine.accept_at(
                         place,
                         (&target, &onward),
-                        asked,
+                        asking,
                         (ticket, attempts),
                         now,
                     );

@@ -9,6 +9,7 @@ mod deliveries;
 mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
+mod nodes;
 mod pages;
 mod schedule;
 mod source;
@@ -97,6 +98,10 @@ pub(crate) struct Relay {
     knowledge: i64,
     /// Nodes that deliveries wait for and this program does not have, and since when.
     unknown: HashMap<(String, String), Instant>,
+    /// Nodes that are paused, as far as was logged that this program does not have them.
+    paused_elsewhere: HashSet<(String, String)>,
+    /// When the nodes of this program were written down.
+    noted_nodes: Instant,
     /// Reasons for which rows were left, as far as they were logged.
     told: HashSet<String>,
     triggers: Option<TriggerCheck>,
@@ -177,6 +182,8 @@ impl Relay {
             conflicts: 0,
             knowledge,
             unknown: HashMap::new(),
+            paused_elsewhere: HashSet::new(),
+            noted_nodes: Instant::now(),
             told: HashSet::new(),
             triggers,
         }
@@ -223,11 +230,15 @@ impl Relay {
     }
 
     /// Connects again. The relay still holds the rows of the old connection, and returns those whose answer was lost.
-    async fn reopen(&self) -> std::result::Result<Store, OutboxError> {
+    async fn reopen(&mut self) -> std::result::Result<Store, OutboxError> {
         let mut store = self.outbox.open().await?;
         store.go_on_as(self.id);
-        let giving_back = self.give_back_strangers(&mut store);
-        match tokio::time::timeout(Outbox::longest_statement(), giving_back).await {
+        let looking = async {
+            self.give_back_strangers(&mut store).await?;
+            // Nodes may have been paused meanwhile.
+            self.note_nodes(&mut store).await
+        };
+        match tokio::time::timeout(Outbox::longest_statement(), looking).await {
             Ok(Ok(())) => Ok(store),
             Ok(Err(error)) => Err(OutboxError::of(error)),
             Err(_) => Err(OutboxError::Database(Cause::new("no answer for a minute"))),
@@ -362,8 +373,7 @@ impl Relay {
             self.write_down(store).await?;
             self.schedule.looked(Look::Write, false, Instant::now());
         }
-        for request in self.link.take_requests() {
-            request.serve(store).await?;
+        if self.link.take_renewed() {
             self.horizon.look_for_renewed();
             self.hurry_all(now);
         }
@@ -502,6 +512,8 @@ impl Relay {
             self.schedule.looked(Look::Triggers, again, now);
         }
         if self.schedule.is_due(Look::Cleaning, now) {
+            self.link.admin.close_idle().await;
+            self.note_nodes_at_times(store).await?;
             self.give_back_strangers(store).await?;
             self.strays = store.strays().await?;
             self.horizon.look_at_all();

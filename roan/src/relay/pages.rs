@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::versions::Read;
 use super::{BATCH, Relay, Result, versions};
 use crate::base::area::Area;
+use crate::base::history::{Asking, Record, Unmarked};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::dispatcher::Onward;
@@ -18,6 +19,9 @@ use crate::pages::{Asked, Hosts};
 
 /// The number of pages that are found at a time.
 const PIECE: usize = 1000;
+
+/// The number of purges of one tag or area for which the answers of its pages are noted.
+const MOST_RECORDS: usize = 32;
 
 /// Purges that were marked and handed over, and whose pages are still to be found.
 #[derive(Default)]
@@ -33,6 +37,7 @@ pub(super) struct Finding {
 struct Wanted {
     what: What,
     asked: Instant,
+    records: Vec<Record>,
     /// One row that waits for the answers is enough. The youngest is given up last.
     ticket: Option<Ticket>,
     /// The number of pages so far.
@@ -43,6 +48,7 @@ struct Wanted {
 struct Meant {
     onward: Onward,
     asked: Instant,
+    records: Vec<Record>,
     /// The row that waits for the answer.
     ticket: Option<Ticket>,
 }
@@ -116,9 +122,9 @@ impl Relay {
         }
         self.look_for_index(store).await?;
         let rows: Vec<Read> = taken.into_iter().map(|purge| self.read(purge)).collect();
-        let targets = rows.iter().flat_map(|row| &row.targets);
+        let targets = rows.iter().flat_map(|row| &row.purges.fired);
         let keys: Vec<i64> = targets
-            .map(|target| Named::of(target, &self.hosts).mark())
+            .map(|fired| Named::of(&fired.target, &self.hosts).mark())
             .collect();
         self.mark(store, &keys).await?;
         let mut given_back = Vec::new();
@@ -147,8 +153,8 @@ impl Relay {
         if taken.is_empty() {
             return Ok(());
         }
-        let unmarked = Unmarked { relay: self, taken };
-        unmarked.send(store).await?;
+        let marking = Marking { relay: self, taken };
+        marking.send(store).await?;
         self.find_pages(store).await?;
         self.engine.handed_over();
         Ok(())
@@ -157,14 +163,20 @@ impl Relay {
     /// Sends what could not be marked, because the database cannot be used. It is sent again when that can be used.
     pub(super) fn send_unmarked(&self) {
         let now = Instant::now();
-        for (target, asked) in self.link.unmarked() {
-            self.engine.accept(&target, asked, now);
+        for purge in self.link.unmarked() {
+            let asking = Asking::of(purge.asked, purge.record.as_slice());
+            self.engine.accept(&purge.target, asking, now);
         }
         self.engine.handed_over();
     }
 
     /// Looks for the pages of a target from now on.
-    pub(super) fn want_pages(&mut self, target: &Target, asked: Instant, ticket: Option<Ticket>) {
+    pub(super) fn want_pages(
+        &mut self,
+        target: &Target,
+        asking: Asking<'_>,
+        ticket: Option<Ticket>,
+    ) {
         if !self.engine.known.are_recorded() {
             return;
         }
@@ -184,18 +196,23 @@ impl Relay {
                 Named::Tag(_) | Named::Area(_) => What::All(target.clone()),
                 Named::Url(_) => What::Urls(Vec::new()),
             },
-            asked,
+            asked: asking.asked,
+            records: Vec::new(),
             ticket,
             count: 0,
         });
         wanted.ticket = ticket.or(wanted.ticket);
+        // The pages of a tag are asked for once. A few of those that have asked for it learn the answers.
+        let room = MOST_RECORDS.saturating_sub(wanted.records.len());
+        let records = asking.records.iter().take(room).cloned();
+        wanted.records.extend(records);
         if let (What::Urls(all), Named::Url(url)) = (&mut wanted.what, named) {
             // A page that has the place for its URL does not carry it as a key.
             let place = url.place.clone();
             if !url.has_parameters() && place != *target && Target::url(place.as_str()).is_ok() {
                 let onward = Onward::default();
                 self.engine
-                    .accept_page(&place, &onward, asked, ticket, Instant::now());
+                    .accept_page(&place, &onward, asking, ticket, Instant::now());
             }
             if !all.iter().any(|known| known.includes(&url)) {
                 all.push(url);
@@ -231,19 +248,22 @@ impl Relay {
                     let Meant {
                         onward,
                         asked,
+                        records,
                         ticket,
                     } = meant;
+                    let asking = Asking::of(asked, &records);
                     self.engine
-                        .accept_page(&page, &onward, asked, ticket, Instant::now());
+                        .accept_page(&page, &onward, asking, ticket, Instant::now());
                 }
             }
             if is_done && let Some(finding) = self.finding.take() {
                 self.tell_large(&finding);
                 for wanted in finding.wanted.values().filter(|wanted| wanted.count == 0) {
                     if let What::All(target) = &wanted.what {
-                        let Wanted { asked, ticket, .. } = *wanted;
+                        let asking = Asking::of(wanted.asked, &wanted.records);
+                        let (ticket, now) = (wanted.ticket, Instant::now());
                         self.engine
-                            .accept_without_pages(target, asked, ticket, Instant::now());
+                            .accept_without_pages(target, asking, ticket, now);
                     }
                 }
                 for ticket in finding.rows {
@@ -331,6 +351,7 @@ impl Finding {
                     let why = Meant {
                         onward,
                         asked: wanted.asked,
+                        records: wanted.records.clone(),
                         ticket: wanted.ticket,
                     };
                     meant.push((new.key().clone(), why));
@@ -343,28 +364,31 @@ impl Finding {
 }
 
 /// Purges that return to the queue if they are not sent, also if the work on them is given up.
-struct Unmarked<'a> {
+struct Marking<'a> {
     relay: &'a mut Relay,
-    taken: Vec<(Target, Instant)>,
+    taken: Vec<Unmarked>,
 }
 
-impl Unmarked<'_> {
+impl Marking<'_> {
     async fn send(mut self, store: &mut Store) -> Result<()> {
         let keys = self.taken.iter();
         let keys: Vec<i64> = keys
-            .map(|(target, _)| Named::of(target, &self.relay.hosts).mark())
+            .map(|purge| Named::of(&purge.target, &self.relay.hosts).mark())
             .collect();
         self.relay.mark(store, &keys).await?;
         let now = Instant::now();
-        for (target, asked) in std::mem::take(&mut self.taken) {
-            self.relay.engine.accept_marked(&target, asked, None, now);
-            self.relay.want_pages(&target, asked, None);
+        for purge in std::mem::take(&mut self.taken) {
+            let asking = Asking::of(purge.asked, purge.record.as_slice());
+            self.relay
+                .engine
+                .accept_marked(&purge.target, asking, None, now);
+            self.relay.want_pages(&purge.target, asking, None);
         }
         Ok(())
     }
 }
 
-impl Drop for Unmarked<'_> {
+impl Drop for Marking<'_> {
     fn drop(&mut self) {
         if !self.taken.is_empty() {
             let taken = std::mem::take(&mut self.taken);

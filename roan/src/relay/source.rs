@@ -1,18 +1,18 @@
 //! The durable outbox as the dispatcher sees it: a relay that is a task on the dispatcher's thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::Relay;
-use crate::base::target::Target;
+use crate::base::history::Unmarked;
 use crate::dispatcher::{Engine, Policy, Source, Working};
 use crate::error::ConfigError;
 #[cfg(feature = "web")]
 use crate::outbox::index::SharedIndex;
 use crate::outbox::link::Link;
-use crate::outbox::{Outbox, OutboxError, Scribe};
+use crate::outbox::{Admin, Outbox, OutboxError, Scribe};
 
 /// The time that the relay has to record results when the dispatcher ends.
 const ENDING: Duration = Duration::from_secs(5);
@@ -27,9 +27,9 @@ pub(crate) struct DurableOutbox {
 
 impl DurableOutbox {
     pub(crate) fn new(outbox: Outbox, policy: Policy) -> Self {
-        let scribe = Scribe::new(outbox.dialect(), outbox.channel_name());
+        let scribe = Scribe::new(outbox.dialect(), outbox.channel_name(), outbox.history);
         Self {
-            link: Arc::new(Link::new(scribe)),
+            link: Arc::new(Link::new(scribe, Admin::new(outbox.clone()))),
             outbox,
             policy,
             task: Mutex::default(),
@@ -71,6 +71,11 @@ impl Source for DurableOutbox {
                 .look_for_index(&mut store)
                 .await
                 .map_err(OutboxError::of)?;
+            // Before anything is sent.
+            relay
+                .note_nodes(&mut store)
+                .await
+                .map_err(OutboxError::of)?;
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {
                 let (link, engine) = (Arc::clone(&self.link), Arc::downgrade(engine));
@@ -101,15 +106,15 @@ impl Source for DurableOutbox {
         self.link.waiting_at(look)
     }
 
-    fn mark_first(&self, target: Target, asked: Instant) -> Option<Target> {
-        self.link.mark_first(target, asked)
+    fn mark_first(&self, purge: Unmarked) -> Option<Unmarked> {
+        self.link.mark_first(purge)
     }
 
     fn unmarked(&self) -> usize {
         self.link.unmarked_count()
     }
 
-    fn take_unmarked(&self) -> Vec<(Target, Instant)> {
+    fn take_unmarked(&self) -> Vec<Unmarked> {
         self.link.take_unmarked()
     }
 }

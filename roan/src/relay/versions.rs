@@ -4,10 +4,12 @@
 use std::time::Instant;
 
 use super::{BATCH, Relay, Result, milliseconds, since};
+use crate::base::history::{Asking, Causes, Fired, PurgeCause, Record};
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;
 use crate::dispatcher::Engine;
-use crate::dispatcher::tickets::{Row, Unread};
+use crate::dispatcher::tickets::{Notes, Row, Unread};
+use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
 use crate::outbox::store::{Store, TakenPurge};
 use crate::triggers;
@@ -20,7 +22,16 @@ const NEVER: i64 = i64::MAX / 2;
 pub(super) struct Read {
     pub(super) id: i64,
     age_ms: i64,
-    pub(super) targets: Vec<Target>,
+    pub(super) purges: Purges,
+}
+
+/// What it asks for.
+#[derive(Default)]
+pub(super) struct Purges {
+    pub(super) fired: Vec<Fired>,
+    /// For the history: all of them, and the line of those that rules have yielded.
+    targets: Vec<Target>,
+    yielded: String,
     unread: Option<Unread>,
 }
 
@@ -51,24 +62,28 @@ impl Relay {
     /// or is dead, after the rest of it is purged.
     pub(super) fn read(&mut self, purge: TakenPurge) -> Read {
         let decoded = purge.payload.and_then(|payload| payload::decode(&payload));
-        let (mut targets, mut unread) = match decoded {
-            Ok(Payload::Readable(content)) => self.apply(purge.id, content),
-            Ok(Payload::Newer(version)) => {
-                (Vec::new(), Some(Unread::Foreign(payload::newer(version))))
-            }
-            Err(error) => (Vec::new(), Some(Unread::Invalid(error))),
+        let unread_all = |unread| Purges {
+            unread: Some(unread),
+            ..Purges::default()
         };
+        let mut purges = match decoded {
+            Ok(Payload::Readable(content)) => self.apply(purge.id, content),
+            Ok(Payload::Newer(version)) => unread_all(Unread::Foreign(payload::newer(version))),
+            Err(error) => unread_all(Unread::Invalid(error)),
+        };
+        let unread = &mut purges.unread;
         if purge.is_overdue || self.outbox.grace.is_zero() {
-            unread = match unread {
+            *unread = match unread.take() {
                 Some(Unread::Foreign(why)) => Some(Unread::Invalid(why)),
                 Some(Unread::OtherRules(_)) => None,
                 other => other,
             };
         } else {
-            targets.retain(|target| {
+            purges.fired.retain(|fired| {
+                let target = &fired.target;
                 let refusal = self.engine.cannot_serve(target.kind(), target.site());
                 if let Some(refusal) = &refusal {
-                    unread = Some(Unread::Foreign(refusal.to_string()));
+                    *unread = Some(Unread::Foreign(refusal.to_string()));
                 }
                 refusal.is_none()
             });
@@ -76,15 +91,15 @@ impl Relay {
         Read {
             id: purge.id,
             age_ms: purge.age_ms,
-            targets,
-            unread,
+            purges,
         }
     }
 
-    fn apply(&self, id: i64, content: Content) -> (Vec<Target>, Option<Unread>) {
+    fn apply(&self, id: i64, content: Content) -> Purges {
+        let table = content.rows.as_ref().map(|rows| rows.table.clone());
         let yielded = content.rows.as_ref().map(apply::targets);
         let Yielded {
-            targets: of_rows,
+            fired: of_rows,
             refused,
             unread,
             ..
@@ -94,21 +109,52 @@ impl Relay {
             let place = format_args!("row {id} of the outbox, table {table:?}, ");
             self.engine.invalid(place, invalid);
         }
-        let mut targets = content.targets;
-        targets.extend(of_rows);
-        (targets, with_errors(unread, &content.errors))
+        let mut fired = with_causes(content.targets, &content.causes);
+        let named = fired.len();
+        fired.extend(
+            of_rows
+                .into_iter()
+                .map(|one| one.of_table(table.as_deref())),
+        );
+        let mut purges = Purges {
+            unread: with_errors(unread, &content.errors),
+            ..Purges::default()
+        };
+        if self.outbox.history {
+            purges.targets = fired.iter().map(|one| one.target.clone()).collect();
+            if fired.len() > named {
+                purges.yielded = history::yielded_line(&fired[named..]);
+            }
+        }
+        purges.fired = fired;
+        purges
     }
 
     /// Hands the targets of a row to the dispatcher.
     pub(super) fn hand_over(&mut self, row: Read) {
-        self.tell_unread(row.id, row.unread.as_ref());
+        let Read {
+            id,
+            age_ms,
+            purges:
+                Purges {
+                    fired,
+                    targets,
+                    yielded,
+                    unread,
+                },
+        } = row;
+        self.tell_unread(id, unread.as_ref());
+        let notes = self.outbox.history.then(|| Notes::new(targets, yielded));
         let tickets = &self.engine.tickets;
-        let ticket = tickets.open(Row::Purge(row.id), row.age_ms, row.unread);
+        let ticket = tickets.open_noting(Row::Purge(id), age_ms, unread, notes);
         let now = Instant::now();
-        let asked = since(row.age_ms, now);
-        for target in &row.targets {
-            self.engine.accept_marked(target, asked, Some(ticket), now);
-            self.want_pages(target, asked, Some(ticket));
+        let asked = since(age_ms, now);
+        for Fired { target, causes } in fired {
+            let records = [Record::of_row(causes)];
+            let asking = Asking::of(asked, &records);
+            self.engine
+                .accept_marked(&target, asking, Some(ticket), now);
+            self.want_pages(&target, asking, Some(ticket));
         }
         self.close_row(ticket);
     }
@@ -147,6 +193,30 @@ impl Relay {
         });
         since.elapsed() >= grace
     }
+}
+
+/// The targets of a payload, each with what has asked for it.
+fn with_causes(targets: Vec<Target>, causes: &[PurgeCause]) -> Vec<Fired> {
+    let all = Causes::read(causes.to_vec());
+    let is_of_all = causes.iter().all(|cause| cause.targets().is_empty());
+    let targets = targets.into_iter().enumerate();
+    let with_causes = targets.map(|(number, target)| {
+        let causes = if is_of_all {
+            all.clone()
+        } else {
+            let is_of = |cause: &&PurgeCause| {
+                cause.targets().is_empty() || cause.targets().contains(&number)
+            };
+            let causes = causes.iter().filter(is_of);
+            Causes::read(
+                causes
+                    .map(|cause| cause.clone().with_targets(Vec::new()))
+                    .collect(),
+            )
+        };
+        Fired { target, causes }
+    });
+    with_causes.collect()
 }
 
 /// Adds what is wrong with a payload to the reason why its rows may yield more.

@@ -6,9 +6,9 @@ use super::Relay;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
-use crate::dispatcher::tickets::{Deferred, News, Row, Unread, What, Why};
-use crate::outbox::payload;
+use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
 use crate::outbox::store::{Ended, NewDelivery, Store};
+use crate::outbox::{history, payload};
 
 /// A purge that was given up, for the reports.
 struct Given {
@@ -89,9 +89,20 @@ impl Relay {
         // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
         for News { row, age_ms, what } in news {
+            if let What::Over {
+                notes: Some(notes), ..
+            } = what
+            {
+                ended.note(*row, notes);
+            }
             let deferred = match (what, *row) {
                 (What::Deferred(deferred), _) => deferred,
-                (What::Over { deferred, unread }, Row::Purge(id)) => {
+                (
+                    What::Over {
+                        deferred, unread, ..
+                    },
+                    Row::Purge(id),
+                ) => {
                     match (unread, deferred) {
                         (Some(Unread::Invalid(error)), _) => ended.dead.push((id, error.clone())),
                         (Some(Unread::Foreign(why) | Unread::OtherRules(why)), _) => {
@@ -189,6 +200,29 @@ impl Relay {
             if let Ok((target, _)) = payload::read_delivery(&target) {
                 let failure = self.engine.last_failure((&cache, &node));
                 self.engine.end_dead((&cache, &node), &target, failure, 0);
+            }
+        }
+    }
+}
+
+impl Ended {
+    /// Keeps how the nodes have answered.
+    fn note(&mut self, row: Row, notes: &Notes) {
+        match row {
+            Row::Purge(id) => {
+                let targets = notes.targets.len();
+                let lines = history::answer_lines(&notes.answers, targets, None);
+                let lines = [&*notes.yielded, &lines].concat();
+                if !lines.is_empty() {
+                    self.history.entry(lines).or_default().push(id);
+                }
+            }
+            Row::Delivery { purge, .. } => {
+                let target = notes.targets.first().map(payload::encode_target);
+                let lines = history::answer_lines(&notes.answers, 1, target.as_deref());
+                if !lines.is_empty() {
+                    *self.history_of_deliveries.entry(purge).or_default() += &lines;
+                }
             }
         }
     }

@@ -38,6 +38,7 @@ pub use recorder::Recorder;
 
 use std::fmt;
 
+use crate::base::history::Fired;
 use crate::base::target::{Target, TargetError, TargetKind};
 use crate::hooks::scope::Recording;
 use crate::model::InvalidTarget;
@@ -46,14 +47,14 @@ use crate::model::InvalidTarget;
 pub async fn record<F: Future>(work: F) -> Purges {
     let recording = Recording::new();
     recording.run(work).await;
-    Purges::new(recording.end())
+    Purges::of(recording.end())
 }
 
 /// As [`record`], for work without a runtime.
 pub fn record_blocking<T>(work: impl FnOnce() -> T) -> Purges {
     let recording = Recording::new();
     recording.run_blocking(work);
-    Purges::new(recording.end())
+    Purges::of(recording.end())
 }
 
 /// Recorded purges.
@@ -68,7 +69,12 @@ fn place(target: &Target) -> (Option<&str>, &str, TargetKind) {
 }
 
 impl Purges {
-    fn new((targets, invalid): (Vec<Target>, Vec<InvalidTarget>)) -> Self {
+    fn of((fired, invalid): (Vec<Fired>, Vec<InvalidTarget>)) -> Self {
+        let targets = fired.into_iter().map(|fired| fired.target).collect();
+        Self::new(targets, invalid)
+    }
+
+    fn new(targets: Vec<Target>, invalid: Vec<InvalidTarget>) -> Self {
         let refused = invalid.into_iter().map(|invalid| invalid.error).collect();
         let mut purges = Self { targets, refused };
         purges.targets.sort_by(|a, b| place(a).cmp(&place(b)));

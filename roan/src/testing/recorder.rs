@@ -38,7 +38,7 @@ impl Recorder {
         let mut targets = self.requests();
         targets.sort_by_key(ToString::to_string);
         targets.dedup();
-        Purges::new((targets, Vec::new()))
+        Purges::new(targets, Vec::new())
     }
 
     /// Returns every purge in the order of arrival, rebounds included.

@@ -1,11 +1,13 @@
 //! Makes targets from the rows that triggers wrote, by the rules of this binary and the writer that hooks use.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Map, Value};
 
 use crate::base::event::Events;
+use crate::base::history::{Because, Fired};
 use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::tickets::Unread;
 use crate::model::{
@@ -19,8 +21,9 @@ use crate::triggers::plan;
 /// The targets of a payload's rows.
 #[derive(Debug, Default)]
 pub(crate) struct Yielded {
-    pub(crate) targets: Vec<Target>,
-    known: HashSet<Target>,
+    pub(crate) fired: Vec<Fired>,
+    /// The places in it of the targets.
+    known: HashMap<Target, usize>,
     /// Invalid targets, which a hook would report, too.
     pub(crate) refused: Vec<InvalidTarget>,
     /// Why there may be more targets, which are unknown.
@@ -28,10 +31,14 @@ pub(crate) struct Yielded {
 }
 
 impl Sink for Yielded {
-    fn target(&mut self, target: TargetRef<'_>) {
-        let target = target.to_target();
-        if self.known.insert(target.clone()) {
-            self.targets.push(target);
+    fn target(&mut self, target: TargetRef<'_>, because: Because<'_>) {
+        let fired = Fired::new(target, because);
+        match self.known.entry(fired.target.clone()) {
+            Entry::Occupied(known) => self.fired[*known.get()].causes.add(because),
+            Entry::Vacant(vacant) => {
+                vacant.insert(self.fired.len());
+                self.fired.push(fired);
+            }
         }
     }
 
@@ -99,9 +106,11 @@ fn apply_pieces(
 ) {
     let mut columns: Vec<usize> = pieces.iter().filter_map(|piece| piece.column()).collect();
     columns.dedup();
-    let Some(rows) = &rows.rows else {
+    let all = rows;
+    let Some(rows) = &all.rows else {
         if columns.is_empty() {
-            entry.targets(number, &[], &mut Targets::new(out));
+            let rule = &entry.rules[number];
+            entry.targets(number, &[], Targets::of(out, rule).on(all.events));
         }
         return;
     };
@@ -122,7 +131,10 @@ fn apply_pieces(
             }
         }
         match read {
-            Ok(()) => entry.targets(number, &texts, &mut Targets::new(out)),
+            Ok(()) => {
+                let rule = &entry.rules[number];
+                entry.targets(number, &texts, Targets::of(out, rule).on(all.events));
+            }
             Err(error) => {
                 let unread = Unread::Invalid(unread(entry, number, &error));
                 out.unread.get_or_insert(unread);
@@ -142,6 +154,7 @@ fn apply_value(
     out: &mut Yielded,
 ) {
     let empty = [Map::new()];
+    let events = rows.events;
     let rows = match &rows.rows {
         Some(rows) => rows.as_slice(),
         // All rows of a table are gone. Those of a model without columns are equal.
@@ -151,14 +164,14 @@ fn apply_value(
     for row in rows {
         let row = StoredRow::new(from_row.columns, row);
         let known = out.refused.len();
-        let failed = match targets_of(from_row, &row, numbers, out) {
+        let failed = match targets_of(from_row, &row, numbers, events, out) {
             Ok(()) => continue,
             Err(Failed::Read(error)) => Some((numbers[0], error)),
             // One by one: to name the rule, and so that a panic does not end the others.
             Err(Failed::Panicked(_)) => {
                 out.refused.truncate(known);
                 numbers.iter().fold(None, |failed, number| {
-                    let one = targets_of(from_row, &row, &[*number], out);
+                    let one = targets_of(from_row, &row, &[*number], events, out);
                     let error = match one {
                         Ok(()) => return failed,
                         Err(Failed::Read(error) | Failed::Panicked(error)) => error,
@@ -184,9 +197,10 @@ fn targets_of(
     from_row: FromRow,
     row: &StoredRow<'_>,
     numbers: &[usize],
+    events: Events,
     out: &mut Yielded,
 ) -> Result<(), Failed> {
-    let targets = || (from_row.targets)(row, numbers, &mut Targets::new(out));
+    let targets = || (from_row.targets)(row, numbers, Targets::new(out).on(events));
     match catch_unwind(AssertUnwindSafe(targets)) {
         Ok(read) => read.map_err(|error| Failed::Read(error.to_string())),
         Err(panic) => {

@@ -14,6 +14,7 @@ use super::sent::Sent;
 use super::visit::Visit;
 use super::{CachePolicy, WebLayer};
 use crate::base::counted::counted;
+use crate::base::history::{Because, By};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
 use crate::pages::{Asked, Held, Leave, Pages, Raced, Sharing};
@@ -174,7 +175,8 @@ impl WebLayer {
         let mut stragglers = Vec::new();
         let purge = |old: &Target, until: Option<Instant>| {
             stragglers.extend(until.map(|until| (old.clone(), until)));
-            self.engine().lets_in(TargetRef::from(old))
+            let because = Because::Of(By::Unknown);
+            self.engine().lets_in(TargetRef::from(old), because)
         };
         let leave = visit.render.release(asked, tags, purge).await;
         for (old, until) in stragglers {

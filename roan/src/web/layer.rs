@@ -22,6 +22,7 @@ use super::page::{IN_USE, Page};
 use super::reason::Told;
 use super::visit::Visit;
 use super::write::Write;
+use crate::base::history::Trace;
 use crate::base::target::Target;
 use crate::dispatcher::Engine;
 use crate::pages::{InWebLayer, Pages};
@@ -210,7 +211,7 @@ where
         let layer = self.layer.clone();
         let cookies = &layer.settings().session_cookies;
         let visit = Visit::of(&request, cookies, || layer.pages().begin());
-        let page = Page::new(Write::of(&request));
+        let page = Page::new(Write::of(&request), trace_of(&request));
         request.extensions_mut().insert(page.clone());
         request.extensions_mut().insert(InWebLayer);
         let work = page.enter_blocking(|| app.call(request));
@@ -228,4 +229,11 @@ where
             Ok(response.map(|body| WebBody::new(body, page, sent)))
         })
     }
+}
+
+/// The trace that the request belongs to. A header that is not one is not an error of the request: the standard says to
+/// begin a new trace then.
+fn trace_of<A>(request: &Request<A>) -> Option<Trace> {
+    let header = request.headers().get("traceparent")?;
+    header.to_str().ok()?.parse().ok()
 }

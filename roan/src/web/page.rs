@@ -9,6 +9,7 @@ use super::tag_set::TagSet;
 use super::tags::Tags;
 use super::write::Write;
 use super::{CachePolicy, WebLayer};
+use crate::base::history::{self, Trace, Traced};
 use crate::base::log::{loudly_at_times, warn_loudly};
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::base::within::{self, Current, Within};
@@ -37,7 +38,11 @@ thread_local! {
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Page(Arc<Mutex<Notes>>);
+pub struct Page {
+    notes: Arc<Mutex<Notes>>,
+    /// Of the request.
+    trace: Option<Trace>,
+}
 
 /// What was said.
 #[derive(Debug, Default)]
@@ -63,11 +68,15 @@ enum Stage {
 }
 
 impl Page {
-    pub(super) fn new(write: Option<Write>) -> Self {
-        Self(Arc::new(Mutex::new(Notes {
+    pub(super) fn new(write: Option<Write>, trace: Option<Trace>) -> Self {
+        let notes = Notes {
             write,
             ..Notes::default()
-        })))
+        };
+        Self {
+            notes: Arc::new(Mutex::new(notes)),
+            trace,
+        }
     }
 
     /// The page of a request that changes something, if this code runs in one.
@@ -87,13 +96,17 @@ impl Page {
         self.within(work)
     }
 
-    pub(super) fn within<F>(&self, work: F) -> Within<Mutex<Notes>, F> {
-        Within::new(&CURRENT, &self.0, work)
+    pub(super) fn within<F>(&self, work: F) -> Traced<Within<Mutex<Notes>, F>> {
+        history::within(self.trace, Within::new(&CURRENT, &self.notes, work))
     }
 
     /// As [`enter`](Self::enter), for code that does not wait.
     pub fn enter_blocking<T>(&self, work: impl FnOnce() -> T) -> T {
-        within::enter(&CURRENT, &self.0, work)
+        let work = || within::enter(&CURRENT, &self.notes, work);
+        match self.trace {
+            Some(trace) => trace.enter(work),
+            None => work(),
+        }
     }
 
     /// As [`show`].
@@ -169,7 +182,7 @@ impl Page {
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The code of a row may use the page itself, so it does not run under the lock.
@@ -254,7 +267,9 @@ impl std::fmt::Debug for Page {
 /// without [`Page::enter`].
 #[must_use]
 pub fn page() -> Option<Page> {
-    within::current(&CURRENT).map(Page)
+    let notes = within::current(&CURRENT)?;
+    let trace = Trace::of_request();
+    Some(Page { notes, trace })
 }
 
 /// Whether an app is in the layer.

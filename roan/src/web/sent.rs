@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::WebLayer;
 use super::page::Page;
+use crate::base::history::{Because, By};
 use crate::base::target::{Target, TargetRef};
 use crate::pages::{Asked, Render};
 
@@ -129,6 +130,7 @@ impl Open {
 impl WebLayer {
     /// Purges a page that a cache has stored meanwhile, or is about to.
     pub(super) fn purge_again(&self, url: &Target) {
-        self.engine().put(TargetRef::from(url));
+        let because = Because::Of(By::Unknown);
+        self.engine().put(TargetRef::from(url), because);
     }
 }

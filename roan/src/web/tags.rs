@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::tag_set::TagSet;
 use crate::base::event::Events;
+use crate::base::history::Because;
 use crate::base::log::warn_loudly;
 use crate::base::rule::{Rule, RuleTarget};
 use crate::base::target::{Target, TargetError, TargetRef};
@@ -23,7 +24,7 @@ pub(super) struct Tags {
 }
 
 impl Sink for Tags {
-    fn target(&mut self, target: TargetRef<'_>) {
+    fn target(&mut self, target: TargetRef<'_>, _: Because<'_>) {
         self.added += 1;
         self.set.insert(target);
     }
@@ -75,7 +76,7 @@ impl Tags {
                 continue;
             }
             match without_field(rule, template) {
-                Ok(target) => self.target(TargetRef::from(&target)),
+                Ok(target) => self.target(TargetRef::from(&target), Because::Unsaid),
                 Err(error) => self.refused(InvalidTarget {
                     rule: Some(rule),
                     error,
@@ -84,7 +85,7 @@ impl Tags {
         }
         for (events, tag) in run_time::tags_of(M::type_key()) {
             if !covered.covers(events) {
-                self.target(TargetRef::from(&tag));
+                self.target(TargetRef::from(&tag), Because::Unsaid);
             }
         }
     }

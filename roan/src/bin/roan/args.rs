@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use crate::exit::TABLE;
+use crate::history::{WatchArgs, WhyArgs};
+use crate::outbox::OutboxArgs;
 
 /// Purges pages from HTTP caches, and proves that purges reach them.
 #[derive(Debug, Parser)]
@@ -31,6 +33,12 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// Proves at each node that purges evict a page, and says what is wrong.
     Doctor(DoctorArgs),
+    /// Looks after the durable outbox of an app.
+    Outbox(OutboxArgs),
+    /// Says which purges of a page there were, and why.
+    Why(WhyArgs),
+    /// Prints purges as they happen.
+    Watch(WatchArgs),
     /// Prints a working configuration of nginx.
     NginxConf(NginxConfArgs),
     /// Says what a crate needs to purge its pages.

@@ -1,12 +1,14 @@
-//! The command `roan`: purges by hand, proves that purges reach the pages, and writes configurations.
+//! The command `roan`: purges by hand, proves that purges reach the pages, looks after the outbox, and writes configurations.
 
 mod args;
 mod doctor;
 mod exit;
+mod history;
 mod init;
 mod interrupt;
 mod log;
 mod nginx_conf;
+mod outbox;
 mod output;
 mod purge;
 mod settings;
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
         Command::Purge(purge) => purge::run(&purge, &output),
         Command::Doctor(doctor) => doctor::run(&doctor, &output),
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
+        Command::Outbox(outbox) => outbox::run(&outbox, &output),
+        Command::Why(why) => history::why(&why, &output),
+        Command::Watch(watch) => history::watch(&watch, &output),
         Command::Init(init) => init::run(&init, &output),
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -52,6 +52,12 @@ impl Output {
         }
     }
 
+    /// Whether somebody still reads it.
+    pub(crate) fn is_open(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(*state, State::Open)
+    }
+
     pub(crate) fn line(&self, line: impl Display) {
         self.bytes(format!("{line}\n").as_bytes());
     }

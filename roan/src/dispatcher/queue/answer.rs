@@ -174,6 +174,7 @@ impl Queue {
                 }
             }
             (Next::Ended, Some(again), ..) => {
+                entry.records.answered();
                 entry.renew(again.asked, again.rebound);
                 match again.gathers_until.filter(|due| *due > now + REPEAT_GAP) {
                     Some(due) => self.wait_until(place, due),

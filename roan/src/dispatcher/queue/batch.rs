@@ -14,7 +14,7 @@ impl Queue {
     /// It takes what may leave with the first of its targets, and does not wait for more. What waits for a token so fills the
     /// next request.
     pub(in crate::dispatcher) fn next(&mut self, now: Instant) -> Option<Request> {
-        if self.in_flight >= self.health.allowed(self.policy.concurrency, now) {
+        if self.is_paused() || self.in_flight >= self.health.allowed(self.policy.concurrency, now) {
             return None;
         }
         let is_down = self.health.is_down();
@@ -127,6 +127,7 @@ pub(super) fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
         is_retry: entry.failed,
         plain: entry.plain,
         tickets: Vec::new(),
+        records: entry.records.leave(),
         onward: Onward::default(),
         passed_on: entry.passed_on,
     }

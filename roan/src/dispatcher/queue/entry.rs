@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::job::{Settled, Verdict};
 use super::onward::Onward;
@@ -36,6 +37,7 @@ pub(super) struct Entry {
     /// So many of the tickets were there when the request left.
     pub(super) covered: u32,
     pub(super) tickets: Vec<Held>,
+    pub(super) records: Records,
     /// Of all who have asked.
     pub(super) onward: Onward,
     /// Whether it is counted for its broader targets, and then as a rebound or not: see [`Queue::awaits`](super::Queue::awaits).
@@ -138,6 +140,9 @@ impl Entry {
                         return true;
                     }
                     settled.served.push(held.ticket);
+                    if held.rebound_at.is_some() {
+                        settled.rebounds.push(held.ticket);
+                    }
                     let waits = match (held.rebound_at, rebound) {
                         (None, Some(delay)) => {
                             held.rebound_at = Some(now + delay);

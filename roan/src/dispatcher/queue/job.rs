@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::super::blame::Blame;
+use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::LONGEST_RETRY_AFTER;
 use super::onward::Onward;
+use crate::base::history::Asking;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 use crate::purger::Answer;
@@ -14,7 +16,7 @@ use crate::purger::Answer;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::dispatcher) struct Ask<'a> {
     pub(in crate::dispatcher) target: &'a Target,
-    pub(in crate::dispatcher) asked: Instant,
+    pub(in crate::dispatcher) asking: Asking<'a>,
     /// A second purge; it is not followed by another.
     pub(in crate::dispatcher) rebound: bool,
     /// Of a row of the durable outbox, and the attempts that were made for it before.
@@ -37,7 +39,7 @@ pub(in crate::dispatcher) enum Asked {
     Held,
     /// As many targets wait as may.
     Full,
-    /// The node is down, and its one probe waits already; or it is slow, and enough waits. Only with a
+    /// The node is paused; or down, and its one probe waits already; or slow, and enough waits. Only with a
     /// ticket: others wait here.
     Busy,
 }
@@ -110,6 +112,8 @@ pub(in crate::dispatcher) struct Job {
     pub(in crate::dispatcher) plain: bool,
     /// Of a purge that was taken out.
     pub(in crate::dispatcher) tickets: Vec<Ticket>,
+    /// The purges that it is for.
+    pub(in crate::dispatcher) records: Records,
     /// The same.
     pub(in crate::dispatcher) onward: Onward,
     /// The same: whether the next cache was asked since the newest ask.
@@ -136,10 +140,20 @@ impl Job {
             is_retry: false,
             plain: true,
             tickets: Vec::new(),
+            records: Records::default(),
             onward: Onward::default(),
             passed_on: false,
         }
     }
+}
+
+/// What waits for a node that went down, for the next cache.
+#[derive(Debug)]
+pub(in crate::dispatcher) struct PassedOn {
+    pub(in crate::dispatcher) target: Target,
+    pub(in crate::dispatcher) onward: Onward,
+    pub(in crate::dispatcher) rebound: bool,
+    pub(in crate::dispatcher) records: Records,
 }
 
 /// How a node answered, as far as the queue cares.
@@ -188,6 +202,8 @@ pub(in crate::dispatcher) struct Settled {
     /// The request was made for them: the next cache is asked for them now. After a failure or a
     /// refusal they are in nobody's hands but the caller's.
     pub(in crate::dispatcher) served: Vec<Ticket>,
+    /// Those among them that it was the rebound of.
+    pub(in crate::dispatcher) rebounds: Vec<Ticket>,
     /// What the next cache is asked for.
     pub(in crate::dispatcher) onward: Onward,
 }

@@ -22,6 +22,7 @@ mod entry;
 mod job;
 mod lane;
 mod onward;
+mod pause;
 mod retries;
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,12 +34,15 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
 use self::entry::{Again, Entry, Held, Phase, new_id};
-pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, Request, Settled, Verdict};
+pub(super) use self::job::{Ask, Asked, Job, Lesson, Next, PassedOn, Request, Settled, Verdict};
 use self::lane::{Classes, Lane};
 use self::onward::Awaited;
 pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
+use self::pause::Pause;
+pub(super) use self::pause::Paused;
 use self::retries::Retries;
 use super::health::{Health, Turn};
+use super::history::Records;
 use super::policy::Policy;
 use super::throttle::{HeldBack, Throttle};
 use crate::base::backoff::Backoff;
@@ -80,6 +84,8 @@ pub(super) struct Queue {
     retries: Retries,
     timers: BTreeSet<(Instant, u32)>,
     health: Health,
+    /// While nobody is to purge the node.
+    pause: Option<Pause>,
     throttle: Throttle,
     /// The hashes of targets that have failed and went back to a database, with [`Entry::most`].
     suspects: HashMap<u64, u32>,
@@ -104,6 +110,7 @@ impl Queue {
             ready: Lane::default(),
             timers: BTreeSet::new(),
             health: Health::new(),
+            pause: None,
             throttle,
             suspects: HashMap::new(),
             awaited: Awaited::default(),
@@ -117,17 +124,21 @@ impl Queue {
     pub(super) fn ask(&mut self, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
             target,
-            asked,
+            asking,
             rebound,
             ticket,
             onward,
             gathers,
         } = ask;
+        let asked = asking.asked;
         let hash = self.hasher.hash_one(target);
         let (failed, most) = match ticket {
             Some((_, attempts)) => self.suspicion(hash, attempts, target),
             None => (false, u32::MAX),
         };
+        if ticket.is_some() && self.is_paused() {
+            return Asked::Busy;
+        }
         if ticket.is_some() && self.health.is_down() {
             let Room {
                 new, failed: old, ..
@@ -176,11 +187,12 @@ impl Queue {
             attempts: ticket.map_or(0, |(_, attempts)| attempts),
             rebound,
             failed,
-            passed_on: self.health.is_down(),
+            passed_on: !self.answers_soon(),
             phase: Phase::Ready,
             plain: ticket.is_none(),
             covered: 0,
             tickets: Held::of(ticket, rebound, now).into_iter().collect(),
+            records: Records::of(asking.records),
             onward: onward.clone(),
             counted: None,
         });
@@ -225,13 +237,18 @@ impl Queue {
 
     fn ask_again(&mut self, place: u32, ask: Ask<'_>, now: Instant) -> Asked {
         let Ask {
-            asked,
+            asking,
             rebound,
             gathers,
             ..
         } = ask;
+        let asked = asking.asked;
         self.uncount(place);
         let entry = &mut self.entries[place as usize];
+        if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
+            entry.records.clear();
+        }
+        entry.records.extend(asking.records);
         entry.id = new_id();
         entry.plain |= ask.ticket.is_none();
         entry.onward.merge(ask.onward);
@@ -279,8 +296,9 @@ impl Queue {
                 }
             }
         }
+        let answers_soon = self.answers_soon();
         let entry = &mut self.entries[place as usize];
-        entry.passed_on = self.health.is_down();
+        entry.passed_on = !answers_soon;
         self.fresh += usize::from(entry.is_fresh() && !was_fresh);
         self.count(place);
         if is_held { Asked::Held } else { Asked::Merged }
@@ -321,11 +339,16 @@ impl Queue {
 
     /// Takes note that the next cache is asked for everything that waits, and says what that is:
     /// the node went down, and answers may be far off.
-    pub(super) fn pass_all_on(&mut self) -> Vec<(Target, Onward, bool)> {
+    pub(super) fn pass_all_on(&mut self) -> Vec<PassedOn> {
         let waits_for_an_answer = |(_, entry): (usize, &mut Entry)| {
             let is_idle_rebound = entry.rebound && matches!(entry.phase, Phase::Timed(_));
             let passes = !is_idle_rebound && !mem::replace(&mut entry.passed_on, true);
-            passes.then(|| (entry.target.clone(), entry.onward.clone(), entry.rebound))
+            passes.then(|| PassedOn {
+                target: entry.target.clone(),
+                rebound: entry.rebound,
+                onward: entry.onward.clone(),
+                records: entry.records.clone(),
+            })
         };
         self.entries
             .iter_mut()
@@ -357,17 +380,29 @@ impl Queue {
     /// When to look again, if nothing is asked and no answer comes before.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let timer = self.timers.first().map(|(due, _)| *due);
-        let sweep = self.sweep_at.filter(|_| !self.entries.is_empty());
+        let ages = !self.entries.is_empty() && !self.is_paused();
+        let sweep = self.sweep_at.filter(|_| ages);
         let tell = self.health.tell_at();
         let held_back = self.held_back().map(|(.., at)| at).min();
-        [timer, self.next_request_at(), sweep, tell, held_back]
-            .into_iter()
-            .flatten()
-            .min()
+        let remind = self.remind_at();
+        [
+            timer,
+            self.next_request_at(),
+            sweep,
+            tell,
+            held_back,
+            remind,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When the next request may leave that only the time holds back.
     fn next_request_at(&self) -> Option<Instant> {
+        if self.is_paused() {
+            return None;
+        }
         if let Some(probe_at) = self.health.probe_at() {
             let opens_at = [&self.ready, &self.retries.ready]
                 .into_iter()
@@ -407,7 +442,7 @@ impl Queue {
     /// The groups of which some wait for a stated rate, since when the longest, and when that is to be logged.
     fn held_back(&self) -> impl Iterator<Item = (usize, Instant, Instant)> {
         let lanes = [&self.ready, &self.retries.ready];
-        let lanes = lanes.into_iter().filter(|_| !self.health.is_down());
+        let lanes = lanes.into_iter().filter(|_| self.answers_soon());
         let classes = lanes.flat_map(|lane| lane.classes().map(move |(class, _)| (lane, class)));
         classes.filter_map(|(lane, class)| {
             let group = self.classes.group(class);
@@ -425,6 +460,13 @@ impl Queue {
     /// What to take from a database for this node.
     pub(super) fn room(&self) -> Room {
         let is_down = self.health.is_down();
+        if self.is_paused() {
+            return Room {
+                is_down,
+                new: 0,
+                failed: 0,
+            };
+        }
         let new = if is_down {
             usize::from(self.wants_probe())
         } else {
@@ -449,7 +491,7 @@ impl Queue {
 
     /// Takes out what is too old for another attempt.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Job> {
-        if self.sweep_at.is_none_or(|at| at > now) {
+        if self.sweep_at.is_none_or(|at| at > now) || self.is_paused() {
             return Vec::new();
         }
         let max_age = self.policy.max_age;
@@ -486,6 +528,7 @@ impl Queue {
                 deferred.push(Job {
                     attempts: entry.attempts,
                     tickets: entry.take_tickets(),
+                    records: entry.records.clone(),
                     onward: entry.onward.clone(),
                     passed_on: entry.passed_on,
                     ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
@@ -539,6 +582,7 @@ impl Queue {
             is_retry: false,
             plain: entry.plain,
             tickets: entry.take_tickets(),
+            records: entry.records.clone(),
             onward: entry.onward,
             passed_on: entry.passed_on,
             target: entry.target,

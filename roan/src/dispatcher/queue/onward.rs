@@ -149,7 +149,7 @@ impl Queue {
     /// take long.
     pub(in crate::dispatcher) fn awaits(&self, broader: &Target, rebounds: bool) -> bool {
         let counts = self.awaited.0.get(broader);
-        !self.is_down() && counts.is_some_and(|counts| counts[usize::from(rebounds)] > 0)
+        self.answers_soon() && counts.is_some_and(|counts| counts[usize::from(rebounds)] > 0)
     }
 
     /// Whether pages of a broader target wait or are in flight here, and have not failed.

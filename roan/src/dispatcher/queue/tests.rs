@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::history::Asking;
 use crate::base::target::TargetKind;
 use crate::dispatcher::blame::Blame;
 use crate::dispatcher::bucket::Buckets;
@@ -67,7 +68,7 @@ impl Bench {
     fn ask_for(&mut self, target: &Target, rebound: bool) -> &'static str {
         let ask = Ask {
             target,
-            asked: self.now,
+            asking: Asking::of(self.now, &[]),
             rebound,
             ticket: None,
             onward: &ITSELF,
@@ -323,7 +324,7 @@ fn a_rebound_makes_room_for_a_purge_that_was_never_sent() {
     let target = Target::url("/c").unwrap();
     let ask = Ask {
         target: &target,
-        asked: bench.now,
+        asking: Asking::of(bench.now, &[]),
         rebound: false,
         ticket: None,
         onward: &ITSELF,
@@ -371,7 +372,7 @@ fn a_target_is_passed_on_once_for_each_ask_that_gets_no_answer() {
         .queue
         .pass_all_on()
         .iter()
-        .map(|(target, ..)| target.to_string())
+        .map(|passed| passed.target.to_string())
         .collect();
     passed.sort();
     assert_eq!(passed, ["/a", "/b"]);
@@ -455,7 +456,7 @@ proptest! {
                 Step::Ask(target, rebound) => {
                     let url = format!("/{target}");
                     let target = Target::url(&url).unwrap();
-                    let ask = Ask { target: &target, asked: bench.now, rebound, ticket: None, onward: &ITSELF, gathers: false };
+                    let ask = Ask { target: &target, asking: Asking::of(bench.now, &[]), rebound, ticket: None, onward: &ITSELF, gathers: false };
                     bench.queue.ask(ask, bench.now);
                     asks.insert(url, clock);
                 }
@@ -504,6 +505,7 @@ proptest! {
 mod batches;
 mod covered;
 mod onward;
+mod paused;
 mod rates;
 mod starvation;
 mod tickets;

@@ -1,6 +1,7 @@
 //! Purges go through the connection that wrote.
 
 use std::num::NonZeroU32;
+use std::panic::Location;
 
 use diesel::associations::HasTable;
 use diesel::connection::{Connection, TransactionManager};
@@ -19,6 +20,7 @@ use super::rows::{BusyTimeout, TakeWriteLock};
 use super::target::FromOf;
 use super::tracker::TransactionTracker;
 use crate::app::Roan;
+use crate::base::history::By;
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::orm::sqlite;
@@ -62,14 +64,16 @@ pub trait PurgeConnection: Connection {
     /// # Errors
     ///
     /// As [`run_hooks`](Self::run_hooks), and when a text is not a URL that can be purged.
+    #[track_caller]
     fn purge<T>(&mut self, target: T) -> QueryResult<()>
     where
         T: TryInto<Target, Error: Into<TargetError>>,
     {
+        let by = By::Call(Location::caller());
         let target = target
             .try_into()
             .map_err(|error| Error::QueryBuilderError(Box::new(error.into())))?;
-        self.run_hooks(None, || hooks::purge(None, &target))
+        self.run_hooks(None, || hooks::purge(None, &target, by))
     }
 }
 

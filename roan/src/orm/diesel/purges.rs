@@ -10,7 +10,7 @@ use super::backend::Kind;
 use super::payload::InsertPayloads;
 use super::tracker::TransactionTracker;
 use crate::app::{Roan, given_or_global};
-use crate::base::target::Target;
+use crate::base::history::Fired;
 use crate::hooks;
 use crate::orm::unseen;
 #[cfg(feature = "_sql")]
@@ -19,8 +19,8 @@ use crate::orm::unstored::Unstored;
 pub(in crate::orm) enum Purges {
     /// To be run in the transaction of the write; an error when the connection is to another kind of database.
     #[cfg(feature = "_sql")]
-    Row(QueryResult<InsertPayloads>, Vec<Target>),
-    Held(Vec<Target>),
+    Row(QueryResult<InsertPayloads>, Vec<Fired>),
+    Held(Vec<Fired>),
 }
 
 impl Purges {
@@ -71,7 +71,7 @@ pub(in crate::orm) fn hold(
     tracker: Option<&mut TransactionTracker>,
     depth: u32,
     roan: &Roan,
-    targets: Vec<Target>,
+    targets: Vec<Fired>,
 ) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     match tracker {

@@ -8,7 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 
 use super::frames::{Change, Frames, Went};
 use crate::app::Roan;
-use crate::base::target::Target;
+use crate::base::history::Fired;
 use crate::hooks;
 use crate::orm::sqlite;
 
@@ -38,7 +38,7 @@ pub struct TransactionTracker {
 /// What leaves when a transaction has committed.
 #[derive(Debug)]
 enum Held {
-    Target(Roan, Target),
+    Target(Roan, Fired),
     /// A row of the outbox, which the relay may take then.
     #[cfg(feature = "_sql")]
     Row(Roan),
@@ -86,7 +86,7 @@ impl TransactionTracker {
     }
 
     /// Purges these targets when the transaction has committed.
-    pub(in crate::orm) fn hold(&mut self, roan: &Roan, targets: Vec<Target>) {
+    pub(in crate::orm) fn hold(&mut self, roan: &Roan, targets: Vec<Fired>) {
         let targets = targets
             .into_iter()
             .map(|target| Held::Target(roan.clone(), target));
@@ -176,7 +176,7 @@ impl fmt::Debug for TransactionTracker {
 fn send(leaving: Vec<Held>) {
     for held in leaving {
         match held {
-            Held::Target(roan, target) => hooks::purge(Some(&roan), &target),
+            Held::Target(roan, target) => hooks::send(Some(&roan), &target),
             #[cfg(feature = "_sql")]
             Held::Row(roan) => roan.outbox().committed(),
         }

@@ -1,6 +1,7 @@
 //! Purges go through the connection that wrote.
 
 use std::num::NonZeroU32;
+use std::panic::Location;
 
 use diesel::associations::HasTable;
 use diesel::query_builder::QueryFragment;
@@ -12,6 +13,7 @@ use diesel_async::methods::LoadQuery;
 use diesel_async::{AsyncConnection, RunQueryDsl, TransactionManager};
 
 use crate::app::Roan;
+use crate::base::history::By;
 use crate::base::target::{Target, TargetError};
 use crate::hooks;
 use crate::orm::diesel::backend::Kind;
@@ -66,14 +68,17 @@ pub trait PurgeConnection: AsyncConnection {
     /// # Errors
     ///
     /// As [`run_hooks`](Self::run_hooks), and when a text is not a URL that can be purged.
+    #[track_caller]
     fn purge<T>(&mut self, target: T) -> impl Future<Output = QueryResult<()>> + Send
     where
         T: TryInto<Target, Error: Into<TargetError>> + Send,
     {
+        let by = By::Call(Location::caller());
         let target = target.try_into().map_err(Into::into);
-        async {
+        async move {
             let target = target.map_err(|error| Error::QueryBuilderError(Box::new(error)))?;
-            self.run_hooks(None, || hooks::purge(None, &target)).await
+            self.run_hooks(None, || hooks::purge(None, &target, by))
+                .await
         }
     }
 }

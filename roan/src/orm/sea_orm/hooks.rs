@@ -12,7 +12,7 @@ use super::related::{Change, Relations, related};
 use super::rows::{self, EntityOf, Lock, ModelOf};
 use super::write::{State, is_durable, write};
 use crate::app::Roan;
-use crate::base::target::Target;
+use crate::base::history::Fired;
 use crate::hooks;
 use crate::orm::unseen::LATER;
 
@@ -115,7 +115,7 @@ async fn before<C: ConnectionTrait>(
     roan: &Roan,
     db: &C,
     place: Place,
-    targets: Vec<Target>,
+    targets: Vec<Fired>,
 ) -> Result<(), DbErr> {
     let (is_durable, state) = (is_durable(roan), State::of::<C>());
     if is_durable && state != State::Autocommit {
@@ -127,7 +127,7 @@ async fn before<C: ConnectionTrait>(
         let handle = roan.clone();
         roan.later(LATER, is_open.clone(), move || {
             for target in &NOTES.overdue(&place, &is_open) {
-                hooks::purge(Some(&handle), target);
+                hooks::send(Some(&handle), target);
             }
         });
     }
@@ -138,7 +138,7 @@ async fn after<C: ConnectionTrait>(
     roan: &Roan,
     db: &C,
     place: &Place,
-    mut targets: Vec<Target>,
+    mut targets: Vec<Fired>,
 ) -> Result<(), DbErr> {
     let noted = NOTES.close(place);
     if is_durable(roan) && State::of::<C>() == State::Transaction {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sea_orm::Value;
 
-use crate::base::target::Target;
+use crate::base::history::Fired;
 
 /// A row that is being written: by whom, and through what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -59,7 +59,7 @@ struct Open {
 
 #[derive(Debug)]
 struct Note {
-    targets: Vec<Target>,
+    targets: Vec<Fired>,
     since: Instant,
     /// Shows that the note is open.
     token: Arc<()>,
@@ -96,7 +96,7 @@ impl Notes {
     }
 
     /// Notes the targets; what is returned is gone when the note is closed.
-    pub(super) fn open(&self, place: Place, targets: Vec<Target>) -> Weak<()> {
+    pub(super) fn open(&self, place: Place, targets: Vec<Fired>) -> Weak<()> {
         let token = Arc::new(());
         let is_open = Arc::downgrade(&token);
         let note = Note {
@@ -117,7 +117,7 @@ impl Notes {
 
     /// All that is noted for the row, of whose statements one has ended: a future may run several at
     /// once, and which of them it is cannot be told.
-    pub(super) fn close(&self, place: &Place) -> Vec<Target> {
+    pub(super) fn close(&self, place: &Place) -> Vec<Fired> {
         self.with(|notes| {
             let Some(open) = notes.get_mut(place) else {
                 return Vec::new();
@@ -133,7 +133,7 @@ impl Notes {
 
     /// The targets of a statement that nobody has closed so far. They stay noted: it may be waiting
     /// for a lock, and change the row only now.
-    pub(super) fn overdue(&self, place: &Place, is_open: &Weak<()>) -> Vec<Target> {
+    pub(super) fn overdue(&self, place: &Place, is_open: &Weak<()>) -> Vec<Fired> {
         self.with(|notes| {
             let Some(open) = notes.get_mut(place) else {
                 return Vec::new();
@@ -151,9 +151,12 @@ impl Notes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::history::Because;
+    use crate::base::target::{Target, TargetRef};
 
-    fn target(url: &str) -> Vec<Target> {
-        vec![Target::url(url).unwrap()]
+    fn target(url: &str) -> Vec<Fired> {
+        let url = Target::url(url).unwrap();
+        vec![Fired::new(TargetRef::from(&url), Because::Unsaid)]
     }
 
     #[test]

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, EntityTrait, ModelTrait, Relate
 use super::rows::{Lock, by_keys, key_of, locked, owners, select_by_keys};
 use crate::app::Roan;
 use crate::base::event::Events;
-use crate::base::target::Target;
+use crate::base::history::Fired;
 use crate::hooks;
 use crate::model::Model;
 
@@ -36,7 +36,7 @@ pub trait Relations: Model + ModelTrait + Sync {
     #[must_use]
     fn related<C: ConnectionTrait>(
         found: Found<'_, Self, C>,
-    ) -> impl Future<Output = Result<Vec<Target>, DbErr>> + Send {
+    ) -> impl Future<Output = Result<Vec<Fired>, DbErr>> + Send {
         async { Ok(found.targets()) }
     }
 }
@@ -76,7 +76,7 @@ pub struct Found<'a, M, C> {
     roan: &'a Roan,
     changes: &'a [Change<'a, M>],
     db: &'a C,
-    targets: Vec<Target>,
+    targets: Vec<Fired>,
     /// How many relations led here.
     depth: u32,
 }
@@ -169,7 +169,7 @@ impl<M: Relations, C: ConnectionTrait> Found<'_, M, C> {
 
     /// What was found.
     #[must_use]
-    pub fn targets(self) -> Vec<Target> {
+    pub fn targets(self) -> Vec<Fired> {
         self.targets
     }
 }
@@ -179,7 +179,7 @@ pub(super) async fn related<M: Relations, C: ConnectionTrait>(
     roan: &Roan,
     changes: &[Change<'_, M>],
     db: &C,
-) -> Result<Vec<Target>, DbErr> {
+) -> Result<Vec<Fired>, DbErr> {
     let found = Found {
         roan,
         changes,

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr};
 
 use crate::app::Roan;
-use crate::base::target::Target;
+use crate::base::history::Fired;
 use crate::orm::unseen;
 #[cfg(feature = "_sql")]
 use crate::orm::unstored::{self, Unstored};
@@ -45,7 +45,7 @@ pub(super) fn is_durable(roan: &Roan) -> bool {
 pub(super) async fn write<C: ConnectionTrait>(
     roan: &Roan,
     db: &C,
-    targets: &[Target],
+    targets: &[Fired],
 ) -> Result<(), DbErr> {
     if targets.is_empty() {
         return Ok(());
@@ -78,7 +78,7 @@ pub(super) async fn write<C: ConnectionTrait>(
 }
 
 /// Purges without a durable outbox.
-pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
+pub(super) fn send<C>(roan: &Roan, targets: &[Fired]) {
     static TOLD: AtomicBool = AtomicBool::new(false);
     if targets.is_empty() || State::of::<C>() == State::Autocommit {
         return unseen::purge_now(roan, targets);
@@ -93,7 +93,7 @@ pub(super) fn send<C>(roan: &Roan, targets: &[Target]) {
 pub(super) async fn write_own<C: ConnectionTrait>(
     roan: &Roan,
     tx: &C,
-    targets: &[Target],
+    targets: &[Fired],
 ) -> Result<Option<Unstored>, DbErr> {
     if targets.is_empty() {
         return Ok(None);
@@ -116,7 +116,7 @@ pub(super) async fn write_own<C: ConnectionTrait>(
 async fn write_row<C: ConnectionTrait>(
     roan: &Roan,
     db: &C,
-    targets: &[Target],
+    targets: &[Fired],
 ) -> Result<(), DbErr> {
     use crate::outbox::Dialect;
     use sea_orm::{DbBackend, Statement};

@@ -1,26 +1,13 @@
-//! Occasional statements: counts, dead purges, replay, cleaning up.
+//! Occasional statements: counts, replay, cleaning up.
 
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
-use crate::outbox::payload;
+use crate::outbox::history::{TRACE, TRACE_LEN};
 
 /// The number of rows that are deleted, or given up, at a time.
 const BATCH: usize = 1000;
-
-/// A dead purge, as stored.
-#[derive(Debug)]
-pub(crate) struct DeadRow {
-    /// Negative for a purge that was not sent to any node.
-    pub(crate) id: i64,
-    pub(crate) cache: String,
-    pub(crate) node: String,
-    pub(crate) target: String,
-    pub(crate) attempts: i64,
-    pub(crate) age_ms: i64,
-    pub(crate) error: String,
-}
 
 impl Store {
     /// Counts waiting purges and deliveries, each up to `limit`.
@@ -53,100 +40,6 @@ impl Store {
         })
     }
 
-    pub(crate) async fn dead(&mut self, limit: usize) -> Result<Vec<DeadRow>> {
-        let bytes = |column| self.dialect.bytes(column);
-        let (cache, node, target, error) = (
-            bytes("cache"),
-            bytes("node"),
-            bytes("target"),
-            bytes("error"),
-        );
-        let of_deliveries = self.sql(&format!(
-            "SELECT id, {cache}, {node}, {target}, attempts, {{now}}, created_ms, {error} \
-             FROM roan_delivery WHERE state = {DEAD} ORDER BY id LIMIT {limit}"
-        ));
-        let payload = bytes("payload");
-        let of_purges = self.sql(&format!(
-            "SELECT id, '', '', {payload}, CAST(0 AS {}), {{now}}, created_ms, {error} \
-             FROM roan_outbox WHERE state = {DEAD} ORDER BY id LIMIT {limit}",
-            self.dialect.bigint()
-        ));
-        let mut dead = Vec::new();
-        for (sql, is_purge) in [(of_deliveries, false), (of_purges, true)] {
-            for row in &self.connection.rows(&sql, &[]).await? {
-                let id = row.int(0)?;
-                dead.push(DeadRow {
-                    id: if is_purge { id.saturating_neg() } else { id },
-                    cache: row.shown(1)?,
-                    node: row.shown(2)?,
-                    target: payload::target_of_delivery(row.shown(3)?),
-                    attempts: row.int(4)?,
-                    age_ms: row.int(5)?.saturating_sub(row.int(6)?),
-                    error: row.shown(7)?,
-                });
-            }
-        }
-        dead.truncate(limit);
-        Ok(dead)
-    }
-
-    /// Queues dead purges again as new ones, and returns their number. `None` means all.
-    pub(crate) async fn requeue(&mut self, ids: Option<&[i64]>) -> Result<u64> {
-        let anew = "state = 0, created_ms = {now}, error = NULL";
-        let count = self
-            .of_dead(
-                ids,
-                &format!("UPDATE roan_delivery SET attempts = 0, due_ms = 0, {anew}"),
-                1,
-            )
-            .await?;
-        let sql = format!("UPDATE roan_outbox SET relay = 0, ended_ms = 0, {anew}");
-        Ok(count + self.of_dead(ids, &sql, -1).await?)
-    }
-
-    /// Deletes dead purges, and returns their number. `None` means all.
-    pub(crate) async fn discard(&mut self, ids: Option<&[i64]>) -> Result<u64> {
-        let count = self.of_dead(ids, "DELETE FROM roan_delivery", 1).await?;
-        Ok(count + self.of_dead(ids, "DELETE FROM roan_outbox", -1).await?)
-    }
-
-    /// `sign` picks the ids of one table.
-    async fn of_dead(&mut self, ids: Option<&[i64]>, statement: &str, sign: i64) -> Result<u64> {
-        let ids = match ids {
-            Some(ids) => {
-                let of_table = ids.iter().filter(|id| id.signum() == sign);
-                of_table.map(|id| id.abs()).collect()
-            }
-            None => {
-                let table = match sign {
-                    1 => "roan_delivery",
-                    _ => "roan_outbox",
-                };
-                self.ids(&format!("SELECT id FROM {table} WHERE state = {DEAD}"), &[])
-                    .await?
-            }
-        };
-        let statement = format!("{statement} WHERE state = {DEAD} AND id IN");
-        self.in_batches(&statement, &ids).await
-    }
-
-    /// The ids that a query yields.
-    async fn ids(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<i64>> {
-        let rows = self.connection.rows(&self.sql(sql), values).await?;
-        rows.iter().map(|row| row.int(0)).collect()
-    }
-
-    /// Runs a statement with these ids, some at a time: a save of the program waits for the end of each on SQLite, and
-    /// for an `INSERT ... SELECT` on MySQL. Returns the number of rows.
-    async fn in_batches(&mut self, statement: &str, ids: &[i64]) -> Result<u64> {
-        let mut count = 0;
-        for ids in ids.chunks(BATCH) {
-            let sql = self.sql(&format!("{statement} {}", list(ids.iter().copied())));
-            count += self.execute_durably(&sql).await?;
-        }
-        Ok(count)
-    }
-
     /// A person has requested this, so it must not be lost in a crash.
     pub(super) async fn execute_durably(&mut self, sql: &str) -> Result<u64> {
         if self.dialect != Dialect::Postgres {
@@ -158,15 +51,40 @@ impl Store {
         Ok(count)
     }
 
+    /// An expression for what a payload asks for. Writes in two traces may ask for the same.
+    fn without_trace(&self) -> String {
+        let ids = "_".repeat(32) + "-" + &"_".repeat(16);
+        let traced = format!(r#"{{"purge":[%{TRACE}{ids}"}}"#);
+        let cut = TRACE.len() + TRACE_LEN + 2;
+        let without = match self.dialect {
+            Dialect::MySql => format!("left(payload, char_length(payload) - {cut})"),
+            Dialect::Postgres => format!("left(payload, -{cut})"),
+            Dialect::Sqlite => format!("substr(payload, 1, length(payload) - {cut})"),
+        };
+        format!("CASE WHEN payload LIKE '{traced}' THEN {without} ELSE payload END")
+    }
+
     /// Inserts the payloads that were purged since then again, each once, and returns the number of rows.
     pub(crate) async fn purge_since(&mut self, unix_ms: i64) -> Result<u64> {
         let sql = format!(
             "SELECT min(id) FROM roan_outbox \
-             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ? GROUP BY payload"
+             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ? GROUP BY {}",
+            self.without_trace()
         );
         let ids = self.ids(&sql, &[unix_ms.into()]).await?;
         let again = "INSERT INTO roan_outbox (payload) SELECT payload FROM roan_outbox WHERE id IN";
         self.in_batches(again, &ids).await
+    }
+
+    /// The number of payloads that were purged since then.
+    pub(crate) async fn count_since(&mut self, unix_ms: i64) -> Result<u64> {
+        let sql = format!(
+            "SELECT count(DISTINCT {}) FROM roan_outbox \
+             WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ?",
+            self.without_trace()
+        );
+        let counts = self.ids(&sql, &[unix_ms.into()]).await?;
+        Ok(counts.first().copied().unwrap_or_default().unsigned_abs())
     }
 
     /// Deletes some of the rows that ended longer ago, and returns whether there may be more.
@@ -197,7 +115,8 @@ impl Store {
         Ok(more)
     }
 
-    /// Gives up some deliveries that are older, and returns cache, node and target of each.
+    /// Gives up some deliveries that are older, and returns cache, node and target of each. Those for a node that is paused
+    /// do not age.
     pub(crate) async fn expire(
         &mut self,
         max_age_ms: i64,
@@ -205,6 +124,8 @@ impl Store {
         let sql = self.sql(&format!(
             "SELECT id, {}, {}, {} FROM roan_delivery \
              WHERE state = {WAITING} AND created_ms < {{now}} - {max_age_ms} \
+             AND NOT EXISTS (SELECT 1 FROM roan_node WHERE paused_ms > 0 \
+                 AND roan_node.cache = roan_delivery.cache AND roan_node.node = roan_delivery.node) \
              ORDER BY id LIMIT {BATCH} {{skip locked}}",
             self.dialect.bytes("cache"),
             self.dialect.bytes("node"),

@@ -96,9 +96,11 @@ impl Store {
                 Dialect::MySql => "DUPLICATE KEY UPDATE",
                 Dialect::Postgres | Dialect::Sqlite => "CONFLICT (id) DO UPDATE SET",
             };
+            // PostgreSQL's clock goes on within a statement, and `swept` must not be past `number`.
             let sql = self.sql(&format!(
                 "INSERT INTO roan_epoch (id, number, forgets, swept, in_use) \
-                 VALUES (1, {{now}}, {{now}}, {{now}}, 1) ON {known} in_use = 1"
+                 SELECT 1, begun.ms, begun.ms, begun.ms, 1 FROM (SELECT {{now}} AS ms) AS begun WHERE 1 = 1 \
+                 ON {known} in_use = 1"
             ));
             self.execute_durably(&sql).await?;
             self.is_index_in_use = true;

@@ -1,7 +1,7 @@
 //! The results of taken rows.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, WAITING, code, list, mysql_number};
 use crate::outbox::connection::Value;
@@ -9,6 +9,9 @@ use crate::outbox::dialect::Dialect;
 
 /// The number of rows inserted at a time: SQLite allows 999 values in one statement.
 const ROWS: usize = 90;
+
+/// The number of texts for the history in one statement.
+const TEXTS: usize = 90;
 
 /// A delivery to write.
 #[derive(Debug)]
@@ -41,6 +44,10 @@ pub(crate) struct Ended {
     /// Deliveries, answered or written anew, and their purges.
     pub(crate) deliveries: Vec<(i64, i64)>,
     pub(crate) new: Vec<NewDelivery>,
+    /// Lines for the history of purges.
+    pub(crate) history: BTreeMap<String, Vec<i64>>,
+    /// The same of deliveries, by their purges.
+    pub(crate) history_of_deliveries: BTreeMap<i64, String>,
 }
 
 impl Ended {
@@ -65,8 +72,13 @@ impl Store {
         // Only taken rows contain the number of a relay. With `state` in the condition, too, PostgreSQL scans all taken
         // rows.
         let mine = format!("relay = {relay}");
-        if self.dialect == Dialect::Postgres && ended.is_done_only() {
-            return self.finish_done(&ended.done).await;
+        if ended.is_done_only() {
+            match (self.dialect, ended.history.len()) {
+                (Dialect::Postgres, 0) => return self.finish_done(&ended.done).await,
+                (Dialect::Postgres, _) => return self.finish_noted(ended).await,
+                (_, 1..=TEXTS) => return self.finish_noted_by_texts(ended).await,
+                _ => {}
+            }
         }
         let mut statements = Vec::new();
         for (state, ids) in [(DONE, &ended.done), (DELIVERED_LATER, &ended.later)] {
@@ -90,7 +102,9 @@ impl Store {
                 list(purges)
             )));
         }
-        let has_texts = !(ended.new.is_empty()
+        let has_texts = !(ended.history.is_empty()
+            && ended.history_of_deliveries.is_empty()
+            && ended.new.is_empty()
             && ended.dead.is_empty()
             && ended.left.is_empty()
             && ended.dead_deliveries.is_empty());
@@ -98,6 +112,8 @@ impl Store {
             return self.transaction(&statements).await;
         }
         self.connection.batch(self.begin().to_owned()).await?;
+        // Before the rows are let go: what was written down already is not written again.
+        self.add_history(ended).await?;
         for rows in ended.new.chunks(ROWS) {
             self.insert_deliveries(rows).await?;
         }
@@ -173,6 +189,104 @@ impl Store {
         let ids = format!("{{{}}}", ids.join(","));
         let values = [Value::Text(&ids), Value::Int(self.relay)];
         self.connection.execute(&sql, &values).await?;
+        Ok(())
+    }
+
+    /// The same, with the lines of each row.
+    async fn finish_noted(&mut self, ended: &Ended) -> Result<()> {
+        let sql = self.sql(&format!(
+            "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = (SELECT {{now}}), \
+                 history = coalesce(history, '') || noted.lines \
+             FROM unnest(?::bigint[], ?::text[]) AS noted (id, lines) \
+             WHERE roan_outbox.id = noted.id AND relay = ?"
+        ));
+        let (mut ids, mut lines) = (String::from("{"), String::from("{"));
+        let texts = ended.history.iter();
+        let noted = texts.flat_map(|(text, ids)| ids.iter().map(move |id| (*id, text.as_str())));
+        let known: HashSet<i64> = ended.history.values().flatten().copied().collect();
+        let unknown = ended.done.iter().filter(|id| !known.contains(id));
+        for (number, (id, text)) in noted.chain(unknown.map(|id| (*id, ""))).enumerate() {
+            if number > 0 {
+                ids.push(',');
+                lines.push(',');
+            }
+            ids.push_str(&id.to_string());
+            lines.push('"');
+            for letter in text.chars() {
+                if matches!(letter, '"' | '\\') {
+                    lines.push('\\');
+                }
+                lines.push(letter);
+            }
+            lines.push('"');
+        }
+        ids.push('}');
+        lines.push('}');
+        let values = [
+            Value::Text(&ids),
+            Value::Text(&lines),
+            Value::Int(self.relay),
+        ];
+        self.connection.execute(&sql, &values).await?;
+        Ok(())
+    }
+
+    /// The same without arrays: most rows have one of a few texts.
+    async fn finish_noted_by_texts(&mut self, ended: &Ended) -> Result<()> {
+        let texts: Vec<_> = ended.history.iter().collect();
+        let (lines, values) = self.by_texts(&texts);
+        let sql = self.sql(&format!(
+            "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = {{now}}, history = {lines} \
+             WHERE id IN {} AND relay = {}",
+            list(ended.done.iter().copied()),
+            self.relay
+        ));
+        self.connection.execute(&sql, &values).await?;
+        Ok(())
+    }
+
+    /// An expression for the history of these rows, with their new lines, and its values.
+    fn by_texts<'t>(&self, texts: &[(&'t String, &Vec<i64>)]) -> (String, Vec<Value<'t>>) {
+        let mut case = String::from("CASE");
+        let mut values = Vec::new();
+        for (text, ids) in texts {
+            case.push_str(&format!(" WHEN id IN {} THEN ?", list(ids.iter().copied())));
+            values.push(Value::Text(text));
+        }
+        case.push_str(" ELSE '' END");
+        let lines = match self.dialect {
+            Dialect::MySql => format!("concat(coalesce(history, ''), {case})"),
+            Dialect::Sqlite | Dialect::Postgres => format!("coalesce(history, '') || {case}"),
+        };
+        (lines, values)
+    }
+
+    /// Adds lines to the history of rows that are held, and of those whose deliveries are.
+    async fn add_history(&mut self, ended: &Ended) -> Result<()> {
+        let relay = self.relay;
+        let held = format!("relay = {relay}");
+        let delivered = format!(
+            "EXISTS (SELECT 1 FROM roan_delivery \
+             WHERE roan_delivery.purge_id = roan_outbox.id AND roan_delivery.relay = {relay})"
+        );
+        let of_purges: Vec<_> = ended.history.iter().collect();
+        let of_deliveries = ended.history_of_deliveries.iter();
+        let of_deliveries: Vec<_> = of_deliveries.map(|(id, text)| (text, vec![*id])).collect();
+        let of_deliveries: Vec<_> = of_deliveries
+            .iter()
+            .map(|(text, ids)| (*text, ids))
+            .collect();
+        for (texts, which) in [(of_purges, held), (of_deliveries, delivered)] {
+            for texts in texts.chunks(TEXTS) {
+                let (lines, values) = self.by_texts(texts);
+                let ids = texts.iter().flat_map(|(_, ids)| ids.iter().copied());
+                let sql = self.sql(&format!(
+                    "UPDATE roan_outbox SET history = {lines} WHERE id IN {} AND {which}",
+                    list(ids)
+                ));
+                self.connection.execute(&sql, &values).await?;
+            }
+        }
         Ok(())
     }
 

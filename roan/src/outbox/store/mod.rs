@@ -2,12 +2,16 @@
 
 mod admin;
 mod catalog;
+mod dead;
 mod definer;
 mod fence;
 mod finish;
+mod history;
 mod lease;
+mod nodes;
 mod pages;
 mod place;
+mod status;
 mod take;
 
 use std::time::Duration;
@@ -18,13 +22,13 @@ use super::error::OutboxError;
 use super::schema::{self, migrations};
 use crate::base::cause::Cause;
 
-pub(crate) use admin::DeadRow;
 pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 #[cfg(feature = "postgres")]
 pub(crate) use fence::MARKED;
 pub use fence::{Checked, Epoch};
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
+pub(crate) use nodes::Nodes;
 pub use pages::{Found, Resolving};
 pub(crate) use take::{TakenPurge, Which};
 
@@ -126,17 +130,19 @@ impl Store {
 
     /// Checks that the tables exist, have the right version, and that the user has the privileges.
     pub(crate) async fn check(&mut self) -> std::result::Result<(), OutboxError> {
-        let found = self.version().await;
-        match found.map_err(OutboxError::of)? {
-            Some(schema::VERSION) => {}
-            found => {
-                return Err(OutboxError::Version {
-                    found: found.unwrap_or_default(),
-                    known: schema::VERSION,
-                });
-            }
-        }
+        self.check_version().await?;
         self.rehearse().await.map_err(OutboxError::of)
+    }
+
+    /// Checks that the tables have the right version.
+    pub(super) async fn check_version(&mut self) -> std::result::Result<(), OutboxError> {
+        match self.version().await.map_err(OutboxError::of)? {
+            Some(schema::VERSION) => Ok(()),
+            found => Err(OutboxError::Version {
+                found: found.unwrap_or_default(),
+                known: schema::VERSION,
+            }),
+        }
     }
 
     async fn version(&mut self) -> Result<Option<i64>> {
@@ -184,12 +190,15 @@ impl Store {
             "INSERT INTO roan_relay (id, beat) VALUES ({id}, 0)",
             "SELECT id FROM roan_outbox WHERE id = {id} {skip locked}",
             "SELECT id FROM roan_delivery WHERE id = {id} {skip locked}",
-            "UPDATE roan_outbox SET state = 0 WHERE id = {id}",
+            "UPDATE roan_outbox SET state = 0, history = '' WHERE id = {id}",
             "UPDATE roan_delivery SET state = 0 WHERE id = {id}",
             "UPDATE roan_relay SET beat = 0 WHERE id = {id}",
             "DELETE FROM roan_outbox WHERE id = {id}",
             "DELETE FROM roan_delivery WHERE id = {id}",
             "DELETE FROM roan_relay WHERE id = {id}",
+            "INSERT INTO roan_node (cache, node, seen_ms) VALUES ('', '{id}', 0)",
+            "UPDATE roan_node SET seen_ms = 0 WHERE node = '{id}'",
+            "DELETE FROM roan_node WHERE node = '{id}'",
             "INSERT INTO roan_page (id, target, seen_ms) VALUES ({id}, '', 0)",
             "INSERT INTO roan_page_key (page_key, page_id) VALUES ({id}, {id})",
             "INSERT INTO roan_fence (page_key, number) VALUES ({id}, 0)",
@@ -371,10 +380,11 @@ fn mysql_number(_error: &sqlx::Error) -> Option<u16> {
 }
 
 /// All but `roan_schema`.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
     "roan_outbox",
     "roan_delivery",
     "roan_relay",
+    "roan_node",
     "roan_page",
     "roan_page_key",
     "roan_fence",

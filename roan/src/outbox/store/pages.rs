@@ -4,12 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use super::{Result, Store, list};
 use crate::base::area::Area;
+use crate::base::canonical;
+use crate::base::history::Fired;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::index::Key;
 use crate::outbox::payload;
+
+/// The number of URLs of one page whose tags are looked for.
+const MOST_SPELLINGS: usize = 100;
 
 /// The numbers of pages and of keys in one statement: SQLite allows 999 values.
 const PAGES: usize = 64;
@@ -396,6 +401,20 @@ impl Store {
         Ok(found.into_iter().map(|found| found.page).collect())
     }
 
+    /// The tags of a page, under whatever spelling of its URL, each once.
+    pub(crate) async fn tags_of_url(&mut self, url: &Target) -> Result<Vec<Target>> {
+        let place = url.with_text(&canonical::path(url.as_str()));
+        let mut pages = self.pages_of(&Key::of(&place), MOST_SPELLINGS).await?;
+        pages.extend([place, url.clone()]);
+        let mut tags = Vec::new();
+        for page in &pages {
+            tags.extend(self.tags_of(page).await?.unwrap_or_default());
+        }
+        tags.sort_unstable_by(|one: &Target, other| one.as_str().cmp(other.as_str()));
+        tags.dedup();
+        Ok(tags)
+    }
+
     /// The tags of a page, under a URL as it was asked for. `None` if the index does not have that.
     ///
     /// # Errors
@@ -429,7 +448,8 @@ impl Store {
     /// Those of the database.
     pub(crate) async fn put_purges(&mut self, pages: &[Target]) -> Result<()> {
         for pages in pages.chunks(payload::LONGEST) {
-            let payload = payload::encode(pages);
+            let pages: Vec<_> = pages.iter().map(Fired::unsaid).collect();
+            let payload = payload::encode(&pages, false);
             let sql = self.sql("INSERT INTO roan_outbox (payload) VALUES (?)");
             let values = [Value::Text(&payload)];
             self.connection.execute(&sql, &values).await?;

@@ -144,29 +144,12 @@ impl Store {
         taken_purges(&rows, |row| Ok(age(row.int(2)?, row.int(4)?) >= grace_ms))
     }
 
-    /// The nodes that deliveries wait for, by cache and name.
-    pub(crate) async fn waiting_nodes(&mut self) -> sqlx::Result<Vec<(String, String)>> {
-        let (cache, node) = (self.dialect.bytes("cache"), self.dialect.bytes("node"));
-        let sql = self.sql(&format!(
-            "SELECT DISTINCT {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
-        ));
-        let rows = self.connection.rows(&sql, &[]).await?;
-        let mut nodes = Vec::new();
-        let mut is_one_unreadable = false;
-        for row in &rows {
-            match (row.text(0)?, row.text(1)?) {
-                (Ok(cache), Ok(node)) => nodes.push((cache, node)),
-                _ => is_one_unreadable = true,
-            }
-        }
-        if is_one_unreadable {
-            self.end_unreadable_nodes(&cache, &node).await?;
-        }
-        Ok(nodes)
-    }
-
     /// Nodes cannot have such names, so these deliveries are dead.
-    async fn end_unreadable_nodes(&mut self, cache: &str, node: &str) -> sqlx::Result<()> {
+    pub(super) async fn end_unreadable_nodes(
+        &mut self,
+        cache: &str,
+        node: &str,
+    ) -> sqlx::Result<()> {
         let sql = self.sql(&format!(
             "SELECT id, {cache}, {node} FROM roan_delivery WHERE state = {WAITING}"
         ));

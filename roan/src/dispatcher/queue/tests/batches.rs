@@ -266,7 +266,7 @@ fn a_request_has_no_more_targets_than_each_of_them_may_share_it_with() {
     // From another run of the program: nothing is known of what it failed of.
     let ask = Ask {
         target: &Target::url("/a").unwrap(),
-        asked: bench.now,
+        asking: Asking::of(bench.now, &[]),
         rebound: false,
         ticket: Some((open(), 1)),
         onward: &ITSELF,

@@ -17,7 +17,7 @@ impl Bench {
         let page = url(page);
         let ask = Ask {
             target: &page,
-            asked: self.now,
+            asking: Asking::of(self.now, &[]),
             rebound: false,
             ticket: None,
             onward: &Onward::of_page(&page, target),
@@ -30,7 +30,7 @@ impl Bench {
     fn ask_gathering(&mut self, target: &Target, gathers: bool) -> Asked {
         let ask = Ask {
             target,
-            asked: self.now,
+            asking: Asking::of(self.now, &[]),
             rebound: false,
             ticket: None,
             onward: &ITSELF,
@@ -217,7 +217,7 @@ fn what_fails_or_is_down_is_not_awaited() {
     assert!(
         handed_on
             .iter()
-            .all(|(_, onward, _)| onward.broader() == [tag("x")])
+            .all(|passed| passed.onward.broader() == [tag("x")])
     );
     assert_eq!(handed_on.len(), 4);
     assert!(bench.queue.pass_all_on().is_empty());

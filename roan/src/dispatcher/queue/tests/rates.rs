@@ -410,7 +410,7 @@ fn a_node_with_a_rate_holds_little_of_what_waits_in_a_database() {
     let ask = |bench: &mut Bench, target: &Target| {
         let ask = Ask {
             target,
-            asked: bench.now,
+            asking: Asking::of(bench.now, &[]),
             rebound: false,
             ticket: Some((open(), 0)),
             onward: &ITSELF,

@@ -7,7 +7,7 @@ impl Bench {
     pub(super) fn ask_with(&mut self, url: &str, ticket: Ticket) -> Asked {
         let ask = Ask {
             target: &Target::url(url).unwrap(),
-            asked: self.now,
+            asking: Asking::of(self.now, &[]),
             rebound: false,
             ticket: Some((ticket, 0)),
             onward: &ITSELF,
@@ -151,7 +151,7 @@ fn what_comes_from_the_database_may_be_older_than_the_maximum_age() {
     bench.wait(SECOND * 100);
     let ask = Ask {
         target: &Target::url("/a").unwrap(),
-        asked: start,
+        asking: Asking::of(start, &[]),
         rebound: false,
         ticket: Some((a, 7)),
         onward: &ITSELF,

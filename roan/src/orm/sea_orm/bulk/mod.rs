@@ -25,7 +25,7 @@ use super::rows::{EntityOf, Lock, ModelOf, by_keys, key_of, name};
 #[cfg(feature = "_sql")]
 use super::write::{State, write_own};
 use super::write::{is_durable, send, write};
-use crate::base::target::Target;
+use crate::base::history::Fired;
 use crate::hooks;
 
 /// Runs a statement of an entity, and purges what shows its rows: `exec_and_purge` in place of `exec`,
@@ -395,7 +395,7 @@ fn paired<'a, M: ModelTrait>(
     changes
 }
 
-async fn of_related<C, M>(tx: &C, changes: &[Change<'_, M>]) -> Result<Vec<Target>, DbErr>
+async fn of_related<C, M>(tx: &C, changes: &[Change<'_, M>]) -> Result<Vec<Fired>, DbErr>
 where
     C: ConnectionTrait,
     M: Relations,
@@ -437,7 +437,7 @@ where
 async fn commit_with<C, M>(
     tx: C::Transaction,
     changes: Vec<Change<'_, M>>,
-    mut targets: Vec<Target>,
+    mut targets: Vec<Fired>,
 ) -> Result<(), DbErr>
 where
     C: TransactionTrait,

@@ -15,7 +15,7 @@ use super::super::rows::{
 };
 use super::values::{Written, written};
 use super::{of_related, paired};
-use crate::base::target::Target;
+use crate::base::history::Fired;
 
 /// An `INSERT` that may change rows in place of making them.
 pub(super) struct Upsert<E: EntityTrait> {
@@ -24,7 +24,7 @@ pub(super) struct Upsert<E: EntityTrait> {
     old: Vec<E::Model>,
     is_replace: bool,
     /// What shows the rows that the database may delete together with those that are replaced.
-    related: Vec<Target>,
+    related: Vec<Fired>,
 }
 
 impl<E> Upsert<E>
@@ -106,7 +106,7 @@ where
     }
 
     /// What shows the rows that the database may have deleted together with those that were replaced.
-    pub(super) fn take_related(&mut self) -> Vec<Target> {
+    pub(super) fn take_related(&mut self) -> Vec<Fired> {
         mem::take(&mut self.related)
     }
 }

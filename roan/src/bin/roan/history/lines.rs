@@ -1,0 +1,181 @@
+//! Purges of the past for people.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use clap::builder::styling::AnsiColor;
+use roan::history::{AnswerKind, NodeAnswer, PurgeCause, PurgeRecord, PurgeState};
+
+use crate::outbox::words::line;
+use crate::output::Output;
+
+/// More targets of one purge are counted only.
+const MOST: usize = 5;
+
+/// A purge in several lines.
+pub(super) fn purge(purge: &PurgeRecord, output: &Output) -> String {
+    let mut text = format!(
+        "{}  row {}  {}",
+        humantime::format_rfc3339_seconds(purge.asked),
+        purge.id,
+        state(purge, output)
+    );
+    if let Some(problem) = &purge.problem {
+        let _ = write!(text, ": {}", line(problem));
+    }
+    let found = match &*purge.found {
+        [] => (0..purge.targets.len()).collect(),
+        some => some.to_vec(),
+    };
+    let _ = write!(text, "\n    purges   {}", targets(purge, &found));
+    let others = purge.targets.len() - found.len();
+    if others > 0 {
+        let _ = write!(text, " (and {others} other targets of the write)");
+    }
+    let mut causes = causes_of(purge, &found).peekable();
+    if causes.peek().is_none() {
+        text.push_str("\n    because  the row does not say");
+    }
+    let mut traces = Vec::new();
+    for cause in causes {
+        let _ = write!(text, "\n    because  {}", line(&cause.to_string()));
+        traces.extend(cause.trace());
+    }
+    traces.dedup();
+    for trace in traces {
+        let _ = write!(text, "\n    trace    {trace}");
+    }
+    for answer in answers_of(purge, &found) {
+        let _ = write!(text, "\n    {}", words(answer, output));
+    }
+    text
+}
+
+/// A purge in one line.
+pub(super) fn short(purge: &PurgeRecord, output: &Output) -> String {
+    let time = purge.ended.unwrap_or_else(SystemTime::now);
+    let all: Vec<_> = (0..purge.targets.len()).collect();
+    let answers: Vec<_> = purge
+        .answers
+        .iter()
+        .map(|answer| words(answer, output))
+        .collect();
+    let mut text = format!(
+        "{}  row {}  {}  {}",
+        humantime::format_rfc3339_seconds(time),
+        purge.id,
+        state(purge, output),
+        targets(purge, &all)
+    );
+    if !answers.is_empty() {
+        let _ = write!(text, "  [{}]", answers.join("; "));
+    }
+    if let Some(cause) = purge.causes.first() {
+        let _ = write!(text, "  {}", line(&cause.to_string()));
+    }
+    if let Some(problem) = &purge.problem {
+        let _ = write!(text, "  {}", line(problem));
+    }
+    text
+}
+
+fn state(purge: &PurgeRecord, output: &Output) -> String {
+    let colour = match purge.state {
+        PurgeState::Done => AnsiColor::Green,
+        PurgeState::Dead => AnsiColor::Red,
+        _ => AnsiColor::Yellow,
+    };
+    let state = output.painted(colour, purge.state);
+    let took = purge
+        .ended
+        .and_then(|ended| ended.duration_since(purge.asked).ok());
+    match took {
+        Some(took) => format!("{state} after {}", after(took)),
+        None => state,
+    }
+}
+
+fn after(took: Duration) -> String {
+    let millis = Duration::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    let rounded = match millis.as_secs() {
+        0 => millis,
+        seconds => Duration::from_secs(seconds),
+    };
+    humantime::format_duration(rounded).to_string()
+}
+
+fn targets(purge: &PurgeRecord, places: &[usize]) -> String {
+    let mut shown: Vec<_> = places
+        .iter()
+        .filter_map(|place| purge.targets.get(*place))
+        .take(MOST)
+        .map(|target| line(&target.to_string()))
+        .collect();
+    if places.len() > MOST {
+        shown.push(format!("{} more", places.len() - MOST));
+    }
+    if shown.is_empty() {
+        // The rows of a trigger that no relay has read yet.
+        return "what the rules yield".to_owned();
+    }
+    shown.join(", ")
+}
+
+fn is_of(of: &[usize], places: &[usize]) -> bool {
+    of.is_empty() || of.iter().any(|place| places.contains(place))
+}
+
+fn causes_of<'p>(
+    purge: &'p PurgeRecord,
+    places: &'p [usize],
+) -> impl Iterator<Item = &'p PurgeCause> {
+    let causes = purge.causes.iter();
+    causes.filter(|cause| is_of(cause.targets(), places))
+}
+
+fn answers_of<'p>(
+    purge: &'p PurgeRecord,
+    places: &'p [usize],
+) -> impl Iterator<Item = &'p NodeAnswer> {
+    let answers = purge.answers.iter();
+    answers.filter(|answer| is_of(&answer.targets, places))
+}
+
+fn words(answer: &NodeAnswer, output: &Output) -> String {
+    let colour = match answer.result {
+        AnswerKind::Purged => AnsiColor::Green,
+        AnswerKind::NotCached | AnswerKind::Waiting => AnsiColor::Yellow,
+        _ => AnsiColor::Red,
+    };
+    let mut text = format!(
+        "{} {}  {}",
+        line(&answer.cache),
+        line(&answer.node),
+        output.painted(colour, answer.result)
+    );
+    let mut more = Vec::new();
+    if answer.others {
+        more.push(match answer.count {
+            1 => "another URL".to_owned(),
+            count => format!("{count} other URLs"),
+        });
+    }
+    if answer.rebound {
+        more.push("by the rebound".to_owned());
+    }
+    match (answer.result, answer.verified) {
+        (AnswerKind::NotCached, false) => more.push("unproven".to_owned()),
+        (AnswerKind::NotCached | AnswerKind::Purged, true) => more.push("key verified".to_owned()),
+        _ => {}
+    }
+    if answer.attempts > 1 {
+        more.push(format!("{} attempts", answer.attempts));
+    }
+    if !more.is_empty() {
+        let _ = write!(text, " ({})", more.join(", "));
+    }
+    if let Some(problem) = &answer.problem {
+        let _ = write!(text, ": {}", line(problem));
+    }
+    text
+}

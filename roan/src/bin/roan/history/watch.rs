@@ -1,0 +1,49 @@
+//! `roan watch`.
+
+use std::time::{Duration, Instant};
+
+use roan::history::Filter;
+
+use super::args::WatchArgs;
+use super::{json, lines};
+use crate::args::Format;
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupt;
+use crate::outbox::{failure, with_admin};
+use crate::output::{Output, note};
+
+/// Between two looks at whether it is to end.
+const STEP: Duration = Duration::from_millis(50);
+
+pub(crate) fn run(args: &WatchArgs, output: &Output) -> Result<Exit, Failure> {
+    with_admin(&args.database, async |admin, _| {
+        let interrupt = Interrupt::listen()?;
+        let mut filter = Filter::new();
+        if let Some(node) = &args.of.node {
+            filter = filter.node(node);
+        }
+        if let Some(result) = args.of.result {
+            filter = filter.result(result);
+        }
+        if let Some(text) = &args.text {
+            filter = filter.text(text);
+        }
+        let mut watch = admin.watch(filter).await.map_err(failure)?;
+        if output.is_terminal {
+            note("roan: watching; Ctrl-C ends");
+        }
+        while !interrupt.is_asked() && output.is_open() {
+            for purge in watch.poll().await.map_err(failure)? {
+                match output.format {
+                    Format::Json => output.line(json::purge(&purge)),
+                    Format::Text => output.line(lines::short(&purge, output)),
+                }
+            }
+            let due = Instant::now() + args.every;
+            while Instant::now() < due && !interrupt.is_asked() {
+                tokio::time::sleep(STEP.min(args.every)).await;
+            }
+        }
+        Ok(Exit::Done)
+    })
+}

@@ -1,0 +1,108 @@
+//! `roan outbox status`.
+
+use clap::builder::styling::AnsiColor;
+use roan::outbox::{Admin, Dialect, NodeStatus, Status};
+use serde_json::json;
+
+use super::open::failure;
+use super::words::{counted, duration, line, milliseconds};
+use crate::args::Format;
+use crate::exit::{Exit, Failure};
+use crate::output::Output;
+
+pub(super) async fn print(admin: &Admin, kind: Dialect, output: &Output) -> Result<Exit, Failure> {
+    let status = admin.status().await.map_err(failure)?;
+    match output.format {
+        Format::Json => output.line(as_json(&status, kind)),
+        Format::Text => as_text(&status, kind, output),
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(status: &Status, kind: Dialect) -> serde_json::Value {
+    let nodes = status.nodes.iter().map(|node| {
+        json!({
+            "cache": node.cache,
+            "node": node.node,
+            "waiting": node.waiting,
+            "dead": node.dead,
+            "oldest_ms": node.oldest.map(milliseconds),
+            "last_error": node.last_error,
+            "paused_ms": node.paused.map(milliseconds),
+            "seen_ms": node.seen.map(milliseconds),
+        })
+    });
+    json!({
+        "database": kind.to_string(),
+        "schema": status.schema,
+        "waiting": status.waiting,
+        "taken": status.taken,
+        "left": status.left,
+        "dead": status.dead,
+        "oldest_ms": status.oldest.map(milliseconds),
+        "kept_ms": status.kept.map(milliseconds),
+        "relays": status.relays,
+        "nodes": nodes.collect::<Vec<_>>(),
+    })
+}
+
+fn as_text(status: &Status, kind: Dialect, output: &Output) {
+    let schema = status.schema.unwrap_or_default();
+    output.line(format_args!("outbox   {kind}, schema version {schema}"));
+    let mut writes = format!("{} wait, {} taken", status.waiting, status.taken);
+    if let Some(oldest) = status.oldest {
+        writes += &format!(", the oldest {} old", duration(oldest));
+    }
+    if status.left > 0 {
+        writes += &format!("; {} left to another version of the app", status.left);
+    }
+    if status.dead > 0 {
+        let dead = format!("{} dead", status.dead);
+        writes += &format!("; {}", output.painted(AnsiColor::Red, dead));
+    }
+    output.line(format_args!("writes   {writes}"));
+    let relays = match status.relays {
+        0 => "none has work at this moment".to_owned(),
+        relays => format!("{} at work", counted(relays, "relay")),
+    };
+    output.line(format_args!("relays   {relays}"));
+    let kept = match status.kept {
+        Some(kept) => format!(
+            "purges since {} ago, for `roan outbox replay`",
+            duration(kept)
+        ),
+        None => "no purge that is done".to_owned(),
+    };
+    output.line(format_args!("kept     {kept}"));
+    if status.nodes.is_empty() {
+        output.line("nodes    none: no app has used the outbox in the last week");
+    }
+    for node in &status.nodes {
+        let name = format!("{} {}", line(&node.cache), line(&node.node));
+        output.line(format_args!("node     {name}: {}", of_node(node, output)));
+    }
+}
+
+fn of_node(node: &NodeStatus, output: &Output) -> String {
+    let mut words = Vec::new();
+    if let Some(paused) = node.paused {
+        let paused = format!("PAUSED for {}", duration(paused));
+        words.push(output.painted(AnsiColor::Yellow, paused));
+    }
+    words.push(match node.oldest {
+        Some(oldest) => format!("{} wait, the oldest {} old", node.waiting, duration(oldest)),
+        None => "nothing waits".to_owned(),
+    });
+    if node.dead > 0 {
+        let dead = format!("{} dead", node.dead);
+        words.push(output.painted(AnsiColor::Red, dead));
+    }
+    words.push(match node.seen {
+        Some(seen) => format!("an app had it {} ago", duration(seen)),
+        None => "no app had it in the last week".to_owned(),
+    });
+    if let Some(error) = &node.last_error {
+        words.push(format!("last error: {}", line(error)));
+    }
+    words.join("; ")
+}

@@ -1,0 +1,355 @@
+//! Reading the history: rows of the outbox, the newest first, a page at a time. An index for targets would cost each write;
+//! a scan of what may match costs who asks.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
+use crate::base::canonical;
+use crate::base::history::{
+    AnswerKind, Filter, Finder, NodeAnswer, PurgeCause, PurgeRecord, PurgeState,
+};
+use crate::base::target::{Target, TargetKind};
+use crate::outbox::connection::{Row, Value};
+use crate::outbox::dialect::Dialect;
+use crate::outbox::history;
+use crate::outbox::payload::{self, Content, Payload};
+
+/// The number of rows that one statement looks at. Purges of the program wait meanwhile.
+const PIECE: i64 = 10_000;
+
+/// The number of rows that are read at a time.
+const ROWS: usize = 250;
+
+/// By so much the clocks of two writers may differ.
+const CLOCKS: i64 = 60 * 60 * 1000;
+
+/// Purges that were found, and the id below which there may be more.
+#[derive(Debug, Default)]
+pub(crate) struct Page {
+    pub(crate) records: Vec<PurgeRecord>,
+    pub(crate) next: Option<i64>,
+}
+
+/// A delivery, as stored.
+struct Delivery {
+    target: String,
+    answer: NodeAnswer,
+}
+
+impl Store {
+    /// Looks at some of the rows below this id.
+    pub(crate) async fn history(&mut self, filter: &Filter, below: i64) -> Result<Page> {
+        let sql = self.sql(&format!(
+            "SELECT id, created_ms FROM roan_outbox WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET {PIECE}"
+        ));
+        let low = self.connection.rows(&sql, &[Value::Int(below)]).await?;
+        let low = low
+            .first()
+            .map(|row| -> Result<_> { Ok((row.int(0)?, row.int(1)?)) })
+            .transpose()?;
+        let after = filter.after.unwrap_or(i64::MIN);
+        let least = low.map_or(after, |(id, _)| id.max(after));
+        let rows = self.purges(filter, below, least).await?;
+        let last = rows.last().map(|row| row.int(0)).transpose()?;
+        let since = filter.since.map(unix_ms);
+        let is_over = |(id, created): (i64, i64)| {
+            id <= after || since.is_some_and(|since| created < since.saturating_sub(CLOCKS))
+        };
+        let next = match last {
+            Some(last) if rows.len() >= ROWS => Some(last),
+            _ => low
+                .filter(|low| !is_over(*low))
+                .map(|(id, _)| id.saturating_add(1)),
+        };
+        let records = self.records(&rows, &Finder::new(filter)).await?;
+        Ok(Page { records, next })
+    }
+
+    async fn purges(&mut self, filter: &Filter, below: i64, above: i64) -> Result<Vec<Row>> {
+        let (mut which, mut values) = (String::new(), vec![Value::Int(below), Value::Int(above)]);
+        let contains = |column: &str| match self.dialect {
+            Dialect::Postgres => format!("strpos({column}, ?) > 0"),
+            Dialect::MySql => format!("locate(?, {column}) > 0"),
+            Dialect::Sqlite => format!("instr({column}, ?) > 0"),
+        };
+        let needles = needles(filter);
+        if !needles.is_empty() {
+            let all = [contains("payload"), contains("history")].join(" OR ");
+            let any = vec![all; needles.len()].join(" OR ");
+            which.push_str(&format!(" AND ({any})"));
+            values.extend(needles.iter().flat_map(|needle| [Value::Text(needle); 2]));
+        }
+        if let Some(since) = filter.since {
+            which.push_str(" AND created_ms >= ?");
+            values.push(Value::Int(unix_ms(since)));
+        }
+        let node = filter.node.as_deref().map(|node| {
+            let mut text = String::new();
+            payload::write_text(&mut text, node);
+            text
+        });
+        if let (Some(node), Some(text)) = (&filter.node, &node) {
+            let answered = contains("history");
+            which.push_str(&format!(
+                " AND ({answered} OR EXISTS (SELECT 1 FROM roan_delivery \
+                 WHERE purge_id = roan_outbox.id AND (node = ? OR cache = ?)))"
+            ));
+            values.extend([Value::Text(text), Value::Text(node), Value::Text(node)]);
+        }
+        let result = filter
+            .result
+            .map(|result| format!("\"{}\"", result.as_str()));
+        if let (Some(kind), Some(text)) = (filter.result, &result) {
+            let states = match kind {
+                AnswerKind::Waiting | AnswerKind::Failed => format!("{WAITING}, {TAKEN}"),
+                _ => format!("{DEAD}"),
+            };
+            let answered = contains("history");
+            which.push_str(&format!(
+                " AND ({answered} OR EXISTS (SELECT 1 FROM roan_delivery \
+                 WHERE purge_id = roan_outbox.id AND roan_delivery.state IN ({states})))"
+            ));
+            values.push(Value::Text(text));
+        }
+        let columns = self.columns_of_history();
+        let sql = self.sql(&format!(
+            "SELECT {columns} FROM roan_outbox WHERE id < ? AND id > ?{which} ORDER BY id DESC LIMIT {ROWS}"
+        ));
+        self.connection.rows(&sql, &values).await
+    }
+
+    /// What [`record`] reads.
+    fn columns_of_history(&self) -> String {
+        let [payload, error, history] =
+            ["payload", "error", "history"].map(|column| self.dialect.bytes(column));
+        let integer = self.dialect.bigint();
+        format!("id, created_ms, CAST(state AS {integer}), ended_ms, {payload}, {error}, {history}")
+    }
+
+    async fn records(&mut self, rows: &[Row], finder: &Finder<'_>) -> Result<Vec<PurgeRecord>> {
+        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_>>()?;
+        let mut deliveries = self.deliveries_of(&ids).await?;
+        let mut records = Vec::new();
+        for row in rows {
+            let deliveries = deliveries.remove(&row.int(0)?).unwrap_or_default();
+            let mut record = record(row, deliveries)?;
+            if finder.finds(&mut record) {
+                records.push(record);
+            }
+        }
+        Ok(records)
+    }
+
+    /// The purges that ended, or of which a node has answered, since then: ids with the times, the oldest first. Reads an
+    /// index alone.
+    pub(crate) async fn ended_since(
+        &mut self,
+        unix_ms: i64,
+        limit: usize,
+    ) -> Result<Vec<(i64, i64)>> {
+        let sql = self.sql(&format!(
+            "SELECT id, ended_ms FROM roan_outbox \
+             WHERE state IN ({DONE}, {DEAD}, {DELIVERED_LATER}) AND ended_ms >= ? ORDER BY ended_ms, id LIMIT {limit}"
+        ));
+        let rows = self.connection.rows(&sql, &[Value::Int(unix_ms)]).await?;
+        rows.iter()
+            .map(|row| Ok((row.int(0)?, row.int(1)?)))
+            .collect()
+    }
+
+    /// The time of the database.
+    pub(crate) async fn now(&mut self) -> Result<i64> {
+        let sql = self.sql("SELECT {now}");
+        let rows = self.connection.rows(&sql, &[]).await?;
+        rows.first().ok_or(sqlx::Error::RowNotFound)?.int(0)
+    }
+
+    /// These purges, as far as the filter finds them, the lowest ids first.
+    pub(crate) async fn history_of(
+        &mut self,
+        filter: &Filter,
+        ids: &[i64],
+    ) -> Result<Vec<PurgeRecord>> {
+        let columns = self.columns_of_history();
+        let mut records = Vec::new();
+        let finder = Finder::new(filter);
+        for ids in ids.chunks(ROWS) {
+            let sql = self.sql(&format!(
+                "SELECT {columns} FROM roan_outbox WHERE id IN {} ORDER BY id",
+                list(ids.iter().copied())
+            ));
+            let rows = self.connection.rows(&sql, &[]).await?;
+            records.extend(self.records(&rows, &finder).await?);
+        }
+        Ok(records)
+    }
+
+    async fn deliveries_of(&mut self, purges: &[i64]) -> Result<HashMap<i64, Vec<Delivery>>> {
+        let mut of_purges: HashMap<i64, Vec<Delivery>> = HashMap::new();
+        if purges.is_empty() {
+            return Ok(of_purges);
+        }
+        let bytes = |column| self.dialect.bytes(column);
+        let (cache, node, target, error) = (
+            bytes("cache"),
+            bytes("node"),
+            bytes("target"),
+            bytes("error"),
+        );
+        let integer = self.dialect.bigint();
+        let sql = self.sql(&format!(
+            "SELECT purge_id, {cache}, {node}, {target}, CAST(state AS {integer}), attempts, {error} \
+             FROM roan_delivery WHERE purge_id IN {} ORDER BY id",
+            list(purges.iter().copied())
+        ));
+        for row in &self.connection.rows(&sql, &[]).await? {
+            let error = Some(row.shown(6)?).filter(|error| !error.is_empty());
+            let attempts = u32::try_from(row.int(5)?).unwrap_or(0);
+            let is_refused = error
+                .as_ref()
+                .is_some_and(|error| error.starts_with("refused"));
+            let result = match (row.int(4)?, attempts) {
+                (DEAD, _) if is_refused => AnswerKind::Refused,
+                (DEAD, _) => AnswerKind::Dead,
+                (_, 0) => AnswerKind::Waiting,
+                _ => AnswerKind::Failed,
+            };
+            // The result says so already.
+            let words = |error: String| {
+                let why = ["refused: ", "failed: "];
+                let why = why.iter().find_map(|word| error.strip_prefix(word));
+                why.map_or(error.clone(), str::to_owned)
+            };
+            let answer = NodeAnswer {
+                problem: error.map(words),
+                attempts,
+                ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
+            };
+            of_purges.entry(row.int(0)?).or_default().push(Delivery {
+                target: row.shown(3)?,
+                answer,
+            });
+        }
+        Ok(of_purges)
+    }
+}
+
+/// Texts of which a row contains one if it is looked for. Empty if any row may be.
+fn needles(filter: &Filter) -> Vec<String> {
+    let quoted = |text: &str| {
+        let mut quoted = String::new();
+        payload::write_text(&mut quoted, text);
+        quoted
+    };
+    let Some(target) = &filter.target else {
+        let is_plain = |text: &&String| {
+            text.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte))
+        };
+        return filter.text.iter().filter(is_plain).cloned().collect();
+    };
+    let everything = "\"everything\"".to_owned();
+    let host = "\"host\"".to_owned();
+    let prefix = "\"prefix\"".to_owned();
+    // Another program may escape what need not be escaped.
+    let escaped = "\\".to_owned();
+    let mut needles = match target.kind() {
+        TargetKind::Everything => vec![everything],
+        TargetKind::Host => vec![everything, host],
+        TargetKind::Prefix => vec![everything, host, prefix],
+        TargetKind::Tag => vec![everything, escaped, quoted(target.as_str())],
+        TargetKind::Url => {
+            let path = canonical::path(target.as_str());
+            let is_plain = |segment: &&str| !segment.contains('%') && !segment.is_empty();
+            let longest = path
+                .split('/')
+                .filter(is_plain)
+                .max_by_key(|part| part.len());
+            match longest {
+                Some(segment) => vec![
+                    everything,
+                    host,
+                    prefix,
+                    escaped,
+                    segment.to_owned(),
+                    // Any letter may be encoded.
+                    "%".to_owned(),
+                ],
+                None => return Vec::new(),
+            }
+        }
+    };
+    needles.extend(filter.tags.iter().map(|tag| quoted(tag.as_str())));
+    needles
+}
+
+fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
+    let state = row.int(2)?;
+    let content = match payload::decode(&row.shown(4)?) {
+        Ok(Payload::Readable(content)) => content,
+        Ok(Payload::Newer(_)) | Err(_) => Content::default(),
+    };
+    let kept = history::read_lines(&row.shown(6)?, &content.targets);
+    let mut causes = content.causes;
+    let is_known = !kept.causes.is_empty();
+    causes.extend(kept.causes);
+    if let Some(rows) = content.rows.filter(|_| !is_known) {
+        let cause = PurgeCause::unknown().with_event(None, Some(rows.events));
+        causes.push(cause.with_table(Some(rows.table)));
+    }
+    let mut targets = content.targets;
+    targets.extend(kept.targets);
+    let mut answers = kept.answers;
+    let is_open = |kind| matches!(kind, AnswerKind::Waiting | AnswerKind::Failed);
+    let waits = deliveries
+        .iter()
+        .any(|delivery| is_open(delivery.answer.result));
+    let has_deliveries = !deliveries.is_empty();
+    for Delivery { target, answer } in deliveries {
+        let target = payload::read_delivery(&target).ok();
+        let target = target.map(|(target, _)| target);
+        let place = |target: &Target| targets.iter().position(|known| known == target);
+        let place = target.as_ref().and_then(place);
+        answers.push(NodeAnswer {
+            others: place.is_none(),
+            targets: match place {
+                Some(place) if targets.len() > 1 => vec![place],
+                _ => Vec::new(),
+            },
+            ..answer
+        });
+    }
+    let state = match state {
+        DELIVERED_LATER if waits => PurgeState::Waiting,
+        DELIVERED_LATER if has_deliveries => PurgeState::Dead,
+        DONE | DELIVERED_LATER => PurgeState::Done,
+        DEAD => PurgeState::Dead,
+        LEFT => PurgeState::Left,
+        _ => PurgeState::Waiting,
+    };
+    let ended = row.int(3)?;
+    let is_over = ended > 0 && !matches!(state, PurgeState::Waiting | PurgeState::Left);
+    Ok(PurgeRecord {
+        id: row.int(0)?,
+        asked: time(row.int(1)?),
+        ended: is_over.then(|| time(ended)),
+        targets,
+        found: Vec::new(),
+        causes,
+        asks: 1,
+        state,
+        answers,
+        problem: Some(row.shown(5)?).filter(|error| !error.is_empty()),
+    })
+}
+
+fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn time(unix_ms: i64) -> SystemTime {
+    let since = Duration::from_millis(u64::try_from(unix_ms).unwrap_or(0));
+    UNIX_EPOCH.checked_add(since).unwrap_or(UNIX_EPOCH)
+}

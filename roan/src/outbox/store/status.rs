@@ -1,0 +1,137 @@
+//! What is in the tables, counted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{DEAD, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
+use crate::outbox::schema;
+use crate::outbox::status::{NodeStatus, Status};
+
+impl Store {
+    /// Counts what waits and what is dead, and lists the nodes.
+    pub(crate) async fn status(&mut self) -> Result<Status> {
+        let mut status = Status {
+            // It was checked when the connection was opened.
+            schema: Some(schema::VERSION),
+            ..Status::default()
+        };
+        let sql = self.sql(&format!(
+            "SELECT state, count(*), min({{now}}), min(created_ms) FROM roan_outbox \
+             WHERE state IN ({WAITING}, {TAKEN}, {DEAD}, {LEFT}) GROUP BY state"
+        ));
+        for row in &self.connection.rows(&sql, &[]).await? {
+            let state = row.int(0)?;
+            let count = row.int(1)?.unsigned_abs();
+            match state {
+                WAITING => status.waiting = count,
+                TAKEN => status.taken = count,
+                LEFT => status.left = count,
+                _ => status.dead = count,
+            }
+            if state != DEAD {
+                let age = since(row.int(2)?, row.int(3)?);
+                status.oldest = status.oldest.max(Some(age));
+            }
+        }
+        let relays = self
+            .ids("SELECT count(*) FROM roan_relay", &[])
+            .await?
+            .first()
+            .copied();
+        status.relays = relays.unwrap_or_default().unsigned_abs();
+        status.kept = self.kept().await?;
+        let mut nodes: BTreeMap<(String, String), NodeStatus> = BTreeMap::new();
+        self.add_known(&mut nodes).await?;
+        self.add_deliveries(&mut nodes).await?;
+        status.nodes = nodes
+            .into_iter()
+            .map(|((cache, node), known)| NodeStatus {
+                cache,
+                node,
+                ..known
+            })
+            .collect();
+        Ok(status)
+    }
+
+    /// How long ago the oldest row ended that is kept. The index has them by this time.
+    async fn kept(&mut self) -> Result<Option<Duration>> {
+        // A row with a delivery, dead or waiting, is kept for longer, and says nothing about others.
+        let sql = self.sql(&format!(
+            "SELECT {{now}}, \
+             coalesce((SELECT min(ended_ms) FROM roan_outbox WHERE state = {DONE} AND ended_ms > 0), 0)"
+        ));
+        let rows = self.connection.rows(&sql, &[]).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+        let (now, oldest) = (row.int(0)?, row.int(1)?);
+        Ok((oldest > 0).then(|| since(now, oldest)))
+    }
+
+    async fn add_known(
+        &mut self,
+        nodes: &mut BTreeMap<(String, String), NodeStatus>,
+    ) -> Result<()> {
+        let sql = self.sql(&format!(
+            "SELECT {}, {}, {{now}}, seen_ms, paused_ms FROM roan_node",
+            self.dialect.bytes("cache"),
+            self.dialect.bytes("node")
+        ));
+        for row in &self.connection.rows(&sql, &[]).await? {
+            let now = row.int(2)?;
+            let paused = Some(row.int(4)?).filter(|paused| *paused > 0);
+            let known = nodes.entry((row.shown(0)?, row.shown(1)?)).or_default();
+            known.seen = Some(since(now, row.int(3)?));
+            known.paused = paused.map(|paused| since(now, paused));
+        }
+        Ok(())
+    }
+
+    async fn add_deliveries(
+        &mut self,
+        nodes: &mut BTreeMap<(String, String), NodeStatus>,
+    ) -> Result<()> {
+        let (cache, node) = (self.dialect.bytes("cache"), self.dialect.bytes("node"));
+        // Each failure writes another row, so the highest id with an error has the last one.
+        let sql = self.sql(&format!(
+            "SELECT {cache}, {node}, state, count(*), min({{now}}), min(created_ms), \
+             max(CASE WHEN error IS NULL THEN 0 ELSE id END) FROM roan_delivery GROUP BY cache, node, state"
+        ));
+        let mut with_errors: BTreeMap<i64, (String, String)> = BTreeMap::new();
+        for row in &self.connection.rows(&sql, &[]).await? {
+            let place = (row.shown(0)?, row.shown(1)?);
+            let count = row.int(3)?.unsigned_abs();
+            let last = row.int(6)?;
+            let known = nodes.entry(place.clone()).or_default();
+            if row.int(2)? == DEAD {
+                known.dead += count;
+            } else {
+                known.waiting += count;
+                let age = since(row.int(4)?, row.int(5)?);
+                known.oldest = known.oldest.max(Some(age));
+            }
+            if last > 0 {
+                with_errors.insert(last, place);
+            }
+        }
+        if with_errors.is_empty() {
+            return Ok(());
+        }
+        let sql = self.sql(&format!(
+            "SELECT id, {} FROM roan_delivery WHERE id IN {} ORDER BY id",
+            self.dialect.bytes("error"),
+            list(with_errors.keys().copied())
+        ));
+        for row in &self.connection.rows_once(&sql).await? {
+            let place = with_errors.get(&row.int(0)?);
+            if let Some(known) = place.and_then(|place| nodes.get_mut(place)) {
+                known.last_error = Some(row.shown(1)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The time between two readings of the database's clock, which may have been set back.
+fn since(now: i64, then: i64) -> Duration {
+    Duration::from_millis(u64::try_from(now.saturating_sub(then)).unwrap_or(0))
+}

@@ -1,0 +1,206 @@
+//! `roan why` and `roan watch`, on each kind of database.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use roan::testing::Recorder;
+use roan::{Nginx, Roan, Target, purge_on};
+use roan_tests::{Behaviour, Faulty};
+use serde_json::{Value, json};
+
+use crate::outbox::{Place, on_each_database};
+use crate::support::{Ran, roan, run};
+
+on_each_database!(
+    why_says_when_by_which_rule_and_how_each_node_answered,
+    why_says_what_it_may_mean_that_nothing_is_found,
+    watch_prints_purges_as_they_happen,
+);
+
+#[purge_on(save, delete, url = "/posts")]
+#[purge_on(save, delete, url = "/posts/{0}")]
+struct Post(&'static str);
+
+fn command(place: &Place, arguments: &[&str]) -> Command {
+    let mut command = roan(arguments);
+    command
+        .env("ROAN_OUTBOX", &place.url)
+        .env("ROAN_OUTBOX_PREFIX", &place.prefix);
+    command
+}
+
+#[track_caller]
+fn why(place: &Place, arguments: &[&str]) -> Ran {
+    let ran = run(command(place, &[&["why"], arguments].concat()));
+    ran.assert_code(0);
+    ran
+}
+
+/// Inserts the purges of hooks.
+async fn write(place: &mut Place, roan: &Roan, hooks: impl FnOnce()) {
+    let statement = roan.outbox().statement(hooks).expect("a row");
+    let payload = statement.params[0].replace('\'', "''");
+    assert!(!payload.contains('\\'));
+    place
+        .sql(&format!(
+            "INSERT INTO {{}}outbox (payload) VALUES ('{payload}')"
+        ))
+        .await;
+    roan.outbox().committed();
+}
+
+async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place) {
+    let node = Faulty::start(Behaviour::AnswerSome("hello".to_owned(), 403));
+    let app = Roan::builder()
+        .cache(Nginx::at(&node.purge_url()).unwrap())
+        .cache(Recorder::named("second"))
+        .rebound(None)
+        .outbox(place.outbox.clone())
+        .build()
+        .unwrap();
+    write(&mut place, &app, || {
+        roan::updated(&Post("hello"), &Post("hello"));
+    })
+    .await;
+    write(&mut place, &app, || roan::deleted(&Post("other"))).await;
+    place
+        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state IN (2, 4)", 2)
+        .await;
+    let ran = why(
+        &place,
+        &["https://www.example.org//posts/hello/?utm_source=x"],
+    );
+    let place_of_rule = format!("by the rule at {}:", file!());
+    ran.assert_says(&[
+        "update of Post, ",
+        &place_of_rule,
+        "purges   /posts/hello (and 1 other targets of the write)",
+        "dead after",
+        "refused: status 403",
+        "second recorder  purged (key verified)",
+    ]);
+    assert!(!ran.stdout.contains("delete of Post"), "{ran:#?}");
+    // Of two rules, the one of this page alone.
+    assert_eq!(ran.stdout.matches("because").count(), 1, "{ran:#?}");
+    let found = why(&place, &["/posts", "--format", "json"]).json();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0]["causes"][0]["event"], "delete");
+    assert_eq!(found[0]["causes"][0]["model"], "Post");
+    assert_eq!(found[0]["causes"][0]["file"], file!());
+    assert_eq!(found[1]["state"], "dead");
+    assert_eq!(found[1]["found"], json!([0]));
+    let targets = |found: &Value| found["targets"].as_array().unwrap().len();
+    assert_eq!((targets(&found[0]), targets(&found[1])), (2, 2));
+    let newest = found[0]["id"].to_string();
+    let older = why(&place, &["/posts", "--before", &newest, "--format", "json"]).json();
+    assert_eq!(older, found[1..]);
+    let refused = why(
+        &place,
+        &["/posts", "--result", "refused", "--format", "json"],
+    )
+    .json();
+    assert_eq!(refused, found[1..]);
+    let first = why(&place, &["/posts", "--limit", "1", "--node", "second"]);
+    first.assert_says(&["delete of Post", "there may be more: add --before"]);
+    drop(app);
+}
+
+async fn why_says_what_it_may_mean_that_nothing_is_found(mut place: Place) {
+    let app = Roan::builder()
+        .cache(Recorder::new())
+        .rebound(None)
+        .outbox(place.outbox.clone())
+        .build()
+        .unwrap();
+    let never = why(&place, &["/posts/hello-world"]);
+    never.assert_says(&[
+        "no purge of /posts/hello-world was found",
+        "`roan outbox status`",
+        "No rule yields it",
+    ]);
+    write(&mut place, &app, || roan::saved(&Post("hello-world"))).await;
+    write(&mut place, &app, || app.purge(Target::host()).unwrap()).await;
+    place
+        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state IN (2, 3)", 2)
+        .await;
+    let other = why(&place, &["/en/posts/hello-world", "--result", "waiting"]);
+    other.assert_says(&[
+        "leave --node, --result",
+        "Purged were: /posts/hello-world.",
+        "longer ago than",
+    ]);
+    assert_eq!(other.stdout, "");
+    let called = why(&place, &["/any", "--since", "1h"]);
+    called.assert_says(&["called at", file!(), "purges   host"]);
+    let tag = why(&place, &["--tag", "post-7", "--site", "shop"]);
+    tag.assert_says(&["no purge of tag post-7 at site shop", "leave --site out"]);
+    for (arguments, words) in [
+        (&["why"][..], "required"),
+        (&["why", "posts"], "neither a URL nor a path"),
+        (&["why", "/a b"], "must be written `%20`"),
+        (&["why", "/a", "--tag", "b"], "cannot be used with"),
+        (&["why", "/a", "--result", "gone"], "write `waiting`"),
+        (&["watch", "--every", "1ms"], "write `50ms` or longer"),
+    ] {
+        let ran = run(command(&place, arguments));
+        ran.assert_code(2).assert_says(&[words]);
+    }
+}
+
+async fn watch_prints_purges_as_they_happen(mut place: Place) {
+    let node = Faulty::start(Behaviour::Answer(503, Vec::new()));
+    let short = Duration::from_millis(20);
+    let app = Roan::builder()
+        .cache(Nginx::at(&node.purge_url()).unwrap())
+        .rebound(None)
+        .backoff(short, short)
+        .outbox(place.outbox.clone())
+        .build()
+        .unwrap();
+    let arguments = [
+        "watch", "--every", "50ms", "--text", "watched", "--format", "json",
+    ];
+    let mut watch = command(&place, &arguments);
+    let mut watch = watch.stderr(Stdio::inherit()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || -> Value {
+        let line = lines.next().expect("it goes on").unwrap();
+        serde_json::from_str(&line).unwrap()
+    };
+    write(&mut place, &app, || app.purge("/before").unwrap()).await;
+    // It begins to watch at some time: what is written again and again is seen then.
+    let mut writes = 0;
+    let (sender, first) = std::sync::mpsc::channel();
+    let first = std::thread::scope(|scope| {
+        scope.spawn(|| sender.send(next()));
+        loop {
+            if let Ok(first) = first.recv_timeout(Duration::from_millis(200)) {
+                break first;
+            }
+            writes += 1;
+            assert!(writes < 100, "nothing is printed");
+            let write = write(&mut place, &app, || app.purge("/watched").unwrap());
+            tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(write));
+        }
+    });
+    assert_eq!(first["state"], "waiting");
+    assert_eq!(first["targets"][0]["target"], "/watched");
+    assert_eq!(first["answers"][0]["reason"], "status 503");
+    assert_eq!(first["causes"][0]["kind"], "call");
+    node.set(Behaviour::Purged);
+    let last = loop {
+        let seen = next();
+        if seen["id"] == first["id"] && seen["state"] == "done" {
+            break seen;
+        }
+    };
+    assert_eq!(last["answers"][0]["result"], "purged");
+    assert!(
+        last["answers"][0]["attempts"].as_u64().unwrap() > 1,
+        "{last}"
+    );
+    let process = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
+}
