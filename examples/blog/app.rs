@@ -8,11 +8,13 @@ use axum::http::StatusCode;
 use axum::response::{Html, Redirect};
 use axum::routing::get;
 use axum::{Form, Router};
+use roan::dashboard::Dashboard;
 use roan::outbox::Outbox;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, RoanBuilder};
 use serde::Deserialize;
 
+use crate::metrics;
 #[cfg(feature = "diesel")]
 use crate::posts::diesel::DieselPosts;
 #[cfg(feature = "sea-orm")]
@@ -32,6 +34,7 @@ pub(crate) async fn start(
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
+    let exporter = metrics::exporter()?;
     let roan = roan
         .outbox(outbox)
         // This process renders all pages, so the web layer keeps stale ones out of the cache.
@@ -44,6 +47,11 @@ pub(crate) async fn start(
         Some(cache) => pages.layer(cache.layer()),
         None => pages, // the cache is before this program
     };
+    // The blog listens on loopback, and the dashboard refuses what a proxy has forwarded. Yours may be behind your login.
+    let dashboard = Dashboard::new(&roan).without_auth();
+    let app = app
+        .nest_service("/roan", dashboard)
+        .merge(metrics::routes(&roan, exporter));
     Ok((app, roan))
 }
 

@@ -17,6 +17,7 @@
 mod background;
 mod batching;
 mod browser;
+mod chromium;
 mod clock;
 mod databases;
 mod edge;
@@ -30,6 +31,7 @@ pub mod logged;
 mod model;
 mod nginx;
 mod origin;
+mod prometheus;
 mod server;
 mod spellings;
 mod squid;
@@ -41,6 +43,7 @@ pub mod wait;
 pub use background::Background;
 pub use batching::Batching;
 pub use browser::{Answer, Browser};
+pub use chromium::{Chromium, Tab};
 pub use clock::Clock;
 pub use databases::{
     Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,
@@ -56,6 +59,8 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
+pub use prometheus::{Prometheus, promtool};
+pub use server::port::free as free_port;
 pub use server::{Kind, Server};
 pub use spellings::SPELLINGS;
 pub use squid::{SQUID_CONF, Squid, SquidOptions};

@@ -13,9 +13,13 @@ mod history;
 mod inbox;
 mod invalid;
 mod known;
+#[cfg(feature = "metrics")]
+mod measure;
 mod node;
+mod origins;
 mod pace;
 mod pause;
+mod plan;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -35,6 +39,7 @@ mod throttle;
 )]
 pub(crate) mod tickets;
 mod tiers;
+mod trace;
 
 pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};
@@ -50,6 +55,7 @@ pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
+pub use plan::Way;
 #[cfg(any(feature = "_sql", feature = "embedded"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
