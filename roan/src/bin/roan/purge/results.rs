@@ -27,7 +27,7 @@ const NAMED: u64 = 10;
 const AT_ONCE: usize = 1024;
 
 /// Between two looks at the results: not longer than what can be kept of them, [`REPORTS`](super::feed::REPORTS), lasts by far.
-const REST: Duration = Duration::from_millis(1);
+const REST: Duration = Duration::from_millis(5);
 
 /// A thread reads the results from the dispatcher, so that none is missed while another prints them.
 pub(super) struct Results {
@@ -148,8 +148,8 @@ impl Results {
             spawn(move || {
                 let mut lines = String::new();
                 while let Ok(reports) = to_print.recv() {
+                    bar.inc(reports.len() as u64);
                     for report in &reports {
-                        bar.inc(1);
                         if !(has_bar && report.outcome.is_done()) {
                             show(&output, report, &mut lines);
                         }
