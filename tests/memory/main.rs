@@ -54,8 +54,8 @@ fn a_million_waiting_targets_stay_within_the_stated_memory() {
     let each = (resident() - before) / COUNT;
     println!("{each} bytes for a waiting target of 39 bytes");
     assert!(
-        each <= 39 + 250,
-        "{each} bytes for a target, where the docs state 39 + 250"
+        each <= 39 + 350,
+        "{each} bytes for a target, where the docs state 39 + 350"
     );
 
     // Repeats cost nothing, and one more is dropped, which is told.

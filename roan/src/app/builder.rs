@@ -165,7 +165,7 @@ impl RoanBuilder {
     /// Sets the maximum number of targets that wait for one node, and between the hooks and the nodes. Default:
     /// 1,000,000. Roan drops further targets and reports them as [`Dropped`](crate::Outcome::Dropped).
     ///
-    /// A waiting target takes its length and 250 bytes of memory, and 150 bytes for each further node.
+    /// A waiting target takes its length and 350 bytes of memory, and 250 bytes for each further node.
     pub fn max_waiting(mut self, targets: usize) -> Self {
         self.policy.max_waiting = targets;
         self

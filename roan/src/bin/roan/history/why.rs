@@ -119,33 +119,30 @@ impl WhyArgs {
                 "\n- It is at another site than {site}: leave --site out."
             );
         }
-        match similar(target) {
-            Some(part) => {
-                let filter = Filter::new().text(part).limit(3);
-                let found = admin.history(&filter).await.map_err(failure)?;
-                let targets = found.iter().flat_map(|purge| &purge.targets);
-                let mut alike: Vec<_> = targets
-                    .filter(|target| target.as_str().contains(part))
-                    .map(|target| line(&target.to_string()))
-                    .collect();
-                alike.sort();
-                alike.dedup();
-                alike.truncate(3);
-                if alike.is_empty() {
-                    let part = line(part);
-                    let _ = write!(
-                        text,
-                        "\n- The page has another URL than the rules say: no purge contains {part:?}."
-                    );
-                } else {
-                    let _ = write!(
-                        text,
-                        "\n- The page has another URL than the rules say. Purged were: {}.",
-                        alike.join(", ")
-                    );
-                }
+        if let Some(part) = similar(target) {
+            let filter = Filter::new().text(part).limit(3);
+            let found = admin.history(&filter).await.map_err(failure)?;
+            let targets = found.iter().flat_map(|purge| &purge.targets);
+            let mut alike: Vec<_> = targets
+                .filter(|target| target.as_str().contains(part))
+                .map(|target| line(&target.to_string()))
+                .collect();
+            alike.sort();
+            alike.dedup();
+            alike.truncate(3);
+            if alike.is_empty() {
+                let part = line(part);
+                let _ = write!(
+                    text,
+                    "\n- The page has another URL than the rules say: no purge contains {part:?}."
+                );
+            } else {
+                let _ = write!(
+                    text,
+                    "\n- The page has another URL than the rules say. Purged were: {}.",
+                    alike.join(", ")
+                );
             }
-            None => {}
         }
         if self.url.is_some() {
             text.push_str(
