@@ -53,6 +53,7 @@ impl Output {
     }
 
     /// Whether somebody still reads it.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
     pub(crate) fn is_open(&self) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(*state, State::Open)

@@ -1,12 +1,5 @@
 //! `roan why` and `roan watch`: what was purged, why, and how the nodes answered.
 
-#[cfg_attr(
-    not(any(feature = "mysql", feature = "postgres", feature = "sqlite")),
-    expect(
-        dead_code,
-        reason = "without a database there is nothing to do with them"
-    )
-)]
 mod args;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod json;
