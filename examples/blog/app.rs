@@ -14,6 +14,7 @@ use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, RoanBuilder};
 use serde::Deserialize;
 
+use crate::metrics;
 #[cfg(feature = "diesel")]
 use crate::posts::diesel::DieselPosts;
 #[cfg(feature = "sea-orm")]
@@ -33,6 +34,7 @@ pub(crate) async fn start(
     // What a killed program was about to do waits for the lease: here not long, for the show.
     let outbox = Outbox::at(&format!("sqlite://{file}"))?.lease(Duration::from_millis(500));
     outbox.migrate().await?;
+    let exporter = metrics::exporter()?;
     let roan = roan
         .outbox(outbox)
         // This process renders all pages, so the web layer keeps stale ones out of the cache.
@@ -48,6 +50,7 @@ pub(crate) async fn start(
     // The blog listens on loopback, and the dashboard refuses what a proxy has forwarded. Yours may be behind your login.
     let dashboard = Dashboard::new(&roan).without_auth();
     let app = app.nest_service("/roan", dashboard);
+    let app = app.merge(metrics::routes(&roan, exporter));
     Ok((app, roan))
 }
 

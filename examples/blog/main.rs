@@ -21,6 +21,7 @@
 
 mod app;
 mod front;
+mod metrics;
 mod options;
 mod posts;
 mod story;

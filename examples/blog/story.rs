@@ -92,8 +92,24 @@ impl Story<'_> {
             false => return Err(format!("{stew} is still there").into()),
         }
         println!(
-            "\nAfter each write every page was fresh, and what the write did not change was still cached."
+            "\nAfter each write every page was fresh, and what the write did not change was still cached.\n"
         );
+        self.metrics().await
+    }
+
+    /// What Prometheus would read.
+    async fn metrics(&self) -> Told {
+        let metrics = self.visitor.get("/metrics").await?.page;
+        for name in [
+            "roan_purges_total",
+            "roan_purge_lag_seconds_count",
+            "roan_outbox_up",
+        ] {
+            let is_it = |line: &&str| line.starts_with(name) && !line.ends_with(" 0");
+            let line = metrics.lines().find(is_it);
+            let line = line.ok_or_else(|| format!("/metrics does not have {name}:\n{metrics}"))?;
+            println!("GET    /metrics         {line}");
+        }
         Ok(())
     }
 

@@ -58,6 +58,9 @@ mod error;
 pub mod guide;
 mod hooks;
 mod link;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 mod model;
 #[cfg(feature = "_orm")]
 pub mod orm;

@@ -4,20 +4,28 @@
 //! the two `format!` calls that any hand-made hook would need. The dispatcher works meanwhile: its
 //! node refuses connections, so that no server takes processor time from the threads measured. Then the same hook in a
 //! POST of the web layer, which notes for the answer what fires. Then the same hook with the history and without, in turns; in a
-//! request with a trace, too.
+//! request with a trace, too. Then while metrics are recorded and read, and while `tracing` has a subscriber.
 
 #![allow(clippy::expect_used, reason = "a benchmark that cannot go on ends")]
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::{Request, Response};
+use metrics::{Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Recorder, SharedString, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use roan::purger::{Answer, Cache, PurgeRequest, Purger};
 use roan::web::{Web, WebLayer};
 use roan::{Nginx, Roan, purge_on};
 use tower::{Layer, ServiceExt, service_fn};
+use tracing::subscriber::{Interest, Subscriber};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 
 const ROUNDS: usize = 9;
 const HOOKS: usize = 200_000;
@@ -37,6 +45,22 @@ fn posts(thread: usize, distinct: usize) -> Vec<Post> {
 
 /// The median time of a hook in nanoseconds, over rounds in which `threads` threads fire at once.
 fn measure(threads: usize, distinct: usize, fire: impl Fn(&Post) + Sync) -> f64 {
+    let start = Instant::now();
+    measure_by(&|| start.elapsed(), threads, distinct, fire)
+}
+
+/// The processor time that this thread has had.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+fn measure_by(
+    clock: &(dyn Fn() -> Duration + Sync),
+    threads: usize,
+    distinct: usize,
+    fire: impl Fn(&Post) + Sync,
+) -> f64 {
     let mut rounds = Vec::new();
     for round in 0..ROUNDS {
         let barrier = Barrier::new(threads);
@@ -47,11 +71,11 @@ fn measure(threads: usize, distinct: usize, fire: impl Fn(&Post) + Sync) -> f64 
                     scope.spawn(move || {
                         let posts = posts(thread + round * threads, distinct);
                         barrier.wait();
-                        let start = Instant::now();
+                        let start = clock();
                         for number in 0..HOOKS / threads {
                             fire(black_box(&posts[number % distinct]));
                         }
-                        start.elapsed()
+                        clock() - start
                     })
                 })
                 .collect();
@@ -124,6 +148,7 @@ fn main() {
         println!("{name:<44} {plain:>6.0} ns {noted:>6.0} ns {ratio:>7.2}");
     }
     compare_history(&format!("http://{address}/purge"));
+    observed();
 }
 
 /// The same hook at a dispatcher that keeps a history, and at one that does not. They take turns, so that both meet the same
@@ -168,6 +193,131 @@ fn compare_history(node: &str) {
             "{name:<44} {base:>6.0} ns {noted:>6.0} ns {:>7.2}",
             noted / base
         );
+    }
+}
+
+/// The same hook while a recorder of metrics takes all or nothing, and while a subscriber of `tracing` hears spans or not. They
+/// take turns, so that both meet the same noise, and the time is that of the processor: others take it from the threads
+/// measured. The node answers at once: there is much to record.
+fn observed() {
+    let cache = Cache::new("quick").node("one", Quick);
+    let roan = Roan::builder().cache(cache).build().expect("it starts");
+    let exporter = PrometheusBuilder::new().build_recorder();
+    let handle = exporter.handle();
+    let _ = metrics::set_global_recorder(Switched(exporter));
+    let subscriber = tracing_subscriber::registry().with(Heard);
+    tracing::subscriber::set_global_default(subscriber).expect("there is none yet");
+    let record = |on: bool| RECORDS.store(on, Ordering::Relaxed);
+    let hear = |on: bool| {
+        HEARS_SPANS.store(on, Ordering::Relaxed);
+        tracing::callsite::rebuild_interest_cache();
+    };
+    for (what, switch) in [
+        ("metrics", &record as &dyn Fn(bool)),
+        ("a subscriber of DEBUG: spans", &hear),
+    ] {
+        println!();
+        println!("{what:<44} {:>9} {:>9} {:>7}", "without", "with", "ratio");
+        for (name, threads, distinct) in [
+            ("one row again and again, 1 thread", 1, 1),
+            ("1,000 rows in turn, 1 thread", 1, 1000),
+            ("1,000 rows each in turn, 4 threads", 4, 1000),
+        ] {
+            let mut pairs: Vec<(f64, f64)> = Vec::new();
+            for _ in 0..5 {
+                let both = [false, true].map(|on| {
+                    switch(on);
+                    let time =
+                        measure_by(&processor_time, threads, distinct, |post| roan.saved(post));
+                    roan.update_metrics();
+                    black_box(handle.render());
+                    switch(false);
+                    let _ = roan.flush_blocking(Duration::from_secs(60));
+                    time
+                });
+                pairs.push((both[0], both[1]));
+            }
+            pairs.sort_by(|one, other| (one.1 / one.0).total_cmp(&(other.1 / other.0)));
+            let (without, with) = pairs[pairs.len() / 2];
+            let ratio = with / without;
+            println!("{name:<44} {without:>6.0} ns {with:>6.0} ns {ratio:>7.2}");
+        }
+    }
+}
+
+/// A node that is never busy.
+struct Quick;
+
+impl Purger for Quick {
+    async fn purge(&self, _: PurgeRequest<'_>) -> Answer {
+        Answer::purged()
+    }
+}
+
+static RECORDS: AtomicBool = AtomicBool::new(false);
+
+/// An exporter's recorder that takes all or nothing.
+struct Switched(PrometheusRecorder);
+
+struct SwitchedHistogram(Histogram);
+
+impl HistogramFn for SwitchedHistogram {
+    fn record(&self, value: f64) {
+        if RECORDS.load(Ordering::Relaxed) {
+            self.0.record(value);
+        }
+    }
+}
+
+impl Recorder for Switched {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, about: &metrics::Metadata<'_>) -> Counter {
+        match RECORDS.load(Ordering::Relaxed) {
+            true => self.0.register_counter(key, about),
+            false => Counter::noop(),
+        }
+    }
+
+    fn register_gauge(&self, key: &Key, about: &metrics::Metadata<'_>) -> Gauge {
+        match RECORDS.load(Ordering::Relaxed) {
+            true => self.0.register_gauge(key, about),
+            false => Gauge::noop(),
+        }
+    }
+
+    fn register_histogram(&self, key: &Key, about: &metrics::Metadata<'_>) -> Histogram {
+        let histogram = self.0.register_histogram(key, about);
+        Histogram::from_arc(Arc::new(SwitchedHistogram(histogram)))
+    }
+}
+
+static HEARS_SPANS: AtomicBool = AtomicBool::new(false);
+
+/// Hears all of INFO, and spans of DEBUG at times.
+struct Heard;
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Heard {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let most = match metadata.is_span() && HEARS_SPANS.load(Ordering::Relaxed) {
+            true => Level::DEBUG,
+            false => Level::INFO,
+        };
+        match *metadata.level() <= most {
+            true => Interest::always(),
+            false => Interest::never(),
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(match HEARS_SPANS.load(Ordering::Relaxed) {
+            true => LevelFilter::DEBUG,
+            false => LevelFilter::INFO,
+        })
     }
 }
 

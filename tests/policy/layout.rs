@@ -21,6 +21,7 @@ const LAYERS: &[&str] = &[
     "relay",
     "triggers",
     "dispatcher",
+    "metrics",
     "purger",
     "pages",
     "error",

@@ -31,6 +31,7 @@ pub mod logged;
 mod model;
 mod nginx;
 mod origin;
+mod prometheus;
 mod server;
 mod spellings;
 mod squid;
@@ -58,6 +59,7 @@ pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };
 pub use origin::Origin;
+pub use prometheus::{Prometheus, promtool};
 pub use server::{Kind, Server};
 pub use spellings::SPELLINGS;
 pub use squid::{SQUID_CONF, Squid, SquidOptions};

@@ -7,6 +7,7 @@ use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::base::history::{Because, Causes};
+use crate::base::origin::Origin;
 use crate::base::target::{Target, TargetRef};
 
 /// Targets with the time of their first request, in that order. Pages that were stored together are close on the disk of
@@ -24,6 +25,7 @@ pub(crate) struct Waiting {
     pub(super) target: Target,
     pub(super) asked: Instant,
     pub(super) causes: Causes,
+    pub(super) origin: Origin,
 }
 
 /// The result of [`Batch::put`].
@@ -40,6 +42,7 @@ impl Batch {
         &mut self,
         target: TargetRef<'_>,
         because: Because<'_>,
+        origin: &Origin,
         hasher: &DefaultHashBuilder,
         has_room: impl FnOnce() -> bool,
     ) -> Found {
@@ -53,7 +56,9 @@ impl Batch {
             Entry::Vacant(vacant) => vacant,
             Entry::Occupied(known) => {
                 let (_, place) = *known.get();
-                targets[place as usize].causes.add(because);
+                let known = &mut targets[place as usize];
+                known.causes.add(because);
+                known.origin.add(origin);
                 return Found::Known;
             }
         };
@@ -64,6 +69,7 @@ impl Batch {
                     target: target.to_target(),
                     asked: Instant::now(),
                     causes: Causes::of(because),
+                    origin: origin.clone(),
                 });
                 Found::New
             }

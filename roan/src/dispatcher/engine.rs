@@ -10,6 +10,8 @@ use super::command::{Command, Commands};
 use super::inbox::{Inbox, Put};
 use super::invalid::InvalidTargets;
 use super::known::KnownPages;
+#[cfg(feature = "metrics")]
+use super::measure::Measures;
 use super::node::Node;
 use super::policy::Policy;
 use super::queue::{ITSELF, Job, Onward};
@@ -22,6 +24,7 @@ use super::tickets::{Deferred, Ticket, Tickets, Why};
 use super::tiers::Wanted;
 use crate::base::history::{Asking, Because, Causes, Unmarked};
 use crate::base::log::loudly_at_times;
+use crate::base::origin::Origin;
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::spelling::Spellings;
 use crate::base::target::{Target, TargetKind, TargetRef};
@@ -54,6 +57,8 @@ pub(crate) struct Engine {
     invalid: InvalidTargets,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
+    #[cfg(feature = "metrics")]
+    pub(super) measures: Measures,
 }
 
 impl Engine {
@@ -86,6 +91,8 @@ impl Engine {
             sleeps_until: Mutex::new(Instant::now()),
             invalid: InvalidTargets::default(),
             not_stored: AtomicU64::new(0),
+            #[cfg(feature = "metrics")]
+            measures: Measures::new(),
         }
     }
 
@@ -140,6 +147,7 @@ impl Engine {
             target,
             asked,
             causes,
+            origin,
         } = waiting;
         let record = self.reporter.history.begin(&target, asked, causes);
         let unmarked = Unmarked {
@@ -157,13 +165,16 @@ impl Engine {
             record,
         }) = unmarked
         {
-            self.accept(&target, Asking::of(asked, record.as_slice()), now);
+            let asking = Asking::of(asked, record.as_slice()).with_origin(Some(&origin));
+            self.accept(&target, asking, now);
         }
     }
 
     /// Puts a target into the inbox, and says whether there is room for it.
     pub(crate) fn lets_in(&self, target: TargetRef<'_>, because: Because<'_>) -> bool {
-        self.inbox.put(target, self.noted(because)) == Put::Waits
+        self.inbox
+            .put(target, self.noted(because), &Origin::default())
+            == Put::Waits
     }
 
     /// The cause, if causes are noted.
@@ -177,7 +188,8 @@ impl Engine {
     /// Puts what a hook yields into the inbox.
     pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>) {
         let because = self.noted(because);
-        let (why, count) = match self.inbox.put(target, because) {
+        let origin = Origin::of_hook(target);
+        let (why, count) = match self.inbox.put(target, because, &origin) {
             Put::Waits => return,
             Put::Closed(count) => (
                 "the dispatcher was shut down (a guard is kept by `let _guard = ...`; `let _ = ...` drops it)",
@@ -203,6 +215,8 @@ impl Engine {
     /// Counts and logs what a rule could not make a target of. `place`: where its row is from.
     pub(crate) fn invalid(&self, place: impl Display, invalid: &InvalidTarget) {
         self.invalid.add(place, invalid);
+        #[cfg(feature = "metrics")]
+        self.measure_soon();
     }
 
     /// Counts the purges of a write that the durable outbox did not take, and that leave from memory.
@@ -298,7 +312,7 @@ impl Engine {
             let rebound = self.tiers.get(first).is_some_and(can_purge);
             let wanted = Wanted {
                 rebound,
-                ..Wanted::new(&target, Asking::of(now, &[]), &[])
+                ..Wanted::new(&target, Asking::of(now, &[]).written(None), &[])
             };
             self.ask_tier(first, &wanted, now);
         }
@@ -403,6 +417,8 @@ impl Engine {
         self.inbox.close();
         self.commands.close(left);
         self.reporter.close();
+        #[cfg(feature = "metrics")]
+        self.measure();
     }
 
     pub(crate) fn left(&self, rebounds: bool) -> Remaining {
@@ -454,6 +470,7 @@ impl Engine {
             job.attempts,
             &job.tickets,
         );
+        node.origins.forget(&job.target);
         if !job.plain {
             return;
         }

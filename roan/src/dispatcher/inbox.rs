@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::batch::{Batch, Found};
 use super::exit;
 use crate::base::history::Because;
+use crate::base::origin::Origin;
 use crate::base::target::TargetRef;
 
 const SLOTS: usize = 32;
@@ -99,7 +100,7 @@ impl Inbox {
     }
 
     /// Puts a target in and wakes the dispatcher if it sleeps.
-    pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>) -> Put {
+    pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>, origin: &Origin) -> Put {
         let mut slot = self.slots[slot_of_this_thread()].lock();
         // Under the lock: `close` takes each lock once, so nothing is inserted after it.
         if self.closed.load(Ordering::Acquire) {
@@ -107,7 +108,10 @@ impl Inbox {
         }
         slot.asked += 1;
         let has_room = || self.waiting.load(Ordering::Relaxed) < self.limit;
-        match slot.targets.put(target, because, &self.hasher, has_room) {
+        match slot
+            .targets
+            .put(target, because, origin, &self.hasher, has_room)
+        {
             Found::New => _ = self.waiting.fetch_add(1, Ordering::Relaxed),
             Found::Known => {}
             Found::Full => return Put::Full(self.too_many.fetch_add(1, Ordering::Relaxed) + 1),
@@ -201,7 +205,10 @@ mod tests {
     fn a_target_waits_once_however_often_it_is_put() {
         let inbox = Inbox::new(10);
         for _ in 0..1000 {
-            assert_eq!(inbox.put(url("/a"), Because::Unsaid), Put::Waits);
+            assert_eq!(
+                inbox.put(url("/a"), Because::Unsaid, &Origin::default()),
+                Put::Waits
+            );
         }
         assert_eq!((inbox.waiting(), inbox.asked()), (1, 1000));
         let mut taken = Batch::default();
@@ -218,7 +225,10 @@ mod tests {
         let inbox = Inbox::new(1000);
         let urls: Vec<_> = (0..1000).map(|number| format!("/{number}")).collect();
         for text in urls.iter().chain(urls.iter().rev()) {
-            assert_eq!(inbox.put(url(text), Because::Unsaid), Put::Waits);
+            assert_eq!(
+                inbox.put(url(text), Because::Unsaid, &Origin::default()),
+                Put::Waits
+            );
         }
         let mut taken = Batch::default();
         inbox.take(slot_of_this_thread(), &mut taken);
@@ -229,9 +239,18 @@ mod tests {
     #[test]
     fn the_limit_keeps_new_targets_out_and_lets_known_ones_in() {
         let inbox = Inbox::new(1);
-        assert_eq!(inbox.put(url("/a"), Because::Unsaid), Put::Waits);
-        assert_eq!(inbox.put(url("/b"), Because::Unsaid), Put::Full(1));
-        assert_eq!(inbox.put(url("/a"), Because::Unsaid), Put::Waits);
+        assert_eq!(
+            inbox.put(url("/a"), Because::Unsaid, &Origin::default()),
+            Put::Waits
+        );
+        assert_eq!(
+            inbox.put(url("/b"), Because::Unsaid, &Origin::default()),
+            Put::Full(1)
+        );
+        assert_eq!(
+            inbox.put(url("/a"), Because::Unsaid, &Origin::default()),
+            Put::Waits
+        );
         assert_eq!(inbox.dropped(), 1);
     }
 
@@ -239,7 +258,10 @@ mod tests {
     fn nothing_is_let_in_after_the_close() {
         let inbox = Inbox::new(1);
         inbox.close();
-        assert_eq!(inbox.put(url("/a"), Because::Unsaid), Put::Closed(1));
+        assert_eq!(
+            inbox.put(url("/a"), Because::Unsaid, &Origin::default()),
+            Put::Closed(1)
+        );
         assert!(inbox.is_empty());
     }
 }

@@ -13,7 +13,10 @@ mod history;
 mod inbox;
 mod invalid;
 mod known;
+#[cfg(feature = "metrics")]
+mod measure;
 mod node;
+mod origins;
 mod pace;
 mod pause;
 mod policy;
@@ -35,6 +38,7 @@ mod throttle;
 )]
 pub(crate) mod tickets;
 mod tiers;
+mod trace;
 
 pub use pause::PauseError;
 pub use stats::{NodeRemaining, NodeStats, Remaining, Stats};

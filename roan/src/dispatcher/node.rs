@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::bucket::Buckets;
 use super::health::Turn;
+use super::origins::Origins;
 use super::policy::Policy;
 use super::queue::{Job, Queue};
 use super::stats::NodeStats;
@@ -15,6 +16,8 @@ use crate::base::counted::counted;
 use crate::base::log::{emit, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::error::ConfigError;
+#[cfg(feature = "metrics")]
+use crate::metrics::NodeSeries;
 use crate::purger::{AnyPurger, Cache, NodeClient, TagHeader};
 
 /// A purge that has failed so many times is worth a word.
@@ -39,7 +42,10 @@ pub(crate) struct Node {
     pub(super) unanswered_checks: AtomicU32,
     queue: Mutex<Queue>,
     last_failure: Mutex<Option<Failure>>,
+    pub(super) origins: Origins,
     counts: Counts,
+    #[cfg(feature = "metrics")]
+    pub(super) series: NodeSeries,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +53,7 @@ struct Counts {
     requests: AtomicU64,
     purged: AtomicU64,
     not_cached: AtomicU64,
+    verified: AtomicU64,
     refused: AtomicU64,
     /// Why the purges since the last success were refused, the first of each reason.
     refusals: Mutex<HashSet<Refusal>>,
@@ -73,6 +80,8 @@ impl Node {
         has_stragglers: bool,
         queue: Queue,
     ) -> Self {
+        #[cfg(feature = "metrics")]
+        let series = NodeSeries::new(&cache, &client.name);
         Self {
             cache,
             name: client.name,
@@ -84,7 +93,10 @@ impl Node {
             unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(queue),
             last_failure: Mutex::new(None),
+            origins: Origins::default(),
             counts: Counts::default(),
+            #[cfg(feature = "metrics")]
+            series,
         }
     }
 
@@ -96,6 +108,11 @@ impl Node {
     /// Counts a request that has ended, whatever the answer is.
     pub(super) fn count_request(&self) {
         self.counts.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an answer that named the key that was to be purged.
+    pub(super) fn count_verified(&self) {
+        self.counts.verified.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an outcome, and says whether it is the first of a run that a person must look at.
@@ -206,6 +223,7 @@ impl Node {
             requests: get(&self.counts.requests),
             purged: get(&self.counts.purged),
             not_cached: get(&self.counts.not_cached),
+            verified: get(&self.counts.verified),
             refused: get(&self.counts.refused),
             failed: get(&self.counts.failed),
             dead: get(&self.counts.dead),

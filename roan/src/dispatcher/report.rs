@@ -148,6 +148,12 @@ impl Ended<'_> {
         self.job.started.saturating_duration_since(self.job.asked)
     }
 
+    /// From the write to the answer that its page is purged; of the first such answer.
+    fn lag(&self) -> Option<Duration> {
+        let written = self.job.written.filter(|_| self.outcome.is_done())?;
+        Some(written.until(self.now))
+    }
+
     fn took(&self) -> Duration {
         self.now.saturating_duration_since(self.job.started)
     }
@@ -184,6 +190,7 @@ impl Ended<'_> {
                     attempts = self.job.attempts,
                     waited_us = microseconds(self.waited()),
                     took_us = microseconds(self.took()),
+                    lag_us = self.lag().map(microseconds),
                     "purge"
                 ));
             }};

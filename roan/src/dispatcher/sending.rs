@@ -11,10 +11,21 @@ use super::queue::{Job, Lesson, Next, Request, Settled, Verdict};
 use super::report::Ended;
 use super::tickets::{Ticket, Why};
 use super::tiers::Wanted;
+use super::trace::Trace;
 use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::{Answer, PurgeRequest, caught};
+
+/// An answer to a request, for each of its targets.
+struct Answered<'a> {
+    answer: &'a Answer,
+    lesson: Lesson,
+    now: Instant,
+    /// Whether the node was down before the answer, and is now.
+    change: (bool, bool),
+    trace: &'a Trace,
+}
 
 impl Engine {
     pub(crate) fn pump_all(self: &Arc<Self>) {
@@ -35,8 +46,13 @@ impl Engine {
     /// Makes one request after the other while some are ready.
     async fn work(self: Arc<Self>, node: Arc<Node>, mut request: Request) {
         loop {
-            let answer = self.ask(&node, &request).await;
-            self.answered(&node, &request, &answer);
+            let trace = Trace::of(&node, &request);
+            let answer = trace.span.around(self.ask(&node, &request)).await;
+            trace.answered(&answer);
+            trace
+                .span
+                .inside(|| self.answered(&node, &request, &answer, &trace));
+            drop(trace);
             let next = node.queue().next(Instant::now());
             self.pump(&node);
             self.wake_for(&node);
@@ -80,7 +96,13 @@ impl Engine {
             .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)))
     }
 
-    fn answered(self: &Arc<Self>, node: &Arc<Node>, request: &Request, answer: &Answer) {
+    fn answered(
+        self: &Arc<Self>,
+        node: &Arc<Node>,
+        request: &Request,
+        answer: &Answer,
+        trace: &Trace,
+    ) {
         let now = Instant::now();
         let verdict = Verdict::of(answer);
         let is_paused;
@@ -96,13 +118,23 @@ impl Engine {
             node.tell(turn);
         }
         node.count_request();
+        #[cfg(feature = "metrics")]
+        node.measure_request(request, now);
+        let answered = Answered {
+            answer,
+            lesson,
+            now,
+            change,
+            trace,
+        };
         for job in request.jobs() {
-            self.answered_for(node, job, answer, &lesson, now, change);
+            self.answered_for(node, job, &answered);
         }
         for job in &request.covered {
             if verdict == Verdict::Done {
-                self.answered_for(node, job, answer, &lesson, now, change);
+                self.answered_for(node, job, &answered);
             } else {
+                trace.give_back(node, job);
                 node.queue().uncovered(job);
             }
         }
@@ -120,28 +152,30 @@ impl Engine {
         if !matches!(verdict, Verdict::Failed { .. }) {
             self.check(node);
         }
+        #[cfg(feature = "metrics")]
+        self.measure_soon();
     }
 
     /// Does what follows from an answer for one target of the request.
-    fn answered_for(
-        &self,
-        node: &Node,
-        job: &Job,
-        answer: &Answer,
-        lesson: &Lesson,
-        now: Instant,
-        change: (bool, bool),
-    ) {
+    fn answered_for(&self, node: &Node, job: &Job, answered: &Answered<'_>) {
+        let Answered {
+            answer,
+            lesson,
+            now,
+            change,
+            trace,
+        } = *answered;
         let has_next_tier = node.tier + 1 < self.tiers.len();
         let failure = match &answer.outcome {
             Outcome::Failed(failure) => Some(failure.clone()),
             _ => None,
         };
-        let (outcome, settled, first_of_a_run, is_passed_on) = {
+        let (outcome, settled, first_of_a_run, is_passed_on, waits) = {
             let mut queue = node.queue();
-            let (next, settled) = queue.answered(job, lesson, now);
+            let (next, settled) = queue.answered(job, &lesson, now);
             if next == Next::Divided {
                 drop(queue);
+                trace.give_back(node, job);
                 return divided(node, job, &answer.outcome);
             }
             let outcome = match (next, &failure) {
@@ -150,16 +184,25 @@ impl Engine {
             };
             // Under the lock, so that nobody sees it neither waiting nor counted.
             let first_of_a_run = node.count(&outcome);
+            if answer.verified {
+                node.count_verified();
+            }
             // Whoever waits for its next attempt in the database is not among those of the queue.
             let is_passed_on = has_next_tier
                 && (failure.is_none() || queue.pass_on(job) || !settled.served.is_empty());
-            (outcome, settled, first_of_a_run, is_passed_on)
+            let waits = next == Next::Retry;
+            (outcome, settled, first_of_a_run, is_passed_on, waits)
         };
+        if waits {
+            trace.give_back(node, job);
+        }
         if let (Some(failure), (_, false)) = (&failure, change) {
             node.count_failing(job, failure);
         }
         if is_passed_on {
-            let asking = Asking::of(now, job.records.as_slice());
+            let asking = Asking::of(now, job.records.as_slice())
+                .written(job.written)
+                .with_origin(trace.origin(job));
             // Not as a rebound: what this tier had until its second purge may be on its way to the next one.
             let wanted = Wanted {
                 onward: &settled.onward,
@@ -177,6 +220,8 @@ impl Engine {
             first_of_a_run,
             now,
         };
+        #[cfg(feature = "metrics")]
+        node.measure_purge(job, &ended.outcome, now);
         self.note(&ended, &settled);
         self.settle(node, job, &ended.outcome, failure, lesson.pause(), settled);
         self.reporter.ended(ended);
@@ -196,7 +241,7 @@ impl Engine {
             (deferred, passed_on)
         };
         for passed in &passed_on {
-            let asking = Asking::of(now, passed.records.as_slice());
+            let asking = Asking::of(now, passed.records.as_slice()).written(passed.written);
             let wanted = Wanted {
                 onward: &passed.onward,
                 rebound: passed.rebound,
@@ -206,7 +251,7 @@ impl Engine {
         }
         for late in &deferred {
             let (target, onward, tickets) = (&late.target, &late.onward, &late.tickets);
-            let asking = Asking::of(now, late.records.as_slice());
+            let asking = Asking::of(now, late.records.as_slice()).written(late.written);
             let wanted = Wanted {
                 onward,
                 rebound: late.rebound,

@@ -53,6 +53,8 @@ pub struct NodeStats {
     pub purged: u64,
     /// Purges that did not find a page.
     pub not_cached: u64,
+    /// Purges whose answer was [verified](crate::Report::verified).
+    pub verified: u64,
     /// Purges that were refused.
     pub refused: u64,
     /// Attempts that failed and are retried.

@@ -9,6 +9,8 @@ use super::batch::Batch;
 use super::command::{Command, Flush, Later};
 use super::engine::Engine;
 use super::exit;
+#[cfg(feature = "metrics")]
+use super::measure::Measuring;
 use super::tiers::Wanted;
 use crate::base::cause::Cause;
 use crate::base::history::Asking;
@@ -86,6 +88,8 @@ async fn run(engine: Arc<Engine>) {
     let mut spare = Batch::default();
     let mut wakings = 0;
     let mut window = Instant::now();
+    #[cfg(feature = "metrics")]
+    let mut measuring = Measuring::default();
     loop {
         take_in(&engine, &mut spare).await;
         let mut commands = engine.commands.take().into_iter();
@@ -114,6 +118,8 @@ async fn run(engine: Arc<Engine>) {
         let mut due = tend(&engine);
         do_what_is_due(&mut later, &mut due);
         answer_flushes(&engine, &mut flushes, !later.is_empty(), &mut due);
+        #[cfg(feature = "metrics")]
+        measuring.tend(&engine, &mut due);
         engine
             .watched
             .store(closing || !flushes.is_empty(), Ordering::Relaxed);
@@ -192,7 +198,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
         for job in dead {
             // The next cache need not do without it.
             if !job.passed_on {
-                let asking = Asking::of(now, job.records.as_slice());
+                let asking = Asking::of(now, job.records.as_slice()).written(job.written);
                 let wanted = Wanted {
                     onward: &job.onward,
                     ..Wanted::new(&job.target, asking, &[])

@@ -88,6 +88,9 @@ impl Engine {
                 gathers,
             };
             for node in self.nodes.iter().filter(|node| node.tier == tier) {
+                if let Some(origin) = wanted.asking.origin {
+                    node.origins.add(target, origin);
+                }
                 if wanted.tickets.is_empty() {
                     answer_comes |= self.ask_node(node, ask(None), now);
                 }

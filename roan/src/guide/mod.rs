@@ -19,6 +19,7 @@
 //! | [`dashboard`] | see on a page what is purged and why, and send dead purges again |
 //! | [`command`] | purge by hand, and find out by `roan doctor` why a page stays stale |
 //! | [`failures`] | see what happens to a purge that does not succeed |
+//! | [`metrics`] | see it in Prometheus, Grafana and OpenTelemetry |
 //! | [`roan::testing`](crate::testing) | test what your code purges |
 //! | [`glossary`] | look up a word |
 //! | [`upgrading`] | move from roan 0.1, the Django app |
@@ -77,6 +78,7 @@ pages! {
     dashboard: include_str!("dashboard.md");
     command: include_str!("command.md");
     failures: include_str!("failures.md");
+    metrics: include_str!("metrics.md");
     glossary: include_str!("glossary.md");
     upgrading: include_str!("upgrading.md");
 }

@@ -1,6 +1,8 @@
 #![doc = include_str!("../guide/outbox.md")]
 
 mod admin;
+#[cfg(feature = "metrics")]
+pub(crate) mod census;
 mod connection;
 mod dialect;
 mod error;

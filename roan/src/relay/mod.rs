@@ -9,6 +9,8 @@ mod deliveries;
 mod horizon;
 #[cfg(feature = "postgres")]
 mod listen;
+#[cfg(feature = "metrics")]
+mod measure;
 mod nodes;
 mod pages;
 mod schedule;
@@ -110,6 +112,9 @@ pub(crate) struct Relay {
     hosts: Hosts,
     /// What pages are still to be found.
     finding: Option<Finding>,
+    /// When to count for the metrics again.
+    #[cfg(feature = "metrics")]
+    measure_at: Instant,
 }
 
 impl Relay {
@@ -186,6 +191,8 @@ impl Relay {
             noted_nodes: Instant::now(),
             told: HashSet::new(),
             triggers,
+            #[cfg(feature = "metrics")]
+            measure_at: Instant::now(),
         }
     }
 
@@ -212,6 +219,8 @@ impl Relay {
                     failures += 1;
                     self.tell_trouble(&error, failures);
                     self.link.set_trouble(Some(error));
+                    #[cfg(feature = "metrics")]
+                    self.engine.note_census(None);
                     if failures == 1 {
                         self.send_unmarked();
                     }
@@ -505,6 +514,8 @@ impl Relay {
         }
         if self.schedule.is_due(Look::Counting, now) {
             self.watch_backlog(store).await?;
+            #[cfg(feature = "metrics")]
+            self.measure(store).await?;
             self.schedule.looked(Look::Counting, false, now);
         }
         if self.schedule.is_due(Look::Triggers, now) {

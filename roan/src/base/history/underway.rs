@@ -4,18 +4,41 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::causes::Causes;
+use crate::base::moment::Moment;
+use crate::base::origin::Origin;
 use crate::base::target::Target;
 
 /// When a target was asked for, and the purges that it is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asking<'a> {
+    /// At this cache.
     pub(crate) asked: Instant,
+    /// When its write was committed; without a durable outbox, when the hook was called. `None` if it only repeats another
+    /// purge, as a rebound does.
+    pub(crate) written: Option<Moment>,
     pub(crate) records: &'a [Record],
+    /// The spans of the hooks.
+    pub(crate) origin: Option<&'a Origin>,
 }
 
 impl<'a> Asking<'a> {
+    /// At the first cache.
     pub(crate) fn of(asked: Instant, records: &'a [Record]) -> Self {
-        Self { asked, records }
+        Self {
+            asked,
+            written: Some(asked.into()),
+            records,
+            origin: None,
+        }
+    }
+
+    /// For what was written at that time.
+    pub(crate) fn written(self, written: Option<Moment>) -> Self {
+        Self { written, ..self }
+    }
+
+    pub(crate) fn with_origin(self, origin: Option<&'a Origin>) -> Self {
+        Self { origin, ..self }
     }
 }
 

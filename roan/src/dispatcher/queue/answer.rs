@@ -167,6 +167,7 @@ impl Queue {
             (Next::Retry | Next::Divided, ..) => {
                 // An ask that came meanwhile is served by the retry.
                 entry.rebound &= again.is_none_or(|again| again.rebound);
+                entry.written = entry.written.or(again.and_then(|again| again.written));
                 if next == Next::Retry {
                     self.wait_until(place, lesson.retry_at);
                 } else {
@@ -175,7 +176,7 @@ impl Queue {
             }
             (Next::Ended, Some(again), ..) => {
                 entry.records.answered();
-                entry.renew(again.asked, again.rebound);
+                entry.renew(again.asked, again.written, again.rebound);
                 match again.gathers_until.filter(|due| *due > now + REPEAT_GAP) {
                     Some(due) => self.wait_until(place, due),
                     None => self.rest_until_gap_is_over(place, now),
@@ -183,11 +184,11 @@ impl Queue {
             }
             (Next::Ended, None, Some(delay), _) if verdict == Verdict::Done && !job.rebound => {
                 let due = now + delay;
-                entry.renew(due, true);
+                entry.renew(due, None, true);
                 self.wait_until(place, due);
             }
             (Next::Ended, None, _, Some(due)) => {
-                entry.renew(due, true);
+                entry.renew(due, None, true);
                 self.wait_until(place, due);
             }
             (Next::Ended | Next::Dead | Next::Deferred, ..) => {

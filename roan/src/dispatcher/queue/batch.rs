@@ -121,6 +121,7 @@ pub(super) fn leave(entry: &mut Entry, place: u32, now: Instant) -> Job {
         target: entry.target.clone(),
         id: entry.id,
         asked: entry.asked,
+        written: entry.written,
         started: now,
         attempts: entry.attempts,
         rebound: entry.rebound,

@@ -7,6 +7,7 @@ use super::super::history::Records;
 use super::super::tickets::Ticket;
 use super::job::{Settled, Verdict};
 use super::onward::Onward;
+use crate::base::moment::Moment;
 use crate::base::target::Target;
 
 pub(super) struct Entry {
@@ -20,6 +21,8 @@ pub(super) struct Entry {
     pub(super) most: u32,
     /// The oldest ask that was not answered yet; reports count the waiting time from it.
     pub(super) asked: Instant,
+    /// See `Asking::written`: of the oldest ask that has one.
+    pub(super) written: Option<Moment>,
     /// The newest such ask; the maximum age counts from it.
     pub(super) newest: Instant,
     /// Another one for each ask: a purge that left before an ask must not pass for one that serves it.
@@ -63,6 +66,7 @@ pub(super) enum Phase {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Again {
     pub(super) asked: Instant,
+    pub(super) written: Option<Moment>,
     pub(super) rebound: bool,
     /// More such asks will follow, so the next request leaves at this time. `None` for at once.
     pub(super) gathers_until: Option<Instant>,
@@ -167,8 +171,9 @@ impl Entry {
         self.tickets.drain(..).map(|held| held.ticket).collect()
     }
 
-    pub(super) fn renew(&mut self, asked: Instant, rebound: bool) {
+    pub(super) fn renew(&mut self, asked: Instant, written: Option<Moment>, rebound: bool) {
         self.asked = asked;
+        self.written = written;
         self.newest = asked;
         self.id = new_id();
         self.attempts = 0;

@@ -8,6 +8,7 @@ use super::super::tickets::Ticket;
 use super::LONGEST_RETRY_AFTER;
 use super::onward::Onward;
 use crate::base::history::Asking;
+use crate::base::moment::Moment;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 use crate::purger::Answer;
@@ -102,6 +103,8 @@ pub(in crate::dispatcher) struct Job {
     /// See `PurgeRequest::id`.
     pub(in crate::dispatcher) id: u64,
     pub(in crate::dispatcher) asked: Instant,
+    /// See [`Asking::written`].
+    pub(in crate::dispatcher) written: Option<Moment>,
     pub(in crate::dispatcher) started: Instant,
     /// This one included.
     pub(in crate::dispatcher) attempts: u32,
@@ -134,6 +137,7 @@ impl Job {
             target,
             id: 0,
             asked,
+            written: None,
             started: now,
             attempts: 0,
             rebound,
@@ -153,6 +157,8 @@ pub(in crate::dispatcher) struct PassedOn {
     pub(in crate::dispatcher) target: Target,
     pub(in crate::dispatcher) onward: Onward,
     pub(in crate::dispatcher) rebound: bool,
+    /// See [`Asking::written`].
+    pub(in crate::dispatcher) written: Option<Moment>,
     pub(in crate::dispatcher) records: Records,
 }
 

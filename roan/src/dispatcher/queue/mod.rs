@@ -130,7 +130,7 @@ impl Queue {
             onward,
             gathers,
         } = ask;
-        let asked = asking.asked;
+        let (asked, written) = (asking.asked, asking.written);
         let hash = self.hasher.hash_one(target);
         let (failed, most) = match ticket {
             Some((_, attempts)) => self.suspicion(hash, attempts, target),
@@ -181,6 +181,7 @@ impl Queue {
             class,
             most,
             asked,
+            written,
             newest,
             id: new_id(),
             sent: None,
@@ -242,7 +243,7 @@ impl Queue {
             gathers,
             ..
         } = ask;
-        let asked = asking.asked;
+        let (asked, written) = (asking.asked, asking.written);
         self.uncount(place);
         let entry = &mut self.entries[place as usize];
         if entry.rebound && !rebound && !matches!(entry.phase, Phase::InFlight { .. }) {
@@ -265,10 +266,12 @@ impl Queue {
             Phase::InFlight { again } => {
                 let known = again.get_or_insert(Again {
                     asked,
+                    written,
                     rebound,
                     gathers_until: gathers.then_some(now + GATHERING),
                 });
                 known.rebound &= rebound;
+                known.written = known.written.or(written);
                 known.gathers_until = known.gathers_until.filter(|_| gathers);
                 entry.newest = asked;
             }
@@ -278,17 +281,22 @@ impl Queue {
             Phase::Timed(due) if !entry.rebound && !entry.failed && !gathers => {
                 self.timers.remove(&(*due, place));
                 entry.newest = asked;
+                entry.written = entry.written.or(written);
                 self.rest_until_gap_is_over(place, now);
             }
-            Phase::Ready | Phase::Timed(_) if !entry.rebound => entry.newest = asked,
+            Phase::Ready | Phase::Timed(_) if !entry.rebound => {
+                entry.newest = asked;
+                entry.written = entry.written.or(written);
+            }
             // A target that fails waits for its turn, whoever asks for it.
             Phase::Ready | Phase::Timed(_) if entry.failed => {
                 (entry.asked, entry.newest, entry.rebound) = (asked, asked, false);
+                entry.written = written;
             }
-            Phase::Ready => entry.renew(asked, false),
+            Phase::Ready => entry.renew(asked, written, false),
             Phase::Timed(due) => {
                 self.timers.remove(&(*due, place));
-                entry.renew(asked, false);
+                entry.renew(asked, written, false);
                 if gathers {
                     self.wait_until(place, now + GATHERING);
                 } else {
@@ -346,6 +354,7 @@ impl Queue {
             passes.then(|| PassedOn {
                 target: entry.target.clone(),
                 rebound: entry.rebound,
+                written: entry.written,
                 onward: entry.onward.clone(),
                 records: entry.records.clone(),
             })
@@ -527,6 +536,7 @@ impl Queue {
             if !entry.tickets.is_empty() && !matches!(entry.phase, Phase::InFlight { .. }) {
                 deferred.push(Job {
                     attempts: entry.attempts,
+                    written: entry.written,
                     tickets: entry.take_tickets(),
                     records: entry.records.clone(),
                     onward: entry.onward.clone(),
@@ -576,6 +586,7 @@ impl Queue {
             place,
             id: entry.id,
             asked: entry.asked,
+            written: entry.written,
             started: now,
             attempts: entry.attempts,
             rebound: entry.rebound,
@@ -602,6 +613,17 @@ impl Queue {
     /// How many rebounds wait or are in flight.
     pub(super) fn rebounds(&self) -> usize {
         self.entries.len() - self.fresh
+    }
+
+    /// When the oldest of those was asked for that [`pending`](Self::pending) counts. It looks at each entry.
+    #[cfg(feature = "metrics")]
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let fresh = self.entries.iter().filter(|(_, entry)| entry.is_fresh());
+        let asked = fresh.map(|(_, entry)| match entry.phase {
+            Phase::InFlight { again: Some(again) } if entry.rebound => again.asked,
+            _ => entry.asked,
+        });
+        asked.min()
     }
 
     /// How many requests are in flight.

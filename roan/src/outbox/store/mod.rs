@@ -2,6 +2,8 @@
 
 mod admin;
 mod catalog;
+#[cfg(feature = "metrics")]
+mod census;
 mod dead;
 mod definer;
 mod fence;

@@ -12,7 +12,7 @@ use crate::base::outcome::Failure;
 use crate::base::redact::HIDDEN;
 use crate::error::ConfigError;
 use crate::purger::Answer;
-use crate::purger::http::{Connecting, client, failure, retry_after};
+use crate::purger::http::{Connecting, client, execute, failure, retry_after};
 
 /// The longest body that is read. The connection of a longer answer is closed.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -83,7 +83,7 @@ impl Api {
     }
 
     async fn send(&self, request: Request, secret: Texts) -> Result<Reply, Answer> {
-        let response = self.http.execute(request).await;
+        let response = execute(&self.http, request).await;
         let mut response = response.map_err(|error| Answer::failed(failure(error)))?;
         let status = response.status();
         let pause = retry_after(response.headers(), SystemTime::now());

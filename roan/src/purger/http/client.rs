@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, Request, Response, redirect};
 
 use crate::base::cause::Cause;
 use crate::base::outcome::Failure;
+use crate::base::spans::tracked;
 use crate::error::ConfigError;
 
 /// Idle connections are closed after this, before a server would close them under a request: Varnish does so after 5 s
@@ -43,6 +44,46 @@ pub(crate) fn client(connecting: &Connecting, env_proxy: bool) -> Result<Client,
     builder
         .build()
         .map_err(|error| ConfigError::Start(Cause::described(chain(&error), error)))
+}
+
+/// Sends a request, in a span of its own. Its URL is not in it: that of a purge may contain a secret.
+pub(crate) async fn execute(http: &Client, request: Request) -> Result<Response, reqwest::Error> {
+    let (url, method) = (request.url(), request.method());
+    let span = tracked!(
+        tracing::Level::DEBUG,
+        "http",
+        otel.name = %method,
+        otel.kind = "client",
+        http.request.method = %method,
+        server.address = url.host_str().unwrap_or_default(),
+        server.port = url.port_or_known_default(),
+        http.response.status_code = tracing::field::Empty,
+        error.type = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+        otel.status_description = tracing::field::Empty,
+    );
+    let response = span.around(http.execute(request)).await;
+    match &response {
+        Ok(response) => {
+            let status = response.status();
+            span.with(|span| {
+                span.record("http.response.status_code", status.as_u16());
+            });
+            // "Not cached" is an answer like others.
+            if status.as_u16() >= 400 && !matches!(status.as_u16(), 404 | 412) {
+                span.failed(status.as_str(), &status);
+            }
+        }
+        Err(error) => {
+            let kind = match error {
+                error if error.is_connect() => "connect",
+                error if error.is_timeout() => "timeout",
+                _ => "connection",
+            };
+            span.failed(kind, &chain(error));
+        }
+    }
+    response
 }
 
 /// Reads and drops the body, so that the connection can be used again.

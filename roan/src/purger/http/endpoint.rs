@@ -9,7 +9,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::{Client, Request, Url};
 
-use super::{NodeUrl, failure, read_to_end, retry_after};
+use super::{NodeUrl, execute, failure, read_to_end, retry_after};
 use crate::base::log::warn_loudly;
 use crate::base::site::Site;
 use crate::base::target::Target;
@@ -95,7 +95,7 @@ impl Endpoint {
 
     /// Sends a request. Without a complete reply, the answer says why.
     pub(crate) async fn send(&self, request: Request) -> Result<Reply, Answer> {
-        let response = self.http.execute(request).await;
+        let response = execute(&self.http, request).await;
         let mut response = response.map_err(|error| Answer::failed(failure(error)))?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());

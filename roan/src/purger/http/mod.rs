@@ -8,7 +8,9 @@ mod node_url;
 mod nodes;
 mod settings;
 
-pub(crate) use client::{Connecting, client, failure, is_passing, read_to_end, retry_after};
+pub(crate) use client::{
+    Connecting, client, execute, failure, is_passing, read_to_end, retry_after,
+};
 pub(crate) use endpoint::{CHECK_URL, Endpoint, Reply, unsendable};
 pub(crate) use never_found::{NeverFound, ODD};
 pub(crate) use node_methods::node_methods;

@@ -9,7 +9,7 @@ use reqwest::{Client, Request};
 use super::page::{Page, Reading};
 use crate::base::outcome::{Failure, Outcome};
 use crate::purger::Answer;
-use crate::purger::http::{failure, retry_after};
+use crate::purger::http::{execute, failure, retry_after};
 
 /// The headers of an order, and the header of what became of it.
 const SECRET: &str = "x-roan-secret";
@@ -100,7 +100,7 @@ impl Reply {
 /// Sends a request, and reads the whole reply.
 pub(super) async fn receive(http: &Client, request: Request) -> Result<Reply, Answer> {
     let error = |error| Answer::failed(failure(error));
-    let mut response = http.execute(request).await.map_err(error)?;
+    let mut response = execute(http, request).await.map_err(error)?;
     let status = response.status();
     let result = response.headers_mut().remove(RESULT);
     let (cached, key) = match result.as_ref().map(HeaderValue::as_bytes) {

@@ -1,0 +1,38 @@
+//! A cache whose answers the URL says.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use roan::Failure;
+use roan::purger::{Answer, Cache, PurgeRequest, Purger};
+
+/// A cache with one node, `one`.
+pub(crate) fn cache(name: &str) -> Cache {
+    Cache::new(name).node("one", Scripted::default())
+}
+
+/// Purges `/purged/..`, has not `/missing/..`, refuses `/refused/..`, fails each `/late/..` twice, and each `/dead/..`.
+#[derive(Default)]
+struct Scripted(Mutex<HashMap<String, u32>>);
+
+impl Purger for Scripted {
+    async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
+        let url = request.target().as_str();
+        let failed = || Answer::failed(Failure::Status(503)).status(503);
+        match url.split('/').nth(1).unwrap_or_default() {
+            "missing" => Answer::not_cached(),
+            "refused" => Answer::refused("of the test"),
+            "dead" => failed(),
+            "late" => {
+                let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let attempt = attempts.entry(url.to_owned()).or_default();
+                *attempt += 1;
+                match *attempt {
+                    ..=2 => failed(),
+                    _ => Answer::purged(),
+                }
+            }
+            _ => Answer::purged(),
+        }
+    }
+}
