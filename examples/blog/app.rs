@@ -49,8 +49,9 @@ pub(crate) async fn start(
     };
     // The blog listens on loopback, and the dashboard refuses what a proxy has forwarded. Yours may be behind your login.
     let dashboard = Dashboard::new(&roan).without_auth();
-    let app = app.nest_service("/roan", dashboard);
-    let app = app.merge(metrics::routes(&roan, exporter));
+    let app = app
+        .nest_service("/roan", dashboard)
+        .merge(metrics::routes(&roan, exporter));
     Ok((app, roan))
 }
 

@@ -10,6 +10,7 @@
 //! comes in time, the first blog cannot reach the purge location.
 
 mod app;
+mod metrics;
 mod posts;
 
 use std::error::Error;

@@ -94,7 +94,7 @@ pub use base::target::{Target, TargetError, TargetKind};
 pub use dispatcher::{NodeRemaining, NodeStats, PauseError, Remaining, Stats};
 pub use error::ConfigError;
 pub use hooks::scope::{discard_scope, in_scope, in_scope_blocking, scope, scope_blocking};
-pub use hooks::{created, deleted, saved, updated};
+pub use hooks::{created, deleted, explain, saved, updated};
 pub use model::{External, Model};
 #[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
@@ -103,8 +103,8 @@ pub use purger::NginxFiles;
 #[cfg(feature = "embedded")]
 pub use purger::embedded::{self, Embedded};
 pub use purger::{Cache, Nginx, Squid, TrafficServer, Varnish};
-pub use registry::rules;
 pub use registry::run_time::{Purge, purge};
+pub use registry::{Rules, rules};
 #[cfg(feature = "sea-orm")]
 pub use roan_macros::hooks;
 pub use roan_macros::purge_on;

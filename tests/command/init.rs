@@ -2,9 +2,6 @@
 
 use std::path::Path;
 
-use roan_tests::{Nginx, Options, Origin};
-use serde_json::Value;
-
 use crate::support::{Ran, roan, run};
 
 fn crate_with(dependencies: &str) -> tempfile::TempDir {
@@ -173,39 +170,4 @@ fn what_is_not_a_crate_is_named() {
     init(crate_with("").path(), &["--site", "a b"])
         .assert_code(2)
         .assert_says(&["--site"]);
-}
-
-/// A newcomer does what the command prints, and nothing else.
-#[test]
-fn its_lines_lead_to_a_doctor_that_passes() {
-    let origin = Origin::start();
-    let folder = crate_with("");
-    let app = origin.addr().to_string();
-    let ran = init(
-        folder.path(),
-        &[
-            "--write",
-            "--site=http://site.test",
-            "--app",
-            &app,
-            "--format=json",
-        ],
-    );
-    let advice: Value = ran.assert_code(0).json().remove(0);
-    let conf = std::fs::read_to_string(folder.path().join("roan.nginx.conf")).unwrap();
-    assert_eq!(advice["nginx"], conf.as_str());
-    // The harness has its own port and folder.
-    let conf = conf
-        .replace("listen 80;", "listen LISTEN;")
-        .replace("listen [::]:80;", "")
-        .replace("/var/cache/nginx-pages", "FOLDER");
-    let nginx = Nginx::start(&origin, &Options::default().whole(&conf));
-    let mut command = roan(&["doctor", "http://site.test/"]);
-    for line in advice["environment"].as_array().unwrap() {
-        let (name, value) = line.as_str().unwrap().split_once('=').unwrap();
-        command.env(name, value.replace("127.0.0.1", &nginx.addr().to_string()));
-    }
-    run(command)
-        .assert_code(0)
-        .assert_says(&["0 faults, 0 warnings"]);
 }

@@ -24,9 +24,10 @@ impl Registered {
 }
 
 fn rules_of(model: &str) -> Vec<&'static Rule> {
-    let mut rules = roan::rules();
-    rules.retain(|rule| rule.model() == model && rule.module() == module_path!());
+    let rules = roan::rules().into_iter();
     rules
+        .filter(|rule| rule.model() == model && rule.module() == module_path!())
+        .collect()
 }
 
 #[test]

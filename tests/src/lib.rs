@@ -60,6 +60,7 @@ pub use nginx::{
 };
 pub use origin::Origin;
 pub use prometheus::{Prometheus, promtool};
+pub use server::port::free as free_port;
 pub use server::{Kind, Server};
 pub use spellings::SPELLINGS;
 pub use squid::{SQUID_CONF, Squid, SquidOptions};

@@ -75,6 +75,11 @@ pub fn global() -> Result<&'static Roan, ConfigError> {
     }
 }
 
+/// The global dispatcher, if there is one.
+pub(crate) fn installed() -> Option<&'static Roan> {
+    GLOBAL.get()
+}
+
 /// The given dispatcher, else the global one. For hooks, which cannot return an error.
 pub(crate) fn given_or_global(given: Option<&Roan>) -> Option<&Roan> {
     static HOOKS_WITHOUT_DISPATCHER: AtomicU64 = AtomicU64::new(0);

@@ -16,6 +16,6 @@ pub use handle::Roan;
 #[cfg(feature = "_sql")]
 pub use outbox::OutboxHandle;
 
-pub(crate) use global::Destination;
 #[cfg(feature = "_orm")]
 pub(crate) use global::given_or_global;
+pub(crate) use global::{Destination, installed};

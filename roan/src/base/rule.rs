@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::base::event::Events;
+use crate::base::event::{Event, Events};
 use crate::base::target::TargetKind;
 
 /// One rule of `#[purge_on]`: the events of a model, and the target that they make stale.
@@ -137,6 +137,20 @@ impl Rule {
     #[must_use]
     pub const fn line(&self) -> u32 {
         self.line
+    }
+}
+
+impl Rule {
+    /// The events as the attribute has them: with the fields of `update(...)`.
+    pub(crate) fn events_in_words(&self) -> String {
+        if self.watched.is_empty() {
+            return self.events.to_string();
+        }
+        let of = |event: Event| self.events.contains(event).then(|| event.to_string());
+        let update = format!("update({})", self.watched.join(", "));
+        let words = [of(Event::Create), Some(update), of(Event::Delete)];
+        let words: Vec<_> = words.into_iter().flatten().collect();
+        words.join(", ")
     }
 }
 

@@ -19,6 +19,7 @@ mod node;
 mod origins;
 mod pace;
 mod pause;
+mod plan;
 mod policy;
 mod queue;
 #[cfg(feature = "_sql")]
@@ -54,6 +55,7 @@ pub(crate) use known::KnownPages;
 #[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
+pub use plan::Way;
 #[cfg(any(feature = "_sql", feature = "embedded"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};

@@ -46,10 +46,23 @@ impl Doctor {
                 );
             }
             if let Err(failure) = self.examine_node(patient, &nonce, &mut report).await {
+                let why = match failure {
+                    Failure::Connection(_) => {
+                        "the node accepts connections, and ends them without an answer: its error log says why. (nginx cannot write \
+                         to its folders?)"
+                    }
+                    _ => {
+                        "the page cannot be reached at this node: check the address, and that the node runs"
+                    }
+                };
                 report.findings.push(patient.finding(
                     Fault::Unreachable,
-                    format!("GET {} at {}: {failure}", self.page, patient.visitor.origin()),
-                    "the page cannot be reached at this node: check the address, and that the node runs",
+                    format!(
+                        "GET {} at {}: {failure}",
+                        self.page,
+                        patient.visitor.origin()
+                    ),
+                    why,
                     Vec::new(),
                 ));
             }

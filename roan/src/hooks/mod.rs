@@ -1,10 +1,14 @@
 //! Hooks: the functions that a program calls after it has written a row.
 
+mod apply;
 mod current;
+pub mod explain;
 pub(crate) mod scope;
 
 use std::panic::Location;
 
+use self::apply::{Plain, apply};
+use self::explain::Explanation;
 #[cfg(feature = "_orm")]
 use self::scope::Recording;
 use self::scope::Scope;
@@ -18,10 +22,9 @@ use crate::base::history::{Because, By};
 #[cfg(feature = "_orm")]
 use crate::base::target::TargetKind;
 use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{InvalidTarget, Model, Sink, Targets};
+use crate::model::{InvalidTarget, Model, Sink};
 #[cfg(feature = "_sql")]
 use crate::outbox::Statement;
-use crate::registry::run_time;
 #[cfg(feature = "web")]
 use crate::web::Page;
 
@@ -64,6 +67,23 @@ pub fn saved<M: Model>(model: &M) {
 /// Purges the pages that showed a deleted row. Otherwise as [`created`].
 pub fn deleted<M: Model>(model: &M) {
     fire_deleted(None, model);
+}
+
+/// Says what [`updated`] would purge, and why, and purges nothing: the same as [`explain::updated`]. The module
+/// [`explain`](mod@explain) has the forms for the other hooks.
+///
+/// ```
+/// # use roan::purge_on;
+/// #[purge_on(save, delete, url = "/posts/{slug}")]
+/// #[purge_on(update(title), url = "/feed")]
+/// struct Post { slug: &'static str, title: &'static str }
+///
+/// let old = Post { slug: "hello", title: "Hello" };
+/// let new = Post { slug: "moved", title: "Hello" };
+/// print!("{}", roan::explain(&old, &new));
+/// ```
+pub fn explain<M: Model>(old: &M, new: &M) -> Explanation {
+    explain::updated(old, new)
 }
 
 impl Roan {
@@ -205,17 +225,7 @@ fn fire<M: Model>(
     rows: &[&M],
     changed: impl Fn(usize) -> bool,
 ) {
-    with_sink(roan, |sink| {
-        for (number, rule) in M::rules().iter().enumerate() {
-            if rule.events().intersects(events) && changed(number) {
-                for row in rows {
-                    let mut targets = Targets::of(sink, rule);
-                    row.targets(number, targets.on(events));
-                }
-            }
-        }
-        run_time::fire::<M>(events, sink);
-    });
+    with_sink(roan, |sink| apply(events, rows, changed, &mut Plain(sink)));
 }
 
 /// Passes targets on, and notes them for the answer of the request that this code serves.

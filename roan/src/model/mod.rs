@@ -24,7 +24,7 @@ pub(crate) use stored_row::bytes_name;
 #[cfg(feature = "_sql")]
 pub use stored_row::{FromRow, ReadColumn, RowError, StoredRow, yield_targets};
 pub use table::{Column, Table};
-pub(crate) use targets::Sink;
+pub(crate) use targets::{Nothing, Sink};
 pub use targets::{Targets, link};
 pub use value::{OptionalUrlValue, UrlValue, Watched, differ, when};
 

@@ -29,6 +29,17 @@ pub(crate) trait Sink {
     fn target(&mut self, target: TargetRef<'_>, because: Because<'_>);
     /// Takes what a rule could not make a target of, and why.
     fn refused(&mut self, invalid: InvalidTarget);
+    /// Notes that a rule whose condition holds yields nothing. Only an explanation wants to know.
+    fn nothing(&mut self, _why: Nothing) {}
+}
+
+/// Why a rule yields nothing for a row, although its condition holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Nothing {
+    /// The optional value of this number in the template, from 1, is absent.
+    Absent(usize),
+    /// Its function returns no pages.
+    NoPages,
 }
 
 /// Collects the targets that the rules of a [`Model`](super::Model) yield for one row.
@@ -52,6 +63,8 @@ pub struct Targets<'a> {
     text: String,
     site_len: usize,
     state: State,
+    /// How many optional values were written.
+    optionals: usize,
     /// The first segment of a URL that begins with an empty value, as far as it is known to end there.
     gap: Option<Gap>,
     /// Whether rules yield targets whatever their conditions are.
@@ -64,14 +77,15 @@ struct Gap {
     /// Its place in the text.
     at: usize,
     place: Place,
-    is_optional: bool,
+    /// The number of the value, if it is optional.
+    optional: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Whole,
-    /// A `{field?}` was `None`: the rule yields nothing.
-    Void,
+    /// A `{field?}` was `None`, the one of this number: the rule yields nothing.
+    Void(usize),
     /// A value of a prefix is empty, which makes it another prefix.
     Empty,
     /// A `Display` failed.
@@ -89,6 +103,7 @@ impl<'a> Targets<'a> {
             text: String::new(),
             site_len: 0,
             state: State::Whole,
+            optionals: 0,
             gap: None,
             unconditional: false,
         }
@@ -165,7 +180,9 @@ impl<'a> Targets<'a> {
     {
         let site = mem::take(&mut self.site);
         let because = self.because();
+        let mut is_any = false;
         for target in pages.pages_of(model) {
+            is_any = true;
             match target {
                 Ok(target) if target.kind() == TargetKind::Everything => {
                     self.refuse(TargetError::Everything);
@@ -177,6 +194,9 @@ impl<'a> Targets<'a> {
                 Ok(target) => self.sink.target(TargetRef::from(&target), because),
                 Err(error) => self.refuse(error),
             }
+        }
+        if !is_any {
+            self.sink.nothing(Nothing::NoPages);
         }
     }
 
@@ -224,6 +244,7 @@ impl<'a> Targets<'a> {
         self.text.push_str(start);
         self.kind = kind;
         self.state = State::Whole;
+        self.optionals = 0;
         self.gap = None;
         self
     }
@@ -238,7 +259,7 @@ impl<'a> Targets<'a> {
     /// `{field}`: one path segment, one query value, or a part of a tag.
     #[doc(hidden)]
     pub fn value<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Value, false)
+        self.push(value.as_display(), Place::Value, None)
     }
 
     /// `{field?}`
@@ -250,7 +271,7 @@ impl<'a> Targets<'a> {
     /// `{field*}`: several path segments.
     #[doc(hidden)]
     pub fn path<V: UrlValue>(&mut self, value: &V) -> &mut Self {
-        self.push(value.as_display(), Place::Path, false)
+        self.push(value.as_display(), Place::Path, None)
     }
 
     /// `{field*?}`
@@ -260,27 +281,31 @@ impl<'a> Targets<'a> {
     }
 
     fn push_option(&mut self, value: Option<&dyn Display>, place: Place) -> &mut Self {
-        match value {
-            Some(value) => self.push(value, place, true),
-            None => {
-                self.state = State::Void;
+        self.optionals += 1;
+        match (value, self.state) {
+            (Some(value), _) => self.push(value, place, Some(self.optionals)),
+            (None, State::Void(_)) => self,
+            (None, _) => {
+                self.state = State::Void(self.optionals);
                 self
             }
         }
     }
 
-    fn push(&mut self, value: &dyn Display, place: Place, is_optional: bool) -> &mut Self {
+    fn push(&mut self, value: &dyn Display, place: Place, optional: Option<usize>) -> &mut Self {
         let before = self.text.len();
-        if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
+        if matches!(self.state, State::Void(_)) {
+            // Nothing can make it a target again.
+        } else if write!(Encoder::new(&mut self.text, place), "{value}").is_err() {
             self.state = State::Failed;
         } else if self.text.len() == before && self.state == State::Whole {
-            self.note_empty(place, is_optional);
+            self.note_empty(place, optional);
         }
         self
     }
 
     #[cold]
-    fn note_empty(&mut self, place: Place, is_optional: bool) {
+    fn note_empty(&mut self, place: Place, optional: Option<usize>) {
         let url = &self.text[self.site_len..];
         let begins_segment = url.ends_with('/') && !url.contains('?');
         match self.kind {
@@ -289,7 +314,7 @@ impl<'a> Targets<'a> {
                 self.gap = Some(Gap {
                     at: self.text.len(),
                     place,
-                    is_optional,
+                    optional,
                 });
             }
             _ => {}
@@ -314,7 +339,10 @@ impl<'a> Targets<'a> {
         let checked = match (self.state, self.kind) {
             (State::Whole, TargetKind::Url) => match self.empty_segment() {
                 // An empty text in an `Option` is a value that is absent, too.
-                Some(gap) if gap.is_optional => return self.keep_buffer(),
+                Some(Gap {
+                    optional: Some(number),
+                    ..
+                }) => return self.absent(number),
                 Some(_) => Err(TargetError::EmptySegment(shortened(target))),
                 None => check_rendered_url(target),
             },
@@ -326,7 +354,7 @@ impl<'a> Targets<'a> {
                 problem: "has an empty value, so that it would mean another prefix: write a `when` that leaves such rows out",
             }),
             (State::Failed, _) => Err(TargetError::Display(shortened(target))),
-            (State::Void, _) => return self.keep_buffer(),
+            (State::Void(number), _) => return self.absent(number),
         };
         match checked {
             Ok(()) => {
@@ -336,6 +364,11 @@ impl<'a> Targets<'a> {
             }
             Err(error) => self.refuse(error),
         }
+        self.keep_buffer();
+    }
+
+    fn absent(&mut self, number: usize) {
+        self.sink.nothing(Nothing::Absent(number));
         self.keep_buffer();
     }
 

@@ -1,6 +1,7 @@
 //! The models of this binary. Each registers itself before `main` begins, as a static constructor of C does: by the
 //! address of a function in a section of the object file.
 
+mod rules;
 pub(crate) mod run_time;
 #[cfg(feature = "_sql")]
 mod tables;
@@ -15,6 +16,7 @@ use crate::base::exit;
 use crate::base::rule::{Rule, RuleTarget};
 use crate::model::{Model, Table};
 
+pub use rules::{Rules, rules};
 #[cfg(feature = "_sql")]
 pub(crate) use tables::{TableEntry, Way};
 
@@ -35,29 +37,6 @@ static MODELS: Mutex<Vec<Registered>> = Mutex::new(Vec::new());
 /// All models, in the order in which the linker found them.
 pub(crate) fn models() -> MutexGuard<'static, Vec<Registered>> {
     MODELS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Returns every rule in this binary, sorted by file and line.
-///
-/// The linker omits a library crate that the binary never names, and its rules with it. `use models as _;` in the
-/// binary keeps them.
-///
-/// ```
-/// # use roan::purge_on;
-/// #[purge_on(save, delete, url = "/posts")]
-/// struct Post;
-///
-/// let rule = roan::rules()[0];
-/// assert_eq!(rule.model(), "Post");
-/// assert_eq!(rule.events().to_string(), "save, delete");
-/// ```
-#[must_use]
-pub fn rules() -> Vec<&'static Rule> {
-    let models = models();
-    let mut rules: Vec<_> = models.iter().flat_map(|model| model.rules).collect();
-    drop(models);
-    rules.sort_by_key(|rule| (rule.file, rule.line, rule.model));
-    rules
 }
 
 /// Two rules whose tags differ by case alone, or by the names of fields, too. Some caches fold the case of tags.

@@ -7,12 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::base::event::Events;
-use crate::base::history::{Because, By, RunTimeRule};
+use crate::base::history::RunTimeRule;
+#[cfg(feature = "_sql")]
+use crate::base::history::{Because, By};
 use crate::base::log::loudly;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
-use crate::base::target::{Target, TargetError, TargetRef};
-use crate::model::{Model, Sink};
+#[cfg(feature = "_sql")]
+use crate::base::target::TargetRef;
+use crate::base::target::{Target, TargetError};
+use crate::model::Model;
+#[cfg(feature = "_sql")]
+use crate::model::Sink;
 
 /// What to purge on which events of a type.
 type Rules = HashMap<TypeId, Arc<OfModel>>;
@@ -151,22 +157,28 @@ impl Purge {
     }
 }
 
-/// Yields the targets of the run-time rules for a write of `M`.
-pub(crate) fn fire<M: Model>(events: Events, sink: &mut dyn Sink) {
-    if !fire_for(M::type_key(), events, sink) && M::rules().is_empty() {
-        warn_of_no_rule::<M>();
-    }
-}
-
-/// Yields the targets of the run-time rules for a write of this type. Returns whether there are such rules.
-pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) -> bool {
+/// Passes on the run-time rules for this type: their events, their target, and where they were made. Returns whether there are
+/// any.
+pub(crate) fn each(
+    model: TypeId,
+    rule: &mut dyn FnMut(Events, &Target, &'static RunTimeRule),
+) -> bool {
     let of_model = of_model(model);
-    let known = of_model.iter().flat_map(|of_model| of_model.iter());
-    for (_, target, rule) in known.filter(|(on, ..)| on.intersects(events)) {
-        let by = By::RunTime(rule, events);
-        sink.target(TargetRef::from(target), Because::Of(by));
+    for (events, target, of) in of_model.iter().flat_map(|of_model| of_model.iter()) {
+        rule(*events, target, of);
     }
     of_model.is_some()
+}
+
+/// Yields the targets of the run-time rules for a write of this type.
+#[cfg(feature = "_sql")]
+pub(crate) fn fire_for(model: TypeId, events: Events, sink: &mut dyn Sink) {
+    each(model, &mut |on, target, rule| {
+        if on.intersects(events) {
+            let by = By::RunTime(rule, events);
+            sink.target(TargetRef::from(target), Because::Of(by));
+        }
+    });
 }
 
 fn of_model(model: TypeId) -> Option<Arc<OfModel>> {
@@ -200,7 +212,7 @@ pub(crate) fn events_of(model: TypeId) -> Events {
 
 /// A hook that cannot purge anything is a mistake. It is logged once for each type.
 #[cold]
-fn warn_of_no_rule<M: Model>() {
+pub(crate) fn warn_of_no_rule<M: Model>() {
     static TOLD: Mutex<Option<HashSet<TypeId>>> = Mutex::new(None);
     let is_first = {
         let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,6 +17,9 @@
 //! assert_not_purged!(purges, "/posts");
 //! ```
 //!
+//! [`assert_routes!`](crate::assert_routes) checks that each URL of the rules is a route of an axum `Router`, without a row and
+//! without a server.
+//!
 //! For tests of a whole program, use a [`Recorder`] in place of the real cache. It records every purge that the
 //! dispatcher sends:
 //!
@@ -33,8 +36,11 @@
 //! ```
 
 mod recorder;
+mod routes;
 
 pub use recorder::Recorder;
+#[doc(hidden)]
+pub use routes::{Probe, RouteProbe, unrouted};
 
 use std::fmt;
 

@@ -21,10 +21,11 @@ const WELCOME: &str = "Welcome to nginx!\n";
 /// the host `localhost`.
 pub type DebianNginx = Server<Debian>;
 
-/// Where the app of the quoted configuration is.
+/// Where the app is, and whether the quoted configuration is there already.
 #[derive(Debug, Clone)]
 pub struct Debian {
     app: SocketAddr,
+    has_site: bool,
 }
 
 impl DebianNginx {
@@ -37,8 +38,42 @@ impl DebianNginx {
     #[must_use]
     #[track_caller]
     pub fn start_as_installed() -> Self {
+        Self::start(true)
+    }
+
+    /// Starts one that has the default site alone.
+    ///
+    /// # Panics
+    ///
+    /// As [`start_as_installed`](Self::start_as_installed) does.
+    #[must_use]
+    #[track_caller]
+    pub fn start_without_site() -> Self {
+        Self::start(false)
+    }
+
+    #[track_caller]
+    fn start(has_site: bool) -> Self {
         let app = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        Self::launch(&Debian { app })
+        Self::launch(&Debian { app, has_site })
+    }
+
+    /// A configuration for Debian's folders and port 80, for those of this server.
+    #[must_use]
+    pub fn here(&self, conf: &str) -> String {
+        here(conf, self.folder(), self.addr().port())
+    }
+
+    /// The beginning of a command line that acts on this server, as `nginx` does on Debian's.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let folder = self.folder().display();
+        let program = binary();
+        let program = program.display();
+        format!(
+            "{program} -c {folder}/etc/nginx/nginx.conf -e {folder}/{}",
+            Debian::LOG
+        )
     }
 
     /// Where the app should listen.
@@ -54,12 +89,7 @@ impl Kind for Debian {
 
     fn furnish(&self, folder: &Path, port: u16) {
         let root = folder.display().to_string();
-        let here = |text: &str| {
-            let text = text.replace("/etc/nginx", &format!("{root}/etc/nginx"));
-            let text = text.replace("/var/", &format!("{root}/var/"));
-            let text = text.replace("/run/", &format!("{root}/run/"));
-            listen_at(&text, port)
-        };
+        let here = |text: &str| here(text, folder, port);
         let site = SITE_CONF
             .replace("www.example.org", "localhost")
             .replace("127.0.0.1:3000", &self.app.to_string());
@@ -87,6 +117,9 @@ impl Kind for Debian {
             ("var/lib/README", String::new()),
             ("run/README", String::new()),
         ] {
+            if file.ends_with("/roan") && !self.has_site {
+                continue;
+            }
             let file = folder.join(file);
             let parent = file.parent().expect("it is in the folder");
             fs::create_dir_all(parent).expect("a folder in our own folder");
@@ -111,6 +144,15 @@ impl Kind for Debian {
             .try_send("GET", "/", &[]);
         page.is_ok_and(|page| page.text() == WELCOME)
     }
+}
+
+/// The same in this folder and at this port.
+fn here(text: &str, folder: &Path, port: u16) -> String {
+    let root = folder.display();
+    let text = text.replace("/etc/nginx", &format!("{root}/etc/nginx"));
+    let text = text.replace("/var/", &format!("{root}/var/"));
+    let text = text.replace("/run/", &format!("{root}/run/"));
+    listen_at(&text, port)
 }
 
 /// The same at a port of the loopback addresses: without IPv6 where the machine has none.

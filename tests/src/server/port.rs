@@ -11,7 +11,12 @@ const COUNT: u16 = 12_000;
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port of 127.0.0.1 that nobody listens on, another one each time.
-pub(crate) fn free() -> u16 {
+///
+/// # Panics
+///
+/// If somebody listens on all of them.
+#[must_use]
+pub fn free() -> u16 {
     // Test binaries that run side by side begin at different places.
     let start = std::process::id().wrapping_mul(97) % u32::from(COUNT);
     (0..COUNT)

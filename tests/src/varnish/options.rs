@@ -9,6 +9,7 @@ pub const VARNISH_VCL: &str = include_str!("../../conf/varnish.vcl");
 #[derive(Debug, Clone, Default)]
 pub struct VarnishOptions {
     whole: Option<String>,
+    complete: Option<String>,
     edits: Vec<(String, String)>,
     pub(super) parameters: Vec<(String, String)>,
 }
@@ -18,6 +19,13 @@ impl VarnishOptions {
     #[must_use]
     pub fn whole(mut self, text: &str) -> Self {
         self.whole = Some(text.to_owned());
+        self
+    }
+
+    /// Takes this text as it is, with its backend.
+    #[must_use]
+    pub fn complete(mut self, vcl: &str) -> Self {
+        self.complete = Some(vcl.to_owned());
         self
     }
 
@@ -42,6 +50,9 @@ impl VarnishOptions {
             origin.ip(),
             origin.port()
         );
+        if let Some(vcl) = &self.complete {
+            return vcl.clone();
+        }
         if let Some(text) = &self.whole {
             return format!("vcl 4.1;\nbackend default {{ {app} }}\n{text}");
         }

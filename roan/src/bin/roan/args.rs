@@ -8,6 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use crate::exit::TABLE;
 use crate::history::{WatchArgs, WhyArgs};
+use crate::init::CacheKind;
 use crate::outbox::OutboxArgs;
 
 /// Purges pages from HTTP caches, and proves that purges reach them.
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Prints a working configuration of nginx.
     NginxConf(NginxConfArgs),
+    /// Prints a working VCL of Varnish or Vinyl Cache.
+    Vcl(VclArgs),
     /// Says what a crate needs to purge its pages.
     Init(InitArgs),
     /// Prints the completions of a shell.
@@ -163,6 +166,9 @@ pub(crate) struct SitemapLimits {
     pub(crate) max_urls: u64,
 }
 
+/// The address of the app in the guide's configurations.
+const APP: &str = "127.0.0.1:3000";
+
 /// The names in the guide's configuration of nginx.
 const PURGE_PATH: &str = "/purge";
 const ZONE: &str = "pages";
@@ -178,7 +184,7 @@ pub(crate) struct NginxConfArgs {
     #[arg(long = "site", value_name = "SITE", default_value = "www.example.org")]
     pub(crate) sites: Vec<String>,
     /// The address of the app: host and port, or <unix:/path>.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDRESS", default_value = APP)]
     pub(crate) app: String,
     /// The path of the purge location. The purge URL is then <http://127.0.0.1/purge>.
     #[arg(long, value_name = "PATH", default_value = PURGE_PATH)]
@@ -216,23 +222,62 @@ impl NginxConfArgs {
     }
 }
 
+/// Prints a working VCL of Varnish or Vinyl Cache.
+///
+/// It is a whole file: on Debian, /etc/varnish/default.vcl. It needs Varnish 7 and `vmod_xkey` (Debian's package
+/// varnish-modules); Vinyl Cache, as Varnish is called since 2025, reads it, too. It is the one that Roan's guide explains. The purge URL is
+/// the address of Varnish, such as <http://127.0.0.1:6081>, with `ROAN_CACHE=varnish`.
+#[derive(Debug, Group)]
+pub(crate) struct VclArgs {
+    /// The sites, such as <https://www.example.org>; once for each host. Other hosts get status 421. Default: all hosts are
+    /// served. The scheme is what the app gets as X-Forwarded-Proto.
+    #[arg(long = "site", value_name = "SITE")]
+    pub(crate) sites: Vec<String>,
+    /// The address of the app: host and port, or <unix:/path>.
+    #[arg(long, value_name = "ADDRESS", default_value = APP)]
+    pub(crate) app: String,
+    /// A server that may purge: its address or network, once for each. Default: this machine.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) allow: Vec<String>,
+    /// An address to listen at, once for each. A VCL cannot say it: a comment has the lines for Debian's service. Default: as
+    /// the service is, at port 6081 on Debian.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Vec<String>,
+}
+
+impl VclArgs {
+    /// The usual ones, for this site and app.
+    pub(crate) fn of(site: &str, app: &str) -> Self {
+        Self {
+            sites: vec![site.to_owned()],
+            app: app.to_owned(),
+            allow: Vec::new(),
+            listen: Vec::new(),
+        }
+    }
+}
+
 /// Says what a crate needs to purge its pages.
 ///
-/// It reads Cargo.toml, and prints the features of Roan that fit its libraries, the lines to add, and the configuration of
-/// nginx. It changes nothing without --write.
+/// It reads Cargo.toml, and prints the features of Roan that fit its libraries, the lines to add, and the commands that set up
+/// the cache and prove that it works. It changes nothing without --write.
 #[derive(Debug, Group)]
 pub(crate) struct InitArgs {
     /// The folder of the crate.
     #[arg(value_name = "FOLDER", default_value = ".")]
     pub(crate) folder: PathBuf,
-    /// Write the line into Cargo.toml, and the configuration of nginx into roan.nginx.conf, if that does not exist.
+    /// Write the line into Cargo.toml, and the configuration of the cache into roan.nginx.conf or roan.vcl, if that does not
+    /// exist.
     #[arg(long)]
     pub(crate) write: bool,
+    /// The cache before the app.
+    #[arg(long, value_enum, default_value_t = CacheKind::Nginx)]
+    pub(crate) cache: CacheKind,
     /// The site.
     #[arg(long, value_name = "SITE", default_value = "https://www.example.org")]
     pub(crate) site: String,
     /// The address of the app.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    #[arg(long, value_name = "ADDRESS", default_value = APP)]
     pub(crate) app: String,
     /// Where the crate `roan` is, in a clone of its repository. Without it the line has a version.
     #[arg(long, value_name = "FOLDER")]

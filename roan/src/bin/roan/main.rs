@@ -1,5 +1,6 @@
 //! The command `roan`: purges by hand, proves that purges reach the pages, looks after the outbox, and writes configurations.
 
+mod addresses;
 mod args;
 mod doctor;
 mod exit;
@@ -12,6 +13,7 @@ mod outbox;
 mod output;
 mod purge;
 mod settings;
+mod vcl;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Command::Purge(purge) => purge::run(&purge, &output),
         Command::Doctor(doctor) => doctor::run(&doctor, &output),
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
+        Command::Vcl(vcl) => vcl::run(&vcl, &output),
         Command::Outbox(outbox) => outbox::run(&outbox, &output),
         Command::Why(why) => history::why(&why, &output),
         Command::Watch(watch) => history::watch(&watch, &output),

@@ -1,39 +1,40 @@
 //! `roan init`: what a crate needs to purge its pages.
 
+mod code;
 mod libraries;
 mod manifest;
+mod setup;
 
 use std::path::Path;
 
 use serde_json::json;
 
-use crate::args::{Format, InitArgs, NginxConfArgs};
+use crate::args::{Format, InitArgs};
 use crate::exit::{Exit, Failure};
-use crate::nginx_conf;
 use crate::output::Output;
+use code::Code;
 use libraries::Advice;
 use manifest::Manifest;
-
-/// The file with the configuration of nginx.
-const CONF: &str = "roan.nginx.conf";
+pub(crate) use setup::CacheKind;
+use setup::Setup;
 
 pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     let mut manifest = Manifest::read(&args.folder)?;
     let advice = Advice::of(&manifest);
     let line = manifest.add_roan(&advice.features, args.roan_path.as_deref());
-    let nginx = NginxConfArgs::of(&args.site, &args.app);
-    let conf = nginx_conf::configuration(&nginx)?;
-    let conf_file = args.folder.join(CONF);
+    let setup = Setup::of(args)?;
+    let code = Code::with(&advice.features);
     let mut written = Vec::new();
     if args.write {
         if line.is_some() {
             manifest.write()?;
             written.push(manifest.path().display().to_string());
         }
+        let file = args.folder.join(setup.file);
         // What is there may have been changed by hand.
-        if !conf_file.exists() {
-            write(&conf_file, &conf)?;
-            written.push(conf_file.display().to_string());
+        if !file.exists() {
+            write(&file, &setup.configuration)?;
+            written.push(file.display().to_string());
         }
     }
     if output.format == Format::Json {
@@ -42,8 +43,11 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
             "features": advice.features,
             "notes": advice.notes,
             "dependency": line,
-            "environment": environment(args),
-            "nginx": conf,
+            "model": code.model,
+            "main": code.main,
+            "environment": setup.environment,
+            "configuration": setup.configuration,
+            "install": setup.install,
             "written": written,
         }));
         return Ok(Exit::Done);
@@ -57,30 +61,39 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         output.line(format_args!("  {note}"));
     }
     match &line {
-        Some(line) => output.line(format_args!(
-            "\nIn its Cargo.toml, below [dependencies]:\n\n    {line}"
-        )),
-        None => output.line("\nIts Cargo.toml has roan with these features already."),
+        Some(line) if args.write => {
+            output.line(format_args!(
+                "\n1. Its Cargo.toml has this line now:\n\n    {line}"
+            ));
+        }
+        Some(line) => {
+            let clone = match (line.contains("version = "), &args.roan_path) {
+                (true, None) => " (with a clone of Roan's repository: --roan-path ../roan/roan)",
+                _ => "",
+            };
+            output.line(format_args!(
+                "\n1. In its Cargo.toml, below [dependencies]{clone}:\n\n    {line}"
+            ));
+        }
+        None => output.line("\n1. Its Cargo.toml has roan with these features already."),
     }
-    output.line(format_args!(
-        "\nOn a model, for each page that shows it (more: roan::purge_on):\n\n    \
-         #[roan::purge_on(save, delete, url = \"/posts/{{slug}}\")]\n\n\
-         In the environment of the app:\n\n    {}\n    {}\n\n\
-         The configuration of nginx, which needs `apt install nginx libnginx-mod-http-cache-purge`:\n\n    \
-         roan nginx-conf --site {} --app {} > {CONF}\n    \
-         sudo cp {CONF} /etc/nginx/sites-enabled/roan.conf && sudo nginx -t && sudo nginx -s reload\n\n\
-         When both run, prove that purges reach a page:\n\n    \
-         {} roan doctor {}/",
-        environment(args)[0],
-        environment(args)[1],
-        args.site,
-        args.app,
-        environment(args)[1],
-        args.site,
-    ));
+    let steps = steps(args, &setup, &code);
+    for (number, (what, lines)) in steps.iter().enumerate() {
+        let lines = lines.iter().map(|line| match &**line {
+            "" => "\n".to_owned(),
+            line => format!("\n    {line}"),
+        });
+        let lines: Vec<_> = lines.collect();
+        output.line(format_args!(
+            "\n{}. {what}:\n{}",
+            number + 2,
+            lines.concat()
+        ));
+    }
     if !args.write {
         output.line(format_args!(
-            "\nNothing was changed. With --write, the line in Cargo.toml and the file {CONF} are written."
+            "\nNothing was changed. With --write, the line in Cargo.toml and the file {} are written.",
+            setup.file
         ));
     }
     for file in written {
@@ -89,10 +102,35 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn environment(args: &InitArgs) -> [String; 2] {
-    [
-        format!("ROAN_SITE={}", args.site),
-        "ROAN_PURGE_URL=http://127.0.0.1/purge".to_owned(),
+/// What comes after the line in Cargo.toml: what it is for, and the lines to type.
+fn steps(args: &InitArgs, setup: &Setup, code: &Code) -> Vec<(String, Vec<String>)> {
+    let owned = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
+    let environment = setup.before_a_command();
+    let [packages, place, reload] = setup.install;
+    let mut install: Vec<String> = owned(&[packages]);
+    if !args.write {
+        install.push(setup.print.clone());
+    }
+    install.extend(owned(&[place, reload]));
+    vec![
+        (
+            "On a model, a rule for each page that shows it, and a hook after each write (more: roan::guide::rules)"
+                .to_owned(),
+            owned(&code.model),
+        ),
+        (
+            "In `main`, before the app serves. For `?` it returns `Result<(), Box<dyn std::error::Error>>`".to_owned(),
+            owned(&code.main),
+        ),
+        (format!("Install {}, and its configuration", setup.name), install),
+        (
+            "Start the app with these variables".to_owned(),
+            vec![format!("{environment} cargo run")],
+        ),
+        (
+            "In another terminal, prove that purges reach a page: this one, or another that all visitors share".to_owned(),
+            vec![format!("{environment} roan doctor {}/", args.site)],
+        ),
     ]
 }
 
