@@ -184,7 +184,7 @@ impl RoanBuilder {
     /// what has asked for a purge, and reports do not name it.
     ///
     /// A purge takes its length and about 400 bytes of memory. Those of a durable outbox are kept there:
-    /// [`Outbox::history`](crate::outbox::Outbox::history).
+    /// `Outbox::history`.
     pub fn history(mut self, purges: usize) -> Self {
         self.policy.history = purges.min(1 << 20);
         self

@@ -234,7 +234,7 @@ impl Roan {
     }
 
     /// Returns the newest purges that did not wait in a durable outbox and that the filter finds, the newest first. Those of an
-    /// outbox are in [`OutboxHandle::history`](crate::OutboxHandle::history).
+    /// outbox are in `roan.outbox().history(...)`.
     ///
     /// It knows the newest 1,000 ([`RoanBuilder::history`]).
     #[must_use]

@@ -10,7 +10,7 @@ use super::trace::Trace;
 use crate::base::event::Events;
 use crate::base::rule::Rule;
 use crate::base::target::Target;
-#[cfg(feature = "_orm")]
+#[cfg(any(feature = "_sql", all(test, feature = "sea-orm")))]
 use crate::base::target::TargetRef;
 
 /// More causes of one purge are counted only.
@@ -292,7 +292,7 @@ pub struct Fired {
     pub(crate) causes: Causes,
 }
 
-#[cfg(feature = "_orm")]
+#[cfg(any(feature = "_sql", all(test, feature = "sea-orm")))]
 impl Fired {
     pub(crate) fn new(target: TargetRef<'_>, because: Because<'_>) -> Self {
         Self {

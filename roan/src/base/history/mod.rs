@@ -26,7 +26,8 @@
 //! ```
 //!
 //! Without a durable outbox these are the newest 1,000 ([`RoanBuilder::history`](crate::RoanBuilder::history)), while the
-//! program runs. A durable outbox keeps them with its rows: see `roan::outbox`.
+//! program runs. A durable outbox keeps them with its rows: see its page of the [guide](crate::guide), and
+//! `roan.outbox().history(...)`.
 
 mod cause;
 mod causes;

@@ -234,7 +234,8 @@ impl Store {
     /// The same without arrays: most rows have one of a few texts.
     async fn finish_noted_by_texts(&mut self, ended: &Ended) -> Result<()> {
         let texts: Vec<_> = ended.history.iter().collect();
-        let (lines, values) = self.by_texts(&texts);
+        let noted: usize = ended.history.values().map(Vec::len).sum();
+        let (lines, values) = self.by_texts(&texts, noted == ended.done.len());
         let sql = self.sql(&format!(
             "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = {{now}}, history = {lines} \
              WHERE id IN {} AND relay = {}",
@@ -245,15 +246,29 @@ impl Store {
         Ok(())
     }
 
-    /// An expression for the history of these rows, with their new lines, and its values.
-    fn by_texts<'t>(&self, texts: &[(&'t String, &Vec<i64>)]) -> (String, Vec<Value<'t>>) {
-        let mut case = String::from("CASE");
+    /// An expression for the history of these rows, with their new lines, and its values. `is_all` if no other rows are
+    /// written.
+    fn by_texts<'t>(
+        &self,
+        texts: &[(&'t String, &Vec<i64>)],
+        is_all: bool,
+    ) -> (String, Vec<Value<'t>>) {
+        let mut texts = texts.to_vec();
+        texts.sort_by_key(|(_, ids)| ids.len());
+        // The most common one needs no list of ids.
+        let last = texts.pop_if(|_| is_all).map(|(text, _)| text);
+        let mut case = String::new();
         let mut values = Vec::new();
         for (text, ids) in texts {
-            case.push_str(&format!(" WHEN id IN {} THEN ?", list(ids.iter().copied())));
+            case.push_str(&format!("WHEN id IN {} THEN ? ", list(ids.iter().copied())));
             values.push(Value::Text(text));
         }
-        case.push_str(" ELSE '' END");
+        values.extend(last.map(|text| Value::Text(text)));
+        let case = match (case.is_empty(), last) {
+            (true, _) => "?".to_owned(),
+            (false, Some(_)) => format!("CASE {case}ELSE ? END"),
+            (false, None) => format!("CASE {case}ELSE '' END"),
+        };
         let lines = match self.dialect {
             Dialect::MySql => format!("concat(coalesce(history, ''), {case})"),
             Dialect::Sqlite | Dialect::Postgres => format!("coalesce(history, '') || {case}"),
@@ -278,7 +293,7 @@ impl Store {
             .collect();
         for (texts, which) in [(of_purges, held), (of_deliveries, delivered)] {
             for texts in texts.chunks(TEXTS) {
-                let (lines, values) = self.by_texts(texts);
+                let (lines, values) = self.by_texts(texts, true);
                 let ids = texts.iter().flat_map(|(_, ids)| ids.iter().copied());
                 let sql = self.sql(&format!(
                     "UPDATE roan_outbox SET history = {lines} WHERE id IN {} AND {which}",

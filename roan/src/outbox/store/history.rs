@@ -70,15 +70,21 @@ impl Store {
         let (mut which, mut values) = (String::new(), vec![Value::Int(below), Value::Int(above)]);
         let contains = |column: &str| match self.dialect {
             Dialect::Postgres => format!("strpos({column}, ?) > 0"),
-            Dialect::MySql => format!("locate(?, {column}) > 0"),
+            // Of bytes: a collation costs ten times as much.
+            Dialect::MySql => format!("locate(CAST(? AS BINARY), {column}) > 0"),
             Dialect::Sqlite => format!("instr({column}, ?) > 0"),
         };
         let needles = needles(filter);
         if !needles.is_empty() {
-            let all = [contains("payload"), contains("history")].join(" OR ");
-            let any = vec![all; needles.len()].join(" OR ");
-            which.push_str(&format!(" AND ({any})"));
-            values.extend(needles.iter().flat_map(|needle| [Value::Text(needle); 2]));
+            let any = |column: &str| vec![contains(column); needles.len()].join(" OR ");
+            // Few rows have targets in both.
+            let (asked, yielded) = (any("payload"), any("history"));
+            let has_yielded = contains("history");
+            which.push_str(&format!(" AND ({asked} OR {has_yielded} AND ({yielded}))"));
+            let needles = || needles.iter().map(|needle| Value::Text(needle));
+            values.extend(needles());
+            values.push(Value::Text(r#""purge""#));
+            values.extend(needles());
         }
         if let Some(since) = filter.since {
             which.push_str(" AND created_ms >= ?");
@@ -242,18 +248,20 @@ fn needles(filter: &Filter) -> Vec<String> {
         payload::write_text(&mut quoted, text);
         quoted
     };
+    // Another program may escape what need not be escaped.
+    let escaped = "\\".to_owned();
     let Some(target) = &filter.target else {
-        let is_plain = |text: &&String| {
-            text.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte))
-        };
-        return filter.text.iter().filter(is_plain).cloned().collect();
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+        let text = filter.text.iter();
+        let plain = text.filter(|text| text.bytes().all(|byte| is_plain(byte) || byte == b'/'));
+        return plain
+            .flat_map(|text| [text.clone(), escaped.clone()])
+            .collect();
     };
     let everything = "\"everything\"".to_owned();
     let host = "\"host\"".to_owned();
     let prefix = "\"prefix\"".to_owned();
-    // Another program may escape what need not be escaped.
-    let escaped = "\\".to_owned();
     let mut needles = match target.kind() {
         TargetKind::Everything => vec![everything],
         TargetKind::Host => vec![everything, host],
@@ -261,23 +269,15 @@ fn needles(filter: &Filter) -> Vec<String> {
         TargetKind::Tag => vec![everything, escaped, quoted(target.as_str())],
         TargetKind::Url => {
             let path = canonical::path(target.as_str());
-            let is_plain = |segment: &&str| !segment.contains('%') && !segment.is_empty();
-            let longest = path
-                .split('/')
-                .filter(is_plain)
-                .max_by_key(|part| part.len());
-            match longest {
-                Some(segment) => vec![
-                    everything,
-                    host,
-                    prefix,
-                    escaped,
-                    segment.to_owned(),
-                    // Any letter may be encoded.
-                    "%".to_owned(),
-                ],
-                None => return Vec::new(),
+            // Any letter may be encoded, and a slash be there twice.
+            let respelt = ["%", "//"].map(str::to_owned);
+            let mut needles = vec![everything, host, prefix, escaped];
+            needles.extend(respelt);
+            match path.split_once('%') {
+                Some((plain, _)) => needles.push(format!("\"{plain}")),
+                None => needles.extend(["\"", "/", "?"].map(|end| format!("\"{path}{end}"))),
             }
+            needles
         }
     };
     needles.extend(filter.tags.iter().map(|tag| quoted(tag.as_str())));
