@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{Html, Redirect};
 use axum::routing::get;
 use axum::{Form, Router};
+use roan::dashboard::Dashboard;
 use roan::outbox::Outbox;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, RoanBuilder};
@@ -46,7 +47,11 @@ pub(crate) async fn start(
         Some(cache) => pages.layer(cache.layer()),
         None => pages, // the cache is before this program
     };
-    let app = app.merge(metrics::routes(&roan, exporter));
+    // The blog listens on loopback, and the dashboard refuses what a proxy has forwarded. Yours may be behind your login.
+    let dashboard = Dashboard::new(&roan).without_auth();
+    let app = app
+        .nest_service("/roan", dashboard)
+        .merge(metrics::routes(&roan, exporter));
     Ok((app, roan))
 }
 

@@ -116,7 +116,8 @@ async fn serve(options: &Options, address: SocketAddr) -> Outcome {
     until_up(&visitor).await?;
     let page = visitor.url("/posts/hello");
     let library = options.library.name();
-    println!("A blog on {library} at {page}; posts and purges in {file}\n");
+    println!("A blog on {library} at {page}; posts and purges in {file}");
+    println!("Its dashboard is at http://{address}/roan\n");
     match options.once {
         true => story::tell(&roan, &visitor).await?,
         false => story::keep_up(&roan, &visitor).await?,

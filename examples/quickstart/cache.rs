@@ -58,7 +58,7 @@ async fn behind_the_embedded_cache(app: Router) -> Result<Site, Box<dyn Error>> 
 }
 
 /// Serves the app on a free port that only this machine reaches.
-async fn listen(app: Router) -> Result<SocketAddr, Box<dyn Error>> {
+pub(crate) async fn listen(app: Router) -> Result<SocketAddr, Box<dyn Error>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(axum::serve(listener, app).into_future());

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --example quickstart              shows what happens, line by line
-//! cargo run --example quickstart -- --serve   keeps the blog up, to play with
+//! cargo run --example quickstart -- --serve   keeps the blog up, to play with, and its dashboard
 //! ```
 
 use roan::{Cache, ConfigError, Roan, purge_on};
@@ -33,6 +33,7 @@ fn start(cache: Cache, address: &str) -> Result<Roan, ConfigError> {
 
 mod blog;
 mod cache;
+mod dashboard;
 mod options;
 mod story;
 
@@ -77,7 +78,10 @@ async fn run() -> Result<(), Box<dyn Error>> {
         site.name
     );
     match options.serve {
-        true => story::keep_up(&roan, &visitor).await,
+        true => {
+            println!("Its dashboard is at {}\n", dashboard::serve(&roan).await?);
+            story::keep_up(&roan, &visitor).await
+        }
         false => story::tell(&roan, &visitor).await,
     }
 }

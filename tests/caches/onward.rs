@@ -223,7 +223,8 @@ fn the_next_cache_is_asked_for_the_tag_after_the_last_of_its_pages() {
     let bench = bench(&[("inner", false), ("outer", true)]);
     bench.roan.purge(tag("list")).unwrap();
     bench.settle();
-    assert_eq!(bench.tiers.asked("inner").len(), 2 * PAGES);
+    // And a third time, where a page was rendered just before.
+    assert!(bench.tiers.asked("inner").len() >= 2 * PAGES);
     bench.assert_few("outer", &["tag list"]);
     assert!(
         bench.tiers.asked("outer").len() >= 2,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use roan::Failure;
 use roan::purger::{Answer, Cache, PurgeRequest, Purger};
@@ -10,6 +11,9 @@ use roan::purger::{Answer, Cache, PurgeRequest, Purger};
 pub(crate) fn cache(name: &str) -> Cache {
     Cache::new(name).node("one", Scripted::default())
 }
+
+/// How long a purge of `/slow/..` takes at least.
+pub(crate) const SLOW: Duration = Duration::from_millis(20);
 
 /// Purges `/purged/..`, has not `/missing/..`, refuses `/refused/..`, fails each `/late/..` twice, and each `/dead/..`.
 #[derive(Default)]
@@ -21,6 +25,10 @@ impl Purger for Scripted {
         let failed = || Answer::failed(Failure::Status(503)).status(503);
         match url.split('/').nth(1).unwrap_or_default() {
             "missing" => Answer::not_cached(),
+            "slow" => {
+                tokio::time::sleep(SLOW).await;
+                Answer::purged()
+            }
             "refused" => Answer::refused("of the test"),
             "dead" => failed(),
             "late" => {

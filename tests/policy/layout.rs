@@ -14,6 +14,7 @@ const LAYERS: &[&str] = &[
     "testing",
     "orm",
     "hooks",
+    "dashboard",
     "doctor",
     "app",
     "web",

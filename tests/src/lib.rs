@@ -17,6 +17,7 @@
 mod background;
 mod batching;
 mod browser;
+mod chromium;
 mod clock;
 mod databases;
 mod edge;
@@ -42,6 +43,7 @@ pub mod wait;
 pub use background::Background;
 pub use batching::Batching;
 pub use browser::{Answer, Browser};
+pub use chromium::{Chromium, Tab};
 pub use clock::Clock;
 pub use databases::{
     Connection, Database, MariaDb, MariaDbOptions, PgBouncer, PgBouncerOptions, Postgres,

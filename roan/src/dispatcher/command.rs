@@ -20,7 +20,7 @@ pub(crate) enum Command {
     /// End as soon as nothing waits: the last handle was dropped.
     Close,
     /// Run this beside the dispatcher's own work.
-    #[cfg(any(feature = "_sql", feature = "doctor"))]
+    #[cfg(any(feature = "_sql", feature = "dashboard", feature = "doctor"))]
     Run(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>),
     /// Run this at that time, or when the dispatcher ends.
     #[cfg_attr(

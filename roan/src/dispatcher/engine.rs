@@ -19,7 +19,7 @@ use super::report::{Ended, Reporter};
 use super::sites::Sites;
 use super::source::Source;
 use super::stats::{NodeRemaining, NodeStats, Remaining, Stats};
-use super::stragglers::Stragglers;
+use super::stragglers::{Straggler, Stragglers};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use super::tiers::Wanted;
 use crate::base::history::{Asking, Because, Causes, Unmarked};
@@ -271,13 +271,19 @@ impl Engine {
         let known = self.known.purge(target, self.cache_without(target.kind()));
         let has_pages = !known.urls.is_empty();
         self.accept_with(target, &known.urls, has_pages, asking, None, now);
-        for (target, due) in known.stragglers {
-            self.purge_once_more(target, due);
+        // Together, so that the next cache is asked for the target a few times, and not once for each page.
+        let due = known.stragglers.iter().map(|(_, due)| *due).max();
+        let (itself, pages): (Vec<_>, Vec<_>) =
+            (known.stragglers.into_iter()).partition(|(page, _)| page == target);
+        for (page, _) in itself.into_iter().chain(pages) {
+            let onward = Onward::of_page(&page, target);
+            self.purge_once_more(page, onward, due.unwrap_or(now));
         }
     }
 
-    /// Purges what is purged now once more at this time, since a page was on its way into a cache.
-    pub(crate) fn purge_once_more(&self, target: Target, due: Instant) {
+    /// Purges what is purged now once more at this time, since a page was on its way into a cache; and after its answer the next
+    /// cache by `onward`.
+    pub(crate) fn purge_once_more(&self, target: Target, onward: Onward, due: Instant) {
         let Some(first) = self.has_stragglers else {
             return;
         };
@@ -285,7 +291,7 @@ impl Engine {
         if !tiers.any(|tier| tier.can_purge(target.kind())) {
             return;
         }
-        if let Some(early) = self.stragglers.note(target, due) {
+        if let Some(early) = self.stragglers.note(target, onward, due) {
             self.purge_stragglers(vec![early], Instant::now());
         }
         self.inbox.wake();
@@ -302,15 +308,16 @@ impl Engine {
         self.purge_stragglers(self.stragglers.take_all(), now);
     }
 
-    fn purge_stragglers(&self, targets: Vec<Target>, now: Instant) {
+    fn purge_stragglers(&self, stragglers: Vec<Straggler>, now: Instant) {
         let Some(first) = self.has_stragglers else {
             return;
         };
-        for target in targets {
+        for (target, onward) in stragglers {
             // A cache behind one that cannot purge such targets is not asked again after the answer of that one.
             let can_purge = |tier: &Capabilities| tier.can_purge(target.kind());
             let rebound = self.tiers.get(first).is_some_and(can_purge);
             let wanted = Wanted {
+                onward: &onward,
                 rebound,
                 ..Wanted::new(&target, Asking::of(now, &[]).written(None), &[])
             };

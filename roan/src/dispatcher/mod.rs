@@ -60,7 +60,9 @@ pub use plan::Way;
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
-pub(crate) use queue::{LONGEST_RETRY_AFTER, Onward};
+pub(crate) use queue::LONGEST_RETRY_AFTER;
+#[cfg(any(feature = "web", feature = "_sql"))]
+pub(crate) use queue::Onward;
 pub(crate) use sites::Sites;
 pub(crate) use source::Source;
 #[cfg(feature = "_sql")]

@@ -70,6 +70,11 @@ impl Pace {
     pub(super) fn sent(&mut self, now: Instant) {
         if let Self::Limited { rate, next_at, .. } = self {
             let gap = Duration::from_secs_f64(1.0 / *rate);
+            if *next_at > now {
+                // A probe does not keep to the pace: many of them must not put off what comes after them.
+                *next_at = (*next_at).max(now + gap);
+                return;
+            }
             let early = if gap < TICK {
                 now.checked_sub(TICK)
             } else {
@@ -232,6 +237,25 @@ mod tests {
             }
         }
         assert_eq!(pace.rate(), None);
+    }
+
+    #[test]
+    fn the_probes_of_an_outage_do_not_put_off_what_comes_after_it() {
+        let mut pace = Pace::FREE;
+        let mut now = Instant::now();
+        for _ in 0..10_000 {
+            now += Duration::from_millis(20);
+            pace.sent(now);
+            pace.turned_away(now, now, Duration::ZERO);
+        }
+        pace.answered();
+        pace.begin_anew();
+        let next_at = pace.next_at().expect("it has a limit");
+        assert!(
+            next_at - now <= Duration::from_secs(1),
+            "{:?}",
+            next_at - now
+        );
     }
 
     #[test]

@@ -101,7 +101,7 @@ async fn run(engine: Arc<Engine>) {
                     engine.stop_source().await;
                 }
                 Command::Later(work) => later.push(work),
-                #[cfg(any(feature = "_sql", feature = "doctor"))]
+                #[cfg(any(feature = "_sql", feature = "dashboard", feature = "doctor"))]
                 Command::Run(work) => drop(tokio::spawn(work)),
                 Command::End { timeout, .. } => {
                     for one in later {

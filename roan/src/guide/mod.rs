@@ -16,6 +16,7 @@
 //! | [`roan::triggers`][triggers] | purge what other programs write |
 //! | [`roan::embedded`][embedded] | cache pages inside the program, without nginx |
 //! | [`web`] | purge lists and other pages by tags, on nginx too, and keep stale pages out of the caches |
+//! | [`dashboard`] | see on a page what is purged and why, and send dead purges again |
 //! | [`command`] | purge by hand, and find out by `roan doctor` why a page stays stale |
 //! | [`failures`] | see what happens to a purge that does not succeed |
 //! | [`metrics`] | see it in Prometheus, Grafana and OpenTelemetry |
@@ -74,6 +75,7 @@ pages! {
     configuration: include_str!("configuration.md");
     libraries: include_str!("libraries.md");
     web: include_str!("web.md");
+    dashboard: include_str!("dashboard.md");
     command: include_str!("command.md");
     failures: include_str!("failures.md");
     metrics: include_str!("metrics.md");

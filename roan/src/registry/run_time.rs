@@ -238,6 +238,16 @@ pub(crate) fn targets() -> Vec<Target> {
         .collect()
 }
 
+/// All run-time rules, sorted by where they were made.
+#[cfg(feature = "dashboard")]
+pub(crate) fn listed() -> Vec<(Events, Target, &'static RunTimeRule)> {
+    let rules = RULES.read().unwrap_or_else(PoisonError::into_inner);
+    let of_models = rules.iter().flat_map(HashMap::values);
+    let mut listed: Vec<_> = of_models.flat_map(|rules| rules.iter().cloned()).collect();
+    listed.sort_by_key(|(_, _, rule)| (rule.place.file(), rule.place.line(), rule.model));
+    listed
+}
+
 /// The errors of targets given to [`purge`].
 pub(crate) fn refused() -> Vec<String> {
     REFUSED

@@ -17,6 +17,7 @@ use crate::base::counted::counted;
 use crate::base::history::{Because, By};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetRef};
+use crate::dispatcher::Onward;
 use crate::pages::{Asked, Held, Leave, Pages, Raced, Sharing};
 
 /// An answer that may be shared, unless it was purged while it was rendered.
@@ -180,7 +181,7 @@ impl WebLayer {
         };
         let leave = visit.render.release(asked, tags, purge).await;
         for (old, until) in stragglers {
-            self.engine().purge_once_more(old, until);
+            self.engine().purge_once_more(old, Onward::default(), until);
         }
         let Leave { at, too_often } = leave.map_err(Reason::Held)?;
         if let Some(tag) = too_often {

@@ -149,7 +149,10 @@ fn start_and_prove(desk: &Desk, printed: &str, app: &str, browser: &Browser, hea
     };
     let _app = desk.starts(start);
     let browser = browser.at_host("site.test");
-    wait::until(wait::LONG, "the app", || browser.get("/").status == 200);
+    // Debian's default site answers until nginx has read the new one.
+    wait::until(wait::LONG, "the app", || {
+        browser.get("/").text().contains("Blog")
+    });
     for line in step(printed, 6) {
         desk.types(&line)
             .assert_code(0)

@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::fmt::Write;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,8 +23,11 @@ use crate::output::{Output, counted, note};
 /// So many URLs that were left out are named; the others are counted.
 const NAMED: u64 = 10;
 
-/// So many lines are written at once.
-const AT_ONCE: usize = 256;
+/// So many results are printed at once.
+const AT_ONCE: usize = 1024;
+
+/// Between two looks at the results: not longer than what can be kept of them, [`REPORTS`](super::feed::REPORTS), lasts by far.
+const REST: Duration = Duration::from_millis(1);
 
 /// A thread reads the results from the dispatcher, so that none is missed while another prints them.
 pub(super) struct Results {
@@ -131,7 +136,7 @@ impl Results {
         };
         let counts = Arc::<Counts>::default();
         let unprinted = Arc::<AtomicUsize>::default();
-        let (lines, to_print) = mpsc::channel();
+        let (lines, to_print) = mpsc::channel::<Vec<Report>>();
         let reader = {
             let (reports, counts) = (roan.subscribe(), Arc::clone(&counts));
             let unprinted = Arc::clone(&unprinted);
@@ -142,19 +147,16 @@ impl Results {
             let unprinted = Arc::clone(&unprinted);
             spawn(move || {
                 let mut lines = String::new();
-                while let Ok(first) = to_print.recv() {
-                    let waiting = to_print.try_iter().take(AT_ONCE);
-                    let mut count = 0;
-                    for report in std::iter::once(first).chain(waiting) {
+                while let Ok(reports) = to_print.recv() {
+                    for report in &reports {
                         bar.inc(1);
                         if !(has_bar && report.outcome.is_done()) {
-                            show(&output, &report, &mut lines);
+                            show(&output, report, &mut lines);
                         }
-                        count += 1;
                     }
                     bar.suspend(|| output.bytes(lines.as_bytes()));
                     lines.clear();
-                    unprinted.fetch_sub(count, Ordering::Relaxed);
+                    unprinted.fetch_sub(reports.len(), Ordering::Relaxed);
                 }
             })?
         };
@@ -262,17 +264,37 @@ fn spawn<T: Send + 'static>(
 fn read(
     mut reports: Reports,
     counts: &Counts,
-    lines: &mpsc::Sender<Report>,
+    lines: &mpsc::Sender<Vec<Report>>,
     unprinted: &AtomicUsize,
 ) -> u64 {
-    while let Some(report) = reports.next_blocking() {
-        if counts.count(&report) {
-            unprinted.fetch_add(1, Ordering::Relaxed);
-            // The printer ends last.
-            let _ = lines.send(report);
+    while let Some(first) = reports.next_blocking() {
+        let mut to_print = Vec::new();
+        let mut next = Some(first);
+        while let Some(report) = next {
+            if counts.count(&report) {
+                to_print.push(report);
+            }
+            let has_room = to_print.len() < AT_ONCE;
+            next = has_room.then(|| at_hand(&mut reports)).flatten();
         }
+        if !to_print.is_empty() {
+            unprinted.fetch_add(to_print.len(), Ordering::Relaxed);
+            // The printer ends last.
+            let _ = lines.send(to_print);
+        }
+        // To be woken for each result would cost the dispatcher as much as the purge itself.
+        thread::sleep(REST);
     }
     reports.missed()
+}
+
+/// The next result, if it is there already.
+fn at_hand(reports: &mut Reports) -> Option<Report> {
+    let next = pin!(reports.next());
+    match next.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(report) => report,
+        Poll::Pending => None,
+    }
 }
 
 fn progress(length: Option<usize>) -> ProgressBar {

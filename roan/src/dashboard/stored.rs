@@ -1,0 +1,124 @@
+//! What waits in an outbox, and what is dead.
+
+use serde_json::{Value, json};
+
+use super::json;
+use super::json::ms;
+use super::query::Query;
+use super::service::{Problem, Shared, unavailable};
+use crate::outbox::{DeadPurge, Filter, Status, WaitingPurge, payload};
+
+/// The purges that a query picks: with a `target` or an `error` that contain a text, at a `node`.
+fn filter(get: impl Fn(&str) -> Option<String>) -> Filter {
+    let mut filter = Filter::new();
+    if let Some(text) = get("target") {
+        filter = filter.target(text);
+    }
+    if let Some(node) = get("node") {
+        filter = filter.node(node);
+    }
+    if let Some(text) = get("error") {
+        filter = filter.error(text);
+    }
+    filter
+}
+
+fn of_query(query: &Query) -> Filter {
+    filter(|name| query.get(name).map(str::to_owned))
+}
+
+/// The same in an order. `None` if there is something else in it.
+pub(super) fn of_order(order: &Value) -> Option<Filter> {
+    let fields = order.as_object()?;
+    let is_known = |(name, value): (&String, &Value)| {
+        ["target", "node", "error"].contains(&name.as_str()) && value.is_string()
+    };
+    if !fields.iter().all(is_known) {
+        return None;
+    }
+    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+    Some(filter(|name| {
+        text(name)
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    }))
+}
+
+/// One page of a list, and one more row that says whether there is another page.
+fn page(query: &Query) -> Result<(Filter, usize), Problem> {
+    let limit = query.limit()?;
+    let mut filter = of_query(query).limit(limit + 1);
+    if let Some(id) = query.number("after")? {
+        filter = filter.after(id);
+    }
+    Ok((filter, limit))
+}
+
+/// Dead purges, the newest first, `after` an id.
+pub(super) async fn dead(shared: &Shared, query: &Query) -> Result<Value, Problem> {
+    let (filter, limit) = page(query)?;
+    let found = shared.roan.outbox().dead(filter.newest_first()).await;
+    let found = found.map_err(unavailable)?;
+    let row = |dead: &DeadPurge| {
+        json!({
+            "id": dead.id,
+            "cache": dead.cache,
+            "node": dead.node,
+            "target": target(&dead.target),
+            "attempts": dead.attempts,
+            "age_ms": ms(dead.age),
+            "error": dead.error,
+        })
+    };
+    let rows: Vec<_> = found.iter().take(limit).map(row).collect();
+    Ok(json!({"dead": rows, "more": found.len() > limit}))
+}
+
+/// The number of dead purges.
+pub(super) async fn count_dead(shared: &Shared, query: &Query) -> Result<Value, Problem> {
+    let count = shared.roan.outbox().count_dead(of_query(query)).await;
+    Ok(json!({"count": count.map_err(unavailable)?}))
+}
+
+/// What waits in a durable outbox, the oldest first, `after` an id; and how much it is.
+pub(super) async fn waiting(shared: &Shared, query: &Query) -> Result<Value, Problem> {
+    let (filter, limit) = page(query)?;
+    let outbox = shared.roan.outbox();
+    let found = outbox.waiting(filter).await.map_err(unavailable)?;
+    let status = outbox.status().await.map_err(unavailable)?;
+    let row = |purge: &WaitingPurge| {
+        json!({
+            "id": purge.id,
+            "cache": purge.cache,
+            "node": purge.node,
+            "target": target(&purge.target),
+            "state": purge.state.as_str(),
+            "attempts": purge.attempts,
+            "age_ms": ms(purge.age),
+            "due_ms": ms(purge.due_in),
+            "error": purge.error,
+        })
+    };
+    let rows: Vec<_> = found.iter().take(limit).map(row).collect();
+    Ok(json!({"waiting": rows, "more": found.len() > limit, "status": in_numbers(&status)}))
+}
+
+fn in_numbers(status: &Status) -> Value {
+    json!({
+        "waiting": status.waiting,
+        "taken": status.taken,
+        "left": status.left,
+        "deliveries": status.deliveries(),
+        "dead": status.all_dead(),
+        "oldest_ms": status.oldest.map(ms),
+        "relays": status.relays,
+    })
+}
+
+/// A delivery has one target; the row of a write has all that it purges.
+fn target(text: &str) -> Value {
+    match payload::read_target(text) {
+        Ok(target) => json::target(&target),
+        Err(_) => json!({"kind": "payload", "text": text, "site": null}),
+    }
+}

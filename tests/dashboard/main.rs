@@ -1,0 +1,15 @@
+//! The dashboard: its service, and its page in a real Chromium.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "these are tests"
+)]
+
+mod asset;
+mod axe;
+mod page;
+mod pictures;
+mod service;
+mod stored;
+mod support;
