@@ -309,8 +309,8 @@ fn a_subscriber_gets_events_and_standard_error_nothing() {
     let (stdout, stderr) = run("subscriber", &variables);
     let node = endpoint.addr().to_string();
     let event = [
-        "DEBUG roan: purge",
-        "target=/plain",
+        "DEBUG purge{",
+        "}: roan: purge target=/plain",
         "cache=nginx",
         "outcome=purged",
         "status=200",
@@ -331,7 +331,11 @@ fn a_subscriber_gets_events_and_standard_error_nothing() {
     let (stdout, stderr) = run("subscriber", &[("ROAN_PURGE_URL", &url)]);
     assert_says(
         &stdout,
-        &["ERROR roan: purge", "outcome=refused: status 403: `allow`"],
+        &[
+            "ERROR purge{",
+            "}: roan: purge target=",
+            "outcome=refused: status 403: `allow`",
+        ],
     );
     assert_eq!(stderr, "");
 }

@@ -407,7 +407,8 @@ fn a_right_set_up_is_introduced_and_nothing_else_is_said() {
         program.says(
             "stdout",
             &[
-                "DEBUG roan",
+                "DEBUG purge{",
+                "}: roan: purge ",
                 "target=/posts/1",
                 "outcome=purged",
                 "verified=true",
