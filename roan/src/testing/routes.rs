@@ -20,7 +20,7 @@ use crate::base::target::{Target, TargetKind};
 /// have a route; a prefix must have one whose path begins so. Tags, `host`, `everything` and related rows do not have a URL.
 /// A page that only the fallback of the router serves is not a route.
 ///
-/// ```
+/// ```standalone_crate
 /// use axum::{Router, routing::get};
 /// use roan::purge_on;
 ///
@@ -45,7 +45,7 @@ use crate::base::target::{Target, TargetKind};
 /// A second argument says what to check in place of all rules: [`Rule`](crate::Rule)s, or [`Target`](crate::Target)s, such
 /// as those of a row. Only a row shows what the function of a `urls = ...` rule returns.
 ///
-/// ```
+/// ```standalone_crate
 /// # use axum::{Router, routing::get};
 /// # #[roan::purge_on(save, urls = Post::pages)]
 /// # struct Post;
