@@ -271,13 +271,9 @@ impl Engine {
         let known = self.known.purge(target, self.cache_without(target.kind()));
         let has_pages = !known.urls.is_empty();
         self.accept_with(target, &known.urls, has_pages, asking, None, now);
-        // Together, so that the next cache is asked for the target a few times, and not once for each page.
-        let due = known.stragglers.iter().map(|(_, due)| *due).max();
-        let (itself, pages): (Vec<_>, Vec<_>) =
-            (known.stragglers.into_iter()).partition(|(page, _)| page == target);
-        for (page, _) in itself.into_iter().chain(pages) {
+        for (page, due) in known.stragglers {
             let onward = Onward::of_page(&page, target);
-            self.purge_once_more(page, onward, due.unwrap_or(now));
+            self.purge_once_more(page, onward, due);
         }
     }
 

@@ -44,10 +44,14 @@ impl KnownPages {
             return Purged::default();
         };
         let mut purged = pages.purge(target);
+        let last = purged.stragglers.iter().map(|(_, due)| *due).max();
+        // Together, so that the next cache is asked for the target a few times, and not once for each page.
+        for (_, due) in &mut purged.stragglers {
+            *due = last.unwrap_or(*due);
+        }
         if target.kind() == TargetKind::Url {
             return purged;
         }
-        let last = purged.stragglers.iter().map(|(_, due)| *due).max();
         let itself = last.map(|due| (target.clone(), due));
         let Some(cache) = unable else {
             return Purged {
@@ -55,7 +59,8 @@ impl KnownPages {
                 ..Purged::default()
             };
         };
-        purged.stragglers.extend(itself);
+        // First, so that a cache that can purge it takes the pages along.
+        purged.stragglers.splice(0..0, itself);
         if !self.are_recorded() && !pages.is_attached() && !TOLD.swap(true, Ordering::Relaxed) {
             loudly(format_args!(
                 "{target} is purged, but {cache} cannot purge by {}, and no app is in the web layer, which would know the \
