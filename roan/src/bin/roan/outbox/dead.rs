@@ -1,6 +1,6 @@
 //! `roan outbox list`, `dead`, `retry` and `drop`.
 
-use roan::outbox::{Admin, DeadPurge, Filter, WaitingPurge, Waits};
+use roan::outbox::{Admin, DeadPurge, Filter, OutboxError, WaitingPurge, Waits};
 use serde_json::{Value, json};
 
 use super::args::{DeadArgs, FilterArgs, ListArgs, PickArgs};
@@ -202,17 +202,10 @@ pub(super) async fn retry(
     args: &PickArgs,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let filter = picked(args, "retry")?;
-    let count = match args.dry_run {
-        true => admin.count_dead(filter).await.map_err(failure)?,
-        false => until_interrupted(admin.requeue(filter)).await?,
-    };
-    match (output.format, args.dry_run) {
-        (Format::Json, dry_run) => output.line(json!({ "retried": count, "dry_run": dry_run })),
-        (Format::Text, true) => output.line(format_args!("would retry {}", dead_purges(count))),
-        (Format::Text, false) => output.line(format_args!("retried {}", dead_purges(count))),
-    }
-    Ok(ended(args, count))
+    act(admin, args, output, ("retry", "retried"), |filter| {
+        admin.requeue(filter)
+    })
+    .await
 }
 
 pub(super) async fn delete(
@@ -220,15 +213,34 @@ pub(super) async fn delete(
     args: &PickArgs,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let filter = picked(args, "drop")?;
+    act(admin, args, output, ("drop", "dropped"), |filter| {
+        admin.discard(filter)
+    })
+    .await
+}
+
+/// Does with the dead purges that are picked what two words say, or counts them in a dry run.
+async fn act<F>(
+    admin: &Admin,
+    args: &PickArgs,
+    output: &Output,
+    (verb, done): (&str, &str),
+    act: impl FnOnce(Filter) -> F,
+) -> Result<Exit, Failure>
+where
+    F: Future<Output = Result<u64, OutboxError>>,
+{
+    let filter = picked(args, verb)?;
     let count = match args.dry_run {
         true => admin.count_dead(filter).await.map_err(failure)?,
-        false => until_interrupted(admin.discard(filter)).await?,
+        false => until_interrupted(act(filter)).await?,
     };
     match (output.format, args.dry_run) {
-        (Format::Json, dry_run) => output.line(json!({ "dropped": count, "dry_run": dry_run })),
-        (Format::Text, true) => output.line(format_args!("would drop {}", dead_purges(count))),
-        (Format::Text, false) => output.line(format_args!("dropped {}", dead_purges(count))),
+        (Format::Json, dry_run) => output.line(json!({ (done): count, "dry_run": dry_run })),
+        (Format::Text, true) => {
+            output.line(format_args!("would {verb} {}", dead_purges(count)));
+        }
+        (Format::Text, false) => output.line(format_args!("{done} {}", dead_purges(count))),
     }
     Ok(ended(args, count))
 }
