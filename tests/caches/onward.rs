@@ -121,7 +121,7 @@ impl Purger for Tier {
     }
 }
 
-/// An app whose pages `/page/N` carry the tag `list`, and what is told of its caches.
+/// An app whose pages `/page/N` carry the tag `list`, and the log of its caches.
 struct Bench {
     roan: Roan,
     tiers: Tiers,

@@ -1,5 +1,5 @@
-//! The pictures of the README: `ROAN_SCREENSHOTS=images cargo test -p roan-tests --all-features --test dashboard pictures --
-//! --ignored`, in the folder of the repository, where the path must be a whole one.
+//! The pictures of the README: `ROAN_SCREENSHOTS=$PWD/examples/images cargo test -p roan-tests --all-features --test dashboard pictures --
+//! --ignored`, in the folder of the repository.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::page::{open, shoot};
 use crate::support::{Post, Program};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "it takes two minutes, and proves nothing"]
+#[ignore = "it takes the pictures of the README, for two minutes"]
 async fn pictures() {
     let [one, two] = [Behaviour::Purged, Behaviour::Purged].map(Faulty::start);
     let program = Program::with(Dashboard::without_auth, |builder| {

@@ -1,4 +1,4 @@
-//! What the tests share: a program with a dashboard, and a cache that does as it is told.
+//! What the tests share: a program with a dashboard, and a cache that answers as the test says.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -26,7 +26,7 @@ on_each_database!(
 
 const PAGES: usize = 40;
 
-/// A cache that notes its purges, and answers as it is told.
+/// A cache that notes its purges, and answers as the test says.
 #[derive(Clone, Default)]
 struct Tier {
     recorder: Recorder,

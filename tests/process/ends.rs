@@ -132,14 +132,14 @@ fn assert_says_once_what_it_lost(case: &str) {
 
 #[test]
 fn a_guard_says_what_it_could_not_send() {
-    assert_says_once_what_it_lost("is guarded in vain");
+    assert_says_once_what_it_lost("is guarded but cannot send");
 }
 
 /// Also if the caller drops the result.
 #[test]
 fn a_shutdown_says_what_it_could_not_send() {
-    assert_says_once_what_it_lost("shuts down in vain");
-    assert_says_once_what_it_lost("shuts down in vain twice");
+    assert_says_once_what_it_lost("shuts down but cannot send");
+    assert_says_once_what_it_lost("shuts down but cannot send twice");
 }
 
 #[test]

@@ -64,15 +64,15 @@ fn main() {
             save(1000);
             panic!("as it was told to");
         }
-        "is guarded in vain" => {
+        "is guarded but cannot send" => {
             let _guard = global().guard(Duration::from_millis(50));
             save(1000);
         }
-        "shuts down in vain" => {
+        "shuts down but cannot send" => {
             save(1000);
             drop(global().shutdown_blocking(Duration::from_millis(50)));
         }
-        "shuts down in vain twice" => {
+        "shuts down but cannot send twice" => {
             save(1000);
             for _ in 0..2 {
                 drop(global().shutdown_blocking(Duration::from_millis(50)));

@@ -12,7 +12,7 @@ pub struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) verified: bool,
     pub(crate) retry_after: Option<Duration>,
-    /// Whether a refusal is for all targets, whatever they are.
+    /// Whether a refusal is for any target, and not for one of the request.
     pub(crate) denied: bool,
     /// Why a server has refused, as far as it can be told.
     pub(crate) setup_fault: Option<SetupFault>,
