@@ -1,32 +1,19 @@
 //! `roan outbox`, on each kind of database.
 
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use roan::outbox::{Dialect, Outbox};
 use roan::{Nginx, Roan};
-use roan_tests::{Behaviour, Connection, Faulty, MariaDb, Postgres, SqliteFile, wait};
+use roan_tests::{Behaviour, Connection, Database, Faulty, wait};
 use serde_json::{Value, json};
 
 use crate::support::{Ran, roan, run};
 
 macro_rules! on_each_database {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite { $crate::outbox::on_each_database!(@ Sqlite, $($test),*); }
-        mod postgres { $crate::outbox::on_each_database!(@ Postgres, $($test),*); }
-        mod mariadb { $crate::outbox::on_each_database!(@ MySql, $($test),*); }
-    };
-    (@ $dialect:ident, $($test:ident),*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let place = $crate::outbox::Place::start(roan::outbox::Dialect::$dialect).await;
-                super::$test(place).await;
-            }
-        )*
-    };
+    ($($test:ident),* $(,)?) => { roan_tests::on_each_database!($crate::outbox::Place::start; $($test),*); };
 }
 
 pub(crate) use on_each_database;
@@ -47,22 +34,14 @@ pub(crate) struct Place {
     dialect: Dialect,
     pub(crate) outbox: Outbox,
     client: Connection,
-    _file: Option<SqliteFile>,
+    _server: Arc<Database>,
 }
 
 impl Place {
     pub(crate) async fn start(dialect: Dialect) -> Self {
-        static POSTGRES: OnceLock<Postgres> = OnceLock::new();
-        static MARIADB: OnceLock<MariaDb> = OnceLock::new();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let (url, file) = match dialect {
-            Dialect::Postgres => (POSTGRES.get_or_init(Postgres::start).url(), None),
-            Dialect::MySql => (MARIADB.get_or_init(MariaDb::start).url(), None),
-            _ => {
-                let file = SqliteFile::new();
-                (file.url(), Some(file))
-            }
-        };
+        let server = Database::shared(dialect);
+        let url = server.url().to_owned();
         let prefix = format!("c{}_", NUMBER.fetch_add(1, Ordering::Relaxed));
         let outbox = Outbox::at(&url).unwrap().prefix(&prefix);
         let outbox = outbox.poll(Duration::from_millis(50));
@@ -73,7 +52,7 @@ impl Place {
             prefix,
             dialect,
             outbox,
-            _file: file,
+            _server: server,
         }
     }
 

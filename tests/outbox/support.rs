@@ -1,6 +1,6 @@
 //! What the tests share: a database with a table of posts, clients that write to it, and caches.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -8,26 +8,13 @@ use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::{Roan, RoanBuilder, purge_on};
 pub(crate) use roan_tests::wait::for_purges as flush;
-use roan_tests::{Connection, MariaDb, Postgres, SqliteFile};
+use roan_tests::{Connection, MariaDb, Postgres};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// Makes of each test one for each kind of database.
 macro_rules! on_each_database {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite { $crate::support::on_each_database!(@ Sqlite, $($test),*); }
-        mod postgres { $crate::support::on_each_database!(@ Postgres, $($test),*); }
-        mod mariadb { $crate::support::on_each_database!(@ MySql, $($test),*); }
-    };
-    (@ $dialect:ident, $($test:ident),*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let database = $crate::support::Database::of(roan::outbox::Dialect::$dialect);
-                super::$test(database).await;
-            }
-        )*
-    };
+    ($($test:ident),* $(,)?) => { roan_tests::on_each_database!($crate::support::Database::shared; $($test),*); };
 }
 pub(crate) use on_each_database;
 
@@ -44,29 +31,23 @@ pub(crate) struct Database {
     url: String,
     /// The names of its tables begin so: a server is shared by all tests.
     pub(crate) prefix: String,
-    _file: Option<SqliteFile>,
+    _server: Option<Arc<roan_tests::Database>>,
 }
 
 impl Database {
+    pub(crate) async fn shared(dialect: Dialect) -> Self {
+        Self::of(dialect)
+    }
+
     pub(crate) fn of(dialect: Dialect) -> Self {
-        static POSTGRES: OnceLock<Postgres> = OnceLock::new();
-        static MARIADB: OnceLock<MariaDb> = OnceLock::new();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let (url, file) = match dialect {
-            Dialect::Postgres => (POSTGRES.get_or_init(Postgres::start).url(), None),
-            Dialect::MySql => (MARIADB.get_or_init(MariaDb::start).url(), None),
-            Dialect::Sqlite => {
-                let file = SqliteFile::new();
-                (file.url(), Some(file))
-            }
-            other => panic!("no server for {other}"),
-        };
+        let server = roan_tests::Database::shared(dialect);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
             dialect,
-            url,
+            url: server.url().to_owned(),
             prefix: format!("t{number}_"),
-            _file: file,
+            _server: Some(server),
         }
     }
 
@@ -99,7 +80,7 @@ impl Database {
             dialect: self.dialect,
             url,
             prefix: self.prefix.clone(),
-            _file: None,
+            _server: None,
         }
     }
 

@@ -119,23 +119,8 @@ impl Site {
     }
 }
 
-macro_rules! on_each_database {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite { on_each_database!(@ Sqlite, $($test),*); }
-        mod postgres { on_each_database!(@ Postgres, $($test),*); }
-        mod mariadb { on_each_database!(@ MySql, $($test),*); }
-    };
-    (@ $dialect:ident, $($test:ident),*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(super::Site::start(roan::outbox::Dialect::$dialect).await).await;
-            }
-        )*
-    };
-}
-
-on_each_database!(
+roan_tests::on_each_database!(
+    crate::deploys::Site::start;
     a_deploy_loses_no_page_of_a_new_rule_site_or_table,
     a_deploy_without_triggers_loses_no_page,
     a_roll_back_does_what_the_old_version_can_and_says_what_it_cannot,

@@ -1,7 +1,7 @@
 //! A database of a test's own, with the tables of all models, triggers and a relay.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Once, OnceLock};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use roan::outbox::{Dialect, Outbox};
@@ -17,20 +17,7 @@ pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// Makes of each test one for each kind of database.
 macro_rules! on_each_database {
-    ($($test:ident),* $(,)?) => {
-        mod sqlite { $crate::support::on_each_database!(@ Sqlite, $($test),*); }
-        mod postgres { $crate::support::on_each_database!(@ Postgres, $($test),*); }
-        mod mariadb { $crate::support::on_each_database!(@ MySql, $($test),*); }
-    };
-    (@ $dialect:ident, $($test:ident),*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let place = $crate::support::Place::new(roan::outbox::Dialect::$dialect).await;
-                super::$test(place).await;
-            }
-        )*
-    };
+    ($($test:ident),* $(,)?) => { roan_tests::on_each_database!($crate::support::Place::new; $($test),*); };
 }
 pub(crate) use on_each_database;
 
@@ -38,39 +25,30 @@ pub(crate) use on_each_database;
 pub(crate) struct Place {
     pub(crate) dialect: Dialect,
     pub(crate) url: String,
-    _file: Option<Database>,
+    _server: Arc<Database>,
 }
 
 impl Place {
     pub(crate) async fn new(dialect: Dialect) -> Self {
-        static POSTGRES: OnceLock<Database> = OnceLock::new();
-        static MARIADB: OnceLock<Database> = OnceLock::new();
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         static RULE: Once = Once::new();
         // A rule of the whole process: made between another test's triggers and its start, it would be a difference.
         RULE.call_once(|| _ = roan::purge("/bare").on_create::<models::Bare>());
-        let server = match dialect {
-            Dialect::Postgres => Some(POSTGRES.get_or_init(|| Database::start(dialect))),
-            Dialect::MySql => Some(MARIADB.get_or_init(|| Database::start(dialect))),
-            _ => None,
-        };
-        let (url, file) = match server {
-            Some(server) => {
+        let server = Database::shared(dialect);
+        let url = match dialect {
+            Dialect::Sqlite => server.url().to_owned(),
+            _ => {
                 let number = NUMBER.fetch_add(1, Ordering::Relaxed);
                 let mut admin = server.connect().await;
                 run(&mut admin, &format!("CREATE DATABASE t{number}")).await;
                 let url = server.url().strip_suffix("roan").expect("its database");
-                (format!("{url}t{number}"), None)
-            }
-            None => {
-                let file = Database::start(dialect);
-                (file.url().to_owned(), Some(file))
+                format!("{url}t{number}")
             }
         };
         let place = Self {
             dialect,
             url,
-            _file: file,
+            _server: server,
         };
         run(&mut place.connect().await, &models::tables(dialect)).await;
         place

@@ -1,5 +1,7 @@
 //! A database of whatever kind.
 
+use std::sync::{Arc, OnceLock};
+
 use roan::outbox::Dialect;
 
 use super::connection::Connection;
@@ -58,6 +60,24 @@ impl Database {
         }
     }
 
+    /// The server that all tests of this program share; where the kind has no servers, a file of the caller's own.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    #[track_caller]
+    pub fn shared(dialect: Dialect) -> Arc<Self> {
+        static POSTGRES: OnceLock<Arc<Database>> = OnceLock::new();
+        static MARIADB: OnceLock<Arc<Database>> = OnceLock::new();
+        let start = || Arc::new(Self::start(dialect));
+        match dialect {
+            Dialect::Postgres => Arc::clone(POSTGRES.get_or_init(start)),
+            Dialect::MySql => Arc::clone(MARIADB.get_or_init(start)),
+            _ => start(),
+        }
+    }
+
     /// What kind it is.
     pub fn dialect(&self) -> Dialect {
         match self.server {
@@ -87,4 +107,23 @@ impl Database {
         }
         opened.unwrap_or_else(|error| panic!("{}: {error}", self.url))
     }
+}
+
+/// Makes of each test one for each kind of database. It gets what `$start`, an asynchronous function, makes of the kind.
+#[macro_export]
+macro_rules! on_each_database {
+    (@ $dialect:ident, $start:path; $($test:ident),*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $test() {
+                let place = $start(roan::outbox::Dialect::$dialect).await;
+                super::$test(place).await;
+            }
+        )*
+    };
+    ($start:path; $($test:ident),* $(,)?) => {
+        mod sqlite { $crate::on_each_database!(@ Sqlite, $start; $($test),*); }
+        mod postgres { $crate::on_each_database!(@ Postgres, $start; $($test),*); }
+        mod mariadb { $crate::on_each_database!(@ MySql, $start; $($test),*); }
+    };
 }
