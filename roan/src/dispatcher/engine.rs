@@ -335,7 +335,7 @@ impl Engine {
         match self.cannot_serve(target.kind(), target.site()) {
             Some(refusal) => {
                 if let Some(ticket) = ticket {
-                    self.tickets.asked(ticket);
+                    self.tickets.asked(ticket, None);
                     let why = Why::Refused(refusal.clone());
                     self.defer(None, target, &ITSELF, &why, 0, &[ticket]);
                 }
@@ -389,7 +389,8 @@ impl Engine {
                 why: why.clone(),
                 attempts,
             };
-            self.tickets.deferred(*ticket, deferred);
+            let number = node.map(|node| node.number);
+            self.tickets.deferred(*ticket, number, deferred);
         }
     }
 

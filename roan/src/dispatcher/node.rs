@@ -30,6 +30,8 @@ const MOST_REFUSALS: usize = 16;
 pub(crate) struct Node {
     pub(crate) cache: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Its place among all nodes.
+    pub(crate) number: usize,
     /// The place of its cache in the order of purging.
     pub(crate) tier: usize,
     pub(crate) purger: Box<dyn AnyPurger>,
@@ -75,7 +77,7 @@ impl Node {
     fn new(
         cache: Arc<str>,
         tag_header: Option<TagHeader>,
-        tier: usize,
+        (number, tier): (usize, usize),
         client: NodeClient,
         has_stragglers: bool,
         queue: Queue,
@@ -85,6 +87,7 @@ impl Node {
         Self {
             cache,
             name: client.name,
+            number,
             tier,
             purger: client.purger,
             tag_header,
@@ -262,12 +265,13 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                 });
             }
             let buckets = buckets.of(account.as_ref(), &capabilities);
-            let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-            let throttle = Throttle::new(capabilities.clone(), buckets, number);
+            let number = nodes.len();
+            let of_buckets = u32::try_from(number).unwrap_or(u32::MAX);
+            let throttle = Throttle::new(capabilities.clone(), buckets, of_buckets);
             nodes.push(Arc::new(Node::new(
                 Arc::clone(&name),
                 tag_header.clone(),
-                tier,
+                (number, tier),
                 client,
                 Policy::is_too_short(policy.rebound),
                 Queue::new(policy.clone(), throttle),

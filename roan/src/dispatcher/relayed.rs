@@ -12,6 +12,12 @@ use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::base::target::{Target, TargetKind};
 
+/// So many purges that are ready keep a node busy until the relay brings more.
+const BUSY: usize = 1000;
+
+/// So many deliveries are held for a node even if more than [`BUSY`] purges of new rows wait for it.
+const FEW: usize = 100;
+
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:
     /// [`Engine::accept_without_pages`].
@@ -96,7 +102,7 @@ impl Engine {
                 node.cache
             );
             let refusal = Refusal::Node(problem);
-            self.tickets.asked(ticket);
+            self.tickets.asked(ticket, Some(node.number));
             let why = Why::Refused(refusal.clone());
             self.defer(Some(node), target, onward, &why, attempts, &[ticket]);
             self.reporter.refused(target, refusal, asking, now);
@@ -124,9 +130,39 @@ impl Engine {
         nodes.find(|known| *known.cache == *cache && *known.name == *node)
     }
 
-    /// What to take from the database for a node; `None` if the node does not exist.
+    /// What deliveries to take from the database for a node; `None` if the node does not exist.
     pub(crate) fn room_at(&self, place: (&str, &str)) -> Option<Room> {
-        Some(self.node(place)?.queue().room())
+        let node = self.node(place)?;
+        let (room, ready) = {
+            let queue = node.queue();
+            (queue.room(), queue.ready())
+        };
+        let (_, left) = self.tickets.room_at(node.number);
+        // A long queue would only make new rows wait behind it. But a few are always among them.
+        let most = BUSY
+            .saturating_sub(ready)
+            .max(FEW.saturating_sub(self.tickets.deliveries_at(node.number)));
+        Some(Room {
+            new: room.new.min(most).min(left),
+            ..room
+        })
+    }
+
+    /// The number of rows to take from the database: as many as the nodes have room for that are asked first, or a node that
+    /// has room for `least`. What the others do not have room for becomes deliveries. So rows wait for answers only while
+    /// none of these nodes has room.
+    pub(crate) fn room_for_rows(&self, least: usize) -> usize {
+        let is_up = |node: &&Arc<Node>| node.queue().answers_soon();
+        let up: Vec<_> = self.nodes.iter().filter(is_up).collect();
+        let first = up.iter().map(|node| node.tier).min();
+        let nodes = up.iter().filter(|node| Some(node.tier) == first);
+        let rooms: Vec<_> = nodes
+            .map(|node| self.tickets.room_at(node.number).0)
+            .collect();
+        let enough = rooms.iter().filter(|room| **room >= least).min();
+        // Where no node answers, all becomes deliveries.
+        let most = rooms.iter().max();
+        enough.or(most).copied().unwrap_or(usize::MAX)
     }
 
     /// Starts the requests for what the relay has handed over, and wakes the thread for the rest.

@@ -13,8 +13,18 @@ use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
 use crate::outbox::payload;
 use crate::outbox::store::{Nodes, Store, Which};
 
-/// Failed deliveries are taken before the next look when there is room for so many.
+/// Deliveries are taken before the next look when there is room for so many: new ones, and those that have failed.
+const MANY_NEW: usize = 500;
 const MANY_FAILED: usize = 128;
+
+/// A node that more deliveries wait for than it had room for.
+#[derive(Debug)]
+pub(super) struct TakeMore {
+    place: (String, String),
+    /// Whether they are new ones, or such that have failed.
+    new: bool,
+    failed: bool,
+}
 
 /// What a look for deliveries has found.
 #[derive(Debug, Default)]
@@ -62,19 +72,25 @@ impl Relay {
             };
             let failed = Which::Failed { due_within };
             let failed = self.take_for(store, place, failed, room_for_failed).await?;
-            more |= new.more;
-            if failed.more || room.is_down && new.taken > 0 {
-                self.take_more.push((cache.clone(), node.clone()));
-            }
-            if !new.more && !failed.more {
+            let waits_for_room = !room.is_down && room.new < BATCH && (new.more || room.new == 0);
+            more |= new.more && !waits_for_room;
+            let failed_wait = failed.more || room.is_down && new.taken > 0;
+            if (!new.more || waits_for_room) && !failed.more {
                 self.back.retain(|known| !is_back(known));
+            }
+            if waits_for_room || failed_wait {
+                self.take_more.push(TakeMore {
+                    place: (cache, node),
+                    new: waits_for_room,
+                    failed: failed_wait,
+                });
             }
         }
         if !more {
             let take_more = &self.take_more;
             self.back.retain(|(back_cache, back_node)| {
-                let is_back = |(cache, node): &(String, String)| {
-                    **back_cache == **cache && **back_node == **node
+                let is_back = |TakeMore { place, failed, .. }: &TakeMore| {
+                    *failed && **back_cache == *place.0 && **back_node == *place.1
                 };
                 take_more.iter().any(is_back)
             });
@@ -92,7 +108,7 @@ impl Relay {
         which: Which,
         room: usize,
     ) -> Result<Found> {
-        let limit = self.room().min(BATCH).min(room);
+        let limit = room.min(BATCH);
         if limit == 0 {
             return Ok(Found::default());
         }
@@ -117,12 +133,13 @@ impl Relay {
                 _ => None,
             };
             let tickets = &self.engine.tickets;
-            let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
+            let created = delivery.created;
+            let ticket = tickets.open_noting(row, created, unread, notes);
             match target {
                 Ok((target, next)) => {
                     let onward = Onward::from_targets(&target, next);
                     let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
-                    let asked = since(delivery.age_ms, now);
+                    let asked = since(created.age_ms(), now);
                     let asking = Asking::of(asked, &[]);
                     self.engine.accept_at(
                         place,
@@ -137,16 +154,26 @@ impl Relay {
                     delivery.id
                 )),
             }
-            self.engine.tickets.done(ticket);
+            self.engine.tickets.handed_over(ticket);
         }
         Ok(found)
     }
 
     /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
     pub(super) fn can_take_more(&self) -> bool {
-        self.take_more.iter().any(|(cache, node)| {
-            let room = self.engine.room_at((cache, node));
-            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
-        })
+        self.take_more
+            .iter()
+            .any(|TakeMore { place, new, failed }| {
+                let room = self.engine.room_at((&place.0, &place.1));
+                room.is_none_or(|room| {
+                    *new && (room.new >= MANY_NEW || room.is_down)
+                        || *failed && (room.failed >= MANY_FAILED || room.is_down && room.new > 0)
+                })
+            })
+    }
+
+    /// Whether answers alone make room for deliveries that wait: most of them are not news.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.take_more.iter().any(|node| node.new)
     }
 }

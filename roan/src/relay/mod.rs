@@ -24,6 +24,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::deliveries::TakeMore;
 use self::horizon::Horizon;
 use self::pages::Finding;
 use self::schedule::{Look, Schedule};
@@ -59,7 +60,7 @@ const MOST_CONFLICTS: u32 = 20;
 const LEAST_TRIED: Duration = Duration::from_secs(60 * 60);
 
 /// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
-/// without a rebound.
+/// without a rebound. Each node has an equal share of it.
 const HELD: usize = 32 * 1024;
 
 /// The relay's state.
@@ -69,8 +70,8 @@ pub(crate) struct Relay {
     outbox: Outbox,
     backoff: Backoff,
     max_age: Duration,
-    /// The number of answers that may be outstanding.
-    window: usize,
+    /// Rows are taken when there is room for so many.
+    least: usize,
     schedule: Schedule,
     watch: Watch,
     horizon: Horizon,
@@ -79,7 +80,7 @@ pub(crate) struct Relay {
     /// Nodes that have come back, and for which deliveries wait, due or not.
     back: Vec<(Arc<str>, Arc<str>)>,
     /// Nodes that may take more deliveries before the next look.
-    take_more: Vec<(String, String)>,
+    take_more: Vec<TakeMore>,
     /// Whether the backlog was over the threshold when it was last counted.
     alarmed: bool,
     /// Whether the next look is for a write of this program.
@@ -160,6 +161,9 @@ impl Relay {
         }
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
+        let window = window.min(policy.max_waiting / 2).max(1);
+        let share = (window / engine.nodes.len().max(1)).max(window.min(BATCH));
+        engine.tickets.limit(share);
         let knowledge = versions::knowledge(&engine);
         Self {
             hosts: engine.sites.hosts(),
@@ -168,7 +172,7 @@ impl Relay {
             link,
             backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
             max_age: policy.max_age,
-            window: window.min(policy.max_waiting / 2).max(1),
+            least: share.min(BATCH / 4),
             schedule: Schedule::new(&outbox, Instant::now()),
             outbox,
             watch: Watch::default(),
@@ -341,7 +345,10 @@ impl Relay {
 
     async fn wait(&self) {
         let has_news = self.engine.tickets.has_news();
-        let due = self.schedule.next(self.holds_rows(), has_news);
+        let mut due = self.schedule.next(self.holds_rows(), has_news);
+        if self.waits_for_room() {
+            due = due.min(Instant::now() + schedule::GATHER);
+        }
         tokio::select! {
             () = tokio::time::sleep_until(due.into()) => {}
             () = self.engine.tickets.changed() => {}
@@ -402,15 +409,9 @@ impl Relay {
         self.schedule.hurry(Look::Deliveries, now);
     }
 
-    /// The number of further answers that may be outstanding.
+    /// The number of rows, or pages of them, to hand over.
     fn room(&self) -> usize {
-        self.room_but(0)
-    }
-
-    /// The same, without so many that are outstanding.
-    fn room_but(&self, rows: usize) -> usize {
-        let outstanding = self.engine.tickets.outstanding();
-        self.window.saturating_sub(outstanding.saturating_sub(rows))
+        self.engine.room_for_rows(self.least)
     }
 
     async fn beat_if_due(&mut self, store: &mut Store) -> Result<()> {
@@ -423,7 +424,7 @@ impl Relay {
     }
 
     pub(super) fn holds_rows(&self) -> bool {
-        self.engine.tickets.outstanding() > 0 || self.engine.tickets.has_news()
+        self.engine.tickets.are_open() || self.engine.tickets.has_news()
     }
 
     async fn take_purges(&mut self, store: &mut Store) -> Result<()> {
@@ -431,7 +432,7 @@ impl Relay {
             self.link.forget_expected();
         }
         let room = self.room();
-        if self.finding.is_some() || room < (BATCH / 4).min(self.window) {
+        if self.finding.is_some() || room < self.least {
             // A small number is not worth a look: answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
@@ -445,7 +446,10 @@ impl Relay {
             taken = store.take_purges(self.horizon.bound(), limit).await?;
         }
         self.more_purges = taken.len() == limit;
-        let rows: Vec<_> = taken.iter().map(|purge| (purge.id, purge.age_ms)).collect();
+        let rows: Vec<_> = taken
+            .iter()
+            .map(|purge| (purge.id, purge.created.age_ms))
+            .collect();
         if let Some(id) = self.horizon.took(&rows, self.more_purges, began) {
             let table = format!("{}outbox", self.outbox.prefix);
             loudly(format_args!("{}", horizon::warning(id, &table)));

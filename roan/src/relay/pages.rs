@@ -224,15 +224,14 @@ impl Relay {
     pub(super) fn close_row(&mut self, ticket: Ticket) {
         match &mut self.finding {
             Some(finding) => finding.rows.push(ticket),
-            None => self.engine.tickets.done(ticket),
+            None => self.engine.tickets.handed_over(ticket),
         }
     }
 
     /// Finds the pages of what was handed over, as far as there is room for them.
     pub(super) async fn find_pages(&mut self, store: &mut Store) -> Result<()> {
         while let Some(finding) = &self.finding {
-            // The rows themselves wait for this.
-            let room = self.room_but(finding.rows.len());
+            let room = self.room();
             if room == 0 && !finding.resolving.is_done() {
                 // Answers will make room.
                 self.schedule.expect(Instant::now());
@@ -267,7 +266,7 @@ impl Relay {
                     }
                 }
                 for ticket in finding.rows {
-                    self.engine.tickets.done(ticket);
+                    self.engine.tickets.handed_over(ticket);
                 }
             }
             self.engine.handed_over();

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use super::{BATCH, Relay, Result, milliseconds, since};
+use crate::base::created::Created;
 use crate::base::history::{Asking, Causes, Fired, PurgeCause, Record};
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;
@@ -21,7 +22,7 @@ const NEVER: i64 = i64::MAX / 2;
 /// A row that was taken, as far as this program can read it.
 pub(super) struct Read {
     pub(super) id: i64,
-    age_ms: i64,
+    created: Created,
     pub(super) purges: Purges,
 }
 
@@ -47,7 +48,7 @@ impl Relay {
             NEVER
         };
         if self.finding.is_some()
-            || limit < (BATCH / 4).min(self.window)
+            || limit < self.least
             || !store.is_left(self.knowledge, grace_ms).await?
         {
             return Ok(());
@@ -90,7 +91,7 @@ impl Relay {
         }
         Read {
             id: purge.id,
-            age_ms: purge.age_ms,
+            created: purge.created,
             purges,
         }
     }
@@ -134,7 +135,7 @@ impl Relay {
     pub(super) fn hand_over(&mut self, row: Read) {
         let Read {
             id,
-            age_ms,
+            created,
             purges:
                 Purges {
                     fired,
@@ -146,9 +147,9 @@ impl Relay {
         self.tell_unread(id, unread.as_ref());
         let notes = self.outbox.history.then(|| Notes::new(targets, yielded));
         let tickets = &self.engine.tickets;
-        let ticket = tickets.open_noting(Row::Purge(id), age_ms, unread, notes);
+        let ticket = tickets.open_noting(Row::Purge(id), created, unread, notes);
         let now = Instant::now();
-        let asked = since(age_ms, now);
+        let asked = since(created.age_ms(), now);
         for Fired { target, causes } in fired {
             let records = [Record::of_row(causes)];
             let asking = Asking::of(asked, &records);

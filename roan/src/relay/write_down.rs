@@ -88,7 +88,7 @@ impl Relay {
         let mut given_up = Vec::new();
         // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
-        for News { row, age_ms, what } in news {
+        for News { row, created, what } in news {
             if let What::Over {
                 notes: Some(notes), ..
             } = what
@@ -143,7 +143,7 @@ impl Relay {
                     .push((purge, format!("{target}: {}", reason(&deferred.why))));
                 continue;
             };
-            let due_in_ms = self.due_in(deferred, *age_ms);
+            let due_in_ms = self.due_in(deferred, created.age_ms());
             let is_new = known.insert((node, cache, &deferred.target, &deferred.onward));
             if due_in_ms.is_some() && !is_new {
                 continue;
@@ -163,7 +163,7 @@ impl Relay {
                 cache: cache.to_string(),
                 node: node.to_string(),
                 target: payload::encode_delivery(&deferred.target, &next),
-                age_ms: *age_ms,
+                created_ms: created.at_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,
                 error: match &deferred.why {

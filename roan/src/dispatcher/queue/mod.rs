@@ -493,6 +493,11 @@ impl Queue {
         }
     }
 
+    /// The purges that leave next, in their turn.
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Whether nothing that has not failed waits to be the next probe.
     fn wants_probe(&self) -> bool {
         self.in_flight == 0 && self.ready.is_empty()

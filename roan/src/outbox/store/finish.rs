@@ -20,8 +20,8 @@ pub(crate) struct NewDelivery {
     pub(crate) cache: String,
     pub(crate) node: String,
     pub(crate) target: String,
-    /// Milliseconds since the write.
-    pub(crate) age_ms: i64,
+    /// When it was written, by the database's clock.
+    pub(crate) created_ms: i64,
     pub(crate) attempts: i64,
     /// Milliseconds until the next attempt. `None` if there is no next attempt.
     pub(crate) due_in_ms: Option<i64>,
@@ -306,7 +306,10 @@ impl Store {
     }
 
     async fn insert_deliveries(&mut self, rows: &[NewDelivery]) -> Result<()> {
-        let places = vec!["(?, ?, ?, ?, {now} - ?, ?, ?, {now} + ?, ?)"; rows.len()].join(", ");
+        // By a clock that was set back a row may be from the future.
+        let created = format!("{{now}} - {}({{now}} - ?, 0)", self.dialect.greatest());
+        let row = format!("(?, ?, ?, ?, {created}, ?, ?, {{now}} + ?, ?)");
+        let places = vec![&*row; rows.len()].join(", ");
         let sql = self.sql(&format!(
             "INSERT INTO roan_delivery \
              (purge_id, cache, node, target, created_ms, state, attempts, due_ms, error) VALUES {places}"
@@ -327,7 +330,7 @@ impl Store {
                 Value::Text(&row.cache),
                 Value::Text(&row.node),
                 Value::Text(&row.target),
-                Value::Int(row.age_ms),
+                Value::Int(row.created_ms),
                 Value::Int(state),
                 Value::Int(row.attempts),
                 Value::Int(row.due_in_ms.unwrap_or_default()),
