@@ -99,4 +99,7 @@ pub enum Failure {
     /// The purger panicked.
     #[error("the purger panicked: {0}")]
     Panic(String),
+    /// The purge became too old while it waited. The text says how its last attempt failed, or why there was none.
+    #[error("{0}")]
+    TooOld(String),
 }

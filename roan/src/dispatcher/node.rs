@@ -203,13 +203,37 @@ impl Node {
         }
     }
 
-    /// The error to report for a purge that expired while waiting.
-    pub(super) fn last_failure(&self) -> Failure {
+    fn last_failure(&self) -> Failure {
         let last = self
             .last_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         last.clone().unwrap_or(Failure::Timeout)
+    }
+
+    /// Why a purge became too old before it was sent.
+    pub(super) fn why_unsent(&self) -> String {
+        if self.queue().is_down() {
+            format!(
+                "never sent: the node is down, and failed last with: {}",
+                self.last_failure()
+            )
+        } else {
+            "never sent: the node took fewer purges than were asked for".to_owned()
+        }
+    }
+
+    /// The error to report for a purge that became too old while it waited here, after so many attempts.
+    pub(super) fn too_old(&self, attempts: u32) -> Failure {
+        match attempts {
+            0 => Failure::TooOld(self.why_unsent()),
+            _ => self.last_failure(),
+        }
+    }
+
+    /// The number of purges that were given up.
+    pub(super) fn dead(&self) -> u64 {
+        self.counts.dead.load(Ordering::Relaxed)
     }
 
     pub(super) fn stats(&self) -> NodeStats {

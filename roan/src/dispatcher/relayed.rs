@@ -173,9 +173,11 @@ impl Engine {
         }
     }
 
-    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
+    /// Why a purge that waited in the database became too old before it was sent.
+    pub(crate) fn why_unsent(&self, place: (&str, &str)) -> String {
+        let unknown = || "never sent: the program that gave it up does not have the node";
         self.node(place)
-            .map_or(Failure::Timeout, |node| node.last_failure())
+            .map_or_else(|| unknown().to_owned(), |node| node.why_unsent())
     }
 
     /// Counts and reports a purge that the relay gives up.

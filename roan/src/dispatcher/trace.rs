@@ -109,5 +109,6 @@ fn error_type(outcome: &Outcome) -> Option<String> {
         Failure::TooMany(_) => "too_many".to_owned(),
         Failure::Reported(_) => "reported".to_owned(),
         Failure::Panic(_) => "panic".to_owned(),
+        Failure::TooOld(_) => "too_old".to_owned(),
     })
 }

@@ -9,7 +9,7 @@ use crate::base::history::{Filter, PurgeRecord};
 /// A row that was committed late may have ended before rows that were seen already.
 const LATE: i64 = 5000;
 
-/// The number of rows that one look takes.
+/// The number of rows that one statement reads.
 const MOST: usize = 10_000;
 
 /// Finds purges as they happen, of all programs that use the outbox. From [`Admin::watch`].

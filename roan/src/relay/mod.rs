@@ -534,7 +534,10 @@ impl Relay {
             self.horizon.look_at_all();
             let more = store.clean_up(milliseconds(self.outbox.retention)).await?;
             let expired = match self.has_tried_long_enough() {
-                true => store.expire(milliseconds(self.max_age)).await?,
+                true => {
+                    let why = |place: (&str, &str)| self.engine.why_unsent(place);
+                    store.expire(milliseconds(self.max_age), why).await?
+                }
                 false => Vec::new(),
             };
             let more = more | (expired.len() >= BATCH) | self.forget_old(store).await?;

@@ -7,7 +7,7 @@ use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
 use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
-use crate::outbox::store::{Ended, NewDelivery, Store};
+use crate::outbox::store::{Ended, Expired, NewDelivery, Store};
 use crate::outbox::{history, payload};
 
 /// A purge that was given up, for the reports.
@@ -195,11 +195,20 @@ impl Relay {
     }
 
     /// Reports deliveries that became too old while they waited.
-    pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
-        for (cache, node, target) in expired {
+    pub(super) fn tell_expired(&self, expired: Vec<Expired>) {
+        for Expired {
+            cache,
+            node,
+            target,
+            attempts,
+            error,
+        } in expired
+        {
             if let Ok((target, _)) = payload::read_delivery(&target) {
-                let failure = self.engine.last_failure((&cache, &node));
-                self.engine.end_dead((&cache, &node), &target, failure, 0);
+                let error = error.strip_prefix("failed: ").unwrap_or(&error);
+                let failure = Failure::TooOld(error.to_owned());
+                self.engine
+                    .end_dead((&cache, &node), &target, failure, attempts);
             }
         }
     }

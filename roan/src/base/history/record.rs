@@ -115,7 +115,7 @@ pub enum AnswerKind {
     Failed,
     /// [`Outcome::Dead`]
     Dead,
-    /// [`Outcome::Dropped`]
+    /// [`Outcome::Dropped`], or a person has deleted the dead purge: the [problem](NodeAnswer::problem) says so.
     Dropped,
     /// [`Outcome::Abandoned`]
     Abandoned,

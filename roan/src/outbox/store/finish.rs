@@ -11,7 +11,7 @@ use crate::outbox::dialect::Dialect;
 const ROWS: usize = 90;
 
 /// The number of texts for the history in one statement.
-const TEXTS: usize = 90;
+pub(super) const TEXTS: usize = 90;
 
 /// A delivery to write.
 #[derive(Debug)]
@@ -97,10 +97,12 @@ impl Store {
             let mut purges: Vec<i64> = ended.deliveries.iter().map(|(_, purge)| *purge).collect();
             purges.sort_unstable();
             purges.dedup();
-            statements.push(self.sql(&format!(
-                "UPDATE roan_outbox SET ended_ms = {{now}} WHERE id IN {} AND state IN ({DONE}, {DELIVERED_LATER})",
-                list(purges)
-            )));
+            statements.push(self.ended_now(&list(purges)));
+        }
+        if !ended.dead_deliveries.is_empty() {
+            let ids = list(ended.dead_deliveries.iter().map(|(id, _)| *id));
+            let purges = format!("(SELECT purge_id FROM roan_delivery WHERE id IN {ids})");
+            statements.push(self.ended_now(&purges));
         }
         let has_texts = !(ended.history.is_empty()
             && ended.history_of_deliveries.is_empty()
@@ -248,7 +250,7 @@ impl Store {
 
     /// An expression for the history of these rows, with their new lines, and its values. `is_all` if no other rows are
     /// written.
-    fn by_texts<'t>(
+    pub(super) fn by_texts<'t>(
         &self,
         texts: &[(&'t String, &Vec<i64>)],
         is_all: bool,
@@ -346,7 +348,7 @@ impl Store {
 const LONGEST_ERROR: usize = 4000;
 
 /// A text that every database can store: PostgreSQL takes no NUL, and a column has an end.
-fn storable(error: &str) -> Cow<'_, str> {
+pub(super) fn storable(error: &str) -> Cow<'_, str> {
     let end = error.floor_char_boundary(LONGEST_ERROR);
     if error[..end].contains('\0') {
         Cow::Owned(error[..end].replace('\0', "\u{fffd}"))
