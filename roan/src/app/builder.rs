@@ -246,6 +246,10 @@ impl RoanBuilder {
         self.policy.check()?;
         let mut caches = self.caches;
         if caches.is_empty() {
+            #[cfg(feature = "_sql")]
+            if self.outbox.is_some() {
+                warn_of_default_cache();
+            }
             caches.push(crate::purger::default_cache()?);
         }
         let tiers: Vec<_> = caches
@@ -329,6 +333,15 @@ impl RoanBuilder {
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
     }
+}
+
+/// Who has a database for purges rarely has no more than an nginx on the same machine, so it may be an oversight.
+#[cfg(feature = "_sql")]
+fn warn_of_default_cache() {
+    warn_loudly(format_args!(
+        "no cache is configured, so the purges of the outbox go to the nginx at `http://localhost/purge`: set `ROAN_PURGE_URL` \
+         (which `roan::global` and `RoanBuilder::from_env` read), or call `RoanBuilder::cache`"
+    ));
 }
 
 /// Says which caches are purged softly before another one. That one may fetch the old page, and keep it. It is not an error,

@@ -35,7 +35,7 @@ use crate::purger::Capabilities;
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(crate) nodes: Vec<Arc<Node>>,
-    pub(super) spellings: Spellings,
+    pub(crate) spellings: Spellings,
     pub(crate) known: KnownPages,
     /// For each tier, what its cache can purge.
     pub(crate) tiers: Vec<Capabilities>,

@@ -38,8 +38,9 @@ impl Relay {
     pub(super) async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
-        let Nodes { waiting, paused } = store.nodes().await?;
-        self.see_paused(&paused);
+        let Nodes {
+            waiting, paused, ..
+        } = self.look_at_nodes(store).await?;
         self.unknown.retain(|place, _| waiting.contains(place));
         for (cache, node) in waiting {
             let is_it = |(known, name, _): &(String, String, _)| *known == cache && *name == node;

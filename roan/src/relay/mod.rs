@@ -12,6 +12,7 @@ mod listen;
 #[cfg(feature = "metrics")]
 mod measure;
 mod nodes;
+mod others;
 mod pages;
 mod schedule;
 mod source;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use self::deliveries::TakeMore;
 use self::horizon::Horizon;
+use self::others::Others;
 use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
@@ -99,6 +101,8 @@ pub(crate) struct Relay {
     conflicts: u32,
     /// See [`versions::knowledge`].
     knowledge: i64,
+    /// Nodes that other programs have, and this one does not.
+    others: Others,
     /// Nodes that deliveries wait for and this program does not have, and since when.
     unknown: HashMap<(String, String), Instant>,
     /// Nodes that are paused, as far as was logged that this program does not have them.
@@ -190,6 +194,7 @@ impl Relay {
             works_since: Instant::now(),
             conflicts: 0,
             knowledge,
+            others: Others::default(),
             unknown: HashMap::new(),
             paused_elsewhere: HashSet::new(),
             noted_nodes: Instant::now(),

@@ -253,6 +253,9 @@ impl Relay {
                     let asking = Asking::of(asked, &records);
                     self.engine
                         .accept_page(&page, &onward, asking, ticket, Instant::now());
+                    if let Some(ticket) = ticket {
+                        self.others.leave(&self.engine, (&page, &onward), ticket);
+                    }
                 }
             }
             if is_done && let Some(finding) = self.finding.take() {

@@ -8,8 +8,8 @@ use crate::base::created::Created;
 use crate::base::history::{Asking, Causes, Fired, PurgeCause, Record};
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;
-use crate::dispatcher::Engine;
 use crate::dispatcher::tickets::{Notes, Row, Unread};
+use crate::dispatcher::{Engine, Onward};
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
 use crate::outbox::store::{Store, TakenPurge};
@@ -155,6 +155,12 @@ impl Relay {
             let asking = Asking::of(asked, &records);
             self.engine
                 .accept_marked(&target, asking, Some(ticket), now);
+            self.others
+                .leave(&self.engine, (&target, &Onward::default()), ticket);
+            for other in target.other_spellings(self.engine.spellings) {
+                let onward = Onward::of_page(&other, &target);
+                self.others.leave(&self.engine, (&other, &onward), ticket);
+            }
             self.want_pages(&target, asking, Some(ticket));
         }
         self.close_row(ticket);
@@ -183,6 +189,10 @@ impl Relay {
     pub(super) fn is_gone(&mut self, cache: &str, node: &str) -> bool {
         let grace = self.outbox.grace;
         let place = (cache.to_owned(), node.to_owned());
+        if self.others.has(cache, node) {
+            self.unknown.insert(place, Instant::now());
+            return false;
+        }
         let since = self.unknown.entry(place).or_insert_with(|| {
             if !grace.is_zero() {
                 loudly(format_args!(
