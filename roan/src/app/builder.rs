@@ -37,6 +37,9 @@ use crate::web::{ReadHeaders, Web, WebLayer};
 #[must_use = "call `install()` or `build()`"]
 pub struct RoanBuilder {
     pub(super) caches: Vec<Cache>,
+    /// Whether the first of `caches` is there because the environment names none.
+    #[cfg(feature = "_sql")]
+    pub(super) is_default_cache: bool,
     sites: Sites,
     pub(super) policy: Policy,
     /// The first mistake in what was set.
@@ -245,11 +248,11 @@ impl RoanBuilder {
         }
         self.policy.check()?;
         let mut caches = self.caches;
+        #[cfg(feature = "_sql")]
+        if self.outbox.is_some() && caches.len() <= usize::from(self.is_default_cache) {
+            warn_of_default_cache();
+        }
         if caches.is_empty() {
-            #[cfg(feature = "_sql")]
-            if self.outbox.is_some() {
-                warn_of_default_cache();
-            }
             caches.push(crate::purger::default_cache()?);
         }
         let tiers: Vec<_> = caches
