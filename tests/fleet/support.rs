@@ -1,11 +1,11 @@
 //! What the tests share: what is in a stream, and an outbox in a file.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
 use roan::outbox::Outbox;
 use roan::{Fleet, Roan, RoanBuilder};
-use roan_tests::{Connection, SqliteFile, wait};
+use roan_tests::{Connection, SqliteFile, logged, wait};
 use serde_json::Value;
 
 /// The rows that are not done. Those in state 4 have deliveries, which are gone when they are done.
@@ -73,8 +73,16 @@ pub(crate) fn builder(fleet: Fleet) -> RoanBuilder {
 
 /// Waits until this is said of a fleet.
 pub(crate) fn until_logged(text: &str) -> String {
-    wait::until_some(wait::LONG, text, || {
-        roan_tests::logged::errors_with(text).pop()
+    let start = Instant::now();
+    wait::until_some(2 * wait::LONG, text, || {
+        let said = logged::errors_with(text).pop();
+        let is_late = start.elapsed() > wait::LONG;
+        assert!(
+            said.is_some() || !is_late,
+            "not logged: {text}; but {:#?}",
+            logged::errors_with("fleet")
+        );
+        said
     })
 }
 

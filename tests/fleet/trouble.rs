@@ -228,7 +228,7 @@ async fn a_server_without_jetstream_or_permission_says_so() {
     let error = until_logged(&format!("JetStream at {}", server.url()));
     assert!(error.contains("Permissions Violation"), "{error}");
     assert!(
-        error.contains("may publish to `$JS.API.STREAM.INFO.ROAN`"),
+        error.contains("allow this user to publish to `$JS.API.STREAM.INFO.ROAN`"),
         "{error}"
     );
     drop(roan);
@@ -252,7 +252,10 @@ async fn a_server_without_jetstream_or_permission_says_so() {
         "stream ROAN at {}: Permissions Violation",
         server.url()
     ));
-    assert!(error.contains("may publish to `roan.>`"), "{error}");
+    assert!(
+        error.contains("allow this user to publish to `roan.>`"),
+        "{error}"
+    );
     drop(roan);
 }
 

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::NatsOptions;
 
-/// The keys of all three.
+/// Their keys, and that of the account in which a server talks about itself.
 #[derive(Debug)]
 pub struct NatsOperator {
     operator: KeyPair,
+    system: KeyPair,
     account: KeyPair,
     user: KeyPair,
 }
@@ -22,6 +23,7 @@ impl NatsOperator {
     pub fn new() -> Self {
         Self {
             operator: KeyPair::new_operator(),
+            system: KeyPair::new_account(),
             account: KeyPair::new_account(),
             user: KeyPair::new_user(),
         }
@@ -41,10 +43,16 @@ impl NatsOperator {
             "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
         });
         let account = json!({"type": "account", "version": 2, "limits": unlimited});
-        let name = self.account.public_key();
+        let (system, name) = (self.system.public_key(), self.account.public_key());
+        let of_system = token(
+            &self.operator,
+            &system,
+            &json!({"type": "account", "version": 2}),
+        );
         let account = token(&self.operator, &name, &account);
         NatsOptions::default().lines(&format!(
-            "operator: {operator}\nresolver: MEMORY\nresolver_preload: {{ {name}: {account} }}"
+            "operator: {operator}\nsystem_account: {system}\nresolver: MEMORY\n\
+             resolver_preload: {{ {system}: {of_system}, {name}: {account} }}"
         ))
     }
 
