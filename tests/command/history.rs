@@ -1,19 +1,25 @@
 //! `roan why` and `roan watch`, on each kind of database.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use roan::dashboard::Dashboard;
 use roan::testing::Recorder;
 use roan::{Nginx, Roan, Target, purge_on};
 use roan_tests::{Behaviour, Faulty};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::outbox::{Place, on_each_database};
 use crate::support::{Ran, roan, run};
 
 on_each_database!(
     why_says_when_by_which_rule_and_how_each_node_answered,
+    the_command_the_dashboard_and_the_guide_have_one_form_of_a_purge,
     why_says_what_it_may_mean_that_nothing_is_found,
     watch_prints_purges_as_they_happen,
 );
@@ -85,7 +91,7 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
     assert_eq!(ran.stdout.matches("because").count(), 1, "{ran:#?}");
     let found = why(&place, &["/posts", "--format", "json"]).json();
     assert_eq!(found.len(), 2);
-    assert_eq!(found[0]["causes"][0]["event"], "delete");
+    assert_eq!(found[0]["causes"][0]["events"], "delete");
     assert_eq!(found[0]["causes"][0]["model"], "Post");
     assert_eq!(found[0]["causes"][0]["file"], file!());
     assert_eq!(found[1]["state"], "dead");
@@ -103,6 +109,126 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
     assert_eq!(refused, found[1..]);
     let first = why(&place, &["/posts", "--limit", "1", "--node", "second"]);
     first.assert_says(&["delete of Post", "there may be more: add --before"]);
+    drop(app);
+}
+
+/// What the dashboard of the program answers to its page.
+async fn dashboard(app: &Roan, path: &str) -> Value {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let dashboard = Dashboard::new(app).behind_auth();
+    let response = dashboard.oneshot(request).await.unwrap();
+    let bytes = to_bytes(Body::new(response.into_body()), usize::MAX);
+    serde_json::from_slice(&bytes.await.unwrap()).unwrap()
+}
+
+/// The objects without what time has changed meanwhile.
+fn ageless(rows: &[Value]) -> Vec<Value> {
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        let row = row.as_object_mut().unwrap();
+        for time in ["age_ms", "due_in_ms"] {
+            row.remove(time);
+        }
+    }
+    rows
+}
+
+/// The keys of an object and of those in it, with the kind of a value.
+fn shape(value: &Value, place: &str, keys: &mut BTreeMap<String, &'static str>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                shape(value, &format!("{place}.{key}"), keys);
+            }
+        }
+        Value::Array(list) => {
+            keys.insert(place.to_owned(), "list");
+            let objects = list.iter().filter(|one| one.is_object());
+            objects.for_each(|one| shape(one, place, keys));
+        }
+        Value::Null => drop(keys.entry(place.to_owned()).or_insert("null")),
+        Value::Bool(_) => drop(keys.insert(place.to_owned(), "flag")),
+        Value::Number(_) => drop(keys.insert(place.to_owned(), "number")),
+        Value::String(_) => drop(keys.insert(place.to_owned(), "text")),
+    }
+}
+
+/// The guide's example of a purge.
+fn example() -> Value {
+    let guide = include_str!("../../roan/src/guide/command.md");
+    let (_, example) = guide.split_once("```json\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    serde_json::from_str(example).unwrap()
+}
+
+async fn the_command_the_dashboard_and_the_guide_have_one_form_of_a_purge(mut place: Place) {
+    let node = Faulty::start(Behaviour::AnswerSome("hello".to_owned(), 403));
+    let second = Recorder::named("second");
+    let app = Roan::builder()
+        .cache(Nginx::at(&node.purge_url()).unwrap())
+        .cache(second)
+        .rebound(None)
+        .outbox(place.outbox.clone())
+        .build()
+        .unwrap();
+    let trace: roan::history::Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        .parse()
+        .unwrap();
+    roan::history::set_trace_source(move || Some(trace));
+    write(&mut place, &app, || {
+        roan::updated(&Post("hello"), &Post("hello"));
+    })
+    .await;
+    write(&mut place, &app, || app.purge(Target::host()).unwrap()).await;
+    place
+        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state IN (2, 3, 4)", 2)
+        .await;
+    // Which of a purge's targets is looked for is for `why` alone to say.
+    let unfound = |mut purge: Value| {
+        purge["found"] = json!([]);
+        purge
+    };
+    let printed = why(&place, &["/posts/hello", "--format", "json"]).json();
+    assert_eq!(printed.len(), 2);
+    let printed: Vec<_> = printed.into_iter().map(unfound).collect();
+    let shown = dashboard(&app, "/api/purges").await;
+    assert_eq!(shown["purges"], json!(printed));
+
+    let (mut keys, mut documented) = (BTreeMap::new(), BTreeMap::new());
+    shape(&printed[1], "", &mut keys);
+    shape(&example(), "", &mut documented);
+    let names = |keys: &BTreeMap<String, _>| keys.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&keys), names(&documented));
+    for (place, kind) in &documented {
+        let is = keys[place];
+        assert!(
+            is == *kind || [is, kind].contains(&"null"),
+            "{place}: {is}, and not {kind}"
+        );
+    }
+
+    for (list, path) in [("dead", "/api/dead"), ("list", "/api/waiting")] {
+        if list == "list" {
+            place
+                .sql(
+                    "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms, attempts, error, due_ms) \
+                     VALUES (1, 'gone', 'gone', '{\"tag\":\"a\",\"site\":\"shop\"}', 1, 2, 'timed out', 9000000000000)",
+                )
+                .await;
+            place
+                .sql("INSERT INTO {}outbox (payload, state) VALUES ('{\"v\":9,\"purge\":[]}', 5)")
+                .await;
+        }
+        let order: &[_] = if list == "dead" { &["--newest"] } else { &[] };
+        let arguments = [&["outbox", list, "--format", "json"], order].concat();
+        let ran = run(command(&place, &arguments));
+        let mut printed = ran.json();
+        printed.pop();
+        assert!(!printed.is_empty(), "{ran:#?}");
+        let shown = dashboard(&app, path).await;
+        let shown = shown[list.replace("list", "waiting")].as_array().unwrap();
+        assert_eq!(ageless(shown), ageless(&printed), "{list}");
+    }
     drop(app);
 }
 
@@ -185,8 +311,8 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
         }
     });
     assert_eq!(first["state"], "waiting");
-    assert_eq!(first["targets"][0]["target"], "/watched");
-    assert_eq!(first["answers"][0]["reason"], "status 503");
+    assert_eq!(first["targets"][0]["text"], "/watched");
+    assert_eq!(first["answers"][0]["error"], "status 503");
     assert_eq!(first["causes"][0]["kind"], "call");
     node.set(Behaviour::Purged);
     let last = loop {

@@ -15,6 +15,8 @@ pub(crate) mod payload;
 #[cfg(feature = "postgres")]
 mod pooled;
 mod schema;
+#[cfg(feature = "serde")]
+mod serialize;
 mod settings;
 mod status;
 pub(crate) mod store;

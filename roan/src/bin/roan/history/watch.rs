@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use roan::history::Filter;
 
 use super::args::WatchArgs;
-use super::{json, lines};
+use super::lines;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &WatchArgs, output: &Output) -> Result<Exit, Failure> {
         while !interrupt.is_asked() && output.is_open() {
             for purge in watch.poll().await.map_err(failure)? {
                 match output.format {
-                    Format::Json => output.line(json::purge(&purge)),
+                    Format::Json => output.object(&purge),
                     Format::Text => output.line(lines::short(&purge, output)),
                 }
             }
