@@ -1,6 +1,6 @@
 //! `roan watch`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::history::Filter;
 
@@ -39,9 +39,11 @@ pub(crate) fn run(args: &WatchArgs, output: &Output) -> Result<Exit, Failure> {
                     Format::Text => output.line(lines::short(&purge, output)),
                 }
             }
-            let due = Instant::now() + args.every;
-            while Instant::now() < due && !interrupt.is_asked() {
-                tokio::time::sleep(STEP.min(args.every)).await;
+            while !interrupt.is_asked() {
+                let changed = watch.changed(args.every);
+                if tokio::time::timeout(STEP, changed).await.is_ok() {
+                    break;
+                }
             }
         }
         Ok(Exit::Done)
