@@ -104,13 +104,13 @@ async fn a_death_of_age_is_seen_when_it_comes_and_says_why(database: Database) {
     let _ = database.outbox().await;
     let mut client = database.client().await;
     client
-        .run(r#"INSERT INTO {}outbox (id, payload, state, ended_ms) VALUES (7, '{"v":1,"purge":["/a"]}', 4, 1000)"#)
+        .run(r#"INSERT INTO {}outbox (id, payload, state, ended_ms) VALUES (-7, '{"v":1,"purge":["/a"]}', 4, 1000)"#)
         .await;
     // Of a node that no program here has.
     client
         .run(
             "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms) \
-             VALUES (7, 'nginx', 'elsewhere', '\"/a\"', 1000)",
+             VALUES (-7, 'nginx', 'elsewhere', '\"/a\"', 1000)",
         )
         .await;
     let admin = database.outbox().await.admin().await.unwrap();

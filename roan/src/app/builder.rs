@@ -260,6 +260,7 @@ impl RoanBuilder {
             .map(|cache| cache.capabilities.clone())
             .collect();
         warn_of_soft_tiers(&caches);
+        fleet_is_last(&caches)?;
         #[cfg(feature = "web")]
         let web = match self.web {
             Some(web) => {
@@ -345,6 +346,21 @@ fn warn_of_default_cache() {
         "no cache is configured, so the purges of the outbox go to the nginx at `http://localhost/purge`: set `ROAN_PURGE_URL` \
          (which `roan::global` and `RoanBuilder::from_env` read), or call `RoanBuilder::cache`"
     ));
+}
+
+/// Fails if a cache is purged after a fleet: that one may still have the old page, and the other may fetch it from there.
+fn fleet_is_last(caches: &[Cache]) -> Result<(), ConfigError> {
+    let mut pairs = caches.iter().zip(caches.iter().skip(1));
+    match pairs.find(|(cache, _)| cache.is_fleet) {
+        None => Ok(()),
+        Some((fleet, next)) => {
+            let (fleet, next) = (&fleet.name, &next.name);
+            let problem = format!(
+                "follows {fleet:?}, a fleet, which does not say when its nodes are purged: give {next:?} to the agents as                  their next cache, or put it before the fleet if the fleet fetches from it"
+            );
+            Err(ConfigError::value("cache", &**next, problem))
+        }
+    }
 }
 
 /// Says which caches are purged softly before another one. That one may fetch the old page, and keep it. It is not an error,

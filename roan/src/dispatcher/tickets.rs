@@ -15,6 +15,8 @@ use super::queue::Onward;
 use crate::base::created::Created;
 use crate::base::history::{NodeAnswer, add};
 use crate::base::outcome::{Failure, Refusal};
+#[cfg(feature = "nats")]
+use crate::base::purge_id::RowIdentity;
 use crate::base::target::Target;
 
 /// Identifies one row that the relay has taken.
@@ -106,7 +108,7 @@ impl Notes {
     fn add(&mut self, target: &Target, answer: NodeAnswer) {
         let place = self.targets.iter().position(|known| known == target);
         let answer = NodeAnswer {
-            others: place.is_none(),
+            other_urls: place.is_none(),
             targets: match place {
                 Some(place) if self.targets.len() > 1 => vec![place],
                 _ => Vec::new(),
@@ -161,6 +163,8 @@ struct Open {
     deferred: bool,
     unread: Option<Unread>,
     notes: Option<Box<Notes>>,
+    #[cfg(feature = "nats")]
+    identity: Option<RowIdentity>,
 }
 
 impl Tickets {
@@ -202,8 +206,26 @@ impl Tickets {
             deferred: false,
             unread,
             notes,
+            #[cfg(feature = "nats")]
+            identity: None,
         });
         Ticket(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Says what no other row has, for the ids of its purges.
+    #[cfg(all(feature = "nats", feature = "_sql"))]
+    pub(crate) fn identify(&self, ticket: Ticket, identity: RowIdentity) {
+        if let Some(open) = self.lock().open.get_mut(ticket.0 as usize) {
+            open.identity = Some(identity);
+        }
+    }
+
+    /// What no other rows have than these. `None` if one was not identified.
+    #[cfg(feature = "nats")]
+    pub(crate) fn identities(&self, tickets: &[Ticket]) -> Option<Vec<RowIdentity>> {
+        let state = self.lock();
+        let identity = |ticket: &Ticket| state.open.get(ticket.0 as usize)?.identity;
+        tickets.iter().map(identity).collect()
     }
 
     /// Notes how a node has answered for a target to these rows.

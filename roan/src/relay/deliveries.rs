@@ -13,8 +13,7 @@ use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
 use crate::outbox::payload;
 use crate::outbox::store::{Nodes, Store, Which};
 
-/// Deliveries are taken before the next look when there is room for so many: new ones, and those that have failed.
-const MANY_NEW: usize = 500;
+/// Failed deliveries are taken before the next look when there is room for so many.
 const MANY_FAILED: usize = 128;
 
 /// A node that more deliveries wait for than it had room for.
@@ -136,6 +135,8 @@ impl Relay {
             let tickets = &self.engine.tickets;
             let created = delivery.created;
             let ticket = tickets.open_noting(row, created, unread, notes);
+            #[cfg(feature = "nats")]
+            self.identify(ticket, delivery.purge, delivery.purge_created_ms);
             match target {
                 Ok((target, next)) => {
                     let onward = Onward::from_targets(&target, next);
@@ -162,12 +163,13 @@ impl Relay {
 
     /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
     pub(super) fn can_take_more(&self) -> bool {
+        let many_new = self.least.div_ceil(2);
         self.take_more
             .iter()
             .any(|TakeMore { place, new, failed }| {
                 let room = self.engine.room_at((&place.0, &place.1));
                 room.is_none_or(|room| {
-                    *new && (room.new >= MANY_NEW || room.is_down)
+                    *new && (room.new >= many_new || room.is_down)
                         || *failed && (room.failed >= MANY_FAILED || room.is_down && room.new > 0)
                 })
             })

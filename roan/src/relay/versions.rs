@@ -148,6 +148,8 @@ impl Relay {
         let notes = self.outbox.history.then(|| Notes::new(targets, yielded));
         let tickets = &self.engine.tickets;
         let ticket = tickets.open_noting(Row::Purge(id), created, unread, notes);
+        #[cfg(feature = "nats")]
+        self.identify(ticket, id, created.at_ms);
         let now = Instant::now();
         let asked = since(created.age_ms(), now);
         for Fired { target, causes } in fired {

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::finish::TEXTS;
 use super::{DEAD, Result, Store, list};
 use crate::base::history::{AnswerKind, NodeAnswer};
+use crate::base::target_json::encode_target;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::{history, payload};
 
@@ -69,14 +70,14 @@ impl Store {
 fn line(row: &Row) -> Result<String> {
     let (cache, node, error) = (row.shown(2)?, row.shown(3)?, row.shown(6)?);
     let target = payload::read_delivery(&row.shown(4)?).ok();
-    let target = target.map(|(target, _)| payload::encode_target(&target));
+    let target = target.map(|(target, _)| encode_target(&target));
     let answer = NodeAnswer {
-        problem: Some(match &*error {
+        error: Some(match &*error {
             "" => "by hand".to_owned(),
             error => format!("by hand ({error})"),
         }),
         attempts: u32::try_from(row.int(5)?).unwrap_or(0),
-        others: target.is_none(),
+        other_urls: target.is_none(),
         ..NodeAnswer::of(&cache.into(), &node.into(), AnswerKind::Dropped)
     };
     Ok(history::answer_lines(&[answer], 1, target.as_deref()))

@@ -10,6 +10,7 @@ use crate::base::history::{
     AnswerKind, Filter, Finder, NodeAnswer, PurgeCause, PurgeRecord, PurgeState,
 };
 use crate::base::target::{Target, TargetKind};
+use crate::base::target_json;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history;
@@ -92,7 +93,7 @@ impl Store {
         }
         let node = filter.node.as_deref().map(|node| {
             let mut text = String::new();
-            payload::write_text(&mut text, node);
+            target_json::write_text(&mut text, node);
             text
         });
         if let (Some(node), Some(text)) = (&filter.node, &node) {
@@ -230,7 +231,7 @@ impl Store {
                 why.map_or(error.clone(), str::to_owned)
             };
             let answer = NodeAnswer {
-                problem: error.map(words),
+                error: error.map(words),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };
@@ -247,7 +248,7 @@ impl Store {
 fn needles(filter: &Filter) -> Vec<String> {
     let quoted = |text: &str| {
         let mut quoted = String::new();
-        payload::write_text(&mut quoted, text);
+        target_json::write_text(&mut quoted, text);
         quoted
     };
     // Another program may escape what need not be escaped.
@@ -317,7 +318,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         let place = |target: &Target| targets.iter().position(|known| known == target);
         let place = target.as_ref().and_then(place);
         answers.push(NodeAnswer {
-            others: place.is_none(),
+            other_urls: place.is_none(),
             targets: match place {
                 Some(place) if targets.len() > 1 => vec![place],
                 _ => Vec::new(),
@@ -345,7 +346,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         asks: 1,
         state,
         answers,
-        problem: Some(row.shown(5)?).filter(|error| !error.is_empty()),
+        error: Some(row.shown(5)?).filter(|error| !error.is_empty()),
     })
 }
 
