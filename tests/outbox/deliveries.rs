@@ -78,7 +78,8 @@ async fn purges_that_fail_hold_up_no_others(database: Database) {
             .cache(roan::Nginx::at(&node.purge_url()).unwrap())
             .rebound(None)
             .backoff(never, never)
-            .outbox(database.outbox().await)
+            // The node of the round before is gone for good.
+            .outbox(database.outbox().await.grace_period(Duration::ZERO))
             .build()
             .unwrap();
         let mut client = database.client().await;

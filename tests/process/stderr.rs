@@ -260,10 +260,7 @@ fn purges_that_die_of_age_are_counted_and_say_why() {
     let numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
     let last = dead[dead.len() - 1];
-    assert_says(
-        last,
-        &["dead: never sent: the node is down, and failed last with: connection lost"],
-    );
+    assert_says(last, &["dead: never sent: the node "]);
 }
 
 #[test]

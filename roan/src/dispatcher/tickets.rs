@@ -46,7 +46,7 @@ pub(crate) struct Deferred {
 /// Why a purge was deferred.
 #[derive(Debug, Clone)]
 pub(crate) enum Why {
-    /// Not sent: the node is down, or its queue is full.
+    /// Not sent: the node is down, its queue is full, or another program has it.
     Unsent,
     /// The attempt failed; another may do better, after that pause at least.
     Failed(Failure, Duration),
