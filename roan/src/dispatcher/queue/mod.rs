@@ -505,6 +505,7 @@ impl Queue {
     }
 
     /// The purges that leave next, in their turn.
+    #[cfg(feature = "_sql")]
     pub(super) fn ready(&self) -> usize {
         self.ready.len()
     }
