@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
-use async_nats::jetstream::context::CreateKeyValueErrorKind;
+use async_nats::jetstream::context::{CreateKeyValueErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
 use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
 use serde_json::Value;
@@ -64,6 +64,8 @@ pub(super) struct Look {
     pub(super) delivered: u64,
     /// The messages that the stream has for it.
     pub(super) pending: u64,
+    /// Those that it has delivered, and that are not acknowledged.
+    pub(super) unacknowledged: u64,
     /// Whether it delivers what it should, as far as that cannot be changed.
     pub(super) is_ours: bool,
 }
@@ -71,7 +73,26 @@ pub(super) struct Look {
 impl Link {
     /// Finds the stream, or makes it.
     pub(super) async fn open(agent: &Agent, connection: Connection) -> Result<Self, Trouble> {
-        let opened = agent.stream.open(&connection).await?;
+        let opened = agent.stream.open_to_read(&connection).await?;
+        Ok(Self::new(agent, connection, opened.stream, opened.warnings))
+    }
+
+    /// Finds the stream.
+    pub(super) async fn find(agent: &Agent, connection: Connection) -> Result<Option<Self>, Trouble> {
+        let name = agent.stream.name();
+        match connection.jetstream().get_stream(name).await {
+            Ok(stream) => Ok(Some(Self::new(agent, connection, stream, Vec::new()))),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
+                _ => {
+                    let (servers, problem) = (connection.servers(), connection.trouble(&error.to_string()));
+                    Err(Trouble::Server(format!("JetStream at {servers}: the stream {name}: {problem}")))
+                }
+            },
+        }
+    }
+
+    fn new(agent: &Agent, connection: Connection, stream: Stream, warnings: Vec<String>) -> Self {
         let name = format!("{PREFIX}{}", token(&agent.node));
         let config = Config {
             durable_name: Some(name.clone()),
@@ -82,13 +103,13 @@ impl Link {
             inactive_threshold: agent.inactive_threshold,
             ..Config::default()
         };
-        Ok(Self {
+        Self {
             connection,
-            stream: opened.stream,
+            stream,
             name,
             config,
-            warnings: opened.warnings,
-        })
+            warnings,
+        }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -111,11 +132,16 @@ impl Link {
         (!max_age.is_zero()).then_some(max_age)
     }
 
-    /// The number of the last message of the stream.
-    pub(super) async fn last(&self) -> Result<u64, Trouble> {
+    /// The numbers of the first and the last message of the stream.
+    pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
         let info = self.stream.get_info().await;
         let info = info.map_err(|error| self.server("the stream", &error))?;
-        Ok(info.state.last_sequence)
+        Ok((info.state.first_sequence, info.state.last_sequence))
+    }
+
+    /// The number of the last message of the stream.
+    pub(super) async fn last(&self) -> Result<u64, Trouble> {
+        self.ends().await.map(|(_, last)| last)
     }
 
     /// Looks at the consumer first, and then at the stream: see [`Known`].
@@ -149,6 +175,7 @@ impl Link {
             known,
             delivered: consumer.delivered.stream_sequence,
             pending: consumer.num_pending,
+            unacknowledged: consumer.num_ack_pending as u64,
             is_ours,
         })
     }
@@ -247,7 +274,7 @@ impl Beats {
                 match jetstream.create_key_value(config).await {
                     Ok(store) => store,
                     // Another agent was faster.
-                    Err(error) if *error.kind() == CreateKeyValueErrorKind::BucketCreate => {
+                    Err(error) if error.kind() == CreateKeyValueErrorKind::BucketCreate => {
                         let found = jetstream.get_key_value(BUCKET).await;
                         found.map_err(|_| link.server("cannot make the bucket", &error))?
                     }
@@ -255,16 +282,30 @@ impl Beats {
                 }
             }
         };
-        let mut beats = Self {
+        let mut beats = Self::new(agent, store, instance);
+        let found = beats.read().await?;
+        beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
+        Ok((beats, found))
+    }
+
+    /// Reads what was last said of the node, and changes nothing.
+    pub(super) async fn find(agent: &Agent, link: &Link) -> Result<Option<Heartbeat>, Trouble> {
+        let jetstream = link.connection.jetstream();
+        let Ok(store) = jetstream.get_key_value(BUCKET).await else {
+            return Ok(None);
+        };
+        let mut beats = Self::new(agent, store, 0);
+        Ok(beats.read().await?.map(|found| found.heartbeat))
+    }
+
+    fn new(agent: &Agent, store: kv::Store, instance: u64) -> Self {
+        Self {
             store,
             key: token(&agent.node).into_owned(),
             instance,
             revision: 0,
             emptied: 0,
-        };
-        let found = beats.read().await?;
-        beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
-        Ok((beats, found))
+        }
     }
 
     /// Takes over what another connection has seen.

@@ -122,6 +122,8 @@ pub(super) struct Shared {
     pub(super) given_up: AtomicU64,
     pub(super) emptied: AtomicU64,
     /// Nothing new is taken any more.
+    is_full: AtomicBool,
+    /// The work ends.
     stopping: AtomicBool,
     changed: Notify,
     ended: Notify,
@@ -242,6 +244,15 @@ impl Shared {
     }
 
     /// Takes nothing new from now on.
+    pub(super) fn stop_taking(&self) {
+        self.is_full.store(true, Ordering::Release);
+    }
+
+    pub(super) fn takes(&self) -> bool {
+        !self.is_full.load(Ordering::Acquire)
+    }
+
+    /// Ends the work.
     pub(super) fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         self.changed.notify_waiters();

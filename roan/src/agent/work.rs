@@ -15,7 +15,8 @@ mod consume;
 mod empty;
 mod news;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -55,7 +56,7 @@ pub(super) struct Work {
     consumer: Option<PullConsumer>,
     position: Position,
     /// The open messages, by numbers that no other message of this process has.
-    open: HashMap<i64, Open>,
+    open: BTreeMap<i64, Open>,
     /// Those numbers, by the numbers of the stream.
     numbers: HashMap<u64, i64>,
     last_number: i64,
@@ -70,6 +71,8 @@ pub(super) struct Work {
     look_at: Instant,
     /// The ticket of the emptying, and what has become of it.
     emptying: Option<(i64, Emptying)>,
+    /// Why the cache must be emptied before anything else.
+    must_empty: Option<String>,
     /// Why the cache may have stale pages.
     unclean: Option<String>,
     last_emptied: Option<Instant>,
@@ -110,7 +113,6 @@ enum Next {
     /// Nobody knows whether the cache is clean, and this is why.
     Empty(String),
     Consume,
-    Stop,
 }
 
 impl Work {
@@ -130,7 +132,7 @@ impl Work {
             beats: None,
             consumer: None,
             position: Position::after(0),
-            open: HashMap::new(),
+            open: BTreeMap::new(),
             numbers: HashMap::new(),
             last_number: 0,
             held: Held::default(),
@@ -139,6 +141,7 @@ impl Work {
             given_up: Vec::new(),
             look_at: Instant::now(),
             emptying: None,
+            must_empty: None,
             unclean: None,
             last_emptied: None,
             last_answer: None,
@@ -160,7 +163,7 @@ impl Work {
                 () = shared.stopped() => break None,
             };
             match result {
-                Ok(()) => break None,
+                Ok(never) => match never {},
                 Err(Trouble::Fatal(error)) => {
                     loudly(format_args!("the agent of {} ends: {error}", self.agent.node));
                     break Some(error);
@@ -197,7 +200,7 @@ impl Work {
         }
     }
 
-    async fn work(&mut self, failures: &mut u32) -> Result<(), Trouble> {
+    async fn work(&mut self, failures: &mut u32) -> Result<Infallible, Trouble> {
         let mut next = self.begin().await?;
         self.shared.started(Ok(()));
         *failures = 0;
@@ -208,7 +211,6 @@ impl Work {
                     Next::Consume
                 }
                 Next::Consume => self.consume().await?,
-                Next::Stop => return Ok(()),
             };
         }
     }
@@ -237,6 +239,9 @@ impl Work {
             beats.remember(&mine);
         }
         self.beats = Some(beats);
+        if let Some(why) = self.must_empty.take() {
+            return Ok(Next::Empty(why));
+        }
         if self.consumer.is_some() {
             // It has consumed before: what it knows is newer than what it has said.
             return Ok(Next::Consume);

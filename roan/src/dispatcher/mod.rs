@@ -52,7 +52,7 @@ pub(crate) use dead::Dead;
 pub(crate) use engine::Engine;
 pub(crate) use invalid::InvalidTargets;
 pub(crate) use known::KnownPages;
-#[cfg(any(feature = "_sql", feature = "agent", feature = "doctor"))]
+#[cfg(any(feature = "_sql", feature = "doctor"))]
 pub(crate) use node::Node;
 pub(crate) use node::connect;
 pub use plan::Way;

@@ -7,10 +7,13 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Onward, Room};
 use super::tickets::{Ticket, Why};
+#[cfg(feature = "_sql")]
 use super::tiers::Wanted;
 use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::Target;
+#[cfg(feature = "_sql")]
+use crate::base::target::TargetKind;
 
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:

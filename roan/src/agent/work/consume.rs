@@ -36,16 +36,21 @@ const MOST_HELD: usize = 10_000;
 /// The cache is not emptied more often than this because of purges that were given up.
 const EMPTY_AGAIN: Duration = Duration::from_secs(60);
 
+/// After so many looks that failed while there is a connection, everything is found anew.
+const MOST_FAILED_LOOKS: u32 = 5;
+
 /// A look at the consumer, on its way.
 type Looking = JoinHandle<(Beats, Result<(Look, bool), Trouble>)>;
 
 /// What is on its way while the agent consumes.
 struct Underway {
     batch: Option<Batch>,
-    /// How many messages it may bring.
-    asked: usize,
+    /// When it was asked for, and whether a message has come.
+    pulled: Instant,
+    has_come: bool,
     pull_at: Instant,
     looking: Option<Looking>,
+    failed_looks: u32,
     /// The messages that the heartbeat on its way says to be given up.
     said: Vec<i64>,
     touch_at: Instant,
@@ -59,9 +64,11 @@ impl Work {
         let now = Instant::now();
         let mut underway = Underway {
             batch: None,
-            asked: 0,
+            pulled: now,
+            has_come: false,
             pull_at: now,
             looking: None,
+            failed_looks: 0,
             said: Vec::new(),
             touch_at: now + TOUCH,
             connected: true,
@@ -96,7 +103,7 @@ impl Work {
                 underway.touch_at = now + TOUCH;
             }
             self.see_connection(underway);
-            if let Some(why) = self.wants_emptying(now) {
+            if let Some(why) = self.must_empty.take().or_else(|| self.wants_emptying(now)) {
                 return Ok(Next::Empty(why));
             }
             if underway.looking.is_none() && now >= self.look_at {
@@ -119,11 +126,10 @@ impl Work {
                         self.look_at = Instant::now();
                     }
                     None => {
-                        // A server that ends requests at once must not be asked all the time.
-                        let is_early = underway.asked > 0 && underway.pull_at + PULL_AGAIN > Instant::now();
                         underway.batch = None;
-                        if is_early {
-                            underway.pull_at = Instant::now() + PULL_AGAIN;
+                        // A server that ends requests at once must not be asked all the time.
+                        if !underway.has_come {
+                            underway.pull_at = underway.pulled + PULL_AGAIN;
                         }
                     }
                 },
@@ -172,7 +178,7 @@ impl Work {
     /// The number of messages to ask for.
     fn room(&self) -> usize {
         let outstanding = self.engine.tickets.outstanding();
-        if self.shared.is_stopping() || self.held.len() >= MOST_HELD {
+        if !self.shared.takes() || self.held.len() >= MOST_HELD {
             return 0;
         }
         let answers = (self.policy.max_waiting / 2).saturating_sub(outstanding);
@@ -181,6 +187,9 @@ impl Work {
     }
 
     async fn pull_if_room(&mut self, underway: &mut Underway, now: Instant) -> Result<(), Trouble> {
+        if !self.shared.takes() {
+            underway.batch = None;
+        }
         if underway.batch.is_some() || now < underway.pull_at || !underway.connected {
             return Ok(());
         }
@@ -188,8 +197,7 @@ impl Work {
         let Some(consumer) = self.consumer.as_ref().filter(|_| room > 0) else {
             return Ok(());
         };
-        underway.asked = room;
-        underway.pull_at = now;
+        (underway.pulled, underway.has_come) = (now, false);
         underway.batch = Some(pull(consumer, room).await?);
         Ok(())
     }
@@ -199,7 +207,7 @@ impl Work {
         let mut message = Some(first);
         while let Some(one) = message.take() {
             self.take(one);
-            underway.asked = 0;
+            underway.has_come = true;
             let more = underway.batch.as_mut().and_then(|batch| batch.next().now_or_never());
             match more {
                 Some(Some(Ok(next))) => message = Some(next),
@@ -352,6 +360,7 @@ impl Work {
         self.beats = Some(beats);
         match result {
             Ok((look, is_emptied)) => {
+                underway.failed_looks = 0;
                 self.shared.note(|status| status.waiting_in_stream = look.pending);
                 if let Some(lost) = self.position.compare(look.known) {
                     return self.must_empty(lost.to_string());
@@ -376,7 +385,12 @@ impl Work {
                     warn_loudly(format_args!("the agent of {node} tries again: {problem}"));
                 }
                 self.look_at = Instant::now() + Duration::from_secs(1);
-                Ok(())
+                underway.failed_looks += u32::from(underway.connected);
+                // The bucket may be gone.
+                match underway.failed_looks {
+                    MOST_FAILED_LOOKS.. => Err(Trouble::Server(problem)),
+                    _ => Ok(()),
+                }
             }
             Err(fatal) => Err(fatal),
         }
@@ -393,7 +407,7 @@ impl Work {
         self.shared.note(|status| {
             (status.acknowledged, status.open, status.held) = (acknowledged, open, held);
         });
-        let oldest = self.open.values().map(|open| open.since).min();
+        let oldest = self.open.first_key_value().map(|(_, open)| open.since);
         self.shared.set_lag(oldest, self.behind);
     }
 }
