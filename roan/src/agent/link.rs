@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
-use async_nats::jetstream::context::{CreateKeyValueErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
-use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
+use async_nats::jetstream::stream::{self, ConsumerErrorKind, Stream};
 use serde_json::Value;
 
 use super::position::Known;
@@ -85,7 +85,7 @@ impl Link {
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
                 _ => {
-                    let (servers, problem) = (connection.servers(), connection.trouble(&error.to_string()));
+                    let (servers, problem) = (connection.servers(), connection.trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()));
                     Err(Trouble::Server(format!("JetStream at {servers}: the stream {name}: {problem}")))
                 }
             },
@@ -239,6 +239,8 @@ pub(super) struct Beats {
     /// Another one for each agent, so that two of one name find each other.
     instance: u64,
     revision: u64,
+    /// Whether it has written since its start: then what it knows is the last that was said.
+    has_written: bool,
     /// When somebody has said that the cache is empty, as far as this agent knows.
     emptied: u64,
 }
@@ -263,23 +265,13 @@ impl Beats {
         let store = match jetstream.get_key_value(BUCKET).await {
             Ok(store) => store,
             Err(_) => {
-                let config = kv::Config {
-                    bucket: BUCKET.to_owned(),
-                    description: "the agents of a fleet, by Roan".to_owned(),
-                    history: 1,
-                    max_age: agent.inactive_threshold,
-                    num_replicas: link.stream.cached_info().config.num_replicas,
-                    ..kv::Config::default()
-                };
-                match jetstream.create_key_value(config).await {
-                    Ok(store) => store,
-                    // Another agent was faster.
-                    Err(error) if error.kind() == CreateKeyValueErrorKind::BucketCreate => {
-                        let found = jetstream.get_key_value(BUCKET).await;
-                        found.map_err(|_| link.server("cannot make the bucket", &error))?
-                    }
-                    Err(error) => return Err(link.server("cannot make the bucket", &error)),
-                }
+                // If another agent was faster, the bucket is there.
+                let made = jetstream.create_stream(bucket(agent, link)).await;
+                let store = jetstream.get_key_value(BUCKET).await;
+                store.map_err(|error| match made {
+                    Err(error) => link.server("cannot make the bucket", &error),
+                    Ok(_) => link.server("cannot find the bucket", &error),
+                })?
             }
         };
         let mut beats = Self::new(agent, store, instance);
@@ -304,6 +296,7 @@ impl Beats {
             key: token(&agent.node).into_owned(),
             instance,
             revision: 0,
+            has_written: false,
             emptied: 0,
         }
     }
@@ -351,7 +344,15 @@ impl Beats {
             match self.store.update(&self.key, value, self.revision).await {
                 Ok(revision) => {
                     self.revision = revision;
+                    self.has_written = true;
                     return Ok(is_emptied);
+                }
+                // What was read at the start was not the last: an agent before this one may have said more since.
+                Err(error)
+                    if error.kind() == UpdateErrorKind::WrongLastRevision && !self.has_written =>
+                {
+                    let problem = "the heartbeat has changed since it was read".to_owned();
+                    return Err(Trouble::Server(problem));
                 }
                 Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                     let Some(found) = self.read().await? else {
@@ -385,8 +386,35 @@ impl Beats {
         now: u64,
     ) -> Result<(), Trouble> {
         self.instance = found.map_or(self.instance, |found| found.instance);
+        // The agent may write at any time.
+        self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
         self.write(heartbeat).await.map(|_| ())
+    }
+}
+
+/// The stream of the bucket. async-nats would ask for the limits of the account first, and does not understand the answer of
+/// nats-server 2.9.
+fn bucket(agent: &Agent, link: &Link) -> stream::Config {
+    stream::Config {
+        name: format!("KV_{BUCKET}"),
+        description: Some("the agents of a fleet, by Roan".to_owned()),
+        subjects: vec![format!("$KV.{BUCKET}.>")],
+        max_messages_per_subject: 1,
+        max_age: agent.inactive_threshold,
+        duplicate_window: agent.inactive_threshold.min(Duration::from_secs(120)),
+        storage: stream::StorageType::File,
+        num_replicas: link.stream.cached_info().config.num_replicas,
+        allow_rollup: true,
+        deny_delete: true,
+        // A replica that lags could say that a cache is clean, when the leader knows better.
+        allow_direct: false,
+        discard: stream::DiscardPolicy::New,
+        max_messages: -1,
+        max_bytes: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        ..stream::Config::default()
     }
 }
 

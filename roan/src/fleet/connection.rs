@@ -1,6 +1,8 @@
 //! A connection to the servers, which restores itself.
 
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
+
+use tokio::sync::watch;
 
 use super::{FleetError, Nats};
 
@@ -25,6 +29,8 @@ pub(crate) struct Connection {
     servers: String,
     /// The last words of a server or of the client about what is wrong. Empty while it is connected.
     trouble: Arc<Mutex<String>>,
+    /// How often it was lost.
+    losses: watch::Receiver<u64>,
 }
 
 impl Connection {
@@ -39,6 +45,7 @@ impl Connection {
         let (tls, is_required) = nats.tls()?;
         let trouble = Arc::new(Mutex::new(String::new()));
         let note = Arc::clone(&trouble);
+        let (count, losses) = watch::channel(0);
         let identity = nats.clone();
         let options = ConnectOptions::with_auth_callback(move |nonce| {
             let auth = identity.auth(&nonce);
@@ -49,14 +56,19 @@ impl Connection {
         .tls_client_config(tls)
         .require_tls(is_required)
         .event_callback(move |event| {
+            if matches!(event, Event::Disconnected | Event::Closed) {
+                count.send_modify(|count| *count += 1);
+            }
             let text = match event {
                 Event::Connected => Some(String::new()),
                 Event::ServerError(error) => Some(error.to_string()),
                 Event::ClientError(error) => Some(error.to_string()),
-                Event::Disconnected | Event::Closed => Some("the connection is lost".to_owned()),
+                Event::Disconnected | Event::Closed => Some(String::new()),
                 _ => None,
             };
             if let Some(text) = text {
+                // So the errors of the client begin, and those of the server.
+                let text = text.strip_prefix("nats: ").unwrap_or(&text).to_owned();
                 *note.lock().unwrap_or_else(PoisonError::into_inner) = text;
             }
             std::future::ready(())
@@ -74,6 +86,7 @@ impl Connection {
             jetstream,
             servers: nats.shown(),
             trouble,
+            losses,
         })
     }
 
@@ -81,7 +94,7 @@ impl Connection {
         &self.jetstream
     }
 
-    #[expect(dead_code, reason = "an agent asks its server who it is")]
+    #[allow(dead_code, reason = "an agent asks its server who it is")]
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -95,13 +108,38 @@ impl Connection {
         self.client.connection_state() == State::Connected
     }
 
-    /// What is wrong now, or `otherwise`: for the message of a request that was not answered in time.
-    pub(crate) fn trouble(&self, otherwise: &str) -> String {
+    /// Ends when the connection of now is lost.
+    pub(crate) fn lost(&self) -> impl Future<Output = ()> + use<> {
+        let mut losses = self.losses.clone();
+        losses.mark_unchanged();
+        async move {
+            // Without a sender the client has ended.
+            let _ = losses.changed().await;
+        }
+    }
+
+    /// A request was answered, so what was wrong before is not the reason for what may be wrong later.
+    pub(crate) fn all_is_well(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clear();
+    }
+
+    /// Why a request for this subject was not answered in time, and what to do about it: what the server has said, or else
+    /// `otherwise`.
+    pub(crate) fn trouble(&self, subject: &str, otherwise: &str) -> String {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (trouble.as_str(), self.is_connected()) {
-            ("", true) => otherwise.to_owned(),
-            ("", false) => "the connection is lost".to_owned(),
-            (trouble, _) => trouble.to_owned(),
+            (denied, true) if denied.starts_with("Permissions Violation") => {
+                format!("{denied}: allow this user to publish to `{subject}`")
+            }
+            (_, true) => format!("no answer in time: {otherwise}"),
+            (trouble, false) => {
+                let why = match trouble {
+                    "" => String::new(),
+                    why => format!(": {why}"),
+                };
+                format!("the connection is lost{why}: see that nats-server runs there")
+            }
         }
     }
 }
@@ -117,23 +155,24 @@ impl fmt::Debug for Connection {
 
 fn explained(nats: &Nats, error: &async_nats::ConnectError) -> FleetError {
     let servers = nats.shown();
-    let cause = match std::error::Error::source(error) {
-        Some(source) => source.to_string(),
+    let cause = error.source();
+    let is_tls = error.kind() == ConnectErrorKind::Tls || cause.is_some_and(is_of_tls);
+    let cause = match cause {
+        Some(cause) => cause.to_string(),
         None => error.to_string(),
+    };
+    let denied = |problem| FleetError::Denied {
+        servers: nats.shown(),
+        problem,
     };
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            FleetError::Denied {
-                servers,
-                problem: format!("{cause}: {}", nats.remedy()),
-            }
+            denied(format!("{cause}: {}", nats.remedy()))
         }
-        ConnectErrorKind::Tls => FleetError::Denied {
-            servers,
-            problem: format!(
-                "TLS: {cause}: name the authority of its certificate by `root_certificates`, and your own by `client_certificate` if it asks for one"
-            ),
-        },
+        _ if is_tls => denied(format!(
+            "TLS: {cause}: name the authority of its certificate by `root_certificates`, and a certificate of your own by \
+             `client_certificate` if it asks for one"
+        )),
         ConnectErrorKind::TimedOut => FleetError::Connect {
             servers,
             problem: format!(
@@ -146,4 +185,12 @@ fn explained(nats: &Nats, error: &async_nats::ConnectError) -> FleetError {
             problem: format!("{cause}: see that nats-server runs there and listens at this port"),
         },
     }
+}
+
+/// Whether TLS is the reason for an error of a connection.
+fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
+    let inner = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
 }

@@ -33,6 +33,9 @@ pub struct Stream {
 /// A second purge with the same id within this time is dropped: <https://docs.nats.io/using-nats/developer/develop_jetstream/model_deep_dive>.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
+/// Why JetStream may not answer a server's clients.
+const NO_LEADER: &str = "see that most servers of the cluster are up, so that it has a leader";
+
 /// JetStream does not keep more copies.
 const MOST_REPLICAS: usize = 5;
 
@@ -110,10 +113,10 @@ impl Stream {
                 problem,
             ));
         }
-        if self.max_age < DUPLICATE_WINDOW {
+        if self.max_age < Duration::from_secs(1) {
             let shown = format!("{:?}", self.max_age);
             let problem =
-                "must be 2 minutes at least: an agent that is away for longer empties its cache";
+                "must be 1 s at least: an agent that is away for longer empties its cache";
             return Err(ConfigError::value("max_age", shown, problem));
         }
         Ok(())
@@ -210,11 +213,9 @@ impl Stream {
                 format!("cannot make the stream {}: {error}: {cure}", self.name)
             }
             CreateStreamErrorKind::TimedOut => {
-                let trouble = connection.trouble("no answer in time");
-                format!(
-                    "cannot make the stream {}: {trouble}: see that the cluster has a leader, and that this user may publish to `$JS.API.STREAM.CREATE.{}`",
-                    self.name, self.name
-                )
+                let subject = format!("$JS.API.STREAM.CREATE.{}", self.name);
+                let trouble = connection.trouble(&subject, NO_LEADER);
+                format!("cannot make the stream {}: {trouble}", self.name)
             }
             other => format!("cannot make the stream {}: {other}", self.name),
         };
@@ -233,7 +234,8 @@ impl Stream {
             storage: StorageType::File,
             discard: DiscardPolicy::Old,
             max_age: self.max_age,
-            duplicate_window: DUPLICATE_WINDOW,
+            // A server refuses one that is longer than the age.
+            duplicate_window: DUPLICATE_WINDOW.min(self.max_age),
             num_replicas: self.replicas,
             max_messages: -1,
             max_bytes: -1,
@@ -260,11 +262,9 @@ impl Stream {
             },
             (_, Some(RequestErrorKind::NoResponders)) => disabled.to_owned(),
             _ => {
-                let trouble = connection.trouble("no answer in time");
-                format!(
-                    "the stream {}: {trouble}: see that the cluster has a leader, and that this user may publish to `$JS.API.STREAM.INFO.{}`",
-                    self.name, self.name
-                )
+                let subject = format!("$JS.API.STREAM.INFO.{}", self.name);
+                let trouble = connection.trouble(&subject, NO_LEADER);
+                format!("the stream {}: {trouble}", self.name)
             }
         };
         FleetError::JetStream {
@@ -383,6 +383,10 @@ fn hours(time: Duration) -> String {
 /// A stream that was found or made.
 pub(crate) struct Opened {
     /// To make consumers of it.
+    #[cfg_attr(
+        not(feature = "agent"),
+        allow(dead_code, reason = "an agent makes a consumer")
+    )]
     pub(crate) stream: jetstream::stream::Stream,
     /// Its settings and its state when it was opened.
     pub(crate) info: Info,
@@ -489,7 +493,7 @@ mod tests {
         assert!(Stream::new().replicas(6).check().is_err());
         assert!(
             Stream::new()
-                .max_age(Duration::from_secs(1))
+                .max_age(Duration::from_millis(1))
                 .check()
                 .is_err()
         );

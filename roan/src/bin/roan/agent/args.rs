@@ -1,7 +1,6 @@
 //! The arguments of `roan agent`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as Group;
@@ -26,7 +25,7 @@ pub(crate) struct AgentArgs {
     pub(crate) nats: Option<String>,
     /// Connect with this credentials file. In place of `ROAN_FLEET_CREDENTIALS`.
     #[arg(long, value_name = "FILE")]
-    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) credentials: Option<String>,
     /// The name of the node, which no other agent has. In place of `ROAN_NODE`; by default the name of this host.
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
