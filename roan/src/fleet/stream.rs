@@ -160,6 +160,7 @@ impl Stream {
         if seen.mirror.take().is_some() {
             seen.subjects = vec![subject::ALL.to_owned()];
         }
+        let version = connection.client().server_info().version;
         let needs = Self {
             replicas: 1,
             max_age: Duration::ZERO,
@@ -169,7 +170,7 @@ impl Stream {
             .compare(&seen)
             .map_err(|problem| self.unfit(connection, problem))?;
         Ok(Opened {
-            warnings: self.warnings(&info.config, connection.servers()),
+            warnings: self.warnings(&info.config, connection.servers(), &version),
             stream: found,
             info,
         })

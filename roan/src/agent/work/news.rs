@@ -180,13 +180,8 @@ impl Work {
                 let asking = Asking::of(asked, &[]);
                 let what = (&target, &onward);
                 // The nodes of a dispatcher do not change.
-                let _ = (self.engine).accept_at(
-                    (cache, node),
-                    what,
-                    asking,
-                    (ticket, attempts),
-                    now,
-                );
+                let _ =
+                    (self.engine).accept_at((cache, node), what, asking, (ticket, attempts), now);
                 self.engine.tickets.done(ticket);
             }
         }
