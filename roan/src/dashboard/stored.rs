@@ -6,7 +6,7 @@ use super::json;
 use super::json::ms;
 use super::query::Query;
 use super::service::{Problem, Shared, unavailable};
-use crate::outbox::{DeadPurge, Filter, Status, WaitingPurge, payload};
+use crate::outbox::{DeadPurge, Filter, Status, WaitingPurge, stored_target};
 
 /// The purges that a query picks: with a `target` or an `error` that contain a text, at a `node`.
 fn filter(get: impl Fn(&str) -> Option<String>) -> Filter {
@@ -107,7 +107,7 @@ fn in_numbers(status: &Status) -> Value {
     json!({
         "waiting": status.waiting,
         "taken": status.taken,
-        "left": status.left,
+        "left": status.all_left(),
         "deliveries": status.deliveries(),
         "dead": status.all_dead(),
         "oldest_ms": status.oldest.map(ms),
@@ -117,7 +117,7 @@ fn in_numbers(status: &Status) -> Value {
 
 /// A delivery has one target; the row of a write has all that it purges.
 fn target(text: &str) -> Value {
-    match payload::read_target(text) {
+    match stored_target::read_target(text) {
         Ok(target) => json::target(&target),
         Err(_) => json!({"kind": "payload", "text": text, "site": null}),
     }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Onward, Room};
-use super::tickets::{Ticket, Why};
+use super::tickets::Ticket;
 use super::tiers::Wanted;
 use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
@@ -75,6 +75,20 @@ impl Engine {
         }
     }
 
+    /// Why one node cannot be asked for what another version of the program has left for it, if so.
+    pub(crate) fn cannot_ask_at(&self, place: (&str, &str), target: &Target) -> Option<Refusal> {
+        let node = self.node(place)?;
+        let kind = target.kind();
+        let tier = self.tiers.get(node.tier);
+        self.does_not_know(target.site()).or_else(|| {
+            let problem = format!(
+                "{} could purge by {kind} when this was asked for, and cannot now",
+                node.cache
+            );
+            (!tier.is_some_and(|tier| tier.can_purge(kind))).then_some(Refusal::Node(problem))
+        })
+    }
+
     /// Takes in what one node has not answered yet. `None` if the node does not exist.
     pub(crate) fn accept_at(
         &self,
@@ -85,23 +99,6 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
-        let kind = target.kind();
-        if !self
-            .tiers
-            .get(node.tier)
-            .is_some_and(|tier| tier.can_purge(kind))
-        {
-            let problem = format!(
-                "{} could purge by {kind} when this was asked for, and cannot now",
-                node.cache
-            );
-            let refusal = Refusal::Node(problem);
-            self.tickets.asked(ticket);
-            let why = Why::Refused(refusal.clone());
-            self.defer(Some(node), target, onward, &why, attempts, &[ticket]);
-            self.reporter.refused(target, refusal, asking, now);
-            return Some(());
-        }
         let ask = Ask {
             target,
             asking,
@@ -147,7 +144,7 @@ impl Engine {
         &self,
         place: (&str, &str),
         target: &Target,
-        failure: Failure,
+        outcome: Outcome,
         attempts: u32,
     ) {
         let Some(node) = self.node(place) else {
@@ -156,6 +153,6 @@ impl Engine {
         let now = Instant::now();
         let mut job = Job::unsent(target, now, false, now);
         job.attempts = attempts;
-        self.end_unsent(node, &job, Outcome::Dead(failure), now);
+        self.end_unsent(node, &job, outcome, now);
     }
 }

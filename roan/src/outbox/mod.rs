@@ -18,6 +18,7 @@ mod schema;
 mod settings;
 mod status;
 pub(crate) mod store;
+pub(crate) mod stored_target;
 pub(crate) mod trigger_settings;
 mod watch;
 

@@ -102,6 +102,12 @@ impl Status {
         self.nodes.iter().map(|node| node.waiting).sum()
     }
 
+    /// Returns what waits for another version of the program: rows of writes, and purges of nodes.
+    #[must_use]
+    pub fn all_left(&self) -> u64 {
+        self.left + self.nodes.iter().map(|node| node.left).sum::<u64>()
+    }
+
     /// Returns the dead purges: those of nodes, and those that were not sent to any.
     #[must_use]
     pub fn all_dead(&self) -> u64 {
@@ -119,6 +125,8 @@ pub struct NodeStatus {
     pub node: String,
     /// Purges that this node has not answered at the first attempt, and that wait or are in flight.
     pub waiting: u64,
+    /// How many of those wait for another version of the program.
+    pub left: u64,
     /// Dead purges.
     pub dead: u64,
     /// The age of the oldest purge that waits.

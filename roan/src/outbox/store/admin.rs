@@ -11,18 +11,20 @@ const BATCH: usize = 1000;
 
 impl Store {
     /// Counts waiting purges and deliveries, each up to `limit`.
-    /// Deliveries to the nodes `except` are not counted.
+    /// Deliveries to the nodes `except`, and those that a program with this knowledge has left, are not counted.
     pub(crate) async fn backlog(
         &mut self,
         limit: usize,
         except: &[(String, String)],
+        left_by: Option<i64>,
     ) -> Result<Backlog> {
         let count = |table: &str, which: &str| {
             format!(
                 "(SELECT count(*) FROM (SELECT id FROM {table} WHERE state = {WAITING}{which} LIMIT {limit}) counted)"
             )
         };
-        let which = " AND NOT (cache = ? AND node = ?)".repeat(except.len());
+        let mut which = " AND NOT (cache = ? AND node = ?)".repeat(except.len());
+        which.extend(left_by.map(|knowledge| format!(" AND relay <> {knowledge}")));
         let texts = except.iter().flat_map(|(cache, node)| [cache, node]);
         let values: Vec<_> = texts.map(|text| Value::Text(text)).collect();
         let sql = format!(

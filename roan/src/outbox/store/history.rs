@@ -14,6 +14,7 @@ use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
+use crate::outbox::stored_target;
 
 /// The number of rows that one statement looks at. Purges of the program wait meanwhile.
 const PIECE: i64 = 10_000;
@@ -205,7 +206,7 @@ impl Store {
         );
         let integer = self.dialect.bigint();
         let sql = self.sql(&format!(
-            "SELECT purge_id, {cache}, {node}, {target}, CAST(state AS {integer}), attempts, {error} \
+            "SELECT purge_id, {cache}, {node}, {target}, CAST(state AS {integer}), attempts, {error}, relay \
              FROM roan_delivery WHERE purge_id IN {} ORDER BY id",
             list(purges.iter().copied())
         ));
@@ -215,10 +216,13 @@ impl Store {
             let is_refused = error
                 .as_ref()
                 .is_some_and(|error| error.starts_with("refused"));
+            let is_left = row.int(7)? != 0;
             let result = match (row.int(4)?, attempts) {
                 (DEAD, _) if is_refused => AnswerKind::Refused,
                 (DEAD, _) => AnswerKind::Dead,
                 (_, 0) => AnswerKind::Waiting,
+                // For another version of the program.
+                (WAITING, _) if is_left => AnswerKind::Waiting,
                 _ => AnswerKind::Failed,
             };
             // The result says so already.
@@ -286,11 +290,20 @@ fn needles(filter: &Filter) -> Vec<String> {
 
 fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
     let state = row.int(2)?;
-    let content = match payload::decode(&row.shown(4)?) {
-        Ok(Payload::Readable(content)) => content,
-        Ok(Payload::Newer(_)) | Err(_) => Content::default(),
+    let text = row.shown(4)?;
+    let mut problem = Some(row.shown(5)?).filter(|error| !error.is_empty());
+    let (content, places) = match payload::decode(&text) {
+        Ok(Payload::Readable(content)) => {
+            let places = (0..content.targets.len()).map(Some).collect();
+            (content, places)
+        }
+        Ok(Payload::Newer(version)) => {
+            problem.get_or_insert_with(|| payload::newer(version));
+            payload::known_part(&text)
+        }
+        Err(_) => (Content::default(), Vec::new()),
     };
-    let kept = history::read_lines(&row.shown(6)?, &content.targets);
+    let kept = history::read_lines(&row.shown(6)?, &content.targets, &places);
     let mut causes = content.causes;
     let is_known = !kept.causes.is_empty();
     causes.extend(kept.causes);
@@ -307,7 +320,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         .any(|delivery| is_open(delivery.answer.result));
     let has_deliveries = !deliveries.is_empty();
     for Delivery { target, answer } in deliveries {
-        let target = payload::read_delivery(&target).ok();
+        let target = stored_target::read_delivery(&target).ok();
         let target = target.map(|(target, _)| target);
         let place = |target: &Target| targets.iter().position(|known| known == target);
         let place = target.as_ref().and_then(place);
@@ -340,7 +353,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         asks: 1,
         state,
         answers,
-        problem: Some(row.shown(5)?).filter(|error| !error.is_empty()),
+        problem,
     })
 }
 

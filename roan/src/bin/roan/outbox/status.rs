@@ -25,6 +25,7 @@ fn as_json(status: &Status, kind: Dialect) -> serde_json::Value {
             "cache": node.cache,
             "node": node.node,
             "waiting": node.waiting,
+            "left": node.left,
             "dead": node.dead,
             "oldest_ms": node.oldest.map(milliseconds),
             "last_error": node.last_error,
@@ -93,6 +94,12 @@ fn of_node(node: &NodeStatus, output: &Output) -> String {
         Some(oldest) => format!("{} wait, the oldest {} old", node.waiting, duration(oldest)),
         None => "nothing waits".to_owned(),
     });
+    if node.left > 0 {
+        words.push(format!(
+            "{} of them left to another version of the app",
+            node.left
+        ));
+    }
     if node.dead > 0 {
         let dead = format!("{} dead", node.dead);
         words.push(output.painted(AnsiColor::Red, dead));

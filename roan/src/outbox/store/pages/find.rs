@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::unreadable;
 use crate::base::area::Area;
 use crate::base::canonical;
+use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::outbox::connection::Value;
 use crate::outbox::index::Key;
 use crate::outbox::payload;
 use crate::outbox::store::{Result, Store, list};
+use crate::outbox::stored_target::{self, Unreadable};
 
 /// The number of URLs of one page whose tags are looked for.
 const MOST_SPELLINGS: usize = 100;
@@ -27,6 +28,8 @@ pub struct Resolving {
     /// Keys with many pages, and the last page that was found.
     many: VecDeque<(i64, Option<i64>)>,
     passes: VecDeque<Pass>,
+    /// Keys of pages that a newer program has learned and this one cannot read, and why.
+    newer: Vec<(i64, String)>,
 }
 
 /// One pass over all pages, in the order of their ids, for those in some areas.
@@ -70,10 +73,66 @@ impl Resolving {
         }
     }
 
+    /// Takes the keys under which pages were found that only a newer program can read, and why.
+    pub(crate) fn take_newer(&mut self) -> Vec<(i64, String)> {
+        std::mem::take(&mut self.newer)
+    }
+
+    fn found(&mut self, stored: &Stored) -> Option<Found> {
+        let page = self.read(&[stored.key], stored)?;
+        Some(Found {
+            key: stored.key,
+            page,
+        })
+    }
+
+    /// For each area of the pass that the page is in.
+    fn found_in(&mut self, pass: &Pass, stored: &Stored) -> Vec<Found> {
+        let keys: Vec<i64> = pass.areas.iter().map(|(key, _)| *key).collect();
+        let Some(page) = self.read(&keys, stored) else {
+            return Vec::new();
+        };
+        let areas = pass.areas.iter().filter(|(_, area)| area.covers(&page));
+        let found = areas.map(|(key, _)| Found {
+            key: *key,
+            page: page.clone(),
+        });
+        found.collect()
+    }
+
+    /// A page that was found under these keys, if it can be read.
+    fn read(&mut self, keys: &[i64], stored: &Stored) -> Option<Target> {
+        match stored.read() {
+            Ok(page) => Some(page),
+            Err(Unreadable::Newer(why)) => {
+                self.newer
+                    .extend(keys.iter().map(|key| (*key, why.clone())));
+                None
+            }
+            Err(Unreadable::Invalid(why)) => {
+                loudly(format_args!("{why}"));
+                None
+            }
+        }
+    }
+
     /// Whether all pages were found.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.keys.is_empty() && self.many.is_empty() && self.passes.is_empty()
+    }
+}
+
+/// A page as it is stored, and the key under which it was found.
+struct Stored {
+    key: i64,
+    id: i64,
+    text: String,
+}
+
+impl Stored {
+    fn read(&self) -> std::result::Result<Target, Unreadable> {
+        super::read(self.id, &self.text)
     }
 }
 
@@ -104,16 +163,19 @@ impl Store {
                     Some(last) => resolving.many[0].1 = Some(last),
                     None => drop(resolving.many.pop_front()),
                 }
-                found.extend(pages);
+                found.extend(pages.iter().filter_map(|page| resolving.found(page)));
                 continue;
             }
             if resolving.keys.is_empty() {
                 let room = limit - found.len();
-                if let Some(pass) = resolving.passes.front_mut() {
-                    let (pages, is_over) = self.pages_in_areas(pass, room).await?;
-                    found.extend(pages);
-                    if is_over {
-                        resolving.passes.pop_front();
+                if let Some(mut pass) = resolving.passes.front().cloned() {
+                    let (pages, is_over) = self.pages_in_areas(&mut pass, room).await?;
+                    for stored in &pages {
+                        found.extend(resolving.found_in(&pass, stored));
+                    }
+                    match is_over {
+                        true => drop(resolving.passes.pop_front()),
+                        false => resolving.passes[0] = pass,
                     }
                 }
                 continue;
@@ -121,7 +183,9 @@ impl Store {
             let count = resolving.keys.len().min(RESOLVED);
             let keys: Vec<i64> = resolving.keys.iter().take(count).copied().collect();
             match self.few_pages(&keys, limit - found.len()).await? {
-                Some(pages) => found.extend(pages),
+                Some(pages) => {
+                    found.extend(pages.iter().filter_map(|page| resolving.found(page)));
+                }
                 None => resolving.many.extend(keys.iter().map(|key| (*key, None))),
             }
             resolving.keys.drain(..count);
@@ -130,7 +194,7 @@ impl Store {
     }
 
     /// All pages of some keys, or `None` if they are more than `most`.
-    async fn few_pages(&mut self, keys: &[i64], most: usize) -> Result<Option<Vec<Found>>> {
+    async fn few_pages(&mut self, keys: &[i64], most: usize) -> Result<Option<Vec<Stored>>> {
         let target = self.dialect.bytes("p.target");
         let sql = self.sql(&format!(
             "SELECT k.page_key, k.page_id, {target} \
@@ -144,11 +208,14 @@ impl Store {
         if rows.len() > most {
             return Ok(None);
         }
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            found.extend(read_page(row.int(0)?, row.int(1)?, &row.shown(2)?));
-        }
-        Ok(Some(found))
+        let stored = rows.iter().map(|row| {
+            Ok(Stored {
+                key: row.int(0)?,
+                id: row.int(1)?,
+                text: row.shown(2)?,
+            })
+        });
+        stored.collect::<Result<Vec<_>>>().map(Some)
     }
 
     /// Some pages of one key in the order of their ids, and the id of the last one if there may be more.
@@ -157,7 +224,7 @@ impl Store {
         key: i64,
         after: Option<i64>,
         limit: usize,
-    ) -> Result<(Vec<Found>, Option<i64>)> {
+    ) -> Result<(Vec<Stored>, Option<i64>)> {
         let target = self.dialect.bytes("p.target");
         let sql = self.sql(&format!(
             "SELECT k.page_id, {target} FROM roan_page_key AS k JOIN roan_page AS p ON p.id = k.page_id \
@@ -172,14 +239,17 @@ impl Store {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = [Value::Int(key), Value::Int(from), Value::Int(most)];
         let rows = self.connection.rows(&sql, &values).await?;
-        let mut found = Vec::with_capacity(rows.len());
-        let mut last = None;
-        for row in &rows {
-            let id = row.int(0)?;
-            last = Some(id);
-            found.extend(read_page(key, id, &row.shown(1)?));
-        }
-        Ok((found, last.filter(|_| rows.len() == limit)))
+        let stored = rows.iter().map(|row| {
+            Ok(Stored {
+                key,
+                id: row.int(0)?,
+                text: row.shown(1)?,
+            })
+        });
+        let stored = stored.collect::<Result<Vec<_>>>()?;
+        let last = stored.last().filter(|_| rows.len() == limit);
+        let last = last.map(|last| last.id);
+        Ok((stored, last))
     }
 
     /// The next pages of a pass, from about `limit` that may be in its areas, and whether the pass is over.
@@ -189,7 +259,7 @@ impl Store {
         &mut self,
         pass: &mut Pass,
         limit: usize,
-    ) -> Result<(Vec<Found>, bool)> {
+    ) -> Result<(Vec<Stored>, bool)> {
         let from = match pass.after.map(|after| after.checked_add(1)) {
             None => i64::MIN,
             Some(Some(next)) => next,
@@ -217,20 +287,16 @@ impl Store {
             .chain([Value::Int(most)])
             .collect();
         let rows = self.connection.rows(&sql, &values).await?;
-        let mut found = Vec::new();
-        for row in &rows {
-            let id = row.int(0)?;
-            pass.after = Some(id);
-            let Some(Found { page, .. }) = read_page(0, id, &row.shown(1)?) else {
-                continue;
-            };
-            let areas = pass.areas.iter().filter(|(_, area)| area.covers(&page));
-            found.extend(areas.map(|(key, _)| Found {
-                key: *key,
-                page: page.clone(),
-            }));
-        }
-        Ok((found, rows.len() < limit))
+        let stored = rows.iter().map(|row| {
+            Ok(Stored {
+                key: 0,
+                id: row.int(0)?,
+                text: row.shown(1)?,
+            })
+        });
+        let stored = stored.collect::<Result<Vec<_>>>()?;
+        pass.after = stored.last().map(|last| last.id).or(pass.after);
+        Ok((stored, rows.len() < limit))
     }
 
     /// The first `limit` pages that carry a key, in an order that stays.
@@ -239,8 +305,8 @@ impl Store {
     ///
     /// Those of the database.
     pub async fn pages_of(&mut self, key: &Key, limit: usize) -> Result<Vec<Target>> {
-        let (found, _) = self.pages_after(key.hash(), None, limit).await?;
-        Ok(found.into_iter().map(|found| found.page).collect())
+        let (stored, _) = self.pages_after(key.hash(), None, limit).await?;
+        Ok(stored.iter().filter_map(|page| page.read().ok()).collect())
     }
 
     /// The tags of a page, under whatever spelling of its URL, each once.
@@ -277,7 +343,7 @@ impl Store {
         }
         let mut tags = Vec::new();
         for row in &rows {
-            tags.extend(payload::read_target(&row.shown(0)?).ok());
+            tags.extend(stored_target::read_target(&row.shown(0)?).ok());
         }
         tags.sort_unstable_by(|one: &Target, other| one.as_str().cmp(other.as_str()));
         Ok(Some(tags))
@@ -308,14 +374,4 @@ fn beginning(area: &Area) -> Option<String> {
     }
     pattern.push('%');
     Some(pattern)
-}
-
-fn read_page(key: i64, id: i64, text: &str) -> Option<Found> {
-    match payload::read_target(text) {
-        Ok(page) => Some(Found { key, page }),
-        Err(error) => {
-            unreadable(id, &error);
-            None
-        }
-    }
 }

@@ -6,10 +6,14 @@ mod learn;
 
 pub use find::{Found, Resolving};
 
-use crate::base::log::loudly;
+use crate::base::target::Target;
+use crate::outbox::stored_target::{self, Unreadable};
 
-fn unreadable(id: i64, error: &str) {
-    loudly(format_args!(
-        "page {id} of the index cannot be purged: {error}"
-    ));
+/// Reads a page. The error says which one it is.
+fn read(id: i64, text: &str) -> Result<Target, Unreadable> {
+    let of_page = |error| format!("page {id} of the index cannot be purged: {error}");
+    stored_target::read_target(text).map_err(|error| match error {
+        Unreadable::Newer(why) => Unreadable::Newer(of_page(why)),
+        Unreadable::Invalid(error) => Unreadable::Invalid(of_page(error)),
+    })
 }
