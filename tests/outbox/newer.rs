@@ -6,7 +6,7 @@ use roan::history::{AnswerKind, Filter, PurgeState};
 use roan::outbox::Waits;
 use roan::testing::Recorder;
 use roan::{Cache, Outcome, Roan, RoanBuilder};
-use roan_tests::{Behaviour, Faulty};
+use roan_tests::{Behaviour, Faulty, wait};
 
 use crate::pages::{connect, keys, pages, tag, url};
 use crate::support::{Client, Database, LONG, builder, flush, on_each_database, urls};
@@ -132,16 +132,22 @@ async fn deliveries_of_a_newer_kind_do_not_keep_a_node_down(database: Database) 
         .build()
         .unwrap();
     let name = format!("'nginx', '{}'", node.addr());
-    client.save(&roan, "a").await;
-    client
-        .wait_for_count("SELECT count(*) FROM {}delivery", 2)
-        .await;
-    for number in 0..MANY {
-        let target = format!(r#"{{"variant":"/{number}"}}"#);
-        put(&mut client, &name, &target, "").await;
+    for number in 0..10 {
+        client.save(&roan, &number.to_string()).await;
     }
+    wait::until(LONG, "the node to be down", || roan.stats().nodes[0].down);
+    let mut rows = Vec::new();
+    for number in 0..MANY {
+        rows.push(format!(r#"(7, {name}, '{{"variant":"/{number}"}}', 1)"#));
+    }
+    client
+        .run(&format!(
+            "INSERT INTO {{}}delivery (purge_id, cache, node, target, created_ms) VALUES {}",
+            rows.join(", ")
+        ))
+        .await;
     node.set(Behaviour::Purged);
-    flush(&roan).await;
+    // One of them at each look, which is once a second, would take longer than this waits.
     client.wait_for_count(LEFT, MANY as i64).await;
     client
         .wait_for_count("SELECT count(*) FROM {}delivery", MANY as i64)
