@@ -43,7 +43,7 @@ pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
 use self::pause::Pause;
 pub(super) use self::pause::Paused;
 use self::retries::Retries;
-use super::health::{Health, Turn};
+use super::health::Health;
 use super::history::Records;
 use super::policy::Policy;
 use super::throttle::Throttle;
