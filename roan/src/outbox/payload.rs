@@ -17,6 +17,7 @@ use super::history;
 use crate::base::event::Events;
 use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
+use crate::base::target_json::{decode_target, write_target};
 
 /// The newest version that Roan reads.
 const VERSION: u64 = 2;
@@ -29,10 +30,6 @@ fn version_of(kind: TargetKind) -> u64 {
     }
 }
 
-/// What a target may be, by the key of its object.
-pub(super) const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
-
-pub(super) const SITE: &str = "site";
 /// The maximum number of targets, or of rows, in one payload. More make a second one, so that each row of the outbox stays
 /// small enough to be taken.
 pub(crate) const LONGEST: usize = 500;
@@ -62,52 +59,6 @@ pub(crate) fn encode(fired: &[Fired], causes: bool) -> String {
     }
     payload.push('}');
     payload
-}
-
-/// One target, for its own column.
-pub(crate) fn encode_target(target: &Target) -> String {
-    let mut text = String::new();
-    write_target(&mut text, target);
-    text
-}
-
-/// A text, or an object if the target is more than a URL.
-pub(super) fn write_target(out: &mut String, target: &Target) {
-    let key = match target.kind() {
-        TargetKind::Url if target.site().is_none() => return write_text(out, target.as_str()),
-        TargetKind::Url => "url",
-        TargetKind::Tag => "tag",
-        TargetKind::Prefix => "prefix",
-        TargetKind::Host => "host",
-        TargetKind::Everything => "everything",
-    };
-    out.push('{');
-    if let Some(site) = target.site() {
-        out.push_str(r#""site":"#);
-        write_text(out, site);
-        out.push(',');
-    }
-    out.push('"');
-    out.push_str(key);
-    out.push_str("\":");
-    match target.kind() {
-        TargetKind::Host | TargetKind::Everything => out.push_str("true"),
-        TargetKind::Url | TargetKind::Tag | TargetKind::Prefix => {
-            write_text(out, target.as_str());
-        }
-    }
-    out.push('}');
-}
-
-pub(super) fn write_text(out: &mut String, text: &str) {
-    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&Value::from(text).to_string());
-    }
 }
 
 /// The content of a payload.
@@ -272,60 +223,12 @@ fn decode_rows(value: &mut Value, errors: &mut Vec<String>) -> Result<Rows, Stri
     })
 }
 
-/// Whether it is a key of a target.
-pub(super) fn is_known(key: &str) -> bool {
-    KINDS.contains(&key) || key == SITE
-}
-
-pub(super) fn decode_target(value: &Value) -> Result<Target, String> {
-    let text = |key: &str, value: &Value| match value.as_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(format!("`{key}` is not a text")),
-    };
-    if let Some(url) = value.as_str() {
-        return Target::url(url).map_err(|error| error.to_string());
-    }
-    let Some(object) = value.as_object() else {
-        return Err(format!("{value} is neither a text nor an object"));
-    };
-    if let Some(unknown) = object.keys().find(|key| !is_known(key)) {
-        return Err(format!(
-            "unknown key {unknown:?}: the keys are `url`, `tag`, `prefix`, `host`, `everything` and `site`"
-        ));
-    }
-    let mut kinds = object.iter().filter(|(key, _)| *key != "site");
-    let (Some((kind, value)), None) = (kinds.next(), kinds.next()) else {
-        let known = "`url`, `tag`, `prefix`, `host` and `everything`";
-        return Err(format!("needs one of {known}"));
-    };
-    let whole = |target| match value {
-        Value::Bool(true) => Ok(target),
-        _ => Err(format!(
-            "`{kind}` has the value {value}: write `{{\"{kind}\": true}}`"
-        )),
-    };
-    let target = match kind.as_str() {
-        "host" => whole(Target::host())?,
-        "everything" if object.contains_key("site") => {
-            let instead = "remove `site`, or write `{\"host\": true, \"site\": \"...\"}`";
-            return Err(format!("`everything` is the pages of all sites: {instead}"));
-        }
-        "everything" => whole(Target::everything())?,
-        "url" => Target::url(text(kind, value)?).map_err(|error| error.to_string())?,
-        "prefix" => Target::prefix(text(kind, value)?).map_err(|error| error.to_string())?,
-        _ => Target::tag(text(kind, value)?).map_err(|error| error.to_string())?,
-    };
-    match object.get("site") {
-        Some(site) => Ok(target.at_site(&text("site", site)?)),
-        None => Ok(target),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::target_json::encode_target;
     use crate::outbox::stored_target::{
         encode_delivery, read_delivery, read_target, target_of_delivery,
     };

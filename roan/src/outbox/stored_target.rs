@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::payload::{KINDS, SITE, decode_target, encode_target, is_known, write_target};
 use crate::base::target::Target;
+use crate::base::target_json::{KINDS, SITE, decode_target, encode_target, is_known, write_target};
 
 const NEXT: &str = "next";
 

@@ -130,6 +130,8 @@ impl Relay {
             };
             let tickets = &self.engine.tickets;
             let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
+            #[cfg(feature = "nats")]
+            self.identify(ticket, delivery.purge, delivery.purge_created_ms);
             if let (Ok((target, next)), false) = (read, is_unread) {
                 handed_over += 1;
                 let onward = Onward::from_targets(&target, next);

@@ -6,10 +6,10 @@ use super::{Relay, milliseconds};
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
+use crate::base::target_json;
 use crate::dispatcher::LONGEST_RETRY_AFTER;
 use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
 use crate::outbox::history;
-use crate::outbox::payload;
 use crate::outbox::store::{Ended, NewDelivery, Store};
 use crate::outbox::stored_target::{self, Unreadable};
 
@@ -237,7 +237,7 @@ impl Ended {
                 }
             }
             Row::Delivery { purge, .. } => {
-                let target = notes.targets.first().map(payload::encode_target);
+                let target = notes.targets.first().map(target_json::encode_target);
                 let lines = history::answer_lines(&notes.answers, 1, target.as_deref());
                 if !lines.is_empty() {
                     *self.history_of_deliveries.entry(purge).or_default() += &lines;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::target::{Target, TargetKind};
-use crate::outbox::{payload, stored_target};
+use crate::base::target_json;
+use crate::outbox::stored_target;
 
 /// What a page carries, and what a purge names: a tag, or the URL of a page. Index and fence know its hash alone, so
 /// there may be other kinds.
@@ -27,7 +28,7 @@ impl Key {
         let is_tag = target.kind() == TargetKind::Tag;
         Self {
             hash: hash(target),
-            tag: is_tag.then(|| payload::encode_target(target).into()),
+            tag: is_tag.then(|| target_json::encode_target(target).into()),
         }
     }
 

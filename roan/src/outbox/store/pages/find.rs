@@ -6,9 +6,9 @@ use crate::base::area::Area;
 use crate::base::canonical;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
+use crate::base::target_json;
 use crate::outbox::connection::Value;
 use crate::outbox::index::Key;
-use crate::outbox::payload;
 use crate::outbox::store::{Result, Store, list};
 use crate::outbox::stored_target::{self, Unreadable};
 
@@ -335,7 +335,7 @@ impl Store {
             "SELECT {tag} FROM roan_page AS p LEFT JOIN roan_page_key AS k ON k.page_id = p.id AND k.tag IS NOT NULL \
              WHERE p.id = ? AND p.target = ?"
         ));
-        let text = payload::encode_target(page);
+        let text = target_json::encode_target(page);
         let values = [Value::Int(id), Value::Text(&text)];
         let rows = self.connection.rows(&sql, &values).await?;
         if rows.is_empty() {
@@ -363,7 +363,7 @@ fn beginning(area: &Area) -> Option<String> {
         Some(site) => url.at_site(site),
         None => url,
     };
-    let text = payload::encode_target(&url);
+    let text = target_json::encode_target(&url);
     let text = text.trim_end_matches(['"', '}']);
     let mut pattern = String::with_capacity(text.len() + 8);
     for letter in text.chars() {

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::base::target::Target;
+use crate::base::target_json;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::index::Key;
-use crate::outbox::payload;
 use crate::outbox::store::{Result, Store};
 
 /// The numbers of pages and of keys in one statement: SQLite allows 999 values.
@@ -63,7 +63,7 @@ impl Store {
             self.connection.batch("COMMIT".to_owned()).await?;
         }
         let is_there = |(id, page, _): &(i64, &Target, _)| {
-            let text = payload::encode_target(page);
+            let text = target_json::encode_target(page);
             !refused.contains(&(*id, text))
         };
         Ok(pages.iter().map(is_there).collect())
@@ -180,7 +180,7 @@ fn entries<'a>(pages: &[(i64, &Target, &'a [Key])]) -> (Vec<Entry<'a>>, HashSet<
     let mut entries: BTreeMap<i64, (String, BTreeMap<i64, Option<&str>>)> = BTreeMap::new();
     let mut refused = HashSet::new();
     for (id, page, keys) in pages {
-        let text = payload::encode_target(page);
+        let text = target_json::encode_target(page);
         let (known, carried) = entries
             .entry(*id)
             .or_insert_with(|| (text.clone(), BTreeMap::new()));
