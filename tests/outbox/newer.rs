@@ -82,7 +82,7 @@ async fn a_delivery_of_a_newer_kind_is_left_to_a_newer_version(database: Databas
     let due = format!("{LEFT} AND due_ms > 0 AND due_ms <= {soon}");
     client.wait_for_count(&due, NEWER.len() as i64).await;
     let status = old.outbox().status().await.unwrap();
-    assert_eq!(status.all_left(), NEWER.len() as u64, "{status:?}");
+    assert_eq!(status.nodes[0].left, NEWER.len() as u64, "{status:?}");
     let waiting = old.outbox().waiting(10).await.unwrap();
     for (waiting, target) in waiting.iter().zip(NEWER) {
         assert_eq!((waiting.state, &*waiting.target), (Waits::Left, target));
@@ -317,7 +317,7 @@ async fn the_history_shows_what_can_be_read(database: Database) {
     };
     assert_eq!(purge.state, PurgeState::Done);
     assert_eq!(purge.targets, [url("/a"), url("/c")]);
-    let problem = purge.problem.as_deref().unwrap();
+    let problem = purge.error.as_deref().unwrap();
     assert!(problem.contains("version 9"), "{problem}");
     let causes: Vec<_> = purge
         .causes

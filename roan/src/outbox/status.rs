@@ -102,12 +102,6 @@ impl Status {
         self.nodes.iter().map(|node| node.waiting).sum()
     }
 
-    /// Returns what waits for another version of the program: rows of writes, and purges of nodes.
-    #[must_use]
-    pub fn all_left(&self) -> u64 {
-        self.left + self.nodes.iter().map(|node| node.left).sum::<u64>()
-    }
-
     /// Returns the dead purges: those of nodes, and those that were not sent to any.
     #[must_use]
     pub fn all_dead(&self) -> u64 {
