@@ -14,6 +14,7 @@ use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
+use crate::outbox::status::answer_of;
 
 /// The number of rows that one statement looks at. Purges of the program wait meanwhile.
 const PIECE: i64 = 10_000;
@@ -212,23 +213,9 @@ impl Store {
         for row in &self.connection.rows(&sql, &[]).await? {
             let error = Some(row.shown(6)?).filter(|error| !error.is_empty());
             let attempts = u32::try_from(row.int(5)?).unwrap_or(0);
-            let is_refused = error
-                .as_ref()
-                .is_some_and(|error| error.starts_with("refused"));
-            let result = match (row.int(4)?, attempts) {
-                (DEAD, _) if is_refused => AnswerKind::Refused,
-                (DEAD, _) => AnswerKind::Dead,
-                (_, 0) => AnswerKind::Waiting,
-                _ => AnswerKind::Failed,
-            };
-            // The result says so already.
-            let words = |error: String| {
-                let why = ["refused: ", "failed: "];
-                let why = why.iter().find_map(|word| error.strip_prefix(word));
-                why.map_or(error.clone(), str::to_owned)
-            };
+            let (result, error) = answer_of(row.int(4)? == DEAD, attempts, error.as_deref());
             let answer = NodeAnswer {
-                error: error.map(words),
+                error: error.map(str::to_owned),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };
@@ -340,6 +327,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         asks: 1,
         state,
         answers,
+        replay_of: kept.replay_of,
         error: Some(row.shown(5)?).filter(|error| !error.is_empty()),
     })
 }
