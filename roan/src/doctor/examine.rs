@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Doctor;
 use super::blame::reasons;
-use super::finding::{Fault, Finding, Mend, Place};
+use super::finding::{Fault, Finding, Mend, NodeName, Place};
 use super::mend;
 use super::patient::{Patient, Trial};
 use super::report::Report;
@@ -102,6 +102,7 @@ impl Doctor {
         };
         report.findings.push(Finding {
             fault: Fault::NoSite,
+            cache: String::new(),
             node: String::new(),
             seen,
             why: "a purge must name the host that visitors ask for, or it is a purge of another page. (What follows was looked at \
@@ -119,7 +120,7 @@ impl Doctor {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let page = &self.page;
-        let name = &*patient.name;
+        let name = &patient.name;
         let trial = patient.trial(page).await?;
         let before = match trial {
             Trial::Evicted(before) => {
@@ -229,8 +230,11 @@ fn vanished(patient: &Patient, page: &Target, later: &Seen) -> Finding {
     )
 }
 
-fn node_name(node: &Node) -> String {
-    format!("{} {}", node.cache, node.name)
+fn node_name(node: &Node) -> NodeName {
+    NodeName {
+        cache: node.cache.to_string(),
+        node: node.name.to_string(),
+    }
 }
 
 async fn patient(node: &Arc<Node>, site: &Site, mode: Mode) -> Result<Patient, Failure> {
