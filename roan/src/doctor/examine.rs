@@ -70,7 +70,7 @@ impl Doctor {
         tiers::look_at_order(&patients, &self.page, &nonce, &mut report).await;
         if patients.iter().any(Patient::is_nginx) {
             report.unknown(
-            "",
+            &NodeName::default(),
             "how full the keys zones are: nginx does not show it. Pages that go without a purge are a sign of it, and \
              \"could not allocate node in cache keys zone\" in its error log. A megabyte holds about 8,000 keys",
         );
