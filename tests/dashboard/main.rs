@@ -10,6 +10,7 @@ mod asset;
 mod axe;
 mod page;
 mod pictures;
+mod proxies;
 mod service;
 mod stored;
 mod support;

@@ -29,6 +29,9 @@ use crate::base::history::{AnswerKind, CauseKind, Fired, NodeAnswer, PurgeCause,
 use crate::base::target::Target;
 use crate::base::target_json;
 
+/// The line of a row that sends the purges of another one again, before and after the id of that one.
+pub(crate) const REPLAY: [&str; 2] = [r#"{"replay":"#, "}\n"];
+
 /// The key before a trace, which [`Store::purge_since`](super::store::Store) removes before it compares payloads.
 pub(crate) const TRACE: &str = r#","trace":""#;
 
@@ -249,6 +252,8 @@ pub(crate) fn answer_lines(answers: &[NodeAnswer], targets: usize, target: Optio
 /// What the column contains.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Kept {
+    /// The row whose purges it sends again.
+    pub(crate) replay_of: Option<i64>,
     /// What rules have yielded, behind the targets of the payload.
     pub(crate) targets: Vec<Target>,
     pub(crate) causes: Vec<PurgeCause>,
@@ -265,6 +270,10 @@ pub(crate) fn read_lines(column: &str, targets: &[Target], asked: &[Option<usize
         let Ok(Value::Object(line)) = serde_json::from_str(line) else {
             continue;
         };
+        if let Some(id) = line.get("replay").and_then(Value::as_i64) {
+            kept.replay_of = Some(id);
+            continue;
+        }
         let Some(Value::Array(purge)) = line.get("purge") else {
             let all = [targets, &kept.targets].concat();
             kept.answers.extend(read_answer(&line, &all, &places));

@@ -4,7 +4,7 @@ use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
-use crate::outbox::history::{TRACE, TRACE_LEN};
+use crate::outbox::history::{REPLAY, TRACE, TRACE_LEN};
 
 /// The number of rows that are deleted, or given up, at a time.
 const BATCH: usize = 1000;
@@ -74,8 +74,15 @@ impl Store {
             self.without_trace()
         );
         let ids = self.ids(&sql, &[unix_ms.into()]).await?;
-        let again = "INSERT INTO roan_outbox (payload) SELECT payload FROM roan_outbox WHERE id IN";
-        self.in_batches(again, &ids).await
+        let [begin, end] = REPLAY;
+        let line = match self.dialect {
+            Dialect::MySql => format!("concat('{begin}', id, '{end}')"),
+            Dialect::Postgres | Dialect::Sqlite => format!("'{begin}' || id || '{end}'"),
+        };
+        let again = format!(
+            "INSERT INTO roan_outbox (payload, history) SELECT payload, {line} FROM roan_outbox WHERE id IN"
+        );
+        self.in_batches(&again, &ids).await
     }
 
     /// The number of payloads that were purged since then.

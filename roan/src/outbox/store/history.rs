@@ -15,6 +15,7 @@ use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
+use crate::outbox::status::answer_of;
 use crate::outbox::stored_target;
 
 /// The number of rows that one statement looks at. Purges of the program wait meanwhile.
@@ -214,26 +215,13 @@ impl Store {
         for row in &self.connection.rows(&sql, &[]).await? {
             let error = Some(row.shown(6)?).filter(|error| !error.is_empty());
             let attempts = u32::try_from(row.int(5)?).unwrap_or(0);
-            let is_refused = error
-                .as_ref()
-                .is_some_and(|error| error.starts_with("refused"));
-            let is_left = row.int(7)? != 0;
-            let result = match (row.int(4)?, attempts) {
-                (DEAD, _) if is_refused => AnswerKind::Refused,
-                (DEAD, _) => AnswerKind::Dead,
-                (_, 0) => AnswerKind::Waiting,
-                // For another version of the program.
-                (WAITING, _) if is_left => AnswerKind::Waiting,
-                _ => AnswerKind::Failed,
-            };
-            // The result says so already.
-            let words = |error: String| {
-                let why = ["refused: ", "failed: "];
-                let why = why.iter().find_map(|word| error.strip_prefix(word));
-                why.map_or(error.clone(), str::to_owned)
-            };
+            let state = row.int(4)?;
+            // For another version of the program.
+            let is_left = state == WAITING && row.int(7)? != 0;
+            let tried = if is_left { 0 } else { attempts };
+            let (result, error) = answer_of(state == DEAD, tried, error.as_deref());
             let answer = NodeAnswer {
-                error: error.map(words),
+                error: error.map(str::to_owned),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };
@@ -354,6 +342,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         asks: 1,
         state,
         answers,
+        replay_of: kept.replay_of,
         error: problem,
     })
 }
