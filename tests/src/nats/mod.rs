@@ -3,6 +3,7 @@
 //! `kill`, `suspend`, `resume` and `restart` are those of [`Server`]: a killed server comes back at the same port, with what
 //! it had on its disk.
 
+mod agent;
 mod options;
 
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+pub use agent::{Consumer, Fleet};
 pub use options::NatsOptions;
 
 use crate::browser::Browser;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use crate::exit::TABLE;
+use crate::fleet::FleetArgs;
 use crate::history::{WatchArgs, WhyArgs};
 use crate::init::CacheKind;
 use crate::outbox::OutboxArgs;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Looks after the durable outbox of an app.
     Outbox(OutboxArgs),
+    /// Looks after a fleet: how its nodes are, and which of them have a purge.
+    Fleet(FleetArgs),
     /// Says which purges of a page there were, and why.
     Why(WhyArgs),
     /// Prints purges as they happen.

@@ -4,6 +4,7 @@ mod addresses;
 mod args;
 mod doctor;
 mod exit;
+mod fleet;
 mod history;
 mod init;
 mod interrupt;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
         Command::Vcl(vcl) => vcl::run(&vcl, &output),
         Command::Outbox(outbox) => outbox::run(&outbox, &output),
+        Command::Fleet(fleet) => fleet::run(&fleet, &output),
         Command::Why(why) => history::why(&why, &output),
         Command::Watch(watch) => history::watch(&watch, &output),
         Command::Init(init) => init::run(&init, &output),
