@@ -284,6 +284,32 @@ async fn a_fleet_that_cannot_be_asked_is_named() {
     run(roan(&["fleet", "status", "--nats", &nowhere]))
         .assert_code(3)
         .assert_says(&["cannot connect to", &nowhere]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let with_file = |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        run(roan(&[
+            "fleet",
+            "status",
+            "--config",
+            file.path().to_str().unwrap(),
+        ]))
+    };
+    with_file("[[caches]]\nkind = \"nginx\"")
+        .assert_code(2)
+        .assert_says(&["nor a table `[agent]`"]);
+    with_file("[agent]\nnats = \"ftp://a\"")
+        .assert_code(2)
+        .assert_says(&["nats: \"ftp://a\" is not a URL"]);
+    let named = [
+        format!("[agent]\nnats = \"{nowhere}\"\nnode = \"a\"\nlisten = \"b\""),
+        format!("[[caches]]\nkind = \"nginx\"\n[[caches]]\nkind = \"fleet\"\nnats = \"{nowhere}\""),
+        format!("[[roan.caches]]\nkind = \"fleet\"\nnats = \"{nowhere}\"\nreplicas = 3"),
+    ];
+    for text in named {
+        with_file(&text)
+            .assert_code(3)
+            .assert_says(&["cannot connect to", &nowhere]);
+    }
     let server = Nats::start(&NatsOptions::default());
     let no_stream = run(roan(&["fleet", "status", "--nats", &server.url()]));
     no_stream

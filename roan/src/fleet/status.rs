@@ -143,12 +143,14 @@ impl FleetNode {
                 "it has been gone {since}{gap}: start its agent, or if the node is away for good, type `roan fleet drop {name}`"
             ),
             FleetNodeState::Unclean => format!(
-                "its pages may be stale, {}: empty its cache, then start its agent with `--emptied`",
+                "its pages may be stale, {}: empty its cache, then type `roan agent --emptied` there",
                 self.unclean.as_deref().unwrap_or("for a reason that its agent does not give")
             ),
-            FleetNodeState::WaitingForOperator => "its agent cannot empty the cache: empty it, then start its agent with \
-                                                   `--emptied`, or give the agent `--empty-with`"
-                .to_owned(),
+            FleetNodeState::WaitingForOperator => {
+                "its agent cannot empty the cache: empty it, then type `roan agent --emptied` there; or give the agent \
+                 `--empty-with`"
+                    .to_owned()
+            }
             FleetNodeState::WithoutConsumer => {
                 "the stream does not keep messages for it: start its agent again, which makes a consumer and empties the cache"
                     .to_owned()

@@ -112,6 +112,15 @@ impl Cache {
         }
     }
 
+    /// The servers and the name of the stream, if it is a [`Fleet`](crate::Fleet): for
+    /// [`FleetAdmin`](crate::fleet::FleetAdmin).
+    #[cfg(feature = "nats")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+    pub fn fleet(&self) -> Option<(&Nats, &str)> {
+        let fleet = self.fleet.as_ref();
+        fleet.map(|(nats, stream)| (nats, &**stream))
+    }
+
     /// Adds a node, under a name of its own. Each node keeps its own pages, so each purge goes to all of them.
     ///
     /// With a durable outbox a node is known by its name: keep the name when its address changes.
