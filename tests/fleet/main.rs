@@ -6,5 +6,11 @@
     reason = "a test fails by panicking"
 )]
 
+<<<<<<< HEAD
 mod seeing;
+=======
+mod repeats;
+>>>>>>> fa
 mod sending;
+mod support;
+mod trouble;

@@ -145,10 +145,8 @@ impl FleetAdmin {
         match cause.downcast_ref::<async_nats::jetstream::Error>() {
             Some(refused) => self.failed(&refused.to_string()),
             None => {
-                let trouble = self.connection.trouble(&cause.to_string());
-                self.failed(&format!(
-                    "{trouble}: see that the cluster has a leader, and that this user may publish to `$JS.API.>`"
-                ))
+                let otherwise = "see that the cluster has a leader, and that this user may publish to `$JS.API.>`";
+                self.failed(&self.connection.trouble("$JS.API.>", otherwise))
             }
         }
     }

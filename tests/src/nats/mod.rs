@@ -4,6 +4,7 @@
 //! it had on its disk.
 
 mod agent;
+mod operator;
 mod options;
 
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use std::process::Command;
 use std::time::Duration;
 
 pub use agent::{Consumer, Fleet};
+pub use operator::NatsOperator;
 pub use options::NatsOptions;
 
 use crate::browser::Browser;
@@ -172,12 +174,17 @@ impl Kind for NatsKind {
 
     fn furnish(&self, folder: &Path, port: u16) {
         let mut conf = format!(
-            "server_name: {}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{}\n\
-             jetstream {{ store_dir: \"{}\" }}\n",
+            "server_name: {}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{}\n",
             name(self.member.as_ref().map_or(0, |member| member.number)),
             self.monitor,
-            folder.join("store").display(),
         );
+        if !self.options.no_jetstream {
+            let store = folder.join("store");
+            conf.push_str(&format!(
+                "jetstream {{ store_dir: \"{}\" }}\n",
+                store.display()
+            ));
+        }
         if let Some(member) = &self.member {
             let routes: Vec<_> = member
                 .routes
@@ -217,6 +224,7 @@ impl Kind for NatsKind {
         let _short = stream.set_read_timeout(Some(Duration::from_secs(1)));
         let mut greeting = String::new();
         let read = BufReader::new(stream).read_line(&mut greeting);
-        read.is_ok() && greeting.starts_with("INFO ") && greeting.contains("\"jetstream\":true")
+        let is_ready = self.options.no_jetstream || greeting.contains("\"jetstream\":true");
+        read.is_ok() && greeting.starts_with("INFO ") && is_ready
     }
 }
