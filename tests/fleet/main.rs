@@ -6,11 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
-<<<<<<< HEAD
-mod seeing;
-=======
+mod guide;
 mod repeats;
->>>>>>> fa
+mod seeing;
 mod sending;
 mod support;
 mod trouble;
