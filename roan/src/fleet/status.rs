@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use super::heartbeat::{AgentState, EVERY, Heartbeat, LastAnswer};
 
-/// An agent that has been silent for so long is gone: three of its heartbeats are missing.
-pub const GONE_AFTER: Duration = EVERY.saturating_mul(3);
-
 /// A fleet as its servers know it.
 ///
 /// All times are those of the servers, so that a clock that is wrong elsewhere does not matter.
@@ -75,7 +72,7 @@ pub enum FleetNodeState {
     WithoutConsumer,
     /// No server answers for its consumer, so nobody knows what it has.
     Unknown,
-    /// Its agent has been silent for longer than [`GONE_AFTER`].
+    /// Its agent has been silent for longer than [`FleetStatus::GONE_AFTER`].
     Gone,
 }
 
@@ -196,6 +193,9 @@ impl FleetNode {
 }
 
 impl FleetStatus {
+    /// An agent that has been silent for so long is gone: three of its heartbeats are missing.
+    pub const GONE_AFTER: Duration = EVERY.saturating_mul(3);
+
     /// How long a message may wait for a node, where nothing else is set: as long as an agent counts as ready.
     pub const MAX_LAG: Duration = Duration::from_secs(30);
 
@@ -248,7 +248,7 @@ pub(super) fn node(
     let since = |time: SystemTime| now.duration_since(time).unwrap_or_default();
     let heartbeat = heard.and_then(|heard| heard.heartbeat.as_ref().ok());
     let unreadable = heard.and_then(|heard| heard.heartbeat.as_ref().err());
-    let is_live = heard.is_some_and(|heard| since(heard.at) <= GONE_AFTER);
+    let is_live = heard.is_some_and(|heard| since(heard.at) <= FleetStatus::GONE_AFTER);
     let said = heartbeat.map(|heartbeat| heartbeat.state);
     let state = match (is_live, consumed, said) {
         (false, ..) => FleetNodeState::Gone,
