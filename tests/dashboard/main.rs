@@ -8,6 +8,7 @@
 
 mod asset;
 mod axe;
+mod fleet;
 mod page;
 mod pictures;
 mod proxies;

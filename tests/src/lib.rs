@@ -29,7 +29,7 @@ mod head;
 mod held;
 pub mod logged;
 mod model;
-mod nats;
+pub mod nats;
 mod nginx;
 mod origin;
 mod prometheus;

@@ -47,6 +47,8 @@ mod actions;
 mod asset;
 mod body;
 mod figures;
+#[cfg(feature = "nats")]
+mod fleet;
 mod guard;
 mod json;
 mod live;

@@ -179,6 +179,7 @@ function show(next) {
   showNodes(before);
   showCharts();
   if (first && state.has.durable) others();
+  if (first && next.has.fleet) fleet.load();
   if (first || before.purges !== next.purges || before.asked !== next.asked) purges.news();
   if (next.has.dead && (first || gone(before) !== gone(next))) dead.news();
 }
@@ -503,6 +504,40 @@ $("purge-newest").addEventListener("click", () => {
   purges.before = null;
   purges.load();
 });
+
+const fleet = {
+  load: oneAtATime(async () => {
+    let found;
+    try {
+      found = await get("fleet");
+    } catch (error) {
+      $("fleet-note").textContent = words(error);
+      return;
+    }
+    const ago = (ms) => (ms === null ? "–" : span(ms) + " ago");
+    const rows = found.nodes.map((node) => {
+      const kind = node.problem === null ? "good" : "bad";
+      const answer = node.last_answer;
+      return element("tr", null,
+        element("th", { scope: "row", text: node.node }),
+        element("td", { class: kind, text: (kind === "good" ? "● " : "✕ ") + node.state }),
+        element("td", { class: "number", text: node.acknowledged === null ? "–" : count(node.lag) }),
+        element("td", { class: "number", text: node.oldest === null ? "–" : count(node.oldest) + ", " + ago(node.lag_ms) }),
+        element("td", { class: "number wide", text: node.acknowledged === null ? "–" : count(node.acknowledged) }),
+        element("td", { class: "text wide", text: answer ? answer.outcome + ", " + ago(answer.since_ms) : "–" }),
+        element("td", { class: "number", text: node.heard_ms === null ? "never" : ago(node.heard_ms) }),
+        element("td", { class: "text", text: node.problem || "–" }));
+    });
+    $("fleet-table").tBodies[0].replaceChildren(...rows);
+    const kept = found.messages ? plural(found.messages, "message") + ", " + count(found.first) + " to " + count(found.last) : "no message";
+    $("fleet-note").textContent = "Stream " + found.stream + ": " + kept + (rows.length ? "." : "; no node has used it.");
+  }),
+};
+
+/// The state of this process does not have what the servers know.
+setInterval(() => {
+  if (!frozen && !document.hidden && state && state.has.fleet) fleet.load();
+}, 2000);
 
 const waiting = {
   after: null,
