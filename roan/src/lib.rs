@@ -55,6 +55,9 @@ mod dispatcher;
 #[cfg_attr(docsrs, doc(cfg(feature = "doctor")))]
 pub mod doctor;
 mod error;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub mod fleet;
 pub mod guide;
 mod hooks;
 mod link;

@@ -31,6 +31,7 @@ mod held;
 pub mod logged;
 mod model;
 mod netns;
+mod nats;
 mod nginx;
 mod origin;
 mod prometheus;
@@ -59,6 +60,7 @@ pub use gate::{Gate, Passage, gate};
 pub use held::Held;
 pub use model::FromALibrary;
 pub use netns::{Machine, Network, enter_network};
+pub use nats::{Nats, NatsCluster, NatsKind, NatsOptions};
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };

@@ -91,13 +91,13 @@ impl Network {
     /// The machine of the test itself.
     #[must_use]
     pub fn here(&self) -> Machine {
-        Machine {
-            name: "here".to_owned(),
-            addr: match self.is_real {
-                true => Ipv4Addr::new(10, 77, 0, 1),
-                false => Ipv4Addr::LOCALHOST,
+        let this = Machine::this();
+        match self.is_real {
+            true => Machine {
+                addr: Ipv4Addr::new(10, 77, 0, 1),
+                ..this
             },
-            namespace: None,
+            false => this,
         }
     }
 
@@ -150,6 +150,16 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The one that the test runs on, at its loopback address.
+    #[must_use]
+    pub fn this() -> Self {
+        Self {
+            name: "this".to_owned(),
+            addr: Ipv4Addr::LOCALHOST,
+            namespace: None,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {

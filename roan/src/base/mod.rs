@@ -38,5 +38,7 @@ pub(crate) mod spelling;
 pub(crate) mod tally;
 pub(crate) mod target;
 mod target_error;
+#[cfg(any(feature = "_sql", feature = "nats"))]
+pub(crate) mod target_json;
 mod url_syntax;
 pub(crate) mod within;

@@ -6,7 +6,8 @@ use super::json;
 use super::json::ms;
 use super::query::Query;
 use super::service::{Problem, Shared, unavailable};
-use crate::outbox::{DeadPurge, Filter, Status, WaitingPurge, payload};
+use crate::base::target_json;
+use crate::outbox::{DeadPurge, Filter, Status, WaitingPurge};
 
 /// The purges that a query picks: with a `target` or an `error` that contain a text, at a `node`.
 fn filter(get: impl Fn(&str) -> Option<String>) -> Filter {
@@ -117,7 +118,7 @@ fn in_numbers(status: &Status) -> Value {
 
 /// A delivery has one target; the row of a write has all that it purges.
 fn target(text: &str) -> Value {
-    match payload::read_target(text) {
+    match target_json::read_target(text) {
         Ok(target) => json::target(&target),
         Err(_) => json!({"kind": "payload", "text": text, "site": null}),
     }
