@@ -66,6 +66,17 @@ impl Fault {
     }
 }
 
+/// What one thread of a round harms, with its number.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    Sender(usize),
+    Nginx(usize),
+    Agent(usize),
+    NodesLink(usize),
+    Servers,
+    ServersLink(usize),
+}
+
 /// One thread of a round.
 struct Harm<'a> {
     site: &'a Site,
@@ -77,30 +88,23 @@ impl Site {
     /// Faults of all kinds until the time is over; each is undone. `servers` says whether the servers suffer, too.
     pub(crate) fn round(&self, rng: &mut Rng, time: Duration, servers: bool) {
         let end = Instant::now() + time;
+        let nodes = 0..self.nodes.len();
+        let present = nodes.clone().filter(|number| !self.is_away(*number));
+        let mut parts: Vec<Part> = (0..self.senders.len()).map(Part::Sender).collect();
+        parts.extend(nodes.map(Part::Nginx));
+        parts.extend(present.flat_map(|number| [Part::Agent(number), Part::NodesLink(number)]));
+        if servers {
+            parts.push(Part::Servers);
+            parts.extend((0..self.cluster.machines().len()).map(Part::ServersLink));
+        }
         thread::scope(|scope| {
-            let mut harm = |work: Box<dyn Fn(&mut Harm<'_>) + Send + '_>| {
-                let mut harm = Harm {
+            for part in parts {
+                let harm = Harm {
                     site: self,
                     rng: rng.fork(),
                     end,
                 };
-                scope.spawn(move || work(&mut harm));
-            };
-            for index in 0..self.senders.len() {
-                harm(Box::new(move |harm| harm.senders(index)));
-            }
-            for (number, node) in self.nodes.iter().enumerate() {
-                harm(Box::new(move |harm| harm.nginx(node)));
-                if !self.is_away(number) {
-                    harm(Box::new(move |harm| harm.agent(node)));
-                    harm(Box::new(move |harm| harm.link(&node.machine)));
-                }
-            }
-            if servers {
-                harm(Box::new(Harm::servers));
-                for machine in self.cluster.machines() {
-                    harm(Box::new(move |harm| harm.link(machine)));
-                }
+                scope.spawn(move || harm.to(part));
             }
         });
     }
@@ -137,6 +141,18 @@ impl Site {
 }
 
 impl Harm<'_> {
+    fn to(mut self, part: Part) {
+        let Site { nodes, cluster, .. } = self.site;
+        match part {
+            Part::Sender(number) => self.senders(number),
+            Part::Nginx(number) => self.nginx(&nodes[number]),
+            Part::Agent(number) => self.agent(&nodes[number]),
+            Part::NodesLink(number) => self.link(&nodes[number].machine),
+            Part::Servers => self.servers(),
+            Part::ServersLink(number) => self.link(&cluster.machines()[number]),
+        }
+    }
+
     fn goes_on(&self) -> bool {
         Instant::now() < self.end
     }

@@ -44,13 +44,13 @@ impl Cluster {
     }
 
     pub(crate) fn kill(&self, number: usize) {
-        let mut servers = self.servers();
-        self.machines[number].run(|| servers.servers[number].kill());
+        let server = &mut self.servers().servers[number];
+        self.machines[number].run(|| server.kill());
     }
 
     pub(crate) fn restart(&self, number: usize) {
-        let mut servers = self.servers();
-        self.machines[number].run(|| servers.servers[number].restart());
+        let server = &mut self.servers().servers[number];
+        self.machines[number].run(|| server.restart());
     }
 
     pub(crate) fn suspend(&self, number: usize) {
@@ -123,8 +123,9 @@ pub(crate) async fn unclean(cluster: &Cluster, nodes: &[String]) -> Vec<String> 
     };
     let mut unclean = Vec::new();
     for node in nodes {
-        let found = stream.get_consumer::<pull::Config>(&format!("roan-{node}"));
-        let info = match found.await {
+        let name = format!("roan-{node}");
+        let found = stream.get_consumer::<pull::Config>(&name).await;
+        let info = match found {
             Ok(mut consumer) => consumer.info().await.cloned().map_err(|e| e.to_string()),
             Err(error) => Err(error.to_string()),
         };
