@@ -261,7 +261,7 @@ impl Engine {
 
     /// Why the site cannot be purged, if so.
     pub(crate) fn does_not_know(&self, site: Option<&str>) -> Option<Refusal> {
-        let unknown = site.filter(|name| !self.sites.named.contains_key(*name))?;
+        let unknown = site.filter(|name| !self.sites.has(name))?;
         Some(Refusal::UnknownSite(unknown.to_owned()))
     }
 

@@ -1,4 +1,4 @@
-//! What the relay of a durable outbox asks of the dispatcher.
+//! What a source of purges asks of the dispatcher: the relay of a durable outbox, or an agent of a fleet.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,14 +7,18 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Onward, Room};
 use super::tickets::{Ticket, Why};
+#[cfg(feature = "_sql")]
 use super::tiers::Wanted;
 use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::Target;
+#[cfg(feature = "_sql")]
+use crate::base::target::TargetKind;
 
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:
     /// [`Engine::accept_without_pages`].
+    #[cfg(feature = "_sql")]
     pub(crate) fn accept_marked(
         &self,
         target: &Target,
@@ -30,6 +34,7 @@ impl Engine {
     }
 
     /// No page is known that this target means, which was accepted before: the caches that waited for pages need not.
+    #[cfg(feature = "_sql")]
     pub(crate) fn accept_without_pages(
         &self,
         target: &Target,
@@ -43,12 +48,14 @@ impl Engine {
     }
 
     /// Whether the first cache can purge a target itself.
+    #[cfg(feature = "_sql")]
     fn first_can_purge(&self, target: &Target) -> bool {
         let tier = self.tiers.first();
         tier.is_some_and(|tier| tier.can_purge(target.kind()))
     }
 
     /// Takes in the URL of a page, and what it is purged for.
+    #[cfg(feature = "_sql")]
     pub(crate) fn accept_page(
         &self,
         page: &Target,
@@ -73,6 +80,18 @@ impl Engine {
                 self.ask_tier(0, &wanted, now);
             }
         }
+    }
+
+    /// Takes in a target of a message.
+    #[cfg(feature = "agent")]
+    pub(crate) fn accept_message(
+        &self,
+        target: &Target,
+        asking: Asking<'_>,
+        ticket: Ticket,
+        now: Instant,
+    ) {
+        self.accept_with(target, &[], false, asking, Some(ticket), now);
     }
 
     /// Takes in what one node has not answered yet. `None` if the node does not exist.

@@ -11,8 +11,12 @@
 
 mod connection;
 mod error;
+#[cfg(feature = "agent")]
+pub(crate) mod heartbeat;
 pub(crate) mod message;
 mod nats;
+#[cfg(feature = "agent")]
+pub(crate) mod node_name;
 mod secret;
 mod stream;
 pub(crate) mod subject;
