@@ -29,6 +29,8 @@ pub(crate) mod noise;
 pub(crate) mod on_the_way;
 pub(crate) mod origin;
 pub(crate) mod outcome;
+#[cfg(feature = "nats")]
+pub(crate) mod purge_id;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;

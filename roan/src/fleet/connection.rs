@@ -9,6 +9,8 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
 
+use tokio::sync::watch;
+
 use super::{FleetError, Nats};
 
 /// How long a server may take to answer: the connection, and each request to JetStream.
@@ -25,6 +27,8 @@ pub(crate) struct Connection {
     servers: String,
     /// The last words of a server or of the client about what is wrong. Empty while it is connected.
     trouble: Arc<Mutex<String>>,
+    /// How often it was lost.
+    losses: watch::Receiver<u64>,
 }
 
 impl Connection {
@@ -39,6 +43,7 @@ impl Connection {
         let (tls, is_required) = nats.tls()?;
         let trouble = Arc::new(Mutex::new(String::new()));
         let note = Arc::clone(&trouble);
+        let (count, losses) = watch::channel(0);
         let identity = nats.clone();
         let options = ConnectOptions::with_auth_callback(move |nonce| {
             let auth = identity.auth(&nonce);
@@ -49,6 +54,9 @@ impl Connection {
         .tls_client_config(tls)
         .require_tls(is_required)
         .event_callback(move |event| {
+            if matches!(event, Event::Disconnected | Event::Closed) {
+                count.send_modify(|count| *count += 1);
+            }
             let text = match event {
                 Event::Connected => Some(String::new()),
                 Event::ServerError(error) => Some(error.to_string()),
@@ -74,6 +82,7 @@ impl Connection {
             jetstream,
             servers: nats.shown(),
             trouble,
+            losses,
         })
     }
 
@@ -81,7 +90,7 @@ impl Connection {
         &self.jetstream
     }
 
-    #[expect(dead_code, reason = "an agent asks its server who it is")]
+    #[allow(dead_code, reason = "an agent asks its server who it is")]
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -93,6 +102,22 @@ impl Connection {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Ends when the connection of now is lost.
+    pub(crate) fn lost(&self) -> impl Future<Output = ()> + use<> {
+        let mut losses = self.losses.clone();
+        losses.mark_unchanged();
+        async move {
+            // Without a sender the client has ended.
+            let _ = losses.changed().await;
+        }
+    }
+
+    /// A request was answered, so what was wrong before is not the reason for what may be wrong later.
+    pub(crate) fn all_is_well(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clear();
     }
 
     /// What is wrong now, or `otherwise`: for the message of a request that was not answered in time.

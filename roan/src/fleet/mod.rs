@@ -25,5 +25,6 @@ mod tls;
 pub(crate) use connection::Connection;
 pub use error::FleetError;
 pub use nats::Nats;
+#[allow(unused_imports, reason = "an agent makes a consumer of it")]
 pub(crate) use stream::Opened;
 pub use stream::Stream;

@@ -110,10 +110,10 @@ impl Stream {
                 problem,
             ));
         }
-        if self.max_age < DUPLICATE_WINDOW {
+        if self.max_age < Duration::from_secs(1) {
             let shown = format!("{:?}", self.max_age);
             let problem =
-                "must be 2 minutes at least: an agent that is away for longer empties its cache";
+                "must be 1 s at least: an agent that is away for longer empties its cache";
             return Err(ConfigError::value("max_age", shown, problem));
         }
         Ok(())
@@ -233,7 +233,8 @@ impl Stream {
             storage: StorageType::File,
             discard: DiscardPolicy::Old,
             max_age: self.max_age,
-            duplicate_window: DUPLICATE_WINDOW,
+            // A server refuses one that is longer than the age.
+            duplicate_window: DUPLICATE_WINDOW.min(self.max_age),
             num_replicas: self.replicas,
             max_messages: -1,
             max_bytes: -1,
@@ -383,6 +384,10 @@ fn hours(time: Duration) -> String {
 /// A stream that was found or made.
 pub(crate) struct Opened {
     /// To make consumers of it.
+    #[cfg_attr(
+        not(feature = "agent"),
+        allow(dead_code, reason = "an agent makes a consumer")
+    )]
     pub(crate) stream: jetstream::stream::Stream,
     /// Its settings and its state when it was opened.
     pub(crate) info: Info,
@@ -489,7 +494,7 @@ mod tests {
         assert!(Stream::new().replicas(6).check().is_err());
         assert!(
             Stream::new()
-                .max_age(Duration::from_secs(1))
+                .max_age(Duration::from_millis(1))
                 .check()
                 .is_err()
         );

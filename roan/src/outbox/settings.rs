@@ -177,6 +177,34 @@ impl Outbox {
         self.options.dialect()
     }
 
+    /// Which tables it has, in words without secrets: no others have the same.
+    #[cfg(feature = "nats")]
+    pub(crate) fn place(&self) -> String {
+        let prefix = &self.prefix;
+        match &self.options {
+            #[cfg(feature = "postgres")]
+            Options::Postgres(options) => {
+                let (host, port) = (options.get_host(), options.get_port());
+                let socket = options.get_socket();
+                let database = options.get_database().unwrap_or(options.get_username());
+                format!("postgres {host} {port} {socket:?} {database} {prefix}")
+            }
+            #[cfg(feature = "mysql")]
+            Options::MySql(options) => {
+                let (host, port) = (options.get_host(), options.get_port());
+                let socket = options.get_socket();
+                let database = options.get_database().unwrap_or_default();
+                format!("mysql {host} {port} {socket:?} {database} {prefix}")
+            }
+            #[cfg(feature = "sqlite")]
+            Options::Sqlite(options) => {
+                let file = options.get_filename();
+                let whole = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+                format!("sqlite {} {prefix}", whole.display())
+            }
+        }
+    }
+
     /// Sets the prefix of the table names: letters, digits and `_`, optionally after the name of a schema (`jobs.roan_`; on
     /// MySQL of a database). Default: `roan_`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
