@@ -22,7 +22,8 @@ pub(crate) fn id(url: &str) -> Option<i64> {
 }
 
 /// Makes the table and its rows.
-pub(crate) const CREATE: &str = "CREATE TABLE pages (id bigint PRIMARY KEY, version bigint NOT NULL)";
+pub(crate) const CREATE: &str =
+    "CREATE TABLE pages (id bigint PRIMARY KEY, version bigint NOT NULL)";
 
 pub(crate) fn fill() -> String {
     let rows: Vec<String> = (0..PAGES).map(|id| format!("({id}, 0)")).collect();

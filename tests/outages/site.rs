@@ -2,19 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use roan_tests::{Clock, Connection, Machine, Network, Postgres, PostgresOptions, wait};
 use tokio::runtime::Runtime;
 
+use crate::app;
 use crate::instance::{Instance, Said};
 use crate::model;
 use crate::node::{Node, lock};
 use crate::sender::{Orders, outbox};
 use crate::stream::{self, Cluster};
 use crate::tally::Tally;
-use crate::app;
 
 const NODES: usize = 5;
 
@@ -48,7 +49,8 @@ impl Site {
             "outages: {}",
             match network.is_real() {
                 true => "each server and each node in a network namespace of its own",
-                false => "all on ports of one machine (no network namespaces here): no partitions, no slow links",
+                false =>
+                    "all on ports of one machine (no network namespaces here): no partitions, no slow links",
             }
         );
         let clock = Clock::new();
@@ -89,7 +91,8 @@ impl Site {
         // The first sender makes the stream.
         let first = site.sender("relay");
         first.wait_until_ready();
-        site.runtime.block_on(stream::wait_until_made(&site.cluster));
+        site.runtime
+            .block_on(stream::wait_until_made(&site.cluster));
         let servers = site.cluster.urls();
         for number in 1..=NODES {
             let machine = site.network.machine(&format!("node{number}"));
@@ -97,8 +100,16 @@ impl Site {
             site.nodes.push(node);
         }
         for node in &site.nodes {
-            let what = format!("{} to be ready", node.name());
-            wait::until(3 * wait::LONG, &what, || node.health().is_ok());
+            let start = Instant::now();
+            while let Err(error) = node.health() {
+                assert!(
+                    start.elapsed() < 3 * wait::LONG,
+                    "{} is not ready: {error}\n{}",
+                    node.name(),
+                    node.agent().log()
+                );
+                thread::sleep(Duration::from_millis(25));
+            }
         }
         drop(first);
         site

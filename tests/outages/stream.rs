@@ -103,7 +103,7 @@ pub(crate) fn agent_config(urls: &str, name: &str, cache: &Path, purge_url: &str
         "rebound = \"{rebound}ms\"\n\
          [agent]\nnats = \"{urls}\"\nnode = \"{name}\"\nmax_age = \"{max_age}s\"\nreplicas = 3\n\
          empty_with = \"rm -rf {cache}/*\"\n\
-         [nginx]\nurls = [\"{purge_url}\"]\n"
+         [[caches]]\nkind = \"nginx\"\nnodes = [\"{purge_url}\"]\n"
     )
 }
 

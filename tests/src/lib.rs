@@ -30,8 +30,8 @@ mod head;
 mod held;
 pub mod logged;
 mod model;
-mod netns;
 mod nats;
+mod netns;
 mod nginx;
 mod origin;
 mod prometheus;
@@ -59,8 +59,8 @@ pub use figures::median;
 pub use gate::{Gate, Passage, gate};
 pub use held::Held;
 pub use model::FromALibrary;
-pub use netns::{Machine, Network, enter_network};
 pub use nats::{Nats, NatsCluster, NatsKind, NatsOptions};
+pub use netns::{Machine, Network, enter_network};
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };

@@ -13,7 +13,7 @@ use std::thread;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// By which a program knows that it has a network of its own.
-const INSIDE: &str = "ROAN_TESTS_NETWORK";
+const INSIDE: &str = "TESTS_HAVE_A_NETWORK";
 
 const SWITCH: &str = "switch0";
 
@@ -120,10 +120,7 @@ impl Network {
         let pair = format!("link add {link} type veth peer name {LINK} netns {name}");
         run("ip", &pair);
         run("ip", &format!("link set {link} master {SWITCH} up"));
-        run(
-            "ip",
-            &format!("-n {name} addr add {addr}/24 dev {LINK}"),
-        );
+        run("ip", &format!("-n {name} addr add {addr}/24 dev {LINK}"));
         run("ip", &format!("-n {name} link set {LINK} up"));
         run("ip", &format!("-n {name} link set lo up"));
         let namespace = File::open(format!("/run/netns/{name}"));
@@ -260,7 +257,10 @@ impl Machine {
         }
         let outer = outer(&self.name);
         try_run("tc", &format!("qdisc {verb} dev {outer} {what}"))?;
-        try_run("tc", &format!("-n {} qdisc {verb} dev {LINK} {what}", self.name))
+        try_run(
+            "tc",
+            &format!("-n {} qdisc {verb} dev {LINK} {what}", self.name),
+        )
     }
 }
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
-use async_nats::jetstream::context::{CreateKeyValueErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
-use async_nats::jetstream::stream::{ConsumerErrorKind, Stream};
+use async_nats::jetstream::stream::{self, ConsumerErrorKind, Stream};
 use serde_json::Value;
 
 use super::position::Known;
@@ -263,23 +263,13 @@ impl Beats {
         let store = match jetstream.get_key_value(BUCKET).await {
             Ok(store) => store,
             Err(_) => {
-                let config = kv::Config {
-                    bucket: BUCKET.to_owned(),
-                    description: "the agents of a fleet, by Roan".to_owned(),
-                    history: 1,
-                    max_age: agent.inactive_threshold,
-                    num_replicas: link.stream.cached_info().config.num_replicas,
-                    ..kv::Config::default()
-                };
-                match jetstream.create_key_value(config).await {
-                    Ok(store) => store,
-                    // Another agent was faster.
-                    Err(error) if error.kind() == CreateKeyValueErrorKind::BucketCreate => {
-                        let found = jetstream.get_key_value(BUCKET).await;
-                        found.map_err(|_| link.server("cannot make the bucket", &error))?
-                    }
-                    Err(error) => return Err(link.server("cannot make the bucket", &error)),
-                }
+                // If another agent was faster, the bucket is there.
+                let made = jetstream.create_stream(bucket(agent, link)).await;
+                let store = jetstream.get_key_value(BUCKET).await;
+                store.map_err(|error| match made {
+                    Err(error) => link.server("cannot make the bucket", &error),
+                    Ok(_) => link.server("cannot find the bucket", &error),
+                })?
             }
         };
         let mut beats = Self::new(agent, store, instance);
@@ -387,6 +377,31 @@ impl Beats {
         self.instance = found.map_or(self.instance, |found| found.instance);
         self.emptied = now.max(self.emptied + 1);
         self.write(heartbeat).await.map(|_| ())
+    }
+}
+
+/// The stream of the bucket. async-nats would ask for the limits of the account first, and does not understand the answer of
+/// nats-server 2.9.
+fn bucket(agent: &Agent, link: &Link) -> stream::Config {
+    stream::Config {
+        name: format!("KV_{BUCKET}"),
+        description: Some("the agents of a fleet, by Roan".to_owned()),
+        subjects: vec![format!("$KV.{BUCKET}.>")],
+        max_messages_per_subject: 1,
+        max_age: agent.inactive_threshold,
+        duplicate_window: agent.inactive_threshold.min(Duration::from_secs(120)),
+        storage: stream::StorageType::File,
+        num_replicas: link.stream.cached_info().config.num_replicas,
+        allow_rollup: true,
+        deny_delete: true,
+        // A replica that lags could say that a cache is clean, when the leader knows better.
+        allow_direct: false,
+        discard: stream::DiscardPolicy::New,
+        max_messages: -1,
+        max_bytes: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        ..stream::Config::default()
     }
 }
 

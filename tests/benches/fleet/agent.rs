@@ -8,9 +8,9 @@ pub(crate) fn start(nats: &str, node: &str, purge_url: &str) -> Agent {
     Agent::start(&AgentOptions {
         program: PathBuf::from(env!("CARGO_BIN_EXE_roan-tests-command")),
         config: format!(
-            "rebound = \"0s\"\n\
+            "rebound = \"off\"\n\
              [agent]\nnats = \"{nats}\"\nnode = \"{node}\"\nempty_with = \"true\"\n\
-             [nginx]\nurls = [\"{purge_url}\"]\n"
+             [[caches]]\nkind = \"nginx\"\nnodes = [\"{purge_url}\"]\n"
         ),
         clock: None,
     })

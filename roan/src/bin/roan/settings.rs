@@ -137,7 +137,12 @@ fn warn_of_unread(file: &Path, text: &str, others: &[&str]) {
     // A file may name the variable of a token.
     let unread = names.filter(|name| name.starts_with("ROAN_") && !text.contains(name.as_str()));
     let mut unread: Vec<_> = unread
-        .filter(|name| OF_THE_OUTBOX.iter().chain(others).all(|other| name != other))
+        .filter(|name| {
+            OF_THE_OUTBOX
+                .iter()
+                .chain(others)
+                .all(|other| name != other)
+        })
         .collect();
     unread.sort_unstable();
     if unread.is_empty() {

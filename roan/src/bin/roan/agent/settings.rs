@@ -17,9 +17,14 @@ impl AgentArgs {
         };
         let mut is_from_variable = Vec::new();
         let mut set = |field: &mut Option<String>, flag: Option<String>, variable: &'static str| {
-            debug_assert!(OF_THE_AGENT.contains(&variable), "others take it for the app's");
+            debug_assert!(
+                OF_THE_AGENT.contains(&variable),
+                "others take it for the app's"
+            );
             // Deployments often set an omitted variable to the empty text.
-            let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
+            let value = std::env::var(variable)
+                .ok()
+                .filter(|value| !value.trim().is_empty());
             if flag.is_some() {
                 *field = flag;
             } else if field.is_none() && value.is_some() {
@@ -32,7 +37,11 @@ impl AgentArgs {
         set(&mut config.nats, self.nats.clone(), "ROAN_FLEET");
         set(&mut config.node, self.node.clone(), "ROAN_NODE");
         set(&mut config.credentials_file, file, "ROAN_FLEET_CREDENTIALS");
-        set(&mut config.empty_with, self.empty_with.clone(), "ROAN_EMPTY_WITH");
+        set(
+            &mut config.empty_with,
+            self.empty_with.clone(),
+            "ROAN_EMPTY_WITH",
+        );
         if let Some(stream) = &self.stream {
             config.stream = Some(stream.clone());
         }
