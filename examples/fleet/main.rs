@@ -8,6 +8,7 @@
 //! It starts a nats-server, three nginx, and their agents, on ports of this machine. The agents run in this program here;
 //! on a real node it is the command `roan agent`.
 
+use roan::fleet::Stream;
 use roan::{ConfigError, Fleet, Roan, purge_on};
 
 // ---- What you add to an app ------------------------------------------------------------------
@@ -24,9 +25,15 @@ struct Post {
 /// At the start: the servers of NATS in place of the cache, and the address that visitors see.
 fn start(nats: &str, address: &str) -> Result<Roan, ConfigError> {
     Roan::builder()
-        .cache(Fleet::nats(nats)?)
+        .cache(Fleet::nats(nats)?.stream(stream()))
         .site(address)
         .install()
+}
+
+/// One server may lose what it has acknowledged when the power fails, and Roan says so. Here that does not matter; elsewhere
+/// use three servers, and `.replicas(3)`.
+fn stream() -> Stream {
+    Stream::new().synced()
 }
 
 // ---- The app, which does not know about caches --------------------------------------------------
@@ -51,6 +58,12 @@ use crate::node::Node;
 fn save(blog: &Blog, post: &Post) {
     blog.write(post);
     roan::saved(post);
+}
+
+#[cfg(test)]
+#[tokio::test]
+async fn the_story_is_as_told() {
+    run().await.unwrap();
 }
 
 #[tokio::main]

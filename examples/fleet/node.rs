@@ -49,6 +49,7 @@ impl Node {
             .site(SITE)
             .rebound(Duration::from_millis(500));
         let agent = Agent::new(Nats::at(&self.servers)?)
+            .stream(crate::stream())
             .node(self.name)
             .empty_with(format!("rm -rf {}/*", self.nginx.pages()))
             .start(caches)
@@ -59,6 +60,17 @@ impl Node {
         }
         self.agent = Some(agent);
         Ok(())
+    }
+
+    /// Waits until it has purged all that it has taken, a second time, too.
+    pub(crate) async fn settled(&self) {
+        while self
+            .agent
+            .as_ref()
+            .is_some_and(|agent| agent.status().open > 0)
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     pub(crate) async fn stop_agent(&mut self) {

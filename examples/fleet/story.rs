@@ -11,11 +11,7 @@ use tokio::time::sleep;
 use crate::node::Node;
 
 const PAGE: &str = "/posts/hello";
-const TITLES: [&str; 3] = [
-    "Hello, cache",
-    "Fresh from the database",
-    "Fresh once more",
-];
+const TITLES: [&str; 3] = ["Hello, cache", "Fresh from the database", "Fresh once more"];
 
 /// Longer than a purge takes on any machine.
 const LONG: Duration = Duration::from_secs(10);
@@ -38,6 +34,7 @@ pub(crate) async fn tell(app: SocketAddr, nodes: &mut [Node]) -> Result<(), Box<
         return Err("there is no node".into());
     };
     for node in others.iter().chain([&*away]) {
+        node.settled().await;
         node.visitor.get(PAGE).await?;
     }
     away.stop_agent().await;
@@ -53,7 +50,12 @@ pub(crate) async fn tell(app: SocketAddr, nodes: &mut [Node]) -> Result<(), Box<
     for (name, took) in fresh(std::slice::from_ref(away), TITLES[2], back).await? {
         line(&name, "fresh", took);
     }
-    println!("\nEach node was fresh as soon as its agent had the purge. Saving did not wait for any of them.");
+    for node in nodes {
+        node.stop_agent().await;
+    }
+    println!(
+        "\nEach node was fresh as soon as its agent had the purge. Saving did not wait for any of them."
+    );
     Ok(())
 }
 

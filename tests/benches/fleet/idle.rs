@@ -37,7 +37,9 @@ fn ticks(id: u32) -> f64 {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).expect("it runs");
     let (_, rest) = stat.rsplit_once(") ").expect("a name in parentheses");
     let fields = rest.split(' ').skip(11).take(2);
-    fields.map(|field| field.parse::<f64>().expect("a number")).sum()
+    fields
+        .map(|field| field.parse::<f64>().expect("a number"))
+        .sum()
 }
 
 /// In KiB.

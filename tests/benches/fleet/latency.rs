@@ -34,15 +34,24 @@ pub(crate) fn run(runtime: &Runtime) {
             .await
             .expect("rows");
         Roan::builder()
-            .cache(roan::Fleet::nats(nats.url()).expect("a URL"))
+            .cache(roan::Fleet::nats(&nats.url()).expect("a URL"))
             .site(HOST)
             .outbox(outbox)
             .build()
             .expect("a configuration")
     });
-    let agents: Vec<Agent> = stand_ins.addrs.iter().enumerate().map(|(number, addr)| {
-        agent::start(&nats.url(), &format!("node{number}"), &format!("http://{addr}/purge"))
-    }).collect();
+    let agents: Vec<Agent> = stand_ins
+        .addrs
+        .iter()
+        .enumerate()
+        .map(|(number, addr)| {
+            agent::start(
+                &nats.url(),
+                &format!("node{number}"),
+                &format!("http://{addr}/purge"),
+            )
+        })
+        .collect();
     agent::wait_until_ready(&agents);
 
     let idle = runtime.block_on(idle(&roan, &url, &stand_ins));
@@ -98,9 +107,11 @@ async fn busy(roan: &Roan, url: &str, stand_ins: &Arc<StandIns>) -> Vec<f64> {
 async fn write(db: &mut Connection, roan: &Roan, number: usize, page: &str) -> Instant {
     db.run("BEGIN").await.expect("a transaction");
     let id = number % 10_000;
-    db.run(&format!("UPDATE pages SET version = version + 1 WHERE id = {id}"))
-        .await
-        .expect("a row");
+    db.run(&format!(
+        "UPDATE pages SET version = version + 1 WHERE id = {id}"
+    ))
+    .await
+    .expect("a row");
     let purge = || roan.purge(page).expect("a URL");
     db.purge(roan, purge).await.expect("a row of the outbox");
     db.run("COMMIT").await.expect("a commit");
@@ -124,5 +135,9 @@ async fn purged(stand_ins: &StandIns, page: &str, committed: Instant) -> f64 {
 fn print(what: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
-    println!("{what:<58} p50 {:>7.2} ms   p99 {:>7.2} ms", at(0.5), at(0.99));
+    println!(
+        "{what:<58} p50 {:>7.2} ms   p99 {:>7.2} ms",
+        at(0.5),
+        at(0.99)
+    );
 }

@@ -24,9 +24,7 @@ impl StandIns {
         let asked = Asked::default();
         let (servers, addrs) = (0..nodes)
             .map(|_| {
-                let router = Router::new()
-                    .fallback(purge)
-                    .with_state(Arc::clone(&asked));
+                let router = Router::new().fallback(purge).with_state(Arc::clone(&asked));
                 Background::serve("stand-in", |listener| async move {
                     axum::serve(listener, router).await.expect("a server");
                 })
@@ -48,10 +46,16 @@ impl StandIns {
     }
 }
 
-async fn purge(State(asked): State<Asked>, request: Request) -> (StatusCode, [(&'static str, String); 1]) {
+async fn purge(
+    State(asked): State<Asked>,
+    request: Request,
+) -> (StatusCode, [(&'static str, String); 1]) {
     let now = Instant::now();
     let page = request.uri().path().trim_start_matches("/purge").to_owned();
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = request
+        .headers()
+        .get(HOST)
+        .and_then(|host| host.to_str().ok());
     // As the configuration that the docs quote makes it.
     let key = format!("{}{page}", host.unwrap_or_default());
     lock(&asked).entry(page).or_default().push(now);
