@@ -178,7 +178,7 @@ impl Harm<'_> {
 
     fn agent(&mut self, node: &Node) {
         while self.goes_on() {
-            self.hold(50..900);
+            self.hold(50..600);
             match self.rng.u8(0..10) {
                 0..6 => {
                     node.agent().kill();
@@ -213,7 +213,7 @@ impl Harm<'_> {
     /// It comes back with the pages that it had.
     fn nginx(&mut self, node: &Node) {
         while self.goes_on() {
-            self.hold(200..1_500);
+            self.hold(100..900);
             node.nginx().kill();
             self.hold(0..400);
             node.machine.run(|| node.nginx().restart());
@@ -260,7 +260,7 @@ impl Harm<'_> {
         }
         let machines = self.site.machines();
         while self.goes_on() {
-            self.hold(100..1_500);
+            self.hold(100..900);
             match self.rng.u8(0..6) {
                 0..3 => {
                     machine.cut();

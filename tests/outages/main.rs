@@ -44,7 +44,7 @@ const SHORT: u64 = 300;
 const SEED: u64 = 3;
 
 /// Of faults, until the next judgement.
-const ROUND: Duration = Duration::from_secs(4);
+const ROUND: Duration = Duration::from_secs(5);
 
 /// After so many rounds a node leaves for longer than `max_age`.
 const ROUNDS_WITH_ALL: u64 = 3;

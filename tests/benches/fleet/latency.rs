@@ -33,8 +33,9 @@ pub(crate) fn run(runtime: &Runtime) {
         db.run("INSERT INTO pages SELECT id, 0 FROM generate_series(0, 9999) AS id")
             .await
             .expect("rows");
+        let fleet = roan::Fleet::nats(&nats.url()).expect("a URL");
         Roan::builder()
-            .cache(roan::Fleet::nats(&nats.url()).expect("a URL"))
+            .cache(fleet.stream(roan::fleet::Stream::new().synced()))
             .site(HOST)
             .outbox(outbox)
             .build()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use roan::agent::{Agent, RunningAgent};
-use roan::fleet::Nats as Servers;
+use roan::fleet::{Nats as Servers, Stream};
 use roan::purger::{Answer, Cache, PurgeRequest, Purger};
 use roan::{Fleet, Roan};
 use roan_tests::{HOST, Nats, NatsOptions, median, wait};
@@ -69,7 +69,8 @@ fn message(number: usize) -> String {
 }
 
 async fn rate(url: &str, agents: usize, purges: usize) -> f64 {
-    let fleet = Fleet::nats(url).expect("a URL");
+    let stream = || Stream::new().synced();
+    let fleet = Fleet::nats(url).expect("a URL").stream(stream());
     let sender = Roan::builder()
         .cache(fleet)
         .site(HOST)
@@ -82,6 +83,7 @@ async fn rate(url: &str, agents: usize, purges: usize) -> f64 {
         let cache = Cache::new("counting").node("here", counting.clone());
         let caches = Roan::builder().cache(cache).site(HOST).rebound(None);
         let agent = Agent::new(Servers::at(url).expect("a URL"))
+            .stream(stream())
             .node(format!("node{number}"))
             .empty_with("true")
             .start(caches);
