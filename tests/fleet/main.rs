@@ -6,4 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod repeats;
 mod sending;
+mod support;
+mod trouble;

@@ -59,7 +59,7 @@ pub use figures::median;
 pub use gate::{Gate, Passage, gate};
 pub use held::Held;
 pub use model::FromALibrary;
-pub use nats::{Nats, NatsCluster, NatsKind, NatsOptions};
+pub use nats::{Nats, NatsCluster, NatsKind, NatsOperator, NatsOptions};
 pub use netns::{Machine, Network, enter_network};
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,

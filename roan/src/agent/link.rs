@@ -85,7 +85,7 @@ impl Link {
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
                 _ => {
-                    let (servers, problem) = (connection.servers(), connection.trouble(&error.to_string()));
+                    let (servers, problem) = (connection.servers(), connection.trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()));
                     Err(Trouble::Server(format!("JetStream at {servers}: the stream {name}: {problem}")))
                 }
             },
@@ -239,6 +239,8 @@ pub(super) struct Beats {
     /// Another one for each agent, so that two of one name find each other.
     instance: u64,
     revision: u64,
+    /// Whether it has written since its start: then what it knows is the last that was said.
+    has_written: bool,
     /// When somebody has said that the cache is empty, as far as this agent knows.
     emptied: u64,
 }
@@ -294,6 +296,7 @@ impl Beats {
             key: token(&agent.node).into_owned(),
             instance,
             revision: 0,
+            has_written: false,
             emptied: 0,
         }
     }
@@ -341,7 +344,15 @@ impl Beats {
             match self.store.update(&self.key, value, self.revision).await {
                 Ok(revision) => {
                     self.revision = revision;
+                    self.has_written = true;
                     return Ok(is_emptied);
+                }
+                // What was read at the start was not the last: an agent before this one may have said more since.
+                Err(error)
+                    if error.kind() == UpdateErrorKind::WrongLastRevision && !self.has_written =>
+                {
+                    let problem = "the heartbeat has changed since it was read".to_owned();
+                    return Err(Trouble::Server(problem));
                 }
                 Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
                     let Some(found) = self.read().await? else {
@@ -375,6 +386,8 @@ impl Beats {
         now: u64,
     ) -> Result<(), Trouble> {
         self.instance = found.map_or(self.instance, |found| found.instance);
+        // The agent may write at any time.
+        self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
         self.write(heartbeat).await.map(|_| ())
     }

@@ -32,6 +32,11 @@ impl Agent {
     /// If a setting is wrong, if the servers refuse the agent, or if the settings of the stream can lose purges.
     pub async fn start(self, caches: RoanBuilder) -> Result<RunningAgent, AgentError> {
         self.check()?;
+        if let Some(fleet) = caches.caches().iter().find(|cache| cache.is_fleet) {
+            let problem = "is a fleet, from which the agent takes its purges: name the cache beside it, such as `nginx` \
+                           (`ROAN_CACHE`, `--purge-url`)";
+            return Err(ConfigError::value("cache", &*fleet.name, problem).into());
+        }
         let shared = Arc::new(Shared::default());
         let listener = self.listen.map(listen).transpose()?;
         let listens = listener.as_ref().and_then(|one| one.local_addr().ok());

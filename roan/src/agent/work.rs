@@ -276,6 +276,8 @@ impl Work {
                 return Ok(Next::Empty("it ended while its cache was being emptied".to_owned()));
             }
             AgentState::WaitingForOperator => {
+                self.say(AgentState::WaitingForOperator, said.unclean.clone())
+                    .await?;
                 let why = said.unclean.unwrap_or_else(|| "it waited for that before its restart".to_owned());
                 self.consumer = Some(link.find_consumer().await?);
                 self.wait_for_operator(&why).await?;
@@ -289,6 +291,12 @@ impl Work {
                 self.unclean = Some(why);
             }
         }
+        // This proves that what was read is the last that was said.
+        let (state, why) = match &self.unclean {
+            Some(why) => (AgentState::Unclean, Some(why.clone())),
+            None => (AgentState::Consuming, None),
+        };
+        self.say(state, why).await?;
         self.consumer = Some(link.find_consumer().await?);
         Ok(Next::Consume)
     }

@@ -1,6 +1,8 @@
 //! A connection to the servers, which restores itself.
 
+use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -61,10 +63,12 @@ impl Connection {
                 Event::Connected => Some(String::new()),
                 Event::ServerError(error) => Some(error.to_string()),
                 Event::ClientError(error) => Some(error.to_string()),
-                Event::Disconnected | Event::Closed => Some("the connection is lost".to_owned()),
+                Event::Disconnected | Event::Closed => Some(String::new()),
                 _ => None,
             };
             if let Some(text) = text {
+                // So the errors of the client begin, and those of the server.
+                let text = text.strip_prefix("nats: ").unwrap_or(&text).to_owned();
                 *note.lock().unwrap_or_else(PoisonError::into_inner) = text;
             }
             std::future::ready(())
@@ -120,13 +124,22 @@ impl Connection {
         trouble.clear();
     }
 
-    /// What is wrong now, or `otherwise`: for the message of a request that was not answered in time.
-    pub(crate) fn trouble(&self, otherwise: &str) -> String {
+    /// Why a request for this subject was not answered in time, and what to do about it: what the server has said, or else
+    /// `otherwise`.
+    pub(crate) fn trouble(&self, subject: &str, otherwise: &str) -> String {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (trouble.as_str(), self.is_connected()) {
-            ("", true) => otherwise.to_owned(),
-            ("", false) => "the connection is lost".to_owned(),
-            (trouble, _) => trouble.to_owned(),
+            (denied, true) if denied.starts_with("Permissions Violation") => {
+                format!("{denied}: allow this user to publish to `{subject}`")
+            }
+            (_, true) => format!("no answer in time: {otherwise}"),
+            (trouble, false) => {
+                let why = match trouble {
+                    "" => String::new(),
+                    why => format!(": {why}"),
+                };
+                format!("the connection is lost{why}: see that nats-server runs there")
+            }
         }
     }
 }
@@ -142,23 +155,24 @@ impl fmt::Debug for Connection {
 
 fn explained(nats: &Nats, error: &async_nats::ConnectError) -> FleetError {
     let servers = nats.shown();
-    let cause = match std::error::Error::source(error) {
-        Some(source) => source.to_string(),
+    let cause = error.source();
+    let is_tls = error.kind() == ConnectErrorKind::Tls || cause.is_some_and(is_of_tls);
+    let cause = match cause {
+        Some(cause) => cause.to_string(),
         None => error.to_string(),
+    };
+    let denied = |problem| FleetError::Denied {
+        servers: nats.shown(),
+        problem,
     };
     match error.kind() {
         ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
-            FleetError::Denied {
-                servers,
-                problem: format!("{cause}: {}", nats.remedy()),
-            }
+            denied(format!("{cause}: {}", nats.remedy()))
         }
-        ConnectErrorKind::Tls => FleetError::Denied {
-            servers,
-            problem: format!(
-                "TLS: {cause}: name the authority of its certificate by `root_certificates`, and your own by `client_certificate` if it asks for one"
-            ),
-        },
+        _ if is_tls => denied(format!(
+            "TLS: {cause}: name the authority of its certificate by `root_certificates`, and a certificate of your own by \
+             `client_certificate` if it asks for one"
+        )),
         ConnectErrorKind::TimedOut => FleetError::Connect {
             servers,
             problem: format!(
@@ -171,4 +185,12 @@ fn explained(nats: &Nats, error: &async_nats::ConnectError) -> FleetError {
             problem: format!("{cause}: see that nats-server runs there and listens at this port"),
         },
     }
+}
+
+/// Whether TLS is the reason for an error of a connection.
+fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
+    let inner = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
 }

@@ -65,7 +65,7 @@ impl Nats {
                 return Err(invalid("is not a URL of a NATS server"));
             };
             if server.contains('@') || address.has_user_pass() {
-                let instead = "has a user name: remove it, and write the secret into a file or an environment variable";
+                let instead = "has a user name: remove it, and write user and password into files or environment variables";
                 return Err(ConfigError::value("NATS server", redacted(server), instead));
             }
             let scheme = address.scheme();
@@ -127,6 +127,25 @@ impl Nats {
     #[must_use]
     pub fn password_env(mut self, user: &str, variable: &str) -> Self {
         self.identity = Identity::User(user.to_owned(), Secret::Variable(variable.to_owned()));
+        self
+    }
+
+    /// Connects with this token, which was read from `place`.
+    pub(crate) fn token_of(mut self, place: &str, token: &str) -> Self {
+        self.identity = Identity::Token(Secret::Given {
+            place: place.to_owned(),
+            value: token.to_owned(),
+        });
+        self
+    }
+
+    /// Connects as this user, with this password, which was read from `place`.
+    pub(crate) fn password_of(mut self, user: &str, place: &str, password: &str) -> Self {
+        let password = Secret::Given {
+            place: place.to_owned(),
+            value: password.to_owned(),
+        };
+        self.identity = Identity::User(user.to_owned(), password);
         self
     }
 

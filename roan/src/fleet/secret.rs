@@ -10,6 +10,11 @@ use crate::error::ConfigError;
 pub(super) enum Secret {
     Variable(String),
     File(PathBuf),
+    /// What a variable, or another place of this name, had when it was read.
+    Given {
+        place: String,
+        value: String,
+    },
 }
 
 impl Secret {
@@ -27,6 +32,7 @@ impl Secret {
                 (name.clone(), text)
             }
             Self::File(path) => (path.display().to_string(), read_file(path)?),
+            Self::Given { place, value } => (place.clone(), value.clone()),
         };
         match text.trim() {
             "" => Err(ConfigError::value(
@@ -52,6 +58,7 @@ impl fmt::Debug for Secret {
         match self {
             Self::Variable(name) => write!(f, "the environment variable {name}"),
             Self::File(path) => write!(f, "the file {path:?}"),
+            Self::Given { place, .. } => f.write_str(place),
         }
     }
 }

@@ -33,6 +33,9 @@ pub struct Stream {
 /// A second purge with the same id within this time is dropped: <https://docs.nats.io/using-nats/developer/develop_jetstream/model_deep_dive>.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
+/// Why JetStream may not answer a server's clients.
+const NO_LEADER: &str = "see that most servers of the cluster are up, so that it has a leader";
+
 /// JetStream does not keep more copies.
 const MOST_REPLICAS: usize = 5;
 
@@ -210,11 +213,9 @@ impl Stream {
                 format!("cannot make the stream {}: {error}: {cure}", self.name)
             }
             CreateStreamErrorKind::TimedOut => {
-                let trouble = connection.trouble("no answer in time");
-                format!(
-                    "cannot make the stream {}: {trouble}: see that the cluster has a leader, and that this user may publish to `$JS.API.STREAM.CREATE.{}`",
-                    self.name, self.name
-                )
+                let subject = format!("$JS.API.STREAM.CREATE.{}", self.name);
+                let trouble = connection.trouble(&subject, NO_LEADER);
+                format!("cannot make the stream {}: {trouble}", self.name)
             }
             other => format!("cannot make the stream {}: {other}", self.name),
         };
@@ -261,11 +262,9 @@ impl Stream {
             },
             (_, Some(RequestErrorKind::NoResponders)) => disabled.to_owned(),
             _ => {
-                let trouble = connection.trouble("no answer in time");
-                format!(
-                    "the stream {}: {trouble}: see that the cluster has a leader, and that this user may publish to `$JS.API.STREAM.INFO.{}`",
-                    self.name, self.name
-                )
+                let subject = format!("$JS.API.STREAM.INFO.{}", self.name);
+                let trouble = connection.trouble(&subject, NO_LEADER);
+                format!("the stream {}: {trouble}", self.name)
             }
         };
         FleetError::JetStream {

@@ -3,6 +3,7 @@
 //! `kill`, `suspend`, `resume` and `restart` are those of [`Server`]: a killed server comes back at the same port, with what
 //! it had on its disk.
 
+mod operator;
 mod options;
 
 use std::fs::{self, File};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+pub use operator::NatsOperator;
 pub use options::NatsOptions;
 
 use crate::browser::Browser;
@@ -204,12 +206,17 @@ impl Kind for NatsKind {
             _ => "127.0.0.1",
         };
         let mut conf = format!(
-            "server_name: {}\nlisten: {host}:{port}\nhttp: 127.0.0.1:{}\n\
-             jetstream {{ store_dir: \"{}\" }}\n",
+            "server_name: {}\nlisten: {host}:{port}\nhttp: 127.0.0.1:{}\n",
             name(member.map_or(0, |member| member.number)),
             self.monitor,
-            folder.join("store").display(),
         );
+        if !self.options.no_jetstream {
+            let store = folder.join("store");
+            conf.push_str(&format!(
+                "jetstream {{ store_dir: \"{}\" }}\n",
+                store.display()
+            ));
+        }
         if let Some(member) = member {
             let routes: Vec<_> = member
                 .routes
@@ -249,6 +256,7 @@ impl Kind for NatsKind {
         let _short = stream.set_read_timeout(Some(Duration::from_secs(1)));
         let mut greeting = String::new();
         let read = BufReader::new(stream).read_line(&mut greeting);
-        read.is_ok() && greeting.starts_with("INFO ") && greeting.contains("\"jetstream\":true")
+        let is_ready = self.options.no_jetstream || greeting.contains("\"jetstream\":true");
+        read.is_ok() && greeting.starts_with("INFO ") && is_ready
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default)]
 pub struct NatsOptions {
     lines: String,
+    pub(super) no_jetstream: bool,
 }
 
 impl NatsOptions {
@@ -14,6 +15,13 @@ impl NatsOptions {
     pub fn lines(mut self, lines: &str) -> Self {
         self.lines.push_str(lines);
         self.lines.push('\n');
+        self
+    }
+
+    /// It is a server of messages alone.
+    #[must_use]
+    pub fn without_jetstream(mut self) -> Self {
+        self.no_jetstream = true;
         self
     }
 

@@ -166,7 +166,7 @@ impl Work {
                 self.shared.note(|status| status.why.clone_from(&self.unclean));
                 emit(|| tracing::info!(target: "roan", node, "connected again"));
             } else {
-                let problem = link.map(|link| link.connection().trouble("the connection is lost"));
+                let problem = link.map(|link| link.connection().trouble("", "the connection is lost"));
                 self.shared.note(|status| {
                     status.why = status.why.take().or_else(|| problem.clone());
                 });

@@ -19,33 +19,46 @@ const EMBEDDED: &str = "embedded";
 /// The variables of the app's durable outbox. The command sends its purges itself.
 const OF_THE_OUTBOX: [&str; 2] = ["ROAN_OUTBOX", "ROAN_OUTBOX_PREFIX"];
 
-/// The variables of `roan agent`, whose caches are not the fleet.
-pub(crate) const OF_THE_AGENT: [&str; 4] = [
-    "ROAN_FLEET",
-    "ROAN_FLEET_CREDENTIALS",
-    "ROAN_NODE",
-    "ROAN_EMPTY_WITH",
-];
+/// Whether `roan agent` reads a variable. Its caches are not the fleet.
+fn is_of_the_agent(name: &str) -> bool {
+    name.starts_with("ROAN_FLEET") || name == "ROAN_NODE" || name == "ROAN_EMPTY_WITH"
+}
+
+/// Who reads the caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A command that sends purges as the app does.
+    App,
+    #[cfg_attr(not(feature = "agent"), allow(dead_code, reason = "there is none"))]
+    Agent,
+}
+
+impl Reader {
+    /// Whether it is said elsewhere what the variable says.
+    fn leaves_out(self, name: &str) -> bool {
+        OF_THE_OUTBOX.contains(&name) || self == Self::Agent && is_of_the_agent(name)
+    }
+}
 
 impl CacheArgs {
     pub(crate) fn builder(&self) -> Result<RoanBuilder, Failure> {
-        self.builder_but(&[])
+        self.builder_for(Reader::App)
     }
 
     /// The caches of an agent.
     #[cfg(feature = "agent")]
     pub(crate) fn builder_of_agent(&self) -> Result<RoanBuilder, Failure> {
-        self.builder_but(&OF_THE_AGENT)
+        self.builder_for(Reader::Agent)
     }
 
-    /// As if these variables were not set.
-    fn builder_but(&self, others: &[&str]) -> Result<RoanBuilder, Failure> {
+    fn builder_for(&self, reader: Reader) -> Result<RoanBuilder, Failure> {
         let builder = match &self.config {
-            Some(file) => read(file, others)?.builder()?,
+            Some(file) => read(file, reader)?.builder()?,
             None => {
-                let left_out = OF_THE_OUTBOX.iter().chain(others);
+                let is_left_out =
+                    |name: &OsString| name.to_str().is_some_and(|name| reader.leaves_out(name));
                 let mut variables: Vec<(OsString, OsString)> = std::env::vars_os()
-                    .filter(|(name, _)| left_out.clone().all(|other| name != other))
+                    .filter(|(name, _)| !is_left_out(name))
                     .collect();
                 if std::env::var_os(CACHE).is_some_and(|cache| cache == EMBEDDED) {
                     return Err(Failure::bad_input(format!("{CACHE}: {}", out_of_reach())));
@@ -107,7 +120,7 @@ pub(crate) fn agent_table(file: &Path) -> Result<roan::agent::AgentConfig, Failu
 }
 
 /// Reads a configuration file.
-fn read(file: &Path, others: &[&str]) -> Result<Config, Failure> {
+fn read(file: &Path, reader: Reader) -> Result<Config, Failure> {
     let about = |problem: String| Failure::bad_input(format!("{}: {problem}", file.display()));
     let (text, mut table) = table_of(file)?;
     table.remove("outbox");
@@ -117,7 +130,7 @@ fn read(file: &Path, others: &[&str]) -> Result<Config, Failure> {
     if kinds.any(|kind| kind.and_then(toml::Value::as_str) == Some(EMBEDDED)) {
         return Err(about(out_of_reach()));
     }
-    warn_of_unread(file, &text, others);
+    warn_of_unread(file, &text, reader);
     table
         .try_into()
         .map_err(|error: toml::de::Error| about(error.to_string()))
@@ -132,17 +145,12 @@ fn out_of_reach() -> String {
 }
 
 /// The file is read in place of the environment, which may say something else.
-fn warn_of_unread(file: &Path, text: &str, others: &[&str]) {
+fn warn_of_unread(file: &Path, text: &str, reader: Reader) {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     // A file may name the variable of a token.
     let unread = names.filter(|name| name.starts_with("ROAN_") && !text.contains(name.as_str()));
     let mut unread: Vec<_> = unread
-        .filter(|name| {
-            OF_THE_OUTBOX
-                .iter()
-                .chain(others)
-                .all(|other| name != other)
-        })
+        .filter(|name| !reader.leaves_out(name))
         .collect();
     unread.sort_unstable();
     if unread.is_empty() {

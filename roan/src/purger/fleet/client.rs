@@ -109,7 +109,7 @@ impl FleetNode {
             Err(error) => return Answer::failed(failure_of(error)),
         };
         if !connection.is_connected() {
-            let trouble = connection.trouble("the connection is lost");
+            let trouble = connection.trouble("", "");
             return Answer::failed(Failure::Connect(format!(
                 "{}: {trouble}",
                 connection.servers()
@@ -189,7 +189,7 @@ impl FleetNode {
             (PublishErrorKind::BrokenPipe, _) => {
                 return Failure::Connection(format!(
                     "{servers}: {}",
-                    connection.trouble("the client has ended")
+                    connection.trouble(subject::ALL, "the client has ended")
                 ));
             }
             (_, Some(refusal)) => match refusal.error_code() {
@@ -213,11 +213,10 @@ impl FleetNode {
                 _ => format!("{place}: {refusal}"),
             },
             (PublishErrorKind::TimedOut, _) => {
-                let trouble = connection.trouble("no acknowledgement in time");
-                format!(
-                    "{place}: {trouble}: see by `nats stream info {name}` that most of its replicas are up, and that this user may publish to `{}`",
-                    subject::ALL
-                )
+                let otherwise =
+                    format!("see by `nats stream info {name}` that most of its replicas are up");
+                let trouble = connection.trouble(subject::ALL, &otherwise);
+                format!("{place}: {trouble}")
             }
             (_, None) => format!("{place}: {error}"),
         };

@@ -1,7 +1,6 @@
 //! The arguments of `roan agent`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args as Group;
@@ -26,7 +25,7 @@ pub(crate) struct AgentArgs {
     pub(crate) nats: Option<String>,
     /// Connect with this credentials file. In place of `ROAN_FLEET_CREDENTIALS`.
     #[arg(long, value_name = "FILE")]
-    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) credentials: Option<String>,
     /// The name of the node, which no other agent has. In place of `ROAN_NODE`; by default the name of this host.
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
@@ -65,6 +64,5 @@ fn listen(text: &str) -> Result<Listen, String> {
         return Ok(Listen::Off);
     }
     let address = text.parse().map(Listen::At);
-    address
-        .map_err(|_| "write an address and a port, such as `127.0.0.1:9112`, or `off`".to_owned())
+    address.map_err(|_| "write an address and a port, such as `127.0.0.1:9112`, or `off`".to_owned())
 }

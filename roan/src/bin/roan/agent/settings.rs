@@ -4,7 +4,7 @@ use roan::agent::{Agent, AgentConfig};
 
 use super::args::{AgentArgs, Listen};
 use crate::exit::Failure;
-use crate::settings::{self, OF_THE_AGENT};
+use crate::settings;
 
 /// Where the health endpoint listens, if nothing else is said.
 const LISTEN: &str = "127.0.0.1:9112";
@@ -15,36 +15,19 @@ impl AgentArgs {
             Some(file) => settings::agent_table(file)?,
             None => AgentConfig::default(),
         };
-        let mut is_from_variable = Vec::new();
-        let mut set = |field: &mut Option<String>, flag: Option<String>, variable: &'static str| {
-            debug_assert!(
-                OF_THE_AGENT.contains(&variable),
-                "others take it for the app's"
-            );
-            // Deployments often set an omitted variable to the empty text.
-            let value = std::env::var(variable)
-                .ok()
-                .filter(|value| !value.trim().is_empty());
+        let flags = [
+            (&mut config.nats, &self.nats),
+            (&mut config.node, &self.node),
+            (&mut config.stream, &self.stream),
+            (&mut config.empty_with, &self.empty_with),
+            (&mut config.credentials_file, &self.credentials),
+        ];
+        for (field, flag) in flags {
             if flag.is_some() {
-                *field = flag;
-            } else if field.is_none() && value.is_some() {
-                *field = value;
-                is_from_variable.push(variable);
+                field.clone_from(flag);
             }
-        };
-        let file = self.credentials.as_ref();
-        let file = file.map(|file| file.to_string_lossy().into_owned());
-        set(&mut config.nats, self.nats.clone(), "ROAN_FLEET");
-        set(&mut config.node, self.node.clone(), "ROAN_NODE");
-        set(&mut config.credentials_file, file, "ROAN_FLEET_CREDENTIALS");
-        set(
-            &mut config.empty_with,
-            self.empty_with.clone(),
-            "ROAN_EMPTY_WITH",
-        );
-        if let Some(stream) = &self.stream {
-            config.stream = Some(stream.clone());
         }
+        let mut config = config.or_from_env()?;
         if !self.serves.is_empty() {
             config.sites.clone_from(&self.serves);
         }
@@ -53,13 +36,7 @@ impl AgentArgs {
             Some(Listen::At(address)) => config.listen = Some(address.to_string()),
             None => config.listen = config.listen.or_else(|| Some(LISTEN.to_owned())),
         }
-        let agent = config.agent().map_err(|error| {
-            let mut message = error.to_string();
-            if self.caches.config.is_none() {
-                message = message.replace("nats: is not set", "ROAN_FLEET is not set");
-            }
-            Failure::bad_input(message)
-        })?;
+        let agent = config.agent()?;
         Ok(match self.ready_lag {
             Some(lag) => agent.ready_lag(lag),
             None => agent,
