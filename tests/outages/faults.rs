@@ -168,7 +168,7 @@ impl Harm<'_> {
 
     fn senders(&mut self, index: usize) {
         while self.goes_on() {
-            self.hold(50..700);
+            self.hold(100..900);
             self.site.kill_sender(index);
             self.hold(0..150);
             self.site.revive(index);

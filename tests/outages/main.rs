@@ -117,5 +117,6 @@ fn run(seed: u64, faults: u64, start: Instant) -> String {
         );
     }
     let fills = site.nodes.iter().map(node::Node::fills).sum();
-    site.tally.table(fills)
+    let emptied = site.nodes.iter().map(node::Node::emptied).sum();
+    site.tally.table(fills, emptied)
 }

@@ -32,6 +32,8 @@ pub(crate) struct Node {
     purge_url: String,
     /// How often it became a new node.
     generation: AtomicU64,
+    /// How often earlier agents have emptied the cache.
+    emptied: AtomicU64,
     reader: Reader,
 }
 
@@ -61,6 +63,7 @@ impl Node {
             cache,
             purge_url,
             generation: AtomicU64::new(0),
+            emptied: AtomicU64::new(0),
             machine,
         }
     }
@@ -84,11 +87,19 @@ impl Node {
     /// Gives the pages that are there to an agent of another name and without a memory.
     pub(crate) fn renew(&self) {
         self.generation.fetch_add(1, Ordering::Relaxed);
+        self.emptied.store(self.emptied(), Ordering::Relaxed);
         let Self {
             servers, purge_url, ..
         } = self;
         let settings = settings(servers, &self.name(), &self.cache, purge_url, &self.clock);
         *self.agent() = self.machine.run(|| Agent::start(&settings));
+    }
+
+    /// How often its agents have begun to empty its cache.
+    pub(crate) fn emptied(&self) -> u64 {
+        let log = self.agent().log();
+        let lines = log.lines().filter(|line| line.contains(" is emptied: "));
+        self.emptied.load(Ordering::Relaxed) + lines.count() as u64
     }
 
     /// What visitors get, each page once: its text and whether it comes from the cache.

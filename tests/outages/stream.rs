@@ -11,8 +11,8 @@ use roan_tests::{Machine, NatsCluster, NatsOptions, Network, wait};
 
 use crate::node::{REBOUND, lock};
 
-/// So long the stream keeps a purge.
-pub(crate) const MAX_AGE: Duration = Duration::from_secs(12);
+/// So long the stream keeps a purge: longer than an agent's message that was not acknowledged waits for its next delivery.
+pub(crate) const MAX_AGE: Duration = Duration::from_secs(25);
 
 const STREAM: &str = "ROAN";
 

@@ -34,8 +34,9 @@ impl Tally {
         counts.map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// The table at the end; `fills` are the pages that readers got from the app while all that went on.
-    pub(crate) fn table(&self, fills: u64) -> String {
+    /// The table at the end; `fills` are the pages that readers got from the app while all that went on, and `emptied` is how
+    /// often agents emptied a cache.
+    pub(crate) fn table(&self, fills: u64, emptied: u64) -> String {
         let mut lines: Vec<(&str, u64)> = Fault::ALL
             .iter()
             .map(|fault| {
@@ -47,6 +48,7 @@ impl Tally {
         lines.push(("rounds", self.rounds));
         lines.push(("writes", self.writes.load(Ordering::Relaxed)));
         lines.push(("fills by readers", fills));
+        lines.push(("caches emptied by agents", emptied));
         lines.push(("pages compared, from caches", self.comparisons));
         lines.push(("pages compared, from the app", self.misses));
         lines.push(("stale pages", 0));
