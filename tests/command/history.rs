@@ -1,19 +1,26 @@
 //! `roan why` and `roan watch`, on each kind of database.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use roan::dashboard::Dashboard;
+use roan::outbox::Dialect;
 use roan::testing::Recorder;
 use roan::{Nginx, Roan, Target, purge_on};
-use roan_tests::{Behaviour, Faulty};
+use roan_tests::{Behaviour, Faulty, wait};
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 use crate::outbox::{Place, on_each_database};
 use crate::support::{Ran, roan, run};
 
 on_each_database!(
     why_says_when_by_which_rule_and_how_each_node_answered,
+    the_command_the_dashboard_and_the_guide_have_one_form_of_a_purge,
     why_says_what_it_may_mean_that_nothing_is_found,
     watch_prints_purges_as_they_happen,
 );
@@ -85,7 +92,7 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
     assert_eq!(ran.stdout.matches("because").count(), 1, "{ran:#?}");
     let found = why(&place, &["/posts", "--format", "json"]).json();
     assert_eq!(found.len(), 2);
-    assert_eq!(found[0]["causes"][0]["event"], "delete");
+    assert_eq!(found[0]["causes"][0]["events"], "delete");
     assert_eq!(found[0]["causes"][0]["model"], "Post");
     assert_eq!(found[0]["causes"][0]["file"], file!());
     assert_eq!(found[1]["state"], "dead");
@@ -103,6 +110,126 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
     assert_eq!(refused, found[1..]);
     let first = why(&place, &["/posts", "--limit", "1", "--node", "second"]);
     first.assert_says(&["delete of Post", "there may be more: add --before"]);
+    drop(app);
+}
+
+/// What the dashboard of the program answers to its page.
+async fn dashboard(app: &Roan, path: &str) -> Value {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let dashboard = Dashboard::new(app).behind_auth();
+    let response = dashboard.oneshot(request).await.unwrap();
+    let bytes = to_bytes(Body::new(response.into_body()), usize::MAX);
+    serde_json::from_slice(&bytes.await.unwrap()).unwrap()
+}
+
+/// The objects without what time has changed meanwhile.
+fn ageless(rows: &[Value]) -> Vec<Value> {
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        let row = row.as_object_mut().unwrap();
+        for time in ["age_ms", "due_in_ms"] {
+            row.remove(time);
+        }
+    }
+    rows
+}
+
+/// The keys of an object and of those in it, with the kind of a value.
+fn shape(value: &Value, place: &str, keys: &mut BTreeMap<String, &'static str>) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                shape(value, &format!("{place}.{key}"), keys);
+            }
+        }
+        Value::Array(list) => {
+            keys.insert(place.to_owned(), "list");
+            let objects = list.iter().filter(|one| one.is_object());
+            objects.for_each(|one| shape(one, place, keys));
+        }
+        Value::Null => drop(keys.entry(place.to_owned()).or_insert("null")),
+        Value::Bool(_) => drop(keys.insert(place.to_owned(), "flag")),
+        Value::Number(_) => drop(keys.insert(place.to_owned(), "number")),
+        Value::String(_) => drop(keys.insert(place.to_owned(), "text")),
+    }
+}
+
+/// The guide's example of a purge.
+fn example() -> Value {
+    let guide = include_str!("../../roan/src/guide/command.md");
+    let (_, example) = guide.split_once("```json\n").expect("an example");
+    let (example, _) = example.split_once("```").expect("its end");
+    serde_json::from_str(example).unwrap()
+}
+
+async fn the_command_the_dashboard_and_the_guide_have_one_form_of_a_purge(mut place: Place) {
+    let node = Faulty::start(Behaviour::AnswerSome("hello".to_owned(), 403));
+    let second = Recorder::named("second");
+    let app = Roan::builder()
+        .cache(Nginx::at(&node.purge_url()).unwrap())
+        .cache(second)
+        .rebound(None)
+        .outbox(place.outbox.clone())
+        .build()
+        .unwrap();
+    let trace: roan::history::Trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        .parse()
+        .unwrap();
+    roan::history::set_trace_source(move || Some(trace));
+    write(&mut place, &app, || {
+        roan::updated(&Post("hello"), &Post("hello"));
+    })
+    .await;
+    write(&mut place, &app, || app.purge(Target::host()).unwrap()).await;
+    place
+        .wait_for_count("SELECT count(*) FROM {}outbox WHERE state IN (2, 3, 4)", 2)
+        .await;
+    // Which of a purge's targets is looked for is for `why` alone to say.
+    let unfound = |mut purge: Value| {
+        purge["found"] = json!([]);
+        purge
+    };
+    let printed = why(&place, &["/posts/hello", "--format", "json"]).json();
+    assert_eq!(printed.len(), 2);
+    let printed: Vec<_> = printed.into_iter().map(unfound).collect();
+    let shown = dashboard(&app, "/api/purges").await;
+    assert_eq!(shown["purges"], json!(printed));
+
+    let (mut keys, mut documented) = (BTreeMap::new(), BTreeMap::new());
+    shape(&printed[1], "", &mut keys);
+    shape(&example(), "", &mut documented);
+    let names = |keys: &BTreeMap<String, _>| keys.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&keys), names(&documented));
+    for (place, kind) in &documented {
+        let is = keys[place];
+        assert!(
+            is == *kind || [is, kind].contains(&"null"),
+            "{place}: {is}, and not {kind}"
+        );
+    }
+
+    for (list, path) in [("dead", "/api/dead"), ("list", "/api/waiting")] {
+        if list == "list" {
+            place
+                .sql(
+                    "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms, attempts, error, due_ms) \
+                     VALUES (1, 'gone', 'gone', '{\"tag\":\"a\",\"site\":\"shop\"}', 1, 2, 'timed out', 9000000000000)",
+                )
+                .await;
+            place
+                .sql("INSERT INTO {}outbox (payload, state) VALUES ('{\"v\":9,\"purge\":[]}', 5)")
+                .await;
+        }
+        let order: &[_] = if list == "dead" { &["--newest"] } else { &[] };
+        let arguments = [&["outbox", list, "--format", "json"], order].concat();
+        let ran = run(command(&place, &arguments));
+        let mut printed = ran.json();
+        printed.pop();
+        assert!(!printed.is_empty(), "{ran:#?}");
+        let shown = dashboard(&app, path).await;
+        let shown = shown[list.replace("list", "waiting")].as_array().unwrap();
+        assert_eq!(ageless(shown), ageless(&printed), "{list}");
+    }
     drop(app);
 }
 
@@ -148,6 +275,64 @@ async fn why_says_what_it_may_mean_that_nothing_is_found(mut place: Place) {
     }
 }
 
+/// `roan watch`, which ends with the test.
+struct Watching(Child);
+
+impl Watching {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let mut watch = command(place, &[&["watch", "--format", "json"], arguments].concat());
+        Self(watch.stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    fn lines(&mut self) -> Lines<BufReader<ChildStdout>> {
+        BufReader::new(self.0.stdout.take().unwrap()).lines()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where apps announce their purges, and the command looks once an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_watch_hears_of_purges() {
+    let mut place = Place::start(Dialect::Postgres).await;
+    let app = Roan::builder()
+        .cache(Recorder::new())
+        .rebound(None)
+        .outbox(place.outbox.clone().notify())
+        .build()
+        .unwrap();
+    let mut watch = Watching::start(&place, &["--every", "1h"]);
+    let lines = watch.lines();
+    let (sender, printed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
+    let listening = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN \"{}outbox\"'",
+        place.prefix
+    );
+    // The relay of the app does, too.
+    place.wait_for_count(&listening, 2).await;
+    // Before it began to listen it has looked, and has looked once more since then.
+    for number in 0..4 {
+        let url = format!("/heard/{number}");
+        write(&mut place, &app, || app.purge(&*url).unwrap()).await;
+        let line = printed.recv_timeout(wait::LONG).expect("it is printed");
+        let purge: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&purge["targets"][0]["text"], &purge["state"]),
+            (&json!(url), &json!("done"))
+        );
+    }
+}
+
 async fn watch_prints_purges_as_they_happen(mut place: Place) {
     let node = Faulty::start(Behaviour::Answer(503, Vec::new()));
     let short = Duration::from_millis(20);
@@ -158,12 +343,8 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
         .outbox(place.outbox.clone())
         .build()
         .unwrap();
-    let arguments = [
-        "watch", "--every", "50ms", "--text", "watched", "--format", "json",
-    ];
-    let mut watch = command(&place, &arguments);
-    let mut watch = watch.stderr(Stdio::inherit()).spawn().unwrap();
-    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut watch = Watching::start(&place, &["--every", "50ms", "--text", "watched"]);
+    let mut lines = watch.lines();
     let mut next = || -> Value {
         let line = lines.next().expect("it goes on").unwrap();
         serde_json::from_str(&line).unwrap()
@@ -185,8 +366,8 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
         }
     });
     assert_eq!(first["state"], "waiting");
-    assert_eq!(first["targets"][0]["target"], "/watched");
-    assert_eq!(first["answers"][0]["reason"], "status 503");
+    assert_eq!(first["targets"][0]["text"], "/watched");
+    assert_eq!(first["answers"][0]["error"], "status 503");
     assert_eq!(first["causes"][0]["kind"], "call");
     node.set(Behaviour::Purged);
     let last = loop {
@@ -200,7 +381,7 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
         last["answers"][0]["attempts"].as_u64().unwrap() > 1,
         "{last}"
     );
-    let process = rustix::process::Pid::from_child(&watch);
+    let process = rustix::process::Pid::from_child(&watch.0);
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
-    assert_eq!(watch.wait().unwrap().code(), Some(0));
+    assert_eq!(watch.0.wait().unwrap().code(), Some(0));
 }

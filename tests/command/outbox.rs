@@ -187,7 +187,10 @@ async fn dead_purges_are_listed_retried_and_dropped(mut place: Place) {
     ]);
     assert_eq!(all.stdout.lines().count(), 4);
     let lines = place.json(&["dead", "--limit", "2"]);
-    assert_eq!(lines[1]["target"], "\"/posts/2\"");
+    assert_eq!(
+        lines[1]["targets"],
+        json!([{ "kind": "url", "text": "/posts/2", "site": null }])
+    );
     let next = &lines[2]["summary"]["next"];
     assert_eq!(
         lines[2]["summary"],

@@ -58,6 +58,16 @@ fn pages_are_purged_by_url_and_by_path_under_all_spellings() {
     ));
     assert_eq!(ran.assert_code(0).summary()["purged"], 1);
     browser.assert_hit("/tags/C++");
+    let answer = &ran.json()[0];
+    let target = serde_json::json!({"kind": "url", "text": "/tags/C%2B%2B", "site": null});
+    assert_eq!(
+        (&answer["target"], &answer["cache"]),
+        (&target, &"nginx".into())
+    );
+    assert_eq!(
+        (&answer["result"], &answer["error"]),
+        (&"purged".into(), &serde_json::Value::Null)
+    );
 }
 
 #[test]

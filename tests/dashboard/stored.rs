@@ -49,6 +49,32 @@ async fn a_write_is_shown_with_its_rule_and_its_row() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_write_with_many_targets_the_first_are_shown_and_the_others_counted() {
+    let file = SqliteFile::new();
+    let program = program(&file).await;
+    let targets: Vec<_> = (0..25).map(|number| format!("\"/{number}\"")).collect();
+    let mut connection = Connection::open(&file.url()).await.unwrap();
+    connection
+        .run(&format!(
+            "INSERT INTO roan_outbox (payload, state, ended_ms) VALUES ('{{\"v\":1,\"purge\":[{}]}}', 2, unixepoch() * 1000)",
+            targets.join(",")
+        ))
+        .await
+        .unwrap();
+    let answer = reqwest::get(program.url("/roan/api/purges")).await.unwrap();
+    let found: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let purge = &found["purges"][0];
+    assert_eq!(purge["targets"].as_array().unwrap().len(), 20);
+    assert_eq!(purge["more_targets"], 5);
+    assert!(purge.get("more_answers").is_none(), "{purge}");
+    let tab = open(&program).await;
+    tab.until("the purge", &row_with("and 5 targets more", "purge-table"))
+        .await;
+    tab.close().await;
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_paused_and_what_waits_for_it_is_listed() {
     let file = SqliteFile::new();
     let program = program(&file).await;
@@ -109,14 +135,14 @@ async fn a_hundred_thousand_dead_purges_come_in_pages() {
     let first = get("/roan/api/dead?limit=1000000").await;
     let rows = first["dead"].as_array().unwrap();
     assert_eq!((rows.len(), &first["more"]), (200, &true.into()));
-    assert_eq!(rows[0]["target"]["text"], "/posts/100000");
+    assert_eq!(rows[0]["targets"][0]["text"], "/posts/100000");
     let last = &rows[199]["id"];
     let second = get(&format!("/roan/api/dead?after={last}")).await;
-    assert_eq!(second["dead"][0]["target"]["text"], "/posts/99800");
+    assert_eq!(second["dead"][0]["targets"][0]["text"], "/posts/99800");
 
     let found = get("/roan/api/dead?error=503&limit=1").await;
     assert_eq!(
-        found["dead"][0]["target"]["text"], "/posts/99998",
+        found["dead"][0]["targets"][0]["text"], "/posts/99998",
         "{found}"
     );
 

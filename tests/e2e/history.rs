@@ -175,7 +175,7 @@ fn a_node_that_fails_and_recovers_shows_its_last_answer_and_the_attempts() {
     });
     assert_eq!(failed.state, PurgeState::Waiting);
     assert_eq!(failed.answers[0].result, AnswerKind::Failed);
-    assert_eq!(failed.answers[0].problem.as_deref(), Some("status 503"));
+    assert_eq!(failed.answers[0].error.as_deref(), Some("status 503"));
     node.set(Behaviour::Purged);
     assert_eq!(roan.flush_blocking(SOON).pending(), 0);
     let [purge] = &*of(&roan, "/history/down") else {

@@ -283,8 +283,8 @@ fn it_becomes_json() {
     assert_eq!(json["events"], "update");
     let rules = json["rules"].as_array().unwrap();
     assert_eq!(rules.len(), 9);
-    assert_eq!(rules[2]["verdict"], "other_event");
-    assert_eq!(rules[4]["verdict"], "nothing_changed");
+    assert_eq!(rules[2]["verdict"], "other-event");
+    assert_eq!(rules[4]["verdict"], "nothing-changed");
     assert_eq!(rules[4]["watched"], serde_json::json!(["hidden"]));
     assert_eq!(rules[3]["fired"], true);
     assert_eq!(

@@ -66,7 +66,7 @@ async fn a_row_says_what_has_asked_for_it_and_how_the_nodes_have_answered(databa
     );
     let first = client.count("SELECT min(id) FROM {}outbox").await;
     assert_eq!(
-        (purge.id, purge.state, purge.problem),
+        (purge.id, purge.state, purge.error),
         (first, PurgeState::Done, None)
     );
     assert!(before < purge.asked && Some(purge.asked) <= purge.ended);
@@ -215,7 +215,7 @@ async fn what_a_node_has_not_answered_at_first_is_written_down_when_it_does(data
     assert_eq!(waiting.answers.len(), 2);
     assert!(
         waiting.answers[0]
-            .problem
+            .error
             .as_ref()
             .unwrap()
             .contains("status 503")
@@ -229,10 +229,7 @@ async fn what_a_node_has_not_answered_at_first_is_written_down_when_it_does(data
     );
     for (number, answer) in purge.answers.iter().enumerate() {
         assert_eq!((answer.result, answer.count), (AnswerKind::Purged, 1));
-        assert!(
-            answer.attempts > 1 && answer.problem.is_none(),
-            "{answer:?}"
-        );
+        assert!(answer.attempts > 1 && answer.error.is_none(), "{answer:?}");
         let place = answer.targets[0];
         assert!(place == number || purge.answers[1 - number].targets[0] == number);
     }
@@ -260,15 +257,15 @@ async fn what_is_dead_or_was_refused_says_why(database: Database) {
         .collect();
     results.sort_by_key(|(place, _)| *place);
     assert_eq!(results, [(0, AnswerKind::Purged), (1, AnswerKind::Refused)]);
-    let refused = purge.answers.iter().find(|answer| answer.problem.is_some());
+    let refused = purge.answers.iter().find(|answer| answer.error.is_some());
     assert!(
-        refused.unwrap().problem.as_ref().unwrap().contains("403"),
+        refused.unwrap().error.as_ref().unwrap().contains("403"),
         "{refused:?}"
     );
     let dead = over(&roan, &of("/a").any_site()).await;
     assert_eq!((dead.state, dead.answers.len()), (PurgeState::Dead, 0));
     assert!(
-        dead.problem
+        dead.error
             .unwrap()
             .contains("site \"no\" is not configured")
     );

@@ -34,6 +34,8 @@ pub(crate) mod purge_id;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
+#[cfg(feature = "serde")]
+pub(crate) mod serialize;
 pub(crate) mod site;
 pub(crate) mod spans;
 pub(crate) mod spelling;

@@ -4,6 +4,9 @@ use std::fmt;
 
 use super::target::TargetKind;
 
+const FULL: &str = "the queue of this node is full";
+const ENDED: &str = "the dispatcher was shut down";
+
 /// How a purge, or one attempt at it, went at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -39,6 +42,18 @@ impl Outcome {
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Failed(_))
     }
+
+    /// Returns why the page may still be in the cache. `None` if the node [answered](Self::is_done) that it is not.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        match self {
+            Self::Purged | Self::NotCached => None,
+            Self::Refused(refusal) => Some(refusal.to_string()),
+            Self::Failed(failure) | Self::Dead(failure) => Some(failure.to_string()),
+            Self::Dropped => Some(FULL.to_owned()),
+            Self::Abandoned => Some(ENDED.to_owned()),
+        }
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -49,8 +64,8 @@ impl fmt::Display for Outcome {
             Self::Refused(refusal) => write!(f, "refused: {refusal}"),
             Self::Failed(failure) => write!(f, "failed: {failure}"),
             Self::Dead(failure) => write!(f, "dead: {failure}"),
-            Self::Dropped => f.write_str("dropped: the queue of this node is full"),
-            Self::Abandoned => f.write_str("abandoned: the dispatcher was shut down"),
+            Self::Dropped => write!(f, "dropped: {FULL}"),
+            Self::Abandoned => write!(f, "abandoned: {ENDED}"),
         }
     }
 }

@@ -70,14 +70,25 @@ impl TargetKind {
     ];
 }
 
-impl fmt::Display for TargetKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Url => "URL",
+impl TargetKind {
+    /// The kind in one word, as in JSON and in the attribute: `url`, `tag`, `prefix`, `host` or `everything`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url",
             Self::Tag => "tag",
             Self::Prefix => "prefix",
             Self::Host => "host",
             Self::Everything => "everything",
+        }
+    }
+}
+
+impl fmt::Display for TargetKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Url => "URL",
+            other => other.as_str(),
         })
     }
 }

@@ -3,7 +3,6 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::json;
 use super::query::Query;
 use super::service::{Problem, Shared, unavailable};
 use crate::base::target::{Target, TargetKind};
@@ -58,6 +57,5 @@ fn found(targets: Vec<Target>, query: &Query) -> Result<Value, Problem> {
     let count = targets.len();
     let targets = Target::sorted(targets);
     let shown = targets.iter().take(limit);
-    let shown = shown.map(json::target);
     Ok(json!({"found": shown.collect::<Vec<_>>(), "count": count}))
 }

@@ -4,10 +4,9 @@
 use super::service::unavailable;
 use serde_json::{Value, json};
 
-use super::json::{at, target};
 use super::query::Query;
 use super::service::{Problem, Shared};
-use crate::base::history::{AnswerKind, Filter, NodeAnswer, PurgeCause, PurgeRecord};
+use crate::base::history::{AnswerKind, Filter, PurgeRecord};
 
 /// So many targets and answers of one purge are shown; the others are counted.
 const TARGETS: usize = 20;
@@ -34,7 +33,7 @@ pub(super) async fn listed(shared: &Shared, query: &Query) -> Result<Value, Prob
     let more = found.len() > limit;
     found.truncate(limit);
     Ok(json!({
-        "purges": found.iter().map(purge).collect::<Vec<_>>(),
+        "purges": found.into_iter().map(purge).collect::<Vec<_>>(),
         "more": more,
     }))
 }
@@ -65,39 +64,24 @@ fn result_of(text: &str) -> Result<AnswerKind, Problem> {
     })
 }
 
-fn purge(purge: &PurgeRecord) -> Value {
-    let cause = |cause: &PurgeCause| {
-        json!({
-            "text": cause.to_string(),
-            "trace": cause.trace().map(|trace| trace.to_string()),
-        })
-    };
-    json!({
-        "id": purge.id,
-        "at": at(purge.asked),
-        "ended": purge.ended.map(at),
-        "targets": purge.targets.iter().take(TARGETS).map(target).collect::<Vec<_>>(),
-        "more_targets": purge.targets.len().saturating_sub(TARGETS),
-        "causes": purge.causes.iter().map(cause).collect::<Vec<_>>(),
-        "asks": purge.asks,
-        "state": purge.state.as_str(),
-        "problem": purge.problem,
-        "answers": purge.answers.iter().take(ANSWERS).map(answer).collect::<Vec<_>>(),
-        "more_answers": purge.answers.len().saturating_sub(ANSWERS),
-    })
+/// The purge as all of Roan writes it; of many targets and answers only the first, and the number of the others.
+fn purge(mut purge: PurgeRecord) -> Value {
+    let more = [
+        ("more_targets", cut(&mut purge.targets, TARGETS)),
+        ("more_answers", cut(&mut purge.answers, ANSWERS)),
+    ];
+    let mut value = json!(purge);
+    for (key, count) in more {
+        if count > 0 {
+            value[key] = json!(count);
+        }
+    }
+    value
 }
 
-fn answer(answer: &NodeAnswer) -> Value {
-    json!({
-        "cache": &*answer.cache,
-        "node": &*answer.node,
-        "result": answer.result.as_str(),
-        "problem": answer.problem,
-        "status": answer.status,
-        "verified": answer.verified,
-        "rebound": answer.rebound,
-        "others": answer.others,
-        "attempts": answer.attempts,
-        "count": answer.count,
-    })
+/// Returns how many it has cut off.
+fn cut<T>(list: &mut Vec<T>, most: usize) -> usize {
+    let more = list.len().saturating_sub(most);
+    list.truncate(most);
+    more
 }

@@ -5,8 +5,9 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::figures::{Point, STEP};
-use super::json::{at, ms};
+use super::json::ms;
 use super::service::Shared;
+use crate::base::serialize::time;
 use crate::dispatcher::NodeStats;
 
 /// The counters, the nodes and the charts.
@@ -36,7 +37,8 @@ pub(super) fn of(shared: &Shared) -> Value {
             "rate": (last_minute.done() as f64 / minute * 100.0).round() / 100.0,
             "lag_ms": last_minute.mean_lag().map(ms),
             "longest_lag_ms": last_minute.mean_lag().map(|_| ms(last_minute.longest_lag)),
-            "last_error": figures.last_error.map(|(text, since)| json!({"text": text, "at": at(since)})),
+            "last_error": figures.last_error.as_ref().map(|(error, _)| error),
+            "last_error_at": figures.last_error.as_ref().map(|(_, at)| time(*at)),
         })
     };
     let point = |point: &Point| {

@@ -2,12 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::json;
-use super::json::ms;
 use super::query::Query;
 use super::service::{Problem, Shared, unavailable};
-use crate::base::target_json;
-use crate::outbox::{DeadPurge, Filter, Status, WaitingPurge};
+use crate::outbox::Filter;
 
 /// The purges that a query picks: with a `target` or an `error` that contain a text, at a `node`.
 fn filter(get: impl Fn(&str) -> Option<String>) -> Filter {
@@ -60,18 +57,7 @@ pub(super) async fn dead(shared: &Shared, query: &Query) -> Result<Value, Proble
     let (filter, limit) = page(query)?;
     let found = shared.roan.outbox().dead(filter.newest_first()).await;
     let found = found.map_err(unavailable)?;
-    let row = |dead: &DeadPurge| {
-        json!({
-            "id": dead.id,
-            "cache": dead.cache,
-            "node": dead.node,
-            "target": target(&dead.target),
-            "attempts": dead.attempts,
-            "age_ms": ms(dead.age),
-            "error": dead.error,
-        })
-    };
-    let rows: Vec<_> = found.iter().take(limit).map(row).collect();
+    let rows: Vec<_> = found.iter().take(limit).collect();
     Ok(json!({"dead": rows, "more": found.len() > limit}))
 }
 
@@ -87,39 +73,6 @@ pub(super) async fn waiting(shared: &Shared, query: &Query) -> Result<Value, Pro
     let outbox = shared.roan.outbox();
     let found = outbox.waiting(filter).await.map_err(unavailable)?;
     let status = outbox.status().await.map_err(unavailable)?;
-    let row = |purge: &WaitingPurge| {
-        json!({
-            "id": purge.id,
-            "cache": purge.cache,
-            "node": purge.node,
-            "target": target(&purge.target),
-            "state": purge.state.as_str(),
-            "attempts": purge.attempts,
-            "age_ms": ms(purge.age),
-            "due_ms": ms(purge.due_in),
-            "error": purge.error,
-        })
-    };
-    let rows: Vec<_> = found.iter().take(limit).map(row).collect();
-    Ok(json!({"waiting": rows, "more": found.len() > limit, "status": in_numbers(&status)}))
-}
-
-fn in_numbers(status: &Status) -> Value {
-    json!({
-        "waiting": status.waiting,
-        "taken": status.taken,
-        "left": status.left,
-        "deliveries": status.deliveries(),
-        "dead": status.all_dead(),
-        "oldest_ms": status.oldest.map(ms),
-        "relays": status.relays,
-    })
-}
-
-/// A delivery has one target; the row of a write has all that it purges.
-fn target(text: &str) -> Value {
-    match target_json::read_target(text) {
-        Ok(target) => json::target(&target),
-        Err(_) => json!({"kind": "payload", "text": text, "site": null}),
-    }
+    let rows: Vec<_> = found.iter().take(limit).collect();
+    Ok(json!({"waiting": rows, "more": found.len() > limit, "status": status}))
 }

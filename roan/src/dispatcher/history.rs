@@ -27,22 +27,13 @@ pub(super) fn causes_of(records: &[Record]) -> Causes {
 
 impl Ended<'_> {
     pub(super) fn to_answer(&self) -> NodeAnswer {
-        let problem = match &self.outcome {
-            Outcome::Failed(failure) | Outcome::Dead(failure) => Some(failure.to_string()),
-            Outcome::Refused(refusal) => Some(refusal.to_string()),
-            _ => None,
-        };
         NodeAnswer {
-            problem,
+            error: self.outcome.error(),
             status: self.status,
             verified: self.verified,
             rebound: self.job.rebound,
             attempts: self.job.attempts,
-            ..NodeAnswer::of(
-                &self.node.cache,
-                &self.node.name,
-                AnswerKind::of(&self.outcome),
-            )
+            ..NodeAnswer::of(&self.node.cache, &self.node.name, (&self.outcome).into())
         }
     }
 }
@@ -80,8 +71,12 @@ impl State {
 
     fn answered(&mut self, id: i64, target: &Target, time: Instant, answer: NodeAnswer) {
         if let Some(kept) = self.get_mut(id) {
-            let others = *target != kept.target;
-            add(&mut kept.answers, NodeAnswer { others, ..answer });
+            let other_urls = *target != kept.target;
+            let answer = NodeAnswer {
+                other_urls,
+                ..answer
+            };
+            add(&mut kept.answers, answer);
             kept.last = Some(at(time));
         }
     }
@@ -158,8 +153,8 @@ impl History {
     ) {
         for record in asking.records {
             let answer = NodeAnswer {
-                problem: Some(outcome.to_string()),
-                ..NodeAnswer::of(&"".into(), &"".into(), AnswerKind::of(outcome))
+                error: outcome.error(),
+                ..NodeAnswer::of(&"".into(), &"".into(), outcome.into())
             };
             self.lock().answered(record.id, target, now, answer);
         }
@@ -210,7 +205,7 @@ impl Kept {
             asks: self.causes.count().max(1),
             state,
             answers: self.answers.clone(),
-            problem: None,
+            error: None,
         }
     }
 }

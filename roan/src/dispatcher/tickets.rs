@@ -108,7 +108,7 @@ impl Notes {
     fn add(&mut self, target: &Target, answer: NodeAnswer) {
         let place = self.targets.iter().position(|known| known == target);
         let answer = NodeAnswer {
-            others: place.is_none(),
+            other_urls: place.is_none(),
             targets: match place {
                 Some(place) if self.targets.len() > 1 => vec![place],
                 _ => Vec::new(),

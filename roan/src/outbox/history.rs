@@ -18,7 +18,7 @@
 //! ```json
 //! {"purge": ["/posts/a"], "by": [{"rule": "src/models.rs:13", "model": "Post", "event": "update"}]}
 //! {"cache": "nginx", "node": "10.0.0.11", "result": "purged", "of": [0]}
-//! {"cache": "nginx", "node": "10.0.0.11", "result": "not-cached", "verified": true, "others": 3}
+//! {"cache": "nginx", "node": "10.0.0.11", "result": "not-cached", "verified": true, "other_urls": 3}
 //! ```
 
 use serde_json::{Map, Value};
@@ -193,23 +193,23 @@ pub(crate) fn answer_lines(answers: &[NodeAnswer], targets: usize, target: Optio
         target_json::write_text(&mut lines, &answer.cache);
         write_member(&mut lines, "node", &answer.node);
         write_member(&mut lines, "result", answer.result.as_str());
-        if let Some(problem) = &answer.problem {
-            let end = problem.floor_char_boundary(5 * LONGEST_NAME);
-            write_member(&mut lines, "problem", &problem[..end]);
+        if let Some(error) = &answer.error {
+            let end = error.floor_char_boundary(5 * LONGEST_NAME);
+            write_member(&mut lines, "error", &error[..end]);
         }
         for (key, flag) in [("verified", answer.verified), ("rebound", answer.rebound)] {
             if flag {
                 lines.push_str(&format!(r#","{key}":true"#));
             }
         }
-        if let Some(status) = answer.status.filter(|_| answer.problem.is_some()) {
+        if let Some(status) = answer.status.filter(|_| answer.error.is_some()) {
             lines.push_str(&format!(r#","status":{status}"#));
         }
         if answer.attempts > 1 {
             lines.push_str(&format!(r#","attempts":{}"#, answer.attempts));
         }
-        match (answer.others, target) {
-            (true, _) => lines.push_str(&format!(r#","others":{}"#, answer.count)),
+        match (answer.other_urls, target) {
+            (true, _) => lines.push_str(&format!(r#","other_urls":{}"#, answer.count)),
             (false, Some(target)) => {
                 // It is JSON already.
                 lines.push_str(&format!(r#","target":{target}"#));
@@ -289,7 +289,7 @@ fn read_answer(line: &Map<String, Value>, all: &[Target], places: &[usize]) -> O
     let result = text("result")?;
     let mut kinds = AnswerKind::ALL.into_iter();
     let result = kinds.find(|kind| kind.as_str() == result)?;
-    let (count, of) = match (number("others"), line.get("target")) {
+    let (count, of) = match (number("other_urls"), line.get("target")) {
         (Some(others), _) => (Some(others), Vec::new()),
         (None, Some(target)) => {
             let target = target_json::decode_target(target).ok()?;
@@ -305,11 +305,11 @@ fn read_answer(line: &Map<String, Value>, all: &[Target], places: &[usize]) -> O
         },
     };
     Some(NodeAnswer {
-        problem: text("problem").map(str::to_owned),
+        error: text("error").map(str::to_owned),
         status: number("status").and_then(|status| u16::try_from(status).ok()),
         verified: flag("verified"),
         rebound: flag("rebound"),
-        others: count.is_some(),
+        other_urls: count.is_some(),
         attempts: number("attempts").unwrap_or(1),
         count: count.unwrap_or_else(|| u32::try_from(of.len()).unwrap_or(u32::MAX)),
         targets: if of.len() == all.len() {
@@ -403,7 +403,7 @@ mod tests {
                 NodeAnswer {
                     verified,
                     rebound,
-                    others,
+                    other_urls: others,
                     attempts,
                     count: if others { 7 } else { u32::try_from(of.len()).expect("few") },
                     targets: if others { Vec::new() } else { of },

@@ -11,10 +11,14 @@ pub(crate) mod history;
 pub(crate) mod index;
 mod insert;
 pub(crate) mod link;
+#[cfg(feature = "postgres")]
+pub(crate) mod listen;
 pub(crate) mod payload;
 #[cfg(feature = "postgres")]
 mod pooled;
 mod schema;
+#[cfg(feature = "serde")]
+mod serialize;
 mod settings;
 mod status;
 pub(crate) mod store;

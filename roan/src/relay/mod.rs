@@ -7,8 +7,6 @@
 mod alarms;
 mod deliveries;
 mod horizon;
-#[cfg(feature = "postgres")]
-mod listen;
 #[cfg(feature = "metrics")]
 mod measure;
 mod nodes;

@@ -38,7 +38,7 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
-    /// The kind in one word, as in the JSON of the command: `rule`, `run-time-rule`, `call` or `unknown`.
+    /// The kind in one word, as in JSON: `rule`, `run-time-rule`, `call` or `unknown`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -28,11 +28,16 @@
 //! Without a durable outbox these are the newest 1,000 ([`RoanBuilder::history`](crate::RoanBuilder::history)), while the
 //! program runs. A durable outbox keeps them with its rows: see its page of the [guide](crate::guide), and
 //! `roan.outbox().history(...)`.
+//!
+//! With the feature `serde`, a purge becomes JSON: that of `roan why` and of the dashboard, which the
+//! [guide](crate::guide::command#json) lists.
 
 mod cause;
 mod causes;
 mod filter;
 mod record;
+#[cfg(feature = "serde")]
+mod serialize;
 mod trace;
 mod underway;
 

@@ -32,7 +32,7 @@ pub struct PurgeRecord {
     /// How the nodes have answered so far.
     pub answers: Vec<NodeAnswer>,
     /// Why it is dead, or waits for another version of the program.
-    pub problem: Option<String>,
+    pub error: Option<String>,
 }
 
 /// How far a [purge](PurgeRecord) is.
@@ -43,7 +43,7 @@ pub enum PurgeState {
     Waiting,
     /// Each node has answered.
     Done,
-    /// Roan has given it up, at one node at least: see [`PurgeRecord::problem`] and the [answers](PurgeRecord::answers).
+    /// Roan has given it up, at one node at least: see [`PurgeRecord::error`] and the [answers](PurgeRecord::answers).
     Dead,
     /// It waits for another version of the program, which may have the site or the rules that it names.
     Left,
@@ -82,7 +82,7 @@ pub struct NodeAnswer {
     /// The result.
     pub result: AnswerKind,
     /// Why the node refused or failed.
-    pub problem: Option<String>,
+    pub error: Option<String>,
     /// The HTTP status, if it is kept: without an outbox, and of refusals.
     pub status: Option<u16>,
     /// See [`Report::verified`](crate::Report::verified).
@@ -90,7 +90,7 @@ pub struct NodeAnswer {
     /// Whether it is the answer to the rebound.
     pub rebound: bool,
     /// Whether it is for other URLs than the targets: other spellings, or the pages of a tag, a prefix or a host.
-    pub others: bool,
+    pub other_urls: bool,
     /// The number of attempts.
     pub attempts: u32,
     /// For how many URLs the node has answered so.
@@ -134,7 +134,7 @@ impl AnswerKind {
         Self::Abandoned,
     ];
 
-    /// The result in one word, as in the JSON of the command, such as `not-cached`.
+    /// The result in one word, as in JSON, such as `not-cached`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -156,8 +156,10 @@ impl AnswerKind {
             Self::Refused | Self::Dead | Self::Dropped | Self::Abandoned
         )
     }
+}
 
-    pub(crate) fn of(outcome: &Outcome) -> Self {
+impl From<&Outcome> for AnswerKind {
+    fn from(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Purged => Self::Purged,
             Outcome::NotCached => Self::NotCached,
@@ -186,11 +188,11 @@ impl NodeAnswer {
             cache: Arc::clone(cache),
             node: Arc::clone(node),
             result,
-            problem: None,
+            error: None,
             status: None,
             verified: false,
             rebound: false,
-            others: false,
+            other_urls: false,
             attempts: 1,
             count: 1,
             targets: Vec::new(),
@@ -205,12 +207,12 @@ impl NodeAnswer {
             && self.verified == other.verified
             && self.status == other.status
             && self.attempts == other.attempts
-            && self.problem == other.problem
+            && self.error == other.error
     }
 
     /// Whether it is an answer of the same node, and also for the targets, or also for others.
     fn is_of(&self, other: &Self) -> bool {
-        self.node == other.node && self.cache == other.cache && self.others == other.others
+        self.node == other.node && self.cache == other.cache && self.other_urls == other.other_urls
     }
 }
 

@@ -59,6 +59,12 @@ impl Output {
         matches!(*state, State::Open)
     }
 
+    /// An object of the library, as JSON on a line of its own.
+    #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn object(&self, object: &impl serde::Serialize) {
+        self.line(serde_json::json!(object));
+    }
+
     pub(crate) fn line(&self, line: impl Display) {
         self.bytes(format!("{line}\n").as_bytes());
     }

@@ -32,8 +32,8 @@ function span(ms) {
   return Math.round(ms / 86400e3) + " d";
 }
 
-function time(ms) {
-  const date = new Date(ms);
+function time(text) {
+  const date = new Date(text);
   const today = date.toDateString() === new Date().toDateString();
   return element("time", { datetime: date.toISOString(), text: today ? date.toLocaleTimeString() : date.toLocaleString() });
 }
@@ -278,7 +278,7 @@ function nodeRow(node) {
       put(cells.failed, count(node.failed));
       put(cells.dead, count(node.dead + node.refused + node.dropped));
       const error = node.last_error;
-      put(cells.error, error ? error.text + " (" + new Date(error.at).toLocaleTimeString() + ")" : "–");
+      put(cells.error, error ? error + " (" + new Date(node.last_error_at).toLocaleTimeString() + ")" : "–");
       const verb = node.paused_ms === null ? "Pause" : "Resume";
       put(action, verb);
       if (action.getAttribute("aria-label") !== verb + " " + name) action.setAttribute("aria-label", verb + " " + name);
@@ -395,8 +395,16 @@ function whenChanged(form, work) {
 }
 
 function targetParts(target) {
-  const about = [target.kind === "URL" || !target.text ? null : target.kind, target.site ? "at " + target.site : null].filter(Boolean).join(" ");
+  const about = [target.kind === "url" || !target.text ? null : target.kind, target.site ? "at " + target.site : null].filter(Boolean).join(" ");
   return [element("code", { text: target.text || target.kind }), about ? element("span", { class: "soft", text: " " + about }) : null];
+}
+
+/// A purge for one node has one target; the row of a write has several, or a payload that does not name them.
+function storedTargets(row) {
+  const [first, ...others] = row.targets;
+  const parts = first ? targetParts(first) : [element("code", { text: row.payload })];
+  if (others.length) parts.push(element("span", { class: "soft", text: " and " + plural(others.length, "target") + " more" }));
+  return element("td", { class: "text" }, ...parts);
 }
 
 function list(items, more, noun) {
@@ -411,7 +419,7 @@ function targetsCell(purge) {
 
 function whyCell(purge) {
   const items = purge.causes.map((cause) =>
-    element("li", null, cause.text, cause.trace ? element("span", { class: "soft", text: ", trace " }) : null, cause.trace ? element("code", { text: cause.trace }) : null));
+    element("li", null, cause.text, cause.trace_id ? element("span", { class: "soft", text: ", trace " }) : null, cause.trace_id ? element("code", { text: cause.trace_id + "-" + cause.span_id }) : null));
   if (items.length === 0) items.push(element("li", { class: "soft", text: "not known" }));
   const facts = [];
   if (purge.asks > 1) facts.push("asked for " + count(purge.asks) + " times");
@@ -435,18 +443,18 @@ function answerItem(answer) {
   if (answer.verified) facts.push("verified");
   if (answer.attempts > 1) facts.push(plural(answer.attempts, "attempt"));
   if (answer.rebound) facts.push("second purge");
-  if (answer.others) facts.push("other URLs");
+  if (answer.other_urls) facts.push("other URLs");
   if (answer.count > 1) facts.push(plural(answer.count, "URL"));
   return element("li", null,
     element("span", { class: kind, text: mark + answer.result.replace("-", " ") }),
     element("span", { class: "soft", text: (name ? " by " + name : "") + (facts.length ? ", " + facts.join(", ") : "") }),
-    answer.problem ? ": " + answer.problem : null);
+    answer.error ? ": " + answer.error : null);
 }
 
 function answersCell(purge) {
   const items = purge.answers.map(answerItem);
   if (items.length === 0) items.push(element("li", { class: "wait", text: "… " + purge.state }));
-  if (purge.problem) items.push(element("li", { class: "bad", text: "✕ " + purge.problem }));
+  if (purge.error) items.push(element("li", { class: "bad", text: "✕ " + purge.error }));
   return element("td", { class: "text" }, list(items, purge.more_answers, "answer"));
 }
 
@@ -459,7 +467,7 @@ const purges = {
   load: oneAtATime(async () => {
     const found = await get("purges", { ...values($("purge-filter")), before: purges.before });
     const rows = found.purges.map((purge) =>
-      element("tr", null, element("td", null, time(purge.at)), targetsCell(purge), whyCell(purge), answersCell(purge)));
+      element("tr", null, element("td", null, time(purge.asked)), targetsCell(purge), whyCell(purge), answersCell(purge)));
     $("purge-table").tBodies[0].replaceChildren(...rows);
     const last = found.purges.at(-1);
     purges.next = found.more && last ? last.id : null;
@@ -489,19 +497,19 @@ const waiting = {
     const found = await get("waiting", { ...values($("waiting-filter")), after: waiting.after });
     const rows = found.waiting.map((row) =>
       element("tr", null,
-        element("td", { class: "text" }, ...targetParts(row.target)),
+        storedTargets(row),
         element("td", { class: "text", text: nodeName(row) || "all" }),
         element("td", { text: row.state }),
         element("td", { class: "number wide", text: count(row.attempts) }),
         element("td", { class: "number", text: span(row.age_ms) }),
-        element("td", { class: "number wide", text: span(row.due_ms) }),
+        element("td", { class: "number wide", text: span(row.due_in_ms) }),
         element("td", { class: "text", text: row.error || "–" })));
     $("waiting-table").tBodies[0].replaceChildren(...rows);
     const status = found.status;
     const facts = [
       plural(status.waiting, "write") + " not taken yet",
       count(status.taken) + " taken",
-      plural(status.deliveries, "purge") + " for nodes that did not answer at first",
+      plural(status.nodes.reduce((sum, node) => sum + node.waiting, 0), "purge") + " for nodes that did not answer at first",
       status.left ? count(status.left) + " for another version of the program" : null,
       status.oldest_ms === null ? null : "the oldest " + span(status.oldest_ms) + " old",
     ];
@@ -586,7 +594,7 @@ function deadRow(row) {
   return element("tr", null,
     element("td", { hidden: state.read_only }, choose),
     element("td", { class: "number wide", text: row.id }),
-    element("td", { class: "text" }, ...targetParts(row.target)),
+    storedTargets(row),
     element("td", { class: "text", text: nodeName(row) || "none" }),
     element("td", { class: "text", text: row.error }),
     element("td", { class: "number wide", text: count(row.attempts) }),
@@ -667,8 +675,8 @@ async function rules() {
     return element("tr", null,
       element("th", { scope: "row", text: rule.model, title: rule.module }),
       element("td", { text: rule.events + watched }),
-      element("td", { class: "text" }, element("code", { text: rule.target })),
-      element("td", { class: "text" }, rule.when ? element("code", { text: rule.when }) : "–"),
+      element("td", { class: "text" }, element("code", { text: rule.rule })),
+      element("td", { class: "text" }, rule.condition ? element("code", { text: rule.condition }) : "–"),
       element("td", { text: rule.site || "default" }),
       element("td", { class: "text" }, rule.file ? element("code", { text: rule.file + ":" + rule.line }) : "made at run time"));
   });

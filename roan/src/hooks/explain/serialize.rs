@@ -4,11 +4,11 @@ use serde::{Serialize, Serializer};
 
 use super::{Explanation, Purged, RuleTrace, Source, Verdict, Way, Which, Yielded};
 use crate::base::rule::Rule;
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::Target;
 
 /// `{"model", "events", "rules": [{"rule", "events", "condition", "site", "file", "line", "fired", "verdict", "rows": [{"row",
-/// "result", "target" | "error" | "field"}]}], "targets": [{"kind", "text", "site", "address", "refused", "caches":
-/// [{"cache", "way"}], "spellings"}]}`. The words of `verdict`, `result` and `way` are those of the enums, in snake case.
+/// "result", "target" | "error" | "field"}]}], "targets": [{"kind", "text", "site", "address", "error", "caches":
+/// [{"cache", "way"}], "spellings"}]}`. The words of `verdict`, `result` and `way` are those of the enums, with hyphens between them.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for Explanation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -66,8 +66,8 @@ impl<'a> RuleView<'a> {
             line,
             fired: trace.has_fired(),
             verdict: match trace.verdict {
-                Verdict::OtherEvent => "other_event",
-                Verdict::NothingChanged => "nothing_changed",
+                Verdict::OtherEvent => "other-event",
+                Verdict::NothingChanged => "nothing-changed",
                 Verdict::Related => "related",
                 Verdict::Applied(_) => "applied",
             },
@@ -81,7 +81,7 @@ struct RowView<'a> {
     row: Option<&'static str>,
     result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<TargetView<'a>>,
+    target: Option<&'a Target>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,7 +103,7 @@ impl<'a> RowView<'a> {
         };
         view.result = match yielded {
             Yielded::Target(target) => {
-                view.target = Some(TargetView::of(target));
+                view.target = Some(target);
                 "target"
             }
             Yielded::Invalid(error) => {
@@ -114,42 +114,19 @@ impl<'a> RowView<'a> {
                 view.field = Some(field);
                 "absent"
             }
-            Yielded::ConditionIsFalse => "condition_is_false",
-            Yielded::NoPages => "no_pages",
+            Yielded::ConditionIsFalse => "condition-is-false",
+            Yielded::NoPages => "no-pages",
         };
         view
     }
 }
 
 #[derive(Serialize)]
-struct TargetView<'a> {
-    kind: &'static str,
-    text: &'a str,
-    site: Option<&'a str>,
-}
-
-impl<'a> TargetView<'a> {
-    fn of(target: &'a Target) -> Self {
-        Self {
-            kind: match target.kind() {
-                TargetKind::Url => "url",
-                TargetKind::Tag => "tag",
-                TargetKind::Prefix => "prefix",
-                TargetKind::Host => "host",
-                TargetKind::Everything => "everything",
-            },
-            text: target.as_str(),
-            site: target.site(),
-        }
-    }
-}
-
-#[derive(Serialize)]
 struct PurgedView<'a> {
     #[serde(flatten)]
-    target: TargetView<'a>,
+    target: &'a Target,
     address: Option<&'a str>,
-    refused: Option<String>,
+    error: Option<String>,
     caches: Vec<CacheView<'a>>,
     spellings: Vec<&'a str>,
 }
@@ -166,14 +143,14 @@ impl<'a> PurgedView<'a> {
             cache,
             way: match way {
                 Way::Itself => "itself",
-                Way::LearnedUrls => "learned_urls",
+                Way::LearnedUrls => "learned-urls",
                 Way::Not => "not",
             },
         });
         Self {
-            target: TargetView::of(&purged.target),
+            target: &purged.target,
             address: purged.site(),
-            refused: purged.refusal().map(ToString::to_string),
+            error: purged.refusal().map(ToString::to_string),
             caches: caches.collect(),
             spellings: purged.spellings.iter().map(Target::as_str).collect(),
         }

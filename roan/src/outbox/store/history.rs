@@ -229,7 +229,7 @@ impl Store {
                 why.map_or(error.clone(), str::to_owned)
             };
             let answer = NodeAnswer {
-                problem: error.map(words),
+                error: error.map(words),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };
@@ -313,7 +313,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         let place = |target: &Target| targets.iter().position(|known| known == target);
         let place = target.as_ref().and_then(place);
         answers.push(NodeAnswer {
-            others: place.is_none(),
+            other_urls: place.is_none(),
             targets: match place {
                 Some(place) if targets.len() > 1 => vec![place],
                 _ => Vec::new(),
@@ -341,7 +341,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         asks: 1,
         state,
         answers,
-        problem: Some(row.shown(5)?).filter(|error| !error.is_empty()),
+        error: Some(row.shown(5)?).filter(|error| !error.is_empty()),
     })
 }
 

@@ -28,6 +28,8 @@ pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 #[cfg(feature = "postgres")]
 pub(crate) use fence::MARKED;
 pub use fence::{Checked, Epoch};
+#[cfg(feature = "postgres")]
+pub(crate) use finish::ENDED;
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
 pub(crate) use nodes::Nodes;
@@ -98,7 +100,7 @@ impl Store {
         })
     }
 
-    /// Notifies this channel of marks.
+    /// Notifies this channel of marks, and of answers.
     pub(super) fn notify(&mut self, channel: Option<String>) {
         self.channel = channel;
     }

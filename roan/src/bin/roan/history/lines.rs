@@ -20,8 +20,8 @@ pub(super) fn purge(purge: &PurgeRecord, output: &Output) -> String {
         purge.id,
         state(purge, output)
     );
-    if let Some(problem) = &purge.problem {
-        let _ = write!(text, ": {}", line(problem));
+    if let Some(error) = &purge.error {
+        let _ = write!(text, ": {}", line(error));
     }
     let found = match &*purge.found {
         [] => (0..purge.targets.len()).collect(),
@@ -73,8 +73,8 @@ pub(super) fn short(purge: &PurgeRecord, output: &Output) -> String {
     if let Some(cause) = purge.causes.first() {
         let _ = write!(text, "  {}", line(&cause.to_string()));
     }
-    if let Some(problem) = &purge.problem {
-        let _ = write!(text, "  {}", line(problem));
+    if let Some(error) = &purge.error {
+        let _ = write!(text, "  {}", line(error));
     }
     text
 }
@@ -154,7 +154,7 @@ fn words(answer: &NodeAnswer, output: &Output) -> String {
         output.painted(colour, answer.result)
     );
     let mut more = Vec::new();
-    if answer.others {
+    if answer.other_urls {
         more.push(match answer.count {
             1 => "another URL".to_owned(),
             count => format!("{count} other URLs"),
@@ -174,8 +174,8 @@ fn words(answer: &NodeAnswer, output: &Output) -> String {
     if !more.is_empty() {
         let _ = write!(text, " ({})", more.join(", "));
     }
-    if let Some(problem) = &answer.problem {
-        let _ = write!(text, ": {}", line(problem));
+    if let Some(error) = &answer.error {
+        let _ = write!(text, ": {}", line(error));
     }
     text
 }

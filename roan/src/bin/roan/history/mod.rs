@@ -2,8 +2,6 @@
 
 mod args;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-mod json;
-#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod lines;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod watch;

@@ -1,11 +1,11 @@
 //! `roan watch`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::history::Filter;
 
 use super::args::WatchArgs;
-use super::{json, lines};
+use super::lines;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
@@ -35,13 +35,15 @@ pub(crate) fn run(args: &WatchArgs, output: &Output) -> Result<Exit, Failure> {
         while !interrupt.is_asked() && output.is_open() {
             for purge in watch.poll().await.map_err(failure)? {
                 match output.format {
-                    Format::Json => output.line(json::purge(&purge)),
+                    Format::Json => output.object(&purge),
                     Format::Text => output.line(lines::short(&purge, output)),
                 }
             }
-            let due = Instant::now() + args.every;
-            while Instant::now() < due && !interrupt.is_asked() {
-                tokio::time::sleep(STEP.min(args.every)).await;
+            while !interrupt.is_asked() {
+                let changed = watch.changed(args.every);
+                if tokio::time::timeout(STEP, changed).await.is_ok() {
+                    break;
+                }
             }
         }
         Ok(Exit::Done)

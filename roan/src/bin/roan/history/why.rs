@@ -7,7 +7,7 @@ use roan::outbox::Admin;
 use roan::{Site, Target};
 
 use super::args::WhyArgs;
-use super::{json, lines};
+use super::lines;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::outbox::words::{duration, line};
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &WhyArgs, output: &Output) -> Result<Exit, Failure> {
         let found = admin.history(&filter).await.map_err(failure)?;
         for purge in &found {
             match output.format {
-                Format::Json => output.line(json::purge(purge)),
+                Format::Json => output.object(purge),
                 Format::Text => output.line(lines::purge(purge, output)),
             }
         }

@@ -1,11 +1,11 @@
 //! `roan outbox list`, `dead`, `retry` and `drop`.
 
 use roan::outbox::{Admin, DeadPurge, Filter, OutboxError, WaitingPurge, Waits};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{DeadArgs, FilterArgs, ListArgs, PickArgs};
 use super::open::{failure, until_interrupted};
-use super::words::{counted, duration, line, milliseconds, target};
+use super::words::{counted, duration, line, target};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, note};
@@ -64,7 +64,7 @@ pub(super) async fn list_waiting(
     let waiting = admin.waiting(args.page()).await.map_err(failure)?;
     for purge in &waiting {
         match output.format {
-            Format::Json => output.line(waiting_as_json(purge)),
+            Format::Json => output.object(purge),
             Format::Text => output.line(waiting_as_text(purge)),
         }
     }
@@ -82,25 +82,6 @@ fn say_next(next: Option<i64>) {
     if let Some(id) = next {
         note(format_args!("roan: for the next ones add --after {id}"));
     }
-}
-
-fn waiting_as_json(purge: &WaitingPurge) -> Value {
-    json!({
-        "id": purge.id,
-        "cache": of_node(&purge.cache),
-        "node": of_node(&purge.node),
-        "target": purge.target,
-        "state": purge.state.as_str(),
-        "attempts": purge.attempts,
-        "age_ms": milliseconds(purge.age),
-        "due_in_ms": milliseconds(purge.due_in),
-        "error": purge.error,
-    })
-}
-
-/// A purge that is not for one node has no name of it.
-fn of_node(name: &str) -> Option<&str> {
-    Some(name).filter(|name| !name.is_empty())
 }
 
 fn waiting_as_text(purge: &WaitingPurge) -> String {
@@ -146,7 +127,7 @@ pub(super) async fn list(admin: &Admin, args: &DeadArgs, output: &Output) -> Res
     let dead = admin.dead(args.list.page()).await.map_err(failure)?;
     for purge in &dead {
         match output.format {
-            Format::Json => output.line(dead_as_json(purge)),
+            Format::Json => output.object(purge),
             Format::Text => output.line(dead_as_text(purge)),
         }
     }
@@ -171,18 +152,6 @@ pub(super) async fn list(admin: &Admin, args: &DeadArgs, output: &Output) -> Res
         }
     }
     Ok(Exit::Done)
-}
-
-fn dead_as_json(purge: &DeadPurge) -> Value {
-    json!({
-        "id": purge.id,
-        "cache": of_node(&purge.cache),
-        "node": of_node(&purge.node),
-        "target": purge.target,
-        "attempts": purge.attempts,
-        "age_ms": milliseconds(purge.age),
-        "error": purge.error,
-    })
 }
 
 fn dead_as_text(purge: &DeadPurge) -> String {

@@ -2,10 +2,10 @@
 
 use clap::builder::styling::AnsiColor;
 use roan::outbox::{Admin, Dialect, NodeStatus, Status};
-use serde_json::json;
+use serde::Serialize;
 
 use super::open::failure;
-use super::words::{counted, duration, line, milliseconds};
+use super::words::{counted, duration, line};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -13,37 +13,20 @@ use crate::output::Output;
 pub(super) async fn print(admin: &Admin, kind: Dialect, output: &Output) -> Result<Exit, Failure> {
     let status = admin.status().await.map_err(failure)?;
     match output.format {
-        Format::Json => output.line(as_json(&status, kind)),
+        Format::Json => output.object(&InDatabase {
+            database: kind.to_string(),
+            status: &status,
+        }),
         Format::Text => as_text(&status, kind, output),
     }
     Ok(Exit::Done)
 }
 
-fn as_json(status: &Status, kind: Dialect) -> serde_json::Value {
-    let nodes = status.nodes.iter().map(|node| {
-        json!({
-            "cache": node.cache,
-            "node": node.node,
-            "waiting": node.waiting,
-            "dead": node.dead,
-            "oldest_ms": node.oldest.map(milliseconds),
-            "last_error": node.last_error,
-            "paused_ms": node.paused.map(milliseconds),
-            "seen_ms": node.seen.map(milliseconds),
-        })
-    });
-    json!({
-        "database": kind.to_string(),
-        "schema": status.schema,
-        "waiting": status.waiting,
-        "taken": status.taken,
-        "left": status.left,
-        "dead": status.dead,
-        "oldest_ms": status.oldest.map(milliseconds),
-        "kept_ms": status.kept.map(milliseconds),
-        "relays": status.relays,
-        "nodes": nodes.collect::<Vec<_>>(),
-    })
+#[derive(Serialize)]
+struct InDatabase<'a> {
+    database: String,
+    #[serde(flatten)]
+    status: &'a Status,
 }
 
 fn as_text(status: &Status, kind: Dialect, output: &Output) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::builder::styling::AnsiColor;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use roan::history::AnswerKind;
 use roan::{Failure as PurgeFailure, Outcome, Report, Reports, Roan, Target, TargetKind};
 use serde_json::{Value, json};
 
@@ -313,10 +314,9 @@ fn progress(length: Option<usize>) -> ProgressBar {
 
 /// Adds the line of a result.
 fn show(output: &Output, report: &Report, lines: &mut String) {
-    let (word, reason) = result(report);
     // Writing to a `String` does not fail.
     if output.format == Format::Json {
-        let _ = writeln!(lines, "{}", json(report, word, &reason));
+        let _ = writeln!(lines, "{}", json(report));
         return;
     }
     let colour = match report.outcome {
@@ -324,28 +324,16 @@ fn show(output: &Output, report: &Report, lines: &mut String) {
         Outcome::NotCached => AnsiColor::Yellow,
         _ => AnsiColor::Red,
     };
-    let word = output.painted(colour, format_args!("{word:<11}"));
+    let result = AnswerKind::from(&report.outcome);
+    let word = output.painted(colour, format_args!("{result:<11}"));
     let _ = write!(lines, "{word} {}", report.target);
     if !report.node.is_empty() {
         let _ = write!(lines, " at {} {}", report.cache, report.node);
     }
-    if let Some(reason) = reason {
-        let _ = write!(lines, ": {reason}");
+    if let Some(words) = error(report).or_else(|| hint(report)) {
+        let _ = write!(lines, ": {words}");
     }
     lines.push('\n');
-}
-
-/// A word that does not change, and what there is to say.
-fn result(report: &Report) -> (&'static str, Option<String>) {
-    match &report.outcome {
-        Outcome::Purged => ("purged", None),
-        Outcome::NotCached => ("not cached", doubtful_tag(&report.target)),
-        Outcome::Refused(why) => ("refused", Some(why.to_string())),
-        Outcome::Dead(why) => ("dead", Some(why.to_string())),
-        Outcome::Dropped => ("dropped", Some("the queue of this node is full".to_owned())),
-        Outcome::Abandoned => ("abandoned", Some("not answered before the end".to_owned())),
-        other => ("failed", Some(other.to_string())),
-    }
 }
 
 /// What a tag that no page carries may be meant for: a template encodes in a value what separates values here.
@@ -362,20 +350,38 @@ fn doubtful_tag(target: &Target) -> Option<String> {
     })
 }
 
-fn json(report: &Report, word: &str, reason: &Option<String>) -> Value {
+/// Why the page may still be there.
+fn error(report: &Report) -> Option<String> {
+    match report.outcome {
+        Outcome::Abandoned => Some("not answered before the end".to_owned()),
+        ref outcome => outcome.error(),
+    }
+}
+
+/// What there is to say about a page that was not cached.
+fn hint(report: &Report) -> Option<String> {
+    let is_doubtful = report.outcome == Outcome::NotCached;
+    is_doubtful.then(|| doubtful_tag(&report.target)).flatten()
+}
+
+fn json(report: &Report) -> Value {
     json!({
-        "result": word,
-        "kind": report.target.kind().to_string(),
-        "target": report.target.as_str(),
-        "site": report.target.site(),
-        "cache": &*report.cache,
-        "node": &*report.node,
+        "target": report.target,
+        "cache": name(&report.cache),
+        "node": name(&report.node),
+        "result": AnswerKind::from(&report.outcome),
+        "error": error(report),
         "status": report.status,
         "verified": report.verified,
         "rebound": report.rebound,
         "attempts": report.attempts,
-        "reason": reason,
+        "hint": hint(report),
     })
+}
+
+/// A purge that was not sent to any node has no name of it.
+fn name(name: &str) -> Option<&str> {
+    Some(name).filter(|name| !name.is_empty())
 }
 
 fn summary(counts: &Counts, missed: u64, exit: Exit) -> Value {
