@@ -4,7 +4,7 @@
 //! {"v": 1, "purge": ["/posts/a", {"tag": "author-1"}], "asked": 1795665105175, "site": "https://www.example.org"}
 //! ```
 //!
-//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was sent, in milliseconds since 1970.
+//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was asked for, in milliseconds since 1970.
 //! `site` is the scheme and host of the pages, if the sender knows them. Unknown keys are ignored.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -34,7 +34,7 @@ pub(crate) const LONGEST: usize = 512 * 1024;
 pub(crate) struct Message {
     /// Those that can be read.
     pub(crate) targets: Vec<Target>,
-    /// When the purge was sent, if the message says it.
+    /// When the purge was asked for, if the message says it.
     pub(crate) asked: Option<SystemTime>,
     /// The site of the pages, if the sender knows it.
     pub(crate) site: Option<Site>,
@@ -59,7 +59,7 @@ pub(crate) enum MessageError {
     Unreadable(String),
 }
 
-/// Writes a message. `asked` is now.
+/// Writes a message.
 pub(crate) fn encode(targets: &[Target], site: Option<&Site>, asked: SystemTime) -> String {
     let mut message = String::with_capacity(128);
     message.push_str(r#"{"v":1,"purge":["#);

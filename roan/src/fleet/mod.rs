@@ -8,6 +8,13 @@
 //! stream ROAN, subjects roan.<site>.<kind>: roan.-.url (the default site), roan.shop.tag, roan.-.everything
 //! {"v": 1, "purge": ["/posts", "/posts/a"], "asked": 1795665105175, "site": "https://www.example.org"}
 //! ```
+//!
+//! # Permissions
+//!
+//! The app publishes to `roan.>`, or to those of its sites (`roan.-.>`, `roan.shop.>`), and to `$JS.API.STREAM.INFO.ROAN`; the
+//! first program to `$JS.API.STREAM.CREATE.ROAN`, too. It subscribes to `_INBOX.>`, where the answers come. A site whose name has
+//! other letters than those of ASCII, digits, `-` and `_` is written with `=` and two hexadecimal digits for each byte of
+//! those: `www.example.org` is `www=2Eexample=2Eorg`.
 
 mod connection;
 mod error;

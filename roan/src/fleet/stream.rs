@@ -135,10 +135,11 @@ impl Stream {
             Ok(found) => found,
         };
         let info = found.cached_info().clone();
+        let version = connection.client().server_info().version;
         self.compare(&info.config)
             .map_err(|problem| self.unfit(connection, problem))?;
         Ok(Opened {
-            warnings: self.warnings(&info.config, connection.servers()),
+            warnings: self.warnings(&info.config, connection.servers(), &version),
             stream: found,
             info,
         })
@@ -333,11 +334,17 @@ impl Stream {
     }
 
     /// What can be lost, and what is good to know.
-    fn warnings(&self, found: &Config, servers: &str) -> Vec<String> {
+    fn warnings(&self, found: &Config, servers: &str, version: &str) -> Vec<String> {
         let mut warnings = Vec::new();
         if found.num_replicas == 1 && !self.is_synced {
+            let newer = match can_sync(version) {
+                true => String::new(),
+                false => format!("update the server from {version} to 2.10 or newer, "),
+            };
             warnings.push(format!(
-                "stream {} at {servers} has one copy, and the server writes it to the disk every two minutes: a power failure can lose purges that it has acknowledged, and their pages stay stale. Use a cluster and `replicas(3)`, or write `sync_interval: always` into `jetstream {{}}` of the server's configuration (nats-server 2.10 or newer) and call `synced()`",
+                "stream {} at {servers} has one copy, and the server writes it to the disk every two minutes: a power failure \
+                 can lose purges that it has acknowledged, and their pages stay stale. Use a cluster and `replicas(3)`, or \
+                 {newer}write `sync_interval: always` into `jetstream {{}}` of its configuration, and call `synced()`",
                 self.name
             ));
         }
@@ -357,6 +364,15 @@ impl Stream {
             ));
         }
         warnings
+    }
+}
+
+/// Whether a server of this version knows `sync_interval`.
+fn can_sync(version: &str) -> bool {
+    let mut numbers = version.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (2, 10),
+        _ => true,
     }
 }
 
@@ -469,20 +485,25 @@ mod tests {
     #[test]
     fn what_a_power_failure_can_lose_is_said() {
         let one = Stream::new();
-        let warnings = one.warnings(&one.config(), "nats://a:4222");
+        let warnings = one.warnings(&one.config(), "nats://a:4222", "2.9.10");
         assert!(
             warnings[0].contains("sync_interval: always"),
             "{warnings:?}"
         );
-        assert!(one.clone().synced().warnings(&one.config(), "").is_empty());
+        assert!(
+            one.clone()
+                .synced()
+                .warnings(&one.config(), "", "2.10.0")
+                .is_empty()
+        );
         let three = Stream::new().replicas(3);
-        assert!(three.warnings(&three.config(), "").is_empty());
+        assert!(three.warnings(&three.config(), "", "").is_empty());
         let full = Config {
             max_bytes: 1000,
             discard: DiscardPolicy::New,
             ..three.config()
         };
-        assert!(three.warnings(&full, "")[0].contains("at most 1000 bytes: it refuses"));
+        assert!(three.warnings(&full, "", "")[0].contains("at most 1000 bytes: it refuses"));
     }
 
     #[test]

@@ -151,12 +151,14 @@ impl FleetNode {
         let now = SystemTime::now();
         let mut sent = Vec::with_capacity(request.targets().len());
         for (number, target) in request.targets().iter().enumerate() {
-            let text = message::encode(std::slice::from_ref(target), request.site(), now);
+            let mark = request.marks.get(number);
+            let asked = mark.map_or(now, |mark| mark.asked);
+            let text = message::encode(std::slice::from_ref(target), request.site(), asked);
             let mut publish = PublishMessage::build()
                 .payload(text.into())
                 .expected_stream(self.stream.name());
-            if let Some(id) = request.ids.get(number) {
-                publish = publish.message_id(id);
+            if let Some(mark) = mark {
+                publish = publish.message_id(&mark.id);
             }
             let jetstream = connection.jetstream();
             sent.push(jetstream.send_publish(subject::of(target), publish).await?);
