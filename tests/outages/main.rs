@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! cargo test -p roan-tests --test outages                 a short run with a fixed seed
-//! ROAN_FAULTS=3000 cargo test -p roan-tests --test outages -- --run
+//! ROAN_FAULTS=3000 cargo test -p roan-tests --test outages
 //! ```
 //!
 //! `ROAN_FAULTS` is how many faults there are at least. `ROAN_SEED` decides what is done, and it is printed; at which

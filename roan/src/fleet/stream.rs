@@ -168,8 +168,9 @@ impl Stream {
         needs
             .compare(&seen)
             .map_err(|problem| self.unfit(connection, problem))?;
+        let version = connection.client().server_info().version;
         Ok(Opened {
-            warnings: self.warnings(&info.config, connection.servers()),
+            warnings: self.warnings(&info.config, connection.servers(), &version),
             stream: found,
             info,
         })

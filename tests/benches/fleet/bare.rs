@@ -1,5 +1,5 @@
-//! What a program without Roan would do: publish messages with an id, and consume them with durable consumers, by
-//! async-nats alone.
+//! What a program without Roan would do: publish messages with an id, and consume and read them with durable consumers, by
+//! async-nats and serde_json alone.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, pull};
 use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt as _;
+use serde_json::Value;
 
 const STREAM: &str = "BARE";
 
@@ -87,6 +88,8 @@ async fn consume(url: String, name: String, messages: usize) {
     for _ in 0..messages {
         let message = coming.next().await.expect("another message");
         let message = message.expect("a message");
+        let read: Value = serde_json::from_slice(&message.payload).expect("JSON");
+        assert!(read["purge"].is_array(), "{read}");
         message.ack().await.expect("an acknowledgement that leaves");
     }
 }
