@@ -70,10 +70,7 @@ impl Engine {
     /// Makes one request.
     async fn ask(&self, node: &Node, request: &Request) -> Answer {
         let first = &request.first.target;
-        let site = match first.site() {
-            Some(name) => self.sites.named.get(name),
-            None => self.sites.default.as_ref(),
-        };
+        let site = self.sites.get(first.site());
         let as_known = |target| match &node.tag_header {
             Some(header) => header.target(target),
             None => Cow::Borrowed(target),
@@ -94,7 +91,7 @@ impl Engine {
         let marks = self.marks(node, request);
         let expects = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
         let is_expected = request.jobs().all(expects);
-        let mut request = PurgeRequest::new(targets, site);
+        let mut request = PurgeRequest::new(targets, site.as_deref());
         (request.id, request.is_expected) = (id, is_expected);
         #[cfg(feature = "nats")]
         {

@@ -137,16 +137,51 @@ impl Stream {
         let info = found.cached_info().clone();
         let version = connection.client().server_info().version;
         self.compare(&info.config)
-            .map_err(|problem| FleetError::Stream {
-                stream: self.name.clone(),
-                servers: connection.servers().to_owned(),
-                problem,
-            })?;
+            .map_err(|problem| self.unfit(connection, problem))?;
         Ok(Opened {
             warnings: self.warnings(&info.config, connection.servers(), &version),
             stream: found,
             info,
         })
+    }
+
+    /// The same, for a program that only takes messages: the stream may be a mirror of that of another cluster, which has its
+    /// sequence numbers, and it may keep messages for another time.
+    #[cfg(feature = "agent")]
+    pub(crate) async fn open_to_read(&self, connection: &Connection) -> Result<Opened, FleetError> {
+        let jetstream = connection.jetstream();
+        let found = match jetstream.get_stream(&self.name).await {
+            Err(error) if is_missing(&error.kind()) => return self.open(connection).await,
+            Err(error) => return Err(self.unanswered(connection, &error)),
+            Ok(found) => found,
+        };
+        let info = found.cached_info().clone();
+        let mut seen = info.config.clone();
+        if seen.mirror.take().is_some() {
+            seen.subjects = vec![subject::ALL.to_owned()];
+        }
+        let needs = Self {
+            replicas: 1,
+            max_age: Duration::ZERO,
+            ..self.clone()
+        };
+        needs
+            .compare(&seen)
+            .map_err(|problem| self.unfit(connection, problem))?;
+        let version = connection.client().server_info().version;
+        Ok(Opened {
+            warnings: self.warnings(&info.config, connection.servers(), &version),
+            stream: found,
+            info,
+        })
+    }
+
+    fn unfit(&self, connection: &Connection, problem: String) -> FleetError {
+        FleetError::Stream {
+            stream: self.name.clone(),
+            servers: connection.servers().to_owned(),
+            problem,
+        }
     }
 
     async fn make(&self, connection: &Connection) -> Result<jetstream::stream::Stream, FleetError> {
