@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::target::{Target, TargetKind};
 
 /// One target, as a text of its own.
+#[cfg(feature = "_sql")]
 pub(crate) fn encode_target(target: &Target) -> String {
     let mut text = String::new();
     write_target(&mut text, target);
@@ -55,6 +56,7 @@ pub(crate) fn write_text(out: &mut String, text: &str) {
 }
 
 /// Reads the text that [`encode_target`] made.
+#[cfg(feature = "_sql")]
 pub(crate) fn read_target(text: &str) -> Result<Target, String> {
     let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     decode_target(&value)

@@ -253,6 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::target_json::read_target;
 
     fn fired(targets: &[Target]) -> Vec<Fired> {
         targets.iter().map(Fired::unsaid).collect()
