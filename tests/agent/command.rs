@@ -149,7 +149,7 @@ fn what_is_wrong_is_said_with_what_to_type() {
     let nats = Nats::start(&NatsOptions::default().user("edge", "SECRET"));
     let closed = format!("nats://127.0.0.1:{}", roan_tests::free_port());
     for (arguments, servers, code, words) in [
-        (vec![], "", 2, "ROAN_FLEET is not set: write the servers"),
+        (vec![], "", 2, "ROAN_FLEET: is not set: write"),
         (vec![], "http://a", 2, "is not a URL of a NATS server"),
         (vec!["--check"], &*closed, 3, "see that nats-server runs there"),
         (vec!["--check"], &*nats.url(), 2, "refuses the connection"),

@@ -59,6 +59,7 @@ async fn what_is_published_while_the_cache_is_emptied_is_purged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_node_under_load_shows_no_stale_page() {
     let stand = Stand::start().await;
+    stand.stream_with_max_age(Duration::from_secs(3600)).await;
     let pages: Vec<_> = (0..20).map(|page| format!("/{page}")).collect();
     for page in &pages {
         stand.warm(page, "version 0.");

@@ -83,7 +83,8 @@ async fn a_stop_hands_back_what_is_not_answered() {
     let number = stand.write("/a", "new").await;
     wait::until(LONG, "the purge to be held", || agent.status().open == 1);
     agent.stop(Duration::from_millis(100)).await;
-    assert_eq!(stand.consumer().await, Some((0, 1)));
+    let (floor, left) = stand.consumer().await.unwrap();
+    assert!(floor == 0 && left > 0, "{floor} {left}");
     stand.nginx.restart();
     let agent = stand.agent().start(stand.caches()).await.unwrap();
     stand.wait_until_acknowledged(&agent, number);

@@ -15,7 +15,7 @@ pub(crate) const NODE: &str = "edge-1.test";
 pub(crate) const CONSUMER: &str = "roan-edge-1=2Etest";
 
 /// Long enough for a message to be delivered again, and its emptying with retries.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(40);
 
 pub(crate) struct Stand {
     pub(crate) origin: Origin,
@@ -60,7 +60,7 @@ impl Stand {
 
     /// The command that empties the cache.
     pub(crate) fn empty(&self) -> String {
-        format!("rm -rf {}/*", self.nginx.cache_folder().display())
+        format!("find {} -type f -delete", self.nginx.cache_folder().display())
     }
 
     pub(crate) fn caches(&self) -> RoanBuilder {

@@ -12,7 +12,7 @@
 //! let caches = Roan::builder().cache(Nginx::at("http://127.0.0.1/purge")?);
 //! let agent = Agent::new(nats)
 //!     .node("edge-1")
-//!     .empty_with("rm -rf /var/cache/nginx-pages/* && nginx -s reload")
+//!     .empty_with("find /var/cache/nginx-pages -type f -delete")
 //!     .start(caches)
 //!     .await?;
 //! tokio::signal::ctrl_c().await?;
@@ -142,7 +142,8 @@ impl Agent {
     }
 
     /// Sets the command that empties the cache, for `sh -c`: it has ended when the cache is empty, with status 0. It runs with
-    /// the rights of the agent.
+    /// the rights of the agent. For nginx it removes the files, and leaves the folders, into which nginx may write meanwhile:
+    /// `find /var/cache/nginx-pages -type f -delete`. nginx takes a page whose file is gone for one that is not cached.
     ///
     /// Without it, the agent purges [everything](crate::Target::everything), if its caches can do that.
     pub fn empty_with(mut self, command: impl Into<String>) -> Self {

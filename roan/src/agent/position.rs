@@ -6,15 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is known of a range of messages that have not come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// The agent has never had them. The server delivers them again if it had lost them on the way.
-    NeverSeen,
-    /// Those that were delivered to this agent before its start. It may have acknowledged some.
-    BeforeStart,
-}
-
 /// The position of an agent. Numbers are those of the stream.
 #[derive(Debug)]
 pub(super) struct Position {
@@ -22,8 +13,8 @@ pub(super) struct Position {
     taken: u64,
     /// What has come, and is not acknowledged.
     open: BTreeSet<u64>,
-    /// The first and the last number of each range that has not come.
-    missing: BTreeMap<u64, (u64, Missing)>,
+    /// The first and the last number of each range that has not come. The server delivers it again if it was lost on the way.
+    missing: BTreeMap<u64, u64>,
     /// Everything up to this number is acknowledged. It never falls.
     acknowledged: u64,
 }
@@ -66,7 +57,7 @@ impl std::fmt::Display for Lost {
 }
 
 impl Position {
-    /// Of a consumer that begins after this message, at a cache that has been emptied since.
+    /// Of a consumer that begins after this message, at a cache that has all purges up to it.
     pub(super) fn after(last: u64) -> Self {
         Self {
             taken: last,
@@ -76,24 +67,11 @@ impl Position {
         }
     }
 
-    /// Of a consumer that has delivered up to `delivered` before this start, when everything up to `acknowledged` was known
-    /// to be acknowledged.
-    pub(super) fn resumed(acknowledged: u64, delivered: u64) -> Self {
-        let mut position = Self::after(acknowledged);
-        if delivered > acknowledged {
-            let missing = (delivered, Missing::BeforeStart);
-            position.missing.insert(acknowledged + 1, missing);
-            position.taken = delivered;
-        }
-        position
-    }
-
     /// A message has come.
     pub(super) fn took(&mut self, number: u64) {
         if number > self.taken {
             if number > self.taken + 1 {
-                let missing = (number - 1, Missing::NeverSeen);
-                self.missing.insert(self.taken + 1, missing);
+                self.missing.insert(self.taken + 1, number - 1);
             }
             self.taken = number;
         } else {
@@ -114,19 +92,19 @@ impl Position {
 
     /// A missing message has come.
     fn found(&mut self, number: u64) {
-        let Some((first, (last, what))) = self.missing.range(..=number).next_back() else {
+        let Some((first, last)) = self.missing.range(..=number).next_back() else {
             return;
         };
-        let (first, last, what) = (*first, *last, *what);
+        let (first, last) = (*first, *last);
         if number > last {
             return;
         }
         self.missing.remove(&first);
         if first < number {
-            self.missing.insert(first, (number - 1, what));
+            self.missing.insert(first, number - 1);
         }
         if number < last {
-            self.missing.insert(number + 1, (last, what));
+            self.missing.insert(number + 1, last);
         }
     }
 
@@ -146,7 +124,7 @@ impl Position {
     }
 
     /// Compares with what the servers know. Messages that are open have come, so it does not matter if they expire.
-    pub(super) fn compare(&mut self, known: Known) -> Option<Lost> {
+    pub(super) fn compare(&self, known: Known) -> Option<Lost> {
         let Known {
             floor,
             first,
@@ -162,22 +140,13 @@ impl Position {
                 to: first - 1,
             });
         }
-        let mut over = Vec::new();
-        for (from, (to, what)) in &self.missing {
-            let (from, to) = (*from, *to);
-            // None of these had expired when the server's floor was read.
-            let is_there = first <= from;
-            match what {
-                Missing::BeforeStart if is_there && floor >= to => over.push(from),
-                Missing::BeforeStart if is_there => {}
-                Missing::NeverSeen if is_there && floor < from => {}
-                Missing::NeverSeen | Missing::BeforeStart => return Some(Lost::Gap { from, to }),
-            }
-        }
-        for from in over {
-            self.missing.remove(&from);
-        }
-        None
+        // It has expired, or was removed: the server's floor is not an acknowledgement of this agent.
+        let is_lost = |(from, _): &(&u64, &u64)| first > **from || floor >= **from;
+        let (from, to) = self.missing.iter().find(is_lost)?;
+        Some(Lost::Gap {
+            from: *from,
+            to: *to,
+        })
     }
 }
 
@@ -262,26 +231,6 @@ mod tests {
         position.took(2);
         assert_eq!(position.compare(known(2, 3, 2)), None);
         assert_eq!(position.acknowledged(), 0);
-    }
-
-    #[test]
-    fn after_a_start_the_rest_of_what_was_delivered_comes_again() {
-        let mut position = Position::resumed(10, 15);
-        assert_eq!(position.acknowledged(), 10);
-        assert_eq!(position.compare(known(12, 1, 20)), None);
-        position.took(13);
-        position.took(15);
-        position.acknowledged_one(13);
-        position.acknowledged_one(15);
-        assert_eq!(position.acknowledged(), 10);
-        position.took(16);
-        assert_eq!(position.compare(known(15, 11, 20)), None);
-        assert_eq!(position.acknowledged(), 15);
-        // They have expired meanwhile: nobody knows whether they were acknowledged.
-        let mut position = Position::resumed(10, 15);
-        let gap = Some(Lost::Gap { from: 11, to: 15 });
-        assert_eq!(position.compare(known(15, 13, 20)), gap);
-        assert_eq!(Position::resumed(10, 10).acknowledged(), 10);
     }
 
     #[test]

@@ -112,6 +112,8 @@ enum Emptying {
 enum Next {
     /// Nobody knows whether the cache is clean, and this is why.
     Empty(String),
+    /// The same, after a restart: the consumer is there.
+    WaitForOperator(String),
     Consume,
 }
 
@@ -172,12 +174,12 @@ impl Work {
                     failures += 1;
                     let error = AgentError::from(trouble);
                     self.tell_trouble(&error, failures);
-                    shared.started(Ok(()));
                     shared.note(|status| {
                         if status.phase == AgentPhase::Connecting {
                             status.why = Some(error.to_string());
                         }
                     });
+                    shared.started(Ok(()));
                 }
             }
             let pause = pauses.after(failures).max(SHORTEST_PAUSE);
@@ -208,6 +210,10 @@ impl Work {
             next = match next {
                 Next::Empty(why) => {
                     self.empty(&why).await?;
+                    Next::Consume
+                }
+                Next::WaitForOperator(why) => {
+                    self.wait_for_operator(&why).await?;
                     Next::Consume
                 }
                 Next::Consume => self.consume().await?,
@@ -246,7 +252,8 @@ impl Work {
             // It has consumed before: what it knows is newer than what it has said.
             return Ok(Next::Consume);
         }
-        let look = match link.look(0).await {
+        let acknowledged = found.as_ref().map_or(0, |found| found.heartbeat.acknowledged);
+        let look = match link.look(acknowledged).await {
             Ok(look) => look,
             Err(Trouble::NoConsumer) => {
                 let why = "this node is new to the stream, or was away for longer than its consumer is kept";
@@ -262,14 +269,11 @@ impl Work {
             let why = "its consumer was made by somebody else, with other settings";
             return Ok(Next::Empty(why.to_owned()));
         }
-        self.position = Position::resumed(said.acknowledged, look.delivered);
-        let known = super::position::Known {
-            taken: said.acknowledged.max(look.delivered),
-            ..look.known
-        };
-        if let Some(lost) = self.position.compare(known) {
+        self.position = Position::after(said.acknowledged);
+        if let Some(lost) = self.position.compare(look.known) {
             return Ok(Next::Empty(lost.to_string()));
         }
+        let is_at = look.delivered == said.acknowledged && look.unacknowledged == 0;
         match said.state {
             AgentState::Consuming => {}
             AgentState::Emptying => {
@@ -279,9 +283,8 @@ impl Work {
                 self.say(AgentState::WaitingForOperator, said.unclean.clone())
                     .await?;
                 let why = said.unclean.unwrap_or_else(|| "it waited for that before its restart".to_owned());
-                self.consumer = Some(link.find_consumer().await?);
-                self.wait_for_operator(&why).await?;
-                return Ok(Next::Consume);
+                self.consumer = Some(self.go_on(&link, is_at).await?);
+                return Ok(Next::WaitForOperator(why));
             }
             AgentState::Unclean => {
                 let why = said.unclean.unwrap_or_default();
@@ -297,8 +300,17 @@ impl Work {
             None => (AgentState::Consuming, None),
         };
         self.say(state, why).await?;
-        self.consumer = Some(link.find_consumer().await?);
+        self.consumer = Some(self.go_on(&link, is_at).await?);
         Ok(Next::Consume)
+    }
+
+    /// Finds the consumer, if it is at the position of this agent. If not, it is made anew there: what an agent before this one
+    /// has not acknowledged comes at once, and not only when the servers have waited for that.
+    async fn go_on(&self, link: &Link, is_at: bool) -> Result<PullConsumer, Trouble> {
+        match is_at {
+            true => link.find_consumer().await,
+            false => link.make_consumer(self.position.taken()).await,
+        }
     }
 
     /// Whether it can empty its caches without help.

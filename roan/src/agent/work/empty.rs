@@ -177,7 +177,7 @@ impl Work {
         let node = self.agent.node.clone();
         loudly(format_args!(
             "the agent of {node} cannot empty its cache, and does not consume until you have: {why}. Empty the cache (for nginx: \
-             remove its files, and `nginx -s reload`), then type `roan agent --node {node} --emptied`; or give the agent \
+             `find FOLDER -type f -delete`), then type `roan agent --node {node} --emptied`; or give the agent \
              `empty_with` (`--empty-with`), the command that does it"
         ));
         self.shared
