@@ -30,7 +30,7 @@ mod head;
 mod held;
 pub mod logged;
 mod model;
-mod nats;
+pub mod nats;
 mod netns;
 mod nginx;
 mod origin;

@@ -297,6 +297,8 @@ impl RoanBuilder {
         }
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
+        #[cfg(feature = "nats")]
+        let fleet = caches.iter().find_map(|cache| cache.fleet.clone());
         let nodes = connect(caches, &self.policy)?;
         #[cfg(all(feature = "web", feature = "_sql"))]
         if let Some((_, pages, _)) = &web
@@ -337,6 +339,8 @@ impl RoanBuilder {
             web,
             #[cfg(feature = "embedded")]
             embedded,
+            #[cfg(feature = "nats")]
+            fleet,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

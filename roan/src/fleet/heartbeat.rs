@@ -92,7 +92,11 @@ impl Heartbeat {
         };
         match number(&value, "v") {
             Some(VERSION) => {}
-            Some(newer) => return Err(format!("it has version {newer}, and this program knows {VERSION}")),
+            Some(newer) => {
+                return Err(format!(
+                    "it has version {newer}, and this program knows {VERSION}"
+                ));
+            }
             None => return Err("it does not have a version".to_owned()),
         }
         let name = text(&value, "state");

@@ -16,22 +16,24 @@
 //! other letters than those of ASCII, digits, `-` and `_` is written with `=` and two hexadecimal digits for each byte of
 //! those: `www.example.org` is `www=2Eexample=2Eorg`.
 
+mod admin;
 mod connection;
 mod error;
-#[cfg(feature = "agent")]
 pub(crate) mod heartbeat;
 pub(crate) mod message;
 mod nats;
-#[cfg(feature = "agent")]
 pub(crate) mod node_name;
 mod secret;
+mod status;
 mod stream;
 pub(crate) mod subject;
 mod tls;
 
+pub use admin::FleetAdmin;
 pub(crate) use connection::Connection;
 pub use error::FleetError;
 pub use nats::Nats;
+pub use status::{FleetNode, FleetNodeState, FleetStatus};
 #[allow(unused_imports, reason = "an agent makes a consumer of it")]
 pub(crate) use stream::Opened;
 pub use stream::Stream;

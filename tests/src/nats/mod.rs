@@ -3,6 +3,7 @@
 //! `kill`, `suspend`, `resume` and `restart` are those of [`Server`]: a killed server comes back at the same port, with what
 //! it had on its disk.
 
+mod agent;
 mod operator;
 mod options;
 
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+pub use agent::{Consumer, Fleet};
 pub use operator::NatsOperator;
 pub use options::NatsOptions;
 
@@ -198,6 +200,21 @@ impl Kind for NatsKind {
     const LOG: &'static str = "nats.log";
 
     fn furnish(&self, folder: &Path, port: u16) {
+        if let Some(whole) = &self.options.whole {
+            let mut conf = whole
+                .replace("ADDRESS", &format!("127.0.0.1:{port}"))
+                .replace("MONITOR", &format!("127.0.0.1:{}", self.monitor))
+                .replace("FOLDER", &folder.display().to_string());
+            if let Some(member) = &self.member {
+                let routes = member.routes.map(|addr| format!("\"nats://{addr}\""));
+                conf = conf
+                    .replace("ROUTES", &routes.join(", "))
+                    .replace("ROUTE", &member.routes[member.number].to_string())
+                    .replace("NAME", &name(member.number));
+            }
+            fs::write(folder.join("nats.conf"), conf).expect("a file in our own folder");
+            return;
+        }
         let member = self.member.as_ref();
         // On a machine of its own it listens at all addresses of that.
         let own = member.map(|member| member.routes[member.number].ip());

@@ -8,6 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use crate::agent::AgentArgs;
 use crate::exit::TABLE;
+use crate::fleet::FleetArgs;
 use crate::history::{WatchArgs, WhyArgs};
 use crate::init::CacheKind;
 use crate::outbox::OutboxArgs;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Looks after the durable outbox of an app.
     Outbox(OutboxArgs),
+    /// Looks after a fleet: how its nodes are, and which of them have a purge.
+    Fleet(FleetArgs),
     /// Purges the cache beside it of what comes through the stream of a fleet.
     Agent(Box<AgentArgs>),
     /// Says which purges of a page there were, and why.

@@ -5,6 +5,7 @@ mod agent;
 mod args;
 mod doctor;
 mod exit;
+mod fleet;
 mod history;
 mod init;
 mod interrupt;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
         Command::Vcl(vcl) => vcl::run(&vcl, &output),
         Command::Outbox(outbox) => outbox::run(&outbox, &output),
+        Command::Fleet(fleet) => fleet::run(&fleet, &output),
         Command::Agent(agent) => agent::run(&agent, &output),
         Command::Why(why) => history::why(&why, &output),
         Command::Watch(watch) => history::watch(&watch, &output),
