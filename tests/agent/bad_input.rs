@@ -34,7 +34,10 @@ async fn what_cannot_be_read_is_counted_and_holds_up_nothing() {
     stand.publish_raw("roan.other.thing", "hello").await;
     stand.publish_raw("roan.-.url", vec![b'x'; 1 << 20]).await;
     stand
-        .publish_raw("roan.shop.url", r#"{"v":1,"purge":[{"url":"/a","site":"shop"}]}"#)
+        .publish_raw(
+            "roan.shop.url",
+            r#"{"v":1,"purge":[{"url":"/a","site":"shop"}]}"#,
+        )
         .await;
     stand.origin.set("/a", "new");
     stand
@@ -45,12 +48,19 @@ async fn what_cannot_be_read_is_counted_and_holds_up_nothing() {
     assert!(stand.shown("/a").contains("new"));
     assert!(stand.shown("/b").contains("new"));
     let status = agent.status();
-    assert_eq!((status.unread, status.newer, status.given_up), (6, 1, 6), "{status:?}");
+    assert_eq!(
+        (status.unread, status.newer, status.given_up),
+        (6, 1, 6),
+        "{status:?}"
+    );
     assert_eq!(status.phase, AgentPhase::Unclean);
     let answer = health.get("/");
     assert_eq!(answer.status, 503);
     let text = answer.text();
-    assert!(text.starts_with("unclean: message 1 of the subject roan.-.url: message is not valid JSON"), "{text}");
+    assert!(
+        text.starts_with("unclean: message 1 of the subject roan.-.url: message is not valid JSON"),
+        "{text}"
+    );
     let figures = health.get("/metrics").text();
     for line in [
         "roan_agent_ready 0",
@@ -92,7 +102,9 @@ async fn a_cache_that_can_be_emptied_is_clean_again_at_once() {
     stand.warm("/a", "old");
     stand.origin.set("/a", "new");
     stand.publish_raw("roan.-.url", "not ours").await;
-    wait::until(LONG, "the cache to be emptied", || agent.status().emptied == 1);
+    wait::until(LONG, "the cache to be emptied", || {
+        agent.status().emptied == 1
+    });
     stand.wait_until_ready(&agent);
     assert!(stand.shown("/a").contains("new"));
 }
@@ -133,7 +145,10 @@ async fn sites_are_those_of_the_agent_or_of_the_message() {
     let agent = stand.agent().sites(["-"]).start(stand.caches());
     let agent = agent.await.unwrap();
     stand
-        .publish_raw("roan.shop.url", r#"{"v":1,"purge":[{"url":"/a","site":"shop"}]}"#)
+        .publish_raw(
+            "roan.shop.url",
+            r#"{"v":1,"purge":[{"url":"/a","site":"shop"}]}"#,
+        )
         .await;
     let number = stand.write("/a", "newer").await;
     stand.wait_until_acknowledged(&agent, number);
@@ -152,7 +167,10 @@ async fn servers_that_refuse_the_agent_are_an_error() {
     };
     let error = agent.clone().start(caches()).await.unwrap_err().to_string();
     assert!(error.contains("refuses the connection"), "{error}");
-    assert!(error.contains("set a credentials file") && !error.contains("SECRET"), "{error}");
+    assert!(
+        error.contains("set a credentials file") && !error.contains("SECRET"),
+        "{error}"
+    );
 
     // A stream that drops what some nodes have not had.
     let nats = roan_tests::Nats::start(&NatsOptions::default());

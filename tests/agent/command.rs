@@ -67,12 +67,16 @@ impl Process {
 
     fn figure(&self, name: &str) -> Option<f64> {
         let figures = self.health.get("/metrics").text();
-        let line = figures.lines().find_map(|line| line.strip_prefix(&format!("roan_agent_{name} ")));
+        let line = figures
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("roan_agent_{name} ")));
         line.and_then(|value| value.parse().ok())
     }
 
     fn wait_until_ready(&self) {
-        wait::until(LONG, "the agent to be ready", || self.health.get("/").status == 200);
+        wait::until(LONG, "the agent to be ready", || {
+            self.health.get("/").status == 200
+        });
     }
 
     fn signal(&self, signal: &str) {
@@ -121,7 +125,11 @@ async fn it_says_where_it_stands_and_ends_cleanly() {
     let stand = Stand::start().await;
     let check = |arguments: &[&str]| {
         let arguments = [&["--check"], arguments].concat();
-        output(&mut roan(&arguments, &stand.nats.url(), &stand.nginx.purge_url()))
+        output(&mut roan(
+            &arguments,
+            &stand.nats.url(),
+            &stand.nginx.purge_url(),
+        ))
     };
     let (code, said) = check(&[]);
     assert_eq!(code, Some(1), "{said}");
@@ -134,13 +142,22 @@ async fn it_says_where_it_stands_and_ends_cleanly() {
     assert_eq!(said["heartbeat"]["state"], "consuming");
     assert_eq!(said["pending"], 0);
     process.signal("-TERM");
-    wait::until(LONG, "it to end", || process.child.try_wait().unwrap().is_some());
+    wait::until(LONG, "it to end", || {
+        process.child.try_wait().unwrap().is_some()
+    });
     assert_eq!(process.child.wait().unwrap().code(), Some(0));
 
     // Somebody who cannot empty the cache.
-    let (code, said) = output(&mut roan(&["--emptied"], &stand.nats.url(), "http://127.0.0.1:1/purge"));
+    let (code, said) = output(&mut roan(
+        &["--emptied"],
+        &stand.nats.url(),
+        "http://127.0.0.1:1/purge",
+    ));
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("The cache of edge-1.test is taken for empty"), "{said}");
+    assert!(
+        said.contains("The cache of edge-1.test is taken for empty"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -151,7 +168,12 @@ fn what_is_wrong_is_said_with_what_to_type() {
     for (arguments, servers, code, words) in [
         (vec![], "", 2, "ROAN_FLEET: is not set: write"),
         (vec![], "http://a", 2, "is not a URL of a NATS server"),
-        (vec!["--check"], &*closed, 3, "see that nats-server runs there"),
+        (
+            vec!["--check"],
+            &*closed,
+            3,
+            "see that nats-server runs there",
+        ),
         (vec!["--check"], &*nats.url(), 2, "refuses the connection"),
         (vec![], &*nats.url(), 2, "refuses the connection"),
         (vec!["--listen", "9112"], &*closed, 2, "127.0.0.1:9112"),
@@ -182,9 +204,14 @@ async fn the_settings_may_be_in_a_file() {
     std::fs::write(&file, &text).unwrap();
     let shown = file.display().to_string();
     let mut command = roan(&["--config", &shown], "", "");
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap());
     let mut child = command.spawn().unwrap();
-    wait::until_async(LONG, "the agent to be there", async || stand.consumer().await.is_some()).await;
+    wait::until_async(LONG, "the agent to be there", async || {
+        stand.consumer().await.is_some()
+    })
+    .await;
     stand.warm("/a", "old");
     stand.write("/a", "new").await;
     stand.wait_until_shown("/a", "new");

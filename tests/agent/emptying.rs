@@ -93,7 +93,10 @@ async fn a_new_node_under_load_shows_no_stale_page() {
     stand.wait_until_acknowledged(&agent, last);
     for page in &pages {
         let text = stand.shown(page);
-        assert!(text.contains(&format!("version {version}.")), "{page}: {text}");
+        assert!(
+            text.contains(&format!("version {version}.")),
+            "{page}: {text}"
+        );
     }
     assert_eq!(agent.status().emptied, 1);
 }
@@ -127,9 +130,13 @@ async fn a_gap_that_opens_while_the_agent_runs_empties_the_cache() {
     stand.warm("/a", "old");
     stand.nginx.kill();
     stand.publish("/other").await;
-    wait::until(LONG, "the first message to be open", || agent.status().open == 1);
+    wait::until(LONG, "the first message to be open", || {
+        agent.status().open == 1
+    });
     stand.write("/a", "new").await;
-    wait::until(LONG, "the cache to be emptied again", || agent.status().emptied == 2);
+    wait::until(LONG, "the cache to be emptied again", || {
+        agent.status().emptied == 2
+    });
     stand.nginx.restart();
     stand.wait_until_shown("/a", "new");
     let number = stand.write("/a", "newer").await;
@@ -146,7 +153,9 @@ async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     stream.delete_consumer(CONSUMER).await.unwrap();
     // It may be lost: the agent has to find out.
     stand.write("/a", "new").await;
-    wait::until(LONG, "the cache to be emptied again", || agent.status().emptied == 2);
+    wait::until(LONG, "the cache to be emptied again", || {
+        agent.status().emptied == 2
+    });
     stand.wait_until_ready(&agent);
     stand.wait_until_shown("/a", "new");
     let number = stand.write("/a", "newer").await;
@@ -196,7 +205,11 @@ async fn without_a_way_to_empty_it_the_agent_waits_for_the_operator() {
 async fn a_cache_that_cannot_be_emptied_now_is_emptied_later() {
     let stand = Stand::start().await;
     let can = stand.file("can");
-    let command = format!("[ -e {} ] || {{ echo no disk >&2; exit 3; }}; {}", can.display(), stand.empty());
+    let command = format!(
+        "[ -e {} ] || {{ echo no disk >&2; exit 3; }}; {}",
+        can.display(),
+        stand.empty()
+    );
     stand.warm("/a", "old");
     stand.origin.set("/a", "new");
     let agent = stand.agent().empty_with(command);

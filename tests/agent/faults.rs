@@ -39,7 +39,10 @@ async fn a_server_that_is_down_at_the_start_is_awaited() {
     stand.nats.kill();
     let agent = stand.agent().start(stand.caches()).await.unwrap();
     let why = agent.not_ready().unwrap();
-    assert!(why.starts_with("not connected: cannot connect to nats://"), "{why}");
+    assert!(
+        why.starts_with("not connected: cannot connect to nats://"),
+        "{why}"
+    );
     stand.nats.restart();
     stand.wait_until_ready(&agent);
 }
@@ -47,7 +50,10 @@ async fn a_server_that_is_down_at_the_start_is_awaited() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cache_that_is_down_loses_no_purge_and_takes_no_more_messages_than_it_may() {
     let mut stand = Stand::start().await;
-    let agent = stand.agent().most_open(8).ready_lag(Duration::from_millis(100));
+    let agent = stand
+        .agent()
+        .most_open(8)
+        .ready_lag(Duration::from_millis(100));
     let agent = agent.start(stand.caches()).await.unwrap();
     stand.wait_until_ready(&agent);
     for page in 0..30 {
@@ -58,9 +64,13 @@ async fn a_cache_that_is_down_loses_no_purge_and_takes_no_more_messages_than_it_
     for page in 0..30 {
         last = stand.write(&format!("/{page}"), "new").await;
     }
-    wait::until(LONG, "the node to be down", || agent.roan().stats().nodes[0].down);
+    wait::until(LONG, "the node to be down", || {
+        agent.roan().stats().nodes[0].down
+    });
     wait::until(LONG, "the agent to lag", || {
-        agent.not_ready().is_some_and(|why| why.contains("8 messages are open"))
+        agent
+            .not_ready()
+            .is_some_and(|why| why.contains("8 messages are open"))
     });
     assert_eq!(agent.status().acknowledged, 0);
     stand.nginx.restart();
@@ -102,7 +112,10 @@ async fn the_older_of_two_agents_of_one_name_ends() {
         panic!("{ended:?}");
     };
     let text = error.to_string();
-    assert!(text.contains("edge-1.test") && text.contains("ROAN_NODE"), "{text}");
+    assert!(
+        text.contains("edge-1.test") && text.contains("ROAN_NODE"),
+        "{text}"
+    );
     assert_eq!(older.not_ready().unwrap(), "the agent has ended");
     let number = stand.publish("/a").await;
     stand.wait_until_acknowledged(&newer, number);

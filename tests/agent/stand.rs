@@ -60,7 +60,10 @@ impl Stand {
 
     /// The command that empties the cache.
     pub(crate) fn empty(&self) -> String {
-        format!("find {} -type f -delete", self.nginx.cache_folder().display())
+        format!(
+            "find {} -type f -delete",
+            self.nginx.cache_folder().display()
+        )
     }
 
     pub(crate) fn caches(&self) -> RoanBuilder {

@@ -11,6 +11,7 @@ mod axe;
 mod fleet;
 mod page;
 mod pictures;
+mod proxies;
 mod service;
 mod stored;
 mod support;

@@ -199,7 +199,9 @@ mod tests {
             ..AgentConfig::default()
         };
         change(&mut config);
-        config.agent().map_or_else(|error| error.to_string(), |_| String::new())
+        config
+            .agent()
+            .map_or_else(|error| error.to_string(), |_| String::new())
     }
 
     #[test]
@@ -207,13 +209,34 @@ mod tests {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(error(|_| {}), "");
         for (problem, words) in [
-            (error(|config| config.nats = None), "nats: is not set: write"),
-            (error(|config| config.node = text("")), "is not a name for a node"),
-            (error(|config| config.listen = text("9112")), "127.0.0.1:9112"),
-            (error(|config| config.ready_lag = text("30")), "such as `30s`"),
-            (error(|config| config.user = text("me")), "needs password_file"),
-            (error(|config| config.client_key = text("f")), "needs client_certificate"),
-            (error(|config| config.stream = text("a.b")), "not a name of a stream"),
+            (
+                error(|config| config.nats = None),
+                "nats: is not set: write",
+            ),
+            (
+                error(|config| config.node = text("")),
+                "is not a name for a node",
+            ),
+            (
+                error(|config| config.listen = text("9112")),
+                "127.0.0.1:9112",
+            ),
+            (
+                error(|config| config.ready_lag = text("30")),
+                "such as `30s`",
+            ),
+            (
+                error(|config| config.user = text("me")),
+                "needs password_file",
+            ),
+            (
+                error(|config| config.client_key = text("f")),
+                "needs client_certificate",
+            ),
+            (
+                error(|config| config.stream = text("a.b")),
+                "not a name of a stream",
+            ),
             (error(|config| config.replicas = Some(9)), "must be 1 to 5"),
         ] {
             assert!(problem.contains(words), "{problem}");
@@ -240,17 +263,32 @@ mod tests {
         // Nothing of other servers is mixed in.
         let user = ("ROAN_FLEET_USER", "me");
         let config = of(in_file, &[servers, node, user]).unwrap();
-        assert_eq!((config.nats.as_deref(), config.user), (Some("nats://b"), None));
+        assert_eq!(
+            (config.nats.as_deref(), config.user),
+            (Some("nats://b"), None)
+        );
         let error = |variables: &[(&str, &str)]| {
             let config = of(AgentConfig::default(), variables);
             let agent = config.and_then(|config| config.agent());
-            agent.err().map(|error| error.to_string()).unwrap_or_default()
+            agent
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
         };
         for (problem, words) in [
             (error(&[node]), "ROAN_FLEET: is not set"),
-            (error(&[servers, node, user]), "ROAN_FLEET_USER: \"me\" needs ROAN_FLEET_PASSWORD"),
-            (error(&[servers, node, ("ROAN_FLEET_REPLICAS", "x")]), "ROAN_FLEET_REPLICAS"),
-            (error(&[servers, node, ("ROAN_FLEET_SYNCED", "x")]), "ROAN_FLEET_SYNCED"),
+            (
+                error(&[servers, node, user]),
+                "ROAN_FLEET_USER: \"me\" needs ROAN_FLEET_PASSWORD",
+            ),
+            (
+                error(&[servers, node, ("ROAN_FLEET_REPLICAS", "x")]),
+                "ROAN_FLEET_REPLICAS",
+            ),
+            (
+                error(&[servers, node, ("ROAN_FLEET_SYNCED", "x")]),
+                "ROAN_FLEET_SYNCED",
+            ),
         ] {
             assert!(problem.contains(words), "{problem}");
         }

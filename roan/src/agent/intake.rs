@@ -90,9 +90,8 @@ mod tests {
     fn the_configuration_of_the_agent_wins_over_the_message() {
         let sites = sites();
         let of = |message: &str| Intake::of(message.as_bytes(), &[], &sites);
-        let known = of(
-            r#"{"v":1,"purge":[{"url":"/a","site":"shop"}],"site":"https://else.test"}"#,
-        );
+        let known =
+            of(r#"{"v":1,"purge":[{"url":"/a","site":"shop"}],"site":"https://else.test"}"#);
         assert_eq!(shown(&known), [r#"Some("shop") /a"#]);
         let learned =
             of(r#"{"v":1,"purge":[{"url":"/a","site":"blog"}],"site":"https://blog.test"}"#);

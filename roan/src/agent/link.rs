@@ -78,15 +78,24 @@ impl Link {
     }
 
     /// Finds the stream.
-    pub(super) async fn find(agent: &Agent, connection: Connection) -> Result<Option<Self>, Trouble> {
+    pub(super) async fn find(
+        agent: &Agent,
+        connection: Connection,
+    ) -> Result<Option<Self>, Trouble> {
         let name = agent.stream.name();
         match connection.jetstream().get_stream(name).await {
             Ok(stream) => Ok(Some(Self::new(agent, connection, stream, Vec::new()))),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
                 _ => {
-                    let (servers, problem) = (connection.servers(), connection.trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()));
-                    Err(Trouble::Server(format!("JetStream at {servers}: the stream {name}: {problem}")))
+                    let (servers, problem) = (
+                        connection.servers(),
+                        connection
+                            .trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()),
+                    );
+                    Err(Trouble::Server(format!(
+                        "JetStream at {servers}: the stream {name}: {problem}"
+                    )))
                 }
             },
         }

@@ -185,8 +185,7 @@ impl Agent {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.node.is_empty() || self.node.len() > 64 || self.node.chars().any(char::is_control)
-        {
+        if self.node.is_empty() || self.node.len() > 64 || self.node.chars().any(char::is_control) {
             let problem = "is not a name for a node: write 1 to 64 bytes, such as `edge-1` (`ROAN_NODE`, `--node`)";
             return Err(ConfigError::value("node", &*self.node, problem));
         }

@@ -72,7 +72,10 @@ impl Agent {
         let now = unix_ms();
         let (acknowledged, has_run) = match link.look(0).await {
             // What has expired before the cache was emptied does not matter.
-            Ok(look) => (look.known.floor.max(look.known.first.saturating_sub(1)), true),
+            Ok(look) => (
+                look.known.floor.max(look.known.first.saturating_sub(1)),
+                true,
+            ),
             Err(Trouble::NoConsumer) => {
                 let last = link.last().await?;
                 link.make_consumer(last).await?;
@@ -155,7 +158,8 @@ fn listen(address: SocketAddr) -> Result<TcpListener, ConfigError> {
         Ok(listener)
     });
     listener.map_err(|error| {
-        let problem = format!("cannot be listened at: {error}: write a free address of this machine");
+        let problem =
+            format!("cannot be listened at: {error}: write a free address of this machine");
         ConfigError::value("listen", address.to_string(), problem)
     })
 }

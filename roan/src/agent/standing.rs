@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::link::{Beats, Link, Trouble};
 use super::work::unix_ms;
@@ -69,14 +69,18 @@ impl Standing {
     pub fn problem(&self) -> Option<String> {
         let node = &self.node;
         let Some((stream, ..)) = &self.stream else {
-            return Some("the stream does not exist yet: the first app or agent makes it".to_owned());
+            return Some(
+                "the stream does not exist yet: the first app or agent makes it".to_owned(),
+            );
         };
         let Some(said) = &self.said else {
             return Some(format!("no agent has run as {node:?}: start `roan agent`"));
         };
         if self.silent_for() > SILENT {
             let silent = seconds(self.silent_for());
-            return Some(format!("the agent has been silent for {silent}: start `roan agent`"));
+            return Some(format!(
+                "the agent has been silent for {silent}: start `roan agent`"
+            ));
         }
         let why = said.unclean.as_deref().unwrap_or("no reason is known");
         match said.state {
@@ -99,9 +103,9 @@ impl Standing {
         Duration::from_millis(unix_ms().saturating_sub(at))
     }
 
-    /// Returns the same as an object.
+    /// Returns the same as an object in JSON.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> String {
         json!({
             "node": self.node,
             "servers": self.servers,
@@ -110,6 +114,7 @@ impl Standing {
             "heartbeat": self.said.as_ref().map(Heartbeat::to_json),
             "problem": self.problem(),
         })
+        .to_string()
     }
 }
 
@@ -128,9 +133,16 @@ impl fmt::Display for Standing {
             None => writeln!(f, "consumer   none")?,
         }
         if let Some(said) = &self.said {
-            let state = said.to_json()["state"].as_str().unwrap_or_default().to_owned();
+            let state = said.to_json()["state"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
             let since = seconds(self.silent_for());
-            writeln!(f, "agent      {state}, version {}, heard {since} ago", said.version)?;
+            writeln!(
+                f,
+                "agent      {state}, version {}, heard {since} ago",
+                said.version
+            )?;
             writeln!(f, "cache      {}", said.cache)?;
             if let Some(answer) = &said.last_answer {
                 writeln!(f, "answer     {}: {}", answer.target, answer.outcome)?;
@@ -138,7 +150,10 @@ impl fmt::Display for Standing {
         }
         match self.problem() {
             Some(problem) => write!(f, "NOT READY  {problem}"),
-            None => write!(f, "ok         up to date, as far as the last heartbeat says"),
+            None => write!(
+                f,
+                "ok         up to date, as far as the last heartbeat says"
+            ),
         }
     }
 }

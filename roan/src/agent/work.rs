@@ -21,9 +21,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::message::Acker;
-use async_nats::jetstream::AckKind;
 
 use super::held::Held;
 use super::link::{Beats, Link, Trouble};
@@ -167,7 +167,10 @@ impl Work {
             match result {
                 Ok(never) => match never {},
                 Err(Trouble::Fatal(error)) => {
-                    loudly(format_args!("the agent of {} ends: {error}", self.agent.node));
+                    loudly(format_args!(
+                        "the agent of {} ends: {error}",
+                        self.agent.node
+                    ));
                     break Some(error);
                 }
                 Err(trouble) => {
@@ -252,7 +255,9 @@ impl Work {
             // It has consumed before: what it knows is newer than what it has said.
             return Ok(Next::Consume);
         }
-        let acknowledged = found.as_ref().map_or(0, |found| found.heartbeat.acknowledged);
+        let acknowledged = found
+            .as_ref()
+            .map_or(0, |found| found.heartbeat.acknowledged);
         let look = match link.look(acknowledged).await {
             Ok(look) => look,
             Err(Trouble::NoConsumer) => {
@@ -262,7 +267,9 @@ impl Work {
             Err(trouble) => return Err(trouble),
         };
         let Some(found) = found else {
-            return Ok(Next::Empty("nobody knows whether its cache is clean".to_owned()));
+            return Ok(Next::Empty(
+                "nobody knows whether its cache is clean".to_owned(),
+            ));
         };
         let said = found.heartbeat;
         if !look.is_ours {
@@ -277,12 +284,16 @@ impl Work {
         match said.state {
             AgentState::Consuming => {}
             AgentState::Emptying => {
-                return Ok(Next::Empty("it ended while its cache was being emptied".to_owned()));
+                return Ok(Next::Empty(
+                    "it ended while its cache was being emptied".to_owned(),
+                ));
             }
             AgentState::WaitingForOperator => {
                 self.say(AgentState::WaitingForOperator, said.unclean.clone())
                     .await?;
-                let why = said.unclean.unwrap_or_else(|| "it waited for that before its restart".to_owned());
+                let why = said
+                    .unclean
+                    .unwrap_or_else(|| "it waited for that before its restart".to_owned());
                 self.consumer = Some(self.go_on(&link, is_at).await?);
                 return Ok(Next::WaitForOperator(why));
             }
@@ -398,7 +409,9 @@ impl Work {
             emit(|| tracing::info!(target: "roan", count, "messages return to the stream"));
         }
         let given_up = self.shared.given_up.load(Ordering::Relaxed);
-        emit(|| tracing::info!(target: "roan", node = self.agent.node, given_up, "the agent has ended"));
+        emit(
+            || tracing::info!(target: "roan", node = self.agent.node, given_up, "the agent has ended"),
+        );
     }
 }
 

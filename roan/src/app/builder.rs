@@ -248,7 +248,8 @@ impl RoanBuilder {
     pub(crate) fn build_with_source(self, source: Arc<dyn Source>) -> Result<Roan, ConfigError> {
         #[cfg(feature = "_sql")]
         if self.outbox.is_some() {
-            let problem = "has no effect here: an agent takes its purges from the stream. Remove it";
+            let problem =
+                "has no effect here: an agent takes its purges from the stream. Remove it";
             return Err(ConfigError::value("outbox", "", problem));
         }
         self.build_from(Some(source))

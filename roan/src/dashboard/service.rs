@@ -228,6 +228,8 @@ where
         "api/rules" => rules::listed(),
         "api/purges" => purges::listed(shared, &query).await?,
         #[cfg(feature = "_sql")]
+        "api/outbox" => stored::status(shared).await?,
+        #[cfg(feature = "_sql")]
         "api/waiting" => stored::waiting(shared, &query).await?,
         #[cfg(feature = "_sql")]
         "api/dead" => stored::dead(shared, &query).await?,

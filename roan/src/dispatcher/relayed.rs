@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Onward, Room};
-use super::tickets::{Ticket, Why};
+use super::tickets::Ticket;
 #[cfg(feature = "_sql")]
 use super::tiers::Wanted;
 use crate::base::history::Asking;
@@ -82,6 +82,21 @@ impl Engine {
         }
     }
 
+    /// Why one node cannot be asked for what another version of the program has left for it, if so.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn cannot_ask_at(&self, place: (&str, &str), target: &Target) -> Option<Refusal> {
+        let node = self.node(place)?;
+        let kind = target.kind();
+        let tier = self.tiers.get(node.tier);
+        self.does_not_know(target.site()).or_else(|| {
+            let problem = format!(
+                "{} could purge by {kind} when this was asked for, and cannot now",
+                node.cache
+            );
+            (!tier.is_some_and(|tier| tier.can_purge(kind))).then_some(Refusal::Node(problem))
+        })
+    }
+
     /// Takes in a target of a message.
     #[cfg(feature = "agent")]
     pub(crate) fn accept_message(
@@ -104,23 +119,6 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
-        let kind = target.kind();
-        if !self
-            .tiers
-            .get(node.tier)
-            .is_some_and(|tier| tier.can_purge(kind))
-        {
-            let problem = format!(
-                "{} could purge by {kind} when this was asked for, and cannot now",
-                node.cache
-            );
-            let refusal = Refusal::Node(problem);
-            self.tickets.asked(ticket);
-            let why = Why::Refused(refusal.clone());
-            self.defer(Some(node), target, onward, &why, attempts, &[ticket]);
-            self.reporter.refused(target, refusal, asking, now);
-            return Some(());
-        }
         let ask = Ask {
             target,
             asking,
@@ -156,6 +154,7 @@ impl Engine {
         }
     }
 
+    #[cfg(feature = "_sql")]
     pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
         self.node(place)
             .map_or(Failure::Timeout, |node| node.last_failure())
@@ -166,7 +165,7 @@ impl Engine {
         &self,
         place: (&str, &str),
         target: &Target,
-        failure: Failure,
+        outcome: Outcome,
         attempts: u32,
     ) {
         let Some(node) = self.node(place) else {
@@ -175,6 +174,6 @@ impl Engine {
         let now = Instant::now();
         let mut job = Job::unsent(target, now, false, now);
         job.attempts = attempts;
-        self.end_unsent(node, &job, Outcome::Dead(failure), now);
+        self.end_unsent(node, &job, outcome, now);
     }
 }

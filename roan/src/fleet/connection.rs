@@ -67,10 +67,9 @@ impl Connection {
                 count.send_modify(|count| *count += 1);
             }
             let text = match event {
-                Event::Connected => Some(String::new()),
                 Event::ServerError(error) => Some(error.to_string()),
                 Event::ClientError(error) => Some(error.to_string()),
-                Event::Disconnected | Event::Closed => Some(String::new()),
+                Event::Connected | Event::Disconnected | Event::Closed => Some(String::new()),
                 _ => None,
             };
             if let Some(text) = text {

@@ -15,20 +15,14 @@ use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::base::target_json::{decode_target, write_target, write_text};
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// The version that Roan writes, and the newest one that it reads.
 const VERSION: u64 = 1;
 
 /// The longest message, in bytes. The servers take 1 MiB by default (`max_payload`).
 pub(crate) const LONGEST: usize = 512 * 1024;
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
@@ -42,10 +36,7 @@ pub(crate) struct Message {
     pub(crate) errors: Vec<String>,
 }
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// Why a message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MessageError {
@@ -82,10 +73,7 @@ pub(crate) fn encode(targets: &[Target], site: Option<&Site>, asked: SystemTime)
     message
 }
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// Reads a message of anybody.
 ///
 /// # Errors

@@ -160,6 +160,7 @@ impl Stream {
         if seen.mirror.take().is_some() {
             seen.subjects = vec![subject::ALL.to_owned()];
         }
+        let version = connection.client().server_info().version;
         let needs = Self {
             replicas: 1,
             max_age: Duration::ZERO,
@@ -400,10 +401,7 @@ fn hours(time: Duration) -> String {
 /// A stream that was found or made.
 pub(crate) struct Opened {
     /// To make consumers of it.
-    #[cfg_attr(
-        not(feature = "agent"),
-        allow(dead_code, reason = "an agent makes a consumer")
-    )]
+    #[allow(dead_code, reason = "an agent makes a consumer")]
     pub(crate) stream: jetstream::stream::Stream,
     /// Its settings and its state when it was opened.
     pub(crate) info: Info,

@@ -39,8 +39,11 @@ const EMPTY_AGAIN: Duration = Duration::from_secs(60);
 /// After so many looks that failed while there is a connection, everything is found anew.
 const MOST_FAILED_LOOKS: u32 = 5;
 
-/// A look at the consumer, on its way.
-type Looking = JoinHandle<(Beats, Result<(Look, bool), Trouble>)>;
+/// What a look at the consumer has found, and whether somebody has said that the cache is empty.
+type Looked = (Beats, Result<(Look, bool), Trouble>);
+
+/// One on its way.
+type Looking = JoinHandle<Looked>;
 
 /// What is on its way while the agent consumes.
 struct Underway {
@@ -86,7 +89,9 @@ impl Work {
 
     fn show_phase(&self) {
         match &self.unclean {
-            Some(why) => self.shared.set_phase(AgentPhase::Unclean, Some(why.clone())),
+            Some(why) => self
+                .shared
+                .set_phase(AgentPhase::Unclean, Some(why.clone())),
             None => self.shared.set_phase(AgentPhase::Consuming, None),
         }
     }
@@ -139,16 +144,25 @@ impl Work {
     }
 
     fn next_due(&self, underway: &Underway, now: Instant) -> Instant {
-        let room = self.held.wants_room(now).then_some(self.held_at + ROOM_AGAIN);
+        let room = self
+            .held
+            .wants_room(now)
+            .then_some(self.held_at + ROOM_AGAIN);
         let look = underway.looking.is_none().then_some(self.look_at);
         let pull = (underway.batch.is_none() && self.room() > 0).then_some(underway.pull_at);
         // The connection may come back without a sign here.
         let soon = now + Duration::from_secs(1);
-        [room, look, pull, self.held.next_due(), Some(underway.touch_at)]
-            .into_iter()
-            .flatten()
-            .fold(soon, Instant::min)
-            .max(now + Duration::from_millis(1))
+        [
+            room,
+            look,
+            pull,
+            self.held.next_due(),
+            Some(underway.touch_at),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(soon, Instant::min)
+        .max(now + Duration::from_millis(1))
     }
 
     fn see_connection(&self, underway: &mut Underway) {
@@ -163,10 +177,12 @@ impl Work {
             self.shared.set_connected(connected);
             let node = &self.agent.node;
             if connected {
-                self.shared.note(|status| status.why.clone_from(&self.unclean));
+                self.shared
+                    .note(|status| status.why.clone_from(&self.unclean));
                 emit(|| tracing::info!(target: "roan", node, "connected again"));
             } else {
-                let problem = link.map(|link| link.connection().trouble("", "the connection is lost"));
+                let problem =
+                    link.map(|link| link.connection().trouble("", "the connection is lost"));
                 self.shared.note(|status| {
                     status.why = status.why.take().or_else(|| problem.clone());
                 });
@@ -208,7 +224,10 @@ impl Work {
         while let Some(one) = message.take() {
             self.take(one);
             underway.has_come = true;
-            let more = underway.batch.as_mut().and_then(|batch| batch.next().now_or_never());
+            let more = underway
+                .batch
+                .as_mut()
+                .and_then(|batch| batch.next().now_or_never());
             match more {
                 Some(Some(Ok(next))) => message = Some(next),
                 Some(Some(Err(_)) | None) => underway.batch = None,
@@ -222,7 +241,9 @@ impl Work {
         let now = Instant::now();
         let Ok(info) = message.info() else {
             // It was not delivered by the consumer, and cannot be acknowledged.
-            emit(|| tracing::warn!(target: "roan", subject = %message.subject, "not a message of the stream"));
+            emit(
+                || tracing::warn!(target: "roan", subject = %message.subject, "not a message of the stream"),
+            );
             return;
         };
         let (number, pending, again) = (info.stream_sequence, info.pending, info.delivered > 1);
@@ -232,7 +253,8 @@ impl Work {
             0 => Duration::ZERO,
             _ => published.elapsed().unwrap_or_default(),
         };
-        self.shared.note(|status| status.waiting_in_stream = pending);
+        self.shared
+            .note(|status| status.waiting_in_stream = pending);
         let (message, acker) = message.split();
         if again {
             self.shared.again.fetch_add(1, Ordering::Relaxed);
@@ -248,7 +270,9 @@ impl Work {
         self.position.took(number);
         self.shared.taken.fetch_add(1, Ordering::Relaxed);
         let intake = Intake::of(&message.payload, &self.agent.sites, &self.engine.sites);
-        self.shared.elsewhere.fetch_add(intake.elsewhere, Ordering::Relaxed);
+        self.shared
+            .elsewhere
+            .fetch_add(intake.elsewhere, Ordering::Relaxed);
         let given_up = self.unread(number, &message.subject, &intake);
         self.last_number += 1;
         let id = self.last_number;
@@ -310,7 +334,11 @@ impl Work {
 
     /// Why the cache is to be emptied now.
     fn wants_emptying(&self, now: Instant) -> Option<String> {
-        if !self.can_empty() || self.last_emptied.is_some_and(|last| now < last + EMPTY_AGAIN) {
+        if !self.can_empty()
+            || self
+                .last_emptied
+                .is_some_and(|last| now < last + EMPTY_AGAIN)
+        {
             return None;
         }
         if let Some(why) = &self.unclean {
@@ -350,18 +378,21 @@ impl Work {
     fn looked(
         &mut self,
         underway: &mut Underway,
-        ended: Option<(Beats, Result<(Look, bool), Trouble>)>,
+        ended: Option<Looked>,
     ) -> Result<(), Trouble> {
         underway.looking = None;
         let said = std::mem::take(&mut underway.said);
         let Some((beats, result)) = ended else {
-            return Err(Trouble::Server("the look at the stream has panicked".to_owned()));
+            return Err(Trouble::Server(
+                "the look at the stream has panicked".to_owned(),
+            ));
         };
         self.beats = Some(beats);
         match result {
             Ok((look, is_emptied)) => {
                 underway.failed_looks = 0;
-                self.shared.note(|status| status.waiting_in_stream = look.pending);
+                self.shared
+                    .note(|status| status.waiting_in_stream = look.pending);
                 if let Some(lost) = self.position.compare(look.known) {
                     return self.must_empty(lost.to_string());
                 }
@@ -413,9 +444,7 @@ impl Work {
 }
 
 /// The next message; never, if none was asked for.
-async fn next(
-    batch: &mut Option<Batch>,
-) -> Option<Result<Message, async_nats::Error>> {
+async fn next(batch: &mut Option<Batch>) -> Option<Result<Message, async_nats::Error>> {
     match batch {
         Some(batch) => batch.next().await,
         None => std::future::pending().await,
@@ -423,9 +452,7 @@ async fn next(
 }
 
 /// The result of a look; never, if none is on its way.
-async fn join(
-    looking: &mut Option<Looking>,
-) -> Option<(Beats, Result<(Look, bool), Trouble>)> {
+async fn join(looking: &mut Option<Looking>) -> Option<Looked> {
     match looking {
         Some(looking) => looking.await.ok(),
         None => std::future::pending().await,

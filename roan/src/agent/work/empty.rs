@@ -73,7 +73,9 @@ impl Work {
             failures += 1;
             loudly_at_times(
                 failures.into(),
-                format_args!("the cache of {node} cannot be emptied (attempt {failures}): {problem}"),
+                format_args!(
+                    "the cache of {node} cannot be emptied (attempt {failures}): {problem}"
+                ),
                 || tracing::error!(target: "roan", node, problem, "the cache cannot be emptied"),
             );
             let shown = format!("{why}; attempt {failures}: {problem}");

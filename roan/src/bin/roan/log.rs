@@ -35,7 +35,10 @@ impl Subscriber for Everything {
         let mut line = Line::default();
         event.record(&mut line);
         let level = event.metadata().level();
-        note(format_args!("roan: {level}: {}{}", line.message, line.fields));
+        note(format_args!(
+            "roan: {level}: {}{}",
+            line.message, line.fields
+        ));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

@@ -149,9 +149,7 @@ fn warn_of_unread(file: &Path, text: &str, reader: Reader) {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     // A file may name the variable of a token.
     let unread = names.filter(|name| name.starts_with("ROAN_") && !text.contains(name.as_str()));
-    let mut unread: Vec<_> = unread
-        .filter(|name| !reader.leaves_out(name))
-        .collect();
+    let mut unread: Vec<_> = unread.filter(|name| !reader.leaves_out(name)).collect();
     unread.sort_unstable();
     if unread.is_empty() {
         return;

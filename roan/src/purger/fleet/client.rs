@@ -108,6 +108,8 @@ impl FleetNode {
             Ok(connection) => connection,
             Err(error) => return Answer::failed(failure_of(error)),
         };
+        // What was sent over a connection that is lost is not answered any more.
+        let lost = pin!(connection.lost());
         if !connection.is_connected() {
             let trouble = connection.trouble("", "");
             return Answer::failed(Failure::Connect(format!(
@@ -115,10 +117,8 @@ impl FleetNode {
                 connection.servers()
             )));
         }
-        // What was sent over a connection that is lost is not answered any more.
-        let lost = connection.lost();
         let published = pin!(self.publish_all(&connection, request));
-        let error = match select(published, pin!(lost)).await {
+        let error = match select(published, lost).await {
             Either::Left((Ok(()), _)) => {
                 connection.all_is_well();
                 return Answer::purged();
@@ -126,10 +126,8 @@ impl FleetNode {
             Either::Left((Err(error), _)) => error,
             Either::Right(((), _)) => {
                 let lost = "the connection is lost before the stream has acknowledged";
-                return Answer::failed(Failure::Connection(format!(
-                    "{}: {lost}",
-                    connection.servers()
-                )));
+                let problem = format!("{}: {lost}", connection.servers());
+                return Answer::failed(Failure::Unavailable(problem));
             }
         };
         let kind = error.kind();
@@ -189,10 +187,8 @@ impl FleetNode {
                 return Failure::Reported(format!("{place}: {error}: {cure}"));
             }
             (PublishErrorKind::BrokenPipe, _) => {
-                return Failure::Connection(format!(
-                    "{servers}: {}",
-                    connection.trouble(subject::ALL, "the client has ended")
-                ));
+                let trouble = connection.trouble(subject::ALL, "the client has ended");
+                return Failure::Unavailable(format!("{servers}: {trouble}"));
             }
             (_, Some(refusal)) => match refusal.error_code() {
                 ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {

@@ -64,5 +64,6 @@ fn listen(text: &str) -> Result<Listen, String> {
         return Ok(Listen::Off);
     }
     let address = text.parse().map(Listen::At);
-    address.map_err(|_| "write an address and a port, such as `127.0.0.1:9112`, or `off`".to_owned())
+    address
+        .map_err(|_| "write an address and a port, such as `127.0.0.1:9112`, or `off`".to_owned())
 }

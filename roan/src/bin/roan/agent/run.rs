@@ -48,7 +48,9 @@ pub(crate) fn run(args: &AgentArgs, output: &Output) -> Result<Exit, Failure> {
             }
         };
         if let Some(address) = running.listens() {
-            note(format_args!("roan: the agent of {node} runs; its health is at http://{address}/"));
+            note(format_args!(
+                "roan: the agent of {node} runs; its health is at http://{address}/"
+            ));
         }
         serve(&running, &interrupt).await
     })
@@ -83,7 +85,9 @@ async fn check(agent: &Agent, output: &Output) -> Result<Exit, Failure> {
 async fn emptied(agent: &Agent, output: &Output) -> Result<Exit, Failure> {
     let has_run = agent.note_emptied().await.map_err(failure)?;
     let node = agent.node_name();
-    output.line(format_args!("The cache of {node} is taken for empty, and its agent consumes."));
+    output.line(format_args!(
+        "The cache of {node} is taken for empty, and its agent consumes."
+    ));
     if !has_run {
         note(format_args!(
             "roan: no agent has run as {node} before. What was published before this moment is not purged here: the cache must \
@@ -96,9 +100,10 @@ async fn emptied(agent: &Agent, output: &Output) -> Result<Exit, Failure> {
 #[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn failure(error: AgentError) -> Failure {
     let exit = match &error {
-        AgentError::Config(_) | AgentError::Fleet(FleetError::Config(_) | FleetError::Stream { .. } | FleetError::Denied { .. }) => {
-            Exit::BadInput
-        }
+        AgentError::Config(_)
+        | AgentError::Fleet(
+            FleetError::Config(_) | FleetError::Stream { .. } | FleetError::Denied { .. },
+        ) => Exit::BadInput,
         AgentError::Fleet(_) | AgentError::Server(_) => Exit::Unreachable,
         _ => Exit::Failed,
     };
