@@ -13,6 +13,15 @@ pub(crate) struct Created {
 }
 
 impl Created {
+    /// Of what has no row.
+    pub(crate) fn now() -> Self {
+        Self {
+            at_ms: 0,
+            age_ms: 0,
+            taken: Instant::now(),
+        }
+    }
+
     /// Of a row that was `taken` when the database's clock showed `now`.
     pub(crate) fn read(now: i64, created: i64, taken: Instant) -> Self {
         Self {

@@ -11,7 +11,7 @@ pub(crate) mod cause;
 pub(crate) mod counted;
 #[cfg_attr(
     not(feature = "_sql"),
-    allow(dead_code, reason = "the outbox makes them")
+    allow(dead_code, reason = "only the outbox reads them")
 )]
 pub(crate) mod created;
 pub mod encode;

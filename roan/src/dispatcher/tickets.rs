@@ -130,7 +130,9 @@ pub(crate) struct Tickets {
 struct State {
     open: Slab<Open>,
     news: Vec<News>,
-    /// The outstanding answers of each node, by its number.
+    /// The number of outstanding answers, for all rows and nodes.
+    outstanding: usize,
+    /// Those of each node, by its number.
     nodes: Vec<Outstanding>,
     /// The number of outstanding answers of a node for rows, and the same again for deliveries. `None` for any number.
     share: Option<usize>,
@@ -182,9 +184,8 @@ impl Tickets {
     #[cfg(test)]
     pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<Unread>) -> Ticket {
         let created = Created {
-            at_ms: 0,
             age_ms,
-            taken: std::time::Instant::now(),
+            ..Created::now()
         };
         self.open_noting(row, created, unread, None)
     }
@@ -199,6 +200,7 @@ impl Tickets {
     ) -> Ticket {
         let notes = notes.map(Box::new);
         let mut state = self.lock();
+        state.outstanding += 1;
         let place = state.open.insert(Open {
             row,
             created,
@@ -247,17 +249,29 @@ impl Tickets {
         }
     }
 
+    /// Notes that this program cannot do all of a row, unless it is known.
+    pub(crate) fn cannot_read(&self, ticket: Ticket, unread: Unread) {
+        if let Some(open) = self.lock().open.get_mut(ticket.0 as usize) {
+            open.unread.get_or_insert(unread);
+        }
+    }
+
     /// Adds an outstanding answer of the node with this number, `None` if no cache can purge the target. Returns whether
     /// there is room for it: if not, the caller defers it.
     pub(crate) fn asked(&self, ticket: Ticket, node: Option<usize>) -> bool {
         let mut state = self.lock();
         let State {
-            open, nodes, share, ..
+            open,
+            nodes,
+            share,
+            outstanding,
+            ..
         } = &mut *state;
         let Some(open) = open.get_mut(ticket.0 as usize) else {
             return true;
         };
         open.outstanding += 1;
+        *outstanding += 1;
         let Some(node) = node else {
             return true;
         };
@@ -312,6 +326,7 @@ impl Tickets {
             });
             open.remove(ticket.0 as usize);
         }
+        state.outstanding -= 1;
         let has_news = !state.news.is_empty();
         drop(state);
         if had_no_news && has_news {
@@ -357,9 +372,9 @@ impl Tickets {
         std::mem::take(&mut self.lock().back)
     }
 
-    /// Whether answers are outstanding.
-    pub(crate) fn are_open(&self) -> bool {
-        !self.lock().open.is_empty()
+    /// The number of outstanding answers.
+    pub(crate) fn outstanding(&self) -> usize {
+        self.lock().outstanding
     }
 
     /// The number of further answers of a node that may be outstanding: for rows, and for deliveries.

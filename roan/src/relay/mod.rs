@@ -416,7 +416,8 @@ impl Relay {
         }
         if let Some(number) = wanted {
             let unknown: Vec<_> = self.unknown.keys().cloned().collect();
-            let Backlog { purges, deliveries } = store.backlog(BATCH, &unknown).await?;
+            let backlog = store.backlog(BATCH, &unknown, Some(self.knowledge)).await?;
+            let Backlog { purges, deliveries } = backlog;
             let here = self.link.unmarked_count() + self.rows_in_search();
             self.link.looked(number, purges + deliveries + here as u64);
             self.engine.wake();
@@ -445,7 +446,7 @@ impl Relay {
     }
 
     pub(super) fn holds_rows(&self) -> bool {
-        self.engine.tickets.are_open() || self.engine.tickets.has_news()
+        self.engine.tickets.outstanding() > 0 || self.engine.tickets.has_news()
     }
 
     async fn take_purges(&mut self, store: &mut Store) -> Result<()> {

@@ -8,7 +8,7 @@ use super::{DEAD, Result, Store, list};
 use crate::base::history::{AnswerKind, NodeAnswer};
 use crate::base::target_json::encode_target;
 use crate::outbox::connection::{Row, Value};
-use crate::outbox::{history, payload};
+use crate::outbox::{history, stored_target};
 
 /// The number of deliveries that are dropped at a time.
 const BATCH: usize = 500;
@@ -69,7 +69,7 @@ impl Store {
 /// The line for the history of a purge.
 fn line(row: &Row) -> Result<String> {
     let (cache, node, error) = (row.shown(2)?, row.shown(3)?, row.shown(6)?);
-    let target = payload::read_delivery(&row.shown(4)?).ok();
+    let target = stored_target::read_delivery(&row.shown(4)?).ok();
     let target = target.map(|(target, _)| encode_target(&target));
     let answer = NodeAnswer {
         error: Some(match &*error {

@@ -94,7 +94,8 @@ impl Store {
         // Each failure writes another row, so the highest id with an error has the last one.
         let sql = self.sql(&format!(
             "SELECT {cache}, {node}, state, count(*), min({{now}}), min(created_ms), \
-             max(CASE WHEN error IS NULL THEN 0 ELSE id END) FROM roan_delivery GROUP BY cache, node, state"
+             max(CASE WHEN error IS NULL THEN 0 ELSE id END), \
+             count(CASE WHEN state = {WAITING} AND relay <> 0 THEN 1 END) FROM roan_delivery GROUP BY cache, node, state"
         ));
         let mut with_errors: BTreeMap<i64, (String, String)> = BTreeMap::new();
         for row in &self.connection.rows(&sql, &[]).await? {
@@ -106,6 +107,7 @@ impl Store {
                 known.dead += count;
             } else {
                 known.waiting += count;
+                known.left += row.int(7)?.unsigned_abs();
                 let age = since(row.int(4)?, row.int(5)?);
                 known.oldest = known.oldest.max(Some(age));
             }
