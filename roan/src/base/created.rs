@@ -14,6 +14,7 @@ pub(crate) struct Created {
 
 impl Created {
     /// Of what has no row.
+    #[cfg(any(test, feature = "agent"))]
     pub(crate) fn now() -> Self {
         Self {
             at_ms: 0,

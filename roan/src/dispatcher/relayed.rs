@@ -170,6 +170,7 @@ impl Engine {
     /// The number of rows to take from the database: as many as the nodes have room for that are asked first, or a node that
     /// has room for `least`. What the others do not have room for becomes deliveries. So rows wait for answers only while
     /// none of these nodes has room.
+    #[cfg(feature = "_sql")]
     pub(crate) fn room_for_rows(&self, least: usize) -> usize {
         let is_up = |node: &&Arc<Node>| node.queue().answers_soon();
         let up: Vec<_> = self.nodes.iter().filter(is_up).collect();
