@@ -19,6 +19,8 @@ on_each_database!(
     writes_of_two_requests_are_one_replay,
     a_page_of_many_rows_is_found,
     many_rows_at_a_time_have_each_their_own_lines,
+    what_was_dropped_by_hand_is_not_done,
+    all_that_ends_at_once_is_seen_once,
 );
 
 #[purge_on(delete, tag = "post-{0}", site = "shop")]
@@ -424,4 +426,63 @@ async fn many_rows_at_a_time_have_each_their_own_lines(database: Database) {
             "{\"cache\":\"recorder\",\"node\":\"recorder\",\"result\":\"purged\",\"verified\":true}\n"
         );
     }
+}
+
+async fn what_was_dropped_by_hand_is_not_done(database: Database) {
+    let good = Faulty::start(Behaviour::Purged);
+    let bad = Faulty::start(Behaviour::Answer(403, Vec::new()));
+    let nginx = Nginx::at(&good.purge_url()).unwrap();
+    let roan = Roan::builder()
+        .cache(nginx.named_node("bad", &bad.purge_url()).unwrap())
+        .rebound(None)
+        .outbox(database.outbox().await)
+        .build()
+        .unwrap();
+    let mut client = database.client().await;
+    client.save(&roan, "a").await;
+    let before = over(&roan, &of("/posts/a")).await;
+    assert_eq!(before.state, PurgeState::Dead);
+    let admin = database.outbox().await.admin().await.unwrap();
+    let mut watch = admin.watch(Filter::new()).await.unwrap();
+    assert_eq!(roan.outbox().discard_all().await, Ok(2));
+    let seen = watch.poll().await.unwrap();
+    let after = over(&roan, &of("/posts/a")).await;
+    assert_eq!(seen.len(), 1);
+    for purge in [&seen[0], &after] {
+        assert_eq!(purge.state, PurgeState::Dead);
+        let dropped = purge.answers.iter().filter(|answer| *answer.node == *"bad");
+        let dropped: Vec<_> = dropped.collect();
+        assert_eq!(dropped.len(), 2, "{purge:#?}");
+        for answer in dropped {
+            assert_eq!(answer.result, AnswerKind::Dropped);
+            let error = answer.error.as_deref().unwrap_or_default();
+            assert!(error.starts_with("by hand (refused: "), "{error}");
+        }
+    }
+    let found = find(&roan, &Filter::new().result(AnswerKind::Dropped)).await;
+    assert_eq!(found.len(), 1);
+    assert!(roan.outbox().dead(10).await.unwrap().is_empty());
+}
+
+async fn all_that_ends_at_once_is_seen_once(database: Database) {
+    const MANY: usize = 25_000;
+    let admin = database.outbox().await.admin().await.unwrap();
+    let mut client = database.client().await;
+    let mut watch = admin.watch(Filter::new()).await.unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap().as_millis();
+    let row = format!(r#"('{{"v":1,"purge":["/a"]}}', 2, {now})"#);
+    let rows = vec![&*row; 1000].join(", ");
+    let insert = format!("INSERT INTO {{}}outbox (payload, state, ended_ms) VALUES {rows}");
+    for _ in 0..MANY / 1000 {
+        client.run(&insert).await;
+    }
+    assert_eq!(watch.poll().await.unwrap().len(), MANY);
+    assert!(watch.poll().await.unwrap().is_empty());
+    client
+        .run(&format!(
+            r#"INSERT INTO {{}}outbox (payload, state, ended_ms) VALUES ('{{"v":1,"purge":["/b"]}}', 2, {now})"#
+        ))
+        .await;
+    assert_eq!(watch.poll().await.unwrap().len(), 1);
 }

@@ -21,6 +21,7 @@ mod poolers;
 mod relays;
 mod renders;
 mod rows;
+mod slow;
 mod snapshots;
 mod starting;
 mod support;

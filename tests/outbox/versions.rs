@@ -18,6 +18,7 @@ on_each_database!(
     rows_of_other_rules_are_left_after_our_part,
     what_was_left_before_all_versions_were_down_still_waits,
     the_deliveries_of_an_unknown_node_wait_for_another_version,
+    a_program_without_a_node_of_another_leaves_its_purges_to_that_one,
 );
 
 const LEFT: &str = "SELECT count(*) FROM {}outbox WHERE state = 5";
@@ -231,8 +232,45 @@ async fn the_deliveries_of_an_unknown_node_wait_for_another_version(database: Da
     let old = start(false).await;
     client.save(&old, "b").await;
     flush(&old).await;
-    assert_eq!(client.count(deliveries).await, 2);
+    // Those of `a`, and of `b`.
+    assert_eq!(client.count(deliveries).await, 4);
     down.set(Behaviour::Purged);
     let _new = start(true).await;
     client.wait_for_count(deliveries, 0).await;
+}
+
+async fn a_program_without_a_node_of_another_leaves_its_purges_to_that_one(database: Database) {
+    let (common, of_one) = (
+        Faulty::start(Behaviour::Purged),
+        Faulty::start(Behaviour::Purged),
+    );
+    let nginx = || roan::Nginx::at(&common.purge_url()).unwrap();
+    let start = |cache: roan::Nginx, outbox| {
+        let builder = Roan::builder().cache(cache).rebound(None);
+        builder.outbox(outbox).build().unwrap()
+    };
+    let outbox = database.outbox().await;
+    let with_both = || nginx().named_node("second", &of_one.purge_url()).unwrap();
+    let one = start(with_both(), outbox.clone());
+    let _ = one.shutdown(Duration::from_secs(10)).await;
+    // It was here a moment ago, as in a deploy.
+    let other = start(nginx(), outbox.clone());
+    let mut client = database.client().await;
+    client.save(&other, "a").await;
+    common.wait_for(2);
+    client
+        .wait_for_count(
+            "SELECT count(*) FROM {}delivery WHERE node = 'second' AND state = 0",
+            2,
+        )
+        .await;
+    assert_eq!(of_one.count(), 0);
+    flush(&other).await;
+    let one = start(with_both(), outbox);
+    of_one.wait_for(2);
+    flush(&one).await;
+    client
+        .wait_for_count("SELECT count(*) FROM {}delivery", 0)
+        .await;
+    assert_eq!((common.count(), of_one.count()), (2, 2));
 }

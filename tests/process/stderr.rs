@@ -1,13 +1,15 @@
 //! What a program without a `tracing` subscriber says on standard error, because somebody must hear of it.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use roan::purger::{Cache, Mode, TagHeader};
 use roan::testing::Recorder;
 use roan::web::{self, CachePolicy, Web};
-use roan::{Roan, Target, purge_on};
-use roan_tests::wait;
+use roan::{Nginx, Roan, Target, purge_on};
+use roan_tests::{Behaviour, Faulty, wait};
 use tower::ServiceExt;
 
 use crate::{assert_says, run};
@@ -92,6 +94,33 @@ pub(crate) fn case(case: &str) -> bool {
             };
             build([cache("hard", Mode::Hard), cache("last", Mode::Soft)]);
             build([cache("soft", Mode::Soft), cache("cdn", Mode::Hard)]);
+        }
+        "purges that die of age" => {
+            let node = Faulty::start(Behaviour::Close);
+            let short = Duration::from_millis(20);
+            let roan = Roan::builder()
+                .cache(Nginx::at(&node.purge_url()).unwrap())
+                .site("https://www.example.org")
+                .rebound(None)
+                .backoff(short, short)
+                .max_age(short)
+                .build()
+                .unwrap();
+            for number in 0..1000 {
+                roan.purge(format!("/{number}")).unwrap();
+            }
+            let all_dead = || roan.stats().nodes[0].dead == 1000;
+            wait::until(wait::LONG, "their deaths", all_dead);
+        }
+        "an outbox without a cache" => {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}?mode=rwc", folder.path().join("db").display());
+            let outbox = roan::outbox::Outbox::at(&url).unwrap();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(outbox.migrate()).unwrap();
+            let builder = Roan::builder().site("https://www.example.org");
+            let roan = builder.outbox(outbox).build().unwrap();
+            let _ = roan.shutdown_blocking(wait::LONG);
         }
         _ => return false,
     }
@@ -218,4 +247,26 @@ fn a_soft_purge_before_another_cache_is_heard() {
     let words = "the cache \"soft\" is purged softly, and \"cdn\" after it";
     assert_says(&stderr, &[words, "Purge soft without `soft`"]);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn purges_that_die_of_age_are_counted_and_say_why() {
+    let (_, stderr) = run("purges that die of age", &[]);
+    let dead = stderr.lines().filter(|line| line.contains(": dead: "));
+    let dead: Vec<_> = dead.collect();
+    let numbers = dead
+        .iter()
+        .filter_map(|line| line.rsplit_once("(number ")?.1.strip_suffix(" there)"));
+    let numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
+    let last = dead[dead.len() - 1];
+    assert_says(last, &["dead: never sent: the node "]);
+}
+
+#[test]
+fn an_outbox_without_a_cache_is_heard() {
+    let (_, stderr) = run("an outbox without a cache", &[]);
+    let words = "no cache is configured, so the purges of the outbox go to the nginx at `http://localhost/purge`: set \
+                 `ROAN_PURGE_URL`";
+    assert_says(&stderr, &[words]);
 }

@@ -37,6 +37,9 @@ use crate::web::{ReadHeaders, Web, WebLayer};
 #[must_use = "call `install()` or `build()`"]
 pub struct RoanBuilder {
     pub(super) caches: Vec<Cache>,
+    /// Whether the first of `caches` is there because the environment names none.
+    #[cfg(feature = "_sql")]
+    pub(super) is_default_cache: bool,
     sites: Sites,
     pub(super) policy: Policy,
     /// The first mistake in what was set.
@@ -267,6 +270,10 @@ impl RoanBuilder {
         }
         self.policy.check()?;
         let mut caches = self.caches;
+        #[cfg(feature = "_sql")]
+        if self.outbox.is_some() && caches.len() <= usize::from(self.is_default_cache) {
+            warn_of_default_cache();
+        }
         if caches.is_empty() {
             caches.push(crate::purger::default_cache()?);
         }
@@ -357,6 +364,15 @@ impl RoanBuilder {
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
     }
+}
+
+/// Who has a database for purges rarely has no more than an nginx on the same machine, so it may be an oversight.
+#[cfg(feature = "_sql")]
+fn warn_of_default_cache() {
+    warn_loudly(format_args!(
+        "no cache is configured, so the purges of the outbox go to the nginx at `http://localhost/purge`: set `ROAN_PURGE_URL` \
+         (which `roan::global` and `RoanBuilder::from_env` read), or call `RoanBuilder::cache`"
+    ));
 }
 
 /// Fails if a cache is purged after a fleet: that one may still have the old page, and the other may fetch it from there.

@@ -9,6 +9,11 @@ pub(crate) mod backoff;
 pub(crate) mod canonical;
 pub(crate) mod cause;
 pub(crate) mod counted;
+#[cfg_attr(
+    not(feature = "_sql"),
+    allow(dead_code, reason = "only the outbox reads them")
+)]
+pub(crate) mod created;
 pub mod encode;
 pub(crate) mod event;
 pub(crate) mod exit;

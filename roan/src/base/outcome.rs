@@ -21,8 +21,8 @@ pub enum Outcome {
     Refused(Refusal),
     /// The attempt failed. Roan will retry.
     Failed(Failure),
-    /// The last attempt failed, and the purge is older than [`max_age`](crate::RoanBuilder::max_age) or has used up its
-    /// attempts. Given up.
+    /// The last attempt failed, or there was none, and the purge is older than [`max_age`](crate::RoanBuilder::max_age); or it
+    /// has used up its attempts. Given up.
     Dead(Failure),
     /// The queue of this node is full ([`max_waiting`](crate::RoanBuilder::max_waiting)). Not sent.
     Dropped,
@@ -117,4 +117,7 @@ pub enum Failure {
     /// The purger panicked.
     #[error("the purger panicked: {0}")]
     Panic(String),
+    /// The purge became too old while it waited. The text says how its last attempt failed, or why there was none.
+    #[error("{0}")]
+    TooOld(String),
 }

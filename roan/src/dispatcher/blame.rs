@@ -28,7 +28,9 @@ impl Blame {
             }
             Failure::Status(503) => Self::Load,
             Failure::Status(429) | Failure::TooMany(_) => Self::Rate,
-            Failure::Status(_) | Failure::Reported(_) | Failure::Panic(_) => Self::Target,
+            Failure::Status(_) | Failure::Reported(_) | Failure::Panic(_) | Failure::TooOld(_) => {
+                Self::Target
+            }
         }
     }
 

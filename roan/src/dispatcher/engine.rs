@@ -35,7 +35,7 @@ use crate::purger::Capabilities;
 pub(crate) struct Engine {
     pub(super) inbox: Inbox,
     pub(crate) nodes: Vec<Arc<Node>>,
-    pub(super) spellings: Spellings,
+    pub(crate) spellings: Spellings,
     pub(crate) known: KnownPages,
     /// For each tier, what its cache can purge.
     pub(crate) tiers: Vec<Capabilities>,
@@ -345,7 +345,7 @@ impl Engine {
         match self.cannot_serve(target.kind(), target.site()) {
             Some(refusal) => {
                 if let Some(ticket) = ticket {
-                    self.tickets.asked(ticket);
+                    self.tickets.asked(ticket, None);
                     let why = Why::Refused(refusal.clone());
                     self.defer(None, target, &ITSELF, &why, 0, &[ticket]);
                 }
@@ -399,7 +399,8 @@ impl Engine {
                 why: why.clone(),
                 attempts,
             };
-            self.tickets.deferred(*ticket, deferred);
+            let number = node.map(|node| node.number);
+            self.tickets.deferred(*ticket, number, deferred);
         }
     }
 

@@ -30,6 +30,8 @@ const MOST_REFUSALS: usize = 16;
 pub(crate) struct Node {
     pub(crate) cache: Arc<str>,
     pub(crate) name: Arc<str>,
+    /// Its place among all nodes.
+    pub(crate) number: usize,
     /// The place of its cache in the order of purging.
     pub(crate) tier: usize,
     pub(crate) purger: Box<dyn AnyPurger>,
@@ -81,7 +83,7 @@ impl Node {
     fn new(
         cache: Arc<str>,
         tag_header: Option<TagHeader>,
-        tier: usize,
+        (number, tier): (usize, usize),
         client: NodeClient,
         has_stragglers: bool,
         is_fleet: bool,
@@ -92,6 +94,7 @@ impl Node {
         Self {
             cache,
             name: client.name,
+            number,
             tier,
             purger: client.purger,
             tag_header,
@@ -208,13 +211,37 @@ impl Node {
         }
     }
 
-    /// The error to report for a purge that expired while waiting.
-    pub(super) fn last_failure(&self) -> Failure {
+    fn last_failure(&self) -> Failure {
         let last = self
             .last_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         last.clone().unwrap_or(Failure::Timeout)
+    }
+
+    /// Why a purge became too old before it was sent.
+    pub(super) fn why_unsent(&self) -> String {
+        if self.queue().is_down() {
+            format!(
+                "never sent: the node is down, and failed last with: {}",
+                self.last_failure()
+            )
+        } else {
+            "never sent: the node took fewer purges than were asked for".to_owned()
+        }
+    }
+
+    /// The error to report for a purge that became too old while it waited here, after so many attempts.
+    pub(super) fn too_old(&self, attempts: u32) -> Failure {
+        match attempts {
+            0 => Failure::TooOld(self.why_unsent()),
+            _ => self.last_failure(),
+        }
+    }
+
+    /// The number of purges that were given up.
+    pub(super) fn dead(&self) -> u64 {
+        self.counts.dead.load(Ordering::Relaxed)
     }
 
     pub(super) fn stats(&self) -> NodeStats {
@@ -273,12 +300,13 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                 });
             }
             let buckets = buckets.of(account.as_ref(), &capabilities);
-            let number = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-            let throttle = Throttle::new(capabilities.clone(), buckets, number);
+            let number = nodes.len();
+            let of_buckets = u32::try_from(number).unwrap_or(u32::MAX);
+            let throttle = Throttle::new(capabilities.clone(), buckets, of_buckets);
             nodes.push(Arc::new(Node::new(
                 Arc::clone(&name),
                 tag_header.clone(),
-                tier,
+                (number, tier),
                 client,
                 cache.is_fleet || Policy::is_too_short(policy.rebound),
                 cache.is_fleet,

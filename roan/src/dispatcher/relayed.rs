@@ -12,10 +12,16 @@ use super::tiers::Wanted;
 use crate::base::history::Asking;
 use crate::base::outcome::Outcome;
 #[cfg(feature = "_sql")]
-use crate::base::outcome::{Failure, Refusal};
+use crate::base::outcome::Refusal;
 use crate::base::target::Target;
 #[cfg(feature = "_sql")]
 use crate::base::target::TargetKind;
+
+/// So many purges that are ready keep a node busy until the relay brings more.
+const BUSY: usize = 1000;
+
+/// So many deliveries are held for a node even if more than [`BUSY`] purges of new rows wait for it.
+const FEW: usize = 100;
 
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:
@@ -143,9 +149,39 @@ impl Engine {
         nodes.find(|known| *known.cache == *cache && *known.name == *node)
     }
 
-    /// What to take from the database for a node; `None` if the node does not exist.
+    /// What deliveries to take from the database for a node; `None` if the node does not exist.
     pub(crate) fn room_at(&self, place: (&str, &str)) -> Option<Room> {
-        Some(self.node(place)?.queue().room())
+        let node = self.node(place)?;
+        let (room, ready) = {
+            let queue = node.queue();
+            (queue.room(), queue.ready())
+        };
+        let (_, left) = self.tickets.room_at(node.number);
+        // A long queue would only make new rows wait behind it. But a few are always among them.
+        let most = BUSY
+            .saturating_sub(ready)
+            .max(FEW.saturating_sub(self.tickets.deliveries_at(node.number)));
+        Some(Room {
+            new: room.new.min(most).min(left),
+            ..room
+        })
+    }
+
+    /// The number of rows to take from the database: as many as the nodes have room for that are asked first, or a node that
+    /// has room for `least`. What the others do not have room for becomes deliveries. So rows wait for answers only while
+    /// none of these nodes has room.
+    pub(crate) fn room_for_rows(&self, least: usize) -> usize {
+        let is_up = |node: &&Arc<Node>| node.queue().answers_soon();
+        let up: Vec<_> = self.nodes.iter().filter(is_up).collect();
+        let first = up.iter().map(|node| node.tier).min();
+        let nodes = up.iter().filter(|node| Some(node.tier) == first);
+        let rooms: Vec<_> = nodes
+            .map(|node| self.tickets.room_at(node.number).0)
+            .collect();
+        let enough = rooms.iter().filter(|room| **room >= least).min();
+        // Where no node answers, all becomes deliveries.
+        let most = rooms.iter().max();
+        enough.or(most).copied().unwrap_or(usize::MAX)
     }
 
     /// Starts the requests for what the relay has handed over, and wakes the thread for the rest.
@@ -156,10 +192,12 @@ impl Engine {
         }
     }
 
+    /// Why a purge that waited in the database became too old before it was sent.
     #[cfg(feature = "_sql")]
-    pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
+    pub(crate) fn why_unsent(&self, place: (&str, &str)) -> String {
+        let unknown = || "never sent: the program that gave it up does not have the node";
         self.node(place)
-            .map_or(Failure::Timeout, |node| node.last_failure())
+            .map_or_else(|| unknown().to_owned(), |node| node.why_unsent())
     }
 
     /// Counts and reports a purge that the relay gives up.

@@ -200,11 +200,20 @@ impl Ended<'_> {
             Outcome::Failed(_) => event!(WARN),
             _ if self.first_of_a_run && !errors_are_heard() => {
                 let (target, cache, node) = (&self.job.target, &self.node.cache, &self.node.name);
-                loudly(format_args!(
-                    "{} at {cache} {node}: {}",
-                    target.shown(),
-                    self.outcome
-                ));
+                let message =
+                    format_args!("{} at {cache} {node}: {}", target.shown(), self.outcome);
+                match self.outcome {
+                    // There may be as many as purges wait.
+                    Outcome::Dead(_) => {
+                        let count = self.node.dead();
+                        loudly_at_times(
+                            count,
+                            format_args!("{message} (number {count} there)"),
+                            || (),
+                        );
+                    }
+                    _ => loudly(message),
+                }
             }
             _ if self.first_of_a_run => event!(ERROR),
             _ => event!(WARN),

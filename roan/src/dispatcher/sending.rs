@@ -343,7 +343,7 @@ impl Engine {
                 return settled
                     .done
                     .into_iter()
-                    .for_each(|ticket| self.tickets.done(ticket));
+                    .for_each(|ticket| self.tickets.done(ticket, node.number));
             }
         };
         let Settled { served, onward, .. } = &settled;

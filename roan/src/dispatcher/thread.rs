@@ -205,7 +205,7 @@ fn tend(engine: &Arc<Engine>) -> Instant {
                 };
                 engine.ask_tier(node.tier + 1, &wanted, now);
             }
-            let outcome = Outcome::Dead(node.last_failure());
+            let outcome = Outcome::Dead(node.too_old(job.attempts));
             engine.end_unsent(node, &job, outcome, now);
         }
     }

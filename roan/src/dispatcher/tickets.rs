@@ -12,6 +12,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use super::queue::Onward;
+use crate::base::created::Created;
 use crate::base::history::{NodeAnswer, add};
 use crate::base::outcome::{Failure, Refusal};
 #[cfg(feature = "nats")]
@@ -45,7 +46,7 @@ pub(crate) struct Deferred {
 /// Why a purge was deferred.
 #[derive(Debug, Clone)]
 pub(crate) enum Why {
-    /// Not sent: the node is down, or its queue is full.
+    /// Not sent: the node is down, its queue is full, or another program has it.
     Unsent,
     /// The attempt failed; another may do better, after that pause at least.
     Failed(Failure, Duration),
@@ -68,8 +69,7 @@ pub(crate) enum Unread {
 #[derive(Debug)]
 pub(crate) struct News {
     pub(crate) row: Row,
-    /// Milliseconds between the row's write and its taking, by the database's clock.
-    pub(crate) age_ms: i64,
+    pub(crate) created: Created,
     pub(crate) what: What,
 }
 
@@ -132,14 +132,35 @@ struct State {
     news: Vec<News>,
     /// The number of outstanding answers, for all rows and nodes.
     outstanding: usize,
+    /// Those of each node, by its number.
+    nodes: Vec<Outstanding>,
+    /// The number of outstanding answers of a node for rows, and the same again for deliveries. `None` for any number.
+    share: Option<usize>,
     /// Nodes that have come back.
     back: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// The outstanding answers of one node. Rows and deliveries have room of their own: neither a backlog of the one nor of the
+/// other leaves none.
+#[derive(Debug, Default)]
+struct Outstanding {
+    of_rows: usize,
+    of_deliveries: usize,
+}
+
+impl Outstanding {
+    fn of(&mut self, row: Row) -> &mut usize {
+        match row {
+            Row::Purge(_) => &mut self.of_rows,
+            Row::Delivery { .. } => &mut self.of_deliveries,
+        }
+    }
 }
 
 #[derive(Debug)]
 struct Open {
     row: Row,
-    age_ms: i64,
+    created: Created,
     outstanding: u32,
     deferred: bool,
     unread: Option<Unread>,
@@ -154,17 +175,26 @@ impl Tickets {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Opens a row. It counts as one outstanding answer, which [`Tickets::done`] ends.
+    /// Limits the outstanding answers of each node.
+    pub(crate) fn limit(&self, share: usize) {
+        self.lock().share = Some(share);
+    }
+
+    /// Opens a row. [`Tickets::handed_over`] says that all nodes were asked.
     #[cfg(test)]
     pub(crate) fn open(&self, row: Row, age_ms: i64, unread: Option<Unread>) -> Ticket {
-        self.open_noting(row, age_ms, unread, None)
+        let created = Created {
+            age_ms,
+            ..Created::now()
+        };
+        self.open_noting(row, created, unread, None)
     }
 
     /// The same, and notes how the nodes answer.
     pub(crate) fn open_noting(
         &self,
         row: Row,
-        age_ms: i64,
+        created: Created,
         unread: Option<Unread>,
         notes: Option<Notes>,
     ) -> Ticket {
@@ -173,7 +203,7 @@ impl Tickets {
         state.outstanding += 1;
         let place = state.open.insert(Open {
             row,
-            age_ms,
+            created,
             outstanding: 1,
             deferred: false,
             unread,
@@ -226,36 +256,64 @@ impl Tickets {
         }
     }
 
-    /// Adds an outstanding answer.
-    pub(crate) fn asked(&self, ticket: Ticket) {
+    /// Adds an outstanding answer of the node with this number, `None` if no cache can purge the target. Returns whether
+    /// there is room for it: if not, the caller defers it.
+    pub(crate) fn asked(&self, ticket: Ticket, node: Option<usize>) -> bool {
         let mut state = self.lock();
-        if let Some(open) = state.open.get_mut(ticket.0 as usize) {
-            open.outstanding += 1;
-            state.outstanding += 1;
+        let State {
+            open,
+            nodes,
+            share,
+            outstanding,
+            ..
+        } = &mut *state;
+        let Some(open) = open.get_mut(ticket.0 as usize) else {
+            return true;
+        };
+        open.outstanding += 1;
+        *outstanding += 1;
+        let Some(node) = node else {
+            return true;
+        };
+        if nodes.len() <= node {
+            nodes.resize_with(node + 1, Outstanding::default);
         }
+        let outstanding = nodes[node].of(open.row);
+        *outstanding += 1;
+        share.is_none_or(|share| *outstanding <= share)
     }
 
-    /// Removes an outstanding answer.
-    pub(crate) fn done(&self, ticket: Ticket) {
-        self.settle(ticket, None);
+    /// All nodes were asked for what the row wants.
+    pub(crate) fn handed_over(&self, ticket: Ticket) {
+        self.settle(ticket, None, None);
+    }
+
+    /// Removes an outstanding answer of the node with this number.
+    pub(crate) fn done(&self, ticket: Ticket, node: usize) {
+        self.settle(ticket, Some(node), None);
     }
 
     /// Defers the answer of a node that will not answer soon, or never.
-    pub(crate) fn deferred(&self, ticket: Ticket, deferred: Deferred) {
-        self.settle(ticket, Some(deferred));
+    pub(crate) fn deferred(&self, ticket: Ticket, node: Option<usize>, deferred: Deferred) {
+        self.settle(ticket, node, Some(deferred));
     }
 
-    fn settle(&self, ticket: Ticket, deferred: Option<Deferred>) {
+    fn settle(&self, ticket: Ticket, node: Option<usize>, deferred: Option<Deferred>) {
         let mut state = self.lock();
-        let State { open, news, .. } = &mut *state;
+        let State {
+            open, news, nodes, ..
+        } = &mut *state;
         let Some(entry) = open.get_mut(ticket.0 as usize) else {
             debug_assert!(false, "a ticket of a row that is not open");
             return;
         };
         let had_no_news = news.is_empty();
-        let (row, age_ms) = (entry.row, entry.age_ms);
-        let mut tell = |what| news.push(News { row, age_ms, what });
+        let (row, created) = (entry.row, entry.created);
+        let mut tell = |what| news.push(News { row, created, what });
         entry.outstanding -= 1;
+        if let Some(node) = node.and_then(|node| nodes.get_mut(node)) {
+            *node.of(row) -= 1;
+        }
         entry.deferred |= deferred.is_some();
         if let Some(deferred) = deferred {
             tell(What::Deferred(deferred));
@@ -317,6 +375,26 @@ impl Tickets {
     /// The number of outstanding answers.
     pub(crate) fn outstanding(&self) -> usize {
         self.lock().outstanding
+    }
+
+    /// The number of further answers of a node that may be outstanding: for rows, and for deliveries.
+    pub(crate) fn room_at(&self, node: usize) -> (usize, usize) {
+        let state = self.lock();
+        let Some(share) = state.share else {
+            return (usize::MAX, usize::MAX);
+        };
+        let held = state.nodes.get(node);
+        let left = |held: Option<usize>| share.saturating_sub(held.unwrap_or_default());
+        (
+            left(held.map(|held| held.of_rows)),
+            left(held.map(|held| held.of_deliveries)),
+        )
+    }
+
+    /// The number of outstanding answers of a node for deliveries.
+    pub(crate) fn deliveries_at(&self, node: usize) -> usize {
+        let state = self.lock();
+        state.nodes.get(node).map_or(0, |held| held.of_deliveries)
     }
 
     pub(crate) fn has_news(&self) -> bool {

@@ -121,18 +121,21 @@ impl Engine {
     /// Asks one node, and says whether an answer will come soon.
     pub(super) fn ask_node(&self, node: &Node, ask: Ask<'_>, now: Instant) -> bool {
         let ticket = ask.ticket.map(|(ticket, _)| ticket);
-        if let Some(ticket) = ticket {
-            self.tickets.asked(ticket);
-        }
+        let has_room = ticket.is_none_or(|ticket| self.tickets.asked(ticket, Some(node.number)));
         let (result, answers_soon) = {
             let mut queue = node.queue();
-            (queue.ask(ask, now), queue.answers_soon())
+            let result = if has_room {
+                queue.ask(ask, now)
+            } else {
+                Asked::Busy
+            };
+            (result, queue.answers_soon())
         };
         match result {
             Asked::New | Asked::Merged => answers_soon,
             Asked::Held => {
                 if let Some(ticket) = ticket {
-                    self.tickets.done(ticket);
+                    self.tickets.done(ticket, node.number);
                 }
                 answers_soon
             }

@@ -110,5 +110,6 @@ fn error_type(outcome: &Outcome) -> Option<String> {
         Failure::Reported(_) => "reported".to_owned(),
         Failure::Unavailable(_) => "unavailable".to_owned(),
         Failure::Panic(_) => "panic".to_owned(),
+        Failure::TooOld(_) => "too_old".to_owned(),
     })
 }

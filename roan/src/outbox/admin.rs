@@ -175,7 +175,8 @@ impl Admin {
         session.end(count)
     }
 
-    /// Deletes dead purges, and returns their number. It does so in batches, as [`requeue`](Self::requeue) does.
+    /// Deletes dead purges, and returns their number. The history keeps that they were
+    /// [dropped](history::AnswerKind::Dropped) by hand. It does so in batches, as [`requeue`](Self::requeue) does.
     ///
     /// # Errors
     ///
@@ -268,10 +269,21 @@ impl Admin {
         Ok(watch)
     }
 
+    /// In pieces, since as many may end at once as wait.
     pub(super) async fn ended_since(&self, unix_ms: i64) -> Result<Vec<(i64, i64)>> {
-        let mut session = self.session().await?;
-        let ended = session.store.ended_since(unix_ms, Watch::most()).await;
-        session.end(ended)
+        let mut all = Vec::new();
+        let mut from = (i64::MIN, unix_ms);
+        loop {
+            let mut session = self.session().await?;
+            let ended = session.store.ended_since(from, Watch::most()).await;
+            let ended = session.end(ended)?;
+            let is_last = ended.len() < Watch::most();
+            from = ended.last().copied().unwrap_or(from);
+            all.extend(ended);
+            if is_last {
+                return Ok(all);
+            }
+        }
     }
 
     pub(super) async fn history_of(

@@ -21,7 +21,7 @@ use crate::base::history::{Filter, PurgeRecord};
 /// A row that was committed late may have ended before rows that were seen already.
 const LATE: i64 = 5000;
 
-/// The number of rows that one look takes.
+/// The number of rows that one statement reads.
 const MOST: usize = 10_000;
 
 /// While programs announce what ends, it is asked for so many times as rarely: another program may not announce it.

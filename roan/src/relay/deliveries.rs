@@ -16,6 +16,15 @@ use crate::outbox::stored_target::{self, Unreadable};
 /// Failed deliveries are taken before the next look when there is room for so many.
 const MANY_FAILED: usize = 128;
 
+/// A node that more deliveries wait for than it had room for.
+#[derive(Debug)]
+pub(super) struct TakeMore {
+    place: (String, String),
+    /// Whether they are new ones, or such that have failed.
+    new: bool,
+    failed: bool,
+}
+
 /// What a look for deliveries has found.
 #[derive(Debug, Default)]
 struct Found {
@@ -29,8 +38,9 @@ impl Relay {
     pub(super) async fn take_deliveries(&mut self, store: &mut Store) -> Result<()> {
         let mut more = false;
         self.take_more.clear();
-        let Nodes { waiting, paused } = store.nodes().await?;
-        self.see_paused(&paused);
+        let Nodes {
+            waiting, paused, ..
+        } = self.look_at_nodes(store).await?;
         self.unknown.retain(|place, _| waiting.contains(place));
         for (cache, node) in waiting {
             let is_it = |(known, name, _): &(String, String, _)| *known == cache && *name == node;
@@ -66,19 +76,25 @@ impl Relay {
                 knowledge: self.knowledge,
             };
             let failed = self.take_for(store, place, failed, room_for_failed).await?;
-            more |= new.more;
-            if failed.more || room.is_down && new.handed_over > 0 {
-                self.take_more.push((cache.clone(), node.clone()));
-            }
-            if !new.more && !failed.more {
+            let waits_for_room = !room.is_down && room.new < BATCH && (new.more || room.new == 0);
+            more |= new.more && !waits_for_room;
+            let failed_wait = failed.more || room.is_down && new.handed_over > 0;
+            if (!new.more || waits_for_room) && !failed.more {
                 self.back.retain(|known| !is_back(known));
+            }
+            if waits_for_room || failed_wait {
+                self.take_more.push(TakeMore {
+                    place: (cache, node),
+                    new: waits_for_room,
+                    failed: failed_wait,
+                });
             }
         }
         if !more {
             let take_more = &self.take_more;
             self.back.retain(|(back_cache, back_node)| {
-                let is_back = |(cache, node): &(String, String)| {
-                    **back_cache == **cache && **back_node == **node
+                let is_back = |TakeMore { place, failed, .. }: &TakeMore| {
+                    *failed && **back_cache == *place.0 && **back_node == *place.1
                 };
                 take_more.iter().any(is_back)
             });
@@ -96,7 +112,7 @@ impl Relay {
         which: Which,
         room: usize,
     ) -> Result<Found> {
-        let limit = self.room().min(BATCH).min(room);
+        let limit = room.min(BATCH);
         if limit == 0 {
             return Ok(Found::default());
         }
@@ -129,19 +145,20 @@ impl Relay {
                 _ => None,
             };
             let tickets = &self.engine.tickets;
-            let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
+            let created = delivery.created;
+            let ticket = tickets.open_noting(row, created, unread, notes);
             #[cfg(feature = "nats")]
             self.identify(ticket, delivery.purge, delivery.purge_created_ms);
             if let (Ok((target, next)), false) = (read, is_unread) {
                 handed_over += 1;
                 let onward = Onward::from_targets(&target, next);
                 let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
-                let asked = since(delivery.age_ms, now);
+                let asked = since(created.age_ms(), now);
                 let asking = Asking::of(asked, &[]);
                 self.engine
                     .accept_at(place, (&target, &onward), asking, (ticket, attempts), now);
             }
-            self.engine.tickets.done(ticket);
+            self.engine.tickets.handed_over(ticket);
         }
         Ok(Found {
             handed_over,
@@ -151,9 +168,20 @@ impl Relay {
 
     /// Whether a node that more deliveries wait for has room for many of them, or for a probe.
     pub(super) fn can_take_more(&self) -> bool {
-        self.take_more.iter().any(|(cache, node)| {
-            let room = self.engine.room_at((cache, node));
-            room.is_none_or(|room| room.failed >= MANY_FAILED || room.is_down && room.new > 0)
-        })
+        let many_new = self.least.div_ceil(2);
+        self.take_more
+            .iter()
+            .any(|TakeMore { place, new, failed }| {
+                let room = self.engine.room_at((&place.0, &place.1));
+                room.is_none_or(|room| {
+                    *new && (room.new >= many_new || room.is_down)
+                        || *failed && (room.failed >= MANY_FAILED || room.is_down && room.new > 0)
+                })
+            })
+    }
+
+    /// Whether answers alone make room for deliveries that wait: most of them are not news.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.take_more.iter().any(|node| node.new)
     }
 }

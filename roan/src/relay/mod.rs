@@ -10,6 +10,7 @@ mod horizon;
 #[cfg(feature = "metrics")]
 mod measure;
 mod nodes;
+mod others;
 mod pages;
 mod schedule;
 mod source;
@@ -22,7 +23,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::deliveries::TakeMore;
 use self::horizon::Horizon;
+use self::others::Others;
 use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
@@ -61,7 +64,7 @@ const MOST_CONFLICTS: u32 = 20;
 const LEAST_TRIED: Duration = Duration::from_secs(60 * 60);
 
 /// The number of answers that may be outstanding for each second of the rebound delay, during which each row is held; and
-/// without a rebound.
+/// without a rebound. Each node has an equal share of it.
 const HELD: usize = 32 * 1024;
 
 /// The relay's state.
@@ -71,8 +74,8 @@ pub(crate) struct Relay {
     outbox: Outbox,
     backoff: Backoff,
     max_age: Duration,
-    /// The number of answers that may be outstanding.
-    window: usize,
+    /// Rows are taken when there is room for so many.
+    least: usize,
     schedule: Schedule,
     watch: Watch,
     horizon: Horizon,
@@ -81,7 +84,7 @@ pub(crate) struct Relay {
     /// Nodes that have come back, and for which deliveries wait, due or not.
     back: Vec<(Arc<str>, Arc<str>)>,
     /// Nodes that may take more deliveries before the next look.
-    take_more: Vec<(String, String)>,
+    take_more: Vec<TakeMore>,
     /// Whether the backlog was over the threshold when it was last counted.
     alarmed: bool,
     /// Whether the next look is for a write of this program.
@@ -100,6 +103,8 @@ pub(crate) struct Relay {
     conflicts: u32,
     /// See [`versions::knowledge`].
     knowledge: i64,
+    /// Nodes that other programs have, and this one does not.
+    others: Others,
     /// Nodes that deliveries wait for and this program does not have, and since when.
     unknown: HashMap<(String, String), Instant>,
     /// Nodes that are paused, as far as was logged that this program does not have them.
@@ -165,6 +170,9 @@ impl Relay {
         }
         let seconds = policy.rebound.map_or(1, |delay| delay.as_secs().max(1));
         let window = HELD.saturating_mul(usize::try_from(seconds).unwrap_or(usize::MAX));
+        let window = window.min(policy.max_waiting / 2).max(1);
+        let share = (window / engine.nodes.len().max(1)).max(window.min(BATCH));
+        engine.tickets.limit(share);
         let knowledge = versions::knowledge(&engine);
         Self {
             hosts: engine.sites.hosts(),
@@ -175,7 +183,7 @@ impl Relay {
             link,
             backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
             max_age: policy.max_age,
-            window: window.min(policy.max_waiting / 2).max(1),
+            least: share.min(BATCH / 4),
             schedule: Schedule::new(&outbox, Instant::now()),
             outbox,
             watch: Watch::default(),
@@ -193,6 +201,7 @@ impl Relay {
             works_since: Instant::now(),
             conflicts: 0,
             knowledge,
+            others: Others::default(),
             unknown: HashMap::new(),
             paused_elsewhere: HashSet::new(),
             noted_nodes: Instant::now(),
@@ -357,7 +366,10 @@ impl Relay {
 
     async fn wait(&self) {
         let has_news = self.engine.tickets.has_news();
-        let due = self.schedule.next(self.holds_rows(), has_news);
+        let mut due = self.schedule.next(self.holds_rows(), has_news);
+        if self.waits_for_room() {
+            due = due.min(Instant::now() + schedule::GATHER);
+        }
         tokio::select! {
             () = tokio::time::sleep_until(due.into()) => {}
             () = self.engine.tickets.changed() => {}
@@ -419,15 +431,9 @@ impl Relay {
         self.schedule.hurry(Look::Deliveries, now);
     }
 
-    /// The number of further answers that may be outstanding.
+    /// The number of rows, or pages of them, to hand over.
     fn room(&self) -> usize {
-        self.room_but(0)
-    }
-
-    /// The same, without so many that are outstanding.
-    fn room_but(&self, rows: usize) -> usize {
-        let outstanding = self.engine.tickets.outstanding();
-        self.window.saturating_sub(outstanding.saturating_sub(rows))
+        self.engine.room_for_rows(self.least)
     }
 
     async fn beat_if_due(&mut self, store: &mut Store) -> Result<()> {
@@ -448,7 +454,7 @@ impl Relay {
             self.link.forget_expected();
         }
         let room = self.room();
-        if self.finding.is_some() || room < (BATCH / 4).min(self.window) {
+        if self.finding.is_some() || room < self.least {
             // A small number is not worth a look: answers will make room.
             self.schedule.expect(Instant::now());
             return Ok(());
@@ -462,7 +468,10 @@ impl Relay {
             taken = store.take_purges(self.horizon.bound(), limit).await?;
         }
         self.more_purges = taken.len() == limit;
-        let rows: Vec<_> = taken.iter().map(|purge| (purge.id, purge.age_ms)).collect();
+        let rows: Vec<_> = taken
+            .iter()
+            .map(|purge| (purge.id, purge.created.age_ms))
+            .collect();
         if let Some(id) = self.horizon.took(&rows, self.more_purges, began) {
             let table = format!("{}outbox", self.outbox.prefix);
             loudly(format_args!("{}", horizon::warning(id, &table)));
@@ -547,7 +556,10 @@ impl Relay {
             self.horizon.look_at_all();
             let more = store.clean_up(milliseconds(self.outbox.retention)).await?;
             let expired = match self.has_tried_long_enough() {
-                true => store.expire(milliseconds(self.max_age)).await?,
+                true => {
+                    let why = |place: (&str, &str)| self.engine.why_unsent(place);
+                    store.expire(milliseconds(self.max_age), why).await?
+                }
                 false => Vec::new(),
             };
             let more = more | (expired.len() >= BATCH) | self.forget_old(store).await?;

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Relay, Result};
+use super::{Relay, Result, milliseconds};
 use crate::base::log::warn_loudly;
 use crate::outbox::store::{Nodes, Store};
 
 /// How often this program notes that it is at work.
 const NOTE: Duration = Duration::from_secs(60);
+
+/// A program that was seen within this time is at work, or has just ended.
+const LATELY: Duration = Duration::from_secs(3 * 60);
 
 impl Relay {
     /// Writes down which nodes this program has, and sees which are paused.
@@ -16,9 +19,18 @@ impl Relay {
         let nodes: Vec<_> = nodes.map(|node| (&*node.cache, &*node.name)).collect();
         store.note_nodes(&nodes).await?;
         self.noted_nodes = Instant::now();
-        let Nodes { paused, .. } = store.nodes().await?;
-        self.see_paused(&paused);
+        self.look_at_nodes(store).await?;
         Ok(())
+    }
+
+    /// Sees which nodes are paused, and which ones other programs have. Returns those that deliveries wait for, and those that
+    /// are paused.
+    pub(super) async fn look_at_nodes(&mut self, store: &mut Store) -> Result<Nodes> {
+        let lately = LATELY.min(self.outbox.grace);
+        let nodes = store.nodes(milliseconds(lately)).await?;
+        self.see_paused(&nodes.paused);
+        self.others.see(&self.engine, &nodes.at_work);
+        Ok(nodes)
     }
 
     pub(super) async fn note_nodes_at_times(&mut self, store: &mut Store) -> Result<()> {

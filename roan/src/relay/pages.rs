@@ -224,15 +224,14 @@ impl Relay {
     pub(super) fn close_row(&mut self, ticket: Ticket, may_be_left: bool) {
         match &mut self.finding {
             Some(finding) => finding.rows.push((ticket, may_be_left)),
-            None => self.engine.tickets.done(ticket),
+            None => self.engine.tickets.handed_over(ticket),
         }
     }
 
     /// Finds the pages of what was handed over, as far as there is room for them.
     pub(super) async fn find_pages(&mut self, store: &mut Store) -> Result<()> {
         while let Some(finding) = &self.finding {
-            // The rows themselves wait for this.
-            let room = self.room_but(finding.rows.len());
+            let room = self.room();
             if room == 0 && !finding.resolving.is_done() {
                 // Answers will make room.
                 self.schedule.expect(Instant::now());
@@ -255,6 +254,9 @@ impl Relay {
                     let asking = Asking::of(asked, &records);
                     self.engine
                         .accept_page(&page, &onward, asking, ticket, Instant::now());
+                    if let Some(ticket) = ticket {
+                        self.others.leave(&self.engine, (&page, &onward), ticket);
+                    }
                 }
             }
             if is_done && let Some(finding) = self.finding.take() {
@@ -268,7 +270,7 @@ impl Relay {
                     }
                 }
                 for (ticket, _) in finding.rows {
-                    self.engine.tickets.done(ticket);
+                    self.engine.tickets.handed_over(ticket);
                 }
             }
             self.engine.handed_over();

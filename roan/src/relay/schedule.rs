@@ -12,7 +12,7 @@ const QUICK: Duration = Duration::from_millis(2);
 const THICK: Duration = Duration::from_millis(20);
 
 /// The delay after which finished rows are recorded together.
-const GATHER: Duration = Duration::from_millis(50);
+pub(super) const GATHER: Duration = Duration::from_millis(50);
 
 /// How often the relay looks for old rows and counts the backlog.
 const CLEANING: Duration = Duration::from_secs(10);

@@ -4,11 +4,12 @@
 use std::time::Instant;
 
 use super::{BATCH, Relay, Result, milliseconds, since};
+use crate::base::created::Created;
 use crate::base::history::{Asking, Causes, Fired, PurgeCause, Record};
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;
-use crate::dispatcher::Engine;
 use crate::dispatcher::tickets::{Notes, Row, Unread};
+use crate::dispatcher::{Engine, Onward};
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
 use crate::outbox::store::{Store, TakenPurge};
@@ -22,9 +23,7 @@ const NEVER: i64 = i64::MAX / 2;
 /// A row that was taken, as far as this program can read it.
 pub(super) struct Read {
     pub(super) id: i64,
-    age_ms: i64,
-    #[cfg(feature = "nats")]
-    created_ms: i64,
+    created: Created,
     pub(super) purges: Purges,
     /// Whether another version of the program may still take it.
     may_be_left: bool,
@@ -52,7 +51,7 @@ impl Relay {
             NEVER
         };
         if self.finding.is_some()
-            || limit < (BATCH / 4).min(self.window)
+            || limit < self.least
             || !store.is_left(self.knowledge, grace_ms).await?
         {
             return Ok(());
@@ -96,9 +95,7 @@ impl Relay {
         }
         Read {
             id: purge.id,
-            age_ms: purge.age_ms,
-            #[cfg(feature = "nats")]
-            created_ms: purge.created_ms,
+            created: purge.created,
             purges,
             may_be_left,
         }
@@ -143,9 +140,7 @@ impl Relay {
     pub(super) fn hand_over(&mut self, row: Read) {
         let Read {
             id,
-            age_ms,
-            #[cfg(feature = "nats")]
-            created_ms,
+            created,
             purges:
                 Purges {
                     fired,
@@ -158,16 +153,22 @@ impl Relay {
         self.tell_unread(id, unread.as_ref());
         let notes = self.outbox.history.then(|| Notes::new(targets, yielded));
         let tickets = &self.engine.tickets;
-        let ticket = tickets.open_noting(Row::Purge(id), age_ms, unread, notes);
+        let ticket = tickets.open_noting(Row::Purge(id), created, unread, notes);
         #[cfg(feature = "nats")]
-        self.identify(ticket, id, created_ms);
+        self.identify(ticket, id, created.at_ms);
         let now = Instant::now();
-        let asked = since(age_ms, now);
+        let asked = since(created.age_ms(), now);
         for Fired { target, causes } in fired {
             let records = [Record::of_row(causes)];
             let asking = Asking::of(asked, &records);
             self.engine
                 .accept_marked(&target, asking, Some(ticket), now);
+            self.others
+                .leave(&self.engine, (&target, &Onward::default()), ticket);
+            for other in target.other_spellings(self.engine.spellings) {
+                let onward = Onward::of_page(&other, &target);
+                self.others.leave(&self.engine, (&other, &onward), ticket);
+            }
             self.want_pages(&target, asking, Some(ticket));
         }
         self.close_row(ticket, may_be_left);
@@ -233,6 +234,10 @@ impl Relay {
     pub(super) fn is_gone(&mut self, cache: &str, node: &str) -> bool {
         let grace = self.outbox.grace;
         let place = (cache.to_owned(), node.to_owned());
+        if self.others.has(cache, node) {
+            self.unknown.insert(place, Instant::now());
+            return false;
+        }
         let since = self.unknown.entry(place).or_insert_with(|| {
             if !grace.is_zero() {
                 loudly(format_args!(

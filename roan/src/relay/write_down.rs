@@ -10,7 +10,7 @@ use crate::base::target_json;
 use crate::dispatcher::LONGEST_RETRY_AFTER;
 use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
 use crate::outbox::history;
-use crate::outbox::store::{Ended, NewDelivery, Store};
+use crate::outbox::store::{Ended, Expired, NewDelivery, Store};
 use crate::outbox::stored_target::{self, Unreadable};
 
 /// A purge that was given up, for the reports.
@@ -95,7 +95,7 @@ impl Relay {
         let mut given_up = Vec::new();
         // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
-        for News { row, age_ms, what } in news {
+        for News { row, created, what } in news {
             if let What::Over {
                 notes: Some(notes), ..
             } = what
@@ -152,7 +152,7 @@ impl Relay {
                     .push((purge, format!("{target}: {}", reason(&deferred.why))));
                 continue;
             };
-            let due_in_ms = self.due_in(deferred, *age_ms);
+            let due_in_ms = self.due_in(deferred, created.age_ms());
             let is_new = known.insert((node, cache, &deferred.target, &deferred.onward));
             if due_in_ms.is_some() && !is_new {
                 continue;
@@ -172,7 +172,7 @@ impl Relay {
                 cache: cache.to_string(),
                 node: node.to_string(),
                 target: stored_target::encode_delivery(&deferred.target, &next),
-                age_ms: *age_ms,
+                created_ms: created.at_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,
                 error: match &deferred.why {
@@ -204,16 +204,24 @@ impl Relay {
     }
 
     /// Reports deliveries that became too old while they waited.
-    pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
-        for (cache, node, target) in expired {
+    pub(super) fn tell_expired(&self, expired: Vec<Expired>) {
+        for Expired {
+            cache,
+            node,
+            target,
+            attempts,
+            error,
+        } in expired
+        {
             let place = (&*cache, &*node);
             match stored_target::read_delivery(&target) {
                 Ok((target, _)) => {
+                    let error = error.strip_prefix("failed: ").unwrap_or(&error);
                     let outcome = match self.engine.cannot_ask_at(place, &target) {
                         Some(refusal) => Outcome::Refused(refusal),
-                        None => Outcome::Dead(self.engine.last_failure(place)),
+                        None => Outcome::Dead(Failure::TooOld(error.to_owned())),
                     };
-                    self.engine.end_dead(place, &target, outcome, 0);
+                    self.engine.end_dead(place, &target, outcome, attempts);
                 }
                 Err(Unreadable::Newer(why) | Unreadable::Invalid(why)) => loudly(format_args!(
                     "a delivery of the outbox for {cache} {node} is dead, because nobody has purged it for {:?}: {why}",

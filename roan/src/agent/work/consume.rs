@@ -15,6 +15,7 @@ use crate::agent::intake::Intake;
 use crate::agent::link::{ACK_WAIT, Beats, Look, Trouble, pull};
 use crate::agent::shared::AgentPhase;
 use crate::base::counted::counted;
+use crate::base::created::Created;
 use crate::base::history::Asking;
 use crate::base::log::{emit, loudly_at_times, warn_loudly};
 use crate::dispatcher::tickets::{Notes, Row};
@@ -291,12 +292,12 @@ impl Work {
         let notes = std::mem::take(&mut self.notes)
             .then(|| Notes::new(intake.targets.clone(), String::new()));
         let tickets = &self.engine.tickets;
-        let ticket = tickets.open_noting(Row::Purge(id), 0, None, notes);
+        let ticket = tickets.open_noting(Row::Purge(id), Created::now(), None, notes);
         for target in &intake.targets {
             self.engine
                 .accept_message(target, Asking::of(now, &[]), ticket, now);
         }
-        self.engine.tickets.done(ticket);
+        self.engine.tickets.handed_over(ticket);
     }
 
     /// Counts and logs what of a message cannot be read.

@@ -16,6 +16,7 @@ use crate::agent::link::Trouble;
 use crate::agent::position::Position;
 use crate::agent::shared::AgentPhase;
 use crate::base::backoff::Backoff;
+use crate::base::created::Created;
 use crate::base::history::Asking;
 use crate::base::log::{emit, loudly, loudly_at_times, warn_loudly};
 use crate::base::target::Target;
@@ -115,10 +116,12 @@ impl Work {
         self.last_number += 1;
         let (id, now) = (self.last_number, Instant::now());
         self.emptying = Some((id, Emptying::Underway));
-        let ticket = engine.tickets.open_noting(Row::Purge(id), 0, None, None);
+        let ticket = engine
+            .tickets
+            .open_noting(Row::Purge(id), Created::now(), None, None);
         let asking = Asking::of(now, &[]);
         engine.accept_message(&Target::everything(), asking, ticket, now);
-        engine.tickets.done(ticket);
+        engine.tickets.handed_over(ticket);
         engine.handed_over();
         loop {
             self.take_news(Instant::now());

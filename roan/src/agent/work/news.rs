@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Emptying, Work, unix_ms};
 use crate::agent::held::Purge;
+use crate::base::created::Created;
 use crate::base::history::Asking;
 use crate::base::log::loudly_at_times;
 use crate::base::outcome::Outcome;
@@ -175,13 +176,13 @@ impl Work {
                 };
                 let asked = self.open.get(&message).map_or(now, |open| open.since);
                 let tickets = &self.engine.tickets;
-                let ticket = tickets.open_noting(row, 0, None, None);
+                let ticket = tickets.open_noting(row, Created::now(), None, None);
                 let asking = Asking::of(asked, &[]);
                 let what = (&target, &onward);
                 // The nodes of a dispatcher do not change.
                 let _ =
                     (self.engine).accept_at((cache, node), what, asking, (ticket, attempts), now);
-                self.engine.tickets.done(ticket);
+                self.engine.tickets.handed_over(ticket);
             }
         }
         Arc::clone(&self.engine).handed_over();

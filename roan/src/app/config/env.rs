@@ -144,6 +144,11 @@ fn from(variables: &Variables) -> Result<RoanBuilder, ConfigError> {
         (!value.is_empty()).then(|| value.to_owned())
     };
     let mut builder = RoanBuilder::default().cache(cache(&get)?);
+    #[cfg(feature = "_sql")]
+    {
+        let mut of_cache = of_caches().chain([CACHE, FOLDER]);
+        builder.is_default_cache = of_cache.all(|variable| get(variable).is_none());
+    }
     for setting in &SETTINGS {
         let Some(variable) = setting.variable else {
             continue;

@@ -118,7 +118,7 @@ pub enum AnswerKind {
     Failed,
     /// [`Outcome::Dead`]
     Dead,
-    /// [`Outcome::Dropped`]
+    /// [`Outcome::Dropped`], or a person has deleted the dead purge: the [error](NodeAnswer::error) says so.
     Dropped,
     /// [`Outcome::Abandoned`]
     Abandoned,

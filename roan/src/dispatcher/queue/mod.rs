@@ -415,6 +415,12 @@ impl Queue {
         }
     }
 
+    /// The purges that leave next, in their turn.
+    #[cfg(any(feature = "_sql", feature = "agent"))]
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Whether nothing that has not failed waits to be the next probe.
     fn wants_probe(&self) -> bool {
         self.in_flight == 0 && self.ready.is_empty()

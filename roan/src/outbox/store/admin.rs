@@ -1,10 +1,24 @@
 //! Occasional statements: counts, replay, cleaning up.
 
+use std::collections::BTreeMap;
+
+use super::finish::storable;
 use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history::{REPLAY, TRACE, TRACE_LEN};
+
+/// A delivery that was given up since it was too old.
+#[derive(Debug)]
+pub(crate) struct Expired {
+    pub(crate) cache: String,
+    pub(crate) node: String,
+    pub(crate) target: String,
+    pub(crate) attempts: u32,
+    /// How the last attempt failed, or why there was none.
+    pub(crate) error: String,
+}
 
 /// The number of rows that are deleted, or given up, at a time.
 const BATCH: usize = 1000;
@@ -124,39 +138,67 @@ impl Store {
         Ok(more)
     }
 
-    /// Gives up some deliveries that are older, and returns cache, node and target of each. Those for a node that is paused
-    /// do not age.
+    /// Gives up some deliveries that are older. Those for a node that is paused do not age. `why` is asked for the reason of
+    /// one that was never sent.
     pub(crate) async fn expire(
         &mut self,
         max_age_ms: i64,
-    ) -> Result<Vec<(String, String, String)>> {
+        why: impl Fn((&str, &str)) -> String,
+    ) -> Result<Vec<Expired>> {
         let sql = self.sql(&format!(
-            "SELECT id, {}, {}, {} FROM roan_delivery \
+            "SELECT id, {}, {}, {}, purge_id, attempts, {} FROM roan_delivery \
              WHERE state = {WAITING} AND created_ms < {{now}} - {max_age_ms} \
              AND NOT EXISTS (SELECT 1 FROM roan_node WHERE paused_ms > 0 \
                  AND roan_node.cache = roan_delivery.cache AND roan_node.node = roan_delivery.node) \
              ORDER BY id LIMIT {BATCH} {{skip locked}}",
             self.dialect.bytes("cache"),
             self.dialect.bytes("node"),
-            self.dialect.bytes("target")
+            self.dialect.bytes("target"),
+            self.dialect.bytes("error")
         ));
         let rows = self.connection.rows(&sql, &[]).await?;
-        let mut ids = Vec::new();
         let mut expired = Vec::new();
+        let mut purges = Vec::new();
+        // By their reasons, since all that wait for a node have the same one.
+        let mut ids: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for row in &rows {
-            ids.push(row.int(0)?);
-            expired.push((row.shown(1)?, row.shown(2)?, row.shown(3)?));
+            let (cache, node) = (row.shown(1)?, row.shown(2)?);
+            let known = Some(row.shown(6)?).filter(|error| !error.is_empty());
+            let error = known.unwrap_or_else(|| why((&cache, &node)));
+            purges.push(row.int(4)?);
+            ids.entry(error.clone()).or_default().push(row.int(0)?);
+            expired.push(Expired {
+                cache,
+                node,
+                target: row.shown(3)?,
+                attempts: u32::try_from(row.int(5)?).unwrap_or(0),
+                error,
+            });
         }
-        if !ids.is_empty() {
+        if expired.is_empty() {
+            return Ok(expired);
+        }
+        self.connection.batch(self.begin().to_owned()).await?;
+        for (error, ids) in ids {
             let sql = self.sql(&format!(
-                "UPDATE roan_delivery SET state = {DEAD}, \
-                 error = coalesce(error, 'never sent: the node was down') \
+                "UPDATE roan_delivery SET state = {DEAD}, error = coalesce(error, ?) \
                  WHERE state = {WAITING} AND id IN {}",
                 list(ids)
             ));
-            self.connection.batch(sql).await?;
+            self.connection
+                .execute(&sql, &[Value::Text(&storable(&error))])
+                .await?;
         }
+        let ended = self.ended_now(&list(purges));
+        self.connection.batch(format!("{ended};\nCOMMIT")).await?;
         Ok(expired)
+    }
+
+    /// The statement that notes the end of something of these purges: a list of ids, or a query for them.
+    pub(super) fn ended_now(&self, purges: &str) -> String {
+        self.sql(&format!(
+            "UPDATE roan_outbox SET ended_ms = {{now}} WHERE id IN {purges} AND state IN ({DONE}, {DELIVERED_LATER})"
+        ))
     }
 
     /// Discards the deliveries to a node that is no longer configured, and returns their number.

@@ -45,6 +45,13 @@ impl Table {
     }
 }
 
+/// What a person wants of dead purges.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    Requeue,
+    Drop,
+}
+
 /// A condition on the rows of a table, and the values for its places.
 struct Condition<'a> {
     sql: String,
@@ -238,26 +245,20 @@ impl Store {
 
     /// Queues dead purges again as new ones, and returns their number.
     pub(crate) async fn requeue(&mut self, filter: &Filter) -> Result<u64> {
-        let anew = "state = 0, created_ms = {now}, error = NULL";
-        let deliveries =
-            format!("UPDATE roan_delivery SET relay = 0, attempts = 0, due_ms = 0, {anew}");
-        let purges = format!("UPDATE roan_outbox SET relay = 0, ended_ms = 0, {anew}");
-        self.of_dead(filter, &deliveries, &purges).await
+        self.of_dead(filter, Order::Requeue).await
     }
 
     /// Deletes dead purges, and returns their number.
     pub(crate) async fn discard(&mut self, filter: &Filter) -> Result<u64> {
-        let deliveries = "DELETE FROM roan_delivery";
-        self.of_dead(filter, deliveries, "DELETE FROM roan_outbox")
-            .await
+        self.of_dead(filter, Order::Drop).await
     }
 
-    /// Runs a statement for the dead purges of each table that the filter picks, a batch at a time. What dies meanwhile is
+    /// Does so with the dead purges of each table that the filter picks, a batch at a time. What dies meanwhile is
     /// left out: a purge that is refused at once would come round again and again.
-    async fn of_dead(&mut self, filter: &Filter, deliveries: &str, purges: &str) -> Result<u64> {
+    async fn of_dead(&mut self, filter: &Filter, order: Order) -> Result<u64> {
         let mut left = filter.most();
         let mut total = 0;
-        for (table, statement) in TABLES.into_iter().zip([deliveries, purges]) {
+        for table in TABLES {
             let newest = Filter::new().newest_first();
             let dead = (&*format!("state = {DEAD}"), "id");
             let top = self.pick(table, dead, &newest, 1).await?;
@@ -279,8 +280,7 @@ impl Store {
                     break;
                 };
                 left -= ids.len().min(left);
-                let statement = format!("{statement} WHERE state = {DEAD} AND id IN");
-                total += self.in_batches(&statement, &ids).await?;
+                total += self.obey(order, table, &ids).await?;
                 if is_last {
                     break;
                 }
@@ -288,6 +288,22 @@ impl Store {
             }
         }
         Ok(total)
+    }
+
+    async fn obey(&mut self, order: Order, table: Table, ids: &[i64]) -> Result<u64> {
+        let anew = "state = 0, created_ms = {now}, error = NULL";
+        let statement = match (order, table) {
+            (Order::Requeue, Table::Deliveries) => {
+                format!("UPDATE roan_delivery SET relay = 0, attempts = 0, due_ms = 0, {anew}")
+            }
+            (Order::Requeue, Table::Purges) => {
+                format!("UPDATE roan_outbox SET relay = 0, ended_ms = 0, {anew}")
+            }
+            (Order::Drop, Table::Deliveries) => return self.drop_deliveries(ids).await,
+            (Order::Drop, Table::Purges) => "DELETE FROM roan_outbox".to_owned(),
+        };
+        let statement = format!("{statement} WHERE state = {DEAD} AND id IN");
+        self.in_batches(&statement, ids).await
     }
 
     /// The ids that a query yields.

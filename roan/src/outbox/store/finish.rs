@@ -14,7 +14,7 @@ pub(crate) const ENDED: &str = "ended";
 const ROWS: usize = 90;
 
 /// The number of texts for the history in one statement.
-const TEXTS: usize = 90;
+pub(super) const TEXTS: usize = 90;
 
 /// A delivery to write.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub(crate) struct NewDelivery {
     pub(crate) cache: String,
     pub(crate) node: String,
     pub(crate) target: String,
-    /// Milliseconds since the write.
-    pub(crate) age_ms: i64,
+    /// When it was written, by the database's clock.
+    pub(crate) created_ms: i64,
     pub(crate) attempts: i64,
     /// Milliseconds until the next attempt. `None` if there is no next attempt.
     pub(crate) due_in_ms: Option<i64>,
@@ -116,10 +116,12 @@ impl Store {
             let mut purges: Vec<i64> = ended.deliveries.iter().map(|(_, purge)| *purge).collect();
             purges.sort_unstable();
             purges.dedup();
-            statements.push(self.sql(&format!(
-                "UPDATE roan_outbox SET ended_ms = {{now}} WHERE id IN {} AND state IN ({DONE}, {DELIVERED_LATER})",
-                list(purges)
-            )));
+            statements.push(self.ended_now(&list(purges)));
+        }
+        if !ended.dead_deliveries.is_empty() {
+            let ids = list(ended.dead_deliveries.iter().map(|(id, _)| *id));
+            let purges = format!("(SELECT purge_id FROM roan_delivery WHERE id IN {ids})");
+            statements.push(self.ended_now(&purges));
         }
         let has_texts = !(ended.history.is_empty()
             && ended.history_of_deliveries.is_empty()
@@ -279,7 +281,7 @@ impl Store {
 
     /// An expression for the history of these rows, with their new lines, and its values. `is_all` if no other rows are
     /// written.
-    fn by_texts<'t>(
+    pub(super) fn by_texts<'t>(
         &self,
         texts: &[(&'t String, &Vec<i64>)],
         is_all: bool,
@@ -337,7 +339,10 @@ impl Store {
     }
 
     async fn insert_deliveries(&mut self, rows: &[NewDelivery]) -> Result<()> {
-        let places = vec!["(?, ?, ?, ?, {now} - ?, ?, ?, {now} + ?, ?)"; rows.len()].join(", ");
+        // By a clock that was set back a row may be from the future.
+        let created = format!("{{now}} - {}({{now}} - ?, 0)", self.dialect.greatest());
+        let row = format!("(?, ?, ?, ?, {created}, ?, ?, {{now}} + ?, ?)");
+        let places = vec![&*row; rows.len()].join(", ");
         let sql = self.sql(&format!(
             "INSERT INTO roan_delivery \
              (purge_id, cache, node, target, created_ms, state, attempts, due_ms, error) VALUES {places}"
@@ -358,7 +363,7 @@ impl Store {
                 Value::Text(&row.cache),
                 Value::Text(&row.node),
                 Value::Text(&row.target),
-                Value::Int(row.age_ms),
+                Value::Int(row.created_ms),
                 Value::Int(state),
                 Value::Int(row.attempts),
                 Value::Int(row.due_in_ms.unwrap_or_default()),
@@ -374,7 +379,7 @@ impl Store {
 const LONGEST_ERROR: usize = 4000;
 
 /// A text that every database can store: PostgreSQL takes no NUL, and a column has an end.
-fn storable(error: &str) -> Cow<'_, str> {
+pub(super) fn storable(error: &str) -> Cow<'_, str> {
     let end = error.floor_char_boundary(LONGEST_ERROR);
     if error[..end].contains('\0') {
         Cow::Owned(error[..end].replace('\0', "\u{fffd}"))

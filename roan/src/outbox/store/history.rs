@@ -150,18 +150,20 @@ impl Store {
         Ok(records)
     }
 
-    /// The purges that ended, or of which a node has answered, since then: ids with the times, the oldest first. Reads an
-    /// index alone.
+    /// The purges that ended, or of which a node has answered or was given up, at that time and above that id, or later:
+    /// ids with the times, the oldest first. Reads an index alone.
     pub(crate) async fn ended_since(
         &mut self,
-        unix_ms: i64,
+        (above, unix_ms): (i64, i64),
         limit: usize,
     ) -> Result<Vec<(i64, i64)>> {
         let sql = self.sql(&format!(
             "SELECT id, ended_ms FROM roan_outbox \
-             WHERE state IN ({DONE}, {DEAD}, {DELIVERED_LATER}) AND ended_ms >= ? ORDER BY ended_ms, id LIMIT {limit}"
+             WHERE state IN ({DONE}, {DEAD}, {DELIVERED_LATER}) AND ended_ms >= ? AND (ended_ms > ? OR id > ?) \
+             ORDER BY ended_ms, id LIMIT {limit}"
         ));
-        let rows = self.connection.rows(&sql, &[Value::Int(unix_ms)]).await?;
+        let values = [unix_ms, unix_ms, above].map(Value::Int);
+        let rows = self.connection.rows(&sql, &values).await?;
         rows.iter()
             .map(|row| Ok((row.int(0)?, row.int(1)?)))
             .collect()
@@ -304,6 +306,9 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
     targets.extend(kept.targets);
     let mut answers = kept.answers;
     let is_open = |kind| matches!(kind, AnswerKind::Waiting | AnswerKind::Failed);
+    let is_dropped = answers
+        .iter()
+        .any(|answer| answer.result == AnswerKind::Dropped);
     let waits = deliveries
         .iter()
         .any(|delivery| is_open(delivery.answer.result));
@@ -324,7 +329,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
     }
     let state = match state {
         DELIVERED_LATER if waits => PurgeState::Waiting,
-        DELIVERED_LATER if has_deliveries => PurgeState::Dead,
+        DELIVERED_LATER if has_deliveries || is_dropped => PurgeState::Dead,
         DONE | DELIVERED_LATER => PurgeState::Done,
         DEAD => PurgeState::Dead,
         LEFT => PurgeState::Left,

@@ -6,6 +6,7 @@ mod catalog;
 mod census;
 mod dead;
 mod definer;
+mod dropped;
 mod fence;
 mod finish;
 mod history;
@@ -24,6 +25,7 @@ use super::error::OutboxError;
 use super::schema::{self, migrations};
 use crate::base::cause::Cause;
 
+pub(crate) use admin::Expired;
 pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 #[cfg(feature = "postgres")]
 pub(crate) use fence::MARKED;

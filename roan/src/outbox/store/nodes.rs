@@ -22,6 +22,8 @@ pub(crate) struct Nodes {
     pub(crate) waiting: Vec<(String, String)>,
     /// Those that are paused, and for how long they have been.
     pub(crate) paused: Vec<(String, String, Duration)>,
+    /// Those of programs that were at work lately.
+    pub(crate) at_work: Vec<(String, String)>,
 }
 
 impl Store {
@@ -167,14 +169,16 @@ impl Store {
         }
     }
 
-    /// The nodes that deliveries wait for, and those that are paused.
-    pub(crate) async fn nodes(&mut self) -> Result<Nodes> {
+    /// The nodes that deliveries wait for, those that are paused, and those of programs that were at work within
+    /// `lately_ms`.
+    pub(crate) async fn nodes(&mut self, lately_ms: i64) -> Result<Nodes> {
         let (cache, node) = (self.dialect.bytes("cache"), self.dialect.bytes("node"));
         let (greatest, bigint) = (self.dialect.greatest(), self.dialect.bigint());
         let (with, waiting) = self.waiting_places();
         let sql = self.sql(&format!(
             "{with}SELECT DISTINCT {cache}, {node}, CAST(-1 AS {bigint}) FROM {waiting} \
-             UNION ALL SELECT {cache}, {node}, {greatest}({{now}} - paused_ms, 0) FROM roan_node WHERE paused_ms > 0"
+             UNION ALL SELECT {cache}, {node}, {greatest}({{now}} - paused_ms, 0) FROM roan_node WHERE paused_ms > 0 \
+             UNION ALL SELECT {cache}, {node}, CAST(-2 AS {bigint}) FROM roan_node WHERE seen_ms > {{now}} - {lately_ms}"
         ));
         let rows = self.connection.rows(&sql, &[]).await?;
         let mut nodes = Nodes::default();
@@ -182,6 +186,7 @@ impl Store {
         for row in &rows {
             match (row.text(0)?, row.text(1)?, row.int(2)?) {
                 (Ok(cache), Ok(node), -1) => nodes.waiting.push((cache, node)),
+                (Ok(cache), Ok(node), -2) => nodes.at_work.push((cache, node)),
                 (Ok(cache), Ok(node), so_long) => {
                     let so_long = Duration::from_millis(u64::try_from(so_long).unwrap_or(0));
                     nodes.paused.push((cache, node, so_long));

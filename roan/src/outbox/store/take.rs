@@ -1,8 +1,9 @@
 //! Taking rows: waiting rows, oldest first, that no other relay is taking.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{DEAD, LEFT, Store, TAKEN, WAITING, list};
+use crate::base::created::{Created, age};
 use crate::base::log::loudly;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
@@ -13,14 +14,7 @@ pub(crate) struct TakenPurge {
     pub(crate) id: i64,
     /// Or why it cannot be read.
     pub(crate) payload: Result<String, String>,
-    /// Milliseconds since the write, by the database's clock.
-    pub(crate) age_ms: i64,
-    /// When that was, by that clock.
-    #[cfg_attr(
-        not(feature = "nats"),
-        expect(dead_code, reason = "the ids of a fleet's messages")
-    )]
-    pub(crate) created_ms: i64,
+    pub(crate) created: Created,
     /// Whether it has waited long enough for another version of the program.
     pub(crate) is_overdue: bool,
 }
@@ -45,7 +39,7 @@ pub(crate) struct TakenDelivery {
     /// Or why it cannot be read.
     pub(crate) target: Result<String, String>,
     pub(crate) attempts: i64,
-    pub(crate) age_ms: i64,
+    pub(crate) created: Created,
     /// When the purge was written, by the database's clock. 0 if that is not known.
     #[cfg_attr(
         not(feature = "nats"),
@@ -237,13 +231,14 @@ impl Store {
                 &values,
             )
             .await?;
+        let now = Instant::now();
         let taken = rows.iter().map(|row| {
             Ok(TakenDelivery {
                 id: row.int(0)?,
                 purge: row.int(1)?,
                 target: row.text(2)?.map_err(|bytes| not_utf8("target", &bytes)),
                 attempts: row.int(3)?,
-                age_ms: age(row.int(4)?, row.int(5)?),
+                created: Created::read(row.int(4)?, row.int(5)?, now),
                 purge_created_ms: row.int(6)?,
             })
         });
@@ -294,24 +289,18 @@ fn taken_purges(
     rows: &[Row],
     is_overdue: impl Fn(&Row) -> sqlx::Result<bool>,
 ) -> sqlx::Result<Vec<TakenPurge>> {
+    let now = Instant::now();
     let taken = rows.iter().map(|row| {
         Ok(TakenPurge {
             id: row.int(0)?,
             payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
-            age_ms: age(row.int(2)?, row.int(3)?),
-            created_ms: row.int(3)?,
+            created: Created::read(row.int(2)?, row.int(3)?, now),
             is_overdue: is_overdue(row)?,
         })
     });
     let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
     taken.sort_unstable_by_key(|taken| taken.id);
     Ok(taken)
-}
-
-/// Milliseconds between two readings of the database's clock. Neither a clock that was set back nor a number that is
-/// not a time makes it negative, or reach back further than 1970.
-fn age(now: i64, created: i64) -> i64 {
-    now.saturating_sub(created).clamp(0, now.max(0))
 }
 
 fn not_utf8(column: &str, bytes: &[u8]) -> String {
