@@ -10,6 +10,7 @@ mod basics;
 mod doctor;
 mod history;
 mod init;
+mod mistakes;
 mod newcomer;
 mod nginx_conf;
 mod other_caches;

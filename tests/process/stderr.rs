@@ -93,6 +93,18 @@ pub(crate) fn case(case: &str) -> bool {
             build([cache("hard", Mode::Hard), cache("last", Mode::Soft)]);
             build([cache("soft", Mode::Soft), cache("cdn", Mode::Hard)]);
         }
+        "a node that is paused and resumed" => {
+            let roan = roan();
+            let outbox = roan.outbox();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                assert!(outbox.pause("recorder", "recorder").await.unwrap());
+                assert!(outbox.resume("recorder", "recorder").await.unwrap());
+                assert!(!outbox.resume("recorder", "recorder").await.unwrap());
+            });
+        }
         _ => return false,
     }
     true
@@ -218,4 +230,17 @@ fn a_soft_purge_before_another_cache_is_heard() {
     let words = "the cache \"soft\" is purged softly, and \"cdn\" after it";
     assert_says(&stderr, &[words, "Purge soft without `soft`"]);
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
+}
+
+#[test]
+fn who_hears_of_a_pause_hears_of_its_end() {
+    let (_, stderr) = run("a node that is paused and resumed", &[]);
+    assert_says(
+        &stderr,
+        &[
+            "recorder recorder is paused",
+            "recorder recorder is resumed",
+        ],
+    );
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
 }

@@ -177,6 +177,13 @@ impl Outbox {
         self.options.dialect()
     }
 
+    /// Returns where the database is, without user name and password: a server and the name of the database, as in
+    /// `127.0.0.1:5432/blog`, or the path of a file.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.options.place()
+    }
+
     /// Sets the prefix of the table names: letters, digits and `_`, optionally after the name of a schema (`jobs.roan_`; on
     /// MySQL of a database). Default: `roan_`.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {

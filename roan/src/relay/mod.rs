@@ -29,7 +29,7 @@ use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
-use crate::base::log::{emit, loudly};
+use crate::base::log::{emit, end_loudly, loudly};
 use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::store::{Store, Watch};
@@ -300,7 +300,10 @@ impl Relay {
                 }
             }
             if *failures > 0 {
-                emit(|| tracing::info!(target: "roan", "the outbox's database is reachable again"));
+                end_loudly(
+                    format_args!("the outbox's database is reachable again"),
+                    || tracing::info!(target: "roan", "the outbox's database is reachable again"),
+                );
                 *failures = 0;
                 self.works_since = Instant::now();
             }

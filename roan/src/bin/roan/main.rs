@@ -2,6 +2,7 @@
 
 mod addresses;
 mod args;
+mod config_file;
 mod doctor;
 mod exit;
 mod history;

@@ -7,6 +7,7 @@ use roan::RoanBuilder;
 use roan::config::Config;
 
 use crate::args::CacheArgs;
+use crate::config_file::ConfigFile;
 use crate::exit::Failure;
 use crate::output::note;
 
@@ -63,23 +64,17 @@ impl CacheArgs {
 }
 
 /// Reads a configuration file.
-fn read(file: &Path) -> Result<Config, Failure> {
-    let about = |problem: String| Failure::bad_input(format!("{}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| about(error.to_string()))?;
-    let mut table: toml::Table = toml::from_str(&text).map_err(|error| about(error.to_string()))?;
-    if let Some(toml::Value::Table(own)) = table.remove("roan") {
-        table = own;
-    }
+fn read(path: &Path) -> Result<Config, Failure> {
+    let file = ConfigFile::read(path)?;
+    let mut table = file.table.clone();
     table.remove("outbox");
     let caches = table.get("caches").and_then(toml::Value::as_array);
     let mut kinds = caches.into_iter().flatten().map(|cache| cache.get("kind"));
     if kinds.any(|kind| kind.and_then(toml::Value::as_str) == Some(EMBEDDED)) {
-        return Err(about(out_of_reach()));
+        return Err(file.wrong(&out_of_reach()));
     }
-    warn_of_unread(file, &text);
-    table
-        .try_into()
-        .map_err(|error: toml::de::Error| about(error.to_string()))
+    warn_of_unread(path, &file.text);
+    file.parsed(table, "")
 }
 
 /// The embedded cache of the app, which this process would take for one of its own, and find it empty.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args as Group;
 use roan::history::AnswerKind;
 
+use crate::args::given;
 use crate::exit::TABLE;
 use crate::outbox::{DatabaseArgs, time};
 
@@ -19,16 +20,16 @@ use crate::outbox::{DatabaseArgs, time};
 pub(crate) struct WhyArgs {
     /// A page: a URL such as <https://www.example.org/posts>, or a path. Its purges are found under any spelling of it, at any
     /// site unless --site is given.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = given)]
     pub(crate) url: Option<String>,
     /// The pages with this tag.
-    #[arg(long, value_name = "TAG")]
+    #[arg(long, value_name = "TAG", value_parser = given)]
     pub(crate) tag: Option<String>,
     /// The pages below this path, such as /docs/v1/.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = given)]
     pub(crate) below: Option<String>,
     /// Only at the named site, as rules name it (`site = "shop"`).
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) site: Option<String>,
     #[command(flatten)]
     pub(crate) of: OfArgs,
@@ -49,7 +50,7 @@ pub(crate) struct WhyArgs {
 #[derive(Debug, Group)]
 pub(crate) struct OfArgs {
     /// Only purges that this node has answered, or is to answer: its name, or the name of its cache.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// Only purges with such an answer: waiting, purged, not-cached, refused, failed or dead.
     #[arg(long, value_name = "RESULT", value_parser = result)]
@@ -65,7 +66,7 @@ pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) of: OfArgs,
     /// Only purges of URLs, tags and other targets that contain this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) text: Option<String>,
     /// How often to look.
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = every)]

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args as Group, Subcommand};
 
+use crate::args::given;
 use crate::exit::TABLE;
 
 /// Looks after the durable outbox of an app: what waits, what is dead, and which nodes are paused.
@@ -25,10 +26,10 @@ pub(crate) struct OutboxArgs {
 pub(crate) struct DatabaseArgs {
     /// The app's database, such as <postgres://app@localhost/blog>. In place of `ROAN_OUTBOX`, which hides a password
     /// better from others on this machine.
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL", global = true, value_parser = given)]
     pub(crate) database: Option<String>,
     /// The prefix of the table names. In place of `ROAN_OUTBOX_PREFIX`.
-    #[arg(long, value_name = "PREFIX", global = true)]
+    #[arg(long, value_name = "PREFIX", global = true, value_parser = given)]
     pub(crate) prefix: Option<String>,
     /// Read the outbox from this TOML file: its table `[outbox]`, or `[roan.outbox]`.
     #[arg(long, value_name = "FILE", global = true)]
@@ -65,16 +66,16 @@ pub(crate) struct FilterArgs {
     #[arg(value_name = "ID", allow_negative_numbers = true)]
     pub(crate) ids: Vec<i64>,
     /// Only at the nodes of this cache.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) cache: Option<String>,
     /// Only at the node of this name, without the name of its cache.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// Only those whose URL, tag or other target contains this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) target: Option<String>,
     /// Only those whose last error contains this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) error: Option<String>,
     /// Only those whose write is longer ago, such as 2h.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -137,7 +138,7 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Group)]
 pub(crate) struct NodeArgs {
     /// The names of the cache and the node as `roan outbox status` prints them, or only that of the node.
-    #[arg(value_name = "NODE", required = true, num_args = 1..)]
+    #[arg(value_name = "NODE", required = true, num_args = 1.., value_parser = given)]
     pub(crate) node: Vec<String>,
 }
 
