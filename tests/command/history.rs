@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use roan::dashboard::Dashboard;
+use roan::outbox::Dialect;
 use roan::testing::Recorder;
 use roan::{Nginx, Roan, Target, purge_on};
 use roan_tests::{Behaviour, Faulty};
@@ -346,11 +347,16 @@ async fn what_is_below_a_path_is_found(mut place: Place) {
         place.write(url).await;
     }
     for payload in [
-        r#"{"v":1,"purge":[{"prefix":"/posts/2026/"}]}"#,
+        r#"{"v":2,"purge":[{"prefix":"/posts/2026/"}]}"#,
         r#"{"v":1,"purge":[{"url":"/posts/c","site":"shop"}]}"#,
-        r#"{"v":1,"purge":[{"host":true}]}"#,
-        r#"{"v":1,"purge":["\\/posts\\/d"]}"#,
+        r#"{"v":2,"purge":[{"host":true}]}"#,
+        r#"{"v":1,"purge":["\/posts\/d"]}"#,
     ] {
+        // To MySQL alone it is an escape in SQL, too.
+        let payload = match place.dialect {
+            Dialect::MySql => payload.replace('\\', "\\\\"),
+            _ => payload.to_owned(),
+        };
         place
             .sql(&format!(
                 "INSERT INTO {{}}outbox (payload) VALUES ('{payload}')"
@@ -404,7 +410,7 @@ async fn answers_name_their_targets_and_what_is_asked_again(mut place: Place) {
     half_answered(&mut place, 4).await;
     let ran = why(&place, &["--below", "/x/"]);
     ran.assert_says(&[
-        "nginx n  purged (unproven) (for /x/a)",
+        "nginx n  purged (for /x/a)",
         "nginx n  waiting (once more, after an answer) (for /x/a)",
         "nginx n  waiting (for /x/b, /x/c)",
         "answers  none is written down yet",
@@ -460,7 +466,7 @@ fn end(mut watch: std::process::Child) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watch_names_targets_all_causes_and_what_cannot_be_read() {
-    let mut place = Place::start(roan::outbox::Dialect::Sqlite).await;
+    let mut place = Place::start(Dialect::Sqlite).await;
     let (watch, lines) = watch(&place);
     let now = place.now();
     half_answered(&mut place, 0).await;
@@ -473,7 +479,7 @@ async fn watch_names_targets_all_causes_and_what_cannot_be_read() {
     });
     let line = touched.await;
     for words in [
-        "nginx n  purged (unproven) (for /x/a); ",
+        "nginx n  purged (for /x/a); ",
         "nginx n  waiting (for /x/b, /x/c)",
         "called at second.rs:2",
     ] {
@@ -496,7 +502,7 @@ async fn watch_names_targets_all_causes_and_what_cannot_be_read() {
 /// A database that restarts, or an administrator.
 #[tokio::test(flavor = "multi_thread")]
 async fn watch_goes_on_after_its_connection_was_lost() {
-    let mut place = Place::start(roan::outbox::Dialect::Postgres).await;
+    let mut place = Place::start(Dialect::Postgres).await;
     let (watch, lines) = watch(&place);
     let now = place.now();
     let done = |number: i64| {

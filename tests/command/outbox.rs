@@ -32,7 +32,7 @@ on_each_database!(
 pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) prefix: String,
-    dialect: Dialect,
+    pub(crate) dialect: Dialect,
     pub(crate) outbox: Outbox,
     client: Connection,
     _server: Arc<Database>,
@@ -133,7 +133,11 @@ impl Place {
 
 async fn status_says_what_waits_and_how_each_node_is(mut place: Place) {
     let text = place.run(&["status"]);
-    let (_, database) = place.url.rsplit_once(['@', ':']).unwrap();
+    let (scheme, rest) = place.url.split_once(':').unwrap();
+    let database = match scheme {
+        "sqlite" => rest,
+        _ => rest.rsplit_once('@').unwrap().1,
+    };
     let database = database.trim_start_matches("//").split('?').next().unwrap();
     text.assert_says(&[
         &format!("outbox   {} {database}, schema version 1", place.dialect),

@@ -13,7 +13,8 @@ use crate::outbox::{DatabaseArgs, time};
 ///
 /// It reads the outbox in the app's database, whether the app runs or not. The database comes from `ROAN_OUTBOX` and
 /// `ROAN_OUTBOX_PREFIX`, as an app with Roan reads them, from --database or from --config. Purges of prefixes, hosts and
-/// everything that include the page are found, too, and those of its tags, as far as the web layer has recorded them.
+/// everything that include the page are found, too, and those of its tags, as far as the web layer has recorded them. The answers
+/// of a row are written down together: when all its nodes have answered or failed once, and the rebound is over.
 #[derive(Debug, Group)]
 #[command(after_help = TABLE)]
 #[group(id = "page", required = true, multiple = false, args = ["url", "tag", "below"])]
@@ -25,7 +26,7 @@ pub(crate) struct WhyArgs {
     /// The pages with this tag.
     #[arg(long, value_name = "TAG", value_parser = given)]
     pub(crate) tag: Option<String>,
-    /// The pages below this path, such as /docs/v1/.
+    /// The pages below this path, such as /docs/v1/, with the prefixes, hosts and everything that include it.
     #[arg(long, value_name = "PATH", value_parser = given)]
     pub(crate) below: Option<String>,
     /// Only at the named site, as rules name it (`site = "shop"`).
@@ -59,7 +60,8 @@ pub(crate) struct OfArgs {
 
 /// Prints purges as they happen: when a write's purges were answered, and when a node that was late has answered.
 ///
-/// It reads the outbox in the app's database, as `roan why` does, and ends by Ctrl-C.
+/// It reads the outbox in the app's database, as `roan why` does, and ends by Ctrl-C. While the database cannot be reached it
+/// tries again.
 #[derive(Debug, Group)]
 #[command(after_help = TABLE)]
 pub(crate) struct WatchArgs {

@@ -41,6 +41,8 @@ pub(crate) enum Action {
     /// Says what waits, what is dead, and how each node is.
     Status,
     /// Lists purges that wait: for a node that did not answer, or for a relay.
+    ///
+    /// What waits for a node gets another id with each attempt: list it again before you name ids of it.
     List(ListArgs),
     /// Lists dead purges: they were refused, or failed for too long.
     Dead(DeadArgs),
@@ -92,7 +94,8 @@ pub(crate) struct ListArgs {
     /// The most purges to list.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
-    /// Only those after the one with this id: the next page of a list.
+    /// Only those after the one with this id: the next page of a list. What waits gets another id with each attempt, so it may
+    /// be in the next page again.
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     pub(crate) after: Option<i64>,
     /// List the newest first.
