@@ -438,8 +438,27 @@ async fn watched_until(
     panic!("{words:?} was not printed");
 }
 
+/// A `watch`, which ends with the test.
+struct Watching(std::process::Child);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Watching {
+    /// Ends it as Ctrl-C does.
+    fn interrupt(mut self) {
+        let process = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+    }
+}
+
 /// Starts to watch, and passes on the lines of both outputs.
-fn watch(place: &Place) -> (std::process::Child, std::sync::mpsc::Receiver<String>) {
+fn watch(place: &Place) -> (Watching, std::sync::mpsc::Receiver<String>) {
     let mut watch = command(place, &["watch", "--every", "50ms"]);
     let mut watch = watch.stderr(Stdio::piped()).spawn().unwrap();
     let (sender, lines) = std::sync::mpsc::channel();
@@ -455,13 +474,7 @@ fn watch(place: &Place) -> (std::process::Child, std::sync::mpsc::Receiver<Strin
             }
         });
     }
-    (watch, lines)
-}
-
-fn end(mut watch: std::process::Child) {
-    let process = rustix::process::Pid::from_child(&watch);
-    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
-    assert_eq!(watch.wait().unwrap().code(), Some(0));
+    (Watching(watch), lines)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -496,7 +509,7 @@ async fn watch_names_targets_all_causes_and_what_cannot_be_read() {
         line.contains("not known: this version of `roan` cannot read the row"),
         "{line}"
     );
-    end(watch);
+    watch.interrupt();
 }
 
 /// A database that restarts, or an administrator.
@@ -540,5 +553,5 @@ async fn watch_goes_on_after_its_connection_was_lost() {
     .await;
     place.sql(&done(0).replace("/before/", "/after/")).await;
     watched_until(&lines, "/after/0", async || {}).await;
-    end(watch);
+    watch.interrupt();
 }

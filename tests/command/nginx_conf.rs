@@ -236,10 +236,14 @@ fn assert_taken(site: &str) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().display();
     let site = site.replace("/srv/cache-of-pages", &format!("{root}/pages"));
+    // Of a port with one server alone nginx makes no table of names. Debian's nginx has another one at port 80.
+    let listen = site.split("    listen ").nth(1).expect("it listens");
+    let listen = listen.split(';').next().unwrap_or_default();
     let conf = format!(
         "load_module /usr/lib/nginx/modules/ngx_http_cache_purge_module.so;\npid {root}/pid;\nerror_log {root}/log;\n\
          events {{}}\nhttp {{ access_log off; client_body_temp_path {root}/1; proxy_temp_path {root}/2; \
-         fastcgi_temp_path {root}/3; uwsgi_temp_path {root}/4; scgi_temp_path {root}/5;\n{site} }}\n"
+         fastcgi_temp_path {root}/3; uwsgi_temp_path {root}/4; scgi_temp_path {root}/5;\n{site}\n\
+         server {{ listen {listen}; server_name other.test; }} }}\n"
     );
     let file = folder.path().join("nginx.conf");
     std::fs::write(&file, conf).unwrap();
