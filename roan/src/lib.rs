@@ -55,6 +55,9 @@ mod dispatcher;
 #[cfg_attr(docsrs, doc(cfg(feature = "doctor")))]
 pub mod doctor;
 mod error;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub mod fleet;
 pub mod guide;
 mod hooks;
 mod link;
@@ -98,6 +101,9 @@ pub use hooks::{created, deleted, explain, saved, updated};
 pub use model::{External, Model};
 #[cfg(feature = "_sql")]
 pub use outbox::DeadPurge;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub use purger::Fleet;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use purger::NginxFiles;
 #[cfg(feature = "embedded")]

@@ -1,8 +1,8 @@
 //! `roan why` and `roan watch`, on each kind of database.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
@@ -11,7 +11,7 @@ use roan::dashboard::Dashboard;
 use roan::outbox::Dialect;
 use roan::testing::Recorder;
 use roan::{Nginx, Roan, Target, purge_on};
-use roan_tests::{Behaviour, Faulty};
+use roan_tests::{Behaviour, Faulty, wait};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -277,6 +277,64 @@ async fn why_says_what_it_may_mean_that_nothing_is_found(mut place: Place) {
     }
 }
 
+/// `roan watch`, which ends with the test.
+struct Watching(Child);
+
+impl Watching {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        let mut watch = command(place, &[&["watch", "--format", "json"], arguments].concat());
+        Self(watch.stderr(Stdio::inherit()).spawn().unwrap())
+    }
+
+    fn lines(&mut self) -> Lines<BufReader<ChildStdout>> {
+        BufReader::new(self.0.stdout.take().unwrap()).lines()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where apps announce their purges, and the command looks once an hour.
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgresql_watch_hears_of_purges() {
+    let mut place = Place::start(Dialect::Postgres).await;
+    let app = Roan::builder()
+        .cache(Recorder::new())
+        .rebound(None)
+        .outbox(place.outbox.clone().notify())
+        .build()
+        .unwrap();
+    let mut watch = Watching::start(&place, &["--every", "1h"]);
+    let lines = watch.lines();
+    let (sender, printed) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        lines
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
+    let listening = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN \"{}outbox\"'",
+        place.prefix
+    );
+    // The relay of the app does, too.
+    place.wait_for_count(&listening, 2).await;
+    // Before it began to listen it has looked, and has looked once more since then.
+    for number in 0..4 {
+        let url = format!("/heard/{number}");
+        write(&mut place, &app, || app.purge(&*url).unwrap()).await;
+        let line = printed.recv_timeout(wait::LONG).expect("it is printed");
+        let purge: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(
+            (&purge["targets"][0]["text"], &purge["state"]),
+            (&json!(url), &json!("done"))
+        );
+    }
+}
+
 async fn watch_prints_purges_as_they_happen(mut place: Place) {
     let node = Faulty::start(Behaviour::Answer(503, Vec::new()));
     let short = Duration::from_millis(20);
@@ -287,12 +345,8 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
         .outbox(place.outbox.clone())
         .build()
         .unwrap();
-    let arguments = [
-        "watch", "--every", "50ms", "--text", "watched", "--format", "json",
-    ];
-    let mut watch = command(&place, &arguments);
-    let mut watch = watch.stderr(Stdio::inherit()).spawn().unwrap();
-    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut watch = Watching::start(&place, &["--every", "50ms", "--text", "watched"]);
+    let mut lines = watch.lines();
     let mut next = || -> Value {
         let line = lines.next().expect("it goes on").unwrap();
         serde_json::from_str(&line).unwrap()
@@ -329,9 +383,9 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
         last["answers"][0]["attempts"].as_u64().unwrap() > 1,
         "{last}"
     );
-    let process = rustix::process::Pid::from_child(&watch);
+    let process = rustix::process::Pid::from_child(&watch.0);
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
-    assert_eq!(watch.wait().unwrap().code(), Some(0));
+    assert_eq!(watch.0.wait().unwrap().code(), Some(0));
 }
 
 async fn what_is_below_a_path_is_found(mut place: Place) {

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use crate::support::{Ran, roan, run};
 
-fn crate_with(dependencies: &str) -> tempfile::TempDir {
+pub(crate) fn crate_with(dependencies: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let text = format!("[package]\nname = \"blog\"  # ours\nedition = \"2024\"\n{dependencies}");
     std::fs::write(folder.path().join("Cargo.toml"), text).unwrap();
     folder
 }
 
-fn init(folder: &Path, arguments: &[&str]) -> Ran {
+pub(crate) fn init(folder: &Path, arguments: &[&str]) -> Ran {
     let mut command = roan(&["init"]);
     command.arg(folder).args(arguments);
     run(command)

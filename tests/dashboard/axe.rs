@@ -1,50 +1,86 @@
-//! axe-core, which finds what keeps people from using a page: <https://github.com/dequelabs/axe-core>. It comes from npm into
-//! the target folder; its licence, the MPL, is not one of this project.
+//! axe-core, which finds what keeps people from using a page: <https://github.com/dequelabs/axe-core>. It comes from the
+//! registry of npm into the target folder; its licence, the MPL, is not one of this project.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Mutex;
+use std::io::Read as _;
+use std::path::Path;
 
-use roan_tests::Tab;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+use roan_tests::{Tab, wait};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha512};
+use tokio::sync::OnceCell;
 
 const VERSION: &str = "4.14.1";
 
-/// Of `axe.min.js`.
-const SHA256: &str = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c";
+/// Of the package, as `dist.integrity` at <https://registry.npmjs.org/axe-core/4.14.1> says.
+const INTEGRITY: &str = "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==";
 
-/// The script, from the target folder or else from npm.
-fn script() -> String {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _alone = ONE_AT_A_TIME.lock();
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/axe-core");
-    let file = folder.join(format!("axe-{VERSION}.min.js"));
-    let script = fs::read(&file).unwrap_or_else(|_| fetch(&folder, &file));
-    let hash = Sha256::digest(&script);
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hash, SHA256, "{} is not axe-core {VERSION}", file.display());
-    String::from_utf8(script).expect("a script")
+/// The script, from the target folder or else from the registry.
+async fn script() -> &'static str {
+    static SCRIPT: OnceCell<String> = OnceCell::const_new();
+    SCRIPT.get_or_init(async || unpack(&package().await)).await
 }
 
-fn fetch(folder: &Path, file: &PathBuf) -> Vec<u8> {
-    let work = tempfile::tempdir().expect("a folder");
-    let run = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program)
-            .args(arguments)
-            .current_dir(work.path())
-            .output()
-            .unwrap_or_else(|error| panic!("{program} is needed ({error}): run ./tests/run"));
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program} {arguments:?}: {words}");
+async fn package() -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../tools/axe-core");
+    let file = folder.join(format!("axe-core-{VERSION}.tgz"));
+    if let Ok(package) = fs::read(&file)
+        && integrity(&package) == INTEGRITY
+    {
+        return package;
+    }
+    let url = format!("https://registry.npmjs.org/axe-core/-/axe-core-{VERSION}.tgz");
+    let package = fetch(&url).await.unwrap_or_else(|error| {
+        panic!(
+            "cannot fetch axe-core, which checks the dashboard: {error}. Put {url} at {}, or give this machine a way to \
+             registry.npmjs.org",
+            file.display()
+        )
+    });
+    assert_eq!(
+        integrity(&package),
+        INTEGRITY,
+        "{url} is not axe-core {VERSION}"
+    );
+    fs::create_dir_all(&folder).expect("a folder below target");
+    // Another run may read it meanwhile.
+    let part = tempfile::NamedTempFile::new_in(&folder).expect("a file below target");
+    fs::write(part.path(), &package).expect("a file below target");
+    part.persist(&file).expect("a file below target");
+    package
+}
+
+async fn fetch(url: &str) -> Result<Vec<u8>, String> {
+    let client = reqwest::Client::builder().timeout(wait::LONG).build();
+    let client = client.map_err(|error| error.to_string())?;
+    let answer = client.get(url).send().await;
+    // With its causes: the first line says only that something failed.
+    let answer = answer.map_err(|error| format!("{error:?}"))?;
+    let answer = answer
+        .error_for_status()
+        .map_err(|error| error.to_string())?;
+    let package = answer.bytes().await.map_err(|error| format!("{error:?}"))?;
+    Ok(package.to_vec())
+}
+
+fn integrity(package: &[u8]) -> String {
+    format!("sha512-{}", STANDARD.encode(Sha512::digest(package)))
+}
+
+fn unpack(package: &[u8]) -> String {
+    let mut archive = tar::Archive::new(GzDecoder::new(package));
+    let entries = archive.entries().expect("an archive");
+    let mut entries = entries.map(|entry| entry.expect("a file"));
+    let is_script = |entry: &tar::Entry<'_, _>| {
+        let path = entry.path().expect("a path");
+        *path == *Path::new("package/axe.min.js")
     };
-    run("npm", &["pack", "--silent", &format!("axe-core@{VERSION}")]);
-    let archive = format!("axe-core-{VERSION}.tgz");
-    run("tar", &["xzf", &archive, "package/axe.min.js"]);
-    let script = fs::read(work.path().join("package/axe.min.js")).expect("it was unpacked");
-    fs::create_dir_all(folder).expect("a folder below target");
-    fs::write(file, &script).expect("a file below target");
+    let mut entry = entries.find(is_script).expect("the script");
+    let mut script = String::new();
+    entry.read_to_string(&mut script).expect("a text");
     script
 }
 
@@ -53,7 +89,7 @@ pub(crate) async fn check(tab: &Tab, what: &str) {
     tab.settle().await;
     tab.run_with(
         "if (!window.axe) { (0, eval)(arguments[0]); }",
-        json!([script()]),
+        json!([script().await]),
     )
     .await;
     let found = tab

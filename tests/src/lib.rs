@@ -29,6 +29,7 @@ mod head;
 mod held;
 pub mod logged;
 mod model;
+mod nats;
 mod nginx;
 mod origin;
 mod prometheus;
@@ -55,6 +56,7 @@ pub use figures::median;
 pub use gate::{Gate, Passage, gate};
 pub use held::Held;
 pub use model::FromALibrary;
+pub use nats::{Nats, NatsCluster, NatsKind, NatsOperator, NatsOptions};
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };

@@ -253,6 +253,7 @@ impl RoanBuilder {
             .map(|cache| cache.capabilities.clone())
             .collect();
         warn_of_soft_tiers(&caches);
+        fleet_is_last(&caches)?;
         #[cfg(feature = "web")]
         let web = match self.web {
             Some(web) => {
@@ -328,6 +329,21 @@ impl RoanBuilder {
     /// exists already.
     pub fn install(self) -> Result<Roan, ConfigError> {
         global::install(self)
+    }
+}
+
+/// Fails if a cache is purged after a fleet: that one may still have the old page, and the other may fetch it from there.
+fn fleet_is_last(caches: &[Cache]) -> Result<(), ConfigError> {
+    let mut pairs = caches.iter().zip(caches.iter().skip(1));
+    match pairs.find(|(cache, _)| cache.is_fleet) {
+        None => Ok(()),
+        Some((fleet, next)) => {
+            let (fleet, next) = (&fleet.name, &next.name);
+            let problem = format!(
+                "follows {fleet:?}, a fleet, which does not say when its nodes are purged: give {next:?} to the agents as                  their next cache, or put it before the fleet if the fleet fetches from it"
+            );
+            Err(ConfigError::value("cache", &**next, problem))
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) mod noise;
 pub(crate) mod on_the_way;
 pub(crate) mod origin;
 pub(crate) mod outcome;
+#[cfg(feature = "nats")]
+pub(crate) mod purge_id;
 pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod rule;
@@ -40,5 +42,7 @@ pub(crate) mod spelling;
 pub(crate) mod tally;
 pub(crate) mod target;
 mod target_error;
+#[cfg(any(feature = "_sql", feature = "nats"))]
+pub(crate) mod target_json;
 mod url_syntax;
 pub(crate) mod within;

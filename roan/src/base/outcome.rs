@@ -111,6 +111,9 @@ pub enum Failure {
     /// The node has answered that it could not purge.
     #[error("the node reports a failure: {0}")]
     Reported(String),
+    /// The node takes no purge now, whatever it is for. The text says why, and what to change.
+    #[error("not available: {0}")]
+    Unavailable(String),
     /// The purger panicked.
     #[error("the purger panicked: {0}")]
     Panic(String),

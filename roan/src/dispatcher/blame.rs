@@ -20,7 +20,7 @@ pub(super) enum Blame {
 impl Blame {
     pub(super) fn of(failure: &Failure) -> Self {
         match failure {
-            Failure::Connect(_) => Self::Node,
+            Failure::Connect(_) | Failure::Unavailable(_) => Self::Node,
             // A purge that a proxy passes on may get no answer where others do, or 502 or 504 for a server
             // that only it needs; one that kills a worker of nginx loses its own connection.
             Failure::Timeout | Failure::Connection(_) | Failure::Status(408 | 502 | 504) => {

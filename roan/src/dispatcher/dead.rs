@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::report::Ended;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
-use crate::outbox::payload;
+use crate::base::target_json;
 use crate::outbox::{DeadPurge, Filter};
 
 /// The number of purges that are kept.
@@ -46,7 +46,7 @@ impl Dead {
             id,
             cache: ended.node.cache.to_string(),
             node: ended.node.name.to_string(),
-            target: payload::encode_target(&ended.job.target),
+            target: target_json::encode_target(&ended.job.target),
             attempts: ended.job.attempts,
             age: ended.now.saturating_duration_since(ended.job.asked),
             error,

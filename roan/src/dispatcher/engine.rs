@@ -96,6 +96,12 @@ impl Engine {
         }
     }
 
+    /// Whether one of the caches is a fleet.
+    #[cfg(all(feature = "nats", feature = "_sql"))]
+    pub(crate) fn has_fleet(&self) -> bool {
+        self.nodes.iter().any(|node| node.is_fleet)
+    }
+
     /// Whether purges wait in a database.
     #[cfg(any(feature = "sea-orm", feature = "diesel"))]
     pub(crate) fn is_durable(&self) -> bool {

@@ -56,7 +56,7 @@ pub(crate) use known::KnownPages;
 pub(crate) use node::Node;
 pub(crate) use node::connect;
 pub use plan::Way;
-#[cfg(any(feature = "_sql", feature = "embedded"))]
+#[cfg(any(feature = "_sql", feature = "embedded", feature = "nats"))]
 pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]

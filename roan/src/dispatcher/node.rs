@@ -37,6 +37,8 @@ pub(crate) struct Node {
     pub(super) tag_header: Option<TagHeader>,
     /// Whether pages may arrive there after the rebound.
     pub(crate) has_stragglers: bool,
+    /// See `Cache::is_fleet`.
+    pub(crate) is_fleet: bool,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,
     pub(super) unanswered_checks: AtomicU32,
@@ -78,6 +80,7 @@ impl Node {
         tier: usize,
         client: NodeClient,
         has_stragglers: bool,
+        is_fleet: bool,
         queue: Queue,
     ) -> Self {
         #[cfg(feature = "metrics")]
@@ -89,6 +92,7 @@ impl Node {
             purger: client.purger,
             tag_header,
             has_stragglers,
+            is_fleet,
             checked: AtomicBool::new(false),
             unanswered_checks: AtomicU32::new(0),
             queue: Mutex::new(queue),
@@ -245,11 +249,14 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
             });
         }
         let policy = Policy {
-            rebound: policy.rebound_at(cache.fenced, cache.least_rebound),
+            // The second purge is its agents' work: one from here would reach an agent that lags together with the first.
+            rebound: policy.rebound_at(cache.fenced || cache.is_fleet, cache.least_rebound),
             ..policy.clone()
         };
         let (capabilities, account) = (cache.capabilities, cache.account);
-        let (name, tag_header) = (cache.name, cache.tag_header);
+        let name = cache.name;
+        // Its agents know the caches.
+        let tag_header = cache.tag_header.filter(|_| !cache.is_fleet);
         for client in (cache.connect)(&connecting)? {
             if nodes
                 .iter()
@@ -268,7 +275,8 @@ pub(crate) fn connect(caches: Vec<Cache>, policy: &Policy) -> Result<Vec<Arc<Nod
                 tag_header.clone(),
                 tier,
                 client,
-                Policy::is_too_short(policy.rebound),
+                cache.is_fleet || Policy::is_too_short(policy.rebound),
+                cache.is_fleet,
                 Queue::new(policy.clone(), throttle),
             )));
         }

@@ -15,6 +15,8 @@ use super::trace::Trace;
 use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
+#[cfg(feature = "nats")]
+use crate::base::purge_id;
 use crate::purger::{Answer, PurgeRequest, caught};
 
 /// An answer to a request, for each of its targets.
@@ -86,14 +88,43 @@ impl Engine {
             &several
         };
         let id = request.id();
+        #[cfg(feature = "nats")]
+        let ids = self.ids(node, request);
         let expects = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
         let is_expected = request.jobs().all(expects);
         let mut request = PurgeRequest::new(targets, site);
         (request.id, request.is_expected) = (id, is_expected);
+        #[cfg(feature = "nats")]
+        {
+            request.ids = &ids;
+        }
         // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
         caught(|| node.purger.purge(request))
             .await
             .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)))
+    }
+
+    /// For a fleet, the ids by which it recognizes what it has had.
+    #[cfg(feature = "nats")]
+    fn ids(&self, node: &Node, request: &Request) -> Vec<String> {
+        if !node.is_fleet {
+            return Vec::new();
+        }
+        let served: Vec<_> = {
+            let queue = node.queue();
+            request.jobs().map(|job| queue.served_by(job)).collect()
+        };
+        let jobs = request.jobs().zip(served);
+        jobs.map(|(job, served)| {
+            // A cache before it asks for one target of a row again, when it was purged again.
+            let served = served.filter(|_| node.tier == 0);
+            let rows = served.and_then(|served| self.tickets.identities(&served));
+            match rows {
+                Some(rows) => purge_id::of_rows(rows, &job.target),
+                None => purge_id::of_ask(job.id),
+            }
+        })
+        .collect()
     }
 
     fn answered(

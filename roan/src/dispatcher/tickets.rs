@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use super::queue::Onward;
 use crate::base::history::{NodeAnswer, add};
 use crate::base::outcome::{Failure, Refusal};
+#[cfg(feature = "nats")]
+use crate::base::purge_id::RowIdentity;
 use crate::base::target::Target;
 
 /// Identifies one row that the relay has taken.
@@ -142,6 +144,8 @@ struct Open {
     deferred: bool,
     unread: Option<Unread>,
     notes: Option<Box<Notes>>,
+    #[cfg(feature = "nats")]
+    identity: Option<RowIdentity>,
 }
 
 impl Tickets {
@@ -174,8 +178,26 @@ impl Tickets {
             deferred: false,
             unread,
             notes,
+            #[cfg(feature = "nats")]
+            identity: None,
         });
         Ticket(u32::try_from(place).unwrap_or(u32::MAX))
+    }
+
+    /// Says what no other row has, for the ids of its purges.
+    #[cfg(all(feature = "nats", feature = "_sql"))]
+    pub(crate) fn identify(&self, ticket: Ticket, identity: RowIdentity) {
+        if let Some(open) = self.lock().open.get_mut(ticket.0 as usize) {
+            open.identity = Some(identity);
+        }
+    }
+
+    /// What no other rows have than these. `None` if one was not identified.
+    #[cfg(feature = "nats")]
+    pub(crate) fn identities(&self, tickets: &[Ticket]) -> Option<Vec<RowIdentity>> {
+        let state = self.lock();
+        let identity = |ticket: &Ticket| state.open.get(ticket.0 as usize)?.identity;
+        tickets.iter().map(identity).collect()
     }
 
     /// Notes how a node has answered for a target to these rows.

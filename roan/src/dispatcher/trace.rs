@@ -108,6 +108,7 @@ fn error_type(outcome: &Outcome) -> Option<String> {
         Failure::Connection(_) => "connection".to_owned(),
         Failure::TooMany(_) => "too_many".to_owned(),
         Failure::Reported(_) => "reported".to_owned(),
+        Failure::Unavailable(_) => "unavailable".to_owned(),
         Failure::Panic(_) => "panic".to_owned(),
     })
 }

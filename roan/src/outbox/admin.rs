@@ -244,7 +244,7 @@ impl Admin {
     ///     for purge in watch.poll().await? {
     ///         println!("{} {:?}", purge.state, purge.targets);
     ///     }
-    ///     tokio::time::sleep(Duration::from_millis(500)).await;
+    ///     watch.changed(Duration::from_millis(500)).await;
     /// }
     /// # }
     /// ```
@@ -255,9 +255,17 @@ impl Admin {
     pub async fn watch(&self, filter: history::Filter) -> Result<Watch<'_>> {
         let mut session = self.session().await?;
         let now = session.store.now().await;
+        #[cfg(feature = "postgres")]
+        let is_pooled = session.store.is_pooled();
         let now = session.end(now)?;
         let seen = self.ended_since(Watch::late(now)).await?;
-        Ok(Watch::new(self, filter, now, seen))
+        let watch = Watch::new(self, filter, now, seen);
+        // A pooler would leave a `LISTEN` to other clients.
+        #[cfg(feature = "postgres")]
+        if let (false, Some((pool, channel))) = (is_pooled, self.outbox.channel_of_others()) {
+            return Ok(watch.listening(pool, channel));
+        }
+        Ok(watch)
     }
 
     pub(super) async fn ended_since(&self, unix_ms: i64) -> Result<Vec<(i64, i64)>> {

@@ -32,7 +32,7 @@ impl Options {
     }
 
     /// Where the database is, without the name and the password of a user: a server and the name of the database, or a file.
-    pub(super) fn place(&self) -> String {
+    pub(super) fn location(&self) -> String {
         #[cfg(any(feature = "postgres", feature = "mysql"))]
         let at_server = |host: &str, port: u16, socket: Option<&std::path::PathBuf>, name| {
             let server = match socket {

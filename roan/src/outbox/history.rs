@@ -27,6 +27,7 @@ use super::payload;
 use crate::base::event::Events;
 use crate::base::history::{AnswerKind, CauseKind, Fired, NodeAnswer, PurgeCause, Trace};
 use crate::base::target::Target;
+use crate::base::target_json;
 
 /// The key before a trace, which [`Store::purge_since`](super::store::Store) removes before it compares payloads.
 pub(crate) const TRACE: &str = r#","trace":""#;
@@ -91,9 +92,9 @@ pub(super) fn write_causes(out: &mut String, fired: &[Fired]) {
 fn write_cause(out: &mut String, cause: &PurgeCause, of: &[usize]) {
     out.push('{');
     let place = format!("{}:{}", cause.file(), cause.line());
-    payload::write_text(out, key_of(cause.kind()).unwrap_or("call"));
+    target_json::write_text(out, key_of(cause.kind()).unwrap_or("call"));
     out.push(':');
-    payload::write_text(out, &place);
+    target_json::write_text(out, &place);
     for (key, text) in [("model", cause.model()), ("table", cause.table())] {
         if let Some(text) = text {
             write_member(out, key, text);
@@ -108,9 +109,9 @@ fn write_cause(out: &mut String, cause: &PurgeCause, of: &[usize]) {
 
 fn write_member(out: &mut String, key: &str, text: &str) {
     out.push(',');
-    payload::write_text(out, key);
+    target_json::write_text(out, key);
     out.push(':');
-    payload::write_text(out, text);
+    target_json::write_text(out, text);
 }
 
 fn write_numbers(out: &mut String, of: &[usize]) {
@@ -172,7 +173,7 @@ pub(crate) fn yielded_line(fired: &[Fired]) -> String {
         if count > 0 {
             line.push(',');
         }
-        line.push_str(&payload::encode_target(&one.target));
+        line.push_str(&target_json::encode_target(&one.target));
         count += 1;
         if line.len() > LONGEST {
             break;
@@ -189,7 +190,7 @@ pub(crate) fn answer_lines(answers: &[NodeAnswer], targets: usize, target: Optio
     let mut lines = String::new();
     for answer in answers {
         lines.push_str(r#"{"cache":"#);
-        payload::write_text(&mut lines, &answer.cache);
+        target_json::write_text(&mut lines, &answer.cache);
         write_member(&mut lines, "node", &answer.node);
         write_member(&mut lines, "result", answer.result.as_str());
         if let Some(error) = &answer.error {
@@ -250,7 +251,7 @@ pub(crate) fn read_lines(column: &str, targets: &[Target]) -> Kept {
             continue;
         };
         places.truncate(targets.len());
-        for target in purge.iter().map(payload::decode_target) {
+        for target in purge.iter().map(target_json::decode_target) {
             let Ok(target) = target else { continue };
             let known = kept.targets.iter().position(|known| *known == target);
             let place = known.unwrap_or_else(|| {
@@ -291,7 +292,7 @@ fn read_answer(line: &Map<String, Value>, all: &[Target], places: &[usize]) -> O
     let (count, of) = match (number("other_urls"), line.get("target")) {
         (Some(others), _) => (Some(others), Vec::new()),
         (None, Some(target)) => {
-            let target = payload::decode_target(target).ok()?;
+            let target = target_json::decode_target(target).ok()?;
             match all.iter().position(|known| *known == target) {
                 Some(place) => (None, vec![place]),
                 // The page of a tag, or another spelling.

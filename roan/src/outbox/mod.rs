@@ -11,6 +11,8 @@ pub(crate) mod history;
 pub(crate) mod index;
 mod insert;
 pub(crate) mod link;
+#[cfg(feature = "postgres")]
+pub(crate) mod listen;
 pub(crate) mod payload;
 #[cfg(feature = "postgres")]
 mod pooled;

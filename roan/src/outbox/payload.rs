@@ -17,6 +17,7 @@ use super::history;
 use crate::base::event::Events;
 use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
+use crate::base::target_json::{decode_target, encode_target, write_target};
 
 /// The newest version that Roan reads.
 const VERSION: u64 = 2;
@@ -60,13 +61,6 @@ pub(crate) fn encode(fired: &[Fired], causes: bool) -> String {
     payload
 }
 
-/// One target, for its own column.
-pub(crate) fn encode_target(target: &Target) -> String {
-    let mut text = String::new();
-    write_target(&mut text, target);
-    text
-}
-
 /// A target that one node is still to be asked for, and what the next cache is asked for after the answer, for one column:
 /// `{"url": "/posts/a", "next": [{"tag": "author-1"}]}`. Without `next` it is the target itself.
 pub(crate) fn encode_delivery(target: &Target, next: &[&Target]) -> String {
@@ -88,45 +82,6 @@ pub(crate) fn encode_delivery(target: &Target, next: &[&Target]) -> String {
     }
     text.push_str("]}");
     text
-}
-
-/// A text, or an object if the target is more than a URL.
-fn write_target(out: &mut String, target: &Target) {
-    let key = match target.kind() {
-        TargetKind::Url if target.site().is_none() => return write_text(out, target.as_str()),
-        TargetKind::Url => "url",
-        TargetKind::Tag => "tag",
-        TargetKind::Prefix => "prefix",
-        TargetKind::Host => "host",
-        TargetKind::Everything => "everything",
-    };
-    out.push('{');
-    if let Some(site) = target.site() {
-        out.push_str(r#""site":"#);
-        write_text(out, site);
-        out.push(',');
-    }
-    out.push('"');
-    out.push_str(key);
-    out.push_str("\":");
-    match target.kind() {
-        TargetKind::Host | TargetKind::Everything => out.push_str("true"),
-        TargetKind::Url | TargetKind::Tag | TargetKind::Prefix => {
-            write_text(out, target.as_str());
-        }
-    }
-    out.push('}');
-}
-
-pub(super) fn write_text(out: &mut String, text: &str) {
-    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-    if text.bytes().all(is_plain) {
-        out.push('"');
-        out.push_str(text);
-        out.push('"');
-    } else {
-        out.push_str(&Value::from(text).to_string());
-    }
 }
 
 /// The content of a payload.
@@ -270,12 +225,6 @@ fn decode_rows(value: &mut Value, errors: &mut Vec<String>) -> Result<Rows, Stri
     })
 }
 
-/// Reads the text of a column that [`encode_target`] made.
-pub(crate) fn read_target(text: &str) -> Result<Target, String> {
-    let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    decode_target(&value)
-}
-
 /// Reads the text of a column that [`encode_delivery`] made: the target, and what the next cache is asked for if that is not
 /// the target alone.
 pub(crate) fn read_delivery(text: &str) -> Result<(Target, Vec<Target>), String> {
@@ -296,52 +245,6 @@ pub(crate) fn target_of_delivery(text: String) -> String {
     match read_delivery(&text) {
         Ok((target, next)) if !next.is_empty() => encode_target(&target),
         _ => text,
-    }
-}
-
-pub(super) fn decode_target(value: &Value) -> Result<Target, String> {
-    const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
-    let text = |key: &str, value: &Value| match value.as_str() {
-        Some(text) => Ok(text.to_owned()),
-        None => Err(format!("`{key}` is not a text")),
-    };
-    if let Some(url) = value.as_str() {
-        return Target::url(url).map_err(|error| error.to_string());
-    }
-    let Some(object) = value.as_object() else {
-        return Err(format!("{value} is neither a text nor an object"));
-    };
-    let is_known = |key: &str| KINDS.contains(&key) || key == "site";
-    if let Some(unknown) = object.keys().find(|key| !is_known(key)) {
-        return Err(format!(
-            "unknown key {unknown:?}: the keys are `url`, `tag`, `prefix`, `host`, `everything` and `site`"
-        ));
-    }
-    let mut kinds = object.iter().filter(|(key, _)| *key != "site");
-    let (Some((kind, value)), None) = (kinds.next(), kinds.next()) else {
-        let known = "`url`, `tag`, `prefix`, `host` and `everything`";
-        return Err(format!("needs one of {known}"));
-    };
-    let whole = |target| match value {
-        Value::Bool(true) => Ok(target),
-        _ => Err(format!(
-            "`{kind}` has the value {value}: write `{{\"{kind}\": true}}`"
-        )),
-    };
-    let target = match kind.as_str() {
-        "host" => whole(Target::host())?,
-        "everything" if object.contains_key("site") => {
-            let instead = "remove `site`, or write `{\"host\": true, \"site\": \"...\"}`";
-            return Err(format!("`everything` is the pages of all sites: {instead}"));
-        }
-        "everything" => whole(Target::everything())?,
-        "url" => Target::url(text(kind, value)?).map_err(|error| error.to_string())?,
-        "prefix" => Target::prefix(text(kind, value)?).map_err(|error| error.to_string())?,
-        _ => Target::tag(text(kind, value)?).map_err(|error| error.to_string())?,
-    };
-    match object.get("site") {
-        Some(site) => Ok(target.at_site(&text("site", site)?)),
-        None => Ok(target),
     }
 }
 

@@ -6,6 +6,7 @@ use super::payload::{self, Payload};
 use super::status::{DeadPurge, NodeStatus, Status, WaitingPurge};
 use crate::base::serialize::{milliseconds, name};
 use crate::base::target::Target;
+use crate::base::target_json;
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -25,7 +26,7 @@ struct View<'a> {
 /// A purge of one node has one target. The row of a write has those of its payload, which is there, too: a trigger writes rows
 /// in place of targets.
 fn read(text: &str) -> (Vec<Target>, Option<&str>) {
-    if let Ok(target) = payload::read_target(text) {
+    if let Ok(target) = target_json::read_target(text) {
         return (vec![target], None);
     }
     let targets = match payload::decode(text) {

@@ -180,8 +180,36 @@ impl Outbox {
     /// Returns where the database is, without user name and password: a server and the name of the database, as in
     /// `127.0.0.1:5432/blog`, or the path of a file.
     #[must_use]
-    pub fn place(&self) -> String {
-        self.options.place()
+    pub fn location(&self) -> String {
+        self.options.location()
+    }
+
+    /// Which tables it has, in words without secrets: no others have the same.
+    #[cfg(feature = "nats")]
+    pub(crate) fn place(&self) -> String {
+        let prefix = &self.prefix;
+        match &self.options {
+            #[cfg(feature = "postgres")]
+            Options::Postgres(options) => {
+                let (host, port) = (options.get_host(), options.get_port());
+                let socket = options.get_socket();
+                let database = options.get_database().unwrap_or(options.get_username());
+                format!("postgres {host} {port} {socket:?} {database} {prefix}")
+            }
+            #[cfg(feature = "mysql")]
+            Options::MySql(options) => {
+                let (host, port) = (options.get_host(), options.get_port());
+                let socket = options.get_socket();
+                let database = options.get_database().unwrap_or_default();
+                format!("mysql {host} {port} {socket:?} {database} {prefix}")
+            }
+            #[cfg(feature = "sqlite")]
+            Options::Sqlite(options) => {
+                let file = options.get_filename();
+                let whole = file.canonicalize().unwrap_or_else(|_| file.to_owned());
+                format!("sqlite {} {prefix}", whole.display())
+            }
+        }
     }
 
     /// Sets the prefix of the table names: letters, digits and `_`, optionally after the name of a schema (`jobs.roan_`; on
@@ -255,7 +283,8 @@ impl Outbox {
     }
 
     /// Lets each write send a PostgreSQL `NOTIFY`, so that relays of other programs wake at once. Each purge sends one, too,
-    /// so that instances with the [web layer](crate::guide::web) know of it at once. Default: off, because PostgreSQL serialises
+    /// so that instances with the [web layer](crate::guide::web) know of it at once, and the answers of the nodes, so that
+    /// `roan watch` prints them at once. Default: off, because PostgreSQL serialises
     /// commits that send `NOTIFY`. The relay needs a connection to the server itself: the start refuses this setting behind a pooler.
     pub fn notify(mut self) -> Self {
         self.notify = true;
@@ -325,19 +354,31 @@ impl Outbox {
     /// The connection and the name of the channel for `NOTIFY`, if it is enabled.
     #[cfg(feature = "postgres")]
     pub(crate) fn channel(&self) -> Option<(sqlx::PgPool, String)> {
-        let options = match &self.options {
-            Options::Postgres(options) if self.notify => (**options).clone(),
-            _ => return None,
-        };
-        let pool = sqlx::postgres::PgPoolOptions::new()
-            .max_connections(1)
-            .connect_lazy_with(options);
-        Some((pool, self.channel_name()?))
+        self.channel_of_others().filter(|_| self.notify)
+    }
+
+    /// The same, whether it is enabled here or not: other programs may notify.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn channel_of_others(&self) -> Option<(sqlx::PgPool, String)> {
+        match &self.options {
+            Options::Postgres(options) => {
+                let pool = sqlx::postgres::PgPoolOptions::new()
+                    .max_connections(1)
+                    .connect_lazy_with((**options).clone());
+                Some((pool, self.any_channel_name()))
+            }
+            #[cfg(any(feature = "mysql", feature = "sqlite"))]
+            _ => None,
+        }
+    }
+
+    fn any_channel_name(&self) -> String {
+        format!("{}outbox", self.prefix)
     }
 
     /// The name of the channel for `NOTIFY`, if it is enabled.
     pub(crate) fn channel_name(&self) -> Option<String> {
-        self.notify.then(|| format!("{}outbox", self.prefix))
+        self.notify.then(|| self.any_channel_name())
     }
 
     /// A connection for the relay: what a crash loses of its writes, it does again.

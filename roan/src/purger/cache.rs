@@ -71,6 +71,8 @@ pub struct Cache {
     pub(crate) account: Option<Arc<str>>,
     /// Whether its nodes never store a page that was rendered before a purge, so that one purge is enough.
     pub(crate) fenced: bool,
+    /// Whether its nodes are those of a fleet, whose agents purge twice, and which recognizes a purge that it has had.
+    pub(crate) is_fleet: bool,
     /// The least time between two purges of a page that keeps an older copy of the cache's own out.
     pub(crate) least_rebound: Option<Duration>,
     pub(crate) site_need: SiteNeed,
@@ -92,6 +94,7 @@ impl Cache {
             capabilities: Capabilities::urls(),
             account: None,
             fenced: false,
+            is_fleet: false,
             least_rebound: None,
             site_need: SiteNeed::Nothing,
             tag_header: None,

@@ -51,6 +51,8 @@ pub mod embedded;
 #[cfg(feature = "cdn")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
 pub mod fastly;
+#[cfg(feature = "nats")]
+mod fleet;
 pub(crate) mod http;
 mod http_purger;
 mod lifetime_header;
@@ -66,6 +68,8 @@ pub use capabilities::{Capabilities, Limits, Mode};
 #[cfg(feature = "cdn")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cdn")))]
 pub use cdn::Token;
+#[cfg(feature = "nats")]
+pub use fleet::Fleet;
 pub use http_purger::{HttpPurger, HttpPurgerConfig, RequestConfig, RequestTemplate};
 pub use lifetime_header::LifetimeHeader;
 pub use nginx::{Nginx, NginxConfig, Warmed};
@@ -112,6 +116,9 @@ pub struct PurgeRequest<'a> {
     targets: &'a [Target],
     site: Option<&'a Site>,
     pub(crate) id: u64,
+    /// An id of each target, which a repeat has, too. Only for a fleet.
+    #[cfg(feature = "nats")]
+    pub(crate) ids: &'a [String],
     /// Whether the cache should have the page, as far as is known.
     pub(crate) is_expected: bool,
 }
@@ -124,6 +131,8 @@ impl<'a> PurgeRequest<'a> {
             targets,
             site,
             id: 0,
+            #[cfg(feature = "nats")]
+            ids: &[],
             is_expected: true,
         }
     }

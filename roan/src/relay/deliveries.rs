@@ -118,6 +118,8 @@ impl Relay {
             };
             let tickets = &self.engine.tickets;
             let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
+            #[cfg(feature = "nats")]
+            self.identify(ticket, delivery.purge, delivery.purge_created_ms);
             match target {
                 Ok((target, next)) => {
                     let onward = Onward::from_targets(&target, next);

@@ -7,8 +7,6 @@
 mod alarms;
 mod deliveries;
 mod horizon;
-#[cfg(feature = "postgres")]
-mod listen;
 #[cfg(feature = "metrics")]
 mod measure;
 mod nodes;
@@ -30,6 +28,10 @@ use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
 use crate::base::log::{emit, end_loudly, loudly};
+#[cfg(feature = "nats")]
+use crate::base::purge_id::RowIdentity;
+#[cfg(feature = "nats")]
+use crate::dispatcher::tickets::Ticket;
 use crate::dispatcher::{Engine, Policy};
 use crate::outbox::link::Link;
 use crate::outbox::store::{Store, Watch};
@@ -110,6 +112,9 @@ pub(crate) struct Relay {
     /// Looks at the triggers that failed, one after another.
     failed_looks: u32,
     hosts: Hosts,
+    /// Where the rows are, for a fleet.
+    #[cfg(feature = "nats")]
+    database: Option<String>,
     /// What pages are still to be found.
     finding: Option<Finding>,
     /// When to count for the metrics again.
@@ -163,6 +168,8 @@ impl Relay {
         let knowledge = versions::knowledge(&engine);
         Self {
             hosts: engine.sites.hosts(),
+            #[cfg(feature = "nats")]
+            database: engine.has_fleet().then(|| outbox.place()),
             finding: None,
             engine,
             link,
@@ -193,6 +200,15 @@ impl Relay {
             triggers,
             #[cfg(feature = "metrics")]
             measure_at: Instant::now(),
+        }
+    }
+
+    /// Gives a row the identity by which a fleet recognizes its purges.
+    #[cfg(feature = "nats")]
+    fn identify(&self, ticket: Ticket, purge: i64, created_ms: i64) {
+        if let Some(database) = self.database.as_ref().filter(|_| created_ms != 0) {
+            let identity = RowIdentity::new(database, purge, created_ms);
+            self.engine.tickets.identify(ticket, identity);
         }
     }
 

@@ -12,6 +12,8 @@ use crate::error::ConfigError;
 #[cfg(feature = "web")]
 use crate::outbox::index::SharedIndex;
 use crate::outbox::link::Link;
+#[cfg(feature = "postgres")]
+use crate::outbox::listen::{Heard, listen};
 use crate::outbox::{Admin, Outbox, OutboxError, Scribe};
 
 /// The time that the relay has to record results when the dispatcher ends.
@@ -79,7 +81,16 @@ impl Source for DurableOutbox {
             #[cfg(feature = "postgres")]
             if let Some((pool, channel)) = self.outbox.channel() {
                 let (link, engine) = (Arc::clone(&self.link), Arc::downgrade(engine));
-                tokio::spawn(super::listen::listen(pool, channel, link, engine));
+                let hear = move |heard| match heard {
+                    Heard::Began | Heard::Wrote => link.poke(),
+                    Heard::Marked(number) => {
+                        if let Some(engine) = engine.upgrade() {
+                            engine.known.marked(number);
+                        }
+                    }
+                    Heard::Ended => {}
+                };
+                tokio::spawn(listen(pool, channel, hear));
             }
             *self.task() = Some(tokio::spawn(relay.run(store)));
             Ok(())

@@ -22,6 +22,8 @@ const NEVER: i64 = i64::MAX / 2;
 pub(super) struct Read {
     pub(super) id: i64,
     age_ms: i64,
+    #[cfg(feature = "nats")]
+    created_ms: i64,
     pub(super) purges: Purges,
 }
 
@@ -91,6 +93,8 @@ impl Relay {
         Read {
             id: purge.id,
             age_ms: purge.age_ms,
+            #[cfg(feature = "nats")]
+            created_ms: purge.created_ms,
             purges,
         }
     }
@@ -135,6 +139,8 @@ impl Relay {
         let Read {
             id,
             age_ms,
+            #[cfg(feature = "nats")]
+            created_ms,
             purges:
                 Purges {
                     fired,
@@ -147,6 +153,8 @@ impl Relay {
         let notes = self.outbox.history.then(|| Notes::new(targets, yielded));
         let tickets = &self.engine.tickets;
         let ticket = tickets.open_noting(Row::Purge(id), age_ms, unread, notes);
+        #[cfg(feature = "nats")]
+        self.identify(ticket, id, created_ms);
         let now = Instant::now();
         let asked = since(age_ms, now);
         for Fired { target, causes } in fired {

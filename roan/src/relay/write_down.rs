@@ -6,6 +6,7 @@ use super::Relay;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
+use crate::base::target_json;
 use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
 use crate::outbox::store::{Ended, NewDelivery, Store};
 use crate::outbox::{history, payload};
@@ -218,7 +219,7 @@ impl Ended {
                 }
             }
             Row::Delivery { purge, .. } => {
-                let target = notes.targets.first().map(payload::encode_target);
+                let target = notes.targets.first().map(target_json::encode_target);
                 let lines = history::answer_lines(&notes.answers, 1, target.as_deref());
                 if !lines.is_empty() {
                     *self.history_of_deliveries.entry(purge).or_default() += &lines;

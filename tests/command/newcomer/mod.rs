@@ -1,5 +1,7 @@
 //! A newcomer with an axum app types what `roan init` prints, line by line, and nothing else.
 
+mod libraries;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

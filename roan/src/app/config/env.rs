@@ -33,7 +33,7 @@ impl RoanBuilder {
     ///
     /// | variable | value | default |
     /// |---|---|---|
-    /// | `ROAN_CACHE` | the kind of the cache: `nginx`, `varnish`, `squid`, `traffic-server`, or `embedded` for the one that [`Roan`](crate::Roan)`::embedded` returns | `nginx` |
+    /// | `ROAN_CACHE` | the kind of the cache: `nginx`, `varnish`, `squid`, `traffic-server`, `embedded` for the one that [`Roan`](crate::Roan)`::embedded` returns, or `fleet` | `nginx`; `fleet` with `ROAN_FLEET` |
     /// | `ROAN_PURGE_URL` | the purge URL of each node, separated by commas; for [`Varnish`](crate::Varnish) its address, by default `http://localhost:6081`; for [`Squid`](crate::Squid) `http://localhost`, for [`TrafficServer`](crate::TrafficServer) `http://localhost:8080` | `http://localhost/purge` |
     /// | `ROAN_SITE` | the default site; further sites as `name=site`, separated by commas | the host of the purge URL |
     /// | `ROAN_PURGE_METHOD` | the method of a purge | `GET` |
@@ -44,6 +44,20 @@ impl RoanBuilder {
     /// | `ROAN_REFRESH_MISSING` | `1` to refresh pages that are not cached, too | `0` |
     /// | `ROAN_PURGE_FOLDER` | the folder of an nginx on this machine, for `roan::NginxFiles`, in place of `ROAN_PURGE_URL` | none |
     /// | `ROAN_ENV_PROXY` | `1` to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` | `0` |
+    /// | `ROAN_FLEET` | the NATS servers of a [fleet](crate::fleet), separated by commas: see `roan::Fleet` | none |
+    /// | `ROAN_FLEET_STREAM` | the name of its stream | `ROAN` |
+    /// | `ROAN_FLEET_REPLICAS` | how many servers keep a copy of the stream | `1` |
+    /// | `ROAN_FLEET_MAX_AGE` | how long the stream keeps a purge | `7days` |
+    /// | `ROAN_FLEET_SYNCED` | `1` if `sync_interval: always` is set at the server | `0` |
+    /// | `ROAN_FLEET_CACHES` | what the caches of the agents are: `nginx`, `varnish`, `squid` or `traffic-server` | `nginx` |
+    /// | `ROAN_FLEET_CREDENTIALS` | the credentials file for NATS | none |
+    /// | `ROAN_FLEET_NKEY` | the file with the seed of an nkey | none |
+    /// | `ROAN_FLEET_TOKEN` | the token | none |
+    /// | `ROAN_FLEET_USER` | the name of the user | none |
+    /// | `ROAN_FLEET_PASSWORD` | the password of the user | none |
+    /// | `ROAN_FLEET_ROOT_CERTIFICATES` | the file with the certificates to trust | those of the system |
+    /// | `ROAN_FLEET_CERTIFICATE` | the file with the certificate to show | none |
+    /// | `ROAN_FLEET_KEY` | the file with the key of that certificate | none |
     /// | `ROAN_REBOUND` | the delay of the second purge, longer than the slowest render and the lag of a replica together; or `off` | `2s` |
     /// | `ROAN_CONNECT_TIMEOUT` | the maximum time to connect | `2s` |
     /// | `ROAN_TIMEOUT` | the maximum time for a request | `10s` |

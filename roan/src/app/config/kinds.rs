@@ -15,7 +15,7 @@ pub(super) struct Kind {
 const IN_A_FILE: &str = "describe it in a configuration file (`roan::config`; `--config` of the command) or in \
                          code, without ROAN_CACHE";
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         name: "nginx-files",
         feature: Some("nginx-files"),
@@ -44,6 +44,12 @@ const KINDS: [Kind; 6] = [
         name: "embedded",
         feature: Some("embedded"),
         is_built: cfg!(feature = "embedded"),
+        in_place_of_variable: None,
+    },
+    Kind {
+        name: "fleet",
+        feature: Some("nats"),
+        is_built: cfg!(feature = "nats"),
         in_place_of_variable: None,
     },
     Kind {
@@ -86,7 +92,8 @@ impl Kind {
         unix,
         feature = "nginx-files",
         feature = "cloudfront",
-        feature = "embedded"
+        feature = "embedded",
+        feature = "nats"
     ))
 ))]
 pub(super) mod left_out {
@@ -118,6 +125,7 @@ pub(super) mod left_out {
         fastly "fastly" unless feature = "cdn",
         cloudfront "cloudfront" unless feature = "cloudfront",
         embedded "embedded" unless feature = "embedded",
+        fleet "fleet" unless feature = "nats",
     }
 }
 

@@ -21,6 +21,7 @@
 #[cfg(feature = "embedded")]
 mod embedded;
 mod env;
+pub(crate) mod fleet;
 mod kinds;
 #[cfg(feature = "_sql")]
 mod outbox;
@@ -31,6 +32,7 @@ use std::collections::BTreeMap;
     feature = "nginx-files",
     feature = "cloudfront",
     feature = "embedded",
+    feature = "nats",
     feature = "_sql"
 )))]
 use std::convert::Infallible;
@@ -43,6 +45,9 @@ use crate::error::ConfigError;
 
 #[cfg(feature = "embedded")]
 pub use self::embedded::EmbeddedConfig;
+#[cfg(feature = "nats")]
+#[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+pub use self::fleet::FleetConfig;
 pub use crate::purger::NginxConfig;
 #[cfg(all(unix, feature = "nginx-files"))]
 pub use crate::purger::NginxFilesConfig;
@@ -194,6 +199,14 @@ pub enum CacheConfig {
     /// See [`TrafficServer`](crate::TrafficServer). In a file, `kind = "traffic-server"`.
     #[cfg_attr(feature = "serde", serde(rename = "traffic-server"))]
     TrafficServer(PurgeMethodConfig),
+    /// See [`Fleet`](crate::Fleet).
+    #[cfg(feature = "nats")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+    Fleet(Box<FleetConfig>),
+    #[cfg(not(feature = "nats"))]
+    #[doc(hidden)]
+    #[cfg_attr(feature = "serde", serde(deserialize_with = "kinds::left_out::fleet"))]
+    Fleet(Infallible),
     /// See [`HttpPurger`](crate::purger::HttpPurger).
     Http(Box<HttpPurgerConfig>),
 }
@@ -253,6 +266,10 @@ impl Config {
                 CacheConfig::TrafficServer(server) => {
                     builder.cache(server.traffic_server(&str::to_owned)?)
                 }
+                #[cfg(feature = "nats")]
+                CacheConfig::Fleet(fleet) => builder.cache(fleet.fleet(&str::to_owned)?),
+                #[cfg(not(feature = "nats"))]
+                CacheConfig::Fleet(never) => match *never {},
                 CacheConfig::Http(http) => builder.cache(http.http(&str::to_owned)?),
             };
         }

@@ -43,6 +43,53 @@ fn a_file_may_say_all_that_the_builder_can() {
     assert!(shown.contains(r#"node: "b""#), "{shown}");
 }
 
+#[cfg(feature = "nats")]
+#[test]
+fn a_file_may_describe_a_fleet() {
+    let shown = message(
+        r#"
+            [[caches]]
+            kind = "fleet"
+            nats = "tls://nats-1.internal,tls://nats-2.internal"
+            name = "edges"
+            stream = "purges"
+            replicas = 3
+            max_age = "14days"
+            synced = true
+            caches = "varnish"
+            user = "roan"
+            password_env = "ROAN_TESTS_NONE"
+            root_certificates = "/etc/roan/ca.pem"
+            client_certificate = "/etc/roan/roan.pem"
+            client_key = "/etc/roan/roan.key"
+            "#,
+    );
+    assert!(
+        shown.contains(r#"cache: "edges", node: "purges""#),
+        "{shown}"
+    );
+    for (lines, words) in [
+        ("", "nats: is not set"),
+        (
+            "nats = 'a'\ntoken_env = 'A'\ntoken_file = '/a'",
+            "token_env: (value not shown) cannot be set beside token_file",
+        ),
+        (
+            "nats = 'a'\nuser = 'me'",
+            "user: \"me\" needs password_file",
+        ),
+        ("nats = 'a'\nserver = 'b'", "unknown field `server`"),
+    ] {
+        let shown = message(&format!("[[caches]]\nkind = 'fleet'\n{lines}"));
+        assert!(shown.contains(words), "{shown}");
+    }
+    let shown = message(
+        "[[caches]]\nkind = 'fleet'\nnats = 'a'\n[[caches]]\nkind = 'varnish'\nname = 'outer'\nnodes = ['http://b']",
+    );
+    let words = r#""outer" follows "fleet", a fleet, which does not say when its nodes are purged: give "outer" to the agents"#;
+    assert!(shown.contains(words), "{shown}");
+}
+
 #[test]
 fn a_file_may_have_pages_refreshed() {
     let shown = message(

@@ -45,6 +45,8 @@ use super::health::{Health, Turn};
 use super::history::Records;
 use super::policy::Policy;
 use super::throttle::{HeldBack, Throttle};
+#[cfg(feature = "nats")]
+use super::tickets::Ticket;
 use crate::base::backoff::Backoff;
 use crate::base::target::Target;
 
@@ -335,6 +337,15 @@ impl Queue {
     fn wait_until(&mut self, place: u32, due: Instant) {
         self.entries[place as usize].phase = Phase::Timed(due);
         self.timers.insert((due, place));
+    }
+
+    /// The tickets that a request in flight serves. `None` if somebody without a ticket has asked, too.
+    #[cfg(feature = "nats")]
+    pub(super) fn served_by(&self, job: &Job) -> Option<Vec<Ticket>> {
+        let entry = self.entries.get(job.place as usize)?;
+        let is_it = entry.target == job.target && !job.plain;
+        let served = entry.tickets.get(..entry.covered as usize)?;
+        (is_it && !served.is_empty()).then(|| served.iter().map(|held| held.ticket).collect())
     }
 
     /// Whether the next cache must be asked now, since no answer has come; from then on it was.

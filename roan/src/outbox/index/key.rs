@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::base::target::{Target, TargetKind};
-use crate::outbox::payload;
+use crate::base::target_json;
 
 /// What a page carries, and what a purge names: a tag, or the URL of a page. Index and fence know its hash alone, so
 /// there may be other kinds.
@@ -27,7 +27,7 @@ impl Key {
         let is_tag = target.kind() == TargetKind::Tag;
         Self {
             hash: hash(target),
-            tag: is_tag.then(|| payload::encode_target(target).into()),
+            tag: is_tag.then(|| target_json::encode_target(target).into()),
         }
     }
 
@@ -51,7 +51,7 @@ impl Key {
     /// The tag as a target.
     #[cfg(feature = "web")]
     pub(crate) fn target(&self) -> Option<Target> {
-        payload::read_target(self.tag()?).ok()
+        target_json::read_target(self.tag()?).ok()
     }
 }
 

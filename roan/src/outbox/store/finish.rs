@@ -7,6 +7,9 @@ use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, WAITING, code, lis
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 
+/// The text of the notification that rows have ended.
+pub(crate) const ENDED: &str = "ended";
+
 /// The number of rows inserted at a time: SQLite allows 999 values in one statement.
 const ROWS: usize = 90;
 
@@ -68,6 +71,17 @@ impl Ended {
 impl Store {
     /// Writes everything in one transaction. Rows that another relay has taken over meanwhile are left to it.
     pub(crate) async fn finish(&mut self, ended: &Ended, knowledge: i64) -> Result<()> {
+        self.write_ended(ended, knowledge).await?;
+        if let (Some(channel), Dialect::Postgres) = (&self.channel, self.dialect) {
+            let sql = format!("SELECT pg_notify('{channel}', '{ENDED}')");
+            // The rows are written, and must not be written again: whoever watches looks from time to time, too. If the
+            // connection is lost, the next statement fails.
+            let _ = self.connection.execute(&sql, &[]).await;
+        }
+        Ok(())
+    }
+
+    async fn write_ended(&mut self, ended: &Ended, knowledge: i64) -> Result<()> {
         let relay = self.relay;
         // Only taken rows contain the number of a relay. With `state` in the condition, too, PostgreSQL scans all taken
         // rows.

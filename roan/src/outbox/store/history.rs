@@ -9,6 +9,7 @@ use crate::base::history::{
     AnswerKind, Filter, Finder, NodeAnswer, PurgeCause, PurgeRecord, PurgeState,
 };
 use crate::base::target::{Target, TargetKind};
+use crate::base::target_json;
 use crate::base::{canonical, folder};
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
@@ -92,7 +93,7 @@ impl Store {
         }
         let node = filter.node.as_deref().map(|node| {
             let mut text = String::new();
-            payload::write_text(&mut text, node);
+            target_json::write_text(&mut text, node);
             text
         });
         if let (Some(node), Some(text)) = (&filter.node, &node) {
@@ -245,7 +246,7 @@ impl Store {
 fn needles(filter: &Filter) -> Vec<String> {
     let quoted = |text: &str| {
         let mut quoted = String::new();
-        payload::write_text(&mut quoted, text);
+        target_json::write_text(&mut quoted, text);
         quoted
     };
     // Another program may escape what need not be escaped.

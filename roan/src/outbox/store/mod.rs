@@ -28,6 +28,8 @@ pub(crate) use catalog::{ForeignKey, FoundColumn, FoundTrigger};
 #[cfg(feature = "postgres")]
 pub(crate) use fence::MARKED;
 pub use fence::{Checked, Epoch};
+#[cfg(feature = "postgres")]
+pub(crate) use finish::ENDED;
 pub(crate) use finish::{Ended, NewDelivery};
 pub(crate) use lease::Watch;
 pub(crate) use nodes::Nodes;
@@ -85,7 +87,7 @@ impl Store {
         let silence = lease.clamp(Duration::from_secs(1), LONGEST_SILENCE);
         let opened = Connection::open(options, silence, durability).await;
         let connection =
-            opened.map_err(|error| OutboxError::of_connecting(error, &options.place()))?;
+            opened.map_err(|error| OutboxError::of_connecting(error, &options.location()))?;
         Ok(Self {
             connection,
             dialect: options.dialect(),
@@ -96,7 +98,7 @@ impl Store {
         })
     }
 
-    /// Notifies this channel of marks.
+    /// Notifies this channel of marks, and of answers.
     pub(super) fn notify(&mut self, channel: Option<String>) {
         self.channel = channel;
     }

@@ -8,6 +8,7 @@ use crate::base::canonical;
 use crate::base::history::Fired;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
+use crate::base::target_json;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
 use crate::outbox::index::Key;
@@ -142,7 +143,7 @@ impl Store {
             self.connection.batch("COMMIT".to_owned()).await?;
         }
         let is_there = |(id, page, _): &(i64, &Target, _)| {
-            let text = payload::encode_target(page);
+            let text = target_json::encode_target(page);
             !refused.contains(&(*id, text))
         };
         Ok(pages.iter().map(is_there).collect())
@@ -427,7 +428,7 @@ impl Store {
             "SELECT {tag} FROM roan_page AS p LEFT JOIN roan_page_key AS k ON k.page_id = p.id AND k.tag IS NOT NULL \
              WHERE p.id = ? AND p.target = ?"
         ));
-        let text = payload::encode_target(page);
+        let text = target_json::encode_target(page);
         let values = [Value::Int(id), Value::Text(&text)];
         let rows = self.connection.rows(&sql, &values).await?;
         if rows.is_empty() {
@@ -435,7 +436,7 @@ impl Store {
         }
         let mut tags = Vec::new();
         for row in &rows {
-            tags.extend(payload::read_target(&row.shown(0)?).ok());
+            tags.extend(target_json::read_target(&row.shown(0)?).ok());
         }
         tags.sort_unstable_by(|one: &Target, other| one.as_str().cmp(other.as_str()));
         Ok(Some(tags))
@@ -487,7 +488,7 @@ impl Store {
         let mut pages = Vec::new();
         for row in &rows {
             ids.push(row.int(0)?);
-            match payload::read_target(&row.shown(1)?) {
+            match target_json::read_target(&row.shown(1)?) {
                 Ok(page) => pages.push(page),
                 Err(error) => unreadable(row.int(0)?, &error),
             }
@@ -523,7 +524,7 @@ fn entries<'a>(pages: &[(i64, &Target, &'a [Key])]) -> (Vec<Entry<'a>>, HashSet<
     let mut entries: BTreeMap<i64, (String, BTreeMap<i64, Option<&str>>)> = BTreeMap::new();
     let mut refused = HashSet::new();
     for (id, page, keys) in pages {
-        let text = payload::encode_target(page);
+        let text = target_json::encode_target(page);
         let (known, carried) = entries
             .entry(*id)
             .or_insert_with(|| (text.clone(), BTreeMap::new()));
@@ -584,7 +585,7 @@ fn beginning(area: &Area) -> Option<String> {
         Some(site) => url.at_site(site),
         None => url,
     };
-    let text = payload::encode_target(&url);
+    let text = target_json::encode_target(&url);
     let text = text.trim_end_matches(['"', '}']);
     let mut pattern = String::with_capacity(text.len() + 8);
     for letter in text.chars() {
@@ -598,7 +599,7 @@ fn beginning(area: &Area) -> Option<String> {
 }
 
 fn read_page(key: i64, id: i64, text: &str) -> Option<Found> {
-    match payload::read_target(text) {
+    match target_json::read_target(text) {
         Ok(page) => Some(Found { key, page }),
         Err(error) => {
             unreadable(id, &error);

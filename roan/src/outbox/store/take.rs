@@ -15,6 +15,12 @@ pub(crate) struct TakenPurge {
     pub(crate) payload: Result<String, String>,
     /// Milliseconds since the write, by the database's clock.
     pub(crate) age_ms: i64,
+    /// When that was, by that clock.
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(dead_code, reason = "the ids of a fleet's messages")
+    )]
+    pub(crate) created_ms: i64,
     /// Whether it has waited long enough for another version of the program.
     pub(crate) is_overdue: bool,
 }
@@ -40,6 +46,12 @@ pub(crate) struct TakenDelivery {
     pub(crate) target: Result<String, String>,
     pub(crate) attempts: i64,
     pub(crate) age_ms: i64,
+    /// When the purge was written, by the database's clock. 0 if that is not known.
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(dead_code, reason = "the ids of a fleet's messages")
+    )]
+    pub(crate) purge_created_ms: i64,
 }
 
 /// Which deliveries to take.
@@ -196,7 +208,15 @@ impl Store {
             ));
         }
         let target = self.dialect.bytes("target");
-        let columns = format!("id, purge_id, {target}, attempts, (SELECT {{now}}), created_ms");
+        let purge_created = match cfg!(feature = "nats") {
+            true => {
+                "coalesce((SELECT created_ms FROM roan_outbox WHERE roan_outbox.id = purge_id), 0)"
+            }
+            false => "0",
+        };
+        let columns = format!(
+            "id, purge_id, {target}, attempts, (SELECT {{now}}), created_ms, {purge_created}"
+        );
         let values = [Value::Text(cache), Value::Text(node)];
         let order = match which {
             // Of a node that is down: see `Queue::next`.
@@ -220,6 +240,7 @@ impl Store {
                 target: row.text(2)?.map_err(|bytes| not_utf8("target", &bytes)),
                 attempts: row.int(3)?,
                 age_ms: age(row.int(4)?, row.int(5)?),
+                purge_created_ms: row.int(6)?,
             })
         });
         let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
@@ -274,6 +295,7 @@ fn taken_purges(
             id: row.int(0)?,
             payload: row.text(1)?.map_err(|bytes| not_utf8("payload", &bytes)),
             age_ms: age(row.int(2)?, row.int(3)?),
+            created_ms: row.int(3)?,
             is_overdue: is_overdue(row)?,
         })
     });

@@ -1,10 +1,12 @@
 //! The cache that the environment names.
 
+use crate::app::config::fleet::VARIABLES;
 use crate::app::config::kinds::Kind;
 use crate::error::ConfigError;
 use crate::purger::{Cache, NginxConfig, PurgeMethodConfig, VarnishConfig};
 
 pub(super) const CACHE: &str = "ROAN_CACHE";
+const FLEET: &str = "ROAN_FLEET";
 pub(super) const FOLDER: &str = "ROAN_PURGE_FOLDER";
 
 type Get<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -18,7 +20,7 @@ struct CacheKind {
 }
 
 /// The first is the default.
-const CACHES: [CacheKind; 5] = [
+const CACHES: [CacheKind; 6] = [
     CacheKind {
         name: "nginx",
         variables: &NginxConfig::VARIABLES,
@@ -44,6 +46,11 @@ const CACHES: [CacheKind; 5] = [
         variables: &[],
         cache: embedded,
     },
+    CacheKind {
+        name: "fleet",
+        variables: &VARIABLES,
+        cache: fleet,
+    },
 ];
 
 /// The variables of caches, some of them several times.
@@ -54,7 +61,8 @@ pub(super) fn of_caches() -> impl Iterator<Item = &'static str> {
 
 pub(super) fn cache(get: Get<'_>) -> Result<Cache, ConfigError> {
     let [default, ..] = &CACHES;
-    let named = get(CACHE);
+    let of_fleet = || get(FLEET).map(|_| "fleet".to_owned());
+    let named = get(CACHE).or_else(of_fleet);
     let kind = match &named {
         None => default,
         Some(name) => {
@@ -106,6 +114,25 @@ fn embedded(_: Get<'_>) -> Result<Cache, ConfigError> {
         "embedded",
         missing.unwrap_or_default(),
     ))
+}
+
+#[cfg(feature = "nats")]
+fn fleet(get: Get<'_>) -> Result<Cache, ConfigError> {
+    Ok(crate::app::config::fleet::fleet_from_env(get)?.into())
+}
+
+#[cfg(not(feature = "nats"))]
+fn fleet(get: Get<'_>) -> Result<Cache, ConfigError> {
+    let missing = Kind::of("fleet")
+        .and_then(Kind::missing)
+        .unwrap_or_default();
+    match get(CACHE) {
+        Some(_) => Err(ConfigError::value(CACHE, "fleet", missing)),
+        None => {
+            let problem = format!("(value not shown) {missing}");
+            Err(ConfigError::value(FLEET, "", problem))
+        }
+    }
 }
 
 #[cfg(all(unix, feature = "nginx-files"))]

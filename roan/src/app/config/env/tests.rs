@@ -148,7 +148,7 @@ fn an_error_names_variable_and_value_and_no_secret() {
         (
             "ROAN_CACHE",
             "caddy",
-            r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`, `embedded`"#,
+            r#""caddy" is not a kind of cache that Roan knows: write one of `nginx`, `varnish`, `squid`, `traffic-server`, `embedded`, `fleet`"#,
         ),
         (
             "ROAN_PURGE_SOFT",
@@ -258,6 +258,80 @@ fn the_cache_may_be_in_the_program() {
         message.contains("no effect with ROAN_CACHE=embedded"),
         "{message}"
     );
+}
+
+#[test]
+fn the_caches_may_be_those_of_a_fleet() {
+    let servers = ("ROAN_FLEET", "nats://a,b:4333");
+    let fleet = ("ROAN_CACHE", "fleet");
+    #[cfg(not(feature = "nats"))]
+    for variable in [servers, fleet] {
+        let message = built(&[variable]).unwrap_err().to_string();
+        assert!(message.contains("needs the feature `nats`"), "{message}");
+        assert!(message.contains(variable.0), "{message}");
+    }
+    #[cfg(feature = "nats")]
+    {
+        let token = ("ROAN_FLEET_TOKEN", "secret");
+        assert_eq!(nodes(&[servers]), ["ROAN"]);
+        let stream = ("ROAN_FLEET_STREAM", "purges");
+        assert_eq!(nodes(&[fleet, servers, token, stream]), ["purges"]);
+        let varnish = ("ROAN_FLEET_CACHES", "varnish");
+        let age = ("ROAN_FLEET_MAX_AGE", "1h");
+        let user = ("ROAN_FLEET_USER", "me");
+        let password = ("ROAN_FLEET_PASSWORD", "secret");
+        let built_fleet = built(&[servers, varnish, age, user, password]);
+        assert_eq!(&*built_fleet.unwrap().stats().nodes[0].cache, "fleet");
+        for (variables, words) in [
+            (&[fleet][..], "ROAN_FLEET: is not set"),
+            (&[("ROAN_FLEET", "nats://me:secret@a")], "has a user name"),
+            (
+                &[servers, token, user, password],
+                "ROAN_FLEET_USER: (value not shown) cannot be set beside ROAN_FLEET_TOKEN",
+            ),
+            (
+                &[servers, user],
+                "ROAN_FLEET_USER: \"me\" needs ROAN_FLEET_PASSWORD",
+            ),
+            (
+                &[servers, password],
+                "ROAN_FLEET_PASSWORD: (value not shown) has no effect without ROAN_FLEET_USER",
+            ),
+            (
+                &[servers, ("ROAN_FLEET_KEY", "/k")],
+                "ROAN_FLEET_KEY: \"/k\" needs ROAN_FLEET_CERTIFICATE",
+            ),
+            (
+                &[servers, ("ROAN_FLEET_REPLICAS", "many")],
+                "is not a whole number",
+            ),
+            (
+                &[servers, ("ROAN_FLEET_REPLICAS", "9")],
+                "ROAN_FLEET_REPLICAS: \"9\" must be 1 to 5",
+            ),
+            (
+                &[servers, ("ROAN_FLEET_MAX_AGE", "0s")],
+                "ROAN_FLEET_MAX_AGE: \"0ns\" must be 1 s at least",
+            ),
+            (
+                &[servers, ("ROAN_FLEET_STREAM", "a.b")],
+                "ROAN_FLEET_STREAM: \"a.b\" is not a name",
+            ),
+            (
+                &[servers, ("ROAN_FLEET_CACHES", "caddy")],
+                "is not a kind of cache that agents purge",
+            ),
+            (&[servers, ("ROAN_FLEET_SYNCED", "yes")], "must be 0 or 1"),
+            (
+                &[servers, ("ROAN_PURGE_URL", "http://secret/purge")],
+                "no effect with ROAN_CACHE=fleet",
+            ),
+        ] {
+            let message = built(variables).expect_err(words).to_string();
+            assert!(message.contains(words), "{message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+    }
 }
 
 #[test]

@@ -60,8 +60,9 @@ pub(crate) struct OfArgs {
 
 /// Prints purges as they happen: when a write's purges were answered, and when a node that was late has answered.
 ///
-/// It reads the outbox in the app's database, as `roan why` does, and ends by Ctrl-C. While the database cannot be reached it
-/// tries again.
+/// It reads the outbox in the app's database, as `roan why` does, and ends by Ctrl-C. On PostgreSQL it listens: it prints at
+/// once what apps with `Outbox::notify` announce, and looks for the purges of other apps itself, less often meanwhile. On MySQL,
+/// MariaDB and SQLite, and behind a pooler, it looks from time to time. While the database cannot be reached it tries again.
 #[derive(Debug, Group)]
 #[command(after_help = TABLE)]
 pub(crate) struct WatchArgs {
@@ -70,7 +71,7 @@ pub(crate) struct WatchArgs {
     /// Only purges of URLs, tags and other targets that contain this text.
     #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) text: Option<String>,
-    /// How often to look.
+    /// How often to look. While apps announce their purges, ten times as long.
     #[arg(long, value_name = "DURATION", default_value = "500ms", value_parser = every)]
     pub(crate) every: Duration,
     #[command(flatten)]

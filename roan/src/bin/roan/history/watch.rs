@@ -1,6 +1,6 @@
 //! `roan watch`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use roan::history::Filter;
 use roan::outbox::OutboxError;
@@ -61,9 +61,11 @@ pub(crate) fn run(args: &WatchArgs, output: &Output) -> Result<Exit, Failure> {
                 }
                 Err(error) => return Err(failure(error)),
             }
-            let due = Instant::now() + args.every;
-            while Instant::now() < due && !interrupt.is_asked() {
-                tokio::time::sleep(STEP.min(args.every)).await;
+            while !interrupt.is_asked() {
+                let changed = watch.changed(args.every);
+                if tokio::time::timeout(STEP, changed).await.is_ok() {
+                    break;
+                }
             }
         }
         Ok(Exit::Done)

@@ -24,7 +24,7 @@ pub(super) async fn print(
     match output.format {
         Format::Json => output.object(&InDatabase {
             database: outbox.dialect().to_string(),
-            place: outbox.place(),
+            location: outbox.location(),
             status: &status,
         }),
         Format::Text => as_text(&status, outbox, output),
@@ -35,7 +35,7 @@ pub(super) async fn print(
 #[derive(Serialize)]
 struct InDatabase<'a> {
     database: String,
-    place: String,
+    location: String,
     #[serde(flatten)]
     status: &'a Status,
 }
@@ -45,7 +45,7 @@ fn as_text(status: &Status, outbox: &Outbox, output: &Output) {
     output.line(format_args!(
         "outbox   {} {}, schema version {schema}",
         outbox.dialect(),
-        line(&outbox.place())
+        line(&outbox.location())
     ));
     let mut writes = format!("{} wait, {} taken", status.waiting, status.taken);
     if let Some(oldest) = status.oldest {

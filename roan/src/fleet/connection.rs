@@ -1,0 +1,196 @@
+//! A connection to the servers, which restores itself.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
+
+use tokio::sync::watch;
+
+use super::{FleetError, Nats};
+
+/// How long a server may take to answer: the connection, and each request to JetStream.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// So many messages may wait for the stream's acknowledgement. More wait before they are sent.
+const IN_FLIGHT: usize = 4096;
+
+/// A connection. If it is lost, the client opens it again by itself, at another server of the cluster if need be.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    client: Client,
+    jetstream: Context,
+    servers: String,
+    /// The last words of a server or of the client about what is wrong. Empty while it is connected.
+    trouble: Arc<Mutex<String>>,
+    /// How often it was lost.
+    losses: watch::Receiver<u64>,
+}
+
+impl Connection {
+    /// Opens one, under a name that `nats server report connections` shows. Its client is a task of the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be read, or if all servers are down or refuse this client.
+    pub(crate) async fn open(nats: &Nats, name: &str) -> Result<Self, FleetError> {
+        // A callback could only say that it has failed.
+        nats.auth(b"nonce")?;
+        let (tls, is_required) = nats.tls()?;
+        let trouble = Arc::new(Mutex::new(String::new()));
+        let note = Arc::clone(&trouble);
+        let (count, losses) = watch::channel(0);
+        let identity = nats.clone();
+        let options = ConnectOptions::with_auth_callback(move |nonce| {
+            let auth = identity.auth(&nonce);
+            async move { auth.map_err(AuthError::new) }
+        })
+        .name(name)
+        .connection_timeout(PATIENCE)
+        .tls_client_config(tls)
+        .require_tls(is_required)
+        .event_callback(move |event| {
+            if matches!(event, Event::Disconnected | Event::Closed) {
+                count.send_modify(|count| *count += 1);
+            }
+            let text = match event {
+                Event::Connected => Some(String::new()),
+                Event::ServerError(error) => Some(error.to_string()),
+                Event::ClientError(error) => Some(error.to_string()),
+                Event::Disconnected | Event::Closed => Some(String::new()),
+                _ => None,
+            };
+            if let Some(text) = text {
+                // So the errors of the client begin, and those of the server.
+                let text = text.strip_prefix("nats: ").unwrap_or(&text).to_owned();
+                *note.lock().unwrap_or_else(PoisonError::into_inner) = text;
+            }
+            std::future::ready(())
+        });
+        let client = options.connect(nats.addresses()).await;
+        let client = client.map_err(|error| explained(nats, &error))?;
+        let jetstream = ContextBuilder::new()
+            .timeout(PATIENCE)
+            .ack_timeout(PATIENCE)
+            .max_ack_inflight(IN_FLIGHT)
+            .backpressure_on_inflight(true)
+            .build(client.clone());
+        Ok(Self {
+            client,
+            jetstream,
+            servers: nats.shown(),
+            trouble,
+            losses,
+        })
+    }
+
+    pub(crate) fn jetstream(&self) -> &Context {
+        &self.jetstream
+    }
+
+    #[allow(dead_code, reason = "an agent asks its server who it is")]
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The servers, for messages.
+    pub(crate) fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Ends when the connection of now is lost.
+    pub(crate) fn lost(&self) -> impl Future<Output = ()> + use<> {
+        let mut losses = self.losses.clone();
+        losses.mark_unchanged();
+        async move {
+            // Without a sender the client has ended.
+            let _ = losses.changed().await;
+        }
+    }
+
+    /// A request was answered, so what was wrong before is not the reason for what may be wrong later.
+    pub(crate) fn all_is_well(&self) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        trouble.clear();
+    }
+
+    /// Why a request for this subject was not answered in time, and what to do about it: what the server has said, or else
+    /// `otherwise`.
+    pub(crate) fn trouble(&self, subject: &str, otherwise: &str) -> String {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        match (trouble.as_str(), self.is_connected()) {
+            (denied, true) if denied.starts_with("Permissions Violation") => {
+                format!("{denied}: allow this user to publish to `{subject}`")
+            }
+            (_, true) => format!("no answer in time: {otherwise}"),
+            (trouble, false) => {
+                let why = match trouble {
+                    "" => String::new(),
+                    why => format!(": {why}"),
+                };
+                format!("the connection is lost{why}: see that nats-server runs there")
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("servers", &self.servers)
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}
+
+fn explained(nats: &Nats, error: &async_nats::ConnectError) -> FleetError {
+    let servers = nats.shown();
+    let cause = error.source();
+    let is_tls = error.kind() == ConnectErrorKind::Tls || cause.is_some_and(is_of_tls);
+    let cause = match cause {
+        Some(cause) => cause.to_string(),
+        None => error.to_string(),
+    };
+    let denied = |problem| FleetError::Denied {
+        servers: nats.shown(),
+        problem,
+    };
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+            denied(format!("{cause}: {}", nats.remedy()))
+        }
+        _ if is_tls => denied(format!(
+            "TLS: {cause}: name the authority of its certificate by `root_certificates`, and a certificate of your own by \
+             `client_certificate` if it asks for one"
+        )),
+        ConnectErrorKind::TimedOut => FleetError::Connect {
+            servers,
+            problem: format!(
+                "no answer within {} s: see that a NATS server runs there",
+                PATIENCE.as_secs()
+            ),
+        },
+        _ => FleetError::Connect {
+            servers,
+            problem: format!("{cause}: see that nats-server runs there and listens at this port"),
+        },
+    }
+}
+
+/// Whether TLS is the reason for an error of a connection.
+fn is_of_tls(cause: &(dyn Error + 'static)) -> bool {
+    let inner = cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
+}

@@ -1,0 +1,48 @@
+//! On Diesel, on each of its databases.
+
+use std::error::Error;
+
+use diesel::prelude::*;
+
+diesel::table! {
+    posts (id) {
+        id -> Integer,
+        slug -> Text,
+        title -> Text,
+    }
+}
+
+#[roan::purge_on(save, delete, url = "/posts/{slug}")]
+#[derive(Queryable, Selectable, Identifiable)]
+struct Post {
+    id: i32,
+    slug: String,
+    title: String,
+}
+
+macro_rules! writes {
+    ($($name:ident: $connection:ty),*) => {$(
+        fn $name(conn: &mut $connection, id: i32, title: &str) -> Result<(), Box<dyn Error>> {
+            use roan::orm::diesel::{PurgeExt, update};
+            update(posts::table.find(id)).set(posts::title.eq(title)).execute_and_purge::<Post>(conn)?;
+            Ok(())
+        }
+    )*};
+}
+
+writes!(on_sqlite: SqliteConnection, on_postgresql: PgConnection, on_mysql: MysqlConnection);
+
+fn start() -> Result<(), Box<dyn Error>> {
+    let roan = roan::global()?;
+    let _guard = roan.guard(std::time::Duration::from_secs(10));
+    Ok(())
+}
+
+fn start_with_axum(app: axum::Router) -> Result<axum::Router, Box<dyn Error>> {
+    let roan = roan::RoanBuilder::from_env()?
+        .web(roan::web::Web::new())
+        .install()?;
+    let _guard = roan.guard(std::time::Duration::from_secs(10));
+    let app = app.layer(roan.web()?);
+    Ok(app)
+}

@@ -1,0 +1,12 @@
+//! A fleet: purges through a stream of NATS JetStream, with real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod repeats;
+mod sending;
+mod support;
+mod trouble;
