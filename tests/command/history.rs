@@ -492,16 +492,6 @@ async fn watched_until(
     panic!("{words:?} was not printed");
 }
 
-/// A `watch`, which ends with the test.
-struct Watching(std::process::Child);
-
-impl Drop for Watching {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 impl Watching {
     /// Ends it as Ctrl-C does.
     fn interrupt(mut self) {
