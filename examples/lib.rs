@@ -1,6 +1,7 @@
 //! Examples of roan; run one with `cargo run --example NAME`. Here is what several of them use.
 
 pub mod episodes;
+pub mod nats;
 pub mod nginx;
 pub mod server;
 pub mod settling;

@@ -45,6 +45,9 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "agent")]
+#[cfg_attr(docsrs, doc(cfg(feature = "agent")))]
+pub mod agent;
 mod app;
 mod base;
 #[cfg(feature = "dashboard")]

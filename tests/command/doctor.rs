@@ -296,7 +296,11 @@ fn each_node_is_looked_at_and_the_wrong_one_is_named() {
     let report = report(&ran);
     let findings = report["findings"].as_array().unwrap();
     let nodes: Vec<_> = findings.iter().map(|finding| &finding["node"]).collect();
-    assert_eq!(nodes, [&format!("nginx {}", wrong.addr())], "{report:#}");
+    assert_eq!(nodes, [&wrong.addr().to_string()], "{report:#}");
+    assert_eq!(
+        (&findings[0]["cache"], &report["passed"][0]["cache"]),
+        (&"nginx".into(), &"nginx".into())
+    );
 }
 
 #[test]

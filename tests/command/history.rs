@@ -92,7 +92,14 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
     assert!(!ran.stdout.contains("delete of Post"), "{ran:#?}");
     // Of two rules, the one of this page alone.
     assert_eq!(ran.stdout.matches("because").count(), 1, "{ran:#?}");
-    let found = why(&place, &["/posts", "--format", "json"]).json();
+    // The purges, without the summary.
+    let listed = |arguments: &[&str]| {
+        let mut listed = why(&place, &[arguments, &["--format", "json"]].concat()).json();
+        let summary = listed.pop().unwrap();
+        assert_eq!(summary["summary"]["listed"], listed.len(), "{summary}");
+        listed
+    };
+    let found = listed(&["/posts"]);
     assert_eq!(found.len(), 2);
     assert_eq!(found[0]["causes"][0]["events"], "delete");
     assert_eq!(found[0]["causes"][0]["model"], "Post");
@@ -102,13 +109,9 @@ async fn why_says_when_by_which_rule_and_how_each_node_answered(mut place: Place
     let targets = |found: &Value| found["targets"].as_array().unwrap().len();
     assert_eq!((targets(&found[0]), targets(&found[1])), (2, 2));
     let newest = found[0]["id"].to_string();
-    let older = why(&place, &["/posts", "--before", &newest, "--format", "json"]).json();
+    let older = listed(&["/posts", "--before", &newest]);
     assert_eq!(older, found[1..]);
-    let refused = why(
-        &place,
-        &["/posts", "--result", "refused", "--format", "json"],
-    )
-    .json();
+    let refused = listed(&["/posts", "--result", "refused"]);
     assert_eq!(refused, found[1..]);
     let first = why(&place, &["/posts", "--limit", "1", "--node", "second"]);
     first.assert_says(&["delete of Post", "there may be more: add --before"]);
@@ -191,8 +194,9 @@ async fn the_command_the_dashboard_and_the_guide_have_one_form_of_a_purge(mut pl
         purge["found"] = json!([]);
         purge
     };
-    let printed = why(&place, &["/posts/hello", "--format", "json"]).json();
-    assert_eq!(printed.len(), 2);
+    let mut printed = why(&place, &["/posts/hello", "--format", "json"]).json();
+    let summary = printed.pop().unwrap();
+    assert_eq!(summary, json!({ "summary": { "listed": 2, "next": null } }));
     let printed: Vec<_> = printed.into_iter().map(unfound).collect();
     let shown = dashboard(&app, "/api/purges").await;
     assert_eq!(shown["purges"], json!(printed));

@@ -8,6 +8,7 @@
 
 mod basics;
 mod doctor;
+mod fleet;
 mod history;
 mod init;
 mod mistakes;

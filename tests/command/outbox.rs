@@ -161,8 +161,12 @@ async fn status_says_what_waits_and_how_each_node_is(mut place: Place) {
     let status = place.json(&["status"]).remove(0);
     assert_eq!(status["schema"], 1);
     assert_eq!(
-        (&status["waiting"], &status["dead"]),
+        (&status["writes"]["waiting"], &status["writes"]["dead"]),
         (&json!(0), &json!(0))
+    );
+    assert_eq!(
+        (&status["deliveries"], &status["dead"]),
+        (&json!(1), &json!(1))
     );
     let node = &status["nodes"][1];
     assert_eq!(node["cache"], "nginx");
@@ -220,7 +224,11 @@ async fn dead_purges_are_listed_retried_and_dropped(mut place: Place) {
     );
     let lines = place.json(&["dead", "--after", &next.to_string()]);
     assert_eq!((lines.len(), &lines[1]["node"]), (3, &Value::Null));
-    assert_eq!(lines[0]["error"], targets[2].2);
+    assert_eq!(
+        (&lines[0]["error"], &lines[0]["result"]),
+        (&json!(targets[2].2), &json!("dead"))
+    );
+    assert_eq!(lines[1]["result"], Value::Null);
     let id = lines[1]["id"].as_i64().unwrap();
     assert!(id < 0);
     let newest = place.json(&["dead", "--newest", "--limit", "1"]);
@@ -330,6 +338,12 @@ async fn purges_are_replayed(mut place: Place) {
     place
         .wait_for_count("SELECT count(*) FROM {}outbox WHERE state = 0", 1)
         .await;
+    let mut why = roan(&["why", "/new"]);
+    why.env("ROAN_OUTBOX", &place.url)
+        .env("ROAN_OUTBOX_PREFIX", &place.prefix);
+    run(why)
+        .assert_code(0)
+        .assert_says(&["row 4  waiting, a replay of row 2"]);
     for (since, words) in [
         ("yesterday", "write a time such as"),
         ("2020-01-01T00:00:00", "has no time zone"),

@@ -8,8 +8,10 @@
 
 mod asset;
 mod axe;
+mod fleet;
 mod page;
 mod pictures;
+mod proxies;
 mod service;
 mod stored;
 mod support;

@@ -15,7 +15,7 @@ const DESKTOP: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
 
 /// One driver for all tests; each has a browser of its own.
-async fn tab() -> Tab {
+pub(crate) async fn tab() -> Tab {
     static CHROMIUM: OnceLock<Chromium> = OnceLock::new();
     CHROMIUM.get_or_init(Chromium::start).open().await
 }
@@ -27,7 +27,7 @@ pub(crate) async fn open(program: &Program) -> Tab {
     tab
 }
 
-async fn live(tab: &Tab) {
+pub(crate) async fn live(tab: &Tab) {
     tab.until(
         "a live page",
         "document.getElementById('connection').textContent === 'Live'",
@@ -37,14 +37,18 @@ async fn live(tab: &Tab) {
 
 /// Nothing was refused by the policy, nothing failed, and nothing was asked of anybody else.
 pub(crate) async fn assert_quiet(tab: &Tab, program: &Program) {
+    assert_quiet_below(tab, &program.url("/")).await;
+}
+
+/// The same of a page below a URL.
+pub(crate) async fn assert_quiet_below(tab: &Tab, own: &str) {
     let console = tab.console().await;
     assert!(console.is_empty(), "{console:#?}");
-    let own = program.url("/");
     let requests = tab.requests().await;
-    assert!(requests.iter().any(|url| url.starts_with(&own)));
+    assert!(requests.iter().any(|url| url.starts_with(own)));
     let others = requests
         .iter()
-        .filter(|url| !url.starts_with(&own) && !url.starts_with("data:"));
+        .filter(|url| !url.starts_with(own) && !url.starts_with("data:"));
     let others: Vec<_> = others.collect();
     assert!(others.is_empty(), "{others:#?}");
 }

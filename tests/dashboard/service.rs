@@ -54,7 +54,7 @@ async fn whole(response: Response<DashboardBody>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-async fn get(dashboard: &DashboardService, path: &str) -> (StatusCode, Value) {
+pub(crate) async fn get(dashboard: &DashboardService, path: &str) -> (StatusCode, Value) {
     let response = send(dashboard, get_of(path)).await;
     let status = response.status();
     let text = whole(response).await;

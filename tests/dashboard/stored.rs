@@ -75,6 +75,38 @@ async fn of_a_write_with_many_targets_the_first_are_shown_and_the_others_counted
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_a_node_is_that_of_all_processes() {
+    let file = SqliteFile::new();
+    let program = program(&file).await;
+    let node = &program.roan.stats().nodes[0];
+    let mut connection = Connection::open(&file.url()).await.unwrap();
+    // Another process has taken them, and holds them.
+    connection
+        .run(&format!(
+            "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 7000)
+             INSERT INTO roan_delivery (purge_id, cache, node, target, created_ms, attempts, due_ms)
+             SELECT n, '{}', '{}', '\"/' || n || '\"', unixepoch() * 1000, 1, (unixepoch() + 3600) * 1000 FROM number",
+            node.cache, node.node
+        ))
+        .await
+        .unwrap();
+    let tab = open(&program).await;
+    tab.until(
+        "what waits",
+        "document.querySelector('#node-table tbody').innerText.includes('7,000')",
+    )
+    .await;
+    let figures = tab.text("#figures").await;
+    assert!(
+        figures.contains("7,000") && !figures.contains("Asked for"),
+        "{figures}"
+    );
+    assert_quiet(&tab, &program).await;
+    tab.close().await;
+    connection.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_paused_and_what_waits_for_it_is_listed() {
     let file = SqliteFile::new();
     let program = program(&file).await;

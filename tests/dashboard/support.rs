@@ -82,6 +82,10 @@ impl Program {
         format!("http://{}{path}", self.address)
     }
 
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn page(&self) -> String {
         self.url("/roan")
     }

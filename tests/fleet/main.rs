@@ -6,7 +6,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod guide;
 mod repeats;
+mod seeing;
 mod sending;
 mod support;
 mod trouble;

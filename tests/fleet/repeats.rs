@@ -142,20 +142,34 @@ async fn the_rows_of_a_restored_database_are_not_taken_for_those_before() {
 /// Of two rows for one target, the second may be committed after the first was published.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_joins_one_that_was_published_is_not_dropped_with_it() {
+    const PAIRS: u64 = 8;
     let server = Nats::start(&NatsOptions::default());
     let mut rows = Rows::new().await;
     let first = sender(&server, &rows);
-    rows.insert(r#""/a""#).await;
+    for number in 1..=PAIRS {
+        rows.insert(&format!(r#""/{number}""#)).await;
+    }
     rows.until_done().await;
     drop(first);
-    // A smaller number, as of a transaction that began earlier.
+    rows.run("BEGIN").await;
     rows.forget_that_they_are_done().await;
-    rows.run(r#"INSERT INTO roan_outbox (id, payload) VALUES (-1, '{"v":1,"purge":["/a"]}')"#)
+    for number in 1..=PAIRS {
+        // Smaller numbers, as of transactions that began earlier.
+        let payload = format!(r#"{{"v":1,"purge":["/{number}"]}}"#);
+        rows.run(&format!(
+            "INSERT INTO roan_outbox (id, payload) VALUES (-{number}, '{payload}')"
+        ))
         .await;
+    }
+    rows.run("COMMIT").await;
     let second = sender(&server, &rows);
     rows.until_done().await;
-    drop(second);
+    assert_eq!(
+        second.stats().nodes[0].purged,
+        PAIRS,
+        "both rows of a pair leave together"
+    );
     let stored = stored(&client(&server.url()).await).await;
     let ids: HashSet<_> = stored.iter().map(|stored| &stored.id).collect();
-    assert_eq!((stored.len(), ids.len()), (2, 2), "{stored:?}");
+    assert_eq!(ids.len(), 2 * PAIRS as usize, "{stored:?}");
 }

@@ -332,7 +332,7 @@ async fn tls_is_as_strict_as_it_is_asked_to_be() {
         .root_certificates(&authority);
     let roan = builder(Fleet::at(nats)).build().unwrap();
     roan.purge("/a").unwrap();
-    until_logged(&format!("{}", plain.url()));
+    until_logged(&plain.url());
     assert_eq!(roan.stats().nodes[0].purged, 0);
     assert_eq!(plain.monitor("/jsz")["streams"], 0);
 }

@@ -52,7 +52,7 @@ fn yielded(explanation: &Explanation) -> Vec<Vec<(Which, Yielded)>> {
     let rules = explanation.rules().iter();
     rules
         .map(|rule| match rule.verdict() {
-            Verdict::Applied(yielded) => yielded.clone(),
+            Verdict::Evaluated(yielded) => yielded.clone(),
             _ => Vec::new(),
         })
         .collect()

@@ -13,6 +13,7 @@ mod fence;
 mod history;
 mod instances;
 mod memory;
+mod newer;
 mod pages;
 mod paused;
 mod places;

@@ -13,7 +13,6 @@ use crate::support::{Client, Database, builder, flush, on_each_database, urls};
 on_each_database!(
     a_site_that_only_another_version_has_waits_for_it,
     a_kind_that_only_another_version_can_purge_waits_for_it,
-    a_delivery_of_a_kind_that_its_cache_cannot_purge_any_more_is_dead,
     an_old_version_spoils_nothing_beside_a_new_one,
     what_no_version_understands_is_dead_after_the_grace_period,
     rows_of_other_rules_are_left_after_our_part,
@@ -96,27 +95,6 @@ async fn a_kind_that_only_another_version_can_purge_waits_for_it(database: Datab
     let mut at_old = urls(&at_old);
     at_old.dedup();
     assert_eq!(at_old, ["/a"]);
-}
-
-async fn a_delivery_of_a_kind_that_its_cache_cannot_purge_any_more_is_dead(database: Database) {
-    let recorder = Recorder::new();
-    let mut client = database.client().await;
-    let outbox = database.outbox().await;
-    for sql in [
-        "INSERT INTO {}outbox (id, payload, state) VALUES (7, '{\"v\":2,\"purge\":[{\"host\":true}]}', 4)",
-        "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms) \
-         VALUES (7, 'recorder', 'recorder', '{\"host\":true}', 1000)",
-    ] {
-        client.run(sql).await;
-    }
-    let cache = without_areas(&recorder);
-    let roan = Roan::builder().cache(cache).outbox(outbox).build().unwrap();
-    client
-        .wait_for_count("SELECT count(*) FROM {}delivery WHERE state = 3", 1)
-        .await;
-    let dead = roan.outbox().dead(10).await.unwrap();
-    assert!(dead[0].error.contains("cannot now"), "{dead:?}");
-    assert_eq!(urls(&recorder), [""; 0]);
 }
 
 async fn an_old_version_spoils_nothing_beside_a_new_one(database: Database) {

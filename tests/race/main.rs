@@ -5,7 +5,10 @@
 //! cargo test -p roan-tests --test race                                       a short run
 //! ROAN_RACE_WRITES=10000 ROAN_RACE_PAGES=50 cargo test -p roan-tests --test race
 //!                                                                            a long one, in each line, of 50 pages at a time
+//! ROAN_RACE_DATABASE=mariadb ROAN_RACE_INSTANCES=2 ROAN_RACE_MODE=steady ... one line of it
 //! ```
+//!
+//! A long run may be made line by line: each of the last three variables picks lines, and lines do not share anything.
 //!
 //! `cargo run --example race` has the same for one process without a database, with other remedies beside it.
 #![allow(
@@ -50,6 +53,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// Whether a line is wanted: the variable is not set, or names it.
+fn picks(name: &str, all: &[&str], one: &str) -> bool {
+    let Ok(wanted) = std::env::var(name) else {
+        return true;
+    };
+    let all_names = all.join(", ");
+    assert!(
+        all.contains(&&*wanted),
+        "{name}={wanted} is not one of {all_names}"
+    );
+    wanted == one
+}
+
 /// The value of a variable, if it is set.
 fn number(name: &str) -> Option<u64> {
     let text = std::env::var(name).ok()?;
@@ -65,12 +81,22 @@ async fn prove(writes: u64, pages: u64) -> u64 {
         "{:<10} {:>9} {:<7} {:>14} {:>12} {:>8}",
         "database", "instances", "writes", "stale for good", "stale reads", "reads"
     );
-    for (name, dialect) in [("postgres", Dialect::Postgres), ("mariadb", Dialect::MySql)] {
+    let databases = [("postgres", Dialect::Postgres), ("mariadb", Dialect::MySql)];
+    for (name, dialect) in databases {
+        if !picks("ROAN_RACE_DATABASE", &databases.map(|(name, _)| name), name) {
+            continue;
+        }
         let database = Database::start(dialect);
         for instances in [1, 2] {
+            if !picks("ROAN_RACE_INSTANCES", &["1", "2"], &instances.to_string()) {
+                continue;
+            }
             let fleet = Arc::new(Fleet::start(&database, instances).await);
             let mut first = 0;
             for mode in Mode::ALL {
+                if !picks("ROAN_RACE_MODE", &Mode::ALL.map(Mode::name), mode.name()) {
+                    continue;
+                }
                 let race = Race {
                     mode,
                     readers: 10,

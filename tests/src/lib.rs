@@ -14,6 +14,7 @@
     reason = "a request is often sent for what it does to the cache"
 )]
 
+mod agent;
 mod background;
 mod batching;
 mod browser;
@@ -29,7 +30,8 @@ mod head;
 mod held;
 pub mod logged;
 mod model;
-mod nats;
+pub mod nats;
+mod netns;
 mod nginx;
 mod origin;
 mod prometheus;
@@ -41,6 +43,7 @@ mod traffic_server;
 mod varnish;
 pub mod wait;
 
+pub use agent::{Agent, AgentOptions};
 pub use background::Background;
 pub use batching::Batching;
 pub use browser::{Answer, Browser};
@@ -57,6 +60,7 @@ pub use gate::{Gate, Passage, gate};
 pub use held::Held;
 pub use model::FromALibrary;
 pub use nats::{Nats, NatsCluster, NatsKind, NatsOperator, NatsOptions};
+pub use netns::{Machine, Network, enter_network};
 pub use nginx::{
     DebianNginx, Nginx, Options, REFRESH_CONF, SECRET, SITE_CONF, version as nginx_version,
 };

@@ -23,7 +23,7 @@ CREATE TABLE roan_delivery (
     target text NOT NULL,   -- an element of the payload's list, and in `next` what later caches are asked for in its place
     created_ms integer NOT NULL,
     state integer NOT NULL DEFAULT 0, -- 0 waiting, 1 taken, 3 dead
-    relay integer NOT NULL DEFAULT 0,
+    relay integer NOT NULL DEFAULT 0, -- who has taken it, or, while it waits, what the one that left it knew
     attempts integer NOT NULL DEFAULT 0,
     due_ms integer NOT NULL DEFAULT 0,
     error text

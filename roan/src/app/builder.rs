@@ -239,7 +239,29 @@ impl RoanBuilder {
     /// # Errors
     ///
     /// If a setting is invalid, or the thread cannot be started.
-    pub fn build(mut self) -> Result<Roan, ConfigError> {
+    pub fn build(self) -> Result<Roan, ConfigError> {
+        self.build_from(None)
+    }
+
+    /// The same, for purges that come from this source.
+    #[cfg(feature = "agent")]
+    pub(crate) fn build_with_source(self, source: Arc<dyn Source>) -> Result<Roan, ConfigError> {
+        #[cfg(feature = "_sql")]
+        if self.outbox.is_some() {
+            let problem =
+                "has no effect here: an agent takes its purges from the stream. Remove it";
+            return Err(ConfigError::value("outbox", "", problem));
+        }
+        self.build_from(Some(source))
+    }
+
+    /// The pacing and retries.
+    #[cfg(feature = "agent")]
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn build_from(mut self, stream: Option<Arc<dyn Source>>) -> Result<Roan, ConfigError> {
         if let Some(mistake) = self.mistake {
             return Err(mistake);
         }
@@ -276,6 +298,8 @@ impl RoanBuilder {
         }
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
+        #[cfg(feature = "nats")]
+        let fleet = caches.iter().find_map(|cache| cache.fleet.clone());
         let nodes = connect(caches, &self.policy)?;
         #[cfg(all(feature = "web", feature = "_sql"))]
         if let Some((_, pages, _)) = &web
@@ -297,6 +321,7 @@ impl RoanBuilder {
         let source = durable.clone().map(|durable| durable as Arc<dyn Source>);
         #[cfg(not(feature = "_sql"))]
         let source: Option<Arc<dyn Source>> = None;
+        let source = stream.or(source);
         let known = KnownPages::default();
         #[cfg(feature = "web")]
         let known = match &web {
@@ -315,6 +340,8 @@ impl RoanBuilder {
             web,
             #[cfg(feature = "embedded")]
             embedded,
+            #[cfg(feature = "nats")]
+            fleet,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),
         ))

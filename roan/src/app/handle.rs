@@ -10,6 +10,8 @@ use super::builder::RoanBuilder;
 use crate::base::history::{Filter, PurgeRecord};
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, PauseError, Remaining, Stats};
+#[cfg(feature = "nats")]
+use crate::fleet::Nats;
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
 #[cfg(feature = "embedded")]
@@ -59,6 +61,9 @@ struct Handle {
     web: Option<WebLayer>,
     #[cfg(feature = "embedded")]
     embedded: Option<Embedded>,
+    /// The servers and the stream of the cache that is a fleet.
+    #[cfg(feature = "nats")]
+    fleet: Option<(Nats, String)>,
 }
 
 impl Drop for Handle {
@@ -72,6 +77,7 @@ impl Roan {
         engine: Arc<Engine>,
         #[cfg(feature = "web")] web: Option<WebLayer>,
         #[cfg(feature = "embedded")] embedded: Option<Embedded>,
+        #[cfg(feature = "nats")] fleet: Option<(Nats, String)>,
         #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
@@ -80,6 +86,8 @@ impl Roan {
             web,
             #[cfg(feature = "embedded")]
             embedded,
+            #[cfg(feature = "nats")]
+            fleet,
             #[cfg(feature = "_sql")]
             link,
         };
@@ -133,6 +141,13 @@ impl Roan {
     #[must_use]
     pub fn embedded(&self) -> Option<&Embedded> {
         self.handle.embedded.as_ref()
+    }
+
+    /// Where the fleet is, if one of the caches is a fleet.
+    #[cfg(all(feature = "dashboard", feature = "nats"))]
+    pub(crate) fn fleet(&self) -> Option<(&Nats, &str)> {
+        let fleet = self.handle.fleet.as_ref();
+        fleet.map(|(nats, stream)| (nats, &**stream))
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -5,10 +5,19 @@
 //! committed when the other one was purged.
 
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use sha2::{Digest as _, Sha256};
 
 use super::target::Target;
+
+/// What a message of a fleet says of its purge.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    pub(crate) id: String,
+    /// When it was asked for.
+    pub(crate) asked: SystemTime,
+}
 
 /// What no other row of a durable outbox has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

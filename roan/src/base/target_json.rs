@@ -8,6 +8,12 @@ use serde_json::Value;
 
 use super::target::{Target, TargetKind};
 
+/// What a target may be, by the key of its object.
+pub(crate) const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
+
+/// The key of its site.
+pub(crate) const SITE: &str = "site";
+
 /// One target, as a text of its own.
 pub(crate) fn encode_target(target: &Target) -> String {
     let mut text = String::new();
@@ -54,14 +60,12 @@ pub(crate) fn write_text(out: &mut String, text: &str) {
     }
 }
 
-/// Reads the text that [`encode_target`] made.
-pub(crate) fn read_target(text: &str) -> Result<Target, String> {
-    let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    decode_target(&value)
+/// Whether it is a key of a target.
+pub(crate) fn is_known(key: &str) -> bool {
+    KINDS.contains(&key) || key == SITE
 }
 
 pub(crate) fn decode_target(value: &Value) -> Result<Target, String> {
-    const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything"];
     let text = |key: &str, value: &Value| match value.as_str() {
         Some(text) => Ok(text.to_owned()),
         None => Err(format!("`{key}` is not a text")),
@@ -72,7 +76,6 @@ pub(crate) fn decode_target(value: &Value) -> Result<Target, String> {
     let Some(object) = value.as_object() else {
         return Err(format!("{value} is neither a text nor an object"));
     };
-    let is_known = |key: &str| KINDS.contains(&key) || key == "site";
     if let Some(unknown) = object.keys().find(|key| !is_known(key)) {
         return Err(format!(
             "unknown key {unknown:?}: the keys are `url`, `tag`, `prefix`, `host`, `everything` and `site`"

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Version};
 
 use super::service::Problem;
 
@@ -124,6 +124,22 @@ pub(super) fn is_on_this_machine(head: &Parts) -> Result<(), Problem> {
              itself, or {ADVICE}"
         )));
     }
+    // Browsers and their tools have not sent it for decades; nginx before 1.29.7 does, unless it is configured otherwise.
+    if head.version < Version::HTTP_11 {
+        return Err(forbidden(format!(
+            "this dashboard has no authentication, and a proxy has forwarded this request (HTTP/1.0): ask the program \
+             itself, or {ADVICE}"
+        )));
+    }
+    // A proxy may hide all of that, but a browser says of each action where it comes from.
+    if let Some(origin) = text(&head.headers, ORIGIN.as_str()) {
+        let of_origin = origin.split_once("://").map_or("", |(_, host)| host);
+        if !is_loopback(name_of(of_origin)) {
+            return Err(forbidden(format!(
+                "this dashboard has no authentication, and is only for `localhost`; this request comes from {origin:?}: {ADVICE}"
+            )));
+        }
+    }
     Ok(())
 }
 
@@ -231,6 +247,23 @@ mod tests {
             "notlocalhost",
         ] {
             assert!(!is_here(host, &[]), "{host}");
+        }
+        let mut old = head("/", &[("host", "localhost")]);
+        old.version = Version::HTTP_10;
+        assert!(is_on_this_machine(&old).is_err());
+        for (origin, expected) in [
+            ("http://localhost:3000", true),
+            ("http://[::1]:3000", true),
+            ("https://www.example.org", false),
+            ("https://localhost.evil.example", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                is_here("localhost", &[("origin", origin)]),
+                expected,
+                "{origin}"
+            );
         }
         for name in FORWARDED {
             assert!(!is_here("localhost", &[(name, "x")]), "{name}");

@@ -25,7 +25,7 @@
 //! let dashboard = Dashboard::new(roan).behind_auth();
 //! let admin = Router::new()
 //!     .nest_service("/roan", dashboard)
-//!     .layer(from_fn(admins_only));
+//!     .route_layer(from_fn(admins_only));
 //! app.merge(admin)
 //! # }
 //! ```
@@ -47,6 +47,8 @@ mod actions;
 mod asset;
 mod body;
 mod figures;
+#[cfg(feature = "nats")]
+mod fleet;
 mod guard;
 mod json;
 mod live;
@@ -109,16 +111,19 @@ impl Dashboard {
         DashboardService::start(self.roan, self.read_only, Access::BehindAuth)
     }
 
-    /// Serves without authentication, for development: only requests for `localhost`, `127.0.0.1` and the like that no proxy
-    /// has forwarded. It logs a warning.
+    /// Serves without authentication, for development: only requests for `localhost`, `127.0.0.1` and the like. It logs a
+    /// warning.
     ///
-    /// That keeps out other sites that the browser visits (DNS rebinding), and the visitors of a proxy on this machine. It does
-    /// not keep out who can connect to the port of the program: listen on a loopback address.
+    /// That keeps out other sites that the browser visits (DNS rebinding). It refuses what shows that a proxy has forwarded it:
+    /// a header such as `X-Forwarded-For`, HTTP/1.0, the `Origin` of another machine. But a proxy may show nothing, and then its
+    /// visitors can look, and with a tool of their own also act: let no proxy on this machine forward to it, and listen on a
+    /// loopback address.
     #[must_use = "mount it: `Router::nest_service(\"/roan\", dashboard)`"]
     pub fn without_auth(self) -> DashboardService {
         warn_loudly(format_args!(
-            "the dashboard has no authentication: whoever can connect to this program's port may use it. Where others \
-             can, put your authentication in front of it and write `Dashboard::new(&roan).behind_auth()`"
+            "the dashboard has no authentication: whoever can connect to this program's port may use it, and so may the \
+             visitors of a proxy that forwards to it. Where others can, put your authentication in front of it and write \
+             `Dashboard::new(&roan).behind_auth()`"
         ));
         DashboardService::start(self.roan, self.read_only, Access::ThisMachine)
     }

@@ -15,6 +15,8 @@ use tower_service::Service;
 
 use super::body::DashboardBody;
 use super::figures::Figures;
+#[cfg(feature = "nats")]
+use super::fleet::{self, Looking};
 use super::live::{Live, Pulse};
 #[cfg(feature = "web")]
 use super::pages;
@@ -33,6 +35,8 @@ pub(super) struct Shared {
     access: Access,
     figures: Mutex<Figures>,
     pub(super) pulse: Arc<Pulse>,
+    #[cfg(feature = "nats")]
+    pub(super) looking: Arc<Looking>,
 }
 
 impl Shared {
@@ -70,6 +74,8 @@ impl DashboardService {
             access,
             figures: Mutex::new(Figures::new(Instant::now())),
             pulse: Arc::default(),
+            #[cfg(feature = "nats")]
+            looking: Arc::default(),
         });
         let work = take_in(reports, Arc::downgrade(&shared));
         let engine = shared.roan.engine();
@@ -163,8 +169,8 @@ impl Problem {
     }
 }
 
-/// The database cannot be asked.
-#[cfg(any(feature = "_sql", feature = "web"))]
+/// The database or the servers of a fleet cannot be asked.
+#[cfg(any(feature = "_sql", feature = "nats", feature = "web"))]
 pub(super) fn unavailable(error: impl fmt::Display) -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
 }
@@ -222,6 +228,8 @@ where
         "api/rules" => rules::listed(),
         "api/purges" => purges::listed(shared, &query).await?,
         #[cfg(feature = "_sql")]
+        "api/outbox" => stored::status(shared).await?,
+        #[cfg(feature = "_sql")]
         "api/waiting" => stored::waiting(shared, &query).await?,
         #[cfg(feature = "_sql")]
         "api/dead" => stored::dead(shared, &query).await?,
@@ -231,6 +239,8 @@ where
         "api/pages" => pages::of(shared, &query).await?,
         #[cfg(feature = "web")]
         "api/tags" => pages::tags(shared, &query).await?,
+        #[cfg(feature = "nats")]
+        "api/fleet" => fleet::of(shared).await?,
         "api/live" => {
             let live = Live::start(Arc::clone(shared));
             let busy = || {

@@ -58,6 +58,7 @@ pub(super) fn of(shared: &Shared) -> Value {
             "dead": cfg!(feature = "_sql"),
             "durable": is_durable(shared),
             "pages": has_pages(shared),
+            "fleet": has_fleet(shared),
         },
         "purges": lately.version,
         "missed": lately.missed,
@@ -91,6 +92,17 @@ fn has_pages(shared: &Shared) -> bool {
     #[cfg(feature = "web")]
     return shared.roan.web().is_ok();
     #[cfg(not(feature = "web"))]
+    {
+        let _ = shared;
+        false
+    }
+}
+
+/// Whether a cache is a fleet.
+fn has_fleet(shared: &Shared) -> bool {
+    #[cfg(feature = "nats")]
+    return shared.roan.fleet().is_some();
+    #[cfg(not(feature = "nats"))]
     {
         let _ = shared;
         false

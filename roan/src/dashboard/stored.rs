@@ -61,6 +61,12 @@ pub(super) async fn dead(shared: &Shared, query: &Query) -> Result<Value, Proble
     Ok(json!({"dead": rows, "more": found.len() > limit}))
 }
 
+/// What is in the outbox, of all programs.
+pub(super) async fn status(shared: &Shared) -> Result<Value, Problem> {
+    let status = shared.roan.outbox().status().await;
+    Ok(json!(status.map_err(unavailable)?))
+}
+
 /// The number of dead purges.
 pub(super) async fn count_dead(shared: &Shared, query: &Query) -> Result<Value, Problem> {
     let count = shared.roan.outbox().count_dead(of_query(query)).await;

@@ -253,6 +253,10 @@ impl Engine {
             .into_iter()
             .filter(|(kind, _)| self.cannot_serve(*kind, None).is_none());
         names.extend(served.map(|(_, name)| name.to_owned()));
+        for (number, tier) in self.tiers.iter().enumerate() {
+            let kinds = kinds.iter().filter(|(kind, _)| tier.can_purge(*kind));
+            names.extend(kinds.map(|(_, name)| format!("{name} at {number}")));
+        }
         names
     }
 
@@ -267,7 +271,7 @@ impl Engine {
 
     /// Why the site cannot be purged, if so.
     pub(crate) fn does_not_know(&self, site: Option<&str>) -> Option<Refusal> {
-        let unknown = site.filter(|name| !self.sites.named.contains_key(*name))?;
+        let unknown = site.filter(|name| !self.sites.has(name))?;
         Some(Refusal::UnknownSite(unknown.to_owned()))
     }
 

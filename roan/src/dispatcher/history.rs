@@ -205,6 +205,7 @@ impl Kept {
             asks: self.causes.count().max(1),
             state,
             answers: self.answers.clone(),
+            replay_of: None,
             error: None,
         }
     }

@@ -22,7 +22,7 @@ mod pause;
 mod plan;
 mod policy;
 mod queue;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "agent"))]
 mod relayed;
 mod report;
 mod sending;
@@ -35,7 +35,7 @@ mod thread;
 mod throttle;
 #[cfg_attr(
     not(feature = "_sql"),
-    allow(dead_code, reason = "only a durable outbox uses tickets")
+    allow(dead_code, reason = "only a durable outbox uses all of it")
 )]
 pub(crate) mod tickets;
 mod tiers;
@@ -61,10 +61,10 @@ pub(crate) use policy::duration;
 pub(crate) use policy::{LONGEST, Policy, SETTINGS};
 #[cfg(feature = "_sql")]
 pub(crate) use queue::LONGEST_RETRY_AFTER;
-#[cfg(any(feature = "web", feature = "_sql"))]
+#[cfg(any(feature = "web", feature = "_sql", feature = "agent"))]
 pub(crate) use queue::Onward;
 pub(crate) use sites::Sites;
 pub(crate) use source::Source;
-#[cfg(feature = "_sql")]
+#[cfg(any(feature = "_sql", feature = "agent"))]
 pub(crate) use source::Working;
 pub(crate) use thread::{is_starting, start};

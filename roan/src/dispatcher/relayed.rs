@@ -1,4 +1,4 @@
-//! What the relay of a durable outbox asks of the dispatcher.
+//! What a source of purges asks of the dispatcher: the relay of a durable outbox, or an agent of a fleet.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -6,15 +6,19 @@ use std::time::Instant;
 use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Ask, Job, Onward, Room};
-use super::tickets::{Ticket, Why};
+use super::tickets::Ticket;
+#[cfg(feature = "_sql")]
 use super::tiers::Wanted;
 use crate::base::history::Asking;
 use crate::base::outcome::{Failure, Outcome, Refusal};
-use crate::base::target::{Target, TargetKind};
+use crate::base::target::Target;
+#[cfg(feature = "_sql")]
+use crate::base::target::TargetKind;
 
 impl Engine {
     /// Takes in a target that was marked. The relay finds its pages, and says so if it finds none:
     /// [`Engine::accept_without_pages`].
+    #[cfg(feature = "_sql")]
     pub(crate) fn accept_marked(
         &self,
         target: &Target,
@@ -30,6 +34,7 @@ impl Engine {
     }
 
     /// No page is known that this target means, which was accepted before: the caches that waited for pages need not.
+    #[cfg(feature = "_sql")]
     pub(crate) fn accept_without_pages(
         &self,
         target: &Target,
@@ -43,12 +48,14 @@ impl Engine {
     }
 
     /// Whether the first cache can purge a target itself.
+    #[cfg(feature = "_sql")]
     fn first_can_purge(&self, target: &Target) -> bool {
         let tier = self.tiers.first();
         tier.is_some_and(|tier| tier.can_purge(target.kind()))
     }
 
     /// Takes in the URL of a page, and what it is purged for.
+    #[cfg(feature = "_sql")]
     pub(crate) fn accept_page(
         &self,
         page: &Target,
@@ -75,6 +82,33 @@ impl Engine {
         }
     }
 
+    /// Why one node cannot be asked for what another version of the program has left for it, if so.
+    #[cfg(feature = "_sql")]
+    pub(crate) fn cannot_ask_at(&self, place: (&str, &str), target: &Target) -> Option<Refusal> {
+        let node = self.node(place)?;
+        let kind = target.kind();
+        let tier = self.tiers.get(node.tier);
+        self.does_not_know(target.site()).or_else(|| {
+            let problem = format!(
+                "{} could purge by {kind} when this was asked for, and cannot now",
+                node.cache
+            );
+            (!tier.is_some_and(|tier| tier.can_purge(kind))).then_some(Refusal::Node(problem))
+        })
+    }
+
+    /// Takes in a target of a message.
+    #[cfg(feature = "agent")]
+    pub(crate) fn accept_message(
+        &self,
+        target: &Target,
+        asking: Asking<'_>,
+        ticket: Ticket,
+        now: Instant,
+    ) {
+        self.accept_with(target, &[], false, asking, Some(ticket), now);
+    }
+
     /// Takes in what one node has not answered yet. `None` if the node does not exist.
     pub(crate) fn accept_at(
         &self,
@@ -85,23 +119,6 @@ impl Engine {
         now: Instant,
     ) -> Option<()> {
         let node = self.node(place)?;
-        let kind = target.kind();
-        if !self
-            .tiers
-            .get(node.tier)
-            .is_some_and(|tier| tier.can_purge(kind))
-        {
-            let problem = format!(
-                "{} could purge by {kind} when this was asked for, and cannot now",
-                node.cache
-            );
-            let refusal = Refusal::Node(problem);
-            self.tickets.asked(ticket);
-            let why = Why::Refused(refusal.clone());
-            self.defer(Some(node), target, onward, &why, attempts, &[ticket]);
-            self.reporter.refused(target, refusal, asking, now);
-            return Some(());
-        }
         let ask = Ask {
             target,
             asking,
@@ -147,7 +164,7 @@ impl Engine {
         &self,
         place: (&str, &str),
         target: &Target,
-        failure: Failure,
+        outcome: Outcome,
         attempts: u32,
     ) {
         let Some(node) = self.node(place) else {
@@ -156,6 +173,6 @@ impl Engine {
         let now = Instant::now();
         let mut job = Job::unsent(target, now, false, now);
         job.attempts = attempts;
-        self.end_unsent(node, &job, Outcome::Dead(failure), now);
+        self.end_unsent(node, &job, outcome, now);
     }
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+#[cfg(feature = "nats")]
+use std::time::SystemTime;
 use std::time::{Duration, Instant};
 
 use super::engine::Engine;
@@ -16,7 +18,7 @@ use crate::base::history::{Asking, NodeAnswer};
 use crate::base::log::emit;
 use crate::base::outcome::{Failure, Outcome};
 #[cfg(feature = "nats")]
-use crate::base::purge_id;
+use crate::base::purge_id::{self, Mark};
 use crate::purger::{Answer, PurgeRequest, caught};
 
 /// An answer to a request, for each of its targets.
@@ -68,10 +70,7 @@ impl Engine {
     /// Makes one request.
     async fn ask(&self, node: &Node, request: &Request) -> Answer {
         let first = &request.first.target;
-        let site = match first.site() {
-            Some(name) => self.sites.named.get(name),
-            None => self.sites.default.as_ref(),
-        };
+        let site = self.sites.get(first.site());
         let as_known = |target| match &node.tag_header {
             Some(header) => header.target(target),
             None => Cow::Borrowed(target),
@@ -89,14 +88,14 @@ impl Engine {
         };
         let id = request.id();
         #[cfg(feature = "nats")]
-        let ids = self.ids(node, request);
+        let marks = self.marks(node, request);
         let expects = |job: &Job| !job.rebound && self.known.expect(&job.target, job.asked);
         let is_expected = request.jobs().all(expects);
-        let mut request = PurgeRequest::new(targets, site);
+        let mut request = PurgeRequest::new(targets, site.as_deref());
         (request.id, request.is_expected) = (id, is_expected);
         #[cfg(feature = "nats")]
         {
-            request.ids = &ids;
+            request.marks = &marks;
         }
         // A panic on the way, of the purger or of a subscriber that it logs to, must not keep the request's place.
         caught(|| node.purger.purge(request))
@@ -104,12 +103,13 @@ impl Engine {
             .unwrap_or_else(|panic| Answer::failed(Failure::Panic(panic)))
     }
 
-    /// For a fleet, the ids by which it recognizes what it has had.
+    /// For a fleet, the id of each target, by which it recognizes what it has had, and since when that waits.
     #[cfg(feature = "nats")]
-    fn ids(&self, node: &Node, request: &Request) -> Vec<String> {
+    fn marks(&self, node: &Node, request: &Request) -> Vec<Mark> {
         if !node.is_fleet {
             return Vec::new();
         }
+        let now = SystemTime::now();
         let served: Vec<_> = {
             let queue = node.queue();
             request.jobs().map(|job| queue.served_by(job)).collect()
@@ -119,10 +119,12 @@ impl Engine {
             // A cache before it asks for one target of a row again, when it was purged again.
             let served = served.filter(|_| node.tier == 0);
             let rows = served.and_then(|served| self.tickets.identities(&served));
-            match rows {
+            let id = match rows {
                 Some(rows) => purge_id::of_rows(rows, &job.target),
                 None => purge_id::of_ask(job.id),
-            }
+            };
+            let asked = now.checked_sub(job.asked.elapsed()).unwrap_or(now);
+            Mark { id, asked }
         })
         .collect()
     }

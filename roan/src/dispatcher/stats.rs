@@ -11,7 +11,7 @@ use crate::base::counted::counted;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Targets that hooks requested, repetitions included.
+    /// Targets that hooks requested, repetitions included, but for those of writes that an outbox stores.
     pub asked: u64,
     /// Targets that were refused because the inbox was full, or after the shutdown.
     pub dropped: u64,

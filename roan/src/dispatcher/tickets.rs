@@ -219,6 +219,13 @@ impl Tickets {
         }
     }
 
+    /// Notes that this program cannot do all of a row, unless it is known.
+    pub(crate) fn cannot_read(&self, ticket: Ticket, unread: Unread) {
+        if let Some(open) = self.lock().open.get_mut(ticket.0 as usize) {
+            open.unread.get_or_insert(unread);
+        }
+    }
+
     /// Adds an outstanding answer.
     pub(crate) fn asked(&self, ticket: Ticket) {
         let mut state = self.lock();

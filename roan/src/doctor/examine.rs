@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Doctor;
 use super::blame::reasons;
-use super::finding::{Fault, Finding, Mend, Place};
+use super::finding::{Fault, Finding, Mend, NodeName, Place};
 use super::mend;
 use super::patient::{Patient, Trial};
 use super::report::Report;
@@ -70,7 +70,7 @@ impl Doctor {
         tiers::look_at_order(&patients, &self.page, &nonce, &mut report).await;
         if patients.iter().any(Patient::is_nginx) {
             report.unknown(
-            "",
+            &NodeName::default(),
             "how full the keys zones are: nginx does not show it. Pages that go without a purge are a sign of it, and \
              \"could not allocate node in cache keys zone\" in its error log. A megabyte holds about 8,000 keys",
         );
@@ -102,6 +102,7 @@ impl Doctor {
         };
         report.findings.push(Finding {
             fault: Fault::NoSite,
+            cache: String::new(),
             node: String::new(),
             seen,
             why: "a purge must name the host that visitors ask for, or it is a purge of another page. (What follows was looked at \
@@ -119,7 +120,7 @@ impl Doctor {
         report: &mut Report,
     ) -> Result<(), Failure> {
         let page = &self.page;
-        let name = &*patient.name;
+        let name = &patient.name;
         let trial = patient.trial(page).await?;
         let before = match trial {
             Trial::Evicted(before) => {
@@ -229,8 +230,11 @@ fn vanished(patient: &Patient, page: &Target, later: &Seen) -> Finding {
     )
 }
 
-fn node_name(node: &Node) -> String {
-    format!("{} {}", node.cache, node.name)
+fn node_name(node: &Node) -> NodeName {
+    NodeName {
+        cache: node.cache.to_string(),
+        node: node.name.to_string(),
+    }
 }
 
 async fn patient(node: &Arc<Node>, site: &Site, mode: Mode) -> Result<Patient, Failure> {

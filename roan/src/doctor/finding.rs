@@ -167,13 +167,49 @@ impl Mend {
     }
 }
 
+/// What the doctor has looked at, or could not look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Note {
+    /// The name of the cache. Empty if it is not about a node.
+    pub cache: String,
+    /// The name of the node. Empty if it is not about a node.
+    pub node: String,
+    /// What is right, or what is not known, and why.
+    pub what: String,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.node.is_empty() {
+            write!(f, "{} {}: ", self.cache, self.node)?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// A node as messages name it. By default it is none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct NodeName {
+    pub(super) cache: String,
+    pub(super) node: String,
+}
+
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.cache, self.node)
+    }
+}
+
 /// One fault at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
     /// What it is.
     pub fault: Fault,
-    /// The cache and the node. Empty if it is none of theirs.
+    /// The name of the cache. Empty if it is not one of a node.
+    pub cache: String,
+    /// The name of the node. Empty if it is not one of a node.
     pub node: String,
     /// What was sent and seen.
     pub seen: String,
@@ -185,10 +221,9 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let node = if self.node.is_empty() {
-            String::new()
-        } else {
-            format!(" at {}", self.node)
+        let node = match &*self.node {
+            "" => String::new(),
+            node => format!(" at {} {node}", self.cache),
         };
         writeln!(f, "{}{node}", self.fault.code())?;
         writeln!(f, "  seen: {}", self.seen)?;

@@ -33,7 +33,7 @@ use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 
-pub use finding::{Fault, Finding, Mend, Place};
+pub use finding::{Fault, Finding, Mend, Note, Place};
 pub use report::Report;
 
 use crate::app::Roan;

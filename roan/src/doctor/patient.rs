@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::finding::{Fault, Finding, Mend};
+use super::finding::{Fault, Finding, Mend, NodeName};
 use super::visit::{Seen, Visitor};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
@@ -25,7 +25,7 @@ const PURGES: usize = 3;
 pub(super) struct Patient {
     pub(super) node: Arc<Node>,
     /// Cache and node, for messages.
-    pub(super) name: String,
+    pub(super) name: NodeName,
     pub(super) visitor: Visitor,
     pub(super) mode: Mode,
     pub(super) site: Site,
@@ -120,7 +120,8 @@ impl Patient {
     ) -> Finding {
         Finding {
             fault,
-            node: self.name.clone(),
+            cache: self.name.cache.clone(),
+            node: self.name.node.clone(),
             seen: seen.into(),
             why: why.into(),
             mend,

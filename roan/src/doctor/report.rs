@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::finding::{Fault, Finding};
+use super::finding::{Fault, Finding, NodeName, Note};
 use crate::base::counted::counted;
 
 /// What the doctor saw at all nodes.
@@ -14,11 +14,11 @@ pub struct Report {
     /// The URL of the page.
     pub page: String,
     /// What is right, each with its node.
-    pub passed: Vec<(String, String)>,
+    pub passed: Vec<Note>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What could not be looked at, and why.
-    pub unknown: Vec<String>,
+    pub unknown: Vec<Note>,
 }
 
 impl Report {
@@ -31,17 +31,12 @@ impl Report {
         }
     }
 
-    pub(super) fn pass(&mut self, node: &str, what: impl Into<String>) {
-        self.passed.push((node.to_owned(), what.into()));
+    pub(super) fn pass(&mut self, node: &NodeName, what: impl fmt::Display) {
+        self.passed.push(note(node, what));
     }
 
-    pub(super) fn unknown(&mut self, node: &str, what: impl fmt::Display) {
-        let at = if node.is_empty() {
-            String::new()
-        } else {
-            format!("{node}: ")
-        };
-        self.unknown.push(format!("{at}{what}"));
+    pub(super) fn unknown(&mut self, node: &NodeName, what: impl fmt::Display) {
+        self.unknown.push(note(node, what));
     }
 
     /// Whether no [failure](Fault::is_failure) was found.
@@ -60,14 +55,18 @@ impl Report {
     }
 
     /// The report as a JSON object:
-    /// `{"page", "healthy", "passed": [{"node", "what"}], "findings": [{"fault", "failure", "node", "seen", "why", "mend":
-    /// [{"place", "lines"}]}], "unknown": [""]}`.
+    /// `{"page", "healthy", "passed": [{"cache", "node", "what"}], "findings": [{"fault", "failure", "cache", "node", "seen",
+    /// "why", "mend": [{"place", "lines"}]}], "unknown": [{"cache", "node", "what"}]}`. `cache` and `node` are `null` if it is
+    /// not about a node.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let passed = self.passed.iter();
-        let passed: Vec<_> = passed
-            .map(|(node, what)| json!({"node": node, "what": what}))
-            .collect();
+        let name = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+        let notes = |notes: &[Note]| {
+            let notes = notes.iter().map(|note| {
+                json!({"cache": name(&note.cache), "node": name(&note.node), "what": note.what})
+            });
+            notes.collect::<Vec<_>>()
+        };
         let findings: Vec<_> = self
             .findings
             .iter()
@@ -79,7 +78,8 @@ impl Report {
                 json!({
                     "fault": finding.fault.code(),
                     "failure": finding.fault.is_failure(),
-                    "node": finding.node,
+                    "cache": name(&finding.cache),
+                    "node": name(&finding.node),
                     "seen": finding.seen,
                     "why": finding.why,
                     "mend": mend,
@@ -89,11 +89,19 @@ impl Report {
         json!({
             "page": self.page,
             "healthy": self.is_healthy(),
-            "passed": passed,
+            "passed": notes(&self.passed),
             "findings": findings,
-            "unknown": self.unknown,
+            "unknown": notes(&self.unknown),
         })
         .to_string()
+    }
+}
+
+fn note(node: &NodeName, what: impl fmt::Display) -> Note {
+    Note {
+        cache: node.cache.clone(),
+        node: node.node.clone(),
+        what: what.to_string(),
     }
 }
 
@@ -101,11 +109,11 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.page)?;
-        for (node, what) in &self.passed {
-            writeln!(f, "ok       {node}: {what}")?;
+        for note in &self.passed {
+            writeln!(f, "ok       {note}")?;
         }
-        for what in &self.unknown {
-            writeln!(f, "unknown  {what}")?;
+        for note in &self.unknown {
+            writeln!(f, "unknown  {note}")?;
         }
         for finding in &self.findings {
             let word = if finding.fault.is_failure() {

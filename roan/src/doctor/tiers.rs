@@ -1,6 +1,6 @@
 //! The order in which several caches are purged.
 
-use super::finding::{Fault, Finding, Mend, Place};
+use super::finding::{Fault, Finding, Mend, NodeName, Place};
 use super::patient::Patient;
 use super::report::Report;
 use crate::base::target::Target;
@@ -32,7 +32,7 @@ pub(super) async fn look_at_order(
             // Twice: only then it is sure to be stored where it passes.
             if !matches!(outer.warm(&url, &[]).await, Ok(Ok(_))) {
                 report.unknown(
-                    "",
+                    &NodeName::default(),
                     format_args!(
                         "whether {} is before {}: {url} is not cached at the first",
                         outer.name, inner.name
@@ -46,6 +46,7 @@ pub(super) async fn look_at_order(
             if seen.is_cached() {
                 report.findings.push(Finding {
                     fault: Fault::WrongOrder,
+                    cache: String::new(),
                     node: String::new(),
                     seen: format!(
                         "after a visit at {}, {url} was in {}, where nobody had asked for it: {}",

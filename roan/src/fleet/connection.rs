@@ -14,6 +14,7 @@ use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
 
 use super::{FleetError, Nats};
+use crate::error::ConfigError;
 
 /// How long a server may take to answer: the connection, and each request to JetStream.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -40,16 +41,22 @@ impl Connection {
     ///
     /// If a file cannot be read, or if all servers are down or refuse this client.
     pub(crate) async fn open(nats: &Nats, name: &str) -> Result<Self, FleetError> {
-        // A callback could only say that it has failed.
-        nats.auth(b"nonce")?;
-        let (tls, is_required) = nats.tls()?;
+        // The callback could only say that it has failed.
+        let (tls, is_required) = apart(nats, |nats| {
+            nats.auth(b"nonce")?;
+            nats.tls()
+        })
+        .await?;
         let trouble = Arc::new(Mutex::new(String::new()));
         let note = Arc::clone(&trouble);
         let (count, losses) = watch::channel(0);
         let identity = nats.clone();
         let options = ConnectOptions::with_auth_callback(move |nonce| {
-            let auth = identity.auth(&nonce);
-            async move { auth.map_err(AuthError::new) }
+            let identity = identity.clone();
+            async move {
+                let auth = apart(&identity, move |nats| nats.auth(&nonce)).await;
+                auth.map_err(AuthError::new)
+            }
         })
         .name(name)
         .connection_timeout(PATIENCE)
@@ -60,10 +67,9 @@ impl Connection {
                 count.send_modify(|count| *count += 1);
             }
             let text = match event {
-                Event::Connected => Some(String::new()),
                 Event::ServerError(error) => Some(error.to_string()),
                 Event::ClientError(error) => Some(error.to_string()),
-                Event::Disconnected | Event::Closed => Some(String::new()),
+                Event::Connected | Event::Disconnected | Event::Closed => Some(String::new()),
                 _ => None,
             };
             if let Some(text) = text {
@@ -94,7 +100,6 @@ impl Connection {
         &self.jetstream
     }
 
-    #[allow(dead_code, reason = "an agent asks its server who it is")]
     pub(crate) fn client(&self) -> &Client {
         &self.client
     }
@@ -142,6 +147,16 @@ impl Connection {
             }
         }
     }
+}
+
+/// Reads files on another thread: they may be on a network.
+async fn apart<T: Send + 'static>(
+    nats: &Nats,
+    read: impl FnOnce(&Nats) -> Result<T, ConfigError> + Send + 'static,
+) -> Result<T, ConfigError> {
+    let nats = nats.clone();
+    let read = tokio::task::spawn_blocking(move || read(&nats)).await;
+    read.unwrap_or_else(|panic| Err(ConfigError::value("files", "", panic.to_string())))
 }
 
 impl fmt::Debug for Connection {

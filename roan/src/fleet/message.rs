@@ -4,7 +4,7 @@
 //! {"v": 1, "purge": ["/posts/a", {"tag": "author-1"}], "asked": 1795665105175, "site": "https://www.example.org"}
 //! ```
 //!
-//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was sent, in milliseconds since 1970.
+//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was asked for, in milliseconds since 1970.
 //! `site` is the scheme and host of the pages, if the sender knows them. Unknown keys are ignored.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,26 +15,20 @@ use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::base::target_json::{decode_target, write_target, write_text};
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// The version that Roan writes, and the newest one that it reads.
 const VERSION: u64 = 1;
 
 /// The longest message, in bytes. The servers take 1 MiB by default (`max_payload`).
 pub(crate) const LONGEST: usize = 512 * 1024;
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
     /// Those that can be read.
     pub(crate) targets: Vec<Target>,
-    /// When the purge was sent, if the message says it.
+    /// When the purge was asked for, if the message says it.
     pub(crate) asked: Option<SystemTime>,
     /// The site of the pages, if the sender knows it.
     pub(crate) site: Option<Site>,
@@ -42,10 +36,7 @@ pub(crate) struct Message {
     pub(crate) errors: Vec<String>,
 }
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// Why a message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MessageError {
@@ -59,7 +50,7 @@ pub(crate) enum MessageError {
     Unreadable(String),
 }
 
-/// Writes a message. `asked` is now.
+/// Writes a message.
 pub(crate) fn encode(targets: &[Target], site: Option<&Site>, asked: SystemTime) -> String {
     let mut message = String::with_capacity(128);
     message.push_str(r#"{"v":1,"purge":["#);
@@ -82,10 +73,7 @@ pub(crate) fn encode(targets: &[Target], site: Option<&Site>, asked: SystemTime)
     message
 }
 
-#[cfg_attr(
-    not(feature = "agent"),
-    allow(dead_code, reason = "an agent reads messages")
-)]
+#[allow(dead_code, reason = "an agent reads messages")]
 /// Reads a message of anybody.
 ///
 /// # Errors

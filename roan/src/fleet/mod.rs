@@ -8,19 +8,32 @@
 //! stream ROAN, subjects roan.<site>.<kind>: roan.-.url (the default site), roan.shop.tag, roan.-.everything
 //! {"v": 1, "purge": ["/posts", "/posts/a"], "asked": 1795665105175, "site": "https://www.example.org"}
 //! ```
+//!
+//! # Permissions
+//!
+//! The app publishes to `roan.>`, or to those of its sites (`roan.-.>`, `roan.shop.>`), and to `$JS.API.STREAM.INFO.ROAN`; the
+//! first program to `$JS.API.STREAM.CREATE.ROAN`, too. It subscribes to `_INBOX.>`, where the answers come. A site whose name has
+//! other letters than those of ASCII, digits, `-` and `_` is written with `=` and two hexadecimal digits for each byte of
+//! those: `www.example.org` is `www=2Eexample=2Eorg`.
 
+mod admin;
 mod connection;
 mod error;
+pub(crate) mod heartbeat;
 pub(crate) mod message;
 mod nats;
+pub(crate) mod node_name;
 mod secret;
+mod status;
 mod stream;
 pub(crate) mod subject;
 mod tls;
 
+pub use admin::FleetAdmin;
 pub(crate) use connection::Connection;
 pub use error::FleetError;
 pub use nats::Nats;
+pub use status::{FleetNode, FleetNodeState, FleetStatus};
 #[allow(unused_imports, reason = "an agent makes a consumer of it")]
 pub(crate) use stream::Opened;
 pub use stream::Stream;

@@ -13,8 +13,8 @@ use crate::error::ConfigError;
 
 /// How to reach the NATS servers of a fleet: where they are, as whom, and whether by TLS.
 ///
-/// Secrets come from files or environment variables. They are read at each connection, so a new file works from the next
-/// connection on. `Debug` and errors do not show them.
+/// Secrets come from files or environment variables. They are read at each connection, so a new secret in a file works from the
+/// next connection on; the certificates of TLS are read at the first one. `Debug` and errors do not show secrets.
 ///
 /// ```
 /// use roan::fleet::Nats;

@@ -135,17 +135,53 @@ impl Stream {
             Ok(found) => found,
         };
         let info = found.cached_info().clone();
+        let version = connection.client().server_info().version;
         self.compare(&info.config)
-            .map_err(|problem| FleetError::Stream {
-                stream: self.name.clone(),
-                servers: connection.servers().to_owned(),
-                problem,
-            })?;
+            .map_err(|problem| self.unfit(connection, problem))?;
         Ok(Opened {
-            warnings: self.warnings(&info.config, connection.servers()),
+            warnings: self.warnings(&info.config, connection.servers(), &version),
             stream: found,
             info,
         })
+    }
+
+    /// The same, for a program that only takes messages: the stream may be a mirror of that of another cluster, which has its
+    /// sequence numbers, and it may keep messages for another time.
+    #[cfg(feature = "agent")]
+    pub(crate) async fn open_to_read(&self, connection: &Connection) -> Result<Opened, FleetError> {
+        let jetstream = connection.jetstream();
+        let found = match jetstream.get_stream(&self.name).await {
+            Err(error) if is_missing(&error.kind()) => return self.open(connection).await,
+            Err(error) => return Err(self.unanswered(connection, &error)),
+            Ok(found) => found,
+        };
+        let info = found.cached_info().clone();
+        let mut seen = info.config.clone();
+        if seen.mirror.take().is_some() {
+            seen.subjects = vec![subject::ALL.to_owned()];
+        }
+        let needs = Self {
+            replicas: 1,
+            max_age: Duration::ZERO,
+            ..self.clone()
+        };
+        needs
+            .compare(&seen)
+            .map_err(|problem| self.unfit(connection, problem))?;
+        let version = connection.client().server_info().version;
+        Ok(Opened {
+            warnings: self.warnings(&info.config, connection.servers(), &version),
+            stream: found,
+            info,
+        })
+    }
+
+    fn unfit(&self, connection: &Connection, problem: String) -> FleetError {
+        FleetError::Stream {
+            stream: self.name.clone(),
+            servers: connection.servers().to_owned(),
+            problem,
+        }
     }
 
     async fn make(&self, connection: &Connection) -> Result<jetstream::stream::Stream, FleetError> {
@@ -299,11 +335,17 @@ impl Stream {
     }
 
     /// What can be lost, and what is good to know.
-    fn warnings(&self, found: &Config, servers: &str) -> Vec<String> {
+    fn warnings(&self, found: &Config, servers: &str, version: &str) -> Vec<String> {
         let mut warnings = Vec::new();
         if found.num_replicas == 1 && !self.is_synced {
+            let newer = match can_sync(version) {
+                true => String::new(),
+                false => format!("update the server from {version} to 2.10 or newer, "),
+            };
             warnings.push(format!(
-                "stream {} at {servers} has one copy, and the server writes it to the disk every two minutes: a power failure can lose purges that it has acknowledged, and their pages stay stale. Use a cluster and `replicas(3)`, or write `sync_interval: always` into `jetstream {{}}` of the server's configuration (nats-server 2.10 or newer) and call `synced()`",
+                "stream {} at {servers} has one copy, and the server writes it to the disk every two minutes: a power failure \
+                 can lose purges that it has acknowledged, and their pages stay stale. Use a cluster and `replicas(3)`, or \
+                 {newer}write `sync_interval: always` into `jetstream {{}}` of its configuration, and call `synced()`",
                 self.name
             ));
         }
@@ -323,6 +365,15 @@ impl Stream {
             ));
         }
         warnings
+    }
+}
+
+/// Whether a server of this version knows `sync_interval`.
+fn can_sync(version: &str) -> bool {
+    let mut numbers = version.split('.').map(str::parse::<u32>);
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (2, 10),
+        _ => true,
     }
 }
 
@@ -349,10 +400,7 @@ fn hours(time: Duration) -> String {
 /// A stream that was found or made.
 pub(crate) struct Opened {
     /// To make consumers of it.
-    #[cfg_attr(
-        not(feature = "agent"),
-        allow(dead_code, reason = "an agent makes a consumer")
-    )]
+    #[allow(dead_code, reason = "an agent makes a consumer")]
     pub(crate) stream: jetstream::stream::Stream,
     /// Its settings and its state when it was opened.
     pub(crate) info: Info,
@@ -435,20 +483,25 @@ mod tests {
     #[test]
     fn what_a_power_failure_can_lose_is_said() {
         let one = Stream::new();
-        let warnings = one.warnings(&one.config(), "nats://a:4222");
+        let warnings = one.warnings(&one.config(), "nats://a:4222", "2.9.10");
         assert!(
             warnings[0].contains("sync_interval: always"),
             "{warnings:?}"
         );
-        assert!(one.clone().synced().warnings(&one.config(), "").is_empty());
+        assert!(
+            one.clone()
+                .synced()
+                .warnings(&one.config(), "", "2.10.0")
+                .is_empty()
+        );
         let three = Stream::new().replicas(3);
-        assert!(three.warnings(&three.config(), "").is_empty());
+        assert!(three.warnings(&three.config(), "", "").is_empty());
         let full = Config {
             max_bytes: 1000,
             discard: DiscardPolicy::New,
             ..three.config()
         };
-        assert!(three.warnings(&full, "")[0].contains("at most 1000 bytes: it refuses"));
+        assert!(three.warnings(&full, "", "")[0].contains("at most 1000 bytes: it refuses"));
     }
 
     #[test]

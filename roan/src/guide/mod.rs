@@ -16,6 +16,7 @@
 //! | [`roan::triggers`][triggers] | purge what other programs write |
 //! | [`roan::embedded`][embedded] | cache pages inside the program, without nginx |
 //! | [`web`] | purge lists and other pages by tags, on nginx too, and keep stale pages out of the caches |
+//! | [`fleet`] | purge cache nodes in many places, each by an agent beside it |
 //! | [`dashboard`] | see on a page what is purged and why, and send dead purges again |
 //! | [`command`] | purge by hand, and find out by `roan doctor` why a page stays stale |
 //! | [`failures`] | see what happens to a purge that does not succeed |
@@ -75,6 +76,15 @@ pages! {
     configuration: include_str!("configuration.md");
     libraries: include_str!("libraries.md");
     web: include_str!("web.md");
+    fleet: include_str!("fleet.md"),
+        "```text", include_str!("fleet/nats.conf"), "```", "",
+        "`users.conf`, for all servers:", "", "```text", include_str!("fleet/users.conf"), "```", "",
+        "`nats-cluster.conf`, for three servers:", "", "```text", include_str!("fleet/nats-cluster.conf"), "```", "",
+        "`agent.toml`:", "", "```toml", include_str!("fleet/agent.toml"), "```", "",
+        "`roan-agent.service`:", "", "```ini", include_str!("fleet/roan-agent.service"), "```", "",
+        "`Containerfile`:", "", "```dockerfile", include_str!("fleet/Containerfile"), "```", "",
+        "`region.conf`, for the server of a region:", "", "```text", include_str!("fleet/region.conf"), "```", "",
+        "`mirror.json`:", "", "```json", include_str!("fleet/mirror.json"), "```";
     dashboard: include_str!("dashboard.md");
     command: include_str!("command.md");
     failures: include_str!("failures.md");

@@ -97,7 +97,7 @@ macro_rules! metrics {
 
 metrics! {
     ASKED: Counter NONE "roan_targets_asked_total",
-        "Targets that hooks requested, repetitions included.";
+        "Targets that hooks requested, repetitions included, but for those of writes that an outbox stores.";
     DROPPED: Counter NONE "roan_targets_dropped_total",
         "Targets that were dropped because too many waited, or after the shutdown.";
     REFUSED: Counter NONE "roan_targets_refused_total",

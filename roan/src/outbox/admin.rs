@@ -304,7 +304,7 @@ impl Admin {
     /// As [`status`](Self::status).
     pub async fn backlog(&self, limit: usize) -> Result<Backlog> {
         let mut session = self.session().await?;
-        let backlog = session.store.backlog(limit, &[]).await;
+        let backlog = session.store.backlog(limit, &[], None).await;
         session.end(backlog)
     }
 

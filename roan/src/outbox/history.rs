@@ -29,6 +29,9 @@ use crate::base::history::{AnswerKind, CauseKind, Fired, NodeAnswer, PurgeCause,
 use crate::base::target::Target;
 use crate::base::target_json;
 
+/// The line of a row that sends the purges of another one again, before and after the id of that one.
+pub(crate) const REPLAY: [&str; 2] = [r#"{"replay":"#, "}\n"];
+
 /// The key before a trace, which [`Store::purge_since`](super::store::Store) removes before it compares payloads.
 pub(crate) const TRACE: &str = r#","trace":""#;
 
@@ -140,6 +143,18 @@ pub(super) fn read_causes(payload: &Map<String, Value>) -> Vec<PurgeCause> {
     causes
 }
 
+/// Gives causes the places of their targets among those that can be read. One whose targets cannot be read is left out.
+pub(super) fn renumber(causes: &mut Vec<PurgeCause>, places: &[Option<usize>]) {
+    let all = std::mem::take(causes).into_iter();
+    causes.extend(all.filter_map(|cause| match cause.targets() {
+        [] => Some(cause),
+        some => {
+            let of = at(places, some);
+            (!of.is_empty()).then(|| cause.with_targets(of))
+        }
+    }));
+}
+
 fn read_cause(value: &Value) -> Option<PurgeCause> {
     const KINDS: [CauseKind; 3] = [CauseKind::Rule, CauseKind::RunTimeRule, CauseKind::Call];
     let text = |key: &str| {
@@ -147,10 +162,17 @@ fn read_cause(value: &Value) -> Option<PurgeCause> {
         Some(text[..text.floor_char_boundary(LONGEST_NAME)].to_owned())
     };
     let mut known = KINDS.into_iter();
-    let (kind, place) = known.find_map(|kind| Some((kind, text(key_of(kind)?)?)))?;
-    let (file, line) = place.rsplit_once(':')?;
+    let cause = match known.find_map(|kind| Some((kind, value.get(key_of(kind)?)?.as_str()?))) {
+        Some((kind, place)) => {
+            let (file, line) = place[..place.floor_char_boundary(LONGEST_NAME)].rsplit_once(':')?;
+            PurgeCause::stored(kind, file.to_owned(), line.parse().ok()?)
+        }
+        // A newer program knows another kind of cause.
+        None if value.get("event").is_some() => PurgeCause::unknown(),
+        None => return None,
+    };
     let events = text("event").and_then(|events| Events::read(&events));
-    let cause = PurgeCause::stored(kind, file.to_owned(), line.parse().ok()?)
+    let cause = cause
         .with_event(text("model"), events)
         .with_table(text("table"))
         .with_targets(value.as_object().map(numbers).unwrap_or_default());
@@ -230,41 +252,55 @@ pub(crate) fn answer_lines(answers: &[NodeAnswer], targets: usize, target: Optio
 /// What the column contains.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Kept {
+    /// The row whose purges it sends again.
+    pub(crate) replay_of: Option<i64>,
     /// What rules have yielded, behind the targets of the payload.
     pub(crate) targets: Vec<Target>,
     pub(crate) causes: Vec<PurgeCause>,
     pub(crate) answers: Vec<NodeAnswer>,
 }
 
-/// Reads the column. `targets` are those of the payload. Lines that are not as they are written here are left out.
-pub(crate) fn read_lines(column: &str, targets: &[Target]) -> Kept {
+/// Reads the column. `targets` are those of the payload, and `asked` says where each is that its writer could read. Lines that
+/// are not as they are written here are left out.
+pub(crate) fn read_lines(column: &str, targets: &[Target], asked: &[Option<usize>]) -> Kept {
     let mut kept = Kept::default();
     // The numbers of a line, as places in all targets: another program may have written lines before.
-    let mut places: Vec<usize> = (0..targets.len()).collect();
+    let mut places = asked.to_vec();
     for line in column.lines() {
         let Ok(Value::Object(line)) = serde_json::from_str(line) else {
             continue;
         };
+        if let Some(id) = line.get("replay").and_then(Value::as_i64) {
+            kept.replay_of = Some(id);
+            continue;
+        }
         let Some(Value::Array(purge)) = line.get("purge") else {
             let all = [targets, &kept.targets].concat();
             kept.answers.extend(read_answer(&line, &all, &places));
             continue;
         };
-        places.truncate(targets.len());
+        places.truncate(asked.len());
         for target in purge.iter().map(target_json::decode_target) {
-            let Ok(target) = target else { continue };
+            let Ok(target) = target else {
+                // Of a newer program. The others keep their numbers.
+                places.push(None);
+                continue;
+            };
             let known = kept.targets.iter().position(|known| *known == target);
             let place = known.unwrap_or_else(|| {
                 kept.targets.push(target);
                 kept.targets.len() - 1
             });
-            places.push(targets.len() + place);
+            places.push(Some(targets.len() + place));
         }
         for cause in read_causes(&line) {
             let of = match cause.targets() {
-                [] => places[targets.len()..].to_vec(),
-                some => at(&places[targets.len()..], some),
+                [] => places[asked.len()..].iter().flatten().copied().collect(),
+                some => at(&places[asked.len()..], some),
             };
+            if of.is_empty() {
+                continue;
+            }
             let cause = match targets.is_empty() && of.len() == kept.targets.len() {
                 true => cause.with_targets(Vec::new()),
                 false => cause.with_targets(of),
@@ -277,12 +313,16 @@ pub(crate) fn read_lines(column: &str, targets: &[Target]) -> Kept {
     kept
 }
 
-fn at(places: &[usize], numbers: &[usize]) -> Vec<usize> {
+fn at(places: &[Option<usize>], numbers: &[usize]) -> Vec<usize> {
     let known = numbers.iter().filter_map(|number| places.get(*number));
-    known.copied().collect()
+    known.flatten().copied().collect()
 }
 
-fn read_answer(line: &Map<String, Value>, all: &[Target], places: &[usize]) -> Option<NodeAnswer> {
+fn read_answer(
+    line: &Map<String, Value>,
+    all: &[Target],
+    places: &[Option<usize>],
+) -> Option<NodeAnswer> {
     let text = |key: &str| line.get(key)?.as_str();
     let number = |key: &str| u32::try_from(line.get(key)?.as_u64()?).ok();
     let flag = |key: &str| line.get(key) == Some(&Value::Bool(true));
@@ -292,16 +332,20 @@ fn read_answer(line: &Map<String, Value>, all: &[Target], places: &[usize]) -> O
     let (count, of) = match (number("other_urls"), line.get("target")) {
         (Some(others), _) => (Some(others), Vec::new()),
         (None, Some(target)) => {
-            let target = target_json::decode_target(target).ok()?;
-            match all.iter().position(|known| *known == target) {
+            let target = target_json::decode_target(target).ok();
+            match target.and_then(|target| all.iter().position(|known| *known == target)) {
                 Some(place) => (None, vec![place]),
-                // The page of a tag, or another spelling.
+                // The page of a tag, another spelling, or what a newer program has asked for.
                 None => (Some(1), Vec::new()),
             }
         }
         (None, None) => match numbers(line) {
-            of if of.is_empty() => (None, places.to_vec()),
-            of => (None, at(places, &of)),
+            of if of.is_empty() => (None, places.iter().flatten().copied().collect()),
+            of => match at(places, &of) {
+                // Without targets it would be an answer for all.
+                known if known.is_empty() => (u32::try_from(of.len()).ok(), known),
+                known => (None, known),
+            },
         },
     };
     Some(NodeAnswer {
@@ -354,6 +398,11 @@ mod tests {
                     .with_event(model, events)
                     .with_table(table)
             })
+    }
+
+    fn read(column: &str, targets: &[Target]) -> Kept {
+        let asked: Vec<_> = (0..targets.len()).map(Some).collect();
+        read_lines(column, targets, &asked)
     }
 
     proptest! {
@@ -411,14 +460,14 @@ mod tests {
                 }
             }).collect();
             let lines = answer_lines(&answers, targets.len(), None);
-            prop_assert_eq!(read_lines(&lines, &targets).answers, answers);
+            prop_assert_eq!(read(&lines, &targets).answers, answers);
         }
 
         #[test]
         fn any_text_is_read(column in "(\\PC|\n|[{}\\[\\]\",:a-z0-9]){0,80}", of in any::<u64>()) {
             let targets = [Target::url("/a").expect("a URL")];
-            let _ = read_lines(&column, &targets);
-            let _ = read_lines(&format!(r#"{{"cache":"a","node":"b","result":"purged","of":[{of}]}}"#), &targets);
+            let _ = read(&column, &targets);
+            let _ = read(&format!(r#"{{"cache":"a","node":"b","result":"purged","of":[{of}]}}"#), &targets);
             let _ = decode(&format!(r#"{{"v":1,"purge":["/a"],"by":[{{"rule":"a:{of}","of":[{of}]}}],"trace":{of}}}"#));
         }
     }
@@ -461,7 +510,7 @@ mod tests {
             yielded_line(&[yielded(&targets[2])]),
             answer_lines(&[answer], 2, None),
         ];
-        let kept = read_lines(&column.concat(), &targets[..1]);
+        let kept = read(&column.concat(), &targets[..1]);
         assert_eq!(kept.targets, targets[1..]);
         let of: Vec<_> = kept
             .answers

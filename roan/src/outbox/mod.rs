@@ -22,6 +22,7 @@ mod serialize;
 mod settings;
 mod status;
 pub(crate) mod store;
+pub(crate) mod stored_target;
 pub(crate) mod trigger_settings;
 mod watch;
 

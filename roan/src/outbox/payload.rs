@@ -17,7 +17,7 @@ use super::history;
 use crate::base::event::Events;
 use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
-use crate::base::target_json::{decode_target, encode_target, write_target};
+use crate::base::target_json::{decode_target, write_target};
 
 /// The newest version that Roan reads.
 const VERSION: u64 = 2;
@@ -61,29 +61,6 @@ pub(crate) fn encode(fired: &[Fired], causes: bool) -> String {
     payload
 }
 
-/// A target that one node is still to be asked for, and what the next cache is asked for after the answer, for one column:
-/// `{"url": "/posts/a", "next": [{"tag": "author-1"}]}`. Without `next` it is the target itself.
-pub(crate) fn encode_delivery(target: &Target, next: &[&Target]) -> String {
-    if next.iter().all(|next| *next == target) {
-        return encode_target(target);
-    }
-    let mut text = String::new();
-    write_target(&mut text, target);
-    if !text.ends_with('}') {
-        text = format!(r#"{{"url":{text}}}"#);
-    }
-    text.pop();
-    text.push_str(r#","next":["#);
-    for (number, target) in next.iter().enumerate() {
-        if number > 0 {
-            text.push(',');
-        }
-        write_target(&mut text, target);
-    }
-    text.push_str("]}");
-    text
-}
-
 /// The content of a payload.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Payload {
@@ -124,7 +101,7 @@ pub(crate) struct Rows {
 
 /// Returns an error that says what is wrong, and where.
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
-    let mut value: Value = serde_json::from_str(payload)
+    let value: Value = serde_json::from_str(payload)
         .map_err(|error| format!("payload is not valid JSON: {error}"))?;
     let version = match value.get("v") {
         None => return Err("payload does not have a version: write `\"v\": 1`".to_owned()),
@@ -138,24 +115,39 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
             }
         },
     };
+    Ok(Payload::Readable(read_content(value, version).0))
+}
+
+/// What can be read of a payload of a newer version, to be shown: not all that it asks for. Also where each of its targets is
+/// among those that can be read.
+pub(crate) fn known_part(payload: &str) -> (Content, Vec<Option<usize>>) {
+    let value = serde_json::from_str(payload).unwrap_or_default();
+    read_content(value, VERSION)
+}
+
+fn read_content(mut value: Value, version: u64) -> (Content, Vec<Option<usize>>) {
     let mut content = Content::default();
-    if let Value::Object(payload) = &value {
-        content.causes = history::read_causes(payload);
-    }
+    let mut places = Vec::new();
     match value.get("purge") {
         Some(Value::Array(purge)) => {
             for (number, target) in purge.iter().enumerate() {
-                match decode_target(target) {
+                let error = match decode_target(target) {
                     Ok(target) if version_of(target.kind()) > version => {
                         let needed = version_of(target.kind());
-                        content.errors.push(format!(
-                            "purge[{number}]: a payload of version {version} does not have {}: write `\"v\": {needed}`",
+                        format!(
+                            "a payload of version {version} does not have {}: write `\"v\": {needed}`",
                             target.kind()
-                        ));
+                        )
                     }
-                    Ok(target) => content.targets.push(target),
-                    Err(error) => content.errors.push(format!("purge[{number}]: {error}")),
-                }
+                    Ok(target) => {
+                        places.push(Some(content.targets.len()));
+                        content.targets.push(target);
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                places.push(None);
+                content.errors.push(format!("purge[{number}]: {error}"));
             }
         }
         None if value.get("table").is_some() => {}
@@ -164,13 +156,19 @@ pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
             content.errors.push(error.to_owned());
         }
     }
+    if let Value::Object(payload) = &value {
+        content.causes = history::read_causes(payload);
+        if places.contains(&None) {
+            history::renumber(&mut content.causes, &places);
+        }
+    }
     if value.get("table").is_some() {
         match decode_rows(&mut value, &mut content.errors) {
             Ok(rows) => content.rows = Some(rows),
             Err(error) => content.errors.push(error),
         }
     }
-    Ok(Payload::Readable(content))
+    (content, places)
 }
 
 /// The rows that can be read. The others become errors.
@@ -225,34 +223,15 @@ fn decode_rows(value: &mut Value, errors: &mut Vec<String>) -> Result<Rows, Stri
     })
 }
 
-/// Reads the text of a column that [`encode_delivery`] made: the target, and what the next cache is asked for if that is not
-/// the target alone.
-pub(crate) fn read_delivery(text: &str) -> Result<(Target, Vec<Target>), String> {
-    let mut value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let next = value
-        .as_object_mut()
-        .and_then(|object| object.remove("next"));
-    let next = match next {
-        Some(Value::Array(next)) => next.iter().map(decode_target).collect::<Result<_, _>>()?,
-        Some(other) => return Err(format!("`next` has the value {other}, which is not a list")),
-        None => Vec::new(),
-    };
-    Ok((decode_target(&value)?, next))
-}
-
-/// The target of such a column, as the payload has it. A text that cannot be read is left as it is.
-pub(crate) fn target_of_delivery(text: String) -> String {
-    match read_delivery(&text) {
-        Ok((target, next)) if !next.is_empty() => encode_target(&target),
-        _ => text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::target_json::encode_target;
+    use crate::outbox::stored_target::{
+        encode_delivery, read_delivery, read_target, target_of_delivery,
+    };
 
     fn fired(targets: &[Target]) -> Vec<Fired> {
         targets.iter().map(Fired::unsaid).collect()
@@ -414,25 +393,20 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_says_what_the_next_cache_is_asked_for() {
-        let (url, tag) = (Target::url("/a").unwrap(), Target::tag("x").unwrap());
-        assert_eq!(encode_delivery(&url, &[&url]), r#""/a""#);
-        let text = encode_delivery(&url, &[&tag, &url]);
-        assert_eq!(text, r#"{"url":"/a","next":[{"tag":"x"},"/a"]}"#);
-        assert_eq!(
-            read_delivery(&text),
-            Ok((url.clone(), vec![tag, url.clone()]))
-        );
-        assert_eq!(read_delivery(r#""/a""#), Ok((url, Vec::new())));
-        for (wrong, why) in [
-            (r#"{"url":"/a","next":"/b"}"#, "is not a list"),
-            (r#"{"url":"/a","next":[7]}"#, "7 is neither"),
-            (r#"{"next":[]}"#, "needs one of"),
-        ] {
-            let error = read_delivery(wrong).unwrap_err();
-            assert!(error.contains(why), "{error}");
-            assert_eq!(target_of_delivery(wrong.to_owned()), wrong);
-        }
+    fn causes_keep_their_targets_beside_one_that_cannot_be_read() {
+        let payload = r#"{"v":3,"purge":["/a",{"variant":"/b"},"/c"],"by":[
+            {"call":"a.rs:1","of":[0]},{"call":"b.rs:2","of":[1]},{"call":"c.rs:3","of":[1,2]},{"call":"d.rs:4"}]}"#;
+        let (content, places) = known_part(payload);
+        assert_eq!(content.targets.len(), 2);
+        assert_eq!(places, [Some(0), None, Some(1)]);
+        let of: Vec<_> = content
+            .causes
+            .iter()
+            .map(|cause| (cause.file(), cause.targets()))
+            .collect();
+        let expected: [(_, &[usize]); 3] = [("a.rs", &[0]), ("c.rs", &[1]), ("d.rs", &[])];
+        assert_eq!(of, expected);
+        assert_eq!(decode(payload), Ok(Payload::Newer(3)));
     }
 
     proptest! {

@@ -3,10 +3,11 @@
 use serde::{Serialize, Serializer};
 
 use super::payload::{self, Payload};
-use super::status::{DeadPurge, NodeStatus, Status, WaitingPurge};
+use super::status::{DeadPurge, NodeStatus, Status, WaitingPurge, answer_of};
+use super::stored_target;
+use crate::base::history::AnswerKind;
 use crate::base::serialize::{milliseconds, name};
 use crate::base::target::Target;
-use crate::base::target_json;
 
 #[derive(Serialize)]
 struct View<'a> {
@@ -16,6 +17,7 @@ struct View<'a> {
     targets: Vec<Target>,
     payload: Option<&'a str>,
     state: &'static str,
+    result: Option<AnswerKind>,
     attempts: u32,
     age_ms: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,22 +28,25 @@ struct View<'a> {
 /// A purge of one node has one target. The row of a write has those of its payload, which is there, too: a trigger writes rows
 /// in place of targets.
 fn read(text: &str) -> (Vec<Target>, Option<&str>) {
-    if let Ok(target) = target_json::read_target(text) {
+    if let Ok(target) = stored_target::read_target(text) {
         return (vec![target], None);
     }
     let targets = match payload::decode(text) {
         Ok(Payload::Readable(content)) => content.targets,
-        Ok(Payload::Newer(_)) | Err(_) => Vec::new(),
+        Ok(Payload::Newer(_)) => payload::known_part(text).0.targets,
+        Err(_) => Vec::new(),
     };
     (targets, Some(text))
 }
 
-/// `{"id", "cache", "node", "targets": [{"kind", "text", "site"}], "payload", "state": "dead", "attempts", "age_ms", "error"}`.
-/// `cache` and `node` are `null` if it was not sent to any; only then there is a `payload`.
+/// `{"id", "cache", "node", "targets": [{"kind", "text", "site"}], "payload", "state": "dead", "result", "attempts",
+/// "age_ms", "error"}`.
+/// `cache` and `node` are `null` if it was not sent to any; only then, or if this program cannot read it, there is a `payload`.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for DeadPurge {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (targets, payload) = read(&self.target);
+        let (result, error) = answer_of(true, self.attempts, Some(&self.error));
         let view = View {
             id: self.id,
             cache: name(&self.cache),
@@ -49,10 +54,11 @@ impl Serialize for DeadPurge {
             targets,
             payload,
             state: "dead",
+            result: name(&self.node).map(|_| result),
             attempts: self.attempts,
             age_ms: milliseconds(self.age),
             due_in_ms: None,
-            error: Some(&self.error),
+            error,
         };
         view.serialize(serializer)
     }
@@ -63,6 +69,7 @@ impl Serialize for DeadPurge {
 impl Serialize for WaitingPurge {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (targets, payload) = read(&self.target);
+        let (result, error) = answer_of(false, self.attempts, self.error.as_deref());
         let view = View {
             id: self.id,
             cache: name(&self.cache),
@@ -70,10 +77,11 @@ impl Serialize for WaitingPurge {
             targets,
             payload,
             state: self.state.as_str(),
+            result: name(&self.node).map(|_| result),
             attempts: self.attempts,
             age_ms: milliseconds(self.age),
             due_in_ms: Some(milliseconds(self.due_in)),
-            error: self.error.as_deref(),
+            error,
         };
         view.serialize(serializer)
     }
@@ -82,27 +90,30 @@ impl Serialize for WaitingPurge {
 #[derive(Serialize)]
 struct StatusView<'a> {
     schema: Option<i64>,
-    waiting: u64,
-    taken: u64,
-    left: u64,
+    writes: WritesView,
+    deliveries: u64,
     dead: u64,
-    oldest_ms: Option<u64>,
     kept_ms: Option<u64>,
     relays: u64,
     nodes: &'a [NodeStatus],
 }
 
-/// An object with the names of the fields as keys, and `_ms` behind those of durations.
+/// An object with the names of the fields as keys, and `_ms` behind those of durations. What is about the rows of writes is in
+/// `writes`; `deliveries` and `dead` are the sums of [`Status::deliveries`] and [`Status::all_dead`].
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for Status {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let view = StatusView {
             schema: self.schema,
-            waiting: self.waiting,
-            taken: self.taken,
-            left: self.left,
-            dead: self.dead,
-            oldest_ms: self.oldest.map(milliseconds),
+            writes: WritesView {
+                waiting: self.waiting,
+                taken: self.taken,
+                left: self.left,
+                dead: self.dead,
+                oldest_ms: self.oldest.map(milliseconds),
+            },
+            deliveries: self.deliveries(),
+            dead: self.all_dead(),
             kept_ms: self.kept.map(milliseconds),
             relays: self.relays,
             nodes: &self.nodes,
@@ -111,12 +122,23 @@ impl Serialize for Status {
     }
 }
 
+/// What there is of the rows of writes.
+#[derive(Serialize)]
+struct WritesView {
+    waiting: u64,
+    taken: u64,
+    left: u64,
+    dead: u64,
+    oldest_ms: Option<u64>,
+}
+
 #[derive(Serialize)]
 struct NodeView<'a> {
     cache: &'a str,
     node: &'a str,
     waiting: u64,
     failing: u64,
+    left: u64,
     dead: u64,
     oldest_ms: Option<u64>,
     last_error: Option<&'a str>,
@@ -124,7 +146,7 @@ struct NodeView<'a> {
     seen_ms: Option<u64>,
 }
 
-/// As [`Status`].
+/// An object with the names of the fields as keys, and `_ms` behind those of durations.
 #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for NodeStatus {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -133,6 +155,7 @@ impl Serialize for NodeStatus {
             node: &self.node,
             waiting: self.waiting,
             failing: self.failing,
+            left: self.left,
             dead: self.dead,
             oldest_ms: self.oldest.map(milliseconds),
             last_error: self.last_error.as_deref(),

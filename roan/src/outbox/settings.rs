@@ -266,6 +266,9 @@ impl Outbox {
     /// row to one that has the rest. If none takes it for this long, and this version has run for this long, the row is
     /// dead, with the reason; it is done if all that it names was purged. Purges of a node that is not configured end after
     /// this time, too.
+    ///
+    /// A purge that waits for a node, and names what this version does not have, waits for as long as the node could be
+    /// down: see [`RoanBuilder::max_age`](crate::RoanBuilder::max_age).
     pub fn grace_period(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self

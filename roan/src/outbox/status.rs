@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::base::history::AnswerKind;
+
 /// A purge that Roan has given up, from [`OutboxHandle::dead`](crate::OutboxHandle::dead) or [`Admin::dead`](super::Admin::dead).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -122,6 +124,8 @@ pub struct NodeStatus {
     /// Those of the waiting purges that have failed at this node at least once. If there are some, the node does not answer,
     /// or not as it should.
     pub failing: u64,
+    /// How many of those wait for another version of the program.
+    pub left: u64,
     /// Dead purges.
     pub dead: u64,
     /// The age of the oldest purge that waits.
@@ -133,4 +137,21 @@ pub struct NodeStatus {
     /// How long ago a program that has this node was last seen at work, which each says once a minute. `None` if none was
     /// in the last week.
     pub seen: Option<Duration>,
+}
+
+/// The result of a purge that waits for a node or is dead there, and its error without the word for the result.
+pub(super) fn answer_of(
+    is_dead: bool,
+    attempts: u32,
+    error: Option<&str>,
+) -> (AnswerKind, Option<&str>) {
+    let refused = error.and_then(|error| error.strip_prefix("refused: "));
+    let failed = error.and_then(|error| error.strip_prefix("failed: "));
+    let result = match (is_dead, attempts) {
+        (true, _) if refused.is_some() => AnswerKind::Refused,
+        (true, _) => AnswerKind::Dead,
+        (false, 0) => AnswerKind::Waiting,
+        (false, _) => AnswerKind::Failed,
+    };
+    (result, refused.or(failed).or(error))
 }

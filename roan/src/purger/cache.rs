@@ -17,6 +17,8 @@ use crate::base::outcome::Failure;
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
 use crate::error::ConfigError;
+#[cfg(feature = "nats")]
+use crate::fleet::Nats;
 
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
@@ -83,6 +85,9 @@ pub struct Cache {
     /// The cache of this program, whose layer the app needs.
     #[cfg(feature = "embedded")]
     pub(crate) embedded: Option<Embedded>,
+    /// The servers and the stream, if it is a fleet.
+    #[cfg(feature = "nats")]
+    pub(crate) fleet: Option<(Nats, String)>,
     pub(crate) connect: Connect,
 }
 
@@ -101,8 +106,19 @@ impl Cache {
             lifetime_header: Some(LifetimeHeader::CacheControl),
             #[cfg(feature = "embedded")]
             embedded: None,
+            #[cfg(feature = "nats")]
+            fleet: None,
             connect: Box::new(|_| Ok(Vec::new())),
         }
+    }
+
+    /// The servers and the name of the stream, if it is a [`Fleet`](crate::Fleet): for
+    /// [`FleetAdmin`](crate::fleet::FleetAdmin).
+    #[cfg(feature = "nats")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
+    pub fn fleet(&self) -> Option<(&Nats, &str)> {
+        let fleet = self.fleet.as_ref();
+        fleet.map(|(nats, stream)| (nats, &**stream))
     }
 
     /// Adds a node, under a name of its own. Each node keeps its own pages, so each purge goes to all of them.

@@ -82,6 +82,8 @@ pub use varnish::{Varnish, VarnishConfig};
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, SiteNeed, caught};
 pub(crate) use nginx::default_cache;
 
+#[cfg(feature = "nats")]
+use crate::base::purge_id::Mark;
 use crate::base::site::Site;
 use crate::base::target::Target;
 
@@ -116,9 +118,9 @@ pub struct PurgeRequest<'a> {
     targets: &'a [Target],
     site: Option<&'a Site>,
     pub(crate) id: u64,
-    /// An id of each target, which a repeat has, too. Only for a fleet.
+    /// For each target, what the message of a fleet says of it. Empty for other caches.
     #[cfg(feature = "nats")]
-    pub(crate) ids: &'a [String],
+    pub(crate) marks: &'a [Mark],
     /// Whether the cache should have the page, as far as is known.
     pub(crate) is_expected: bool,
 }
@@ -132,7 +134,7 @@ impl<'a> PurgeRequest<'a> {
             site,
             id: 0,
             #[cfg(feature = "nats")]
-            ids: &[],
+            marks: &[],
             is_expected: true,
         }
     }

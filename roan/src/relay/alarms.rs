@@ -47,7 +47,7 @@ impl Relay {
             return Ok(());
         };
         let limit = usize::try_from(threshold.saturating_add(1)).unwrap_or(usize::MAX);
-        let backlog = store.backlog(limit.min(1_000_000_000), &[]).await?;
+        let backlog = store.backlog(limit.min(1_000_000_000), &[], None).await?;
         let Backlog { purges, deliveries } = backlog;
         let over = purges + deliveries > *threshold;
         if over == self.alarmed {

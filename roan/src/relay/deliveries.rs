@@ -10,8 +10,8 @@ use crate::base::history::Asking;
 use crate::base::log::loudly;
 use crate::dispatcher::tickets::{Notes, Row, Unread};
 use crate::dispatcher::{LONGEST_RETRY_AFTER, Onward};
-use crate::outbox::payload;
 use crate::outbox::store::{Nodes, Store, Which};
+use crate::outbox::stored_target::{self, Unreadable};
 
 /// Failed deliveries are taken before the next look when there is room for so many.
 const MANY_FAILED: usize = 128;
@@ -19,8 +19,9 @@ const MANY_FAILED: usize = 128;
 /// What a look for deliveries has found.
 #[derive(Debug, Default)]
 struct Found {
-    taken: usize,
-    /// As many as there was room for, so that more may wait.
+    /// Those that a node is asked for.
+    handed_over: usize,
+    /// More may wait: there were as many as there was room for, or this program could read none of them.
     more: bool,
 }
 
@@ -55,15 +56,18 @@ impl Relay {
             let due_within = (!has_come_back).then(|| self.backoff.cap.max(LONGEST_RETRY_AFTER));
             let new = self.take_for(store, place, Which::New, room.new).await?;
             // Of a node that is down one, to see whether it is back: best one that has not failed before.
-            let room_for_failed = if room.is_down && new.taken > 0 {
+            let room_for_failed = if room.is_down && new.handed_over > 0 {
                 0
             } else {
                 room.failed
             };
-            let failed = Which::Failed { due_within };
+            let failed = Which::Failed {
+                due_within,
+                knowledge: self.knowledge,
+            };
             let failed = self.take_for(store, place, failed, room_for_failed).await?;
             more |= new.more;
-            if failed.more || room.is_down && new.taken > 0 {
+            if failed.more || room.is_down && new.handed_over > 0 {
                 self.take_more.push((cache.clone(), node.clone()));
             }
             if !new.more && !failed.more {
@@ -98,50 +102,51 @@ impl Relay {
         }
         self.beat_if_due(store).await?;
         let taken = store.take_deliveries(place, which, limit).await?;
-        let found = Found {
-            taken: taken.len(),
-            more: taken.len() == limit && limit > 1,
-        };
+        let count = taken.len();
+        let mut handed_over = 0;
         let now = Instant::now();
         for delivery in taken {
             let row = Row::Delivery {
                 id: delivery.id,
                 purge: delivery.purge,
             };
-            let target = delivery
-                .target
-                .and_then(|target| payload::read_delivery(&target));
-            let unread = target.as_ref().err().cloned().map(Unread::Invalid);
-            let notes = match (&target, self.outbox.history) {
-                (Ok((target, _)), true) => Some(Notes::new(vec![target.clone()], String::new())),
+            let text = delivery.target.map_err(Unreadable::Invalid);
+            let read = text.and_then(|text| stored_target::read_delivery(&text));
+            let unread = match &read {
+                Ok((target, _)) => {
+                    let refusal = self.engine.cannot_ask_at(place, target);
+                    refusal.map(|refusal| Unread::Foreign(refusal.to_string()))
+                }
+                Err(Unreadable::Newer(why)) => Some(Unread::Foreign(why.clone())),
+                Err(Unreadable::Invalid(error)) => Some(Unread::Invalid(error.clone())),
+            };
+            self.tell_unread_delivery(delivery.id, unread.as_ref());
+            let is_unread = unread.is_some();
+            let notes = match &read {
+                Ok((target, _)) if self.outbox.history && !is_unread => {
+                    Some(Notes::new(vec![target.clone()], String::new()))
+                }
                 _ => None,
             };
             let tickets = &self.engine.tickets;
             let ticket = tickets.open_noting(row, delivery.age_ms, unread, notes);
             #[cfg(feature = "nats")]
             self.identify(ticket, delivery.purge, delivery.purge_created_ms);
-            match target {
-                Ok((target, next)) => {
-                    let onward = Onward::from_targets(&target, next);
-                    let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
-                    let asked = since(delivery.age_ms, now);
-                    let asking = Asking::of(asked, &[]);
-                    self.engine.accept_at(
-                        place,
-                        (&target, &onward),
-                        asking,
-                        (ticket, attempts),
-                        now,
-                    );
-                }
-                Err(error) => loudly(format_args!(
-                    "delivery {} of the outbox is dead: {error}",
-                    delivery.id
-                )),
+            if let (Ok((target, next)), false) = (read, is_unread) {
+                handed_over += 1;
+                let onward = Onward::from_targets(&target, next);
+                let attempts = u32::try_from(delivery.attempts).unwrap_or(u32::MAX);
+                let asked = since(delivery.age_ms, now);
+                let asking = Asking::of(asked, &[]);
+                self.engine
+                    .accept_at(place, (&target, &onward), asking, (ticket, attempts), now);
             }
             self.engine.tickets.done(ticket);
         }
-        Ok(found)
+        Ok(Found {
+            handed_over,
+            more: count == limit && limit > 1 || count > 0 && handed_over == 0,
+        })
     }
 
     /// Whether a node that more deliveries wait for has room for many of them, or for a probe.

@@ -407,7 +407,8 @@ impl Relay {
         }
         if let Some(number) = wanted {
             let unknown: Vec<_> = self.unknown.keys().cloned().collect();
-            let Backlog { purges, deliveries } = store.backlog(BATCH, &unknown).await?;
+            let backlog = store.backlog(BATCH, &unknown, Some(self.knowledge)).await?;
+            let Backlog { purges, deliveries } = backlog;
             let here = self.link.unmarked_count() + self.rows_in_search();
             self.link.looked(number, purges + deliveries + here as u64);
             self.engine.wake();

@@ -12,7 +12,7 @@ use crate::base::history::{Asking, Record, Unmarked};
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::dispatcher::Onward;
-use crate::dispatcher::tickets::Ticket;
+use crate::dispatcher::tickets::{Ticket, Unread};
 use crate::outbox::index::Key;
 use crate::outbox::store::{Found, Resolving, Store, TakenPurge};
 use crate::pages::{Asked, Hosts};
@@ -29,8 +29,8 @@ pub(super) struct Finding {
     resolving: Resolving,
     /// By the hashes of their keys.
     wanted: HashMap<i64, Wanted>,
-    /// Rows that stay open until all of their pages were found.
-    rows: Vec<Ticket>,
+    /// Rows that stay open until all of their pages were found, and whether another version of the program may take them.
+    rows: Vec<(Ticket, bool)>,
 }
 
 /// What pages are looked for.
@@ -221,9 +221,9 @@ impl Relay {
     }
 
     /// The row stays open until all of its pages were found.
-    pub(super) fn close_row(&mut self, ticket: Ticket) {
+    pub(super) fn close_row(&mut self, ticket: Ticket, may_be_left: bool) {
         match &mut self.finding {
-            Some(finding) => finding.rows.push(ticket),
+            Some(finding) => finding.rows.push((ticket, may_be_left)),
             None => self.engine.tickets.done(ticket),
         }
     }
@@ -242,6 +242,7 @@ impl Relay {
             // What is found before an error is found again.
             let found = store.resolve(&mut resolving, PIECE.min(room)).await?;
             let is_done = resolving.is_done();
+            self.leave_pages(resolving.take_newer());
             if let Some(finding) = &mut self.finding {
                 finding.resolving = resolving;
                 for (page, meant) in finding.meant(found) {
@@ -266,7 +267,7 @@ impl Relay {
                             .accept_without_pages(target, asking, ticket, now);
                     }
                 }
-                for ticket in finding.rows {
+                for (ticket, _) in finding.rows {
                     self.engine.tickets.done(ticket);
                 }
             }
@@ -274,6 +275,31 @@ impl Relay {
             self.beat_if_due(store).await?;
         }
         Ok(())
+    }
+
+    /// Leaves the rows that mean pages which this program cannot read to the one that has learned them.
+    fn leave_pages(&mut self, newer: Vec<(i64, String)>) {
+        for (key, why) in newer {
+            let Some(finding) = &mut self.finding else {
+                return;
+            };
+            let wanted = finding.wanted.get_mut(&key);
+            let ticket = wanted.and_then(|wanted| {
+                // Not found, but there.
+                wanted.count += 1;
+                wanted.ticket
+            });
+            let of_row = |(known, _): &&(Ticket, bool)| Some(*known) == ticket;
+            let row = finding.rows.iter().find(of_row).copied();
+            let unread = match row {
+                Some((_, true)) => Unread::Foreign(why),
+                Some((_, false)) | None => Unread::Invalid(why),
+            };
+            self.tell_unread_page(row.is_some(), &unread);
+            if let Some((ticket, _)) = row {
+                self.engine.tickets.cannot_read(ticket, unread);
+            }
+        }
     }
 
     /// The number of rows whose pages are still to be found.

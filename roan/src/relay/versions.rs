@@ -12,6 +12,7 @@ use crate::dispatcher::tickets::{Notes, Row, Unread};
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
 use crate::outbox::store::{Store, TakenPurge};
+use crate::outbox::stored_target;
 use crate::triggers;
 use crate::triggers::apply::{self, Yielded};
 
@@ -25,6 +26,8 @@ pub(super) struct Read {
     #[cfg(feature = "nats")]
     created_ms: i64,
     pub(super) purges: Purges,
+    /// Whether another version of the program may still take it.
+    may_be_left: bool,
 }
 
 /// What it asks for.
@@ -74,7 +77,8 @@ impl Relay {
             Err(error) => unread_all(Unread::Invalid(error)),
         };
         let unread = &mut purges.unread;
-        if purge.is_overdue || self.outbox.grace.is_zero() {
+        let may_be_left = !purge.is_overdue && !self.outbox.grace.is_zero();
+        if !may_be_left {
             *unread = match unread.take() {
                 Some(Unread::Foreign(why)) => Some(Unread::Invalid(why)),
                 Some(Unread::OtherRules(_)) => None,
@@ -96,6 +100,7 @@ impl Relay {
             #[cfg(feature = "nats")]
             created_ms: purge.created_ms,
             purges,
+            may_be_left,
         }
     }
 
@@ -148,6 +153,7 @@ impl Relay {
                     yielded,
                     unread,
                 },
+            may_be_left,
         } = row;
         self.tell_unread(id, unread.as_ref());
         let notes = self.outbox.history.then(|| Notes::new(targets, yielded));
@@ -164,7 +170,7 @@ impl Relay {
                 .accept_marked(&target, asking, Some(ticket), now);
             self.want_pages(&target, asking, Some(ticket));
         }
-        self.close_row(ticket);
+        self.close_row(ticket, may_be_left);
     }
 
     fn tell_unread(&mut self, id: i64, unread: Option<&Unread>) {
@@ -182,6 +188,43 @@ impl Relay {
                     ));
                 }
                 emit(|| tracing::debug!(target: "roan", id, why, "left to another version"));
+            }
+        }
+    }
+
+    /// A page that this program cannot read.
+    pub(super) fn tell_unread_page(&mut self, is_of_row: bool, unread: &Unread) {
+        let (Unread::Invalid(why) | Unread::Foreign(why) | Unread::OtherRules(why)) = unread;
+        if self.told.len() < 100 && self.told.insert(why.clone()) {
+            match (is_of_row, unread) {
+                (true, Unread::Foreign(_)) => loudly(format_args!(
+                    "a purge waits up to {:?} for another version of the program: {why}",
+                    self.outbox.grace
+                )),
+                (true, _) => loudly(format_args!("a row of the outbox is dead: {why}")),
+                // It is not in the outbox.
+                (false, _) => loudly(format_args!("{why}")),
+            }
+        }
+    }
+
+    pub(super) fn tell_unread_delivery(&mut self, id: i64, unread: Option<&Unread>) {
+        match unread {
+            None => {}
+            Some(Unread::Invalid(error)) => {
+                loudly(format_args!("delivery {id} of the outbox is dead: {error}"));
+            }
+            Some(Unread::Foreign(why) | Unread::OtherRules(why)) => {
+                let key = format!("delivery: {why}");
+                if self.told.len() < 100 && self.told.insert(key) {
+                    loudly(format_args!(
+                        "delivery {id} of the outbox waits for another version of the program, until it is {:?} old: {why}",
+                        self.max_age
+                    ));
+                }
+                emit(
+                    || tracing::debug!(target: "roan", delivery = id, why, "left to another version"),
+                );
             }
         }
     }
@@ -243,12 +286,14 @@ fn with_errors(unread: Option<Unread>, errors: &[String]) -> Option<Unread> {
     })
 }
 
-/// A hash of what rows may name: sites, tables with their rules, and the version of the payload.
+/// A hash of what rows and deliveries may name: sites, what the caches can purge, tables with their rules, the version of the
+/// payload, and the keys of a target.
 pub(super) fn knowledge(engine: &Engine) -> i64 {
     let mut known = engine.site_names();
     known.extend(triggers::fingerprints());
     known.sort_unstable();
     known.push(payload::newer(0));
+    known.push(stored_target::known_keys());
     // FNV-1a: the same in each version of Rust.
     let mix = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = known.join("\n").bytes().fold(0xcbf2_9ce4_8422_2325, mix);

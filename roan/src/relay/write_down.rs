@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Relay;
+use super::{Relay, milliseconds};
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
 use crate::base::target_json;
+use crate::dispatcher::LONGEST_RETRY_AFTER;
 use crate::dispatcher::tickets::{Deferred, News, Notes, Row, Unread, What, Why};
+use crate::outbox::history;
 use crate::outbox::store::{Ended, NewDelivery, Store};
-use crate::outbox::{history, payload};
+use crate::outbox::stored_target::{self, Unreadable};
 
 /// A purge that was given up, for the reports.
 struct Given {
@@ -78,14 +80,18 @@ impl Relay {
         store.finish(&ended, self.knowledge).await?;
         for given in given_up {
             let place = (&*given.cache, &*given.node);
+            let outcome = Outcome::Dead(given.failure);
             self.engine
-                .end_dead(place, &given.target, given.failure, given.attempts);
+                .end_dead(place, &given.target, outcome, given.attempts);
         }
         Ok(())
     }
 
     fn ended(&mut self, news: &[News]) -> (Ended, Vec<Given>) {
-        let mut ended = Ended::default();
+        let mut ended = Ended {
+            left_due_in_ms: milliseconds(self.backoff.cap.min(LONGEST_RETRY_AFTER)),
+            ..Ended::default()
+        };
         let mut given_up = Vec::new();
         // A target that is deferred twice for one node is one delivery.
         let mut known = HashSet::new();
@@ -116,17 +122,19 @@ impl Relay {
                 }
                 (
                     What::Over {
-                        unread:
-                            Some(
-                                Unread::Invalid(error)
-                                | Unread::Foreign(error)
-                                | Unread::OtherRules(error),
-                            ),
+                        unread: Some(unread),
                         ..
                     },
                     Row::Delivery { id, .. },
                 ) => {
-                    ended.dead_deliveries.push((id, error.clone()));
+                    match unread {
+                        Unread::Invalid(error) => ended.dead_deliveries.push((id, error.clone())),
+                        // Its age alone ends it: another version of the program may come after any outage of the node.
+                        Unread::Foreign(why) | Unread::OtherRules(why) => {
+                            let left = &mut ended.left_deliveries;
+                            left.entry(why.clone()).or_default().push(id);
+                        }
+                    }
                     continue;
                 }
                 (What::Over { .. }, Row::Delivery { id, purge }) => {
@@ -163,7 +171,7 @@ impl Relay {
                 purge,
                 cache: cache.to_string(),
                 node: node.to_string(),
-                target: payload::encode_delivery(&deferred.target, &next),
+                target: stored_target::encode_delivery(&deferred.target, &next),
                 age_ms: *age_ms,
                 attempts: deferred.attempts.into(),
                 due_in_ms,
@@ -198,9 +206,19 @@ impl Relay {
     /// Reports deliveries that became too old while they waited.
     pub(super) fn tell_expired(&self, expired: Vec<(String, String, String)>) {
         for (cache, node, target) in expired {
-            if let Ok((target, _)) = payload::read_delivery(&target) {
-                let failure = self.engine.last_failure((&cache, &node));
-                self.engine.end_dead((&cache, &node), &target, failure, 0);
+            let place = (&*cache, &*node);
+            match stored_target::read_delivery(&target) {
+                Ok((target, _)) => {
+                    let outcome = match self.engine.cannot_ask_at(place, &target) {
+                        Some(refusal) => Outcome::Refused(refusal),
+                        None => Outcome::Dead(self.engine.last_failure(place)),
+                    };
+                    self.engine.end_dead(place, &target, outcome, 0);
+                }
+                Err(Unreadable::Newer(why) | Unreadable::Invalid(why)) => loudly(format_args!(
+                    "a delivery of the outbox for {cache} {node} is dead, because nobody has purged it for {:?}: {why}",
+                    self.max_age
+                )),
             }
         }
     }

@@ -1,5 +1,5 @@
 //! What the durable outbox costs and does: `cargo bench -p roan-tests --bench outbox`, or with the names of some
-//! tables: `cargo bench -p roan-tests --bench outbox -- insert index latency commits backlog snapshot`.
+//! tables: `cargo bench -p roan-tests --bench outbox -- insert index render latency commits backlog snapshot`.
 //!
 //! Real databases that wait for the disk at each commit, real nginx nodes of one worker each, and
 //! each figure beside what it is compared with, in turns in the same run. Rebounds are off. The
@@ -16,6 +16,7 @@ mod commits;
 mod index;
 mod insert;
 mod latency;
+mod render;
 mod snapshot;
 mod support;
 
@@ -46,6 +47,9 @@ fn main() {
         }
         if is_wanted("index") {
             index::table(&databases).await;
+        }
+        if is_wanted("render") {
+            render::table(&databases).await;
         }
         if is_wanted("latency") {
             latency::table(&databases, &origin).await;

@@ -3,6 +3,7 @@
 //! `kill`, `suspend`, `resume` and `restart` are those of [`Server`]: a killed server comes back at the same port, with what
 //! it had on its disk.
 
+mod agent;
 mod operator;
 mod options;
 
@@ -13,10 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+pub use agent::{Consumer, Fleet};
 pub use operator::NatsOperator;
 pub use options::NatsOptions;
 
 use crate::browser::Browser;
+use crate::netns::Machine;
 use crate::server::{Kind, Server, command, port, program};
 use crate::wait;
 
@@ -36,8 +39,8 @@ pub struct NatsKind {
 #[derive(Debug, Clone)]
 struct Member {
     number: usize,
-    /// The ports for the other servers of each, its own among them.
-    routes: [u16; 3],
+    /// Where each listens for the other servers, its own address among them.
+    routes: [SocketAddr; 3],
 }
 
 impl Nats {
@@ -94,8 +97,9 @@ impl Nats {
 /// Three servers that keep up to three copies of a stream.
 #[derive(Debug)]
 pub struct NatsCluster {
-    /// The servers, to be killed and restarted one by one.
+    /// The servers, to be killed and restarted one by one: each [on its machine](Machine::run).
     pub servers: [Nats; 3],
+    machines: [Machine; 3],
 }
 
 impl NatsCluster {
@@ -107,15 +111,34 @@ impl NatsCluster {
     #[must_use]
     #[track_caller]
     pub fn start(options: &NatsOptions) -> Self {
-        let routes = [port::free(), port::free(), port::free()];
+        Self::start_on(&[(); 3].map(|()| Machine::this()), options)
+    }
+
+    /// The same with a server on each of three machines.
+    ///
+    /// # Panics
+    ///
+    /// As [`Nats::start`] does.
+    #[must_use]
+    #[track_caller]
+    pub fn start_on(machines: &[Machine; 3], options: &NatsOptions) -> Self {
+        let routes = machines
+            .each_ref()
+            .map(|machine| SocketAddr::from((machine.addr(), port::free())));
         let servers = [0, 1, 2].map(|number| {
-            Nats::launch(&NatsKind {
-                options: options.clone(),
-                monitor: port::free(),
-                member: Some(Member { number, routes }),
-            })
+            let launch = || {
+                Nats::launch(&NatsKind {
+                    options: options.clone(),
+                    monitor: port::free(),
+                    member: Some(Member { number, routes }),
+                })
+            };
+            machines[number].run(launch)
         });
-        let cluster = Self { servers };
+        let cluster = Self {
+            servers,
+            machines: machines.clone(),
+        };
         cluster.wait_until_whole();
         cluster
     }
@@ -123,7 +146,13 @@ impl NatsCluster {
     /// All addresses as one URL, which is what Roan is given.
     #[must_use]
     pub fn url(&self) -> String {
-        let urls: Vec<_> = self.servers.iter().map(Nats::url).collect();
+        let servers = self.servers.iter().zip(&self.machines);
+        let urls: Vec<_> = servers
+            .map(|(server, machine)| {
+                let addr = SocketAddr::from((machine.addr(), server.addr().port()));
+                format!("nats://{addr}")
+            })
+            .collect();
         urls.join(",")
     }
 
@@ -136,7 +165,8 @@ impl NatsCluster {
     pub fn wait_until_whole(&self) {
         let what = "the three NATS servers to have a leader";
         wait::until(3 * wait::LONG, what, || {
-            self.servers.iter().all(Nats::is_current)
+            let mut servers = self.servers.iter().zip(&self.machines);
+            servers.all(|(server, machine)| machine.run(|| server.is_current()))
         });
     }
 
@@ -156,9 +186,8 @@ impl NatsCluster {
             let number = server.kind().member.as_ref()?.number;
             (found["cluster"]["leader"] == name(number)).then_some(())
         };
-        self.servers
-            .iter()
-            .position(|server| is_leader(server).is_some())
+        let mut servers = self.servers.iter().zip(&self.machines);
+        servers.position(|(server, machine)| machine.run(|| is_leader(server).is_some()))
     }
 }
 
@@ -171,9 +200,31 @@ impl Kind for NatsKind {
     const LOG: &'static str = "nats.log";
 
     fn furnish(&self, folder: &Path, port: u16) {
+        if let Some(whole) = &self.options.whole {
+            let mut conf = whole
+                .replace("ADDRESS", &format!("127.0.0.1:{port}"))
+                .replace("MONITOR", &format!("127.0.0.1:{}", self.monitor))
+                .replace("FOLDER", &folder.display().to_string());
+            if let Some(member) = &self.member {
+                let routes = member.routes.map(|addr| format!("\"nats://{addr}\""));
+                conf = conf
+                    .replace("ROUTES", &routes.join(", "))
+                    .replace("ROUTE", &member.routes[member.number].to_string())
+                    .replace("NAME", &name(member.number));
+            }
+            fs::write(folder.join("nats.conf"), conf).expect("a file in our own folder");
+            return;
+        }
+        let member = self.member.as_ref();
+        // On a machine of its own it listens at all addresses of that.
+        let own = member.map(|member| member.routes[member.number].ip());
+        let host = match own {
+            Some(own) if !own.is_loopback() => "0.0.0.0",
+            _ => "127.0.0.1",
+        };
         let mut conf = format!(
-            "server_name: {}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{}\n",
-            name(self.member.as_ref().map_or(0, |member| member.number)),
+            "server_name: {}\nlisten: {host}:{port}\nhttp: 127.0.0.1:{}\n",
+            name(member.map_or(0, |member| member.number)),
             self.monitor,
         );
         if !self.options.no_jetstream {
@@ -183,14 +234,14 @@ impl Kind for NatsKind {
                 store.display()
             ));
         }
-        if let Some(member) = &self.member {
+        if let Some(member) = member {
             let routes: Vec<_> = member
                 .routes
                 .iter()
-                .map(|port| format!("nats-route://127.0.0.1:{port}"))
+                .map(|addr| format!("nats-route://{addr}"))
                 .collect();
             conf.push_str(&format!(
-                "cluster {{\n  name: roan\n  listen: 127.0.0.1:{}\n  routes: [{}]\n}}\n",
+                "cluster {{\n  name: roan\n  listen: {}\n  routes: [{}]\n}}\n",
                 member.routes[member.number],
                 routes.join(", ")
             ));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default)]
 pub struct NatsOptions {
     lines: String,
+    pub(super) whole: Option<String>,
     pub(super) no_jetstream: bool,
 }
 
@@ -15,6 +16,14 @@ impl NatsOptions {
     pub fn lines(mut self, lines: &str) -> Self {
         self.lines.push_str(lines);
         self.lines.push('\n');
+        self
+    }
+
+    /// This is its whole configuration, in which `ADDRESS`, `MONITOR`, `FOLDER` and, in a cluster, `NAME`, `ROUTE` and `ROUTES`
+    /// are its own.
+    #[must_use]
+    pub fn whole(mut self, text: &str) -> Self {
+        self.whole = Some(text.to_owned());
         self
     }
 

@@ -93,6 +93,12 @@ impl<K: Kind> Server<K> {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
+    /// The process that it was started as. `None` while it is down.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// The folder with all that it keeps.
     #[must_use]
     pub fn folder(&self) -> &Path {

@@ -63,6 +63,11 @@ impl Process {
         }
     }
 
+    /// The first process.
+    pub(super) fn id(&self) -> u32 {
+        self.first.id()
+    }
+
     /// How the first process ended, when it did.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.first.try_wait().expect("our own child")

@@ -44,7 +44,7 @@ impl RoanBuilder {
     /// | `ROAN_REFRESH_MISSING` | `1` to refresh pages that are not cached, too | `0` |
     /// | `ROAN_PURGE_FOLDER` | the folder of an nginx on this machine, for `roan::NginxFiles`, in place of `ROAN_PURGE_URL` | none |
     /// | `ROAN_ENV_PROXY` | `1` to use the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` | `0` |
-    /// | `ROAN_FLEET` | the NATS servers of a [fleet](crate::fleet), separated by commas: see `roan::Fleet` | none |
+    /// | `ROAN_FLEET` | the NATS servers of a fleet, separated by commas: see `roan::Fleet` | none |
     /// | `ROAN_FLEET_STREAM` | the name of its stream | `ROAN` |
     /// | `ROAN_FLEET_REPLICAS` | how many servers keep a copy of the stream | `1` |
     /// | `ROAN_FLEET_MAX_AGE` | how long the stream keeps a purge | `7days` |

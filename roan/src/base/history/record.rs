@@ -31,6 +31,9 @@ pub struct PurgeRecord {
     pub state: PurgeState,
     /// How the nodes have answered so far.
     pub answers: Vec<NodeAnswer>,
+    /// The id of the row whose purges it sends again, for the same causes, because a person has said so: `roan outbox replay`.
+    /// That row may be gone.
+    pub replay_of: Option<i64>,
     /// Why it is dead, or waits for another version of the program.
     pub error: Option<String>,
 }

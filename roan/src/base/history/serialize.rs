@@ -18,6 +18,7 @@ struct RecordView<'a> {
     causes: &'a [PurgeCause],
     asks: u32,
     answers: &'a [NodeAnswer],
+    replay_of: Option<i64>,
     error: Option<&'a str>,
 }
 
@@ -36,6 +37,7 @@ impl Serialize for PurgeRecord {
             causes: &self.causes,
             asks: self.asks,
             answers: &self.answers,
+            replay_of: self.replay_of,
             error: self.error.as_deref(),
         };
         view.serialize(serializer)

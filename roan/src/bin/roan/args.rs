@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+use crate::agent::AgentArgs;
 use crate::exit::TABLE;
+use crate::fleet::FleetArgs;
 use crate::history::{WatchArgs, WhyArgs};
 use crate::init::CacheKind;
 use crate::outbox::OutboxArgs;
@@ -36,6 +38,10 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Looks after the durable outbox of an app.
     Outbox(OutboxArgs),
+    /// Looks after a fleet: how its nodes are, and which of them have a purge.
+    Fleet(FleetArgs),
+    /// Purges the cache beside it of what comes through the stream of a fleet.
+    Agent(Box<AgentArgs>),
     /// Says which purges of a page there were, and why.
     Why(WhyArgs),
     /// Prints purges as they happen.
@@ -285,7 +291,7 @@ pub(crate) struct InitArgs {
     pub(crate) roan_path: Option<PathBuf>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err("write a number and its unit, such as `10s`".to_owned()),

@@ -17,10 +17,10 @@ pub(crate) enum Exit {
 pub(crate) const TABLE: &str = "\
 Exit codes:
   0    Everything was done, and nothing is wrong.
-  1    A purge or a statement was refused or given up, or the doctor found a fault.
+  1    A purge or a statement was refused or given up, or the doctor or `fleet` found a fault.
   2    The command line, the configuration, a URL or the outbox is wrong. Nothing was sent.
-  3    No cache, page, sitemap or database could be reached.
-  4    A part was left out: other hosts, not URLs, unknown ids, beyond a limit. The rest was done.
+  3    No cache, page, sitemap, database or NATS server could be reached.
+  4    A part was left out: other hosts, not URLs, unknown ids, gone nodes, or beyond a limit.
   130  Interrupted by Ctrl-C or a signal to end.";
 
 impl From<Exit> for ExitCode {

@@ -14,6 +14,65 @@ struct Warnings {
     are_shown: bool,
 }
 
+/// The same for a command that runs for long: its log.
+#[cfg(feature = "agent")]
+struct Everything;
+
+/// From now on, all that the library logs is shown but for details.
+#[cfg(feature = "agent")]
+pub(crate) fn show_everything() {
+    // Nothing else sets one.
+    let _ = tracing::subscriber::set_global_default(Everything);
+}
+
+#[cfg(feature = "agent")]
+impl Subscriber for Everything {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "roan" && *metadata.level() <= Level::INFO
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line::default();
+        event.record(&mut line);
+        let level = event.metadata().level();
+        note(format_args!(
+            "roan: {level}: {}{}",
+            line.message, line.fields
+        ));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[cfg(feature = "agent")]
+#[derive(Default)]
+struct Line {
+    message: String,
+    fields: String,
+}
+
+#[cfg(feature = "agent")]
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        use std::fmt::Write;
+        // A string takes everything.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, " {name}={value:?}"),
+        };
+    }
+}
+
 /// From now on, the library's warnings are shown, or nothing that it logs.
 pub(crate) fn show_warnings(are_shown: bool) {
     // Nothing else sets one.

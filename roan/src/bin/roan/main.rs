@@ -1,10 +1,12 @@
 //! The command `roan`: purges by hand, proves that purges reach the pages, looks after the outbox, and writes configurations.
 
 mod addresses;
+mod agent;
 mod args;
 mod config_file;
 mod doctor;
 mod exit;
+mod fleet;
 mod history;
 mod init;
 mod interrupt;
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         Command::NginxConf(nginx) => nginx_conf::run(&nginx, &output),
         Command::Vcl(vcl) => vcl::run(&vcl, &output),
         Command::Outbox(outbox) => outbox::run(&outbox, &output),
+        Command::Fleet(fleet) => fleet::run(&fleet, &output),
+        Command::Agent(agent) => agent::run(&agent, &output),
         Command::Why(why) => history::why(&why, &output),
         Command::Watch(watch) => history::watch(&watch, &output),
         Command::Init(init) => init::run(&init, &output),

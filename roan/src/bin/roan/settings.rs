@@ -20,13 +20,46 @@ const EMBEDDED: &str = "embedded";
 /// The variables of the app's durable outbox. The command sends its purges itself.
 const OF_THE_OUTBOX: [&str; 2] = ["ROAN_OUTBOX", "ROAN_OUTBOX_PREFIX"];
 
+/// Whether `roan agent` reads a variable. Its caches are not the fleet.
+fn is_of_the_agent(name: &str) -> bool {
+    name.starts_with("ROAN_FLEET") || name == "ROAN_NODE" || name == "ROAN_EMPTY_WITH"
+}
+
+/// Who reads the caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    /// A command that sends purges as the app does.
+    App,
+    #[cfg_attr(not(feature = "agent"), allow(dead_code, reason = "there is none"))]
+    Agent,
+}
+
+impl Reader {
+    /// Whether it is said elsewhere what the variable says.
+    fn leaves_out(self, name: &str) -> bool {
+        OF_THE_OUTBOX.contains(&name) || self == Self::Agent && is_of_the_agent(name)
+    }
+}
+
 impl CacheArgs {
     pub(crate) fn builder(&self) -> Result<RoanBuilder, Failure> {
+        self.builder_for(Reader::App)
+    }
+
+    /// The caches of an agent.
+    #[cfg(feature = "agent")]
+    pub(crate) fn builder_of_agent(&self) -> Result<RoanBuilder, Failure> {
+        self.builder_for(Reader::Agent)
+    }
+
+    fn builder_for(&self, reader: Reader) -> Result<RoanBuilder, Failure> {
         let builder = match &self.config {
-            Some(file) => read(file)?.builder()?,
+            Some(file) => read(file, reader)?.builder()?,
             None => {
+                let is_left_out =
+                    |name: &OsString| name.to_str().is_some_and(|name| reader.leaves_out(name));
                 let mut variables: Vec<(OsString, OsString)> = std::env::vars_os()
-                    .filter(|(name, _)| OF_THE_OUTBOX.iter().all(|outbox| name != outbox))
+                    .filter(|(name, _)| !is_left_out(name))
                     .collect();
                 if std::env::var_os(CACHE).is_some_and(|cache| cache == EMBEDDED) {
                     return Err(Failure::bad_input(format!("{CACHE}: {}", out_of_reach())));
@@ -63,17 +96,31 @@ impl CacheArgs {
     }
 }
 
+/// The settings of the agent in a file: its table `[agent]`.
+#[cfg(feature = "agent")]
+pub(crate) fn agent_table(path: &Path) -> Result<roan::agent::AgentConfig, Failure> {
+    let mut file = ConfigFile::read(path)?;
+    match file.table.remove("agent") {
+        None => Ok(roan::agent::AgentConfig::default()),
+        Some(toml::Value::Table(agent)) => file.parsed(agent, "[agent]: "),
+        Some(_) => {
+            Err(file.wrong("`agent` is not a table: write `[agent]`, and its settings below it"))
+        }
+    }
+}
+
 /// Reads a configuration file.
-fn read(path: &Path) -> Result<Config, Failure> {
+fn read(path: &Path, reader: Reader) -> Result<Config, Failure> {
     let file = ConfigFile::read(path)?;
     let mut table = file.table.clone();
     table.remove("outbox");
+    table.remove("agent");
     let caches = table.get("caches").and_then(toml::Value::as_array);
     let mut kinds = caches.into_iter().flatten().map(|cache| cache.get("kind"));
     if kinds.any(|kind| kind.and_then(toml::Value::as_str) == Some(EMBEDDED)) {
         return Err(file.wrong(&out_of_reach()));
     }
-    warn_of_unread(path, &file.text);
+    warn_of_unread(path, &file.text, reader);
     file.parsed(table, "")
 }
 
@@ -86,13 +133,11 @@ fn out_of_reach() -> String {
 }
 
 /// The file is read in place of the environment, which may say something else.
-fn warn_of_unread(file: &Path, text: &str) {
+fn warn_of_unread(file: &Path, text: &str, reader: Reader) {
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     // A file may name the variable of a token.
     let unread = names.filter(|name| name.starts_with("ROAN_") && !text.contains(name.as_str()));
-    let mut unread: Vec<_> = unread
-        .filter(|name| OF_THE_OUTBOX.iter().all(|outbox| name != outbox))
-        .collect();
+    let mut unread: Vec<_> = unread.filter(|name| !reader.leaves_out(name)).collect();
     unread.sort_unstable();
     if unread.is_empty() {
         return;

@@ -105,6 +105,8 @@ function oneAtATime(work) {
 // --- the state, live ---
 
 let state = null;
+/// What waits in a durable outbox, also for other processes. Null without one.
+let outbox = null;
 let frozen = false;
 let events = null;
 let polling = null;
@@ -176,6 +178,8 @@ function show(next) {
   showFigures();
   showNodes(before);
   showCharts();
+  if (first && state.has.durable) others();
+  if (first && next.has.fleet) fleet.load();
   if (first || before.purges !== next.purges || before.asked !== next.asked) purges.news();
   if (next.has.dead && (first || gone(before) !== gone(next))) dead.news();
 }
@@ -207,8 +211,9 @@ function showFigures() {
   const sum = (name) => state.nodes.reduce((sum, node) => sum + node[name], 0);
   const figures = [
     ["Purges a second", sum("rate").toFixed(1)],
-    ["Waiting", count(state.waiting + sum("pending"))],
-    ["Asked for", count(state.asked)],
+    ["Waiting", count(outbox ? outbox.writes.waiting + outbox.writes.taken + outbox.deliveries : state.waiting + sum("pending"))],
+    // In an outbox they are counted by their writes.
+    state.has.durable ? ["Answered", count(sum("purged") + sum("not_cached"))] : ["Asked for", count(state.asked)],
     ["Purged", count(sum("purged"))],
     ["Not cached", count(sum("not_cached"))],
     ["Given up", count(gone(state))],
@@ -227,6 +232,11 @@ function health(node) {
   if (node.paused_ms !== null) return ["wait", "❚ paused"];
   if (node.down) return ["bad", "✕ down"];
   return ["good", "● up"];
+}
+
+function waitingInOutbox(node) {
+  const there = outbox && outbox.nodes.find((there) => there.cache === node.cache && there.node === node.node);
+  return there ? there.waiting : 0;
 }
 
 const nodeRows = new Map();
@@ -268,7 +278,7 @@ function nodeRow(node) {
       const [kind, text] = health(node);
       cells.health.className = kind;
       put(cells.health, text);
-      put(cells.pending, count(node.pending));
+      put(cells.pending, count(Math.max(node.pending, waitingInOutbox(node))));
       put(cells.in_flight, count(node.in_flight));
       put(cells.rate, node.rate.toFixed(1) + "/s");
       put(cells.lag, span(node.lag_ms));
@@ -407,6 +417,10 @@ function storedTargets(row) {
   return element("td", { class: "text" }, ...parts);
 }
 
+function storedError(row) {
+  return [row.result === "refused" || row.result === "failed" ? row.result : null, row.error].filter(Boolean).join(": ") || "–";
+}
+
 function list(items, more, noun) {
   const rest = more ? element("li", { class: "soft", text: "and " + plural(more, noun) + " more" }) : null;
   return element("ul", null, ...items, rest);
@@ -424,6 +438,7 @@ function whyCell(purge) {
   const facts = [];
   if (purge.asks > 1) facts.push("asked for " + count(purge.asks) + " times");
   if (state.has.durable && purge.id > 0) facts.push("write " + purge.id);
+  if (purge.replay_of !== null) facts.push("a replay of write " + purge.replay_of);
   if (facts.length) items.push(element("li", { class: "soft", text: facts.join(", ") }));
   return element("td", { class: "text" }, element("ul", null, ...items));
 }
@@ -490,6 +505,40 @@ $("purge-newest").addEventListener("click", () => {
   purges.load();
 });
 
+const fleet = {
+  load: oneAtATime(async () => {
+    let found;
+    try {
+      found = await get("fleet");
+    } catch (error) {
+      $("fleet-note").textContent = words(error);
+      return;
+    }
+    const ago = (ms) => (ms === null ? "–" : span(ms) + " ago");
+    const rows = found.nodes.map((node) => {
+      const kind = node.problem === null ? "good" : "bad";
+      const answer = node.last_answer;
+      return element("tr", null,
+        element("th", { scope: "row", text: node.node }),
+        element("td", { class: kind, text: (kind === "good" ? "● " : "✕ ") + node.state }),
+        element("td", { class: "number", text: node.acknowledged === null ? "–" : count(node.lag) }),
+        element("td", { class: "number", text: node.oldest === null ? "–" : count(node.oldest) + ", " + ago(node.lag_ms) }),
+        element("td", { class: "number wide", text: node.acknowledged === null ? "–" : count(node.acknowledged) }),
+        element("td", { class: "text wide", text: answer ? answer.outcome + ", " + ago(answer.since_ms) : "–" }),
+        element("td", { class: "number", text: node.heard_ms === null ? "never" : ago(node.heard_ms) }),
+        element("td", { class: "text", text: node.problem || "–" }));
+    });
+    $("fleet-table").tBodies[0].replaceChildren(...rows);
+    const kept = found.messages ? plural(found.messages, "message") + ", " + count(found.first) + " to " + count(found.last) : "no message";
+    $("fleet-note").textContent = "Stream " + found.stream + ": " + kept + (rows.length ? "." : "; no node has used it.");
+  }),
+};
+
+/// The state of this process does not have what the servers know.
+setInterval(() => {
+  if (!frozen && !document.hidden && state && state.has.fleet) fleet.load();
+}, 2000);
+
 const waiting = {
   after: null,
   next: null,
@@ -503,15 +552,15 @@ const waiting = {
         element("td", { class: "number wide", text: count(row.attempts) }),
         element("td", { class: "number", text: span(row.age_ms) }),
         element("td", { class: "number wide", text: span(row.due_in_ms) }),
-        element("td", { class: "text", text: row.error || "–" })));
+        element("td", { class: "text", text: storedError(row) })));
     $("waiting-table").tBodies[0].replaceChildren(...rows);
     const status = found.status;
     const facts = [
-      plural(status.waiting, "write") + " not taken yet",
-      count(status.taken) + " taken",
-      plural(status.nodes.reduce((sum, node) => sum + node.waiting, 0), "purge") + " for nodes that did not answer at first",
-      status.left ? count(status.left) + " for another version of the program" : null,
-      status.oldest_ms === null ? null : "the oldest " + span(status.oldest_ms) + " old",
+      plural(status.writes.waiting, "write") + " not taken yet",
+      count(status.writes.taken) + " taken",
+      plural(status.deliveries, "purge") + " for nodes that did not answer at first",
+      status.writes.left ? count(status.writes.left) + " for another version of the program" : null,
+      status.writes.oldest_ms === null ? null : "the oldest " + span(status.writes.oldest_ms) + " old",
     ];
     $("waiting-note").textContent = facts.filter(Boolean).join(", ") + ".";
     waiting.next = found.more ? found.waiting.at(-1).id : null;
@@ -536,8 +585,14 @@ $("waiting-first").addEventListener("click", () => {
 });
 
 /// What other processes do is not in the state of this one.
+const others = oneAtATime(async () => {
+  outbox = await get("outbox");
+  showFigures();
+  showNodes(state);
+});
 setInterval(() => {
   if (frozen || document.hidden || state === null || !state.has.durable) return;
+  others();
   if ($("waiting-details").open && waiting.after === null) waiting.load();
   dead.news();
 }, 5000);
@@ -596,7 +651,7 @@ function deadRow(row) {
     element("td", { class: "number wide", text: row.id }),
     storedTargets(row),
     element("td", { class: "text", text: nodeName(row) || "none" }),
-    element("td", { class: "text", text: row.error }),
+    element("td", { class: "text", text: storedError(row) }),
     element("td", { class: "number wide", text: count(row.attempts) }),
     element("td", { class: "number", text: span(row.age_ms) }));
 }

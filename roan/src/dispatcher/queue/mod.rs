@@ -18,9 +18,11 @@
 mod answer;
 mod batch;
 mod covered;
+mod due;
 mod entry;
 mod job;
 mod lane;
+mod leave;
 mod onward;
 mod pause;
 mod retries;
@@ -41,10 +43,10 @@ pub(crate) use self::onward::{GATHERING, ITSELF, Onward};
 use self::pause::Pause;
 pub(super) use self::pause::Paused;
 use self::retries::Retries;
-use super::health::{Health, Turn};
+use super::health::Health;
 use super::history::Records;
 use super::policy::Policy;
-use super::throttle::{HeldBack, Throttle};
+use super::throttle::Throttle;
 #[cfg(feature = "nats")]
 use super::tickets::Ticket;
 use crate::base::backoff::Backoff;
@@ -386,97 +388,6 @@ impl Queue {
         entry
     }
 
-    /// Makes ready what has waited long enough.
-    pub(super) fn fire_timers(&mut self, now: Instant) {
-        while let Some((due, place)) = self.timers.first().copied() {
-            if due > now {
-                break;
-            }
-            self.timers.pop_first();
-            self.make_ready(place);
-        }
-    }
-
-    /// When to look again, if nothing is asked and no answer comes before.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        let timer = self.timers.first().map(|(due, _)| *due);
-        let ages = !self.entries.is_empty() && !self.is_paused();
-        let sweep = self.sweep_at.filter(|_| ages);
-        let tell = self.health.tell_at();
-        let held_back = self.held_back().map(|(.., at)| at).min();
-        let remind = self.remind_at();
-        [
-            timer,
-            self.next_request_at(),
-            sweep,
-            tell,
-            held_back,
-            remind,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// When the next request may leave that only the time holds back.
-    fn next_request_at(&self) -> Option<Instant> {
-        if self.is_paused() {
-            return None;
-        }
-        if let Some(probe_at) = self.health.probe_at() {
-            let opens_at = [&self.ready, &self.retries.ready]
-                .into_iter()
-                .filter_map(|lane| self.opens_at(lane, true))
-                .min()?;
-            return (self.in_flight == 0).then_some(opens_at.unwrap_or(probe_at).max(probe_at));
-        }
-        if self.in_flight >= self.policy.concurrency {
-            return None;
-        }
-        let ready_at = self.opens_at(&self.ready, false).flatten();
-        let retry_at = self.retries.due().and_then(|due| {
-            let opens_at = self.opens_at(&self.retries.ready, false)?;
-            due.max(opens_at)
-        });
-        [ready_at, retry_at].into_iter().flatten().min()
-    }
-
-    /// When a request for some of a lane may leave, as far as limits are concerned: `Some(None)` for at once.
-    #[allow(
-        clippy::option_option,
-        reason = "none waits, or one may leave at once, or later"
-    )]
-    fn opens_at(&self, lane: &Lane, probe: bool) -> Option<Option<Instant>> {
-        let opens_at = |(class, waiting)| {
-            let group = self.classes.group(class);
-            self.throttle.opens_at(group, waiting, probe)
-        };
-        lane.classes().map(opens_at).min()
-    }
-
-    /// What a person is to be told of the node now.
-    pub(super) fn tell(&mut self, now: Instant) -> Option<Turn> {
-        self.health.tell(now)
-    }
-
-    /// The groups of which some wait for a stated rate, since when the longest, and when that is to be logged.
-    fn held_back(&self) -> impl Iterator<Item = (usize, Instant, Instant)> {
-        let lanes = [&self.ready, &self.retries.ready];
-        let lanes = lanes.into_iter().filter(|_| self.answers_soon());
-        let classes = lanes.flat_map(|lane| lane.classes().map(move |(class, _)| (lane, class)));
-        classes.filter_map(|(lane, class)| {
-            let group = self.classes.group(class);
-            let since = self.entries[lane.peek(class, false)? as usize].newest;
-            Some((group, since, self.throttle.tells_at(group, since)?))
-        })
-    }
-
-    /// The targets that a stated rate holds back for long, if that is to be logged now.
-    pub(super) fn tell_held_back(&mut self, now: Instant) -> Option<HeldBack> {
-        let (group, since, _) = self.held_back().find(|(.., at)| *at <= now)?;
-        self.throttle.tell(group, since, now)
-    }
-
     /// What to take from a database for this node.
     pub(super) fn room(&self) -> Room {
         let is_down = self.health.is_down();
@@ -507,108 +418,6 @@ impl Queue {
     /// Whether nothing that has not failed waits to be the next probe.
     fn wants_probe(&self) -> bool {
         self.in_flight == 0 && self.ready.is_empty()
-    }
-
-    /// Takes out what is too old for another attempt.
-    pub(super) fn expire(&mut self, now: Instant) -> Vec<Job> {
-        if self.sweep_at.is_none_or(|at| at > now) || self.is_paused() {
-            return Vec::new();
-        }
-        let max_age = self.policy.max_age;
-        let is_too_old = |entry: &Entry| {
-            let idle = entry.plain && !matches!(entry.phase, Phase::InFlight { .. });
-            idle && now.saturating_duration_since(entry.newest) >= max_age
-        };
-        let places = self.entries.iter().filter(|(_, entry)| is_too_old(entry));
-        let dead = self.take_all_out(places.map(|(place, _)| place).collect(), now);
-        // Not at once again: a purge in flight may be old, and a sweep looks at every entry.
-        let soonest = now + Duration::from_secs(1);
-        let plain = self.entries.iter().filter(|(_, entry)| entry.plain);
-        let oldest = plain.map(|(_, entry)| entry.newest).min();
-        self.sweep_at = oldest.map(|oldest| (oldest + max_age).max(soonest));
-        dead
-    }
-
-    /// Takes out everything, in flight or not. No answer may come after.
-    pub(super) fn drain(&mut self, now: Instant) -> Vec<Job> {
-        self.in_flight = 0;
-        self.retries.forget_in_flight();
-        self.take_all_out(self.entries.iter().map(|(place, _)| place).collect(), now)
-    }
-
-    /// The node went down: gives back the tickets of all that is not in flight. What was asked for
-    /// without a ticket goes on waiting.
-    pub(super) fn defer_all(&mut self) -> Vec<Job> {
-        let mut deferred = Vec::new();
-        let mut emptied = Vec::new();
-        // No request is made, so the time is of no account.
-        let now = Instant::now();
-        for (place, entry) in &mut self.entries {
-            if !entry.tickets.is_empty() && !matches!(entry.phase, Phase::InFlight { .. }) {
-                deferred.push(Job {
-                    attempts: entry.attempts,
-                    written: entry.written,
-                    tickets: entry.take_tickets(),
-                    records: entry.records.clone(),
-                    onward: entry.onward.clone(),
-                    passed_on: entry.passed_on,
-                    ..Job::unsent(&entry.target, entry.asked, entry.rebound, now)
-                });
-                if !entry.plain {
-                    emptied.push(place);
-                }
-            }
-        }
-        let _ = self.take_all_out(emptied, now);
-        deferred
-    }
-
-    /// The end: what came with a ticket alone goes back to where it came from. No answer may come
-    /// after.
-    pub(super) fn give_back(&mut self, now: Instant) {
-        for (_, entry) in &mut self.entries {
-            entry.take_tickets();
-        }
-        let given_back = self.entries.iter().filter(|(_, entry)| !entry.plain);
-        let places = given_back.map(|(place, _)| place).collect();
-        let _ = self.take_all_out(places, now);
-    }
-
-    fn take_all_out(&mut self, places: Vec<usize>, now: Instant) -> Vec<Job> {
-        let places = places
-            .into_iter()
-            .filter_map(|place| u32::try_from(place).ok());
-        let taken = places.map(|place| self.take_out(place, now)).collect();
-        let entries = &self.entries;
-        for lane in [&mut self.ready, &mut self.retries.ready] {
-            lane.retain(|place| entries.contains(place as usize));
-        }
-        taken
-    }
-
-    /// Leaves the place of a ready entry in its lane: the caller takes it from there.
-    fn take_out(&mut self, place: u32, now: Instant) -> Job {
-        let mut entry = self.remove(place);
-        if let Phase::Timed(due) = entry.phase {
-            self.timers.remove(&(due, place));
-        }
-        self.fresh -= usize::from(entry.is_fresh());
-        Job {
-            place,
-            id: entry.id,
-            asked: entry.asked,
-            written: entry.written,
-            started: now,
-            attempts: entry.attempts,
-            rebound: entry.rebound,
-            is_retry: false,
-            plain: entry.plain,
-            tickets: entry.take_tickets(),
-            records: entry.records.clone(),
-            onward: entry.onward,
-            passed_on: entry.passed_on,
-            target: entry.target,
-        }
     }
 
     /// Whether the node does not answer, so that a purge may wait for long.

@@ -233,7 +233,7 @@ impl RuleTrace {
 
     fn yielded(&self) -> &[(Which, Yielded)] {
         match &self.verdict {
-            Verdict::Applied(yielded) => yielded,
+            Verdict::Evaluated(yielded) => yielded,
             _ => &[],
         }
     }
@@ -250,8 +250,8 @@ pub enum Verdict {
     /// `related(...)`: the targets are those of other rows. SeaORM's hooks read them from the database; explain them on their
     /// own, as saved.
     Related,
-    /// The rule was applied to each row, with these results in order.
-    Applied(Vec<(Which, Yielded)>),
+    /// The rule was evaluated for each row, with these results in order. It has fired if one of them is a target.
+    Evaluated(Vec<(Which, Yielded)>),
 }
 
 /// Which row of a write.

@@ -69,7 +69,7 @@ impl<'a> RuleView<'a> {
                 Verdict::OtherEvent => "other-event",
                 Verdict::NothingChanged => "nothing-changed",
                 Verdict::Related => "related",
-                Verdict::Applied(_) => "applied",
+                Verdict::Evaluated(_) => "evaluated",
             },
             rows: trace.yielded().iter().map(RowView::of).collect(),
         }

@@ -61,7 +61,7 @@ impl Explanation {
                     "  only SeaORM's hooks read related rows, and purge their targets: explain those rows on their own, as saved\n",
                 );
             }
-            Verdict::Applied(yielded) => yielded,
+            Verdict::Evaluated(yielded) => yielded,
         };
         for (row, yielded) in yielded {
             writeln!(f, "  {row}{yielded}")?;

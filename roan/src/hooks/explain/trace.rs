@@ -40,7 +40,7 @@ impl Trace {
         let (Some(row), Some(trace)) = (self.row.take(), self.rules.last_mut()) else {
             return;
         };
-        let Verdict::Applied(yielded) = &mut trace.verdict else {
+        let Verdict::Evaluated(yielded) = &mut trace.verdict else {
             return;
         };
         if self.of_row.is_empty() {
@@ -62,7 +62,7 @@ impl Follow for Trace {
             Fires::NotOnThis => Verdict::OtherEvent,
             Fires::NothingChanged => Verdict::NothingChanged,
             Fires::Yes if matches!(rule.target(), RuleTarget::Related(_)) => Verdict::Related,
-            Fires::Yes => Verdict::Applied(Vec::new()),
+            Fires::Yes => Verdict::Evaluated(Vec::new()),
         };
         self.rules.push(RuleTrace {
             source: Source::Attribute(rule),
@@ -85,7 +85,7 @@ impl Follow for Trace {
         self.end_row();
         self.is_run_time = true;
         let verdict = if fires {
-            Verdict::Applied(vec![(Which::Only, Yielded::Target(target.clone()))])
+            Verdict::Evaluated(vec![(Which::Only, Yielded::Target(target.clone()))])
         } else {
             Verdict::OtherEvent
         };

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::target::{Target, TargetKind};
 use crate::base::target_json;
+use crate::outbox::stored_target;
 
 /// What a page carries, and what a purge names: a tag, or the URL of a page. Index and fence know its hash alone, so
 /// there may be other kinds.
@@ -51,7 +52,7 @@ impl Key {
     /// The tag as a target.
     #[cfg(feature = "web")]
     pub(crate) fn target(&self) -> Option<Target> {
-        target_json::read_target(self.tag()?).ok()
+        stored_target::read_target(self.tag()?).ok()
     }
 }
 

@@ -4,25 +4,27 @@ use super::{DEAD, DELIVERED_LATER, DONE, Result, Store, WAITING, list};
 use crate::outbox::Backlog;
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
-use crate::outbox::history::{TRACE, TRACE_LEN};
+use crate::outbox::history::{REPLAY, TRACE, TRACE_LEN};
 
 /// The number of rows that are deleted, or given up, at a time.
 const BATCH: usize = 1000;
 
 impl Store {
     /// Counts waiting purges and deliveries, each up to `limit`.
-    /// Deliveries to the nodes `except` are not counted.
+    /// Deliveries to the nodes `except`, and those that a program with this knowledge has left, are not counted.
     pub(crate) async fn backlog(
         &mut self,
         limit: usize,
         except: &[(String, String)],
+        left_by: Option<i64>,
     ) -> Result<Backlog> {
         let count = |table: &str, which: &str| {
             format!(
                 "(SELECT count(*) FROM (SELECT id FROM {table} WHERE state = {WAITING}{which} LIMIT {limit}) counted)"
             )
         };
-        let which = " AND NOT (cache = ? AND node = ?)".repeat(except.len());
+        let mut which = " AND NOT (cache = ? AND node = ?)".repeat(except.len());
+        which.extend(left_by.map(|knowledge| format!(" AND relay <> {knowledge}")));
         let texts = except.iter().flat_map(|(cache, node)| [cache, node]);
         let values: Vec<_> = texts.map(|text| Value::Text(text)).collect();
         let sql = format!(
@@ -72,8 +74,15 @@ impl Store {
             self.without_trace()
         );
         let ids = self.ids(&sql, &[unix_ms.into()]).await?;
-        let again = "INSERT INTO roan_outbox (payload) SELECT payload FROM roan_outbox WHERE id IN";
-        self.in_batches(again, &ids).await
+        let [begin, end] = REPLAY;
+        let line = match self.dialect {
+            Dialect::MySql => format!("concat('{begin}', id, '{end}')"),
+            Dialect::Postgres | Dialect::Sqlite => format!("'{begin}' || id || '{end}'"),
+        };
+        let again = format!(
+            "INSERT INTO roan_outbox (payload, history) SELECT payload, {line} FROM roan_outbox WHERE id IN"
+        );
+        self.in_batches(&again, &ids).await
     }
 
     /// The number of payloads that were purged since then.

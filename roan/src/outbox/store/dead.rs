@@ -6,8 +6,8 @@ use super::{DEAD, LEFT, Result, Store, TAKEN, WAITING, list};
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::filter::Filter;
-use crate::outbox::payload::target_of_delivery;
 use crate::outbox::status::{DeadPurge, WaitingPurge, Waits};
+use crate::outbox::stored_target::target_of_delivery;
 
 /// The number of rows that are changed at a time, and of ids in a statement.
 const BATCH: usize = 1000;
@@ -187,7 +187,7 @@ impl Store {
                 Table::Deliveries => "due_ms".to_owned(),
                 Table::Purges => format!("CAST(0 AS {})", self.dialect.bigint()),
             };
-            let columns = format!("{}, state, {due}", self.purge_columns(table));
+            let columns = format!("{}, state, {due}, relay", self.purge_columns(table));
             let states = format!("state IN ({WAITING}, {TAKEN}, {LEFT})");
             let room = filter.page().saturating_sub(waiting.len());
             for row in self.pick(table, (&states, &columns), filter, room).await? {
@@ -200,9 +200,11 @@ impl Store {
                     attempts: count(row.int(4)?),
                     age: age(&row)?,
                     error: Some(row.shown(7)?).filter(|error| !error.is_empty()),
-                    state: match row.int(8)? {
-                        TAKEN => Waits::Taken,
-                        LEFT => Waits::Left,
+                    state: match (row.int(8)?, row.int(10)?) {
+                        (TAKEN, _) => Waits::Taken,
+                        (LEFT, _) => Waits::Left,
+                        // Of a delivery: the knowledge of a program that has left it.
+                        (_, 1..) => Waits::Left,
                         _ => Waits::Waiting,
                     },
                     due_in: Duration::from_millis(u64::try_from(due_in).unwrap_or(0)),
@@ -238,7 +240,8 @@ impl Store {
     /// Queues dead purges again as new ones, and returns their number.
     pub(crate) async fn requeue(&mut self, filter: &Filter) -> Result<u64> {
         let anew = "state = 0, created_ms = {now}, error = NULL";
-        let deliveries = format!("UPDATE roan_delivery SET attempts = 0, due_ms = 0, {anew}");
+        let deliveries =
+            format!("UPDATE roan_delivery SET relay = 0, attempts = 0, due_ms = 0, {anew}");
         let purges = format!("UPDATE roan_outbox SET relay = 0, ended_ms = 0, {anew}");
         self.of_dead(filter, &deliveries, &purges).await
     }

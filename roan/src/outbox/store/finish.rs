@@ -44,6 +44,10 @@ pub(crate) struct Ended {
     pub(crate) dead_deliveries: Vec<(i64, String)>,
     /// Purges that another version of the program is to make, by the reason.
     pub(crate) left: BTreeMap<String, Vec<i64>>,
+    /// The same of deliveries.
+    pub(crate) left_deliveries: BTreeMap<String, Vec<i64>>,
+    /// Milliseconds until other versions look at these.
+    pub(crate) left_due_in_ms: i64,
     /// Deliveries, answered or written anew, and their purges.
     pub(crate) deliveries: Vec<(i64, i64)>,
     pub(crate) new: Vec<NewDelivery>,
@@ -63,6 +67,7 @@ impl Ended {
             && self.dead.is_empty()
             && self.left.is_empty()
             && self.dead_deliveries.is_empty()
+            && self.left_deliveries.is_empty()
             && self.deliveries.is_empty()
             && self.new.is_empty()
     }
@@ -121,7 +126,8 @@ impl Store {
             && ended.new.is_empty()
             && ended.dead.is_empty()
             && ended.left.is_empty()
-            && ended.dead_deliveries.is_empty());
+            && ended.dead_deliveries.is_empty()
+            && ended.left_deliveries.is_empty());
         if !has_texts {
             return self.transaction(&statements).await;
         }
@@ -149,14 +155,25 @@ impl Store {
                 self.connection.execute(&sql, &values).await?;
             }
         }
-        for (why, ids) in &ended.left {
-            let sql = self.sql(&format!(
-                "UPDATE roan_outbox SET state = {LEFT}, relay = {knowledge}, error = ?, \
-                 ended_ms = CASE WHEN ended_ms = 0 THEN {{now}} ELSE ended_ms END WHERE id IN {} AND {mine}",
-                list(ids.iter().copied())
-            ));
-            let why = storable(why);
-            self.connection.execute(&sql, &[Value::Text(&why)]).await?;
+        let of_purges = format!(
+            "UPDATE roan_outbox SET state = {LEFT}, relay = {knowledge}, error = ?, \
+             ended_ms = CASE WHEN ended_ms = 0 THEN {{now}} ELSE ended_ms END"
+        );
+        let of_deliveries = format!(
+            "UPDATE roan_delivery SET state = {WAITING}, relay = {knowledge}, error = ?, \
+             attempts = CASE WHEN attempts < 1 THEN 1 ELSE attempts END, due_ms = {{now}} + {}",
+            ended.left_due_in_ms
+        );
+        for (update, left) in [
+            (of_purges, &ended.left),
+            (of_deliveries, &ended.left_deliveries),
+        ] {
+            for (why, ids) in left {
+                let ids = list(ids.iter().copied());
+                let sql = self.sql(&format!("{update} WHERE id IN {ids} AND {mine}"));
+                let why = storable(why);
+                self.connection.execute(&sql, &[Value::Text(&why)]).await?;
+            }
         }
         statements.push("COMMIT".to_owned());
         self.connection.batch(statements.join(";\n")).await

@@ -15,6 +15,8 @@ use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history;
 use crate::outbox::payload::{self, Content, Payload};
+use crate::outbox::status::answer_of;
+use crate::outbox::stored_target;
 
 /// The number of rows that one statement looks at. Purges of the program wait meanwhile.
 const PIECE: i64 = 10_000;
@@ -206,30 +208,20 @@ impl Store {
         );
         let integer = self.dialect.bigint();
         let sql = self.sql(&format!(
-            "SELECT purge_id, {cache}, {node}, {target}, CAST(state AS {integer}), attempts, {error} \
+            "SELECT purge_id, {cache}, {node}, {target}, CAST(state AS {integer}), attempts, {error}, relay \
              FROM roan_delivery WHERE purge_id IN {} ORDER BY id",
             list(purges.iter().copied())
         ));
         for row in &self.connection.rows(&sql, &[]).await? {
             let error = Some(row.shown(6)?).filter(|error| !error.is_empty());
             let attempts = u32::try_from(row.int(5)?).unwrap_or(0);
-            let is_refused = error
-                .as_ref()
-                .is_some_and(|error| error.starts_with("refused"));
-            let result = match (row.int(4)?, attempts) {
-                (DEAD, _) if is_refused => AnswerKind::Refused,
-                (DEAD, _) => AnswerKind::Dead,
-                (_, 0) => AnswerKind::Waiting,
-                _ => AnswerKind::Failed,
-            };
-            // The result says so already.
-            let words = |error: String| {
-                let why = ["refused: ", "failed: "];
-                let why = why.iter().find_map(|word| error.strip_prefix(word));
-                why.map_or(error.clone(), str::to_owned)
-            };
+            let state = row.int(4)?;
+            // For another version of the program.
+            let is_left = state == WAITING && row.int(7)? != 0;
+            let tried = if is_left { 0 } else { attempts };
+            let (result, error) = answer_of(state == DEAD, tried, error.as_deref());
             let answer = NodeAnswer {
-                error: error.map(words),
+                error: error.map(str::to_owned),
                 attempts,
                 ..NodeAnswer::of(&row.shown(1)?.into(), &row.shown(2)?.into(), result)
             };
@@ -295,11 +287,20 @@ fn needles(filter: &Filter) -> Vec<String> {
 
 fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
     let state = row.int(2)?;
-    let content = match payload::decode(&row.shown(4)?) {
-        Ok(Payload::Readable(content)) => content,
-        Ok(Payload::Newer(_)) | Err(_) => Content::default(),
+    let text = row.shown(4)?;
+    let mut problem = Some(row.shown(5)?).filter(|error| !error.is_empty());
+    let (content, places) = match payload::decode(&text) {
+        Ok(Payload::Readable(content)) => {
+            let places = (0..content.targets.len()).map(Some).collect();
+            (content, places)
+        }
+        Ok(Payload::Newer(version)) => {
+            problem.get_or_insert_with(|| payload::newer(version));
+            payload::known_part(&text)
+        }
+        Err(_) => (Content::default(), Vec::new()),
     };
-    let kept = history::read_lines(&row.shown(6)?, &content.targets);
+    let kept = history::read_lines(&row.shown(6)?, &content.targets, &places);
     let mut causes = content.causes;
     let is_known = !kept.causes.is_empty();
     causes.extend(kept.causes);
@@ -316,7 +317,7 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         .any(|delivery| is_open(delivery.answer.result));
     let has_deliveries = !deliveries.is_empty();
     for Delivery { target, answer } in deliveries {
-        let target = payload::read_delivery(&target).ok();
+        let target = stored_target::read_delivery(&target).ok();
         let target = target.map(|(target, _)| target);
         let place = |target: &Target| targets.iter().position(|known| known == target);
         let place = target.as_ref().and_then(place);
@@ -349,7 +350,8 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         asks: 1,
         state,
         answers,
-        error: Some(row.shown(5)?).filter(|error| !error.is_empty()),
+        replay_of: kept.replay_of,
+        error: problem,
     })
 }
 

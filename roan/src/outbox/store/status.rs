@@ -106,7 +106,8 @@ impl Store {
         let sql = self.sql(&format!(
             "SELECT {cache}, {node}, state, count(*), min({{now}}), min(created_ms), \
              max(CASE WHEN error IS NULL THEN 0 ELSE id END), \
-             count(CASE WHEN attempts > 0 THEN 1 END) FROM roan_delivery GROUP BY cache, node, state"
+             count(CASE WHEN attempts > 0 THEN 1 END), \
+             count(CASE WHEN state = {WAITING} AND relay <> 0 THEN 1 END) FROM roan_delivery GROUP BY cache, node, state"
         ));
         let mut with_errors: BTreeMap<i64, (String, String)> = BTreeMap::new();
         for row in &self.connection.rows(&sql, &[]).await? {
@@ -119,6 +120,7 @@ impl Store {
             } else {
                 known.waiting += count;
                 known.failing += row.int(7)?.unsigned_abs();
+                known.left += row.int(8)?.unsigned_abs();
                 let age = since(row.int(4)?, row.int(5)?);
                 known.oldest = known.oldest.max(Some(age));
             }

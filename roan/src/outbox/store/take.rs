@@ -59,9 +59,12 @@ pub(crate) struct TakenDelivery {
 pub(crate) enum Which {
     /// Those that no attempt was made for.
     New,
-    /// Those that have failed. With `due_within`, those that are due: none is due later than that from
-    /// now, so one that says so was written before the clock was set back.
-    Failed { due_within: Option<Duration> },
+    /// Those that have failed, or that programs with other knowledge than this have left. With `due_within`, those that are
+    /// due: none is due later than that from now, so one that says so was written before the clock was set back.
+    Failed {
+        due_within: Option<Duration>,
+        knowledge: i64,
+    },
 }
 
 /// Of the purges that were left: those of programs with other knowledge, and those that have waited long enough.
@@ -194,12 +197,13 @@ impl Store {
         limit: usize,
     ) -> sqlx::Result<Vec<TakenDelivery>> {
         let mut condition = "cache = ? AND node = ? AND ".to_owned();
-        condition += match which {
-            Which::New => "attempts <= 0",
-            Which::Failed { .. } => "attempts > 0",
+        condition += &match which {
+            Which::New => "attempts <= 0".to_owned(),
+            Which::Failed { knowledge, .. } => format!("attempts > 0 AND relay <> {knowledge}"),
         };
         if let Which::Failed {
             due_within: Some(cap),
+            ..
         } = which
         {
             let cap_ms = cap.as_millis();

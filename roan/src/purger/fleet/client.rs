@@ -108,6 +108,8 @@ impl FleetNode {
             Ok(connection) => connection,
             Err(error) => return Answer::failed(failure_of(error)),
         };
+        // What was sent over a connection that is lost is not answered any more.
+        let lost = pin!(connection.lost());
         if !connection.is_connected() {
             let trouble = connection.trouble("", "");
             return Answer::failed(Failure::Connect(format!(
@@ -115,10 +117,8 @@ impl FleetNode {
                 connection.servers()
             )));
         }
-        // What was sent over a connection that is lost is not answered any more.
-        let lost = connection.lost();
         let published = pin!(self.publish_all(&connection, request));
-        let error = match select(published, pin!(lost)).await {
+        let error = match select(published, lost).await {
             Either::Left((Ok(()), _)) => {
                 connection.all_is_well();
                 return Answer::purged();
@@ -126,10 +126,8 @@ impl FleetNode {
             Either::Left((Err(error), _)) => error,
             Either::Right(((), _)) => {
                 let lost = "the connection is lost before the stream has acknowledged";
-                return Answer::failed(Failure::Connection(format!(
-                    "{}: {lost}",
-                    connection.servers()
-                )));
+                let problem = format!("{}: {lost}", connection.servers());
+                return Answer::failed(Failure::Unavailable(problem));
             }
         };
         let kind = error.kind();
@@ -151,12 +149,14 @@ impl FleetNode {
         let now = SystemTime::now();
         let mut sent = Vec::with_capacity(request.targets().len());
         for (number, target) in request.targets().iter().enumerate() {
-            let text = message::encode(std::slice::from_ref(target), request.site(), now);
+            let mark = request.marks.get(number);
+            let asked = mark.map_or(now, |mark| mark.asked);
+            let text = message::encode(std::slice::from_ref(target), request.site(), asked);
             let mut publish = PublishMessage::build()
                 .payload(text.into())
                 .expected_stream(self.stream.name());
-            if let Some(id) = request.ids.get(number) {
-                publish = publish.message_id(id);
+            if let Some(mark) = mark {
+                publish = publish.message_id(&mark.id);
             }
             let jetstream = connection.jetstream();
             sent.push(jetstream.send_publish(subject::of(target), publish).await?);
@@ -187,10 +187,8 @@ impl FleetNode {
                 return Failure::Reported(format!("{place}: {error}: {cure}"));
             }
             (PublishErrorKind::BrokenPipe, _) => {
-                return Failure::Connection(format!(
-                    "{servers}: {}",
-                    connection.trouble(subject::ALL, "the client has ended")
-                ));
+                let trouble = connection.trouble(subject::ALL, "the client has ended");
+                return Failure::Unavailable(format!("{servers}: {trouble}"));
             }
             (_, Some(refusal)) => match refusal.error_code() {
                 ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => {

@@ -142,6 +142,7 @@ impl From<Fleet> for Cache {
         let kinds: Vec<_> = kinds
             .filter(|kind| caches.capabilities.can_purge(*kind))
             .collect();
+        let place = (nats.clone(), stream.name().to_owned());
         let connect = {
             let name = name.clone();
             move |connecting: &super::http::Connecting| {
@@ -154,6 +155,7 @@ impl From<Fleet> for Cache {
         };
         Self {
             is_fleet: true,
+            fleet: Some(place),
             tag_header: caches.tag_header,
             lifetime_header: caches.lifetime_header,
             site_need: caches.site_need,

@@ -20,6 +20,7 @@ pub(super) fn purge(purge: &PurgeRecord, output: &Output) -> String {
         purge.id,
         state(purge, output)
     );
+    text.push_str(&replayed(purge));
     if let Some(error) = &purge.error {
         let _ = write!(text, ": {}", line(error));
     }
@@ -69,6 +70,7 @@ pub(super) fn short(purge: &PurgeRecord, output: &Output) -> String {
         state(purge, output),
         targets(purge, &all)
     );
+    text.push_str(&replayed(purge));
     if !answers.is_empty() {
         let _ = write!(text, "  [{}]", answers.join("; "));
     }
@@ -98,6 +100,12 @@ fn state(purge: &PurgeRecord, output: &Output) -> String {
         Some(took) => format!("{state} after {}", after(took)),
         None => state,
     }
+}
+
+fn replayed(purge: &PurgeRecord) -> String {
+    purge
+        .replay_of
+        .map_or_else(String::new, |id| format!(", a replay of row {id}"))
 }
 
 fn after(took: Duration) -> String {

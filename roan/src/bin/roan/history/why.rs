@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use roan::history::Filter;
 use roan::outbox::Admin;
 use roan::{Site, Target};
+use serde_json::json;
 
 use super::args::WhyArgs;
 use super::lines;
@@ -26,9 +27,14 @@ pub(crate) fn run(args: &WhyArgs, output: &Output) -> Result<Exit, Failure> {
                 Format::Text => output.line(lines::purge(purge, output)),
             }
         }
+        let last = found.last().filter(|_| found.len() >= args.limit as usize);
+        if output.format == Format::Json {
+            let next = last.map(|purge| purge.id);
+            output.line(json!({ "summary": { "listed": found.len(), "next": next } }));
+        }
         if found.is_empty() {
             note(args.nothing(admin, &target).await?);
-        } else if let Some(last) = found.last().filter(|_| found.len() >= args.limit as usize) {
+        } else if let Some(last) = last {
             note(format_args!(
                 "roan: there may be more: add --before {} for the next {}",
                 last.id, args.limit

@@ -95,6 +95,12 @@ fn of_node(node: &NodeStatus, output: &Output) -> String {
         Some(oldest) => format!("{} wait, the oldest {} old", node.waiting, duration(oldest)),
         None => "nothing waits".to_owned(),
     });
+    if node.left > 0 {
+        words.push(format!(
+            "{} of them left to another version of the app",
+            node.left
+        ));
+    }
     if node.dead > 0 {
         let dead = format!("{} dead", node.dead);
         words.push(output.painted(AnsiColor::Red, dead));

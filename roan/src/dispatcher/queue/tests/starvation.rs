@@ -1,6 +1,7 @@
 //! Targets that fail for themselves, and nodes that take few requests, hold up nobody who can be served.
 
 use super::*;
+use crate::dispatcher::health::Turn;
 use crate::dispatcher::tickets::{Row, Tickets};
 
 /// A server that answers each request after a millisecond, the bad ones with `failure`. Returns the longest

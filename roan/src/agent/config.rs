@@ -1,0 +1,296 @@
+//! The settings of an agent as data.
+
+use std::net::SocketAddr;
+
+use super::Agent;
+use crate::app::config::fleet::{NatsSettings, StreamSettings, VARIABLES};
+use crate::dispatcher::duration;
+use crate::error::ConfigError;
+use crate::fleet::{Nats, Stream};
+use crate::purger::http::{flag, variable};
+
+/// The settings of an [`Agent`]. Each has the meaning and the default of the method of the same name, of [`Agent`], [`Nats`] or
+/// [`Stream`]. Durations have a unit: `30s`, `7days`.
+///
+/// With the feature `serde` it implements `Deserialize`. Unknown fields are errors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
+#[non_exhaustive]
+pub struct AgentConfig {
+    /// The servers, as [`Nats::at`] reads them.
+    pub nats: Option<String>,
+    /// The file of [`Nats::credentials_file`].
+    pub credentials_file: Option<String>,
+    /// The file of [`Nats::nkey_file`].
+    pub nkey_file: Option<String>,
+    /// The file of [`Nats::token_file`].
+    pub token_file: Option<String>,
+    /// The variable of [`Nats::token_env`].
+    pub token_env: Option<String>,
+    /// The user of [`Nats::password_file`].
+    pub user: Option<String>,
+    /// The file of [`Nats::password_file`].
+    pub password_file: Option<String>,
+    /// The variable of [`Nats::password_env`].
+    pub password_env: Option<String>,
+    /// The file of [`Nats::root_certificates`].
+    pub root_certificates: Option<String>,
+    /// The certificate of [`Nats::client_certificate`].
+    pub client_certificate: Option<String>,
+    /// Its key.
+    pub client_key: Option<String>,
+    /// The name of the stream.
+    pub stream: Option<String>,
+    /// The number of copies of [`Stream::replicas`].
+    pub replicas: Option<usize>,
+    /// How long the stream keeps messages.
+    pub max_age: Option<String>,
+    /// Whether the server writes each message to the disk at once: see [`Stream::synced`].
+    pub synced: bool,
+    /// The name of the node.
+    pub node: Option<String>,
+    /// The sites that the node serves; `-` is the default site.
+    pub sites: Vec<String>,
+    /// The command that empties the cache.
+    pub empty_with: Option<String>,
+    /// How long the servers keep the place of this agent while it is away.
+    pub inactive_threshold: Option<String>,
+    /// How far the agent may be behind while it is ready.
+    pub ready_lag: Option<String>,
+    /// The address of the health endpoint, such as `127.0.0.1:9112`.
+    pub listen: Option<String>,
+    /// How many messages may be taken and not acknowledged.
+    pub most_open: Option<usize>,
+    /// Whether the servers come from the environment.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    is_from_env: bool,
+}
+
+impl AgentConfig {
+    /// Returns an agent with these settings.
+    ///
+    /// # Errors
+    ///
+    /// If a value is invalid, or the servers are missing.
+    pub fn agent(&self) -> Result<Agent, ConfigError> {
+        let mut agent = Agent::new(self.nats()?).stream(self.stream()?);
+        if let Some(node) = &self.node {
+            agent = agent.node(node);
+        }
+        if !self.sites.is_empty() {
+            agent = agent.sites(&self.sites);
+        }
+        if let Some(command) = &self.empty_with {
+            agent = agent.empty_with(command);
+        }
+        if let Some(text) = &self.inactive_threshold {
+            agent = agent.inactive_threshold(duration("inactive_threshold", text, "7days")?);
+        }
+        if let Some(text) = &self.ready_lag {
+            agent = agent.ready_lag(duration("ready_lag", text, "30s")?);
+        }
+        if let Some(text) = &self.listen {
+            let address: SocketAddr = text.parse().map_err(|_| {
+                let problem = "is not an address: write one such as `127.0.0.1:9112`";
+                ConfigError::value("listen", text, problem)
+            })?;
+            agent = agent.listen(address);
+        }
+        if let Some(messages) = self.most_open {
+            agent = agent.most_open(messages);
+        }
+        agent.check()?;
+        Ok(agent)
+    }
+
+    /// Takes from the environment what is not set: the servers with what belongs to them (`ROAN_FLEET`, `ROAN_FLEET_CREDENTIALS`
+    /// and so on, as [`RoanBuilder::from_env`](crate::RoanBuilder::from_env) lists them), the node (`ROAN_NODE`), and the command
+    /// that empties the cache (`ROAN_EMPTY_WITH`).
+    ///
+    /// # Errors
+    ///
+    /// If a number or a flag is invalid.
+    pub fn or_from_env(self) -> Result<Self, ConfigError> {
+        self.or_from(&|name| std::env::var(name).ok())
+    }
+
+    fn or_from(mut self, get: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        // Deployments often set an omitted variable to the empty text.
+        let get = |name: &str| get(name).filter(|value| !value.trim().is_empty());
+        self.node = self.node.or_else(|| get("ROAN_NODE"));
+        self.empty_with = self.empty_with.or_else(|| get("ROAN_EMPTY_WITH"));
+        if self.nats.is_some() {
+            return Ok(self);
+        }
+        self.is_from_env = true;
+        let of = |field: &str| get(&variable(&VARIABLES, field));
+        self.nats = of("nats");
+        self.credentials_file = self.credentials_file.or_else(|| of("credentials_file"));
+        self.nkey_file = of("nkey_file");
+        // The secrets stay there.
+        self.token_env = of("token").map(|_| variable(&VARIABLES, "token"));
+        self.user = of("user");
+        self.password_env = of("password").map(|_| variable(&VARIABLES, "password"));
+        self.root_certificates = of("root_certificates");
+        self.client_certificate = of("client_certificate");
+        self.client_key = of("client_key");
+        self.stream = self.stream.or_else(|| of("stream"));
+        if let Some(text) = of("replicas") {
+            let replicas = text.parse().map_err(|_| {
+                let problem = "is not a whole number: write `3`";
+                ConfigError::value(variable(&VARIABLES, "replicas"), text, problem)
+            });
+            self.replicas = Some(replicas?);
+        }
+        self.max_age = self.max_age.or_else(|| of("max_age"));
+        let purpose = "state that `sync_interval: always` is set at the server";
+        let synced = of("synced");
+        self.synced = flag(&variable(&VARIABLES, "synced"), synced.as_deref(), purpose)?;
+        Ok(self)
+    }
+
+    fn named(&self, field: &str) -> String {
+        let has_variable = VARIABLES.iter().any(|(known, _)| *known == field);
+        match field {
+            "token_env" if self.is_from_env => variable(&VARIABLES, "token"),
+            _ if self.is_from_env && has_variable => variable(&VARIABLES, field),
+            _ => field.to_owned(),
+        }
+    }
+
+    fn nats(&self) -> Result<Nats, ConfigError> {
+        let settings = NatsSettings {
+            servers: self.nats.as_deref().unwrap_or_default(),
+            credentials_file: self.credentials_file.as_deref(),
+            nkey_file: self.nkey_file.as_deref(),
+            token_file: self.token_file.as_deref(),
+            token_env: self.token_env.as_deref(),
+            user: self.user.as_deref(),
+            password_file: self.password_file.as_deref(),
+            password_env: self.password_env.as_deref(),
+            root_certificates: self.root_certificates.as_deref(),
+            client_certificate: self.client_certificate.as_deref(),
+            client_key: self.client_key.as_deref(),
+            ..NatsSettings::default()
+        };
+        settings.nats(&|field| self.named(field))
+    }
+
+    fn stream(&self) -> Result<Stream, ConfigError> {
+        let settings = StreamSettings {
+            name: self.stream.as_deref(),
+            replicas: self.replicas,
+            max_age: self.max_age.as_deref(),
+            synced: self.synced,
+        };
+        settings.stream(&|field| self.named(field))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(change: impl FnOnce(&mut AgentConfig)) -> String {
+        let mut config = AgentConfig {
+            nats: Some("nats://127.0.0.1".to_owned()),
+            node: Some("edge-1".to_owned()),
+            ..AgentConfig::default()
+        };
+        change(&mut config);
+        config
+            .agent()
+            .map_or_else(|error| error.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_what_to_write() {
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(error(|_| {}), "");
+        for (problem, words) in [
+            (
+                error(|config| config.nats = None),
+                "nats: is not set: write",
+            ),
+            (
+                error(|config| config.node = text("")),
+                "is not a name for a node",
+            ),
+            (
+                error(|config| config.listen = text("9112")),
+                "127.0.0.1:9112",
+            ),
+            (
+                error(|config| config.ready_lag = text("30")),
+                "such as `30s`",
+            ),
+            (
+                error(|config| config.user = text("me")),
+                "needs password_file",
+            ),
+            (
+                error(|config| config.client_key = text("f")),
+                "needs client_certificate",
+            ),
+            (
+                error(|config| config.stream = text("a.b")),
+                "not a name of a stream",
+            ),
+            (error(|config| config.replicas = Some(9)), "must be 1 to 5"),
+        ] {
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_set_comes_from_the_environment() {
+        let of = |config: AgentConfig, variables: &[(&str, &str)]| {
+            let get = |name: &str| {
+                let found = variables.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            config.or_from(&get)
+        };
+        let servers = ("ROAN_FLEET", "nats://a");
+        let node = ("ROAN_NODE", "edge-1");
+        let config = of(AgentConfig::default(), &[servers, node]).unwrap();
+        assert_eq!(config.agent().unwrap().node_name(), "edge-1");
+        let in_file = AgentConfig {
+            nats: Some("nats://b".to_owned()),
+            ..AgentConfig::default()
+        };
+        // Nothing of other servers is mixed in.
+        let user = ("ROAN_FLEET_USER", "me");
+        let config = of(in_file, &[servers, node, user]).unwrap();
+        assert_eq!(
+            (config.nats.as_deref(), config.user),
+            (Some("nats://b"), None)
+        );
+        let error = |variables: &[(&str, &str)]| {
+            let config = of(AgentConfig::default(), variables);
+            let agent = config.and_then(|config| config.agent());
+            agent
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        for (problem, words) in [
+            (error(&[node]), "ROAN_FLEET: is not set"),
+            (
+                error(&[servers, node, user]),
+                "ROAN_FLEET_USER: \"me\" needs ROAN_FLEET_PASSWORD",
+            ),
+            (
+                error(&[servers, node, ("ROAN_FLEET_REPLICAS", "x")]),
+                "ROAN_FLEET_REPLICAS",
+            ),
+            (
+                error(&[servers, node, ("ROAN_FLEET_SYNCED", "x")]),
+                "ROAN_FLEET_SYNCED",
+            ),
+        ] {
+            assert!(problem.contains(words), "{problem}");
+        }
+    }
+}

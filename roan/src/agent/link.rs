@@ -1,0 +1,438 @@
+//! What an agent asks of the servers: its stream, its consumer, and its heartbeat.
+
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::pull::{Batch, Config};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::kv::{self, UpdateErrorKind};
+use async_nats::jetstream::stream::{self, ConsumerErrorKind, Stream};
+use serde_json::Value;
+
+use super::position::Known;
+use super::{Agent, AgentError};
+use crate::base::cause::Cause;
+use crate::fleet::heartbeat::{BUCKET, Heartbeat};
+use crate::fleet::node_name::{PREFIX, token};
+use crate::fleet::{Connection, FleetError};
+
+/// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
+pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
+
+/// A request for messages ends after this, and is made again: one that a server has lost must not be waited for.
+const EXPIRES: Duration = Duration::from_secs(10);
+
+/// Why the agent cannot go on as it is.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// The servers do not answer, or not as they should: the agent tries again.
+    Server(String),
+    /// The consumer, or the whole stream, is not there any more.
+    NoConsumer,
+    /// The agent must end.
+    Fatal(AgentError),
+}
+
+impl From<FleetError> for Trouble {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Connect { .. } | FleetError::JetStream { .. } => {
+                Self::Server(error.to_string())
+            }
+            FleetError::Config(_) | FleetError::Denied { .. } | FleetError::Stream { .. } => {
+                Self::Fatal(AgentError::Fleet(error))
+            }
+        }
+    }
+}
+
+/// The stream and the heartbeat of an agent.
+pub(super) struct Link {
+    connection: Connection,
+    stream: Stream,
+    name: String,
+    config: Config,
+    warnings: Vec<String>,
+}
+
+/// What a look at the stream and the consumer has found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) known: Known,
+    /// The last message that the consumer has delivered.
+    pub(super) delivered: u64,
+    /// The messages that the stream has for it.
+    pub(super) pending: u64,
+    /// Those that it has delivered, and that are not acknowledged.
+    pub(super) unacknowledged: u64,
+    /// Whether it delivers what it should, as far as that cannot be changed.
+    pub(super) is_ours: bool,
+}
+
+impl Link {
+    /// Finds the stream, or makes it.
+    pub(super) async fn open(agent: &Agent, connection: Connection) -> Result<Self, Trouble> {
+        let opened = agent.stream.open_to_read(&connection).await?;
+        Ok(Self::new(agent, connection, opened.stream, opened.warnings))
+    }
+
+    /// Finds the stream.
+    pub(super) async fn find(
+        agent: &Agent,
+        connection: Connection,
+    ) -> Result<Option<Self>, Trouble> {
+        let name = agent.stream.name();
+        match connection.jetstream().get_stream(name).await {
+            Ok(stream) => Ok(Some(Self::new(agent, connection, stream, Vec::new()))),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
+                _ => {
+                    let (servers, problem) = (
+                        connection.servers(),
+                        connection
+                            .trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()),
+                    );
+                    Err(Trouble::Server(format!(
+                        "JetStream at {servers}: the stream {name}: {problem}"
+                    )))
+                }
+            },
+        }
+    }
+
+    fn new(agent: &Agent, connection: Connection, stream: Stream, warnings: Vec<String>) -> Self {
+        let name = format!("{PREFIX}{}", token(&agent.node));
+        let config = Config {
+            durable_name: Some(name.clone()),
+            description: Some(format!("roan agent of {}", agent.node)),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: i64::try_from(agent.most_open).unwrap_or(i64::MAX),
+            inactive_threshold: agent.inactive_threshold,
+            ..Config::default()
+        };
+        Self {
+            connection,
+            stream,
+            name,
+            config,
+            warnings,
+        }
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// What the operator should know of the stream.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
+        let servers = self.connection.servers();
+        Trouble::Server(format!("JetStream at {servers}: {what}: {error}"))
+    }
+
+    /// How long the stream keeps messages. `None` for ever.
+    pub(super) fn max_age(&self) -> Option<Duration> {
+        let max_age = self.stream.cached_info().config.max_age;
+        (!max_age.is_zero()).then_some(max_age)
+    }
+
+    /// The numbers of the first and the last message of the stream.
+    pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
+        let info = self.stream.get_info().await;
+        let info = info.map_err(|error| self.server("the stream", &error))?;
+        Ok((info.state.first_sequence, info.state.last_sequence))
+    }
+
+    /// The number of the last message of the stream.
+    pub(super) async fn last(&self) -> Result<u64, Trouble> {
+        self.ends().await.map(|(_, last)| last)
+    }
+
+    /// Looks at the consumer first, and then at the stream: see [`Known`].
+    pub(super) async fn look(&self, taken: u64) -> Result<Look, Trouble> {
+        let consumer = match self.stream.consumer_info(&self.name).await {
+            Ok(consumer) => consumer,
+            Err(error) => {
+                return Err(match error.kind() {
+                    ConsumerInfoKind::NotFound | ConsumerInfoKind::StreamNotFound => {
+                        Trouble::NoConsumer
+                    }
+                    ConsumerInfoKind::JetStream(known) if is_gone(known.error_code()) => {
+                        Trouble::NoConsumer
+                    }
+                    _ => self.server("the consumer", &error),
+                });
+            }
+        };
+        let info = self.stream.get_info().await;
+        let info = info.map_err(|error| self.server("the stream", &error))?;
+        let known = Known {
+            floor: consumer.ack_floor.stream_sequence,
+            first: info.state.first_sequence,
+            last: info.state.last_sequence,
+            taken,
+        };
+        let is_ours = consumer.config.filter_subject.is_empty()
+            && consumer.config.ack_policy == AckPolicy::Explicit
+            && consumer.config.deliver_subject.is_none();
+        Ok(Look {
+            known,
+            delivered: consumer.delivered.stream_sequence,
+            pending: consumer.num_pending,
+            unacknowledged: consumer.num_ack_pending as u64,
+            is_ours,
+        })
+    }
+
+    /// Makes the consumer anew, so that it delivers what comes after the message `last`.
+    pub(super) async fn make_consumer(&self, last: u64) -> Result<PullConsumer, Trouble> {
+        match self.stream.delete_consumer(&self.name).await {
+            Ok(_) => {}
+            Err(error) => match error.kind() {
+                ConsumerErrorKind::JetStream(known) if is_gone(known.error_code()) => {}
+                _ => return Err(self.server("cannot delete the consumer", &error)),
+            },
+        }
+        self.set_consumer(DeliverPolicy::ByStartSequence {
+            start_sequence: last + 1,
+        })
+        .await
+    }
+
+    /// Gives the consumer that is there the settings of this agent.
+    pub(super) async fn find_consumer(&self) -> Result<PullConsumer, Trouble> {
+        let info = self.stream.consumer_info(&self.name).await;
+        let info = info.map_err(|error| self.server("the consumer", &error))?;
+        self.set_consumer(info.config.deliver_policy).await
+    }
+
+    async fn set_consumer(&self, deliver_policy: DeliverPolicy) -> Result<PullConsumer, Trouble> {
+        let config = Config {
+            deliver_policy,
+            ..self.config.clone()
+        };
+        let made = self.stream.create_consumer(config).await;
+        made.map_err(|error| {
+            let what = format!(
+                "cannot make the consumer {} (this user must be allowed to publish to `$JS.API.CONSUMER.>`)",
+                self.name
+            );
+            self.server(&what, &error)
+        })
+    }
+}
+
+type ConsumerInfoKind = async_nats::jetstream::context::ConsumerInfoErrorKind;
+
+fn is_gone(code: ErrorCode) -> bool {
+    code == ErrorCode::CONSUMER_NOT_FOUND || code == ErrorCode::STREAM_NOT_FOUND
+}
+
+/// Asks for so many messages. They come as they are published.
+pub(super) async fn pull(consumer: &PullConsumer, messages: usize) -> Result<Batch, Trouble> {
+    let batch = consumer.batch().max_messages(messages).expires(EXPIRES);
+    let batch = batch.messages().await;
+    batch.map_err(|error| Trouble::Server(format!("cannot ask for messages: {error}")))
+}
+
+/// The heartbeat of an agent. What it says of the cache outlives the agent: one that was being emptied, or is unclean, is not
+/// clean after a restart.
+pub(super) struct Beats {
+    store: kv::Store,
+    key: String,
+    /// Another one for each agent, so that two of one name find each other.
+    instance: u64,
+    revision: u64,
+    /// Whether it has written since its start: then what it knows is the last that was said.
+    has_written: bool,
+    /// When somebody has said that the cache is empty, as far as this agent knows.
+    emptied: u64,
+}
+
+/// What was last written under the name of the node.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) heartbeat: Heartbeat,
+    instance: u64,
+    /// In Unix milliseconds; 0 for never.
+    emptied: u64,
+}
+
+impl Beats {
+    /// Finds the bucket, or makes it, and reads what was last said of this node.
+    pub(super) async fn open(
+        agent: &Agent,
+        link: &Link,
+        instance: u64,
+    ) -> Result<(Self, Option<Found>), Trouble> {
+        let jetstream = link.connection.jetstream();
+        let store = match jetstream.get_key_value(BUCKET).await {
+            Ok(store) => store,
+            Err(_) => {
+                // If another agent was faster, the bucket is there.
+                let made = jetstream.create_stream(bucket(agent, link)).await;
+                let store = jetstream.get_key_value(BUCKET).await;
+                store.map_err(|error| match made {
+                    Err(error) => link.server("cannot make the bucket", &error),
+                    Ok(_) => link.server("cannot find the bucket", &error),
+                })?
+            }
+        };
+        let mut beats = Self::new(agent, store, instance);
+        let found = beats.read().await?;
+        beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
+        Ok((beats, found))
+    }
+
+    /// Reads what was last said of the node, and changes nothing.
+    pub(super) async fn find(agent: &Agent, link: &Link) -> Result<Option<Heartbeat>, Trouble> {
+        let jetstream = link.connection.jetstream();
+        let Ok(store) = jetstream.get_key_value(BUCKET).await else {
+            return Ok(None);
+        };
+        let mut beats = Self::new(agent, store, 0);
+        Ok(beats.read().await?.map(|found| found.heartbeat))
+    }
+
+    fn new(agent: &Agent, store: kv::Store, instance: u64) -> Self {
+        Self {
+            store,
+            key: token(&agent.node).into_owned(),
+            instance,
+            revision: 0,
+            has_written: false,
+            emptied: 0,
+        }
+    }
+
+    /// Takes over what another connection has seen.
+    pub(super) fn remember(&mut self, earlier: &Self) {
+        self.emptied = earlier.emptied;
+    }
+
+    /// Reads what is there, to write after it.
+    async fn read(&mut self) -> Result<Option<Found>, Trouble> {
+        let entry = self.store.entry(&self.key).await;
+        let entry = entry.map_err(|error| {
+            Trouble::Server(format!("cannot read the heartbeat in {BUCKET}: {error}"))
+        })?;
+        let Some(entry) = entry else {
+            self.revision = 0;
+            return Ok(None);
+        };
+        self.revision = entry.revision;
+        if entry.operation != kv::Operation::Put {
+            return Ok(None);
+        }
+        let number = |key: &str| {
+            let value: Option<Value> = serde_json::from_slice(&entry.value).ok();
+            value.and_then(|value| value.get(key).and_then(Value::as_u64))
+        };
+        // What cannot be read says nothing of the cache.
+        Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
+            heartbeat,
+            instance: number("instance").unwrap_or_default(),
+            emptied: number("emptied").unwrap_or_default(),
+        }))
+    }
+
+    /// Writes it, and returns whether somebody has said since the last time that the cache is empty.
+    pub(super) async fn write(&mut self, heartbeat: &Heartbeat) -> Result<bool, Trouble> {
+        let mut is_emptied = false;
+        // Whoever else writes does so rarely.
+        for _ in 0..8 {
+            let mut value = heartbeat.to_json();
+            value["instance"] = self.instance.into();
+            value["emptied"] = self.emptied.into();
+            let value = value.to_string().into();
+            match self.store.update(&self.key, value, self.revision).await {
+                Ok(revision) => {
+                    self.revision = revision;
+                    self.has_written = true;
+                    return Ok(is_emptied);
+                }
+                // What was read at the start was not the last: an agent before this one may have said more since.
+                Err(error)
+                    if error.kind() == UpdateErrorKind::WrongLastRevision && !self.has_written =>
+                {
+                    let problem = "the heartbeat has changed since it was read".to_owned();
+                    return Err(Trouble::Server(problem));
+                }
+                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
+                    let Some(found) = self.read().await? else {
+                        continue;
+                    };
+                    if found.emptied > self.emptied {
+                        self.emptied = found.emptied;
+                        is_emptied = true;
+                    } else if found.instance != self.instance {
+                        return Err(Trouble::Fatal(AgentError::SameName {
+                            node: heartbeat.node.clone(),
+                        }));
+                    }
+                }
+                Err(error) => {
+                    let problem = format!("cannot write the heartbeat into {BUCKET}: {error}");
+                    return Err(Trouble::Server(problem));
+                }
+            }
+        }
+        Err(Trouble::Server(format!(
+            "cannot write the heartbeat into {BUCKET}: others write it all the time"
+        )))
+    }
+
+    /// Says in place of the agent, of which this is the last heartbeat, that its cache is empty.
+    pub(super) async fn note_emptied(
+        &mut self,
+        found: Option<&Found>,
+        heartbeat: &Heartbeat,
+        now: u64,
+    ) -> Result<(), Trouble> {
+        self.instance = found.map_or(self.instance, |found| found.instance);
+        // The agent may write at any time.
+        self.has_written = true;
+        self.emptied = now.max(self.emptied + 1);
+        self.write(heartbeat).await.map(|_| ())
+    }
+}
+
+/// The stream of the bucket. async-nats would ask for the limits of the account first, and does not understand the answer of
+/// nats-server 2.9.
+fn bucket(agent: &Agent, link: &Link) -> stream::Config {
+    stream::Config {
+        name: format!("KV_{BUCKET}"),
+        description: Some("the agents of a fleet, by Roan".to_owned()),
+        subjects: vec![format!("$KV.{BUCKET}.>")],
+        max_messages_per_subject: 1,
+        max_age: agent.inactive_threshold,
+        duplicate_window: agent.inactive_threshold.min(Duration::from_secs(120)),
+        storage: stream::StorageType::File,
+        num_replicas: link.stream.cached_info().config.num_replicas,
+        allow_rollup: true,
+        deny_delete: true,
+        // A replica that lags could say that a cache is clean, when the leader knows better.
+        allow_direct: false,
+        discard: stream::DiscardPolicy::New,
+        max_messages: -1,
+        max_bytes: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        ..stream::Config::default()
+    }
+}
+
+impl From<Trouble> for AgentError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Server(problem) => Self::Server(Cause::new(problem)),
+            Trouble::NoConsumer => Self::Server(Cause::new("the consumer is gone")),
+            Trouble::Fatal(error) => error,
+        }
+    }
+}

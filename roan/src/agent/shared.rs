@@ -1,0 +1,313 @@
+//! What the agent's work, its health endpoint and its handles share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::AgentError;
+
+/// Where an agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum AgentPhase {
+    /// It has not reached the servers since its start.
+    #[default]
+    Connecting,
+    /// The cache is being emptied, since nobody knows whether it is clean.
+    Emptying,
+    /// It cannot empty the cache by itself, and waits until somebody has.
+    WaitingForOperator,
+    /// It purges what comes.
+    Consuming,
+    /// The same, but it has given up a purge: the cache may have stale pages until it is emptied.
+    Unclean,
+    /// It has ended.
+    Ended,
+}
+
+impl AgentPhase {
+    /// A word that does not change.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Emptying => "emptying",
+            Self::WaitingForOperator => "waiting-for-operator",
+            Self::Consuming => "consuming",
+            Self::Unclean => "unclean",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl fmt::Display for AgentPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How an agent is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AgentStatus {
+    /// Where it is.
+    pub phase: AgentPhase,
+    /// Why it is there, if that is not the usual state.
+    pub why: Option<String>,
+    /// Whether it has a connection to a server.
+    pub connected: bool,
+    /// How far it is behind: the age of the oldest purge that is not answered, or the time since it lost the connection if
+    /// that is longer.
+    pub lag: Duration,
+    /// Everything up to this sequence number of the stream is acknowledged.
+    pub acknowledged: u64,
+    /// The number of messages that it has taken, and not acknowledged.
+    pub open: usize,
+    /// The number of messages that the stream had for it when it last looked.
+    pub waiting_in_stream: u64,
+    /// The number of purges that wait for a node that is down, or for their next attempt.
+    pub held: usize,
+    /// Since its start: messages that it has taken, without those that came again.
+    pub taken: u64,
+    /// Those that came again, because of a lost acknowledgement or a crash.
+    pub again: u64,
+    /// Those that it could not read, or of which it could not read a part.
+    pub unread: u64,
+    /// Those of them that have a newer version than this program knows.
+    pub newer: u64,
+    /// Targets of sites that this node does not serve.
+    pub elsewhere: u64,
+    /// Messages that it has given up, in part or whole.
+    pub given_up: u64,
+    /// How often it has emptied the cache.
+    pub emptied: u64,
+}
+
+impl AgentStatus {
+    /// Why a load balancer should not send visitors to the cache; `None` if it may. `most_lag` is how far the agent may be
+    /// behind.
+    #[must_use]
+    pub fn not_ready(&self, most_lag: Duration) -> Option<String> {
+        let why = self.why.as_deref().unwrap_or("no reason is known");
+        match self.phase {
+            AgentPhase::Connecting => Some(format!("not connected: {why}")),
+            AgentPhase::Ended => Some("the agent has ended".to_owned()),
+            AgentPhase::Emptying => Some(format!("emptying: {why}")),
+            AgentPhase::WaitingForOperator => Some(format!("waiting for the operator: {why}")),
+            AgentPhase::Unclean => Some(format!("unclean: {why}")),
+            AgentPhase::Consuming if self.lag > most_lag => {
+                let lag = humantime::format_duration(Duration::from_secs(self.lag.as_secs()));
+                Some(match self.connected {
+                    true => format!("{lag} behind: {} messages are open", self.open),
+                    false => format!("not connected for {lag}: {why}"),
+                })
+            }
+            AgentPhase::Consuming => None,
+        }
+    }
+}
+
+/// See [`AgentStatus`].
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) taken: AtomicU64,
+    pub(super) again: AtomicU64,
+    pub(super) unread: AtomicU64,
+    pub(super) newer: AtomicU64,
+    pub(super) elsewhere: AtomicU64,
+    pub(super) given_up: AtomicU64,
+    pub(super) emptied: AtomicU64,
+    /// Nothing new is taken any more.
+    is_full: AtomicBool,
+    /// The work ends.
+    stopping: AtomicBool,
+    changed: Notify,
+    ended: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    status: AgentStatus,
+    has_been_connected: bool,
+    /// When the oldest open message came, as far as one is open.
+    oldest: Option<Instant>,
+    /// Since when it has no connection.
+    disconnected: Option<Instant>,
+    /// How old the last message was when it came, if others waited behind it.
+    behind: Duration,
+    /// The result of the first attempt to reach the servers.
+    started: Option<Result<(), AgentError>>,
+    failed: Option<AgentError>,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Code under the lock does not panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self) -> AgentStatus {
+        let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let state = self.lock();
+        let oldest = state.oldest.into_iter().chain(state.disconnected).min();
+        let oldest = oldest.map(|since| since.elapsed());
+        AgentStatus {
+            lag: state.behind.max(oldest.unwrap_or_default()),
+            connected: state.has_been_connected && state.disconnected.is_none(),
+            taken: count(&self.taken),
+            again: count(&self.again),
+            unread: count(&self.unread),
+            newer: count(&self.newer),
+            elsewhere: count(&self.elsewhere),
+            given_up: count(&self.given_up),
+            emptied: count(&self.emptied),
+            ..state.status.clone()
+        }
+    }
+
+    pub(super) fn set_phase(&self, phase: AgentPhase, why: Option<String>) {
+        let mut state = self.lock();
+        (state.status.phase, state.status.why) = (phase, why);
+    }
+
+    pub(super) fn phase(&self) -> AgentPhase {
+        self.lock().status.phase
+    }
+
+    pub(super) fn set_connected(&self, connected: bool) {
+        let mut state = self.lock();
+        if connected {
+            state.has_been_connected = true;
+            state.disconnected = None;
+        } else {
+            state.disconnected.get_or_insert_with(Instant::now);
+        }
+    }
+
+    pub(super) fn note(&self, change: impl FnOnce(&mut AgentStatus)) {
+        change(&mut self.lock().status);
+    }
+
+    pub(super) fn set_lag(&self, oldest: Option<Instant>, behind: Duration) {
+        let mut state = self.lock();
+        (state.oldest, state.behind) = (oldest, behind);
+    }
+
+    /// The first attempt to reach the servers has ended.
+    pub(super) fn started(&self, result: Result<(), AgentError>) {
+        let mut state = self.lock();
+        state.started.get_or_insert(result);
+        drop(state);
+        self.ended.notify_waiters();
+    }
+
+    /// Waits for that.
+    pub(super) async fn has_started(&self) -> Result<(), AgentError> {
+        self.wait(|state| state.started.clone()).await
+    }
+
+    /// The work has ended.
+    pub(super) fn end(&self, failed: Option<AgentError>) {
+        let mut state = self.lock();
+        state.status.phase = AgentPhase::Ended;
+        state.disconnected.get_or_insert_with(Instant::now);
+        state.failed = failed;
+        drop(state);
+        self.ended.notify_waiters();
+    }
+
+    /// Waits for that.
+    pub(super) async fn has_ended(&self) -> Result<(), AgentError> {
+        let ended = |state: &State| {
+            let has_ended = state.status.phase == AgentPhase::Ended;
+            has_ended.then(|| state.failed.clone().map_or(Ok(()), Err))
+        };
+        self.wait(ended).await
+    }
+
+    async fn wait<T>(&self, condition: impl Fn(&State) -> Option<T>) -> T {
+        loop {
+            let changed = self.ended.notified();
+            let mut changed = std::pin::pin!(changed);
+            // Before the look, so that no change is missed.
+            changed.as_mut().enable();
+            let found = condition(&self.lock());
+            if let Some(found) = found {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes nothing new from now on.
+    pub(super) fn stop_taking(&self) {
+        self.is_full.store(true, Ordering::Release);
+    }
+
+    pub(super) fn takes(&self) -> bool {
+        !self.is_full.load(Ordering::Acquire)
+    }
+
+    /// Ends the work.
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.changed.notify_waiters();
+        self.changed.notify_one();
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Waits for [`stop`](Self::stop).
+    pub(super) async fn stopped(self: &Arc<Self>) {
+        while !self.is_stopping() {
+            self.changed.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_agent_that_is_up_to_date_is_ready() {
+        let most = Duration::from_secs(30);
+        let mut status = AgentStatus {
+            phase: AgentPhase::Consuming,
+            connected: true,
+            lag: most,
+            ..AgentStatus::default()
+        };
+        assert_eq!(status.not_ready(most), None);
+        status.lag = Duration::from_millis(31_500);
+        status.open = 3;
+        assert_eq!(
+            status.not_ready(most).unwrap(),
+            "31s behind: 3 messages are open"
+        );
+        status.connected = false;
+        let why = status.not_ready(most).unwrap();
+        assert!(why.starts_with("not connected for 31s"), "{why}");
+        // It may be back in a moment.
+        status.lag = Duration::ZERO;
+        assert_eq!(status.not_ready(most), None);
+        status.connected = true;
+        for (phase, words) in [
+            (AgentPhase::Connecting, "not connected"),
+            (AgentPhase::Emptying, "emptying"),
+            (AgentPhase::WaitingForOperator, "waiting for the operator"),
+            (AgentPhase::Unclean, "unclean"),
+            (AgentPhase::Ended, "has ended"),
+        ] {
+            status.phase = phase;
+            let why = status.not_ready(most).unwrap();
+            assert!(why.contains(words), "{why}");
+        }
+    }
+}

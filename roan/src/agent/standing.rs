@@ -1,0 +1,162 @@
+//! Where an agent stands, as the servers know it: for `roan agent --check`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::link::{Beats, Link, Trouble};
+use super::work::unix_ms;
+use super::{Agent, AgentError};
+use crate::base::counted::counted;
+use crate::fleet::Connection;
+use crate::fleet::heartbeat::{AgentState, Heartbeat};
+
+/// An agent that has been silent for longer than this does not run.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// Where the agent of a node stands, as the servers know it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Standing {
+    /// The name of the node.
+    pub node: String,
+    /// The servers.
+    pub servers: String,
+    /// The stream, with its first and its last message; `None` if it does not exist yet.
+    pub stream: Option<(String, u64, u64)>,
+    /// The number of messages that wait in the stream for the agent; `None` if it does not have a consumer.
+    pub pending: Option<u64>,
+    /// What the agent has last said of itself.
+    said: Option<Heartbeat>,
+}
+
+impl Agent {
+    /// Asks the servers where the agent of this node stands. It changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If a setting is wrong, or the servers cannot be reached.
+    pub async fn standing(&self) -> Result<Standing, AgentError> {
+        self.check()?;
+        let name = format!("roan agent --check of {}", self.node);
+        let connection = Connection::open(&self.nats, &name).await?;
+        let mut standing = Standing {
+            node: self.node.clone(),
+            servers: connection.servers().to_owned(),
+            stream: None,
+            pending: None,
+            said: None,
+        };
+        let Some(link) = Link::find(self, connection).await? else {
+            return Ok(standing);
+        };
+        let (first, last) = link.ends().await?;
+        standing.stream = Some((self.stream.name().to_owned(), first, last));
+        standing.pending = match link.look(0).await {
+            Ok(look) => Some(look.pending + look.unacknowledged),
+            Err(Trouble::NoConsumer) => None,
+            Err(trouble) => return Err(trouble.into()),
+        };
+        standing.said = Beats::find(self, &link).await?;
+        Ok(standing)
+    }
+}
+
+impl Standing {
+    /// Returns why the cache is not known to be up to date; `None` if it is.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let node = &self.node;
+        let Some((stream, ..)) = &self.stream else {
+            return Some(
+                "the stream does not exist yet: the first app or agent makes it".to_owned(),
+            );
+        };
+        let Some(said) = &self.said else {
+            return Some(format!("no agent has run as {node:?}: start `roan agent`"));
+        };
+        if self.silent_for() > SILENT {
+            let silent = seconds(self.silent_for());
+            return Some(format!(
+                "the agent has been silent for {silent}: start `roan agent`"
+            ));
+        }
+        let why = said.unclean.as_deref().unwrap_or("no reason is known");
+        match said.state {
+            AgentState::Emptying => Some(format!("the cache is being emptied: {why}")),
+            AgentState::WaitingForOperator => Some(format!(
+                "the agent waits until you have emptied the cache and typed `roan agent --node {node} --emptied`: {why}"
+            )),
+            AgentState::Unclean => Some(format!(
+                "the cache may have stale pages: empty it, and type `roan agent --node {node} --emptied`: {why}"
+            )),
+            AgentState::Consuming if self.pending.is_none() => Some(format!(
+                "the stream {stream} has no consumer of the agent, which will empty the cache"
+            )),
+            AgentState::Consuming => None,
+        }
+    }
+
+    fn silent_for(&self) -> Duration {
+        let at = self.said.as_ref().map_or(0, |said| said.at);
+        Duration::from_millis(unix_ms().saturating_sub(at))
+    }
+
+    /// Returns the same as an object.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({
+            "node": self.node,
+            "servers": self.servers,
+            "stream": self.stream.as_ref().map(|(name, first, last)| json!({"name": name, "first": first, "last": last})),
+            "pending": self.pending,
+            "heartbeat": self.said.as_ref().map(Heartbeat::to_json),
+            "problem": self.problem(),
+        })
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "node       {}", self.node)?;
+        writeln!(f, "servers    {}", self.servers)?;
+        if let Some((name, first, last)) = &self.stream {
+            writeln!(f, "stream     {name}, messages {first} to {last}")?;
+        }
+        match self.pending {
+            Some(pending) => {
+                let pending = counted(pending, "message");
+                writeln!(f, "consumer   {pending} not acknowledged")?;
+            }
+            None => writeln!(f, "consumer   none")?,
+        }
+        if let Some(said) = &self.said {
+            let state = said.to_json()["state"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            let since = seconds(self.silent_for());
+            writeln!(
+                f,
+                "agent      {state}, version {}, heard {since} ago",
+                said.version
+            )?;
+            writeln!(f, "cache      {}", said.cache)?;
+            if let Some(answer) = &said.last_answer {
+                writeln!(f, "answer     {}: {}", answer.target, answer.outcome)?;
+            }
+        }
+        match self.problem() {
+            Some(problem) => write!(f, "NOT READY  {problem}"),
+            None => write!(
+                f,
+                "ok         up to date, as far as the last heartbeat says"
+            ),
+        }
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string()
+}

@@ -1,0 +1,422 @@
+//! The work of an agent: a task on the dispatcher's thread.
+//!
+//! ```text
+//! connect -> find the stream, the consumer and what was last said of the cache
+//!   all known, and no gap ------------------------------> consume
+//!   else: say "emptying", make the consumer, empty -----> consume
+//! consume: a message -> its targets to the nodes, each with a ticket -> all answered -> acknowledge
+//!   a gap, a missing consumer, a purge given up --------> empty
+//! ```
+//!
+//! A message is open until all of its tickets are done, those of rebounds included. What the agent holds in memory is also in
+//! the stream, so that a crash loses nothing: what is not acknowledged comes again.
+
+mod consume;
+mod empty;
+mod news;
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use async_nats::jetstream::AckKind;
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::message::Acker;
+
+use super::held::Held;
+use super::link::{Beats, Link, Trouble};
+use super::position::Position;
+use super::shared::{AgentPhase, Shared};
+use super::{Agent, AgentError};
+use crate::base::backoff::Backoff;
+use crate::base::log::{emit, loudly, warn_loudly};
+use crate::base::target::TargetKind;
+use crate::dispatcher::{Engine, Policy};
+use crate::fleet::Connection;
+use crate::fleet::heartbeat::{AgentState, EVERY, Heartbeat, LastAnswer};
+
+/// Between attempts to reach the servers.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The time to hand messages back and to say so, at the end.
+const ENDING: Duration = Duration::from_secs(3);
+
+/// The state of the work.
+pub(super) struct Work {
+    engine: Arc<Engine>,
+    shared: Arc<Shared>,
+    agent: Agent,
+    policy: Policy,
+    backoff: Backoff,
+    link: Option<Arc<Link>>,
+    beats: Option<Beats>,
+    consumer: Option<PullConsumer>,
+    position: Position,
+    /// The open messages, by numbers that no other message of this process has.
+    open: BTreeMap<i64, Open>,
+    /// Those numbers, by the numbers of the stream.
+    numbers: HashMap<u64, i64>,
+    last_number: i64,
+    held: Held,
+    /// When the nodes were last asked for room for what is held.
+    held_at: Instant,
+    /// What is to be acknowledged now.
+    done: Vec<Acker>,
+    /// Messages that are given up, and to be acknowledged when the servers know that the cache is unclean.
+    given_up: Vec<i64>,
+    /// When to look at the consumer, and to say where it is.
+    look_at: Instant,
+    /// The ticket of the emptying, and what has become of it.
+    emptying: Option<(i64, Emptying)>,
+    /// Why the cache must be emptied before anything else.
+    must_empty: Option<String>,
+    /// Why the cache may have stale pages.
+    unclean: Option<String>,
+    last_emptied: Option<Instant>,
+    last_answer: Option<LastAnswer>,
+    /// Whether the answers for a message are noted, for `last_answer`.
+    notes: bool,
+    /// How old the last message was, if others waited behind it.
+    behind: Duration,
+    started: u64,
+    instance: u64,
+}
+
+/// A message that is not acknowledged.
+struct Open {
+    acker: Acker,
+    /// Its number in the stream.
+    number: u64,
+    /// When it came.
+    since: Instant,
+    /// When the servers were last told that it is in progress.
+    touched: Instant,
+    /// Outstanding tickets, and purges that are held.
+    parts: usize,
+    /// Why it cannot be purged, in part or whole.
+    given_up: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Emptying {
+    Underway,
+    Failed(String),
+    Done,
+}
+
+/// What follows.
+#[derive(Debug)]
+enum Next {
+    /// Nobody knows whether the cache is clean, and this is why.
+    Empty(String),
+    /// The same, after a restart: the consumer is there.
+    WaitForOperator(String),
+    Consume,
+}
+
+impl Work {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        shared: Arc<Shared>,
+        agent: Agent,
+        policy: Policy,
+    ) -> Self {
+        Self {
+            backoff: Backoff::new(policy.backoff_base, policy.backoff_cap),
+            engine,
+            shared,
+            agent,
+            policy,
+            link: None,
+            beats: None,
+            consumer: None,
+            position: Position::after(0),
+            open: BTreeMap::new(),
+            numbers: HashMap::new(),
+            last_number: 0,
+            held: Held::default(),
+            held_at: Instant::now(),
+            done: Vec::new(),
+            given_up: Vec::new(),
+            look_at: Instant::now(),
+            emptying: None,
+            must_empty: None,
+            unclean: None,
+            last_emptied: None,
+            last_answer: None,
+            notes: true,
+            behind: Duration::ZERO,
+            started: unix_ms(),
+            instance: fastrand::u64(1..=u64::MAX >> 1),
+        }
+    }
+
+    /// Works until it is stopped, or cannot go on.
+    pub(super) async fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
+        let mut failures = 0;
+        let failed = loop {
+            let result = tokio::select! {
+                result = self.work(&mut failures) => result,
+                () = shared.stopped() => break None,
+            };
+            match result {
+                Ok(never) => match never {},
+                Err(Trouble::Fatal(error)) => {
+                    loudly(format_args!(
+                        "the agent of {} ends: {error}",
+                        self.agent.node
+                    ));
+                    break Some(error);
+                }
+                Err(trouble) => {
+                    failures += 1;
+                    let error = AgentError::from(trouble);
+                    self.tell_trouble(&error, failures);
+                    shared.note(|status| {
+                        if status.phase == AgentPhase::Connecting {
+                            status.why = Some(error.to_string());
+                        }
+                    });
+                    shared.started(Ok(()));
+                }
+            }
+            let pause = pauses.after(failures).max(SHORTEST_PAUSE);
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = shared.stopped() => break None,
+            }
+        };
+        shared.started(failed.clone().map_or(Ok(()), Err));
+        self.end().await;
+        shared.end(failed);
+    }
+
+    fn tell_trouble(&self, error: &AgentError, failures: u32) {
+        let node = &self.agent.node;
+        if failures == 1 {
+            warn_loudly(format_args!("the agent of {node} tries again: {error}"));
+        } else {
+            emit(|| tracing::debug!(target: "roan", %error, failures, "the agent tries again"));
+        }
+    }
+
+    async fn work(&mut self, failures: &mut u32) -> Result<Infallible, Trouble> {
+        let mut next = self.begin().await?;
+        self.shared.started(Ok(()));
+        *failures = 0;
+        loop {
+            next = match next {
+                Next::Empty(why) => {
+                    self.empty(&why).await?;
+                    Next::Consume
+                }
+                Next::WaitForOperator(why) => {
+                    self.wait_for_operator(&why).await?;
+                    Next::Consume
+                }
+                Next::Consume => self.consume().await?,
+            };
+        }
+    }
+
+    /// Connects if need be, and finds out whether the cache is clean.
+    async fn begin(&mut self) -> Result<Next, Trouble> {
+        let connection = match &self.link {
+            Some(link) => link.connection().clone(),
+            None => {
+                let name = format!("roan agent of {}", self.agent.node);
+                Connection::open(&self.agent.nats, &name).await?
+            }
+        };
+        let is_first = self.link.is_none();
+        let link = Link::open(&self.agent, connection).await?;
+        if is_first {
+            for warning in link.warnings() {
+                warn_loudly(format_args!("{warning}"));
+            }
+        }
+        let link = Arc::new(link);
+        self.link = Some(Arc::clone(&link));
+        self.shared.set_connected(true);
+        let (mut beats, found) = Beats::open(&self.agent, &link, self.instance).await?;
+        if let Some(mine) = self.beats.take() {
+            beats.remember(&mine);
+        }
+        self.beats = Some(beats);
+        if let Some(why) = self.must_empty.take() {
+            return Ok(Next::Empty(why));
+        }
+        if self.consumer.is_some() {
+            // It has consumed before: what it knows is newer than what it has said.
+            return Ok(Next::Consume);
+        }
+        let acknowledged = found
+            .as_ref()
+            .map_or(0, |found| found.heartbeat.acknowledged);
+        let look = match link.look(acknowledged).await {
+            Ok(look) => look,
+            Err(Trouble::NoConsumer) => {
+                let why = "this node is new to the stream, or was away for longer than its consumer is kept";
+                return Ok(Next::Empty(why.to_owned()));
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        let Some(found) = found else {
+            return Ok(Next::Empty(
+                "nobody knows whether its cache is clean".to_owned(),
+            ));
+        };
+        let said = found.heartbeat;
+        if !look.is_ours {
+            let why = "its consumer was made by somebody else, with other settings";
+            return Ok(Next::Empty(why.to_owned()));
+        }
+        self.position = Position::after(said.acknowledged);
+        if let Some(lost) = self.position.compare(look.known) {
+            return Ok(Next::Empty(lost.to_string()));
+        }
+        let is_at = look.delivered == said.acknowledged && look.unacknowledged == 0;
+        match said.state {
+            AgentState::Consuming => {}
+            AgentState::Emptying => {
+                return Ok(Next::Empty(
+                    "it ended while its cache was being emptied".to_owned(),
+                ));
+            }
+            AgentState::WaitingForOperator => {
+                self.say(AgentState::WaitingForOperator, said.unclean.clone())
+                    .await?;
+                let why = said
+                    .unclean
+                    .unwrap_or_else(|| "it waited for that before its restart".to_owned());
+                self.consumer = Some(self.go_on(&link, is_at).await?);
+                return Ok(Next::WaitForOperator(why));
+            }
+            AgentState::Unclean => {
+                let why = said.unclean.unwrap_or_default();
+                if self.can_empty() {
+                    return Ok(Next::Empty(why));
+                }
+                self.unclean = Some(why);
+            }
+        }
+        // This proves that what was read is the last that was said.
+        let (state, why) = match &self.unclean {
+            Some(why) => (AgentState::Unclean, Some(why.clone())),
+            None => (AgentState::Consuming, None),
+        };
+        self.say(state, why).await?;
+        self.consumer = Some(self.go_on(&link, is_at).await?);
+        Ok(Next::Consume)
+    }
+
+    /// Finds the consumer, if it is at the position of this agent. If not, it is made anew there: what an agent before this one
+    /// has not acknowledged comes at once, and not only when the servers have waited for that.
+    async fn go_on(&self, link: &Link, is_at: bool) -> Result<PullConsumer, Trouble> {
+        match is_at {
+            true => link.find_consumer().await,
+            false => link.make_consumer(self.position.taken()).await,
+        }
+    }
+
+    /// Whether it can empty its caches without help.
+    fn can_empty(&self) -> bool {
+        let mut tiers = self.engine.tiers.iter();
+        self.agent.empty_with.is_some() || tiers.all(|tier| tier.can_purge(TargetKind::Everything))
+    }
+
+    fn link(&self) -> Result<Arc<Link>, Trouble> {
+        let none = || Trouble::Server("not connected".to_owned());
+        self.link.as_ref().map(Arc::clone).ok_or_else(none)
+    }
+
+    /// What it says of itself now.
+    fn heartbeat(&mut self, state: AgentState, why: Option<String>) -> Heartbeat {
+        let caches: Vec<_> = (self.engine.nodes.iter())
+            .map(|node| node.cache.to_string())
+            .collect();
+        let mut kinds = caches.clone();
+        kinds.dedup();
+        Heartbeat {
+            node: self.agent.node.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            at: unix_ms(),
+            state,
+            acknowledged: self.position.acknowledged(),
+            waiting: self.engine.tickets.outstanding().max(self.open.len()) as u64,
+            last_answer: self.last_answer.clone(),
+            cache: kinds.join(", "),
+            unclean: why,
+        }
+    }
+
+    /// Says where it is, and waits until the servers have that. Whether somebody has said that the cache is empty.
+    async fn say(&mut self, state: AgentState, why: Option<String>) -> Result<bool, Trouble> {
+        let heartbeat = self.heartbeat(state, why);
+        match &mut self.beats {
+            Some(beats) => beats.write(&heartbeat).await,
+            None => Err(Trouble::Server("not connected".to_owned())),
+        }
+    }
+
+    /// The time between two heartbeats: shorter for a stream that does not keep messages for long.
+    fn every(&self) -> Duration {
+        let max_age = self.link.as_ref().and_then(|link| link.max_age());
+        max_age.map_or(EVERY, |max_age| {
+            (max_age / 8).clamp(Duration::from_secs(1), EVERY)
+        })
+    }
+
+    /// Forgets all messages: they are not acknowledged.
+    fn forget(&mut self) {
+        self.open.clear();
+        self.numbers.clear();
+        self.held.clear();
+        self.done.clear();
+        self.given_up.clear();
+        self.behind = Duration::ZERO;
+    }
+
+    /// Hands back what is open, so that the next start has it at once.
+    async fn end(&mut self) {
+        let count = self.open.len();
+        let ending = async {
+            for open in self.open.values() {
+                // If it fails, the servers deliver it again after a while.
+                let _ = open.acker.ack_with(AckKind::Nak(None)).await;
+            }
+            let said = match (self.shared.phase(), &self.unclean) {
+                (AgentPhase::Consuming, _) => Some((AgentState::Consuming, None)),
+                (AgentPhase::Unclean, why) => Some((AgentState::Unclean, why.clone())),
+                // The last words are still right.
+                _ => None,
+            };
+            if let (Some((state, why)), true) = (said, self.consumer.is_some()) {
+                let _ = self.say(state, why).await;
+            }
+            if let Some(link) = &self.link {
+                let _ = link.connection().client().flush().await;
+            }
+        };
+        let _ = tokio::time::timeout(ENDING, ending).await;
+        if count > 0 {
+            emit(|| tracing::info!(target: "roan", count, "messages return to the stream"));
+        }
+        let given_up = self.shared.given_up.load(Ordering::Relaxed);
+        emit(
+            || tracing::info!(target: "roan", node = self.agent.node, given_up, "the agent has ended"),
+        );
+    }
+}
+
+/// Now, in Unix milliseconds.
+pub(super) fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}

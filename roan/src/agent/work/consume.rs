@@ -1,0 +1,457 @@
+//! Takes messages, and has their targets purged.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime};
+
+use async_nats::jetstream::consumer::pull::Batch;
+use async_nats::jetstream::{AckKind, Message};
+use futures_util::{FutureExt, StreamExt};
+use tokio::task::JoinHandle;
+
+use super::news::ROOM_AGAIN;
+use super::{Next, Open, Work};
+use crate::agent::intake::Intake;
+use crate::agent::link::{ACK_WAIT, Beats, Look, Trouble, pull};
+use crate::agent::shared::AgentPhase;
+use crate::base::counted::counted;
+use crate::base::history::Asking;
+use crate::base::log::{emit, loudly_at_times, warn_loudly};
+use crate::dispatcher::tickets::{Notes, Row};
+use crate::fleet::heartbeat::AgentState;
+
+/// The most messages of one request.
+const BATCH: usize = 512;
+
+/// The servers are told that a message is in progress this often.
+const TOUCH: Duration = Duration::from_secs(ACK_WAIT.as_secs() / 3);
+
+/// After a request for messages that failed, the next one waits so long.
+const PULL_AGAIN: Duration = Duration::from_millis(500);
+
+/// So many purges are held for nodes that are down. More messages are not taken, or the cache is emptied in place of purging
+/// all of them.
+const MOST_HELD: usize = 10_000;
+
+/// The cache is not emptied more often than this because of purges that were given up.
+const EMPTY_AGAIN: Duration = Duration::from_secs(60);
+
+/// After so many looks that failed while there is a connection, everything is found anew.
+const MOST_FAILED_LOOKS: u32 = 5;
+
+/// A look at the consumer, on its way.
+type Looking = JoinHandle<(Beats, Result<(Look, bool), Trouble>)>;
+
+/// What is on its way while the agent consumes.
+struct Underway {
+    batch: Option<Batch>,
+    /// When it was asked for, and whether a message has come.
+    pulled: Instant,
+    has_come: bool,
+    pull_at: Instant,
+    looking: Option<Looking>,
+    failed_looks: u32,
+    /// The messages that the heartbeat on its way says to be given up.
+    said: Vec<i64>,
+    touch_at: Instant,
+    connected: bool,
+}
+
+impl Work {
+    /// Consumes until the cache must be emptied, or the servers do not know the consumer any more.
+    pub(super) async fn consume(&mut self) -> Result<Next, Trouble> {
+        self.show_phase();
+        let now = Instant::now();
+        let mut underway = Underway {
+            batch: None,
+            pulled: now,
+            has_come: false,
+            pull_at: now,
+            looking: None,
+            failed_looks: 0,
+            said: Vec::new(),
+            touch_at: now + TOUCH,
+            connected: true,
+        };
+        self.look_at = now;
+        let result = self.consume_with(&mut underway).await;
+        // Its writer of heartbeats is needed.
+        if let Some(looking) = underway.looking.take()
+            && let Ok((beats, _)) = looking.await
+        {
+            self.beats = Some(beats);
+        }
+        result
+    }
+
+    fn show_phase(&self) {
+        match &self.unclean {
+            Some(why) => self
+                .shared
+                .set_phase(AgentPhase::Unclean, Some(why.clone())),
+            None => self.shared.set_phase(AgentPhase::Consuming, None),
+        }
+    }
+
+    async fn consume_with(&mut self, underway: &mut Underway) -> Result<Next, Trouble> {
+        let engine = Arc::clone(&self.engine);
+        loop {
+            let now = Instant::now();
+            self.take_news(now);
+            self.hand_over_held(now);
+            self.acknowledge_done().await;
+            if now >= underway.touch_at {
+                self.touch(now).await;
+                underway.touch_at = now + TOUCH;
+            }
+            self.see_connection(underway);
+            if let Some(why) = self.must_empty.take().or_else(|| self.wants_emptying(now)) {
+                return Ok(Next::Empty(why));
+            }
+            if underway.looking.is_none() && now >= self.look_at {
+                self.start_look(underway);
+            }
+            self.pull_if_room(underway, now).await?;
+            self.show_numbers();
+            let due = self.next_due(underway, now);
+            tokio::select! {
+                // Answers first: they make room.
+                biased;
+                () = engine.tickets.changed() => {}
+                ended = join(&mut underway.looking) => self.looked(underway, ended)?,
+                message = next(&mut underway.batch) => match message {
+                    Some(Ok(message)) => self.take_all(underway, message),
+                    Some(Err(error)) => {
+                        emit(|| tracing::debug!(target: "roan", %error, "a request for messages has failed"));
+                        underway.batch = None;
+                        underway.pull_at = now + PULL_AGAIN;
+                        self.look_at = Instant::now();
+                    }
+                    None => {
+                        underway.batch = None;
+                        // A server that ends requests at once must not be asked all the time.
+                        if !underway.has_come {
+                            underway.pull_at = underway.pulled + PULL_AGAIN;
+                        }
+                    }
+                },
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+        }
+    }
+
+    fn next_due(&self, underway: &Underway, now: Instant) -> Instant {
+        let room = self
+            .held
+            .wants_room(now)
+            .then_some(self.held_at + ROOM_AGAIN);
+        let look = underway.looking.is_none().then_some(self.look_at);
+        let pull = (underway.batch.is_none() && self.room() > 0).then_some(underway.pull_at);
+        // The connection may come back without a sign here.
+        let soon = now + Duration::from_secs(1);
+        [
+            room,
+            look,
+            pull,
+            self.held.next_due(),
+            Some(underway.touch_at),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(soon, Instant::min)
+        .max(now + Duration::from_millis(1))
+    }
+
+    fn see_connection(&self, underway: &mut Underway) {
+        let link = self.link.as_ref();
+        let connected = link.is_some_and(|link| link.connection().is_connected());
+        if connected && !underway.connected {
+            // The server has forgotten the request; or it is another server.
+            underway.batch = None;
+        }
+        if connected != underway.connected {
+            underway.connected = connected;
+            self.shared.set_connected(connected);
+            let node = &self.agent.node;
+            if connected {
+                self.shared
+                    .note(|status| status.why.clone_from(&self.unclean));
+                emit(|| tracing::info!(target: "roan", node, "connected again"));
+            } else {
+                let problem =
+                    link.map(|link| link.connection().trouble("", "the connection is lost"));
+                self.shared.note(|status| {
+                    status.why = status.why.take().or_else(|| problem.clone());
+                });
+                emit(|| tracing::warn!(target: "roan", node, problem, "not connected"));
+            }
+        }
+    }
+
+    /// The number of messages to ask for.
+    fn room(&self) -> usize {
+        let outstanding = self.engine.tickets.outstanding();
+        if !self.shared.takes() || self.held.len() >= MOST_HELD {
+            return 0;
+        }
+        let answers = (self.policy.max_waiting / 2).saturating_sub(outstanding);
+        let messages = self.agent.most_open.saturating_sub(self.open.len());
+        answers.min(messages).min(BATCH)
+    }
+
+    async fn pull_if_room(&mut self, underway: &mut Underway, now: Instant) -> Result<(), Trouble> {
+        if !self.shared.takes() {
+            underway.batch = None;
+        }
+        if underway.batch.is_some() || now < underway.pull_at || !underway.connected {
+            return Ok(());
+        }
+        let room = self.room();
+        let Some(consumer) = self.consumer.as_ref().filter(|_| room > 0) else {
+            return Ok(());
+        };
+        (underway.pulled, underway.has_come) = (now, false);
+        underway.batch = Some(pull(consumer, room).await?);
+        Ok(())
+    }
+
+    /// Takes a message, and those that have come with it.
+    fn take_all(&mut self, underway: &mut Underway, first: Message) {
+        let mut message = Some(first);
+        while let Some(one) = message.take() {
+            self.take(one);
+            underway.has_come = true;
+            let more = underway
+                .batch
+                .as_mut()
+                .and_then(|batch| batch.next().now_or_never());
+            match more {
+                Some(Some(Ok(next))) => message = Some(next),
+                Some(Some(Err(_)) | None) => underway.batch = None,
+                None => {}
+            }
+        }
+        self.engine.handed_over();
+    }
+
+    fn take(&mut self, message: Message) {
+        let now = Instant::now();
+        let Ok(info) = message.info() else {
+            // It was not delivered by the consumer, and cannot be acknowledged.
+            emit(
+                || tracing::warn!(target: "roan", subject = %message.subject, "not a message of the stream"),
+            );
+            return;
+        };
+        let (number, pending, again) = (info.stream_sequence, info.pending, info.delivered > 1);
+        let published = SystemTime::from(info.published);
+        // A clock that is wrong matters only while others wait behind it.
+        self.behind = match pending {
+            0 => Duration::ZERO,
+            _ => published.elapsed().unwrap_or_default(),
+        };
+        self.shared
+            .note(|status| status.waiting_in_stream = pending);
+        let (message, acker) = message.split();
+        if again {
+            self.shared.again.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.position.is_open(number)
+            && let Some(open) = (self.numbers.get(&number)).and_then(|id| self.open.get_mut(id))
+        {
+            // It came before, and is in progress.
+            open.acker = acker;
+            open.touched = now;
+            return;
+        }
+        self.position.took(number);
+        self.shared.taken.fetch_add(1, Ordering::Relaxed);
+        let intake = Intake::of(&message.payload, &self.agent.sites, &self.engine.sites);
+        self.shared
+            .elsewhere
+            .fetch_add(intake.elsewhere, Ordering::Relaxed);
+        let given_up = self.unread(number, &message.subject, &intake);
+        self.last_number += 1;
+        let id = self.last_number;
+        self.numbers.insert(number, id);
+        self.open.insert(
+            id,
+            Open {
+                acker,
+                number,
+                since: now,
+                touched: now,
+                parts: 1,
+                given_up,
+            },
+        );
+        let notes = std::mem::take(&mut self.notes)
+            .then(|| Notes::new(intake.targets.clone(), String::new()));
+        let tickets = &self.engine.tickets;
+        let ticket = tickets.open_noting(Row::Purge(id), 0, None, notes);
+        for target in &intake.targets {
+            self.engine
+                .accept_message(target, Asking::of(now, &[]), ticket, now);
+        }
+        self.engine.tickets.done(ticket);
+    }
+
+    /// Counts and logs what of a message cannot be read.
+    fn unread(&self, number: u64, subject: &str, intake: &Intake) -> Option<String> {
+        let first = intake.unread.first()?;
+        if intake.is_newer {
+            self.shared.newer.fetch_add(1, Ordering::Relaxed);
+        }
+        let count = self.shared.unread.fetch_add(1, Ordering::Relaxed) + 1;
+        let why = format!("message {number} of the subject {subject}: {first}");
+        let node = &self.agent.node;
+        loudly_at_times(
+            count,
+            format_args!("the agent of {node} cannot read a message (number {count}): {why}"),
+            || tracing::error!(target: "roan", node, why, "a message cannot be read"),
+        );
+        Some(why)
+    }
+
+    async fn acknowledge_done(&mut self) {
+        for acker in self.done.drain(..) {
+            // If it does not arrive, the message comes again, and its purges are repeated.
+            let _ = acker.ack().await;
+        }
+    }
+
+    /// Says of each message that has been open for a while that it is in progress.
+    async fn touch(&mut self, now: Instant) {
+        let is_due = |open: &&mut Open| now >= open.touched + TOUCH;
+        for open in self.open.values_mut().filter(is_due) {
+            open.touched = now;
+            let _ = open.acker.ack_with(AckKind::Progress).await;
+        }
+    }
+
+    /// Why the cache is to be emptied now.
+    fn wants_emptying(&self, now: Instant) -> Option<String> {
+        if !self.can_empty()
+            || self
+                .last_emptied
+                .is_some_and(|last| now < last + EMPTY_AGAIN)
+        {
+            return None;
+        }
+        if let Some(why) = &self.unclean {
+            return Some(why.clone());
+        }
+        (self.held.len() >= MOST_HELD).then(|| {
+            let held = counted(self.held.len(), "purge");
+            format!("{held} wait for a node that is down, and emptying the cache is faster")
+        })
+    }
+
+    /// Looks at the consumer and the stream, and says where the agent is.
+    fn start_look(&mut self, underway: &mut Underway) {
+        let now = Instant::now();
+        self.look_at = now + self.every();
+        let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
+            return;
+        };
+        let (state, why) = match &self.unclean {
+            Some(why) => (AgentState::Unclean, Some(why.clone())),
+            None => (AgentState::Consuming, None),
+        };
+        underway.said.clone_from(&self.given_up);
+        let heartbeat = self.heartbeat(state, why);
+        let taken = self.position.taken();
+        underway.looking = Some(tokio::spawn(async move {
+            let result = async {
+                let look = link.look(taken).await?;
+                let is_emptied = beats.write(&heartbeat).await?;
+                Ok((look, is_emptied))
+            };
+            let result = result.await;
+            (beats, result)
+        }));
+    }
+
+    fn looked(
+        &mut self,
+        underway: &mut Underway,
+        ended: Option<(Beats, Result<(Look, bool), Trouble>)>,
+    ) -> Result<(), Trouble> {
+        underway.looking = None;
+        let said = std::mem::take(&mut underway.said);
+        let Some((beats, result)) = ended else {
+            return Err(Trouble::Server(
+                "the look at the stream has panicked".to_owned(),
+            ));
+        };
+        self.beats = Some(beats);
+        match result {
+            Ok((look, is_emptied)) => {
+                underway.failed_looks = 0;
+                self.shared
+                    .note(|status| status.waiting_in_stream = look.pending);
+                if let Some(lost) = self.position.compare(look.known) {
+                    return self.must_empty(lost.to_string());
+                }
+                for id in &said {
+                    self.acknowledge(*id);
+                }
+                self.given_up.retain(|id| !said.contains(id));
+                if is_emptied && self.unclean.take().is_some() {
+                    self.is_clean_by_hand();
+                }
+                self.show_phase();
+                Ok(())
+            }
+            Err(Trouble::NoConsumer) => {
+                let why = "its consumer or the stream is gone: deleted, or not used for too long";
+                self.must_empty(why.to_owned())
+            }
+            Err(Trouble::Server(problem)) => {
+                if underway.connected {
+                    let node = &self.agent.node;
+                    warn_loudly(format_args!("the agent of {node} tries again: {problem}"));
+                }
+                self.look_at = Instant::now() + Duration::from_secs(1);
+                underway.failed_looks += u32::from(underway.connected);
+                // The bucket may be gone.
+                match underway.failed_looks {
+                    MOST_FAILED_LOOKS.. => Err(Trouble::Server(problem)),
+                    _ => Ok(()),
+                }
+            }
+            Err(fatal) => Err(fatal),
+        }
+    }
+
+    fn must_empty(&mut self, why: String) -> Result<(), Trouble> {
+        self.must_empty = Some(why);
+        Ok(())
+    }
+
+    fn show_numbers(&mut self) {
+        let acknowledged = self.position.acknowledged();
+        let (open, held) = (self.open.len(), self.held.len());
+        self.shared.note(|status| {
+            (status.acknowledged, status.open, status.held) = (acknowledged, open, held);
+        });
+        let oldest = self.open.first_key_value().map(|(_, open)| open.since);
+        self.shared.set_lag(oldest, self.behind);
+    }
+}
+
+/// The next message; never, if none was asked for.
+async fn next(batch: &mut Option<Batch>) -> Option<Result<Message, async_nats::Error>> {
+    match batch {
+        Some(batch) => batch.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The result of a look; never, if none is on its way.
+async fn join(looking: &mut Option<Looking>) -> Option<(Beats, Result<(Look, bool), Trouble>)> {
+    match looking {
+        Some(looking) => looking.await.ok(),
+        None => std::future::pending().await,
+    }
+}

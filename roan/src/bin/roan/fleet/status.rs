@@ -1,0 +1,153 @@
+//! `roan fleet status`.
+
+use std::time::Duration;
+
+use clap::builder::styling::AnsiColor;
+use roan::fleet::{FleetAdmin, FleetNode, FleetNodeState, FleetStatus};
+
+use super::args::StatusArgs;
+use super::open::failure;
+use crate::args::Format;
+use crate::exit::{Exit, Failure};
+use crate::output::{Output, counted};
+
+pub(super) async fn print(
+    admin: &FleetAdmin,
+    args: &StatusArgs,
+    output: &Output,
+) -> Result<Exit, Failure> {
+    let status = admin.status().await.map_err(failure)?;
+    match output.format {
+        Format::Json => output.line(status.to_json(args.max_lag)),
+        Format::Text => as_text(&status, args.max_lag, output),
+    }
+    let has_problem = status
+        .nodes
+        .iter()
+        .any(|node| node.problem(args.max_lag).is_some());
+    Ok(if has_problem {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
+}
+
+/// The names of the columns.
+const HEAD: [&str; 7] = [
+    "node",
+    "state",
+    "lag",
+    "oldest",
+    "acknowledged",
+    "last answer",
+    "heard",
+];
+
+fn as_text(status: &FleetStatus, max_lag: Duration, output: &Output) {
+    let kept = match status.messages {
+        0 => "no message".to_owned(),
+        messages => format!(
+            "{}, {} to {}, {} kB",
+            counted(messages, "message"),
+            status.first,
+            status.last,
+            status.bytes.div_ceil(1000)
+        ),
+    };
+    output.line(format_args!("stream  {}: {kept}", line(&status.stream)));
+    if status.nodes.is_empty() {
+        output.line("nodes   none: no agent has used this stream, or all of them have been away for longer than it keeps their consumers");
+        return;
+    }
+    let rows: Vec<_> = status.nodes.iter().map(cells).collect();
+    let widths: Vec<usize> = (0..HEAD.len())
+        .map(|column| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.chain([HEAD[column].len()]).max().unwrap_or_default()
+        })
+        .collect();
+    output.line(aligned(&HEAD.map(str::to_owned), &widths, |_, cell| cell));
+    for (node, row) in status.nodes.iter().zip(&rows) {
+        let is_well = node.problem(max_lag).is_none();
+        let row = aligned(row, &widths, |column, cell| match (column, is_well) {
+            (1, true) => output.painted(AnsiColor::Green, cell),
+            (1, false) => output.painted(AnsiColor::Red, cell),
+            _ => cell,
+        });
+        output.line(row);
+    }
+    for node in &status.nodes {
+        if let Some(problem) = node.problem(max_lag) {
+            output.line(format_args!("{}: {}", line(&node.node), line(&problem)));
+        }
+    }
+}
+
+/// A line of the table: numbers at the right, words at the left.
+fn aligned(
+    cells: &[String; 7],
+    widths: &[usize],
+    paint: impl Fn(usize, String) -> String,
+) -> String {
+    let cells = cells.iter().zip(widths).enumerate();
+    let cells = cells.map(|(column, (cell, width))| {
+        let room = " ".repeat(width.saturating_sub(cell.chars().count()));
+        let is_number = [2, 4].contains(&column);
+        let cell = paint(column, cell.clone());
+        match is_number {
+            true => format!("{room}{cell}"),
+            false => format!("{cell}{room}"),
+        }
+    });
+    let cells: Vec<_> = cells.collect();
+    cells.join("  ").trim_end().to_owned()
+}
+
+fn cells(node: &FleetNode) -> [String; 7] {
+    let ago = |time: Duration| format!("{} ago", duration(time));
+    let none = || "-".to_owned();
+    [
+        line(&node.node),
+        node.state.to_string(),
+        match node.acknowledged {
+            Some(_) => node.lag.to_string(),
+            None => none(),
+        },
+        match node.oldest {
+            Some((sequence, age)) => format!("{sequence}, {}", ago(age)),
+            None => none(),
+        },
+        node.acknowledged
+            .map_or_else(none, |sequence| sequence.to_string()),
+        match &node.last_answer {
+            Some((since, outcome, _)) => format!("{}, {}", line(outcome), ago(*since)),
+            None => none(),
+        },
+        match (node.heard, node.state) {
+            (Some(heard), _) => ago(heard),
+            (None, FleetNodeState::Gone) => "never".to_owned(),
+            (None, _) => none(),
+        },
+    ]
+}
+
+/// A duration in its two largest units: `2h 5m`.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = Duration::from_secs(duration.as_secs());
+    let all = humantime::format_duration(seconds).to_string();
+    let largest: Vec<_> = all.split(' ').take(2).collect();
+    largest.join(" ")
+}
+
+/// A text of another program that fits into a line of a terminal, and cannot control it.
+pub(super) fn line(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,362 @@
+//! Looks at a fleet through its NATS servers, and drops nodes that are away for good.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::consumer::{DeliverPolicy, Info, push};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{
+    ConsumerErrorKind, RawMessageError, RawMessageErrorKind, Stream,
+};
+use futures_util::StreamExt;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::heartbeat::{BUCKET, Heartbeat};
+use super::node_name::{PREFIX, token};
+use super::status::{Consumed, FleetStatus, Heard, node};
+use super::subject::ALL;
+use super::{Connection, FleetError, Nats};
+
+/// How long the heartbeats may take to come.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks after a fleet: says how its nodes are, and drops those that are away for good.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use roan::fleet::{FleetAdmin, Nats, Stream};
+///
+/// # async fn look() -> Result<(), Box<dyn std::error::Error>> {
+/// let nats = Nats::at("nats://nats-1.internal:4222")?;
+/// let admin = FleetAdmin::connect(&nats, Stream::NAME).await?;
+/// for node in admin.status().await?.nodes {
+///     let problem = node.problem(Duration::from_secs(30));
+///     println!("{}: {}", node.node, problem.unwrap_or_else(|| node.state.to_string()));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct FleetAdmin {
+    connection: Connection,
+    stream: String,
+}
+
+impl FleetAdmin {
+    /// Connects to the servers. Its client is a task of the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If a file of the settings cannot be read, or if no server can be reached, or they refuse this user.
+    pub async fn connect(nats: &Nats, stream: &str) -> Result<Self, FleetError> {
+        let connection = Connection::open(nats, "roan fleet").await?;
+        Ok(Self::new(connection, stream))
+    }
+
+    /// On a connection that there is.
+    pub(crate) fn new(connection: Connection, stream: &str) -> Self {
+        let stream = stream.to_owned();
+        Self { connection, stream }
+    }
+
+    /// How the nodes are.
+    ///
+    /// A node is in the list as long as it has a consumer or a heartbeat: the stream forgets either after the time that is set
+    /// for it, by default a week.
+    ///
+    /// # Errors
+    ///
+    /// If the servers do not answer, or refuse; if there is no stream of that name.
+    pub async fn status(&self) -> Result<FleetStatus, FleetError> {
+        let (now, heard) = self.heard().await?;
+        let mut stream = self.stream().await?;
+        let state = stream
+            .info()
+            .await
+            .map_err(|error| self.unanswered(&error))?
+            .state
+            .clone();
+        let consumed = self.consumed(&stream, state.last_sequence).await?;
+        let mut names: Vec<&String> = consumed.keys().chain(heard.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let nodes = names.into_iter().map(|token| {
+            let (consumed, heard) = (consumed.get(token), heard.get(token));
+            node(named(token), consumed, heard, state.first_sequence, now)
+        });
+        Ok(FleetStatus {
+            stream: self.stream.clone(),
+            messages: state.messages,
+            bytes: state.bytes,
+            first: state.first_sequence,
+            last: state.last_sequence,
+            nodes: nodes.collect(),
+        })
+    }
+
+    /// Forgets a node: deletes its consumer, so that the stream does not keep messages for it, and its heartbeat. Returns
+    /// whether there was either.
+    ///
+    /// If its agent comes back, it makes a new consumer and empties its cache.
+    ///
+    /// # Errors
+    ///
+    /// If the servers do not answer, or refuse.
+    pub async fn drop_node(&self, node: &str) -> Result<bool, FleetError> {
+        let stream = self.stream().await?;
+        let token = token(node);
+        let consumer = format!("{PREFIX}{token}");
+        let had_consumer = match stream.delete_consumer(&consumer).await {
+            Ok(status) => status.success,
+            Err(error) => match error.kind() {
+                ConsumerErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::CONSUMER_NOT_FOUND =>
+                {
+                    false
+                }
+                _ => return Err(self.unanswered(&error)),
+            },
+        };
+        let Some(bucket) = self.bucket().await? else {
+            return Ok(had_consumer);
+        };
+        let purged = bucket.purge().filter(format!("$KV.{BUCKET}.{token}")).await;
+        let purged = purged.map_err(|error| self.unanswered(&error))?;
+        Ok(had_consumer || purged.purged > 0)
+    }
+
+    fn failed(&self, problem: &str) -> FleetError {
+        FleetError::JetStream {
+            servers: self.connection.servers().to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+
+    /// A request that has no answer, or a bad one. A server does not answer a user who may not ask.
+    fn unanswered(&self, error: &(dyn std::error::Error + 'static)) -> FleetError {
+        let mut cause = error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        match cause.downcast_ref::<async_nats::jetstream::Error>() {
+            Some(refused) => self.failed(&refused.to_string()),
+            None => {
+                let otherwise = "see that the cluster has a leader, and that this user may publish to `$JS.API.>`";
+                self.failed(&self.connection.trouble("$JS.API.>", otherwise))
+            }
+        }
+    }
+
+    async fn stream(&self) -> Result<Stream, FleetError> {
+        let stream = self.connection.jetstream().get_stream(&self.stream).await;
+        stream.map_err(|error| match error.kind() {
+            GetStreamErrorKind::JetStream(error)
+                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+            {
+                FleetError::JetStream {
+                    servers: self.connection.servers().to_owned(),
+                    problem: format!(
+                        "there is no stream {}: the first app or agent that uses the fleet makes it; if it has another name, \
+                         give that",
+                        self.stream
+                    ),
+                }
+            }
+            _ => self.unanswered(&error),
+        })
+    }
+
+    /// The stream of the heartbeats, which the first agent makes.
+    async fn bucket(&self) -> Result<Option<Stream>, FleetError> {
+        match self
+            .connection
+            .jetstream()
+            .get_stream(format!("KV_{BUCKET}"))
+            .await
+        {
+            Ok(bucket) => Ok(Some(bucket)),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    Ok(None)
+                }
+                _ => Err(self.unanswered(&error)),
+            },
+        }
+    }
+
+    /// The last heartbeat of each node, and the time at the servers.
+    async fn heard(&self) -> Result<(SystemTime, BTreeMap<String, Heard>), FleetError> {
+        let mut heard = BTreeMap::new();
+        let Some(bucket) = self.bucket().await? else {
+            return Ok((SystemTime::now(), heard));
+        };
+        let consumer = bucket.create_consumer(push::OrderedConfig {
+            deliver_subject: self.connection.client().new_inbox(),
+            filter_subject: format!("$KV.{BUCKET}.>"),
+            deliver_policy: DeliverPolicy::LastPerSubject,
+            ..Default::default()
+        });
+        let consumer = consumer.await.map_err(|error| self.unanswered(&error))?;
+        let now = SystemTime::from(consumer.cached_info().created);
+        let mut left = consumer.cached_info().num_pending;
+        if left == 0 {
+            return Ok((now, heard));
+        }
+        let mut messages = consumer
+            .messages()
+            .await
+            .map_err(|error| self.unanswered(&error))?;
+        let subject = format!("$KV.{BUCKET}.");
+        while left > 0 {
+            let next = tokio::time::timeout(PATIENCE, messages.next()).await;
+            let Ok(Some(message)) = next else {
+                return Err(self.failed("the heartbeats of the agents do not come: try again"));
+            };
+            let message = message.map_err(|error| self.unanswered(&error))?;
+            let info = message.info().map_err(|error| self.unanswered(&*error))?;
+            left = info.pending;
+            let is_deleted = message
+                .headers
+                .as_ref()
+                .is_some_and(|headers| headers.get("KV-Operation").is_some());
+            if let Some(node) = message
+                .subject
+                .strip_prefix(&*subject)
+                .filter(|_| !is_deleted)
+            {
+                let heartbeat = Heartbeat::read(&message.payload);
+                let at = SystemTime::from(info.published);
+                heard.insert(node.to_owned(), Heard { at, heartbeat });
+            }
+        }
+        Ok((now, heard))
+    }
+
+    /// The consumers of the stream; `None` for one whose server does not answer.
+    ///
+    /// nats-server 2.9 says of each page, in a cluster, that it is the last one, so the last one is empty.
+    async fn consumers(&self) -> Result<Vec<(String, Option<Info>)>, FleetError> {
+        let mut found = Vec::new();
+        loop {
+            let page = json!({ "offset": found.len() });
+            let subject = format!("CONSUMER.LIST.{}", self.stream);
+            let answer = self.connection.jetstream().request(subject, &page).await;
+            let page: Value = match answer.map_err(|error| self.unanswered(&error))? {
+                Response::Ok(page) => page,
+                Response::Err { error } => return Err(self.failed(&error.to_string())),
+            };
+            let list = |key: &str| page.get(key).and_then(Value::as_array).cloned();
+            let before = found.len();
+            for info in list("consumers").unwrap_or_default() {
+                let info = serde_json::from_value::<Info>(info);
+                let info = info
+                    .map_err(|error| self.failed(&format!("a consumer cannot be read: {error}")))?;
+                found.push((info.name.clone(), Some(info)));
+            }
+            let missing = list("missing").unwrap_or_default();
+            found.extend(
+                missing
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .map(|name| (name.to_owned(), None)),
+            );
+            if found.len() == before {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// What each node has acknowledged; `None` if its server does not answer.
+    async fn consumed(
+        &self,
+        stream: &Stream,
+        last: u64,
+    ) -> Result<BTreeMap<String, Option<Consumed>>, FleetError> {
+        let mut consumed = BTreeMap::new();
+        let mut looks = JoinSet::new();
+        for (name, info) in self.consumers().await? {
+            let Some(token) = name.strip_prefix(PREFIX).map(str::to_owned) else {
+                continue;
+            };
+            let Some(info) = info else {
+                consumed.insert(token, None);
+                continue;
+            };
+            let one = of_consumer(&info);
+            // The server of the consumer may lag behind that of the stream.
+            if one.acknowledged < last {
+                let (stream, token, after) = (stream.clone(), token.clone(), one.acknowledged);
+                let filter = match one.is_of_all {
+                    true => ">".to_owned(),
+                    false => info.config.filter_subject,
+                };
+                looks.spawn(async move { (token, first_after(&stream, &filter, after).await) });
+            }
+            consumed.insert(token, Some(one));
+        }
+        while let Some(look) = looks.join_next().await {
+            let Ok((node, found)) = look else { continue };
+            let found = found.map_err(|error| self.unanswered(&error))?;
+            if let (Some(Some(one)), Some(oldest)) = (consumed.get_mut(&node), found) {
+                one.oldest = Some(oldest);
+                one.lag = one.lag.max(1);
+            }
+        }
+        Ok(consumed)
+    }
+}
+
+/// The name of the node with this token.
+fn named(token: &str) -> String {
+    let token = token.replace('=', "%");
+    percent_decode_str(&token).decode_utf8_lossy().into_owned()
+}
+
+fn of_consumer(info: &Info) -> Consumed {
+    let times = [info.delivered.last_active, info.ack_floor.last_active];
+    let times = times.into_iter().flatten().chain([info.created]);
+    let used = times.map(SystemTime::from).max();
+    // The floor of nats-server 2.9 is 0 until the first acknowledgement in order.
+    let before = match info.config.deliver_policy {
+        DeliverPolicy::ByStartSequence { start_sequence } => start_sequence.saturating_sub(1),
+        _ => 0,
+    };
+    let delivered = match info.num_ack_pending {
+        0 => info.delivered.stream_sequence,
+        _ => 0,
+    };
+    Consumed {
+        acknowledged: info.ack_floor.stream_sequence.max(before).max(delivered),
+        lag: info.num_pending + info.num_ack_pending as u64,
+        oldest: None,
+        is_of_all: ["", ">", ALL].contains(&&*info.config.filter_subject),
+        used: used.unwrap_or(SystemTime::UNIX_EPOCH),
+    }
+}
+
+/// The first message of these subjects after a sequence.
+async fn first_after(
+    stream: &Stream,
+    subjects: &str,
+    sequence: u64,
+) -> Result<Option<(u64, SystemTime)>, RawMessageError> {
+    let found = stream.get_first_raw_message_by_subject(subjects, sequence + 1);
+    match found.await {
+        Ok(message) => Ok(Some((message.sequence, message.time.into()))),
+        Err(error) => match error.kind() {
+            RawMessageErrorKind::NoMessageFound => Ok(None),
+            RawMessageErrorKind::JetStream(error)
+                if error.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
+            {
+                Ok(None)
+            }
+            _ => Err(error),
+        },
+    }
+}

@@ -1,0 +1,126 @@
+//! What an agent says of itself every few seconds.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// The key-value bucket with the heartbeats; a key is the name of a node.
+pub(crate) const BUCKET: &str = "ROAN_AGENTS";
+
+/// The version of what is written here.
+const VERSION: u64 = 1;
+
+/// The time between two heartbeats.
+pub(crate) const EVERY: Duration = Duration::from_secs(10);
+
+/// What an agent says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heartbeat {
+    pub(crate) node: String,
+    pub(crate) version: String,
+    /// When the agent began, in Unix milliseconds.
+    pub(crate) started: u64,
+    /// When it said this, in Unix milliseconds.
+    pub(crate) at: u64,
+    pub(crate) state: AgentState,
+    /// The sequence up to which it has acknowledged each message.
+    pub(crate) acknowledged: u64,
+    /// The number of purges that wait in the agent.
+    pub(crate) waiting: u64,
+    pub(crate) last_answer: Option<LastAnswer>,
+    /// The kind of its cache.
+    pub(crate) cache: String,
+    /// Why its cache may have stale pages.
+    pub(crate) unclean: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AgentState {
+    Emptying,
+    Consuming,
+    Unclean,
+    WaitingForOperator,
+}
+
+/// The last answer of the cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LastAnswer {
+    /// In Unix milliseconds.
+    pub(crate) at: u64,
+    pub(crate) outcome: String,
+    pub(crate) target: String,
+}
+
+const STATES: [(AgentState, &str); 4] = [
+    (AgentState::Emptying, "emptying"),
+    (AgentState::Consuming, "consuming"),
+    (AgentState::Unclean, "unclean"),
+    (AgentState::WaitingForOperator, "waiting-for-operator"),
+];
+
+impl Heartbeat {
+    pub(crate) fn to_json(&self) -> Value {
+        let state = STATES.iter().find(|(state, _)| *state == self.state);
+        json!({
+            "v": VERSION,
+            "node": self.node,
+            "version": self.version,
+            "started": self.started,
+            "at": self.at,
+            "state": state.map(|(_, name)| name),
+            "acknowledged": self.acknowledged,
+            "waiting": self.waiting,
+            "last_answer": self.last_answer.as_ref().map(|answer| json!({
+                "at": answer.at,
+                "outcome": answer.outcome,
+                "target": answer.target,
+            })),
+            "cache": self.cache,
+            "unclean": self.unclean,
+        })
+    }
+
+    /// # Errors
+    ///
+    /// If it is not a heartbeat, or one of a newer version. Unknown keys are ignored.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let number = |value: &Value, key: &str| value.get(key).and_then(Value::as_u64);
+        let text = |value: &Value, key: &str| {
+            let text = value.get(key).and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
+        };
+        match number(&value, "v") {
+            Some(VERSION) => {}
+            Some(newer) => {
+                return Err(format!(
+                    "it has version {newer}, and this program knows {VERSION}"
+                ));
+            }
+            None => return Err("it does not have a version".to_owned()),
+        }
+        let name = text(&value, "state");
+        let state = STATES.iter().find(|(_, known)| *known == name);
+        let (state, _) = state.ok_or_else(|| format!("it has the unknown state {name:?}"))?;
+        let last_answer = value.get("last_answer").filter(|answer| answer.is_object());
+        Ok(Self {
+            node: text(&value, "node"),
+            version: text(&value, "version"),
+            started: number(&value, "started").unwrap_or_default(),
+            at: number(&value, "at").unwrap_or_default(),
+            state: *state,
+            acknowledged: number(&value, "acknowledged").unwrap_or_default(),
+            waiting: number(&value, "waiting").unwrap_or_default(),
+            last_answer: last_answer.map(|answer| LastAnswer {
+                at: number(answer, "at").unwrap_or_default(),
+                outcome: text(answer, "outcome"),
+                target: text(answer, "target"),
+            }),
+            cache: text(&value, "cache"),
+            unclean: value
+                .get("unclean")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! When the cache is emptied, and in which order.
+
+use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use roan::agent::AgentPhase;
+use roan_tests::wait;
+
+use crate::stand::{CONSUMER, LONG, NODE, Stand};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_is_emptied_and_then_purged() {
+    let stand = Stand::start().await;
+    stand.warm("/a", "old");
+    // Nobody has published this write.
+    stand.origin.set("/a", "new");
+    let agent = stand.run().await;
+    assert_eq!(agent.status().emptied, 1);
+    assert!(stand.shown("/a").contains("new"));
+    stand.warm("/b", "old");
+    let number = stand.write("/b", "new").await;
+    stand.wait_until_acknowledged(&agent, number);
+    assert!(stand.shown("/b").contains("new"));
+    assert_eq!(stand.consumer().await, Some((number, 0)));
+    agent.stop(Duration::from_secs(5)).await;
+    assert_eq!(agent.status().phase, AgentPhase::Ended);
+
+    // A restart is not a new node.
+    let number = stand.write("/b", "newer").await;
+    let agent = stand.run().await;
+    stand.wait_until_acknowledged(&agent, number);
+    assert!(stand.shown("/b").contains("newer"));
+    assert_eq!(agent.status().emptied, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_while_the_cache_is_emptied_is_purged() {
+    let stand = Stand::start().await;
+    let (emptied, go) = (stand.file("emptied"), stand.file("go"));
+    let command = format!(
+        "{} && touch {} && while [ ! -e {} ]; do sleep 0.02; done",
+        stand.empty(),
+        emptied.display(),
+        go.display()
+    );
+    let agent = stand.agent().empty_with(command);
+    let agent = agent.start(stand.caches()).await.unwrap();
+    wait::until(LONG, "the cache to be empty", || emptied.exists());
+    assert_eq!(agent.status().phase, AgentPhase::Emptying);
+    // It is stored after the emptying, and its purge is published before the agent consumes.
+    stand.warm("/a", "old");
+    let number = stand.write("/a", "new").await;
+    fs::write(&go, "").unwrap();
+    stand.wait_until_acknowledged(&agent, number);
+    assert!(stand.shown("/a").contains("new"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_under_load_shows_no_stale_page() {
+    let stand = Stand::start().await;
+    stand.stream_with_max_age(Duration::from_secs(3600)).await;
+    let pages: Vec<_> = (0..20).map(|page| format!("/{page}")).collect();
+    for page in &pages {
+        stand.warm(page, "version 0.");
+    }
+    let done = AtomicBool::new(false);
+    let load = async {
+        let mut version = 0;
+        while !done.load(Ordering::Relaxed) {
+            version += 1;
+            for page in &pages {
+                stand.write(page, &format!("version {version}.")).await;
+                // Visitors come all the time.
+                let _ = stand.shown(page);
+            }
+        }
+        version
+    };
+    let agent = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // The default: pages are being rendered meanwhile.
+        let caches = stand.caches().rebound(Duration::from_millis(200));
+        let agent = stand.agent().start(caches).await.unwrap();
+        let status = || agent.status();
+        wait::until_async(LONG, "messages under load", async || status().taken > 200).await;
+        done.store(true, Ordering::Relaxed);
+        agent
+    };
+    let (version, agent) = tokio::join!(load, agent);
+    let stream = stand.jetstream.get_stream("ROAN").await;
+    let last = stream.unwrap().cached_info().state.last_sequence;
+    stand.wait_until_acknowledged(&agent, last);
+    for page in &pages {
+        let text = stand.shown(page);
+        assert!(
+            text.contains(&format!("version {version}.")),
+            "{page}: {text}"
+        );
+    }
+    assert_eq!(agent.status().emptied, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_in_the_stream_empties_the_cache() {
+    let stand = Stand::start().await;
+    stand.stream_with_max_age(Duration::from_secs(2)).await;
+    let agent = stand.run().await;
+    agent.stop(Duration::from_secs(5)).await;
+    stand.warm("/a", "old");
+    stand.write("/a", "new").await;
+    let stream = stand.jetstream.get_stream("ROAN").await.unwrap();
+    wait::until_async(LONG, "the message to expire", async || {
+        stream.get_info().await.unwrap().state.messages == 0
+    })
+    .await;
+    let agent = stand.run().await;
+    assert_eq!(agent.status().emptied, 1);
+    assert!(stand.shown("/a").contains("new"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_opens_while_the_agent_runs_empties_the_cache() {
+    let mut stand = Stand::start().await;
+    stand.stream_with_max_age(Duration::from_secs(2)).await;
+    // It takes one message, and cannot purge it.
+    let agent = stand.agent().most_open(1).start(stand.caches());
+    let agent = agent.await.unwrap();
+    stand.wait_until_ready(&agent);
+    stand.warm("/a", "old");
+    stand.nginx.kill();
+    stand.publish("/other").await;
+    wait::until(LONG, "the first message to be open", || {
+        agent.status().open == 1
+    });
+    stand.write("/a", "new").await;
+    wait::until(LONG, "the cache to be emptied again", || {
+        agent.status().emptied == 2
+    });
+    stand.nginx.restart();
+    stand.wait_until_shown("/a", "new");
+    let number = stand.write("/a", "newer").await;
+    stand.wait_until_acknowledged(&agent, number);
+    assert!(stand.shown("/a").contains("newer"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
+    let stand = Stand::start().await;
+    let agent = stand.run().await;
+    stand.warm("/a", "old");
+    let stream = stand.jetstream.get_stream("ROAN").await.unwrap();
+    stream.delete_consumer(CONSUMER).await.unwrap();
+    // It may be lost: the agent has to find out.
+    stand.write("/a", "new").await;
+    wait::until(LONG, "the cache to be emptied again", || {
+        agent.status().emptied == 2
+    });
+    stand.wait_until_ready(&agent);
+    stand.wait_until_shown("/a", "new");
+    let number = stand.write("/a", "newer").await;
+    stand.wait_until_acknowledged(&agent, number);
+
+    stand.warm("/b", "old");
+    stand.jetstream.delete_stream("ROAN").await.unwrap();
+    stand.origin.set("/b", "new");
+    wait::until(LONG, "the cache to be emptied once more", || {
+        agent.status().emptied == 3
+    });
+    stand.wait_until_ready(&agent);
+    assert!(stand.shown("/b").contains("new"));
+    let number = stand.write("/b", "newer").await;
+    assert_eq!(number, 1);
+    stand.wait_until_acknowledged(&agent, number);
+    stand.wait_until_shown("/b", "newer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_way_to_empty_it_the_agent_waits_for_the_operator() {
+    let stand = Stand::start().await;
+    let nats = roan::fleet::Nats::at(stand.nats.url()).unwrap();
+    let settings = roan::agent::Agent::new(nats).node(NODE);
+    let agent = settings.clone().start(stand.caches()).await.unwrap();
+    wait::until(LONG, "the agent to wait", || {
+        agent.status().phase == AgentPhase::WaitingForOperator
+    });
+    let why = agent.not_ready().unwrap();
+    assert!(why.contains("waiting for the operator"), "{why}");
+    stand.warm("/a", "old");
+    stand.write("/a", "new").await;
+    agent.stop(Duration::from_secs(5)).await;
+    // Its restart has nothing forgotten.
+    let agent = settings.clone().start(stand.caches()).await.unwrap();
+    wait::until(LONG, "the agent to wait again", || {
+        agent.status().phase == AgentPhase::WaitingForOperator
+    });
+    assert!(stand.shown("/a").contains("old"));
+    assert!(settings.note_emptied().await.unwrap());
+    stand.wait_until_ready(&agent);
+    // It was published before somebody said so, and after the consumer was made.
+    stand.wait_until_shown("/a", "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_cannot_be_emptied_now_is_emptied_later() {
+    let stand = Stand::start().await;
+    let can = stand.file("can");
+    let command = format!(
+        "[ -e {} ] || {{ echo no disk >&2; exit 3; }}; {}",
+        can.display(),
+        stand.empty()
+    );
+    stand.warm("/a", "old");
+    stand.origin.set("/a", "new");
+    let agent = stand.agent().empty_with(command);
+    let agent = agent.start(stand.caches()).await.unwrap();
+    wait::until(LONG, "an attempt to fail", || {
+        agent.not_ready().is_some_and(|why| why.contains("no disk"))
+    });
+    fs::write(&can, "").unwrap();
+    stand.wait_until_ready(&agent);
+    assert!(stand.shown("/a").contains("new"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_can_purge_everything_is_emptied_by_that() {
+    let stand = Stand::start().await;
+    let varnish = roan_tests::Varnish::start(&stand.origin, &roan_tests::VarnishOptions::default());
+    let browser = varnish.browser();
+    stand.origin.set("/a", "old");
+    browser.warm("/a");
+    stand.origin.set("/a", "new");
+    let nats = roan::fleet::Nats::at(stand.nats.url()).unwrap();
+    let cache = roan::Varnish::at(&varnish.url()).unwrap();
+    let caches = roan::Roan::builder()
+        .cache(cache)
+        .site(roan_tests::HOST)
+        .rebound(Duration::from_millis(50));
+    let agent = roan::agent::Agent::new(nats).node(NODE).start(caches);
+    let agent = agent.await.unwrap();
+    stand.wait_until_ready(&agent);
+    assert!(browser.get("/a").text().contains("new"));
+    browser.warm("/a");
+    stand.origin.set("/a", "newer");
+    stand.publish("/a").await;
+    wait::until(LONG, "the page to be fresh", || {
+        browser.get("/a").text().contains("newer")
+    });
+}

@@ -1,0 +1,122 @@
+//! Crashes: of the servers and of the cache.
+
+use std::time::Duration;
+
+use roan::agent::AgentError;
+use roan_tests::wait;
+
+use crate::stand::{LONG, Stand, connect};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
+    let mut stand = Stand::start().await;
+    let agent = stand.run().await;
+    for page in 0..20 {
+        stand.warm(&format!("/{page}"), "old");
+    }
+    for page in 0..10 {
+        stand.write(&format!("/{page}"), "new").await;
+    }
+    stand.nats.kill();
+    wait::until(LONG, "the agent to notice", || !agent.status().connected);
+    stand.nats.restart();
+    stand.jetstream = connect(&stand.nats).await;
+    let mut last = 0;
+    for page in 10..20 {
+        last = stand.write(&format!("/{page}"), "new").await;
+    }
+    stand.wait_until_acknowledged(&agent, last);
+    for page in 0..20 {
+        stand.wait_until_shown(&format!("/{page}"), "new");
+    }
+    stand.wait_until_ready(&agent);
+    assert_eq!(agent.status().emptied, 1, "{:?}", agent.status());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_down_at_the_start_is_awaited() {
+    let mut stand = Stand::start().await;
+    stand.nats.kill();
+    let agent = stand.agent().start(stand.caches()).await.unwrap();
+    let why = agent.not_ready().unwrap();
+    assert!(
+        why.starts_with("not connected: cannot connect to nats://"),
+        "{why}"
+    );
+    stand.nats.restart();
+    stand.wait_until_ready(&agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_is_down_loses_no_purge_and_takes_no_more_messages_than_it_may() {
+    let mut stand = Stand::start().await;
+    let agent = stand
+        .agent()
+        .most_open(8)
+        .ready_lag(Duration::from_millis(100));
+    let agent = agent.start(stand.caches()).await.unwrap();
+    stand.wait_until_ready(&agent);
+    for page in 0..30 {
+        stand.warm(&format!("/{page}"), "old");
+    }
+    stand.nginx.kill();
+    let mut last = 0;
+    for page in 0..30 {
+        last = stand.write(&format!("/{page}"), "new").await;
+    }
+    wait::until(LONG, "the node to be down", || {
+        agent.roan().stats().nodes[0].down
+    });
+    wait::until(LONG, "the agent to lag", || {
+        agent
+            .not_ready()
+            .is_some_and(|why| why.contains("8 messages are open"))
+    });
+    assert_eq!(agent.status().acknowledged, 0);
+    stand.nginx.restart();
+    stand.wait_until_acknowledged(&agent, last);
+    for page in 0..30 {
+        stand.wait_until_shown(&format!("/{page}"), "new");
+    }
+    stand.wait_until_ready(&agent);
+    let status = agent.status();
+    // It has held them for less than the time after which they come again.
+    assert_eq!((status.emptied, status.given_up), (1, 0), "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_hands_back_what_is_not_answered() {
+    let mut stand = Stand::start().await;
+    let agent = stand.run().await;
+    stand.warm("/a", "old");
+    stand.nginx.kill();
+    let number = stand.write("/a", "new").await;
+    wait::until(LONG, "the purge to be held", || agent.status().open == 1);
+    agent.stop(Duration::from_millis(100)).await;
+    let (floor, left) = stand.consumer().await.unwrap();
+    assert!(floor == 0 && left > 0, "{floor} {left}");
+    stand.nginx.restart();
+    let agent = stand.agent().start(stand.caches()).await.unwrap();
+    stand.wait_until_acknowledged(&agent, number);
+    assert!(stand.shown("/a").contains("new"));
+    assert_eq!(agent.status().emptied, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_older_of_two_agents_of_one_name_ends() {
+    let stand = Stand::start().await;
+    let older = stand.run().await;
+    let newer = stand.run().await;
+    let ended = tokio::time::timeout(LONG, older.ended()).await.unwrap();
+    let Err(error @ AgentError::SameName { .. }) = ended else {
+        panic!("{ended:?}");
+    };
+    let text = error.to_string();
+    assert!(
+        text.contains("edge-1.test") && text.contains("ROAN_NODE"),
+        "{text}"
+    );
+    assert_eq!(older.not_ready().unwrap(), "the agent has ended");
+    let number = stand.publish("/a").await;
+    stand.wait_until_acknowledged(&newer, number);
+}

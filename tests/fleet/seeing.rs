@@ -1,0 +1,235 @@
+//! How the nodes of a fleet are, as its servers know it.
+
+use std::time::Duration;
+
+use roan::fleet::{FleetAdmin, FleetError, FleetNode, FleetNodeState, FleetStatus, Nats, Stream};
+use roan_tests::nats::Fleet;
+use roan_tests::{NatsCluster, NatsOptions, wait};
+use serde_json::json;
+
+async fn admin(url: &str) -> FleetAdmin {
+    let nats = Nats::at(url).unwrap();
+    FleetAdmin::connect(&nats, Stream::NAME).await.unwrap()
+}
+
+fn node<'a>(status: &'a FleetStatus, name: &str) -> &'a FleetNode {
+    let mut nodes = status.nodes.iter();
+    let found = nodes.find(|node| node.node == name);
+    found.unwrap_or_else(|| panic!("{name} is missing in {status:#?}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_node_has_its_state_and_its_lag() {
+    let server = roan_tests::Nats::start(&NatsOptions::default());
+    let fleet = Fleet::at(&server.url()).await;
+    let admin = admin(&server.url()).await;
+    let empty = admin.status().await.unwrap();
+    assert_eq!((empty.messages, empty.last, empty.nodes.len()), (0, 0, 0));
+
+    fleet.publish("roan.-.url", "/before").await;
+    let [done, late, new, _gone] = [
+        fleet.consumer("done", "").await,
+        fleet.consumer("late", "").await,
+        fleet.consumer("new", "").await,
+        fleet.consumer("gone", "").await,
+    ];
+    for node in ["done", "late", "new", "no=2Econsumer"] {
+        fleet.beat(node, json!({})).await;
+    }
+    let status = admin.status().await.unwrap();
+    assert!(
+        node(&status, "new").has(1),
+        "it came after message 1: {status:#?}"
+    );
+    assert_eq!(node(&status, "new").lag, 0);
+
+    for url in ["/a", "/b", "/c"] {
+        fleet.publish("roan.-.url", url).await;
+    }
+    done.acknowledge(3).await;
+    late.acknowledge(1).await;
+    // Out of order: what was left is still the oldest.
+    late.acknowledge_last_of(2).await;
+    drop(new);
+    let answer = json!({"at": 1, "outcome": "purged", "target": "/c"});
+    fleet
+        .beat("done", json!({"last_answer": answer, "waiting": 2}))
+        .await;
+    fleet.beat("new", json!({"state": "emptying"})).await;
+    fleet
+        .beat(
+            "unclean",
+            json!({"state": "unclean", "unclean": "nginx refused /x"}),
+        )
+        .await;
+    fleet.consumer("unclean", "").await;
+    fleet.beat("strange", json!({"v": 7})).await;
+    fleet.consumer("strange", "").await;
+
+    let status = admin.status().await.unwrap();
+    assert_eq!((status.first, status.last, status.messages), (1, 4, 4));
+    let seen = |name: &str| {
+        let node = node(&status, name);
+        let oldest = node.oldest.map(|(sequence, _)| sequence);
+        (node.state, node.acknowledged, node.lag, oldest, node.has(4))
+    };
+    assert_eq!(
+        seen("done"),
+        (FleetNodeState::Consuming, Some(4), 0, None, true)
+    );
+    assert_eq!(
+        seen("late"),
+        (FleetNodeState::Consuming, Some(2), 1, Some(3), false)
+    );
+    assert!(node(&status, "late").has(2));
+    assert_eq!(
+        seen("new"),
+        (FleetNodeState::Emptying, Some(1), 3, Some(2), false)
+    );
+    assert_eq!(
+        seen("gone"),
+        (FleetNodeState::Gone, Some(1), 3, Some(2), false)
+    );
+    assert_eq!(
+        seen("unclean"),
+        (FleetNodeState::Unclean, Some(4), 0, None, false)
+    );
+    assert_eq!(
+        seen("no.consumer"),
+        (FleetNodeState::WithoutConsumer, None, 0, None, false)
+    );
+    assert_eq!(seen("strange").0, FleetNodeState::Unclean);
+    let (_, outcome, target) = node(&status, "done").last_answer.clone().unwrap();
+    assert_eq!((&*outcome, &*target), ("purged", "/c"));
+    assert_eq!(node(&status, "done").waiting, 2);
+
+    let problem = |name: &str, max_lag: Duration| node(&status, name).problem(max_lag);
+    let long = Duration::from_secs(3600);
+    assert_eq!(problem("done", Duration::ZERO), None);
+    assert_eq!(problem("late", long), None);
+    for (name, words) in [
+        ("late", "message 3 waits"),
+        ("gone", "roan fleet drop gone"),
+        ("unclean", "nginx refused /x"),
+        ("no.consumer", "start its agent again"),
+        ("strange", "it has version 7"),
+    ] {
+        let problem = problem(name, Duration::ZERO).unwrap();
+        assert!(problem.contains(words), "{name}: {problem}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_another_site_does_not_wait_for_a_purge_of_this_one() {
+    let server = roan_tests::Nats::start(&NatsOptions::default());
+    let fleet = Fleet::at(&server.url()).await;
+    fleet.publish("roan.shop.url", "/before").await;
+    let shop = fleet.consumer("shop", "roan.shop.>").await;
+    fleet.beat("shop", json!({})).await;
+    fleet.publish("roan.-.url", "/a").await;
+    let of_shop = fleet.publish("roan.shop.url", "/b").await;
+    let last = fleet.publish("roan.-.url", "/c").await;
+    let admin = admin(&server.url()).await;
+    let status = admin.status().await.unwrap();
+    let lagging = node(&status, "shop");
+    assert_eq!(
+        (lagging.lag, lagging.oldest.map(|(at, _)| at)),
+        (1, Some(of_shop))
+    );
+    assert!(
+        lagging.has(of_shop - 1) && !lagging.has(of_shop),
+        "{lagging:?}"
+    );
+    shop.acknowledge(1).await;
+    let status = admin.status().await.unwrap();
+    let node = node(&status, "shop");
+    assert!(node.has(last) && node.oldest.is_none(), "{node:?}");
+    assert!(!node.has_gap, "{node:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_is_seen_by_the_heartbeat_alone() {
+    let server = roan_tests::Nats::start(&NatsOptions::default());
+    let fleet = Fleet::at(&server.url()).await;
+    fleet.consumer("away", "").await;
+    fleet.beat("away", json!({"acknowledged": 0})).await;
+    for url in ["/a", "/b", "/c"] {
+        fleet.publish("roan.-.url", url).await;
+    }
+    let admin = admin(&server.url()).await;
+    assert!(!node(&admin.status().await.unwrap(), "away").has_gap);
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let stream = async_nats::jetstream::new(client);
+    let stream = stream.get_stream("ROAN").await.unwrap();
+    stream.purge().sequence(3).await.unwrap();
+    let status = admin.status().await.unwrap();
+    let away = node(&status, "away");
+    // The server says that it has acknowledged the messages that are gone.
+    assert_eq!(away.acknowledged, Some(2));
+    assert!(away.has_gap, "{away:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_dropped_with_all_that_is_known_of_it() {
+    let server = roan_tests::Nats::start(&NatsOptions::default());
+    let fleet = Fleet::at(&server.url()).await;
+    fleet.consumer("a=2Eb", "").await;
+    fleet.beat("a=2Eb", json!({"node": "a.b"})).await;
+    fleet.beat("stays", json!({})).await;
+    let admin = admin(&server.url()).await;
+    assert!(admin.drop_node("a.b").await.unwrap());
+    assert!(!admin.drop_node("a.b").await.unwrap());
+    let status = admin.status().await.unwrap();
+    let names: Vec<_> = status.nodes.iter().map(|node| &*node.node).collect();
+    assert_eq!(names, ["stays"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_or_a_server_that_is_not_there_is_named() {
+    let mut server = roan_tests::Nats::start(&NatsOptions::default());
+    let admin = admin(&server.url()).await;
+    let error = admin.status().await.unwrap_err();
+    assert!(matches!(error, FleetError::JetStream { .. }), "{error:?}");
+    assert!(
+        error.to_string().contains("there is no stream ROAN"),
+        "{error}"
+    );
+    server.kill();
+    let nats = Nats::at(server.url()).unwrap();
+    let error = FleetAdmin::connect(&nats, Stream::NAME).await.unwrap_err();
+    assert!(matches!(error, FleetError::Connect { .. }), "{error:?}");
+}
+
+/// More consumers than a page of the server's list has, and two of three servers are enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_fleet_is_seen_as_a_whole_while_a_server_is_away() {
+    const NODES: usize = 300;
+    let mut cluster = NatsCluster::start(&NatsOptions::default());
+    let fleet = Fleet::at(&cluster.url()).await;
+    for number in 0..NODES {
+        let name = format!("n{number}");
+        fleet.consumer(&name, "").await;
+        fleet.beat(&name, json!({})).await;
+    }
+    fleet.publish("roan.-.url", "/a").await;
+    let admin = admin(&cluster.url()).await;
+    // One that leads neither the stream nor the bucket.
+    let leaders = [
+        cluster.leader_of("ROAN"),
+        cluster.leader_of("KV_ROAN_AGENTS"),
+    ];
+    let other = (0..3)
+        .find(|number| !leaders.contains(&Some(*number)))
+        .unwrap();
+    cluster.servers[other].kill();
+    let mut last = None;
+    wait::until_async(3 * wait::LONG, "all nodes", async || {
+        last = admin.status().await.ok();
+        last.as_ref()
+            .is_some_and(|status| status.nodes.len() == NODES)
+    })
+    .await;
+    for node in last.unwrap().nodes {
+        assert!(node.lag == 1 && !node.has(1), "{node:?}");
+    }
+}

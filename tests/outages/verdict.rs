@@ -1,0 +1,164 @@
+//! After the faults: everything in the outbox is published, the fleet says that it is clean, and then no page of any node
+//! is older than its row.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use roan_tests::Connection;
+
+use crate::model;
+use crate::node::Node;
+use crate::site::Site;
+use crate::stream;
+
+/// Longer than anything that is waited for: leases, elections of the servers, pauses of agents whose server was away.
+const SETTLED: Duration = Duration::from_secs(75);
+
+const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1, 5)), \
+                          (SELECT count(*) FROM roan_delivery WHERE state IN (0, 1))";
+
+const DEAD: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state = 3), \
+                    (SELECT count(*) FROM roan_delivery WHERE state = 3)";
+
+/// For the message when it fails.
+const DUMP: [&str; 2] = [
+    "SELECT concat_ws(' ', 'outbox: row', id, 'state', state, 'relay', relay, 'created', created_ms, \
+     payload, error) FROM roan_outbox WHERE state IN (0, 1, 3, 5) ORDER BY id LIMIT 10",
+    "SELECT concat_ws(' ', 'delivery: row', id, 'of', purge_id, 'to', node, target, 'state', state, \
+     'attempts', attempts, 'due', due_ms, error) FROM roan_delivery ORDER BY id LIMIT 10",
+];
+
+const LINES_OF_A_LOG: usize = 25;
+
+impl Site {
+    /// Lets a program relay what is left, waits for the fleet, compares all pages, and kills it.
+    ///
+    /// # Panics
+    ///
+    /// When a purge is stuck or dead, the fleet does not become clean, or a page is stale.
+    pub(crate) fn judge(&mut self) {
+        let start = Instant::now();
+        for index in 0..self.senders.len() {
+            self.kill_sender(index);
+        }
+        let relay = self.sender("relay");
+        self.wait_for_outbox(start);
+        self.wait_for_fleet(start);
+        let took = start.elapsed().as_millis();
+        self.tally.settling += took;
+        self.tally.longest = self.tally.longest.max(took);
+        self.tally.rounds += 1;
+        self.compare();
+        self.count(&relay.kill());
+    }
+
+    fn wait_for_outbox(&self, start: Instant) {
+        let url = self.postgres.url();
+        self.runtime.block_on(async {
+            let mut db = Connection::open(&url).await.expect("the database");
+            while count(&mut db, UNFINISHED).await != [0, 0] {
+                assert!(
+                    start.elapsed() < SETTLED,
+                    "purges are stuck in the outbox for {SETTLED:?}:\n{}\n{}",
+                    dump(&mut db).await,
+                    self.cluster.log(LINES_OF_A_LOG)
+                );
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            let dead = count(&mut db, DEAD).await;
+            assert_eq!(dead, [0, 0], "dead purges: {}", dump(&mut db).await);
+        });
+    }
+
+    fn wait_for_fleet(&self, start: Instant) {
+        loop {
+            let present: Vec<&Node> = self.present().map(|(_, node)| node).collect();
+            let names: Vec<String> = present.iter().map(|node| node.name()).collect();
+            let mut unclean = self
+                .runtime
+                .block_on(stream::unclean(&self.cluster, &names));
+            for node in present {
+                if let Err(error) = node.health() {
+                    unclean.push(format!("{}: {error}", node.name()));
+                }
+            }
+            if unclean.is_empty() {
+                return;
+            }
+            assert!(
+                start.elapsed() < SETTLED,
+                "the fleet is not clean after {SETTLED:?}:\n{}\n{}\n{}",
+                unclean.join("\n"),
+                self.logs_of_nodes(),
+                self.cluster.log(LINES_OF_A_LOG)
+            );
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The pages of all nodes that are there, with their rows.
+    fn compare(&mut self) {
+        let readers = Arc::clone(&self.readers);
+        let _nobody_reads = readers.write().unwrap_or_else(PoisonError::into_inner);
+        let url = self.postgres.url();
+        let rows: HashMap<i64, i64> = self.runtime.block_on(async {
+            let mut db = Connection::open(&url).await.expect("the database");
+            let rows = db.numbers("SELECT id, version FROM pages").await;
+            let rows = rows.expect("the rows of all pages");
+            rows.iter().map(|row| (row[0], row[1])).collect()
+        });
+        let mut stale = String::new();
+        let (mut hits, mut misses) = (0, 0);
+        for (_, node) in self.present() {
+            for (id, text, is_hit) in node.pages() {
+                match is_hit {
+                    true => hits += 1,
+                    false => misses += 1,
+                }
+                let row = rows[&id];
+                if text != row.to_string() {
+                    let (name, url) = (node.name(), model::url(id));
+                    stale += &format!("{url} is stale at {name}: {text:?}, and its row {row}\n");
+                }
+            }
+        }
+        self.tally.comparisons += hits;
+        self.tally.misses += misses;
+        assert!(
+            stale.is_empty(),
+            "{stale}{}\n{}",
+            self.logs_of_nodes(),
+            self.cluster.log(LINES_OF_A_LOG)
+        );
+    }
+
+    fn present(&self) -> impl Iterator<Item = (usize, &Node)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(number, _)| !self.is_away(*number))
+    }
+
+    fn logs_of_nodes(&self) -> String {
+        let logs = self.nodes.iter().map(|node| {
+            let log = stream::last_lines(&node.agent().log(), LINES_OF_A_LOG);
+            format!("--- {}:\n{log}", node.name())
+        });
+        logs.collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn count(db: &mut Connection, sql: &str) -> Vec<i64> {
+    let rows = db.numbers(sql).await;
+    let mut rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    rows.pop().expect("one row")
+}
+
+async fn dump(db: &mut Connection) -> String {
+    let mut lines = Vec::new();
+    for sql in DUMP {
+        let texts = db.texts(sql).await;
+        lines.extend(texts.unwrap_or_else(|error| vec![error.to_string()]));
+    }
+    lines.join("\n")
+}
