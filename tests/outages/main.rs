@@ -46,8 +46,8 @@ const SEED: u64 = 3;
 /// Of faults, until the next judgement.
 const ROUND: Duration = Duration::from_secs(5);
 
-/// After so many rounds a node leaves for longer than `max_age`.
-const ROUNDS_WITH_ALL: u64 = 3;
+/// In one of so many rounds a node leaves for longer than `max_age`.
+const LEAVING: u64 = 3;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -104,8 +104,8 @@ fn run(seed: u64, faults: u64, start: Instant) -> String {
         site.return_from_away();
         site.start_senders();
         // The first one spares the servers, as some later ones do: their elections take longer than all else.
-        site.round(&mut rng, ROUND, round % 2 == 1);
-        if round % ROUNDS_WITH_ALL == 0 {
+        site.round(&mut rng, ROUND, !round.is_multiple_of(2));
+        if round.is_multiple_of(LEAVING) {
             site.send_away(&mut rng);
         }
         site.judge();

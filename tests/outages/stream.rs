@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use async_nats::jetstream;
-use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::{self, Context};
 use roan::Cache;
 use roan_tests::{Machine, NatsCluster, NatsOptions, Network, wait};
+use serde_json::Value;
 
 use crate::node::{REBOUND, lock};
 
@@ -15,6 +15,7 @@ use crate::node::{REBOUND, lock};
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(25);
 
 const STREAM: &str = "ROAN";
+const HEARTBEATS: &str = "ROAN_AGENTS";
 
 /// Three servers, each on a machine of its own.
 pub(crate) struct Cluster {
@@ -76,15 +77,14 @@ impl Cluster {
         lock(&self.servers)
     }
 
-    async fn stream(&self) -> Result<jetstream::stream::Stream, String> {
+    async fn context(&self) -> Result<Context, async_nats::ConnectError> {
         let client = async_nats::ConnectOptions::new()
             .connection_timeout(Duration::from_secs(2))
             .connect(self.urls.split(',').collect::<Vec<_>>())
-            .await;
-        let mut context = jetstream::new(client.map_err(|error| error.to_string())?);
+            .await?;
+        let mut context = jetstream::new(client);
         context.set_timeout(Duration::from_secs(2));
-        let stream = context.get_stream(STREAM).await;
-        stream.map_err(|error| error.to_string())
+        Ok(context)
     }
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn agent_config(urls: &str, name: &str, cache: &Path, purge_url: &str
     format!(
         "rebound = \"{rebound}ms\"\n\
          [agent]\nnats = \"{urls}\"\nnode = \"{name}\"\nmax_age = \"{max_age}s\"\nreplicas = 3\n\
-         empty_with = \"rm -rf {cache}/*\"\n\
+         empty_with = \"find {cache} -type f -delete\"\n\
          [[caches]]\nkind = \"nginx\"\nnodes = [\"{purge_url}\"]\n"
     )
 }
@@ -110,26 +110,35 @@ pub(crate) fn agent_config(urls: &str, name: &str, cache: &Path, purge_url: &str
 /// Waits for the stream, which the first sender makes.
 pub(crate) async fn wait_until_made(cluster: &Cluster) {
     wait::until_async(3 * wait::LONG, "the stream", async || {
-        cluster.stream().await.is_ok()
+        match cluster.context().await {
+            Ok(context) => context.get_stream(STREAM).await.is_ok(),
+            Err(_) => false,
+        }
     })
     .await;
 }
 
-/// The nodes that have not acknowledged every purge of the stream, and what each lacks.
+/// The nodes that have not acknowledged every purge of the stream, and what each lacks: by their consumers, and by what they
+/// say themselves.
 pub(crate) async fn unclean(cluster: &Cluster, nodes: &[String]) -> Vec<String> {
-    let stream = match cluster.stream().await {
-        Ok(stream) => stream,
-        Err(error) => return vec![format!("the stream: {error}")],
-    };
+    match unclean_nodes(cluster, nodes).await {
+        Ok(unclean) => unclean,
+        Err(error) => vec![format!("the stream: {error}")],
+    }
+}
+
+async fn unclean_nodes(
+    cluster: &Cluster,
+    nodes: &[String],
+) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let context = cluster.context().await?;
+    let stream = context.get_stream(STREAM).await?;
+    let last = stream.cached_info().state.last_sequence;
+    let heartbeats = context.get_key_value(HEARTBEATS).await?;
     let mut unclean = Vec::new();
     for node in nodes {
-        let name = format!("roan-{node}");
-        let found = stream.get_consumer::<pull::Config>(&name).await;
-        let info = match found {
-            Ok(mut consumer) => consumer.info().await.cloned().map_err(|e| e.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match info {
+        let consumer = stream.consumer_info(format!("roan-{node}")).await;
+        match consumer {
             Ok(info) if info.num_pending == 0 && info.num_ack_pending == 0 => {}
             Ok(info) => unclean.push(format!(
                 "{node}: {} pending, {} not acknowledged, delivered {}, acknowledged {}",
@@ -140,8 +149,13 @@ pub(crate) async fn unclean(cluster: &Cluster, nodes: &[String]) -> Vec<String> 
             )),
             Err(error) => unclean.push(format!("{node}: {error}")),
         }
+        let heartbeat = heartbeats.get(node.as_str()).await?.unwrap_or_default();
+        let heartbeat: Value = serde_json::from_slice(&heartbeat).unwrap_or_default();
+        if heartbeat["acknowledged"].as_u64() < Some(last) {
+            unclean.push(format!("{node} of {last} messages: {heartbeat}"));
+        }
     }
-    unclean
+    Ok(unclean)
 }
 
 pub(crate) fn last_lines(text: &str, lines: usize) -> String {

@@ -333,5 +333,8 @@ async fn the_history_shows_what_can_be_read(database: Database) {
         (purged.result, &*purged.targets),
         (AnswerKind::Purged, &[0][..])
     );
-    assert!(failed.others, "it is not about what was read: {failed:?}");
+    assert!(
+        failed.other_urls,
+        "it is not about what was read: {failed:?}"
+    );
 }

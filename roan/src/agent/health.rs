@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::shared::{AgentPhase, AgentStatus, Shared};
 use crate::base::log::emit;
-use crate::dispatcher::{Engine, Stats};
+use crate::dispatcher::{Engine, NodeStats, Stats};
 
 /// More connections wait.
 const CONNECTIONS: usize = 64;
@@ -205,7 +205,7 @@ fn figures(status: &AgentStatus, is_ready: bool, stats: Option<&Stats>) -> Strin
         count(status.emptied),
     );
     let Some(stats) = stats else { return text };
-    let figures: [(&str, &str, &str, fn(&crate::dispatcher::NodeStats) -> u64); 8] = [
+    let figures: [NodeFigure; 8] = [
         (
             "node_down",
             "gauge",
@@ -265,6 +265,9 @@ fn figures(status: &AgentStatus, is_ready: bool, stats: Option<&Stats>) -> Strin
     }
     text
 }
+
+/// A name, its kind, what it says, and its value.
+type NodeFigure = (&'static str, &'static str, &'static str, fn(&NodeStats) -> u64);
 
 /// The value of a label: with backslashes before what would end it.
 fn label(text: &str) -> String {

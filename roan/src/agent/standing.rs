@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::link::{Beats, Link, Trouble};
 use super::work::unix_ms;
@@ -103,9 +103,9 @@ impl Standing {
         Duration::from_millis(unix_ms().saturating_sub(at))
     }
 
-    /// Returns the same as an object.
+    /// Returns the same as an object in JSON.
     #[must_use]
-    pub fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> String {
         json!({
             "node": self.node,
             "servers": self.servers,
@@ -114,6 +114,7 @@ impl Standing {
             "heartbeat": self.said.as_ref().map(Heartbeat::to_json),
             "problem": self.problem(),
         })
+        .to_string()
     }
 }
 

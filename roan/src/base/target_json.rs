@@ -15,6 +15,7 @@ pub(crate) const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything
 pub(crate) const SITE: &str = "site";
 
 /// One target, as a text of its own.
+#[cfg(feature = "_sql")]
 pub(crate) fn encode_target(target: &Target) -> String {
     let mut text = String::new();
     write_target(&mut text, target);

@@ -38,6 +38,10 @@ pub(crate) struct Node {
     /// Whether pages may arrive there after the rebound.
     pub(crate) has_stragglers: bool,
     /// See `Cache::is_fleet`.
+    #[cfg_attr(
+        not(feature = "nats"),
+        expect(dead_code, reason = "only a fleet has messages with ids")
+    )]
     pub(crate) is_fleet: bool,
     /// Whether its set-up was checked, or is being checked.
     pub(super) checked: AtomicBool,

@@ -154,6 +154,7 @@ impl Engine {
         }
     }
 
+    #[cfg(feature = "_sql")]
     pub(crate) fn last_failure(&self, place: (&str, &str)) -> Failure {
         self.node(place)
             .map_or(Failure::Timeout, |node| node.last_failure())

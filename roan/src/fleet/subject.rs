@@ -24,12 +24,6 @@ pub(crate) fn of(target: &Target) -> String {
     format!("roan.{}.{kind}", token(target.site()))
 }
 
-/// Returns the filter for the messages of one site. Those for everything are of the default site.
-#[allow(dead_code, reason = "an agent filters")]
-pub(crate) fn of_site(site: Option<&str>) -> String {
-    format!("roan.{}.>", token(site))
-}
-
 /// The name of a site as one token. Two names never have the same one.
 ///
 /// A subject has no room for spaces, and `.`, `*` and `>` have a meaning in it
@@ -70,8 +64,6 @@ mod tests {
         let host = Target::host().at_site("www.example.org");
         assert_eq!(of(&host), "roan.www=2Eexample=2Eorg.host");
         assert_eq!(of(&Target::everything()), "roan.-.everything");
-        assert_eq!(of_site(None), "roan.-.>");
-        assert_eq!(of_site(Some("-")), "roan.=2D.>");
     }
 
     proptest! {

@@ -96,7 +96,7 @@ async fn rate(url: &str, agents: usize, purges: usize) -> f64 {
     let before = counting.0.load(Ordering::Relaxed);
     let start = Instant::now();
     for number in 0..purges {
-        sender.purge(&page(number)).expect("a URL");
+        sender.purge(page(number)).expect("a URL");
     }
     let all_are_done = || {
         let purged = counting.0.load(Ordering::Relaxed) - before;

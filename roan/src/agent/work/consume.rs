@@ -39,8 +39,11 @@ const EMPTY_AGAIN: Duration = Duration::from_secs(60);
 /// After so many looks that failed while there is a connection, everything is found anew.
 const MOST_FAILED_LOOKS: u32 = 5;
 
-/// A look at the consumer, on its way.
-type Looking = JoinHandle<(Beats, Result<(Look, bool), Trouble>)>;
+/// What a look at the consumer has found, and whether somebody has said that the cache is empty.
+type Looked = (Beats, Result<(Look, bool), Trouble>);
+
+/// One on its way.
+type Looking = JoinHandle<Looked>;
 
 /// What is on its way while the agent consumes.
 struct Underway {
@@ -375,7 +378,7 @@ impl Work {
     fn looked(
         &mut self,
         underway: &mut Underway,
-        ended: Option<(Beats, Result<(Look, bool), Trouble>)>,
+        ended: Option<Looked>,
     ) -> Result<(), Trouble> {
         underway.looking = None;
         let said = std::mem::take(&mut underway.said);
@@ -449,7 +452,7 @@ async fn next(batch: &mut Option<Batch>) -> Option<Result<Message, async_nats::E
 }
 
 /// The result of a look; never, if none is on its way.
-async fn join(looking: &mut Option<Looking>) -> Option<(Beats, Result<(Look, bool), Trouble>)> {
+async fn join(looking: &mut Option<Looking>) -> Option<Looked> {
     match looking {
         Some(looking) => looking.await.ok(),
         None => std::future::pending().await,
