@@ -424,6 +424,7 @@ async fn what_is_below_a_path_is_found(mut place: Place) {
     let found = why(&place, &["--below", "/posts/", "--format", "json"]).json();
     let mut texts: Vec<_> = found
         .iter()
+        .filter(|line| line.get("summary").is_none())
         .map(|purge| purge["targets"][0]["text"].as_str().unwrap_or_default())
         .collect();
     texts.sort_unstable();
@@ -437,7 +438,7 @@ async fn what_is_below_a_path_is_found(mut place: Place) {
         "/posts/d",
         "/posts/hello",
     ];
-    assert_eq!(texts, wanted);
+    assert_eq!(texts, wanted, "{found:#?}");
 }
 
 /// A row whose purges `nginx n` has answered in part.
