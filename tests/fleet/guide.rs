@@ -91,7 +91,7 @@ fn servers(url: &str, user: &str, etc: &Path) -> Servers {
 
 fn app(servers: Servers) -> Roan {
     let builder = Roan::builder().cache(Fleet::at(servers));
-    let builder = builder.site(&format!("http://{HOST}"));
+    let builder = builder.site(format!("http://{HOST}"));
     builder
         .named_site("shop", "http://shop.test")
         .build()

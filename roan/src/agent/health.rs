@@ -267,7 +267,12 @@ fn figures(status: &AgentStatus, is_ready: bool, stats: Option<&Stats>) -> Strin
 }
 
 /// A name, its kind, what it says, and its value.
-type NodeFigure = (&'static str, &'static str, &'static str, fn(&NodeStats) -> u64);
+type NodeFigure = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&NodeStats) -> u64,
+);
 
 /// The value of a label: with backslashes before what would end it.
 fn label(text: &str) -> String {

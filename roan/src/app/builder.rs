@@ -298,7 +298,7 @@ impl RoanBuilder {
         }
         #[cfg(feature = "embedded")]
         let embedded = caches.iter().find_map(|cache| cache.embedded.clone());
-        #[cfg(feature = "nats")]
+        #[cfg(all(feature = "dashboard", feature = "nats"))]
         let fleet = caches.iter().find_map(|cache| cache.fleet.clone());
         let nodes = connect(caches, &self.policy)?;
         #[cfg(all(feature = "web", feature = "_sql"))]
@@ -340,7 +340,7 @@ impl RoanBuilder {
             web,
             #[cfg(feature = "embedded")]
             embedded,
-            #[cfg(feature = "nats")]
+            #[cfg(all(feature = "dashboard", feature = "nats"))]
             fleet,
             #[cfg(feature = "_sql")]
             durable.map(|durable| Arc::clone(durable.link())),

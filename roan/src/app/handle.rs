@@ -10,7 +10,7 @@ use super::builder::RoanBuilder;
 use crate::base::history::{Filter, PurgeRecord};
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, PauseError, Remaining, Stats};
-#[cfg(feature = "nats")]
+#[cfg(all(feature = "dashboard", feature = "nats"))]
 use crate::fleet::Nats;
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
@@ -62,7 +62,7 @@ struct Handle {
     #[cfg(feature = "embedded")]
     embedded: Option<Embedded>,
     /// The servers and the stream of the cache that is a fleet.
-    #[cfg(feature = "nats")]
+    #[cfg(all(feature = "dashboard", feature = "nats"))]
     fleet: Option<(Nats, String)>,
 }
 
@@ -77,7 +77,7 @@ impl Roan {
         engine: Arc<Engine>,
         #[cfg(feature = "web")] web: Option<WebLayer>,
         #[cfg(feature = "embedded")] embedded: Option<Embedded>,
-        #[cfg(feature = "nats")] fleet: Option<(Nats, String)>,
+        #[cfg(all(feature = "dashboard", feature = "nats"))] fleet: Option<(Nats, String)>,
         #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
@@ -86,7 +86,7 @@ impl Roan {
             web,
             #[cfg(feature = "embedded")]
             embedded,
-            #[cfg(feature = "nats")]
+            #[cfg(all(feature = "dashboard", feature = "nats"))]
             fleet,
             #[cfg(feature = "_sql")]
             link,

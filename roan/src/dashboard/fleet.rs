@@ -48,7 +48,7 @@ impl Looking {
         // A connection that is lost comes back by itself.
         state.admin = Some(admin);
         let status = status.map_err(|error| error.to_string())?;
-        Ok(status.to_json(FleetStatus::MAX_LAG))
+        Ok(status.to_value(FleetStatus::MAX_LAG))
     }
 }
 

@@ -10,7 +10,9 @@ use super::tickets::Ticket;
 #[cfg(feature = "_sql")]
 use super::tiers::Wanted;
 use crate::base::history::Asking;
-use crate::base::outcome::{Failure, Outcome, Refusal};
+use crate::base::outcome::Outcome;
+#[cfg(feature = "_sql")]
+use crate::base::outcome::{Failure, Refusal};
 use crate::base::target::Target;
 #[cfg(feature = "_sql")]
 use crate::base::target::TargetKind;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The key-value bucket with the heartbeats; a key is the name of a node.
 pub(crate) const BUCKET: &str = "ROAN_AGENTS";
@@ -59,9 +59,10 @@ const STATES: [(AgentState, &str); 4] = [
 ];
 
 impl Heartbeat {
+    #[cfg(feature = "agent")]
     pub(crate) fn to_json(&self) -> Value {
         let state = STATES.iter().find(|(state, _)| *state == self.state);
-        json!({
+        serde_json::json!({
             "v": VERSION,
             "node": self.node,
             "version": self.version,
@@ -70,7 +71,7 @@ impl Heartbeat {
             "state": state.map(|(_, name)| name),
             "acknowledged": self.acknowledged,
             "waiting": self.waiting,
-            "last_answer": self.last_answer.as_ref().map(|answer| json!({
+            "last_answer": self.last_answer.as_ref().map(|answer| serde_json::json!({
                 "at": answer.at,
                 "outcome": answer.outcome,
                 "target": answer.target,

@@ -199,9 +199,13 @@ impl FleetStatus {
     /// How long a message may wait for a node, where nothing else is set: as long as an agent counts as ready.
     pub const MAX_LAG: Duration = Duration::from_secs(30);
 
-    /// As an object. `problem` of a node says what is wrong with it, if it is behind by more than this, or not well.
+    /// As a JSON object. `problem` of a node says what is wrong with it, if it is behind by more than this, or not well.
     #[must_use]
-    pub fn to_json(&self, max_lag: Duration) -> Value {
+    pub fn to_json(&self, max_lag: Duration) -> String {
+        self.to_value(max_lag).to_string()
+    }
+
+    pub(crate) fn to_value(&self, max_lag: Duration) -> Value {
         let nodes = self.nodes.iter().map(|node| node.to_json(max_lag));
         json!({
             "stream": self.stream,
@@ -407,7 +411,7 @@ mod tests {
             last: 11,
             nodes: vec![late],
         };
-        let json = status.to_json(Duration::from_secs(39));
+        let json = status.to_value(Duration::from_secs(39));
         assert_eq!(json["nodes"][0]["lag_ms"], 40_000);
         assert_eq!(json["nodes"][0]["oldest"], 11);
         assert_eq!(json["nodes"][0]["problem"], problem);

@@ -160,7 +160,6 @@ impl Stream {
         if seen.mirror.take().is_some() {
             seen.subjects = vec![subject::ALL.to_owned()];
         }
-        let version = connection.client().server_info().version;
         let needs = Self {
             replicas: 1,
             max_age: Duration::ZERO,

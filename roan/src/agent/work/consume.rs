@@ -375,11 +375,7 @@ impl Work {
         }));
     }
 
-    fn looked(
-        &mut self,
-        underway: &mut Underway,
-        ended: Option<Looked>,
-    ) -> Result<(), Trouble> {
+    fn looked(&mut self, underway: &mut Underway, ended: Option<Looked>) -> Result<(), Trouble> {
         underway.looking = None;
         let said = std::mem::take(&mut underway.said);
         let Some((beats, result)) = ended else {

@@ -85,11 +85,10 @@ impl Work {
                 let is_down = room.is_none_or(|room| room.is_down);
                 // While the node is down, its failures say nothing of the target.
                 if !is_down && open.since.elapsed() >= self.policy.max_age {
-                    let outcome = Outcome::Dead(failure.clone());
-                    open.given_up.get_or_insert(format!("{about}: {outcome}"));
+                    let dead = Outcome::Dead(failure);
+                    open.given_up.get_or_insert(format!("{about}: {dead}"));
                     let place = (&*place.0, &*place.1);
-                    self.engine
-                        .end_dead(place, &purge.target, outcome, attempts);
+                    self.engine.end_dead(place, &purge.target, dead, attempts);
                     return;
                 }
                 let pause = self.backoff.after(attempts).max(pause);

@@ -202,9 +202,8 @@ impl Store {
                     error: Some(row.shown(7)?).filter(|error| !error.is_empty()),
                     state: match (row.int(8)?, row.int(10)?) {
                         (TAKEN, _) => Waits::Taken,
-                        (LEFT, _) => Waits::Left,
-                        // Of a delivery: the knowledge of a program that has left it.
-                        (_, 1..) => Waits::Left,
+                        // A delivery that waits has the knowledge of the program that has left it.
+                        (LEFT, _) | (_, 1..) => Waits::Left,
                         _ => Waits::Waiting,
                     },
                     due_in: Duration::from_millis(u64::try_from(due_in).unwrap_or(0)),
