@@ -124,11 +124,19 @@ pub(crate) fn note(line: impl Display) {
 
 /// The letter, or in place of one that controls a terminal, or the direction of the text around it, a mark.
 pub(crate) fn visible(letter: char) -> char {
-    match letter {
-        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => '\u{fffd}',
-        '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        _ if letter.is_control() => '\u{fffd}',
-        _ => letter,
+    let turns = matches!(
+        letter,
+        '\u{61c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}'
+    );
+    match turns || letter.is_control() {
+        true => '\u{fffd}',
+        false => letter,
     }
 }
 
