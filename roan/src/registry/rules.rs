@@ -208,7 +208,7 @@ mod tests {
             table(vec![author, post]),
             "MODEL   ON                         TARGET                 AT\n\
              Author  update(name, bio), delete  tag = \"author-{id}\"    src/models.rs:3\n\
-             Post    save, delete               url = \"/posts/{slug}\"  src/models.rs:9\n"
+             Post    save, delete               url = \"/posts/{slug}\"  src/models.rs:9"
         );
     }
 
