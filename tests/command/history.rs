@@ -23,6 +23,8 @@ on_each_database!(
     the_command_the_dashboard_and_the_guide_have_one_form_of_a_purge,
     why_says_what_it_may_mean_that_nothing_is_found,
     watch_prints_purges_as_they_happen,
+    what_is_below_a_path_is_found,
+    answers_name_their_targets_and_what_is_asked_again,
 );
 
 #[purge_on(save, delete, url = "/posts")]
@@ -388,4 +390,217 @@ async fn watch_prints_purges_as_they_happen(mut place: Place) {
     let process = rustix::process::Pid::from_child(&watch.0);
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
     assert_eq!(watch.0.wait().unwrap().code(), Some(0));
+}
+
+async fn what_is_below_a_path_is_found(mut place: Place) {
+    for url in [
+        "/posts/hello",
+        "/posts/",
+        "//posts//a?b=c",
+        "/p%6fsts/b",
+        "/posts",
+        "/postscript",
+        "/other",
+    ] {
+        place.write(url).await;
+    }
+    for payload in [
+        r#"{"v":2,"purge":[{"prefix":"/posts/2026/"}]}"#,
+        r#"{"v":1,"purge":[{"url":"/posts/c","site":"shop"}]}"#,
+        r#"{"v":2,"purge":[{"host":true}]}"#,
+        r#"{"v":1,"purge":["\/posts\/d"]}"#,
+    ] {
+        // To MySQL alone it is an escape in SQL, too.
+        let payload = match place.dialect {
+            Dialect::MySql => payload.replace('\\', "\\\\"),
+            _ => payload.to_owned(),
+        };
+        place
+            .sql(&format!(
+                "INSERT INTO {{}}outbox (payload) VALUES ('{payload}')"
+            ))
+            .await;
+    }
+    let found = why(&place, &["--below", "/posts/", "--format", "json"]).json();
+    let mut texts: Vec<_> = found
+        .iter()
+        .filter(|line| line.get("summary").is_none())
+        .map(|purge| purge["targets"][0]["text"].as_str().unwrap_or_default())
+        .collect();
+    texts.sort_unstable();
+    let wanted = [
+        "",
+        "//posts//a?b=c",
+        "/p%6fsts/b",
+        "/posts/",
+        "/posts/2026/",
+        "/posts/c",
+        "/posts/d",
+        "/posts/hello",
+    ];
+    assert_eq!(texts, wanted, "{found:#?}");
+}
+
+/// A row whose purges `nginx n` has answered in part.
+async fn half_answered(place: &mut Place, state: i64) {
+    let now = place.now();
+    let by = "[{\"call\":\"a\u{202e}b.rs:1\"},{\"call\":\"second.rs:2\"}]";
+    place
+        .sql(&format!(
+            "INSERT INTO {{}}outbox (id, payload, state, ended_ms, history) VALUES (7001, \
+             '{{\"v\":1,\"purge\":[\"/x/a\",\"/x/b\",\"/x/c\"],\"by\":{by}}}', {state}, {now}, \
+             '{{\"cache\":\"nginx\",\"node\":\"n\",\"result\":\"purged\",\"of\":[0]}}\n')"
+        ))
+        .await;
+    for target in ["/x/a", "/x/b", "/x/c"] {
+        place
+            .sql(&format!(
+                "INSERT INTO {{}}delivery (purge_id, cache, node, target, created_ms) \
+                 VALUES (7001, 'nginx', 'n', '\"{target}\"', 1)"
+            ))
+            .await;
+    }
+    place
+        .sql("INSERT INTO {}outbox (id, payload) VALUES (7002, '{\"v\":1,\"purge\":[\"/x/\"]}')")
+        .await;
+}
+
+async fn answers_name_their_targets_and_what_is_asked_again(mut place: Place) {
+    half_answered(&mut place, 4).await;
+    let ran = why(&place, &["--below", "/x/"]);
+    ran.assert_says(&[
+        "nginx n  purged (for /x/a)",
+        "nginx n  waiting (once more, after an answer) (for /x/a)",
+        "nginx n  waiting (for /x/b, /x/c)",
+        "answers  none is written down yet",
+        "called at a\u{fffd}b.rs:1",
+    ]);
+    assert_eq!(ran.stdout.matches("nginx n").count(), 3, "{ran:#?}");
+    // Of one page there is nothing to tell apart.
+    why(&place, &["/x/b"]).assert_says(&["nginx n  waiting\n"]);
+}
+
+/// Reads what a `watch` prints until a line has the words. `write` runs again and again: it begins to watch at some time.
+async fn watched_until(
+    lines: &std::sync::mpsc::Receiver<String>,
+    words: &str,
+    mut write: impl AsyncFnMut(),
+) -> String {
+    for _ in 0..200 {
+        write().await;
+        while let Ok(line) = lines.recv_timeout(Duration::from_millis(100)) {
+            if line.contains(words) {
+                return line;
+            }
+        }
+    }
+    panic!("{words:?} was not printed");
+}
+
+impl Watching {
+    /// Ends it as Ctrl-C does.
+    fn interrupt(mut self) {
+        let process = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+        assert_eq!(self.0.wait().unwrap().code(), Some(0));
+    }
+}
+
+/// Starts to watch, and passes on the lines of both outputs.
+fn watch(place: &Place) -> (Watching, std::sync::mpsc::Receiver<String>) {
+    let mut watch = command(place, &["watch", "--every", "50ms"]);
+    let mut watch = watch.stderr(Stdio::piped()).spawn().unwrap();
+    let (sender, lines) = std::sync::mpsc::channel();
+    let outputs: [Box<dyn std::io::Read + Send>; 2] = [
+        Box::new(watch.stdout.take().unwrap()),
+        Box::new(watch.stderr.take().unwrap()),
+    ];
+    for output in outputs {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+    }
+    (Watching(watch), lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_names_targets_all_causes_and_what_cannot_be_read() {
+    let mut place = Place::start(Dialect::Sqlite).await;
+    let (watch, lines) = watch(&place);
+    let now = place.now();
+    half_answered(&mut place, 0).await;
+    let touched = watched_until(&lines, "row 7001 ", async || {
+        place
+            .sql(&format!(
+                "UPDATE {{}}outbox SET state = 4, ended_ms = {now} WHERE id = 7001"
+            ))
+            .await;
+    });
+    let line = touched.await;
+    for words in [
+        "nginx n  purged (for /x/a); ",
+        "nginx n  waiting (for /x/b, /x/c)",
+        "called at second.rs:2",
+    ] {
+        assert!(line.contains(words), "{words:?} is missing in {line}");
+    }
+    assert!(!line.contains('\u{202e}'), "{line:?}");
+    place
+        .sql(&format!(
+            "INSERT INTO {{}}outbox (payload, state, ended_ms, error) VALUES ('nonsense', 3, {now}, 'expected value')"
+        ))
+        .await;
+    let line = watched_until(&lines, "expected value", async || {}).await;
+    assert!(
+        line.contains("not known: this version of `roan` cannot read the row"),
+        "{line}"
+    );
+    watch.interrupt();
+}
+
+/// A database that restarts, or an administrator.
+#[tokio::test(flavor = "multi_thread")]
+async fn watch_goes_on_after_its_connection_was_lost() {
+    let mut place = Place::start(Dialect::Postgres).await;
+    let (watch, lines) = watch(&place);
+    let now = place.now();
+    let done = |number: i64| {
+        format!(
+            "INSERT INTO {{}}outbox (payload, state, ended_ms) \
+             VALUES ('{{\"v\":1,\"purge\":[\"/before/{number}\"]}}', 2, {now})"
+        )
+    };
+    let mut number = 0;
+    watched_until(&lines, "/before/", async || {
+        number += 1;
+        place.sql(&done(number)).await;
+    })
+    .await;
+    // Other tests use the server, too, and connect again.
+    let lost = watched_until(
+        &lines,
+        "cannot connect to the outbox's database",
+        async || {
+            let end = "DO $$ BEGIN PERFORM pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE query LIKE '%{}outbox%' AND pid <> pg_backend_pid(); END $$";
+            place.sql(end).await;
+        },
+    );
+    let lost = lost.await;
+    assert!(
+        lost.contains("goes on when the database can be reached again"),
+        "{lost}"
+    );
+    watched_until(
+        &lines,
+        "can be reached again: what ended meanwhile",
+        async || {},
+    )
+    .await;
+    place.sql(&done(0).replace("/before/", "/after/")).await;
+    watched_until(&lines, "/after/0", async || {}).await;
+    watch.interrupt();
 }

@@ -100,14 +100,33 @@ fn nothing_is_changed_without_write_and_nothing_twice_with_it() {
     let file = folder.path().join("Cargo.toml");
     let text = || std::fs::read_to_string(&file).unwrap();
     let untouched = text();
-    let line = r#"roan = { version = "0.2", features = ["sqlite"] }"#;
-    init(folder.path(), &[])
-        .assert_code(0)
-        .assert_says(&[line, "Nothing was changed"]);
+    let line = r#"roan = { path = "../roan/roan", features = ["sqlite"] }"#;
+    init(folder.path(), &[]).assert_code(0).assert_says(&[
+        line,
+        "not on crates.io",
+        "Nothing was changed. With --roan-path FOLDER --write",
+    ]);
     assert_eq!(text(), untouched);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 
-    init(folder.path(), &["--write"])
+    // Cargo would look for the name on crates.io, where it could be anybody's.
+    let clone = clone_of_roan();
+    for (path, words) in [
+        (None, "add it, as in `--roan-path ../roan/roan`"),
+        (Some("../nowhere"), "does not have a Cargo.toml"),
+        (Some("."), "has the crate \"blog\", and not roan"),
+    ] {
+        let path = path.map(|path| ["--roan-path", path]);
+        let path = path.as_ref().map_or(&[][..], |path| &path[..]);
+        init(folder.path(), &[path, &["--write"]].concat())
+            .assert_code(2)
+            .assert_says(&[words, "Nothing was written"]);
+        assert_eq!(text(), untouched);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let line = line.replace("../roan/roan", clone.path().to_str().unwrap());
+    let path = ["--roan-path", clone.path().to_str().unwrap(), "--write"];
+    init(folder.path(), &path)
         .assert_code(0)
         .assert_says(&["Written: ", "roan.nginx.conf"]);
     assert_eq!(text(), format!("{untouched}{line}\n"));
@@ -143,9 +162,56 @@ fn a_line_that_is_there_gets_the_features_it_lacks() {
         assert!(features.to_string().contains("sqlite"), "{text}");
     }
     let folder = crate_with("");
-    let ran = init(folder.path(), &["--roan-path", "../roan/roan", "--write"]);
+    let ran = init(folder.path(), &["--roan-path", "../clone/roan"]);
     ran.assert_code(0)
-        .assert_says(&[r#"roan = { path = "../roan/roan" }"#]);
+        .assert_says(&[r#"roan = { path = "../clone/roan" }"#]);
+}
+
+/// A folder with a crate of that name.
+fn clone_of_roan() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("Cargo.toml"),
+        "[package]\nname = 'roan'\n",
+    )
+    .unwrap();
+    folder
+}
+
+#[test]
+fn line_ends_are_left_as_they_are() {
+    let clone = clone_of_roan();
+    let path = ["--roan-path", clone.path().to_str().unwrap(), "--write"];
+    for (before, ends) in [
+        (
+            "[dependencies]\r\nserde = '1'\r\n\r\n[features]\r\n",
+            &["\r\n"; 7][..],
+        ),
+        ("[dependencies]\nserde = '1'\n\n[features]\n", &["\n"; 7]),
+    ] {
+        let end = ends[0];
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("Cargo.toml");
+        let head = format!("[package]{end}name = 'x' # ours{end}");
+        std::fs::write(&file, format!("{head}{before}")).unwrap();
+        init(folder.path(), &path).assert_code(0);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let found: Vec<_> = text
+            .split_inclusive('\n')
+            .map(|line| if line.ends_with("\r\n") { "\r\n" } else { "\n" })
+            .collect();
+        assert_eq!(found, ends, "{text:?}");
+        assert!(text.contains("\nroan = { path = "), "{text:?}");
+    }
+    // An editor that mixed them.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("Cargo.toml");
+    let mixed = "[package]\r\nname = 'x'\n[dependencies]\r\nserde = '1'\r\n\n[features]\n";
+    std::fs::write(&file, mixed).unwrap();
+    init(folder.path(), &path).assert_code(0);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("roan")).unwrap();
+    assert_eq!(text.replace(&format!("{line}\r\n"), ""), mixed);
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod doctor;
 mod fleet;
 mod history;
 mod init;
+mod mistakes;
 mod newcomer;
 mod nginx_conf;
 mod other_caches;

@@ -23,6 +23,7 @@ on_each_database!(
     dead_purges_are_listed_retried_and_dropped,
     what_waits_is_listed,
     purges_are_replayed,
+    what_was_done_after_a_failure_is_kept_too,
     a_node_is_paused_for_two_apps_and_resumed,
     an_outbox_that_cannot_be_used_is_named,
 );
@@ -31,7 +32,7 @@ on_each_database!(
 pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) prefix: String,
-    dialect: Dialect,
+    pub(crate) dialect: Dialect,
     pub(crate) outbox: Outbox,
     client: Connection,
     _server: Arc<Database>,
@@ -56,8 +57,21 @@ impl Place {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = roan(&[&["outbox"], arguments].concat());
+    /// The time of the database in milliseconds, as SQL.
+    pub(crate) fn now(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
+            Dialect::MySql => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
+            _ => "CAST((julianday('now') - 2440587.5) * 86400000 AS integer)",
+        }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.of_outbox(&[&["outbox"], arguments].concat())
+    }
+
+    pub(crate) fn of_outbox(&self, arguments: &[&str]) -> Command {
+        let mut command = roan(arguments);
         command
             .env("ROAN_OUTBOX", &self.url)
             .env("ROAN_OUTBOX_PREFIX", &self.prefix);
@@ -66,7 +80,7 @@ impl Place {
 
     /// Runs it, which must go well.
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let ran = run(self.command(arguments));
         ran.assert_code(0);
         ran
@@ -74,7 +88,7 @@ impl Place {
 
     /// The objects that it prints.
     #[track_caller]
-    fn json(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Vec<Value> {
         self.run(&[arguments, &["--format", "json"]].concat())
             .json()
     }
@@ -99,7 +113,7 @@ impl Place {
         self.client.wait_for_count(&sql, wanted).await;
     }
 
-    async fn write(&mut self, url: &str) {
+    pub(crate) async fn write(&mut self, url: &str) {
         let payload = json!({ "v": 1, "purge": [url] });
         self.sql(&format!(
             "INSERT INTO {{}}outbox (payload) VALUES ('{payload}')"
@@ -108,7 +122,7 @@ impl Place {
     }
 
     /// A dead purge, written at the beginning of 1970.
-    async fn dead(&mut self, node: &str, target: &str, error: &str) {
+    pub(crate) async fn dead(&mut self, node: &str, target: &str, error: &str) {
         self.sql(&format!(
             "INSERT INTO {{}}delivery (purge_id, cache, node, target, created_ms, state, attempts, error) \
              VALUES (1, 'nginx', '{node}', '{target}', 1, 3, 4, '{error}')"
@@ -119,8 +133,14 @@ impl Place {
 
 async fn status_says_what_waits_and_how_each_node_is(mut place: Place) {
     let text = place.run(&["status"]);
+    let (scheme, rest) = place.url.split_once(':').unwrap();
+    let database = match scheme {
+        "sqlite" => rest,
+        _ => rest.rsplit_once('@').unwrap().1,
+    };
+    let database = database.trim_start_matches("//").split('?').next().unwrap();
     text.assert_says(&[
-        &format!("outbox   {}, schema version 1", place.dialect),
+        &format!("outbox   {} {database}, schema version 1", place.dialect),
         "writes   0 wait, 0 taken",
         "relays   none has work",
         "nodes    none: no app",
@@ -152,6 +172,8 @@ async fn status_says_what_waits_and_how_each_node_is(mut place: Place) {
     assert_eq!(node["cache"], "nginx");
     assert_eq!(node["node"], "second");
     assert_eq!((&node["waiting"], &node["dead"]), (&json!(1), &json!(1)));
+    assert_eq!(node["failing"], 1);
+    assert_eq!(status["nodes"][0]["failing"], 0);
     assert_eq!(node["paused_ms"], Value::Null);
     assert!(node["seen_ms"].as_u64().unwrap() < 60_000);
     assert!(
@@ -160,8 +182,8 @@ async fn status_says_what_waits_and_how_each_node_is(mut place: Place) {
     );
     let text = place.run(&["status"]);
     text.assert_says(&[
-        "node     nginx second: 1 wait, the oldest",
-        "; 1 dead; an app had it",
+        "node     nginx second: FAILS for 1 purge; 1 wait, the oldest",
+        "; 1 dead; an app at work has it",
     ]);
     assert!(!text.stdout.contains('\u{1b}'));
     drop(app);
@@ -285,11 +307,7 @@ async fn purges_are_replayed(mut place: Place) {
     ]);
     for (age, url) in [(7_200_000, "/old"), (60_000, "/new"), (50_000, "/new")] {
         place.write(url).await;
-        let now = match place.dialect {
-            Dialect::Postgres => "(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
-            Dialect::MySql => "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)",
-            _ => "CAST((julianday('now') - 2440587.5) * 86400000 AS integer)",
-        };
+        let now = place.now();
         place
             .sql(&format!(
                 "UPDATE {{}}outbox SET state = 2, ended_ms = {now} - {age} WHERE state = 0"
@@ -337,6 +355,33 @@ async fn purges_are_replayed(mut place: Place) {
         let ran = run(place.command(&["replay", "--since", since]));
         ran.assert_code(2).assert_says(&[words]);
     }
+}
+
+async fn what_was_done_after_a_failure_is_kept_too(mut place: Place) {
+    // The row of a write with a delivery: one that was answered at last is gone, and one that is dead is not.
+    for (id, hours) in [(1001, 3), (1002, 5)] {
+        let now = place.now();
+        place
+            .sql(&format!(
+                "INSERT INTO {{}}outbox (id, payload, state, ended_ms) \
+                 VALUES ({id}, '{{\"v\":1,\"purge\":[\"/posts\"]}}', 4, {now} - {hours} * 3600000)"
+            ))
+            .await;
+    }
+    place
+        .sql(
+            "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms, state, error) \
+             VALUES (1002, 'nginx', 'a', '\"/posts\"', 1, 3, 'timed out')",
+        )
+        .await;
+    place
+        .run(&["status"])
+        .assert_says(&["kept     purges since 3h ago"]);
+    let replayed = place.run(&["replay", "--since", "2h", "--dry-run"]);
+    assert_eq!(replayed.stderr, "");
+    let why = run(place.of_outbox(&["why", "/other"]));
+    why.assert_code(0)
+        .assert_says(&["It was done longer ago than 3h"]);
 }
 
 async fn a_node_is_paused_for_two_apps_and_resumed(mut place: Place) {
@@ -444,15 +489,19 @@ fn a_database_that_cannot_be_reached_is_named_without_its_password() {
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://app:hunter2@127.0.0.1:{port}/blog");
         let ran = run(roan(&["outbox", "status", "--database", &url]));
-        ran.assert_code(3)
-            .assert_says(&["cannot connect to the outbox's database"]);
+        let words = format!("cannot connect to the outbox's database: 127.0.0.1:{port}/blog: ");
+        ran.assert_code(3).assert_says(&[&words]);
         assert!(!ran.stderr.contains("hunter2"), "{ran:?}");
     }
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none.db");
     let url = format!("sqlite://{}?mode=rwc", file.display());
     let ran = run(roan(&["outbox", "status", "--database", &url]));
-    ran.assert_code(3).assert_says(&["cannot connect"]);
+    let words = format!(
+        "cannot connect to the outbox's database: {}: ",
+        file.display()
+    );
+    ran.assert_code(3).assert_says(&[&words]);
     assert!(!file.exists(), "the command makes no file");
     for (arguments, words) in [
         (&["status"][..], "set ROAN_OUTBOX"),

@@ -170,7 +170,7 @@ fn rules_at_run_time_and_none_at_all_are_said() {
     let why = roan::explain(&Quiet { name: 1 }, &Quiet { name: 1 });
     assert_eq!(why.targets(), []);
     assert!(
-        why.to_string().ends_with("\nNothing would be purged.\n"),
+        why.to_string().ends_with("\nNothing would be purged."),
         "{why}"
     );
 

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastrand::Rng;
-use roan_tests::{Agent, AgentOptions, Browser, Clock, Machine, Nginx, Options};
+use roan_tests::{Agent, AgentOptions, Browser, Clock, Machine, Nginx, Options, wait};
 
 use crate::model::{self, PAGES};
 use crate::stream;
@@ -102,11 +102,16 @@ impl Node {
         self.emptied.load(Ordering::Relaxed) + lines.count() as u64
     }
 
-    /// What visitors get, each page once: its text and whether it comes from the cache.
+    /// What visitors get, each page once: its text and whether it comes from the cache. An answer without the page, as when
+    /// the app was slower than [`FILL`], is not one.
     pub(crate) fn pages(&self) -> Vec<(i64, String, bool)> {
         self.machine.run(|| {
             let page = |id| {
-                let answer = self.browser.get(&model::url(id));
+                let url = model::url(id);
+                let answer = wait::until_some(wait::LONG, &url, || {
+                    let answer = self.browser.get(&url);
+                    (answer.status == 200).then_some(answer)
+                });
                 (id, answer.text(), answer.cache_status() == "HIT")
             };
             (0..PAGES).map(page).collect()

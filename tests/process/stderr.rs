@@ -122,6 +122,18 @@ pub(crate) fn case(case: &str) -> bool {
             let roan = builder.outbox(outbox).build().unwrap();
             let _ = roan.shutdown_blocking(wait::LONG);
         }
+        "a node that is paused and resumed" => {
+            let roan = roan();
+            let outbox = roan.outbox();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                assert!(outbox.pause("recorder", "recorder").await.unwrap());
+                assert!(outbox.resume("recorder", "recorder").await.unwrap());
+                assert!(!outbox.resume("recorder", "recorder").await.unwrap());
+            });
+        }
         _ => return false,
     }
     true
@@ -269,4 +281,17 @@ fn an_outbox_without_a_cache_is_heard() {
     let words = "no cache is configured, so the purges of the outbox go to the nginx at `http://localhost/purge`: set \
                  `ROAN_PURGE_URL`";
     assert_says(&stderr, &[words]);
+}
+
+#[test]
+fn who_hears_of_a_pause_hears_of_its_end() {
+    let (_, stderr) = run("a node that is paused and resumed", &[]);
+    assert_says(
+        &stderr,
+        &[
+            "recorder recorder is paused",
+            "recorder recorder is resumed",
+        ],
+    );
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
 }

@@ -210,7 +210,7 @@ mod tests {
         assert_eq!(position.compare(known(4, 5, 5)), gap);
         assert_eq!(position.compare(known(4, 3, 5)), gap);
         // Nothing has come since.
-        let mut position = Position::after(7);
+        let position = Position::after(7);
         assert_eq!(position.compare(known(7, 8, 7)), None);
         assert_eq!(position.compare(known(7, 8, 9)), None);
         let gap = Some(Lost::Gap { from: 8, to: 9 });
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_shorter_is_another_one() {
-        let mut position = Position::after(10);
+        let position = Position::after(10);
         let shorter = Some(Lost::Shorter { last: 4, taken: 10 });
         let known = Known {
             taken: position.taken(),

@@ -39,6 +39,15 @@ pub(crate) fn loudly(message: fmt::Arguments<'_>) {
     }
 }
 
+/// Logs the end of what was logged loudly: as an event, or on standard error if its beginning went there.
+pub(crate) fn end_loudly(message: fmt::Arguments<'_>, event: impl FnOnce()) {
+    if errors_are_heard() {
+        emit(event);
+    } else {
+        to_standard_error(message);
+    }
+}
+
 /// Logs one of many errors of a kind: loudly if its number is a power of two, else as an event.
 pub(crate) fn loudly_at_times(count: u64, message: fmt::Arguments<'_>, event: impl FnOnce()) {
     if count.is_power_of_two() {

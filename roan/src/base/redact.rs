@@ -31,7 +31,7 @@ fn readable(text: &str) -> Option<String> {
         let end = text.find(['?', '#']).unwrap_or(text.len());
         return Some(marked(&text[..end], &text[end..]));
     }
-    if is_plain_address(text) {
+    if is_plain_address(text) || is_misspelt_host(text) {
         return Some(text.to_owned());
     }
     let (_, rest) = text.split_once("://")?;
@@ -74,6 +74,16 @@ fn is_plain_address(text: &str) -> bool {
     let is_named = host == "localhost" || host.contains('.') && host.split('.').all(is_label);
     let in_path = |letter: u8| letter.is_ascii_alphanumeric() || b"/-._~%".contains(&letter);
     is_named && port.parse::<u16>().is_ok() && path.bytes().all(in_path)
+}
+
+/// Whether a text is a scheme of pages and what was meant as a host, without anything that may begin a user name, a password
+/// or a query.
+fn is_misspelt_host(text: &str) -> bool {
+    let host = ["http://", "https://"]
+        .iter()
+        .find_map(|scheme| text.strip_prefix(scheme));
+    let is_of_one = |letter: char| letter.is_alphanumeric() || ".-_;,!*".contains(letter);
+    host.is_some_and(|host| (1..=253).contains(&host.len()) && host.chars().all(is_of_one))
 }
 
 /// The URL of a page, which visitors see; without its user name and password, if it has them.
@@ -130,6 +140,8 @@ mod tests {
             ("localhost:8080", "localhost:8080"),
             ("10.0.0.11:80/purge", "10.0.0.11:80/purge"),
             ("www.example.org/posts", "www.example.org/posts"),
+            ("http://münchen.de", "http://münchen.de"),
+            ("https://a;b", "https://a;b"),
         ] {
             assert_eq!(redacted(text), shown);
         }
@@ -143,6 +155,9 @@ mod tests {
             "http://me:pw@x:port/",
             "http://x y/",
             "sqlserver://x;password=pw",
+            "http://x;password=pw",
+            "http://é:pw",
+            "ftp://é",
             "mailto:pw",
             "me:pw",
             "localhost:pw",

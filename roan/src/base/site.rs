@@ -130,11 +130,27 @@ impl FromStr for Site {
         }
         // nginx's `$host` ends without it, too.
         let authority = authority.strip_suffix('.').unwrap_or(&authority).to_owned();
+        if authority.is_empty() {
+            return error("has no host name");
+        }
+        if !authority.is_ascii() {
+            return error(
+                "has a host name with a letter outside of ASCII (write it as DNS has it: `xn--mnchen-3ya.de` for `münchen.de`)",
+            );
+        }
+        const NOT_OF_A_HOST: &str = "has a character that no host name has";
         let Ok(parsed) = Authority::from_str(&authority) else {
-            return error("has no host name");
+            return error(NOT_OF_A_HOST);
         };
-        if !is_host(parsed.host()) {
+        if parsed.host().is_empty() {
             return error("has no host name");
+        }
+        if !is_host(parsed.host()) {
+            return error(NOT_OF_A_HOST);
+        }
+        // To nginx, a name that begins with a dot is a pattern of names.
+        if parsed.host().split('.').any(str::is_empty) {
+            return error("has a host name with a dot too many");
         }
         match (&authority[parsed.host().len()..], parsed.port_u16()) {
             ("", _) | (_, Some(1..)) => {}
@@ -142,7 +158,7 @@ impl FromStr for Site {
         }
         let host_len = parsed.host().len();
         let Ok(header) = HeaderValue::from_str(&authority) else {
-            return error("has no host name");
+            return error(NOT_OF_A_HOST);
         };
         Ok(Self {
             scheme,
@@ -189,9 +205,12 @@ mod tests {
             ("http://", "no host name"),
             ("ftp://x", "a scheme other than http and https"),
             ("x/y", "a path"),
-            ("a b", "no host name"),
-            ("a,b", "no host name"),
-            ("a;b", "no host name"),
+            ("a b", "a character"),
+            ("a,b", "a character"),
+            ("a;b", "a character"),
+            (":80", "no host name"),
+            (".example.org", "a host name with a dot too many"),
+            ("a..b", "a host name with a dot too many"),
             ("x:", "a port"),
             ("x:0", "a port"),
             ("x:port", "a port"),
@@ -201,12 +220,17 @@ mod tests {
             ("x#y", "a fragment"),
             ("*.example.org", "a wildcard"),
             ("https://me@x", "a user name"),
-            ("é", "no host name"),
-            ("a\r\nb", "no host name"),
+            ("é", "a host name with a letter outside of ASCII"),
+            ("a\r\nb", "a character"),
         ] {
             let error = text.parse::<Site>().expect_err(text).to_string();
             assert!(error.contains(&format!("has {problem}")), "{text}: {error}");
             assert!(error.contains("write `https://www.example.org`"), "{error}");
         }
+        let error = "http://münchen.de".parse::<Site>().unwrap_err();
+        assert!(
+            error.to_string().contains("site \"http://münchen.de\""),
+            "{error}"
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::queue::{Job, Queue};
 use super::stats::NodeStats;
 use super::throttle::{HeldBack, Throttle};
 use crate::base::counted::counted;
-use crate::base::log::{emit, loudly, warn_loudly};
+use crate::base::log::{end_loudly, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::error::ConfigError;
 #[cfg(feature = "metrics")]
@@ -175,11 +175,10 @@ impl Node {
                 "{cache} {name} is down: {failures} purges in a row failed; Roan keeps trying. Last attempt: {}",
                 self.last_failure()
             )),
-            Turn::Back => {
-                emit(
-                    || tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is back"),
-                );
-            }
+            Turn::Back => end_loudly(
+                format_args!("{cache} {name} is back"),
+                || tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is back"),
+            ),
         }
     }
 

@@ -6,7 +6,7 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::Paused;
 use crate::base::counted::counted;
-use crate::base::log::{emit, warn_loudly};
+use crate::base::log::{end_loudly, warn_loudly};
 
 /// Why a node cannot be paused or resumed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +76,9 @@ impl Engine {
             let is_new = node.queue().resume(now);
             if is_new {
                 let (cache, name) = (&node.cache, &node.name);
-                emit(
-                    || tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is purged again"),
+                end_loudly(
+                    format_args!("{cache} {name} is resumed: it is purged again"),
+                    || tracing::info!(target: "roan", cache = %cache, node = %name, "{cache} {name} is resumed: it is purged again"),
                 );
                 self.tickets.back(cache, name);
                 // The thread sends what has waited.

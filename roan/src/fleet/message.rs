@@ -212,6 +212,9 @@ mod tests {
         };
         assert!(url.starts_with("purge[1]: URL \"b\""), "{url}");
         assert!(key.starts_with("purge[2]: unknown key"), "{key}");
-        assert!(site.contains("site \"***\" has no host name"), "{site}");
+        assert!(
+            site.contains("site \"***\" has a character that no host name has"),
+            "{site}"
+        );
     }
 }

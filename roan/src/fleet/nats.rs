@@ -291,8 +291,8 @@ mod tests {
         let nats = Nats::at("nats://a, tls://B:4333,[::1]:1,a").unwrap();
         assert_eq!(nats.shown(), "nats://a:4222,tls://b:4333,nats://[::1]:1");
         for (servers, words) in [
-            ("", "is not a URL of a NATS server"),
-            ("nats://a,,", "is not a URL of a NATS server"),
+            ("", "has no host name"),
+            ("nats://a,,", "has no host name"),
             ("http://a", "is not a URL of a NATS server"),
             ("ws://a", "has a scheme other than nats and tls"),
             ("nats://a b", "is not a URL of a NATS server"),

@@ -80,7 +80,7 @@ pub fn deleted<M: Model>(model: &M) {
 ///
 /// let old = Post { slug: "hello", title: "Hello" };
 /// let new = Post { slug: "moved", title: "Hello" };
-/// print!("{}", roan::explain(&old, &new));
+/// println!("{}", roan::explain(&old, &new));
 /// ```
 pub fn explain<M: Model>(old: &M, new: &M) -> Explanation {
     explain::updated(old, new)

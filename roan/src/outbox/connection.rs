@@ -30,6 +30,40 @@ impl Options {
             Self::Sqlite(_) => Dialect::Sqlite,
         }
     }
+
+    /// Where the database is, without the name and the password of a user: a server and the name of the database, or a file.
+    pub(super) fn location(&self) -> String {
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
+        let at_server = |host: &str, port: u16, socket: Option<&std::path::PathBuf>, name| {
+            let server = match socket {
+                Some(socket) => socket.display().to_string(),
+                None if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+                None => format!("{host}:{port}"),
+            };
+            match name {
+                Some(name) => format!("{server}/{name}"),
+                None => server,
+            }
+        };
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(options) => at_server(
+                options.get_host(),
+                options.get_port(),
+                options.get_socket(),
+                options.get_database(),
+            ),
+            #[cfg(feature = "mysql")]
+            Self::MySql(options) => at_server(
+                options.get_host(),
+                options.get_port(),
+                options.get_socket(),
+                options.get_database(),
+            ),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(options) => options.get_filename().display().to_string(),
+        }
+    }
 }
 
 /// What a commit is worth when the database's machine loses its power.

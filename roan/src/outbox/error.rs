@@ -33,6 +33,16 @@ pub enum OutboxError {
         "the tables of the outbox are missing ({0}): call `Outbox::migrate`, or run Roan's migrations with your own tool"
     )]
     Missing(#[source] Cause),
+    /// The table with the version of the outbox is not Roan's.
+    #[error(
+        "the table {table} is not Roan's ({source}): this is another program's database, or the prefix of the tables is another"
+    )]
+    NotOurs {
+        /// The table.
+        table: String,
+        /// What the database said.
+        source: Cause,
+    },
     /// Some tables exist and others are missing.
     #[error(
         "the tables of the outbox are incomplete: {0} is missing; restore it, or drop all tables of the outbox (which loses their purges) and call `Outbox::migrate`"
@@ -93,17 +103,46 @@ pub enum OutboxError {
 impl OutboxError {
     /// Classifies an error of the database, which becomes the source.
     pub(crate) fn of(error: sqlx::Error) -> Self {
-        Self::kind(&error)(Cause::new(error))
+        Self::kind(&error)(Cause::described(words(&error), error))
     }
 
     /// The same for an error that is needed elsewhere, too: the source has only its words.
     pub(crate) fn in_words(error: &sqlx::Error) -> Self {
-        Self::kind(error)(Cause::new(error.to_string()))
+        Self::kind(error)(Cause::new(words(error)))
     }
 
     /// Whether a table does not exist.
     pub(crate) fn is_missing(error: &sqlx::Error) -> bool {
         matches!(Self::in_words(error), Self::Missing(_))
+    }
+
+    /// The same for an error of connecting to a database, which the message names.
+    pub(crate) fn of_connecting(error: sqlx::Error, place: &str) -> Self {
+        let kind = Self::kind(&error);
+        let cause = Cause::described(format!("{place}: {}", words(&error)), error);
+        match kind(cause) {
+            Self::Database(cause) => Self::Connect(cause),
+            other => other,
+        }
+    }
+
+    /// The error of reading the version in a table, which may be of another program.
+    pub(crate) fn of_version(error: sqlx::Error, table: String) -> Self {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // PostgreSQL's undefined_column and undefined_function (`max` of what has no order), the SQLSTATE of MySQL.
+        let is_other = matches!(code.as_deref(), Some("42703" | "42883" | "42S22"))
+            || matches!(
+                error,
+                sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)
+            )
+            || words(&error).contains("no such column");
+        match is_other {
+            true => Self::NotOurs {
+                table,
+                source: Cause::described(words(&error), error),
+            },
+            false => Self::of(error),
+        }
     }
 
     fn kind(error: &sqlx::Error) -> fn(Cause) -> Self {
@@ -116,6 +155,8 @@ impl OutboxError {
         let code = database.code();
         let message = database.message();
         match code.as_deref() {
+            // connection_exception, and PostgreSQL's operator_intervention: its server ends, or has not begun.
+            Some(code) if code.starts_with("08") || code.starts_with("57P") => Self::Connect,
             // PostgreSQL's undefined_table, and the SQLSTATE of MySQL.
             Some("42P01" | "42S02") => Self::Missing,
             _ if message.starts_with("no such table") => Self::Missing,
@@ -128,6 +169,20 @@ impl OutboxError {
             _ => Self::Database,
         }
     }
+}
+
+/// What the database said. PostgreSQL's errors end with a line of its own source, which helps nobody.
+fn words(error: &sqlx::Error) -> String {
+    let words = error.to_string();
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.as_database_error()
+        && let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        && let Some(line) = error.line()
+        && let Some(rest) = words.strip_suffix(&format!(" at line {line}"))
+    {
+        return rest.to_owned();
+    }
+    words
 }
 
 /// The message: a `main` that returns an error prints it so.

@@ -58,13 +58,15 @@ impl Filter {
         self
     }
 
-    /// Only purges whose target, as the payload has it, contains this text. Capital letters differ from small ones.
+    /// Only purges whose target, as the payload has it, contains this text. Capital letters differ from small ones. The
+    /// empty text is in every target: check a text of others before you [discard](super::Admin::discard) by it.
     pub fn target(mut self, text: impl Into<String>) -> Self {
         self.target = Some(text.into());
         self
     }
 
-    /// Only purges whose last error contains this text. Capital letters differ from small ones.
+    /// Only purges whose last error contains this text. Capital letters differ from small ones. The empty text is in
+    /// every error, as in every [target](Self::target).
     pub fn error(mut self, text: impl Into<String>) -> Self {
         self.error = Some(text.into());
         self

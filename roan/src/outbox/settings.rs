@@ -177,6 +177,13 @@ impl Outbox {
         self.options.dialect()
     }
 
+    /// Returns where the database is, without user name and password: a server and the name of the database, as in
+    /// `127.0.0.1:5432/blog`, or the path of a file.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.options.location()
+    }
+
     /// Which tables it has, in words without secrets: no others have the same.
     #[cfg(feature = "nats")]
     pub(crate) fn place(&self) -> String {

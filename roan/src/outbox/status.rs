@@ -121,6 +121,9 @@ pub struct NodeStatus {
     pub node: String,
     /// Purges that this node has not answered at the first attempt, and that wait or are in flight.
     pub waiting: u64,
+    /// Those of the waiting purges that have failed at this node at least once. If there are some, the node does not answer,
+    /// or not as it should.
+    pub failing: u64,
     /// How many of those wait for another version of the program.
     pub left: u64,
     /// Dead purges.

@@ -143,7 +143,8 @@ impl<'a> Watch<'a> {
     ///
     /// # Errors
     ///
-    /// If the database cannot be reached, lacks the tables, or refuses the statement.
+    /// If the database cannot be reached, lacks the tables, or refuses the statement. The next call connects again, and
+    /// returns what ended meanwhile, too.
     pub async fn poll(&mut self) -> Result<Vec<PurgeRecord>, OutboxError> {
         self.looked = Instant::now();
         #[cfg(feature = "postgres")]
@@ -154,21 +155,24 @@ impl<'a> Watch<'a> {
         let ended = self.admin.ended_since(Self::late(self.since)).await?;
         let is_new = |(id, at): &&(i64, i64)| self.seen.get(id) != Some(at);
         let new: Vec<i64> = ended.iter().filter(is_new).map(|(id, _)| *id).collect();
+        // Before they count as seen: after an error the next call looks for them again.
+        let records = match new.is_empty() {
+            true => Vec::new(),
+            false => self.admin.history_of(&self.filter, &new).await?,
+        };
         if let Some((_, last)) = ended.last() {
             self.since = self.since.max(*last);
         }
         let least = Self::late(self.since);
         self.seen.extend(ended);
         self.seen.retain(|_, at| *at >= least);
-        if new.is_empty() {
-            return Ok(Vec::new());
-        }
         #[cfg(feature = "postgres")]
-        if let (Some(listening), Some(false)) = (&self.listening, is_called) {
+        if let (false, Some(listening), Some(false)) = (new.is_empty(), &self.listening, is_called)
+        {
             // Not every program announces it.
             listening.ears.announced.store(false, Ordering::Relaxed);
         }
-        self.admin.history_of(&self.filter, &new).await
+        Ok(records)
     }
 }
 

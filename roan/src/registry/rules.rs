@@ -31,7 +31,8 @@ pub fn rules() -> Rules {
     Rules(rules)
 }
 
-/// Rules, of [`rules`]. It is a slice of them, and [`Display`](fmt::Display) writes a table of at most 100 columns:
+/// Rules, of [`rules`]. It is a slice of them, and [`Display`](fmt::Display) writes a table of at most 100 columns,
+/// without a line end behind the last line:
 ///
 /// ```text
 /// MODEL   ON                    TARGET                      WHEN            AT
@@ -47,7 +48,7 @@ pub fn rules() -> Rules {
 /// use roan::Rules;
 ///
 /// let of_posts: Rules = roan::rules().into_iter().filter(|rule| rule.model() == "Post").collect();
-/// print!("{of_posts}");
+/// println!("{of_posts}");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rules(Vec<&'static Rule>);
@@ -98,7 +99,7 @@ const HEADINGS: [&str; 6] = ["MODEL", "ON", "TARGET", "WHEN", "SITE", "AT"];
 impl fmt::Display for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("This program does not contain any rule.\n");
+            return f.write_str("This program does not contain any rule.");
         }
         let rows: Vec<_> = self.0.iter().map(|rule| cells(rule)).collect();
         let shown: Vec<usize> = (0..HEADINGS.len())
@@ -111,6 +112,7 @@ impl fmt::Display for Rules {
         let mut widths: Vec<usize> = widths.by_ref().collect();
         narrow(&mut widths);
         let headings = HEADINGS.map(str::to_owned);
+        let mut line_end = "";
         for row in std::iter::once(&headings).chain(&rows) {
             let cells = shown.iter().zip(&widths);
             let cells: Vec<_> = cells
@@ -123,7 +125,8 @@ impl fmt::Display for Rules {
                     let piece = cell.get(line).map_or("", String::as_str);
                     text += &format!("{piece:width$}{:GAP$}", "");
                 }
-                writeln!(f, "{}", text.trim_end())?;
+                write!(f, "{line_end}{}", text.trim_end())?;
+                line_end = "\n";
             }
         }
         Ok(())
@@ -205,7 +208,7 @@ mod tests {
             table(vec![author, post]),
             "MODEL   ON                         TARGET                 AT\n\
              Author  update(name, bio), delete  tag = \"author-{id}\"    src/models.rs:3\n\
-             Post    save, delete               url = \"/posts/{slug}\"  src/models.rs:9\n"
+             Post    save, delete               url = \"/posts/{slug}\"  src/models.rs:9"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Relay, Result};
 use crate::base::counted::counted;
-use crate::base::log::{emit, loudly};
+use crate::base::log::{emit, end_loudly, loudly};
 use crate::outbox::store::Store;
 use crate::outbox::{Backlog, BacklogAlarm};
 use crate::triggers::Change;
@@ -61,7 +61,8 @@ impl Relay {
                 counted(deliveries, "delivery")
             ));
         } else {
-            emit(
+            end_loudly(
+                format_args!("the outbox's backlog is below the threshold of {threshold} again"),
                 || tracing::info!(target: "roan", purges, deliveries, threshold, "the outbox's backlog is below the threshold again"),
             );
         }

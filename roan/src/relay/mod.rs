@@ -30,7 +30,7 @@ use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
-use crate::base::log::{emit, loudly};
+use crate::base::log::{emit, end_loudly, loudly};
 #[cfg(feature = "nats")]
 use crate::base::purge_id::RowIdentity;
 #[cfg(feature = "nats")]
@@ -325,7 +325,10 @@ impl Relay {
                 }
             }
             if *failures > 0 {
-                emit(|| tracing::info!(target: "roan", "the outbox's database is reachable again"));
+                end_loudly(
+                    format_args!("the outbox's database is reachable again"),
+                    || tracing::info!(target: "roan", "the outbox's database is reachable again"),
+                );
                 *failures = 0;
                 self.works_since = Instant::now();
             }

@@ -1,5 +1,5 @@
 //! What a program without Roan would do: publish messages with an id, and consume and read them with durable consumers, by
-//! async-nats and serde_json alone.
+//! `async-nats` and `serde_json` alone.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

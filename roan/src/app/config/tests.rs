@@ -430,7 +430,10 @@ fn a_mistake_in_a_file_is_named() {
     for (text, words) in [
         ("sight = 'x'", "unknown field `sight`"),
         ("rebound = 'soon'", "rebound: \"soon\" is not a duration"),
-        ("[sites]\nshop = 'a b'", "sites: \"***\" has no host name"),
+        (
+            "[sites]\nshop = 'a b'",
+            "sites: \"***\" has a character that no host name has",
+        ),
         (
             "concurrency = 0",
             "concurrency: \"0\" must be between 1 and 1024",

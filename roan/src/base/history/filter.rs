@@ -60,7 +60,7 @@ impl Filter {
     }
 
     /// Purges of this target. A URL finds those of the same page under any spelling of it, and those of prefixes, hosts and
-    /// everything that include it; see also [`tags`](Self::tags).
+    /// everything that include it; see also [`tags`](Self::tags). A prefix finds those of the pages and prefixes below it, too.
     pub fn target(mut self, target: Target) -> Self {
         self.target = Some(target);
         self
@@ -190,22 +190,26 @@ impl<'f> Finder<'f> {
             _ if !is_of_site => false,
             TargetKind::Host => target.kind() != TargetKind::Everything,
             TargetKind::Prefix => match target.kind() {
-                TargetKind::Url | TargetKind::Prefix => {
-                    let there = TargetRef::new(target.kind(), target.as_str(), 0).to_target();
-                    let as_purged = match purged.site() {
-                        Some(site) => there.at_site(site),
-                        None => there,
-                    };
-                    Area::of(purged).is_some_and(|area| area.covers(&as_purged))
-                }
+                TargetKind::Url => is_below(target, purged),
+                TargetKind::Prefix => is_below(target, purged) || is_below(purged, target),
                 _ => false,
             },
             TargetKind::Url => match &self.place {
                 Some(known) => target == purged || *known == place(purged),
-                None => false,
+                None => target.kind() == TargetKind::Prefix && is_below(purged, target),
             },
         }
     }
+}
+
+/// Whether a URL or a prefix is below a prefix, whatever their sites.
+fn is_below(target: &Target, prefix: &Target) -> bool {
+    let there = TargetRef::new(target.kind(), target.as_str(), 0).to_target();
+    let there = match prefix.site() {
+        Some(site) => there.at_site(site),
+        None => there,
+    };
+    Area::of(prefix).is_some_and(|area| area.covers(&there))
 }
 
 /// A page, whatever the spelling of its URL.
@@ -266,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_and_a_prefix_find_their_own_purges() {
+    fn a_tag_finds_its_own_purges_and_a_prefix_those_below_it_too() {
         let tag = Filter::new().target(Target::tag("a").unwrap());
         assert!(finds(&tag, &Target::tag("a").unwrap()));
         assert!(finds(&tag, &Target::everything()));
@@ -276,7 +280,15 @@ mod tests {
         assert!(finds(&prefix, &Target::prefix("/docs/v1/").unwrap()));
         assert!(finds(&prefix, &Target::prefix("/docs/").unwrap()));
         assert!(finds(&prefix, &Target::host()));
-        assert!(!finds(&prefix, &Target::prefix("/docs/v1/a/").unwrap()));
-        assert!(!finds(&prefix, &url("/docs/v1/a")));
+        for below in ["/docs/v1/a", "/docs//v1/a/?b=c", "/docs/%761/", "/docs/v1/"] {
+            assert!(finds(&prefix, &url(below)), "{below}");
+        }
+        assert!(finds(&prefix, &Target::prefix("/docs/v1/a/").unwrap()));
+        for other in ["/docs/v1", "/docs/v10/a", "/docs/a"] {
+            assert!(!finds(&prefix, &url(other)), "{other}");
+        }
+        let of_shop = url("/docs/v1/a").at_site("shop");
+        assert!(!finds(&prefix, &of_shop));
+        assert!(finds(&prefix.any_site(), &of_shop));
     }
 }

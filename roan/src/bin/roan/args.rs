@@ -72,10 +72,10 @@ pub(crate) struct CacheArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// The purge URL of an nginx, such as <http://10.0.0.11/purge>; once for each node. In place of `ROAN_PURGE_URL`.
-    #[arg(long, value_name = "URL", conflicts_with = "config")]
+    #[arg(long, value_name = "URL", conflicts_with = "config", value_parser = given)]
     pub(crate) purge_url: Vec<String>,
     /// The site of the pages, such as <https://www.example.org>. In place of `ROAN_SITE`; by default that of the first URL.
-    #[arg(long, value_name = "SITE")]
+    #[arg(long, value_name = "SITE", value_parser = given)]
     pub(crate) site: Option<String>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) caches: CacheArgs,
     /// The address of the app, such as <http://127.0.0.1:3000>: it shows headers that nginx hides.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = given)]
     pub(crate) app: Option<String>,
     /// An address of this machine that the purge location must not answer. By default its address beside loopback, if
     /// nginx is on this machine.
@@ -111,19 +111,19 @@ pub(crate) struct DoctorArgs {
 #[group(id = "what", required = true, multiple = true, args = ["urls", "files", "sitemaps", "tags", "prefixes", "host", "everything"])]
 pub(crate) struct PurgeArgs {
     /// Pages: URLs such as <https://www.example.org/posts>, or paths. `-` reads one a line from standard input.
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = given)]
     pub(crate) urls: Vec<String>,
     /// Read pages from this file, one a line. Empty lines and lines that begin with `#` are skipped.
     #[arg(long = "file", value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Purge the pages of this sitemap or sitemap index, which may be compressed by gzip.
-    #[arg(long = "sitemap", value_name = "URL|FILE")]
+    #[arg(long = "sitemap", value_name = "URL|FILE", value_parser = given)]
     pub(crate) sitemaps: Vec<String>,
     /// Purge all pages with this tag.
-    #[arg(long = "tag", value_name = "TAG")]
+    #[arg(long = "tag", value_name = "TAG", value_parser = given)]
     pub(crate) tags: Vec<String>,
     /// Purge all pages below this path, such as /docs/v1/.
-    #[arg(long = "prefix", value_name = "PATH")]
+    #[arg(long = "prefix", value_name = "PATH", value_parser = given)]
     pub(crate) prefixes: Vec<String>,
     /// Purge all pages of the site.
     #[arg(long)]
@@ -190,7 +190,7 @@ pub(crate) struct NginxConfArgs {
     #[arg(long = "site", value_name = "SITE", default_value = "www.example.org")]
     pub(crate) sites: Vec<String>,
     /// The address of the app: host and port, or <unix:/path>.
-    #[arg(long, value_name = "ADDRESS", default_value = APP)]
+    #[arg(long, value_name = "ADDRESS", default_value = APP, value_parser = given)]
     pub(crate) app: String,
     /// The path of the purge location. The purge URL is then <http://127.0.0.1/purge>.
     #[arg(long, value_name = "PATH", default_value = PURGE_PATH)]
@@ -240,7 +240,7 @@ pub(crate) struct VclArgs {
     #[arg(long = "site", value_name = "SITE")]
     pub(crate) sites: Vec<String>,
     /// The address of the app: host and port, or <unix:/path>.
-    #[arg(long, value_name = "ADDRESS", default_value = APP)]
+    #[arg(long, value_name = "ADDRESS", default_value = APP, value_parser = given)]
     pub(crate) app: String,
     /// A server that may purge: its address or network, once for each. Default: this machine.
     #[arg(long, value_name = "ADDRESS")]
@@ -280,12 +280,13 @@ pub(crate) struct InitArgs {
     #[arg(long, value_enum, default_value_t = CacheKind::Nginx)]
     pub(crate) cache: CacheKind,
     /// The site.
-    #[arg(long, value_name = "SITE", default_value = "https://www.example.org")]
+    #[arg(long, value_name = "SITE", default_value = "https://www.example.org", value_parser = given)]
     pub(crate) site: String,
     /// The address of the app.
-    #[arg(long, value_name = "ADDRESS", default_value = APP)]
+    #[arg(long, value_name = "ADDRESS", default_value = APP, value_parser = given)]
     pub(crate) app: String,
-    /// Where the crate `roan` is, in a clone of its repository. Without it the line has a version.
+    /// Where the crate `roan` is, in a clone of its repository: the path from the crate, such as ../roan/roan. The crate is not
+    /// on crates.io, so --write needs it, unless Cargo.toml has roan already.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) roan_path: Option<PathBuf>,
 }
@@ -294,5 +295,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if !duration.is_zero() => Ok(duration),
         _ => Err("write a number and its unit, such as `10s`".to_owned()),
+    }
+}
+
+/// A text that says something. In a script, `--target "$SLUG"` with an unset variable must not mean all.
+pub(crate) fn given(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("is empty: write a value, or leave the option out".to_owned()),
+        _ => Ok(text.to_owned()),
     }
 }

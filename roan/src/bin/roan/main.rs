@@ -3,6 +3,7 @@
 mod addresses;
 mod agent;
 mod args;
+mod config_file;
 mod doctor;
 mod exit;
 mod fleet;

@@ -1,9 +1,12 @@
 //! `roan nginx-conf`: the configuration that the guide quotes and the tests run, with other names.
 
-use roan::Site;
+use std::net::SocketAddr;
+
 use serde_json::json;
 
-use crate::addresses::{address, app, network, wrong};
+use crate::addresses::{
+    Listen, Network, app, is_of_a_path, listens, networks, number, site, wrong,
+};
 use crate::args::{Format, NginxConfArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -46,33 +49,30 @@ pub(crate) fn configuration(args: &NginxConfArgs) -> Result<String, Failure> {
         "proxy_cache_purge pages ",
         &format!("proxy_cache_purge {zone} "),
     );
-    let folder = checked(
-        "--cache-folder",
-        &args.cache_folder,
-        "/var/cache/nginx-pages",
-        is_of_a_path,
-    )?;
-    if !folder.starts_with('/') {
-        return Err(wrong(
-            "--cache-folder",
-            folder,
-            "is not an absolute path: write one such as `/var/cache/nginx-pages`",
-        ));
-    }
-    set("/var/cache/nginx-pages", folder);
+    set("/var/cache/nginx-pages", cache_folder(&args.cache_folder)?);
 
     set(
         "server 127.0.0.1:3000;",
         &format!("server {};", app(&args.app)?),
     );
+    let hosts = hosts(&args.sites)?;
     set(
         "server_name www.example.org;",
-        &format!("server_name {};", hosts(&args.sites)?),
+        &format!("server_name {};", hosts.join(" ")),
     );
+    if let Some(size) = bucket_of(&hosts) {
+        let server = "\nserver {\n";
+        set(
+            server,
+            &format!(
+                "\nserver_names_hash_bucket_size {size};             # for the length of a name\n{server}"
+            ),
+        );
+    }
     if !args.listen.is_empty() {
         let mut lines = String::new();
-        for listen in &args.listen {
-            lines += &format!("    listen {};\n", address(listen)?);
+        for listen in listens(&args.listen)? {
+            lines += &format!("    listen {};\n", listened(&listen)?);
         }
         let (begin, end) = ("    listen 80;\n", "# `localhost` may mean this address\n");
         let from = conf.find(begin).unwrap_or_default();
@@ -81,8 +81,9 @@ pub(crate) fn configuration(args: &NginxConfArgs) -> Result<String, Failure> {
     }
     if !args.allow.is_empty() {
         let mut lines = String::new();
-        for allow in &args.allow {
-            lines += &format!("        allow {};\n", network(allow)?);
+        for Network { address, bits } in networks(&args.allow)? {
+            let bits = bits.map_or_else(String::new, |bits| format!("/{bits}"));
+            lines += &format!("        allow {address}{bits};\n");
         }
         let (begin, end) = ("        allow 127.0.0.1;", "        allow ::1;\n");
         let from = conf.find(begin).unwrap_or_default();
@@ -109,8 +110,53 @@ fn checked<'a>(
     }
 }
 
-fn is_of_a_path(letter: char) -> bool {
-    letter.is_ascii_alphanumeric() || "/._-".contains(letter)
+/// Folders of the system. nginx deletes what it finds in a cache's folder and does not know.
+const OF_THE_SYSTEM: [&str; 18] = [
+    "bin", "boot", "dev", "etc", "home", "lib", "lib64", "media", "mnt", "opt", "proc", "root",
+    "run", "sbin", "srv", "sys", "usr", "var",
+];
+
+fn cache_folder(folder: &str) -> Result<&str, Failure> {
+    const SUCH_AS: &str = "/var/cache/nginx-pages";
+    let folder = checked("--cache-folder", folder, SUCH_AS, is_of_a_path)?;
+    let refused = |problem: &str| {
+        wrong(
+            "--cache-folder",
+            folder,
+            &format!("{problem} such as `{SUCH_AS}`"),
+        )
+    };
+    let Some(rest) = folder.strip_prefix('/') else {
+        return Err(refused("is not an absolute path: write one"));
+    };
+    let names: Vec<_> = rest.split('/').filter(|name| !name.is_empty()).collect();
+    if names.iter().any(|name| matches!(*name, "." | "..")) {
+        return Err(refused("has `.` or `..` in it: write a path without them,"));
+    }
+    if names.is_empty() || names.len() == 1 && OF_THE_SYSTEM.contains(&names[0]) {
+        return Err(refused(
+            "is a folder of the system, and nginx deletes what is not its own in the folder of a cache: write a folder \
+             for the cache alone,",
+        ));
+    }
+    Ok(folder)
+}
+
+fn listened(listen: &Listen) -> Result<String, Failure> {
+    let Listen {
+        address,
+        port,
+        has_colon,
+    } = listen;
+    match address {
+        None if *has_colon => Err(wrong(
+            "--listen",
+            &format!(":{port}"),
+            &format!("has no address, which nginx does not take: write `{port}`, or `*:{port}`"),
+        )),
+        None => Ok(port.to_string()),
+        Some(address) => Ok(SocketAddr::new(*address, *port).to_string()),
+    }
 }
 
 fn purge_path(path: &str) -> Result<&str, Failure> {
@@ -134,27 +180,45 @@ fn escaped(path: &str) -> String {
     path.replace('.', "\\.")
 }
 
+/// In KiB, what nginx takes: eight pages of memory, of up to 64 KiB on some machines.
+const LEAST_ZONE: u64 = 512;
+/// And what fits into a machine: for about 500 million pages.
+const LARGEST_ZONE: u64 = 64 * 1024 * 1024;
+
 fn zone_size(size: &str) -> Result<&str, Failure> {
-    let number = size.strip_suffix(['k', 'K', 'm', 'M']);
-    match number.and_then(|number| number.parse::<u32>().ok()) {
-        Some(1..) => Ok(size),
-        _ => Err(wrong(
-            "--zone-size",
-            size,
-            "is not a size: write one such as `64m`; a megabyte holds about 8,000 pages",
-        )),
+    let about = |problem: &str| {
+        let pages = "write one such as `64m`; a megabyte holds about 8,000 pages";
+        wrong("--zone-size", size, &format!("{problem}: {pages}"))
+    };
+    let kibibytes = match size.strip_suffix(['k', 'K']) {
+        Some(kibibytes) => number::<u64>(kibibytes),
+        None => size
+            .strip_suffix(['m', 'M'])
+            .and_then(number::<u32>)
+            .map(|mebibytes| u64::from(mebibytes) * 1024),
+    };
+    match kibibytes {
+        None => Err(about("is not a size")),
+        Some(..LEAST_ZONE) => Err(about("is too small for nginx")),
+        Some(size) if size > LARGEST_ZONE => Err(about("is more than 64 GiB")),
+        Some(_) => Ok(size),
     }
 }
 
-fn hosts(sites: &[String]) -> Result<String, Failure> {
+fn hosts(sites: &[String]) -> Result<Vec<String>, Failure> {
     let mut hosts = Vec::new();
-    for site in sites {
-        let parsed: Site = site
-            .parse()
-            .map_err(|error: roan::SiteError| Failure::bad_input(format!("--site: {error}")))?;
-        if !hosts.iter().any(|host| host == parsed.host()) {
-            hosts.push(parsed.host().to_owned());
+    for text in sites {
+        let site = site(text)?;
+        if !hosts.iter().any(|host| host == site.host()) {
+            hosts.push(site.host().to_owned());
         }
     }
-    Ok(hosts.join(" "))
+    Ok(hosts)
+}
+
+/// The size of a bucket of nginx's table of names that holds the longest one, if that is not nginx's own. Beside the name it
+/// has about 20 bytes; nginx's own size is that of a line of the processor's cache, 32, 64 or 128 bytes.
+fn bucket_of(hosts: &[String]) -> Option<usize> {
+    let longest = hosts.iter().map(String::len).max()?;
+    (longest > 40).then(|| (longest + 24).next_power_of_two())
 }

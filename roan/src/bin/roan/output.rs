@@ -106,9 +106,38 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// A line on standard error, which may be closed.
+/// A line on standard error, which may be closed. It may have words of a server.
 pub(crate) fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let line = line.to_string();
+    let shown: String = line
+        .chars()
+        .map(|letter| {
+            if matches!(letter, '\n' | '\t') {
+                letter
+            } else {
+                visible(letter)
+            }
+        })
+        .collect();
+    let _ = writeln!(io::stderr(), "{shown}");
+}
+
+/// The letter, or in place of one that controls a terminal, or the direction of the text around it, a mark.
+pub(crate) fn visible(letter: char) -> char {
+    let turns = matches!(
+        letter,
+        '\u{61c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}'
+    );
+    match turns || letter.is_control() {
+        true => '\u{fffd}',
+        false => letter,
+    }
 }
 
 /// <https://no-color.org>: any value but the empty one switches colours off.

@@ -7,6 +7,7 @@ use roan::RoanBuilder;
 use roan::config::Config;
 
 use crate::args::CacheArgs;
+use crate::config_file::ConfigFile;
 use crate::exit::Failure;
 use crate::output::note;
 
@@ -95,45 +96,32 @@ impl CacheArgs {
     }
 }
 
-/// The text of a file, and its table: `[roan]`, if it has that.
-fn table_of(file: &Path) -> Result<(String, toml::Table), Failure> {
-    let about = |problem: String| Failure::bad_input(format!("{}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| about(error.to_string()))?;
-    let mut table: toml::Table = toml::from_str(&text).map_err(|error| about(error.to_string()))?;
-    if let Some(toml::Value::Table(own)) = table.remove("roan") {
-        table = own;
-    }
-    Ok((text, table))
-}
-
 /// The settings of the agent in a file: its table `[agent]`.
 #[cfg(feature = "agent")]
-pub(crate) fn agent_table(file: &Path) -> Result<roan::agent::AgentConfig, Failure> {
-    let about = |problem: String| Failure::bad_input(format!("{}: {problem}", file.display()));
-    let (_, mut table) = table_of(file)?;
-    let Some(agent) = table.remove("agent") else {
-        return Ok(roan::agent::AgentConfig::default());
-    };
-    agent
-        .try_into()
-        .map_err(|error: toml::de::Error| about(format!("[agent]: {error}")))
+pub(crate) fn agent_table(path: &Path) -> Result<roan::agent::AgentConfig, Failure> {
+    let mut file = ConfigFile::read(path)?;
+    match file.table.remove("agent") {
+        None => Ok(roan::agent::AgentConfig::default()),
+        Some(toml::Value::Table(agent)) => file.parsed(agent, "[agent]: "),
+        Some(_) => {
+            Err(file.wrong("`agent` is not a table: write `[agent]`, and its settings below it"))
+        }
+    }
 }
 
 /// Reads a configuration file.
-fn read(file: &Path, reader: Reader) -> Result<Config, Failure> {
-    let about = |problem: String| Failure::bad_input(format!("{}: {problem}", file.display()));
-    let (text, mut table) = table_of(file)?;
+fn read(path: &Path, reader: Reader) -> Result<Config, Failure> {
+    let file = ConfigFile::read(path)?;
+    let mut table = file.table.clone();
     table.remove("outbox");
     table.remove("agent");
     let caches = table.get("caches").and_then(toml::Value::as_array);
     let mut kinds = caches.into_iter().flatten().map(|cache| cache.get("kind"));
     if kinds.any(|kind| kind.and_then(toml::Value::as_str) == Some(EMBEDDED)) {
-        return Err(about(out_of_reach()));
+        return Err(file.wrong(&out_of_reach()));
     }
-    warn_of_unread(file, &text, reader);
-    table
-        .try_into()
-        .map_err(|error: toml::de::Error| about(error.to_string()))
+    warn_of_unread(path, &file.text, reader);
+    file.parsed(table, "")
 }
 
 /// The embedded cache of the app, which this process would take for one of its own, and find it empty.

@@ -1,11 +1,11 @@
 //! `roan vcl`: the VCL that the guide quotes and the tests run, with other names.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
-use roan::Site;
 use serde_json::json;
 
-use crate::addresses::{address, app, network, wrong};
+use crate::addresses::{Network, app, listens, networks, site, wrong};
 use crate::args::{Format, VclArgs};
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
@@ -38,12 +38,9 @@ pub(crate) fn configuration(args: &VclArgs) -> Result<String, Failure> {
     );
     if !args.allow.is_empty() {
         let mut lines = String::new();
-        for allow in &args.allow {
-            let entry = match network(allow)?.split_once('/') {
-                Some((address, bits)) => format!("\"{address}\"/{bits}"),
-                None => format!("\"{allow}\""),
-            };
-            lines += &format!("    {entry};\n");
+        for Network { address, bits } in networks(&args.allow)? {
+            let bits = bits.map_or_else(String::new, |bits| format!("/{bits}"));
+            lines += &format!("    \"{address}\"{bits};\n");
         }
         set("    \"127.0.0.1\";\n    \"::1\";\n", &lines);
     }
@@ -94,9 +91,7 @@ impl Sites {
     fn of(texts: &[String]) -> Result<Option<Self>, Failure> {
         let mut sites: Option<Self> = None;
         for text in texts {
-            let site: Site = text
-                .parse()
-                .map_err(|error: roan::SiteError| Failure::bad_input(format!("--site: {error}")))?;
+            let site = site(text)?;
             let is_https = site.scheme() == Some("https");
             let sites = sites.get_or_insert(Self {
                 hosts: Vec::new(),
@@ -138,13 +133,14 @@ fn service(listen: &[String]) -> Result<String, Failure> {
     let mut text = "#\n# Varnish's command line says where it listens. On Debian: `systemctl edit varnish`, with these lines, and\n\
          # `systemctl restart varnish`.\n#\n#     [Service]\n#     ExecStart=\n#     ExecStart=/usr/sbin/varnishd -j unix,user=vcache -F"
         .to_owned();
-    for one in listen {
-        // Port 80 alone is `:80` to Varnish, and so is `*:80`.
-        let one = address(one)?;
-        let one = one.strip_prefix("*:").unwrap_or(one);
-        let colon = if one.contains(':') { "" } else { ":" };
+    for listen in listens(listen)? {
+        // Without an address it is all of them.
+        let address = match listen.address {
+            Some(address) => SocketAddr::new(address, listen.port).to_string(),
+            None => format!(":{}", listen.port),
+        };
         // Writing to a text does not fail.
-        let _ = write!(text, " -a {colon}{one}");
+        let _ = write!(text, " -a {address}");
     }
     text += &format!(
         " \\\n#         -T localhost:6082 -f {FILE} -S /etc/varnish/secret -s malloc,256m\n"

@@ -6,6 +6,7 @@ use super::{Explanation, Purged, RuleTrace, Source, Verdict, Way, Which, Yielded
 use crate::base::rule::Rule;
 use crate::base::target::TargetKind;
 
+/// Without a line end behind the last line.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fired = self.rules.iter().filter(|rule| rule.has_fired()).count();
@@ -23,19 +24,19 @@ impl fmt::Display for Explanation {
             writeln!(f)?;
         }
         for rule in &self.rules {
-            rule.fmt(f)?;
+            writeln!(f, "{rule}")?;
             self.why(rule, f)?;
         }
         if self.targets.is_empty() {
-            return f.write_str("\nNothing would be purged.\n");
+            return f.write_str("\nNothing would be purged.");
         }
-        writeln!(f, "\nThe targets:")?;
+        f.write_str("\nThe targets:")?;
         for purged in &self.targets {
-            writeln!(f, "  {purged}")?;
+            write!(f, "\n  {purged}")?;
         }
         if !self.has_dispatcher {
             f.write_str(
-                "\nNo dispatcher is installed in this process, so the caches that purge them are not known.\n",
+                "\n\nNo dispatcher is installed in this process, so the caches that purge them are not known.",
             )?;
         }
         Ok(())
@@ -88,7 +89,7 @@ impl fmt::Display for RuleTrace {
             }
         }
         let (file, line) = self.place();
-        writeln!(f, " at {file}:{line}")
+        write!(f, " at {file}:{line}")
     }
 }
 

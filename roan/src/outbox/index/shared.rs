@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::key::Key;
 use crate::base::cause::Cause;
-use crate::base::log::{emit, loudly};
+use crate::base::log::{end_loudly, loudly};
 use crate::base::target::Target;
 use crate::outbox::store::{Epoch, Resolving, Store};
 use crate::outbox::{Outbox, OutboxError};
@@ -278,7 +278,10 @@ impl Server {
                 }
                 tokio::time::sleep(PAUSE).await;
             } else if std::mem::take(&mut self.is_troubled) {
-                emit(|| tracing::info!(target: "roan", "the index of pages can be used again"));
+                end_loudly(
+                    format_args!("the index of pages can be used again"),
+                    || tracing::info!(target: "roan", "the index of pages can be used again"),
+                );
             }
         }
         if let Some(store) = self.store {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
-use crate::base::canonical;
 use crate::base::history::{
     AnswerKind, Filter, Finder, NodeAnswer, PurgeCause, PurgeRecord, PurgeState,
 };
 use crate::base::target::{Target, TargetKind};
 use crate::base::target_json;
+use crate::base::{canonical, folder};
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::history;
@@ -260,7 +260,15 @@ fn needles(filter: &Filter) -> Vec<String> {
     let mut needles = match target.kind() {
         TargetKind::Everything => vec![everything],
         TargetKind::Host => vec![everything, host],
-        TargetKind::Prefix => vec![everything, host, prefix],
+        TargetKind::Prefix => {
+            let folder = folder::location(target.as_str());
+            let plain = folder.split('%').next().unwrap_or_default();
+            // Any letter of a page below it may be encoded, and a slash be there twice.
+            let mut needles = vec![everything, host, prefix, escaped];
+            needles.extend(["%", "//"].map(str::to_owned));
+            needles.push(format!("\"{plain}"));
+            needles
+        }
         TargetKind::Tag => vec![everything, escaped, quoted(target.as_str())],
         TargetKind::Url => {
             let path = canonical::path(target.as_str());

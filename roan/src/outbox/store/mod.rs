@@ -88,10 +88,8 @@ impl Store {
         // locked until the database gives up the connection. A live relay sends a statement five times in a lease.
         let silence = lease.clamp(Duration::from_secs(1), LONGEST_SILENCE);
         let opened = Connection::open(options, silence, durability).await;
-        let connection = opened.map_err(|error| match OutboxError::of(error) {
-            OutboxError::Database(cause) => OutboxError::Connect(cause),
-            other => other,
-        })?;
+        let connection =
+            opened.map_err(|error| OutboxError::of_connecting(error, &options.location()))?;
         Ok(Self {
             connection,
             dialect: options.dialect(),
@@ -142,7 +140,9 @@ impl Store {
 
     /// Checks that the tables have the right version.
     pub(super) async fn check_version(&mut self) -> std::result::Result<(), OutboxError> {
-        match self.version().await.map_err(OutboxError::of)? {
+        let version = self.version().await;
+        let table = || self.sql("roan_schema");
+        match version.map_err(|error| OutboxError::of_version(error, table()))? {
             Some(schema::VERSION) => Ok(()),
             found => Err(OutboxError::Version {
                 found: found.unwrap_or_default(),
@@ -324,7 +324,12 @@ impl Store {
         let of = OutboxError::of;
         let has_version = self.is_there("roan_schema").await.map_err(of)?;
         let found = match has_version {
-            true => self.version().await.map_err(of)?.unwrap_or_default(),
+            true => {
+                let version = self.version().await;
+                let table = || self.sql("roan_schema");
+                let version = version.map_err(|error| OutboxError::of_version(error, table()));
+                version?.unwrap_or_default()
+            }
             false => 0,
         };
         if found > schema::VERSION {

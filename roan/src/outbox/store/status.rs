@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{DEAD, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
+use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
 use crate::outbox::schema;
 use crate::outbox::status::{NodeStatus, Status};
 
@@ -56,15 +56,26 @@ impl Store {
 
     /// How long ago the oldest row ended that is kept. The index has them by this time.
     async fn kept(&mut self) -> Result<Option<Duration>> {
+        let oldest = |state: i64, which: &str| {
+            format!(
+                "coalesce((SELECT ended_ms FROM roan_outbox WHERE state = {state} AND ended_ms > 0{which} \
+                 ORDER BY ended_ms LIMIT 1), 0)"
+            )
+        };
         // A row with a delivery, dead or waiting, is kept for longer, and says nothing about others.
+        let without_deliveries = " AND NOT EXISTS \
+            (SELECT 1 FROM roan_delivery WHERE roan_delivery.purge_id = roan_outbox.id)";
         let sql = self.sql(&format!(
-            "SELECT {{now}}, \
-             coalesce((SELECT min(ended_ms) FROM roan_outbox WHERE state = {DONE} AND ended_ms > 0), 0)"
+            "SELECT {{now}}, {}, {}",
+            oldest(DONE, ""),
+            oldest(DELIVERED_LATER, without_deliveries)
         ));
         let rows = self.connection.rows(&sql, &[]).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-        let (now, oldest) = (row.int(0)?, row.int(1)?);
-        Ok((oldest > 0).then(|| since(now, oldest)))
+        let now = row.int(0)?;
+        let ended = [row.int(1)?, row.int(2)?].into_iter();
+        let oldest = ended.filter(|ended| *ended > 0).min();
+        Ok(oldest.map(|oldest| since(now, oldest)))
     }
 
     async fn add_known(
@@ -95,6 +106,7 @@ impl Store {
         let sql = self.sql(&format!(
             "SELECT {cache}, {node}, state, count(*), min({{now}}), min(created_ms), \
              max(CASE WHEN error IS NULL THEN 0 ELSE id END), \
+             count(CASE WHEN attempts > 0 THEN 1 END), \
              count(CASE WHEN state = {WAITING} AND relay <> 0 THEN 1 END) FROM roan_delivery GROUP BY cache, node, state"
         ));
         let mut with_errors: BTreeMap<i64, (String, String)> = BTreeMap::new();
@@ -107,7 +119,8 @@ impl Store {
                 known.dead += count;
             } else {
                 known.waiting += count;
-                known.left += row.int(7)?.unsigned_abs();
+                known.failing += row.int(7)?.unsigned_abs();
+                known.left += row.int(8)?.unsigned_abs();
                 let age = since(row.int(4)?, row.int(5)?);
                 known.oldest = known.oldest.max(Some(age));
             }

@@ -10,6 +10,7 @@ use roan::purger::Cache;
 
 use super::args::{Action, FleetArgs, ServerArgs};
 use super::{drop, status, wait};
+use crate::config_file::ConfigFile;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
@@ -88,13 +89,9 @@ impl ServerArgs {
 }
 
 /// The fleet of a configuration file: that of an agent, or the cache of an app.
-fn read(file: &Path) -> Result<Config, Failure> {
-    let about = |problem: String| Failure::bad_input(format!("{}: {problem}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| about(error.to_string()))?;
-    let mut table: toml::Table = toml::from_str(&text).map_err(|error| about(error.to_string()))?;
-    if let Some(toml::Value::Table(own)) = table.remove("roan") {
-        table = own;
-    }
+fn read(path: &Path) -> Result<Config, Failure> {
+    let file = ConfigFile::read(path)?;
+    let mut table = file.table.clone();
     let fleet = match table.remove("agent") {
         Some(toml::Value::Table(mut agent)) => {
             agent.retain(|name, _| OF_AN_AGENT.contains(&name));
@@ -111,13 +108,10 @@ fn read(file: &Path) -> Result<Config, Failure> {
         }
     };
     let Some(fleet) = fleet else {
-        return Err(about(
-            "has neither a cache of the kind `fleet` nor a table `[agent]`: give --nats, or the file of the app or of an agent"
-                .to_owned(),
+        return Err(file.wrong(
+            "has neither a cache of the kind `fleet` nor a table `[agent]`: give --nats, or the file of the app or of an agent",
         ));
     };
     let caches = toml::Table::from_iter([("caches".to_owned(), vec![fleet].into())]);
-    caches
-        .try_into()
-        .map_err(|error: toml::de::Error| about(error.message().to_owned()))
+    file.parsed(caches, "")
 }

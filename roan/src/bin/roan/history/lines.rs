@@ -9,7 +9,7 @@ use roan::history::{AnswerKind, NodeAnswer, PurgeCause, PurgeRecord, PurgeState}
 use crate::outbox::words::line;
 use crate::output::Output;
 
-/// More targets of one purge are counted only.
+/// More targets and causes of one purge are counted only.
 const MOST: usize = 5;
 
 /// A purge in several lines.
@@ -46,8 +46,14 @@ pub(super) fn purge(purge: &PurgeRecord, output: &Output) -> String {
     for trace in traces {
         let _ = write!(text, "\n    trace    {trace}");
     }
-    for answer in answers_of(purge, &found) {
-        let _ = write!(text, "\n    {}", words(answer, output));
+    let answers = answers(purge, &found, output);
+    if answers.is_empty() && purge.state == PurgeState::Waiting {
+        text.push_str(
+            "\n    answers  none is written down yet: that is done when all nodes have answered and the rebound is over",
+        );
+    }
+    for answer in answers {
+        let _ = write!(text, "\n    {answer}");
     }
     text
 }
@@ -56,11 +62,7 @@ pub(super) fn purge(purge: &PurgeRecord, output: &Output) -> String {
 pub(super) fn short(purge: &PurgeRecord, output: &Output) -> String {
     let time = purge.ended.unwrap_or_else(SystemTime::now);
     let all: Vec<_> = (0..purge.targets.len()).collect();
-    let answers: Vec<_> = purge
-        .answers
-        .iter()
-        .map(|answer| words(answer, output))
-        .collect();
+    let answers = answers(purge, &all, output);
     let mut text = format!(
         "{}  row {}  {}  {}",
         humantime::format_rfc3339_seconds(time),
@@ -72,8 +74,11 @@ pub(super) fn short(purge: &PurgeRecord, output: &Output) -> String {
     if !answers.is_empty() {
         let _ = write!(text, "  [{}]", answers.join("; "));
     }
-    if let Some(cause) = purge.causes.first() {
+    for cause in purge.causes.iter().take(MOST) {
         let _ = write!(text, "  {}", line(&cause.to_string()));
+    }
+    if purge.causes.len() > MOST {
+        let _ = write!(text, "  and {} other causes", purge.causes.len() - MOST);
     }
     if let Some(error) = &purge.error {
         let _ = write!(text, "  {}", line(error));
@@ -123,8 +128,12 @@ fn targets(purge: &PurgeRecord, places: &[usize]) -> String {
         shown.push(format!("{} more", places.len() - MOST));
     }
     if shown.is_empty() {
-        // The rows of a trigger that no relay has read yet.
-        return "what the rules yield".to_owned();
+        // The rows of a trigger that no relay has read yet, or what nobody can read.
+        let is_of_trigger = purge.causes.iter().any(|cause| cause.table().is_some());
+        return match is_of_trigger {
+            true => "what the rules yield".to_owned(),
+            false => "not known: this version of `roan` cannot read the row".to_owned(),
+        };
     }
     shown.join(", ")
 }
@@ -141,15 +150,47 @@ fn causes_of<'p>(
     causes.filter(|cause| is_of(cause.targets(), places))
 }
 
-fn answers_of<'p>(
-    purge: &'p PurgeRecord,
-    places: &'p [usize],
-) -> impl Iterator<Item = &'p NodeAnswer> {
+/// The answers about these targets. Equal ones of several targets are one, with the targets that it is about unless it is
+/// about all.
+fn answers(purge: &PurgeRecord, places: &[usize], output: &Output) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
     let answers = purge.answers.iter();
-    answers.filter(|answer| is_of(&answer.targets, places))
+    for answer in answers.filter(|answer| is_of(&answer.targets, places)) {
+        let text = words(answer, is_once_more(purge, answer), output);
+        let about = places.iter().copied();
+        let about = about.filter(|place| is_of(&answer.targets, &[*place]));
+        match groups.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, all)) => all.extend(about),
+            None => groups.push((text, about.collect())),
+        }
+    }
+    let shown = groups.into_iter().map(|(text, mut about)| {
+        about.sort_unstable();
+        about.dedup();
+        match about.len() < places.len() {
+            true => format!("{text} (for {})", targets(purge, &about)),
+            false => text,
+        }
+    });
+    shown.collect()
 }
 
-fn words(answer: &NodeAnswer, output: &Output) -> String {
+/// Whether the node has answered before, and is asked again: by the rebound, or because an earlier cache was late.
+fn is_once_more(purge: &PurgeRecord, answer: &NodeAnswer) -> bool {
+    let is_open = |kind| matches!(kind, AnswerKind::Waiting | AnswerKind::Failed);
+    is_open(answer.result)
+        && !answer.other_urls
+        && purge.answers.iter().any(|before| {
+            let is_about = |place: &usize| is_of(&before.targets, &[*place]);
+            before.cache == answer.cache
+                && before.node == answer.node
+                && !is_open(before.result)
+                && !before.other_urls
+                && (answer.targets.is_empty() || answer.targets.iter().any(is_about))
+        })
+}
+
+fn words(answer: &NodeAnswer, is_once_more: bool, output: &Output) -> String {
     let colour = match answer.result {
         AnswerKind::Purged => AnsiColor::Green,
         AnswerKind::NotCached | AnswerKind::Waiting => AnsiColor::Yellow,
@@ -170,6 +211,9 @@ fn words(answer: &NodeAnswer, output: &Output) -> String {
     }
     if answer.rebound {
         more.push("by the rebound".to_owned());
+    }
+    if is_once_more {
+        more.push("once more, after an answer".to_owned());
     }
     match (answer.result, answer.verified) {
         (AnswerKind::NotCached, false) => more.push("unproven".to_owned()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use roan::history::Filter;
+use roan::outbox::OutboxError;
 
 use super::args::WatchArgs;
 use super::lines;
@@ -32,12 +33,33 @@ pub(crate) fn run(args: &WatchArgs, output: &Output) -> Result<Exit, Failure> {
         if output.is_terminal {
             note("roan: watching; Ctrl-C ends");
         }
+        let mut is_lost = false;
         while !interrupt.is_asked() && output.is_open() {
-            for purge in watch.poll().await.map_err(failure)? {
-                match output.format {
-                    Format::Json => output.object(&purge),
-                    Format::Text => output.line(lines::short(&purge, output)),
+            match watch.poll().await {
+                Ok(purges) => {
+                    if is_lost {
+                        note(
+                            "roan: the database can be reached again: what ended meanwhile follows",
+                        );
+                        is_lost = false;
+                    }
+                    for purge in purges {
+                        match output.format {
+                            Format::Json => output.object(&purge),
+                            Format::Text => output.line(lines::short(&purge, output)),
+                        }
+                    }
                 }
+                // It opens another connection when it looks next.
+                Err(error @ OutboxError::Connect(_)) => {
+                    if !is_lost {
+                        note(format_args!(
+                            "roan: {error}; the command goes on when the database can be reached again"
+                        ));
+                        is_lost = true;
+                    }
+                }
+                Err(error) => return Err(failure(error)),
             }
             while !interrupt.is_asked() {
                 let changed = watch.changed(args.every);

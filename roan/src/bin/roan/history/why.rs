@@ -12,14 +12,15 @@ use super::lines;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::outbox::words::{duration, line};
-use crate::outbox::{failure, with_admin};
+use crate::outbox::{failure, said_to_wait, with_admin};
 use crate::output::{Output, note};
 
 pub(crate) fn run(args: &WhyArgs, output: &Output) -> Result<Exit, Failure> {
     let target = args.target()?;
     with_admin(&args.database, async |admin, _| {
         let filter = args.filter(admin, &target).await?;
-        let found = admin.history(&filter).await.map_err(failure)?;
+        let looking = said_to_wait(admin.history(&filter));
+        let found = looking.await.map_err(failure)?;
         for purge in &found {
             match output.format {
                 Format::Json => output.object(purge),
@@ -107,9 +108,10 @@ impl WhyArgs {
                 let kept = duration(kept);
                 let _ = write!(
                     text,
-                    "\n- It is longer ago than {kept}: the outbox has no older purges (`Outbox::retention`)."
+                    "\n- It was done longer ago than {kept}: of then, the outbox keeps nothing (`Outbox::retention`)."
                 );
             }
+            None if status.waiting + status.taken + status.left + status.deliveries() + status.all_dead() > 0 => {}
             None => text.push_str(
                 "\n- This is not the outbox of the app, or it has never purged anything: see `roan outbox status`.",
             ),

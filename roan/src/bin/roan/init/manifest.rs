@@ -17,6 +17,8 @@ pub(super) struct Dependency {
 
 pub(super) struct Manifest {
     path: PathBuf,
+    /// As it was read.
+    text: String,
     document: DocumentMut,
     /// `[workspace.dependencies]` of the workspace that it is in.
     workspace: Option<DocumentMut>,
@@ -26,7 +28,8 @@ impl Manifest {
     /// Reads that of the crate in a folder.
     pub(super) fn read(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("Cargo.toml");
-        let document = parse(&path)?;
+        let text = text_of(&path)?;
+        let document = parse(&path, &text)?;
         if document.get("package").is_none() {
             return Err(Failure::bad_input(format!(
                 "{}: it has no [package]: name the folder of the crate that writes to the database, as in `roan init app`",
@@ -46,6 +49,7 @@ impl Manifest {
         };
         Ok(Self {
             path,
+            text,
             document,
             workspace,
         })
@@ -92,8 +96,15 @@ impl Manifest {
         found
     }
 
-    /// Adds roan with these features, and returns its line. `None` if it is there with all of them.
-    pub(super) fn add_roan(&mut self, features: &[&str], path: Option<&Path>) -> Option<String> {
+    /// Whether it depends on roan already.
+    pub(super) fn has_roan(&self) -> bool {
+        let dependencies = self.document.get("dependencies");
+        dependencies.is_some_and(|dependencies| dependencies.get("roan").is_some())
+    }
+
+    /// Adds roan with these features, and returns its line. `None` if it is there with all of them. `path` is for a crate that
+    /// does not have it.
+    pub(super) fn add_roan(&mut self, features: &[&str], path: &Path) -> Option<String> {
         let dependencies = self.document.get("dependencies");
         let before = dependencies.and_then(|dependencies| dependencies.get("roan"));
         let before = before.cloned().unwrap_or(Item::None);
@@ -115,10 +126,7 @@ impl Manifest {
             }
         }
         if table.is_empty() {
-            match path {
-                Some(path) => table.insert("path", Value::from(path.display().to_string())),
-                None => table.insert("version", Value::from("0.2")),
-            };
+            table.insert("path", Value::from(path.display().to_string()));
         }
         let is_new = before.is_none();
         let missing: Vec<_> = features
@@ -146,7 +154,7 @@ impl Manifest {
     }
 
     pub(super) fn write(&self) -> Result<(), Failure> {
-        let text = self.document.to_string();
+        let text = with_line_ends_of(&self.text, &self.document.to_string());
         std::fs::write(&self.path, text).map_err(|error| {
             Failure::new(Exit::Failed, format!("{}: {error}", self.path.display()))
         })
@@ -166,23 +174,65 @@ fn read(key: &str, item: &Item) -> Dependency {
     }
 }
 
-fn parse(path: &Path) -> Result<DocumentMut, Failure> {
-    let about = |problem: String| Failure::bad_input(format!("{}: {problem}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            about("it does not exist: name the folder of a crate, as in `roan init app`".to_owned())
-        }
-        _ => about(error.to_string()),
-    })?;
+fn about(path: &Path, problem: &str) -> Failure {
+    Failure::bad_input(format!("{}: {problem}", path.display()))
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => about(
+            path,
+            "it does not exist: name the folder of a crate, as in `roan init app`",
+        ),
+        _ => about(path, &error.to_string()),
+    })
+}
+
+fn parse(path: &Path, text: &str) -> Result<DocumentMut, Failure> {
     text.parse::<DocumentMut>()
-        .map_err(|error| about(error.to_string().trim().to_owned()))
+        .map_err(|error| about(path, error.to_string().trim()))
+}
+
+/// The name of the package in a folder.
+pub(super) fn package_in(folder: &Path) -> Result<String, Failure> {
+    let path = folder.join("Cargo.toml");
+    let document = parse(&path, &text_of(&path)?)?;
+    let name = document
+        .get("package")
+        .and_then(|package| package.get("name"));
+    Ok(name.and_then(Item::as_str).unwrap_or_default().to_owned())
+}
+
+/// A changed text with the line ends of the text before, which `toml_edit` makes `\n` throughout. A new line ends as the one
+/// before it.
+fn with_line_ends_of(before: &str, text: &str) -> String {
+    let mut old: Vec<&str> = before.split_inclusive('\n').collect();
+    old.reverse();
+    let content = |line: &str| line.trim_end_matches(['\r', '\n']).to_owned();
+    let mut is_crlf = old.last().is_some_and(|first| first.ends_with("\r\n"));
+    let mut out = String::with_capacity(before.len() + text.len());
+    for line in text.split_inclusive('\n') {
+        let line_before = old
+            .iter()
+            .rposition(|known| content(known) == content(line));
+        if let Some(place) = line_before {
+            is_crlf = old[place].ends_with("\r\n");
+            old.truncate(place);
+        }
+        out.push_str(&content(line));
+        if line.ends_with('\n') {
+            out.push_str(if is_crlf { "\r\n" } else { "\n" });
+        }
+    }
+    out
 }
 
 /// The workspace of a crate is in one of the folders above it.
 fn workspace_above(folder: &Path) -> Option<DocumentMut> {
     let folder = folder.canonicalize().ok()?;
     folder.ancestors().skip(1).find_map(|above| {
-        let document = parse(&above.join("Cargo.toml")).ok()?;
+        let path = above.join("Cargo.toml");
+        let document = parse(&path, &text_of(&path).ok()?).ok()?;
         document.get("workspace").is_some().then_some(document)
     })
 }

@@ -14,14 +14,22 @@ use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use code::Code;
 use libraries::Advice;
-use manifest::Manifest;
+use manifest::{Manifest, package_in};
 pub(crate) use setup::CacheKind;
 use setup::Setup;
+
+/// Where a clone of Roan's repository may be, beside the crate.
+const CLONE: &str = "../roan/roan";
 
 pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     let mut manifest = Manifest::read(&args.folder)?;
     let advice = Advice::of(&manifest);
-    let line = manifest.add_roan(&advice.features, args.roan_path.as_deref());
+    let is_new = !manifest.has_roan();
+    if is_new && args.write {
+        check_clone(args)?;
+    }
+    let clone = args.roan_path.as_deref().unwrap_or(Path::new(CLONE));
+    let line = manifest.add_roan(&advice.features, clone);
     let setup = Setup::of(args)?;
     let code = Code::with(&advice.features);
     let mut written = Vec::new();
@@ -67,8 +75,10 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
             ));
         }
         Some(line) => {
-            let clone = match (line.contains("version = "), &args.roan_path) {
-                (true, None) => " (with a clone of Roan's repository: --roan-path ../roan/roan)",
+            let clone = match (is_new, &args.roan_path) {
+                (true, None) => {
+                    " (the crate is not on crates.io: clone its repository, and name the clone by --roan-path)"
+                }
                 _ => "",
             };
             output.line(format_args!(
@@ -91,8 +101,12 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         ));
     }
     if !args.write {
+        let path = match (is_new, &args.roan_path) {
+            (true, None) => " --roan-path FOLDER",
+            _ => "",
+        };
         output.line(format_args!(
-            "\nNothing was changed. With --write, the line in Cargo.toml and the file {} are written.",
+            "\nNothing was changed. With{path} --write, the line in Cargo.toml and the file {} are written.",
             setup.file
         ));
     }
@@ -100,6 +114,30 @@ pub(crate) fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
         output.line(format_args!("\nWritten: {file}"));
     }
     Ok(Exit::Done)
+}
+
+/// Whether cargo would find roan: a name on crates.io could be anybody's.
+fn check_clone(args: &InitArgs) -> Result<(), Failure> {
+    let Some(path) = &args.roan_path else {
+        return Err(Failure::bad_input(format!(
+            "--write: the crate roan is not on crates.io, so Cargo.toml must name the folder of a clone: add it, as in \
+             `--roan-path {CLONE}`. Nothing was written"
+        )));
+    };
+    // As cargo reads it: from the folder of the crate.
+    let wrong = |problem: &str| {
+        Failure::bad_input(format!(
+            "--roan-path: {} {problem}: write the path from the crate to the folder `roan` of a clone of Roan's \
+             repository, as in `--roan-path {CLONE}`. Nothing was written",
+            path.display()
+        ))
+    };
+    match package_in(&args.folder.join(path)) {
+        Ok(name) if name == "roan" => Ok(()),
+        Ok(name) if name.is_empty() => Err(wrong("does not have a crate")),
+        Ok(name) => Err(wrong(&format!("has the crate {name:?}, and not roan"))),
+        Err(_) => Err(wrong("does not have a Cargo.toml that can be read")),
+    }
 }
 
 /// What comes after the line in Cargo.toml: what it is for, and the lines to type.

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args as Group, Subcommand};
 
+use crate::args::given;
 use crate::exit::TABLE;
 
 /// Looks after the durable outbox of an app: what waits, what is dead, and which nodes are paused.
@@ -25,10 +26,10 @@ pub(crate) struct OutboxArgs {
 pub(crate) struct DatabaseArgs {
     /// The app's database, such as <postgres://app@localhost/blog>. In place of `ROAN_OUTBOX`, which hides a password
     /// better from others on this machine.
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(long, value_name = "URL", global = true, value_parser = given)]
     pub(crate) database: Option<String>,
     /// The prefix of the table names. In place of `ROAN_OUTBOX_PREFIX`.
-    #[arg(long, value_name = "PREFIX", global = true)]
+    #[arg(long, value_name = "PREFIX", global = true, value_parser = given)]
     pub(crate) prefix: Option<String>,
     /// Read the outbox from this TOML file: its table `[outbox]`, or `[roan.outbox]`.
     #[arg(long, value_name = "FILE", global = true)]
@@ -40,6 +41,8 @@ pub(crate) enum Action {
     /// Says what waits, what is dead, and how each node is.
     Status,
     /// Lists purges that wait: for a node that did not answer, or for a relay.
+    ///
+    /// What waits for a node gets another id with each attempt: list it again before you name ids of it.
     List(ListArgs),
     /// Lists dead purges: they were refused, or failed for too long.
     Dead(DeadArgs),
@@ -65,16 +68,16 @@ pub(crate) struct FilterArgs {
     #[arg(value_name = "ID", allow_negative_numbers = true)]
     pub(crate) ids: Vec<i64>,
     /// Only at the nodes of this cache.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) cache: Option<String>,
     /// Only at the node of this name, without the name of its cache.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = given)]
     pub(crate) node: Option<String>,
     /// Only those whose URL, tag or other target contains this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) target: Option<String>,
     /// Only those whose last error contains this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = given)]
     pub(crate) error: Option<String>,
     /// Only those whose write is longer ago, such as 2h.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
@@ -91,7 +94,8 @@ pub(crate) struct ListArgs {
     /// The most purges to list.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) limit: u32,
-    /// Only those after the one with this id: the next page of a list.
+    /// Only those after the one with this id: the next page of a list. What waits gets another id with each attempt, so it may
+    /// be in the next page again.
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     pub(crate) after: Option<i64>,
     /// List the newest first.
@@ -137,7 +141,7 @@ pub(crate) struct ReplayArgs {
 #[derive(Debug, Group)]
 pub(crate) struct NodeArgs {
     /// The names of the cache and the node as `roan outbox status` prints them, or only that of the node.
-    #[arg(value_name = "NODE", required = true, num_args = 1..)]
+    #[arg(value_name = "NODE", required = true, num_args = 1.., value_parser = given)]
     pub(crate) node: Vec<String>,
 }
 

@@ -50,6 +50,11 @@ impl ListArgs {
         filter
     }
 
+    /// Whether others than those that are listed may be picked, too.
+    fn is_page(&self) -> bool {
+        self.after.is_some() || self.filter.ids.len() > self.limit as usize
+    }
+
     /// The id with which the next page begins, if there may be one.
     fn next(&self, listed: usize, last: Option<i64>) -> Option<i64> {
         last.filter(|_| listed >= self.limit as usize)
@@ -75,7 +80,10 @@ pub(super) async fn list_waiting(
         Format::Text if listed == 0 => output.line("nothing waits"),
         Format::Text => say_next(next),
     }
-    Ok(Exit::Done)
+    match args.is_page() {
+        true => Ok(Exit::Done),
+        false => Ok(ended(&args.filter.ids, listed, "not waiting")),
+    }
 }
 
 fn say_next(next: Option<i64>) {
@@ -122,7 +130,7 @@ pub(super) async fn list(admin: &Admin, args: &DeadArgs, output: &Output) -> Res
             Format::Json => output.line(json!({ "dead": count })),
             Format::Text => output.line(count),
         }
-        return Ok(Exit::Done);
+        return Ok(ended(&args.list.filter.ids, count, "not dead"));
     }
     let dead = admin.dead(args.list.page()).await.map_err(failure)?;
     for purge in &dead {
@@ -151,7 +159,7 @@ pub(super) async fn list(admin: &Admin, args: &DeadArgs, output: &Output) -> Res
             say_next(next);
         }
     }
-    Ok(Exit::Done)
+    Ok(ended(&args.list.filter.ids, count, "not dead"))
 }
 
 fn dead_as_text(purge: &DeadPurge) -> String {
@@ -211,7 +219,7 @@ where
         }
         (Format::Text, false) => output.line(format_args!("{done} {}", dead_purges(count))),
     }
-    Ok(ended(args, count))
+    Ok(ended(&args.filter.ids, count, "not dead"))
 }
 
 fn dead_purges(count: u64) -> String {
@@ -236,8 +244,8 @@ fn picked(args: &PickArgs, verb: &str) -> Result<Filter, Failure> {
 }
 
 /// Whether each of the ids was found.
-fn ended(args: &PickArgs, count: u64) -> Exit {
-    let mut ids = args.filter.ids.clone();
+fn ended(ids: &[i64], count: u64, why: &str) -> Exit {
+    let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
     let missing = (ids.len() as u64).saturating_sub(count);
@@ -245,7 +253,7 @@ fn ended(args: &PickArgs, count: u64) -> Exit {
         return Exit::Done;
     }
     note(format_args!(
-        "roan: {missing} of {} {} left out: not dead, or not picked by the filters",
+        "roan: {missing} of {} {} left out: {why}, or not picked by the filters",
         counted(ids.len() as u64, "id"),
         if missing == 1 { "was" } else { "were" },
     ));

@@ -17,7 +17,7 @@ pub(crate) mod words;
 pub(crate) use args::{DatabaseArgs, OutboxArgs, time};
 
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
-pub(crate) use open::{failure, run, with_admin};
+pub(crate) use open::{failure, run, said_to_wait, with_admin};
 
 /// Without a database.
 #[cfg(not(any(feature = "mysql", feature = "postgres", feature = "sqlite")))]

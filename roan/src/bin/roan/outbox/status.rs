@@ -1,7 +1,9 @@
 //! `roan outbox status`.
 
+use std::time::Duration;
+
 use clap::builder::styling::AnsiColor;
-use roan::outbox::{Admin, Dialect, NodeStatus, Status};
+use roan::outbox::{Admin, NodeStatus, Outbox, Status};
 use serde::Serialize;
 
 use super::open::failure;
@@ -10,14 +12,22 @@ use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 
-pub(super) async fn print(admin: &Admin, kind: Dialect, output: &Output) -> Result<Exit, Failure> {
+/// A program says once a minute which nodes it has: after so long it has probably ended.
+const LONG_AGO: Duration = Duration::from_secs(150);
+
+pub(super) async fn print(
+    admin: &Admin,
+    outbox: &Outbox,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let status = admin.status().await.map_err(failure)?;
     match output.format {
         Format::Json => output.object(&InDatabase {
-            database: kind.to_string(),
+            database: outbox.dialect().to_string(),
+            location: outbox.location(),
             status: &status,
         }),
-        Format::Text => as_text(&status, kind, output),
+        Format::Text => as_text(&status, outbox, output),
     }
     Ok(Exit::Done)
 }
@@ -25,13 +35,18 @@ pub(super) async fn print(admin: &Admin, kind: Dialect, output: &Output) -> Resu
 #[derive(Serialize)]
 struct InDatabase<'a> {
     database: String,
+    location: String,
     #[serde(flatten)]
     status: &'a Status,
 }
 
-fn as_text(status: &Status, kind: Dialect, output: &Output) {
+fn as_text(status: &Status, outbox: &Outbox, output: &Output) {
     let schema = status.schema.unwrap_or_default();
-    output.line(format_args!("outbox   {kind}, schema version {schema}"));
+    output.line(format_args!(
+        "outbox   {} {}, schema version {schema}",
+        outbox.dialect(),
+        line(&outbox.location())
+    ));
     let mut writes = format!("{} wait, {} taken", status.waiting, status.taken);
     if let Some(oldest) = status.oldest {
         writes += &format!(", the oldest {} old", duration(oldest));
@@ -72,6 +87,10 @@ fn of_node(node: &NodeStatus, output: &Output) -> String {
         let paused = format!("PAUSED for {}", duration(paused));
         words.push(output.painted(AnsiColor::Yellow, paused));
     }
+    if node.failing > 0 {
+        let failing = format!("FAILS for {}", counted(node.failing, "purge"));
+        words.push(output.painted(AnsiColor::Red, failing));
+    }
     words.push(match node.oldest {
         Some(oldest) => format!("{} wait, the oldest {} old", node.waiting, duration(oldest)),
         None => "nothing waits".to_owned(),
@@ -87,8 +106,9 @@ fn of_node(node: &NodeStatus, output: &Output) -> String {
         words.push(output.painted(AnsiColor::Red, dead));
     }
     words.push(match node.seen {
-        Some(seen) => format!("an app had it {} ago", duration(seen)),
-        None => "no app had it in the last week".to_owned(),
+        Some(seen) if seen < LONG_AGO => "an app at work has it".to_owned(),
+        Some(seen) => format!("no app has had it for {}", duration(seen)),
+        None => "no app has had it in the last week".to_owned(),
     });
     if let Some(error) = &node.last_error {
         words.push(format!("last error: {}", line(error)));

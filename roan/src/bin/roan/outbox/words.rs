@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::output::visible;
+
 /// The longest target or error in a line, in characters.
 const LONGEST: usize = 200;
 
@@ -20,15 +22,7 @@ pub(super) fn target(payload: &str) -> String {
 pub(crate) fn line(text: &str) -> String {
     let mut letters = text.chars();
     let shown = letters.by_ref().take(LONGEST);
-    let mut shown: String = shown
-        .map(|letter| {
-            if letter.is_control() {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
-        .collect();
+    let mut shown: String = shown.map(visible).collect();
     if letters.next().is_some() {
         shown.push('…');
     }
