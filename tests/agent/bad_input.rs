@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use roan::agent::{Agent, AgentPhase};
-use roan::fleet::Nats;
+use roan::agent::{Agent, AgentPhase, Emptied};
+use roan::fleet::{FleetAdmin, FleetNodeState, Nats};
 use roan_tests::{Behaviour, Browser, Faulty, HOST, NatsOptions, wait};
 
 use crate::stand::{LONG, NODE, Stand};
@@ -14,7 +14,13 @@ async fn clean_agent(stand: &Stand) -> Agent {
     let agent = Agent::new(nats)
         .node(NODE)
         .listen(([127, 0, 0, 1], 0).into());
-    assert!(!agent.note_emptied().await.unwrap());
+    let first = agent.clone().start(stand.caches()).await.unwrap();
+    wait::until(LONG, "the agent to wait", || {
+        first.status().phase == AgentPhase::WaitingForOperator
+    });
+    assert_eq!(agent.note_emptied().await.unwrap(), Emptied::Consumes);
+    stand.wait_until_ready(&first);
+    first.stop(Duration::from_secs(5)).await;
     agent
 }
 
@@ -82,8 +88,11 @@ async fn what_cannot_be_read_is_counted_and_holds_up_nothing() {
     wait::until(LONG, "the agent to be unclean again", || {
         agent.status().phase == AgentPhase::Unclean
     });
-    assert!(settings.note_emptied().await.unwrap());
-    stand.wait_until_ready(&agent);
+    assert_eq!(settings.note_emptied().await.unwrap(), Emptied::Consumes);
+    assert_eq!(agent.not_ready(), None);
+    let admin = FleetAdmin::connect(&stand.servers(), "ROAN").await.unwrap();
+    let status = admin.status().await.unwrap();
+    assert_eq!(status.nodes[0].state, FleetNodeState::Consuming);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -155,9 +155,23 @@ async fn it_says_where_it_stands_and_ends_cleanly() {
     ));
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("The cache of edge-1.test is taken for empty"),
+        said.contains("The cache of edge-1.test is taken for empty."),
         "{said}"
     );
+    assert!(said.contains("does not run"), "{said}");
+    // A name with a mistake does not become a node.
+    let (code, said) = output(&mut roan(
+        &["--emptied", "--node", "nope"],
+        &stand.nats.url(),
+        "http://127.0.0.1:1/purge",
+    ));
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("the stream knows edge-1.test"), "{said}");
+    // A message that nobody has acknowledged.
+    stand.publish("/a").await;
+    let (code, said) = check(&[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("1 message is not acknowledged"), "{said}");
 }
 
 #[test]

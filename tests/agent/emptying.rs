@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use roan::agent::AgentPhase;
+use roan::agent::{AgentPhase, Emptied};
 use roan_tests::wait;
 
 use crate::stand::{CONSUMER, LONG, NODE, Stand};
@@ -195,7 +195,7 @@ async fn without_a_way_to_empty_it_the_agent_waits_for_the_operator() {
         agent.status().phase == AgentPhase::WaitingForOperator
     });
     assert!(stand.shown("/a").contains("old"));
-    assert!(settings.note_emptied().await.unwrap());
+    assert_eq!(settings.note_emptied().await.unwrap(), Emptied::Consumes);
     stand.wait_until_ready(&agent);
     // It was published before somebody said so, and after the consumer was made.
     stand.wait_until_shown("/a", "new");

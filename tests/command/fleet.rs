@@ -318,6 +318,6 @@ async fn a_fleet_that_cannot_be_asked_is_named() {
     let closed = Nats::start(&NatsOptions::default().token("secret-token"));
     let denied = run(roan(&["fleet", "status", "--nats", &closed.url()]));
     denied
-        .assert_code(3)
+        .assert_code(2)
         .assert_says(&["refuses the connection"]);
 }

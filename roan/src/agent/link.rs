@@ -315,8 +315,13 @@ impl Beats {
         self.emptied = earlier.emptied;
     }
 
+    /// The revision of what was last read or written.
+    pub(super) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Reads what is there, to write after it.
-    async fn read(&mut self) -> Result<Option<Found>, Trouble> {
+    pub(super) async fn read(&mut self) -> Result<Option<Found>, Trouble> {
         let entry = self.store.entry(&self.key).await;
         let entry = entry.map_err(|error| {
             Trouble::Server(format!("cannot read the heartbeat in {BUCKET}: {error}"))

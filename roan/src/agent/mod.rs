@@ -65,6 +65,7 @@
 //! [`RoanBuilder::max_age`]: crate::RoanBuilder::max_age
 
 mod config;
+mod emptied;
 mod error;
 mod health;
 mod held;
@@ -81,6 +82,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 pub use config::AgentConfig;
+pub use emptied::Emptied;
 pub use error::AgentError;
 pub use running::RunningAgent;
 pub use shared::{AgentPhase, AgentStatus};

@@ -4,15 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::link::{Beats, Link, Trouble};
 use super::shared::Shared;
 use super::source::Stream;
-use super::work::unix_ms;
 use super::{Agent, AgentError, AgentStatus};
 use crate::app::{Roan, RoanBuilder};
 use crate::error::ConfigError;
-use crate::fleet::Connection;
-use crate::fleet::heartbeat::{AgentState, Heartbeat};
 
 /// An agent that runs, on a thread of its own. It ends with its last handle.
 #[derive(Clone)]
@@ -52,53 +48,6 @@ impl Agent {
         };
         running.shared.has_started().await?;
         Ok(running)
-    }
-
-    /// Says that the cache of the node is empty, in place of the agent. An agent that waits for that, or is unclean, goes on; one
-    /// that does not run begins with the messages from now on.
-    ///
-    /// Empty the cache first. Returns whether the agent has run before: if not, the cache must not have stored pages since it
-    /// was emptied.
-    ///
-    /// # Errors
-    ///
-    /// If a setting is wrong, or the servers cannot be reached.
-    pub async fn note_emptied(&self) -> Result<bool, AgentError> {
-        self.check()?;
-        let name = format!("roan agent --emptied of {}", self.node);
-        let connection = Connection::open(&self.nats, &name).await?;
-        let link = Link::open(self, connection).await?;
-        let (mut beats, found) = Beats::open(self, &link, 0).await?;
-        let now = unix_ms();
-        let (acknowledged, has_run) = match link.look(0).await {
-            // What has expired before the cache was emptied does not matter.
-            Ok(look) => (
-                look.known.floor.max(look.known.first.saturating_sub(1)),
-                true,
-            ),
-            Err(Trouble::NoConsumer) => {
-                let last = link.last().await?;
-                link.make_consumer(last).await?;
-                (last, false)
-            }
-            Err(trouble) => return Err(trouble.into()),
-        };
-        let said = found.as_ref().map(|found| &found.heartbeat);
-        let heartbeat = Heartbeat {
-            node: self.node.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            started: said.map_or(now, |said| said.started),
-            at: said.map_or(now, |said| said.at),
-            state: AgentState::Consuming,
-            acknowledged,
-            waiting: 0,
-            last_answer: said.and_then(|said| said.last_answer.clone()),
-            cache: said.map(|said| said.cache.clone()).unwrap_or_default(),
-            unclean: None,
-            cure: None,
-        };
-        beats.note_emptied(found.as_ref(), &heartbeat, now).await?;
-        Ok(has_run && said.is_some())
     }
 }
 

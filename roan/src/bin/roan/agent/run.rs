@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roan::agent::{Agent, AgentError, RunningAgent};
+use roan::agent::{Agent, AgentError, Emptied, RunningAgent};
 use roan::fleet::FleetError;
 
 use super::AgentArgs;
@@ -83,16 +83,26 @@ async fn check(agent: &Agent, output: &Output) -> Result<Exit, Failure> {
 }
 
 async fn emptied(agent: &Agent, output: &Output) -> Result<Exit, Failure> {
-    let has_run = agent.note_emptied().await.map_err(failure)?;
+    let emptied = agent.note_emptied().await.map_err(failure)?;
     let node = agent.node_name();
-    output.line(format_args!(
-        "The cache of {node} is taken for empty, and its agent consumes."
-    ));
-    if !has_run {
-        note(format_args!(
-            "roan: no agent has run as {node} before. What was published before this moment is not purged here: the cache must \
-             not have stored pages since you emptied it. If it has, empty it again, and type this again."
-        ));
+    match emptied {
+        Emptied::Consumes => output.line(format_args!(
+            "The cache of {node} is taken for empty, and its agent consumes."
+        )),
+        Emptied::NotReady(why) => {
+            return Err(Failure::new(
+                Exit::Failed,
+                format!(
+                    "the agent of {node} has heard that its cache is empty, but is not ready: {why}"
+                ),
+            ));
+        }
+        _ => {
+            output.line(format_args!("The cache of {node} is taken for empty."));
+            note(format_args!(
+                "roan: the agent of {node} does not run, or does not reach the servers: start it"
+            ));
+        }
     }
     Ok(Exit::Done)
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<Exit, Failure> {
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn failure(error: FleetError) -> Failure {
     let exit = match &error {
-        FleetError::Connect { .. } | FleetError::Denied { .. } => Exit::Unreachable,
+        FleetError::Connect { .. } => Exit::Unreachable,
         FleetError::JetStream { .. } => Exit::Failed,
         _ => Exit::BadInput,
     };
