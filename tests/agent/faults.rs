@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use roan::Roan;
 use roan::agent::AgentError;
-use roan_tests::wait;
+use roan_tests::{HOST, Nginx, Options, wait};
 
 use crate::stand::{LONG, Stand, connect};
 
@@ -106,7 +107,20 @@ async fn a_stop_hands_back_what_is_not_answered() {
 async fn the_older_of_two_agents_of_one_name_ends() {
     let stand = Stand::start().await;
     let older = stand.run().await;
-    let newer = stand.run().await;
+    // Beside another cache. The older one takes some of the purges.
+    let nginx = Nginx::start(&stand.origin, &Options::default());
+    let purge_url = roan::Nginx::at(&nginx.purge_url()).unwrap();
+    let caches = Roan::builder().cache(purge_url).site(HOST).rebound(None);
+    let empty = format!("find {} -type f -delete", nginx.cache_folder().display());
+    let newer = stand.agent().empty_with(empty).start(caches).await.unwrap();
+    let pages: Vec<_> = (0..20).map(|page| format!("/{page}")).collect();
+    for page in &pages {
+        stand.origin.set(page, "old");
+        nginx.browser().warm(page);
+    }
+    for page in &pages {
+        stand.write(page, "new").await;
+    }
     let ended = tokio::time::timeout(LONG, older.ended()).await.unwrap();
     let Err(error @ AgentError::SameName { .. }) = ended else {
         panic!("{ended:?}");
@@ -119,4 +133,15 @@ async fn the_older_of_two_agents_of_one_name_ends() {
     assert_eq!(older.not_ready().unwrap(), "the agent has ended");
     let number = stand.publish("/a").await;
     stand.wait_until_acknowledged(&newer, number);
+    wait::until(LONG, "each page to be new at the newer one", || {
+        let is_new = |page: &String| nginx.browser().get(page).text().contains("new");
+        pages.iter().all(is_new)
+    });
+    // It has heard nothing more of the older one after its next heartbeat.
+    wait::until_async(LONG, "another heartbeat", async || {
+        let standing = stand.agent().standing().await.unwrap();
+        standing.problem().is_none()
+    })
+    .await;
+    assert_eq!(newer.not_ready(), None);
 }

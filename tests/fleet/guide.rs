@@ -125,6 +125,7 @@ async fn a_fleet_of_one_server_works_as_the_guide_says() {
     let toml = edited(
         AGENT_TOML,
         &[
+            ("https://www.example.org", HOST),
             (
                 "tls://nats-1.example.org:4222",
                 &url.replace("nats://", "tls://"),

@@ -58,7 +58,7 @@ pub struct AgentConfig {
     pub inactive_threshold: Option<String>,
     /// How far the agent may be behind while it is ready.
     pub ready_lag: Option<String>,
-    /// The address of the health endpoint, such as `127.0.0.1:9112`.
+    /// The address of the health endpoint, such as `127.0.0.1:9112`; `off` for none.
     pub listen: Option<String>,
     /// How many messages may be taken and not acknowledged.
     pub most_open: Option<usize>,
@@ -90,9 +90,10 @@ impl AgentConfig {
         if let Some(text) = &self.ready_lag {
             agent = agent.ready_lag(duration("ready_lag", text, "30s")?);
         }
-        if let Some(text) = &self.listen {
+        // The command listens by default.
+        if let Some(text) = self.listen.as_ref().filter(|text| *text != "off") {
             let address: SocketAddr = text.parse().map_err(|_| {
-                let problem = "is not an address: write one such as `127.0.0.1:9112`";
+                let problem = "is not an address: write one such as `127.0.0.1:9112`, or `off`";
                 ConfigError::value("listen", text, problem)
             })?;
             agent = agent.listen(address);
@@ -208,6 +209,7 @@ mod tests {
     fn what_is_wrong_is_said_with_what_to_write() {
         let text = |text: &str| Some(text.to_owned());
         assert_eq!(error(|_| {}), "");
+        assert_eq!(error(|config| config.listen = text("off")), "");
         for (problem, words) in [
             (
                 error(|config| config.nats = None),

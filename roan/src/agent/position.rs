@@ -123,6 +123,11 @@ impl Position {
         self.acknowledged
     }
 
+    /// Of an agent that consumes: whether another one of the same name has acknowledged messages that did not come here.
+    pub(super) fn was_passed(&self, known: Known) -> Option<u64> {
+        (known.floor > self.taken).then_some(known.floor)
+    }
+
     /// Compares with what the servers know. Messages that are open have come, so it does not matter if they expire.
     pub(super) fn compare(&self, known: Known) -> Option<Lost> {
         let Known {

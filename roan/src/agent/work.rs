@@ -187,6 +187,10 @@ impl Work {
                         "the agent of {} ends: {error}",
                         self.agent.node
                     ));
+                    if matches!(error, AgentError::SameName { .. }) {
+                        // The last words are those of the other agent.
+                        self.beats = None;
+                    }
                     break Some(error);
                 }
                 Err(trouble) => {

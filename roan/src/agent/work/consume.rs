@@ -434,6 +434,13 @@ impl Work {
                 if let Some(lost) = self.position.compare(look.known) {
                     return self.must_empty(lost.to_string());
                 }
+                if let Some(floor) = self.position.was_passed(look.known) {
+                    let why = format!(
+                        "the consumer has acknowledged message {floor}, which this agent has not had: another agent of the \
+                         same name has run"
+                    );
+                    return self.must_empty(why);
+                }
                 for id in &said {
                     self.acknowledge(*id);
                 }
