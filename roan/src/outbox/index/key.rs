@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::target::{Target, TargetKind};
 use crate::base::target_json;
+#[cfg(feature = "web")]
 use crate::outbox::stored_target;
 
 /// What a page carries, and what a purge names: a tag, or the URL of a page. Index and fence know its hash alone, so
