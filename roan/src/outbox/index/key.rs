@@ -7,6 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::target::{Target, TargetKind};
 use crate::base::target_json;
+#[cfg(feature = "web")]
+use crate::outbox::stored_target;
 
 /// What a page carries, and what a purge names: a tag, or the URL of a page. Index and fence know its hash alone, so
 /// there may be other kinds.
@@ -51,7 +53,7 @@ impl Key {
     /// The tag as a target.
     #[cfg(feature = "web")]
     pub(crate) fn target(&self) -> Option<Target> {
-        crate::outbox::stored_target::read_target(self.tag()?).ok()
+        stored_target::read_target(self.tag()?).ok()
     }
 }
 

@@ -56,6 +56,10 @@ pub(crate) struct AgentArgs {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Listen {
     Off,
+    #[cfg_attr(
+        not(feature = "agent"),
+        expect(dead_code, reason = "the agent reads it")
+    )]
     At(SocketAddr),
 }
 
