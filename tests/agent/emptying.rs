@@ -144,6 +144,28 @@ async fn a_gap_that_opens_while_the_agent_runs_empties_the_cache() {
     assert!(stand.shown("/a").contains("newer"));
 }
 
+/// The first message after what the agent has acknowledged is there no more, but those around it are.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_are_removed_from_the_middle_of_the_stream_empty_the_cache() {
+    let stand = Stand::start().await;
+    let agent = stand.run().await;
+    let before = stand.publish("/before").await;
+    stand.wait_until_acknowledged(&agent, before);
+    agent.stop(Duration::from_secs(5)).await;
+    stand.warm("/a", "old");
+    let removed = [stand.write("/a", "new").await, stand.publish("/a").await];
+    stand.publish("/b").await;
+    let stream = stand.jetstream.get_stream("ROAN").await.unwrap();
+    for number in removed {
+        stream.delete_message(number).await.unwrap();
+    }
+    let agent = stand.agent().start(stand.caches()).await.unwrap();
+    stand.wait_until_shown("/a", "new");
+    wait::until(LONG, "the cache to be emptied", || {
+        agent.status().emptied == 1
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     let stand = Stand::start().await;
