@@ -11,3 +11,4 @@ mod command;
 mod emptying;
 mod faults;
 mod stand;
+mod unproven;

@@ -51,11 +51,14 @@ impl Stand {
     }
 
     pub(crate) fn agent(&self) -> Agent {
-        let nats = roan::fleet::Nats::at(self.nats.url()).unwrap();
-        Agent::new(nats)
+        Agent::new(self.servers())
             .node(NODE)
             .empty_with(self.empty())
             .listen(([127, 0, 0, 1], 0).into())
+    }
+
+    pub(crate) fn servers(&self) -> roan::fleet::Nats {
+        roan::fleet::Nats::at(self.nats.url()).unwrap()
     }
 
     /// The command that empties the cache.

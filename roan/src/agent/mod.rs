@@ -32,7 +32,8 @@
 //! - the node is new, or its consumer was deleted or has expired ([`Agent::inactive_threshold`]);
 //! - the stream has dropped messages before the agent could take them, or is another stream;
 //! - a purge was given up, because the cache refused it, it was too old ([`RoanBuilder::max_age`]), or the message could not
-//!   be read; not more often than once a minute;
+//!   be read. One emptying covers all that was given up until then. The next one comes 10 s after the last at the earliest, then
+//!   after 20, 40 and at most 60 s, until there was peace for 10 minutes; the node is not ready meanwhile;
 //! - more than 10,000 purges wait for a node that is down: emptying it when it is back is faster than purging them all.
 //!
 //! The order is: the consumer is made, the cache is emptied, and emptied once more after the rebound; then messages are taken.
@@ -40,6 +41,13 @@
 //! ([`Agent::empty_with`]). Without either, the agent waits until somebody says that the cache is empty
 //! (`roan agent --emptied`, [`Agent::note_emptied`]), and after a purge that was given up it is *unclean* until then: it goes on
 //! purging, but is not ready.
+//!
+//! # When nothing shows that the cache is purged
+//!
+//! An nginx without a purge location passes a purge to the app, whose 404 looks as if the page were not cached. So where a kind of
+//! cache can show what it has purged (nginx, Varnish, Squid and Traffic Server: the header `X-Roan-Purge` of their
+//! configurations in the guide), and an answer does not, the agent is *unclean*, and says what to mend. It asks again every 10 s,
+//! and empties the cache when the answers show that purges reach the pages.
 //!
 //! # Sites
 //!

@@ -95,6 +95,7 @@ impl Agent {
             last_answer: said.and_then(|said| said.last_answer.clone()),
             cache: said.map(|said| said.cache.clone()).unwrap_or_default(),
             unclean: None,
+            cure: None,
         };
         beats.note_emptied(found.as_ref(), &heartbeat, now).await?;
         Ok(has_run && said.is_some())

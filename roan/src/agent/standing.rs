@@ -1,7 +1,7 @@
 //! Where an agent stands, as the servers know it: for `roan agent --check`.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -15,6 +15,12 @@ use crate::fleet::heartbeat::{AgentState, Heartbeat};
 /// An agent that has been silent for longer than this does not run.
 const SILENT: Duration = Duration::from_secs(30);
 
+/// What waits when the look begins has so long to be acknowledged.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks.
+const AGAIN: Duration = Duration::from_millis(200);
+
 /// Where the agent of a node stands, as the servers know it.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -27,12 +33,15 @@ pub struct Standing {
     pub stream: Option<(String, u64, u64)>,
     /// The number of messages that wait in the stream for the agent; `None` if it does not have a consumer.
     pub pending: Option<u64>,
+    /// Whether the agent has acknowledged what the stream had at the beginning of the look.
+    has_caught_up: bool,
     /// What the agent has last said of itself.
     said: Option<Heartbeat>,
 }
 
 impl Agent {
-    /// Asks the servers where the agent of this node stands. It changes nothing.
+    /// Asks the servers where the agent of this node stands. It changes nothing. If messages wait, it waits up to 10 s until the
+    /// agent has acknowledged them.
     ///
     /// # Errors
     ///
@@ -46,6 +55,7 @@ impl Agent {
             servers: connection.servers().to_owned(),
             stream: None,
             pending: None,
+            has_caught_up: false,
             said: None,
         };
         let Some(link) = Link::find(self, connection).await? else {
@@ -53,11 +63,22 @@ impl Agent {
         };
         let (first, last) = link.ends().await?;
         standing.stream = Some((self.stream.name().to_owned(), first, last));
-        standing.pending = match link.look(0).await {
-            Ok(look) => Some(look.pending + look.unacknowledged),
-            Err(Trouble::NoConsumer) => None,
-            Err(trouble) => return Err(trouble.into()),
-        };
+        // An agent that runs has messages open all the time: each until its rebound is answered.
+        let end = Instant::now() + PATIENCE.min(self.ready_lag);
+        loop {
+            let look = match link.look(0).await {
+                Ok(look) => look,
+                Err(Trouble::NoConsumer) => break,
+                Err(trouble) => return Err(trouble.into()),
+            };
+            let pending = look.pending + look.unacknowledged;
+            standing.pending = Some(pending);
+            standing.has_caught_up = pending == 0 || look.known.floor >= last;
+            if standing.has_caught_up || Instant::now() >= end {
+                break;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
         standing.said = Beats::find(self, &link).await?;
         Ok(standing)
     }
@@ -88,11 +109,20 @@ impl Standing {
             AgentState::WaitingForOperator => Some(format!(
                 "the agent waits until you have emptied the cache and typed `roan agent --node {node} --emptied`: {why}"
             )),
-            AgentState::Unclean => Some(format!(
-                "the cache may have stale pages: empty it, and type `roan agent --node {node} --emptied`: {why}"
-            )),
+            AgentState::Unclean => Some(match &said.cure {
+                Some(cure) => format!("the cache may have stale pages: {why}: {cure}"),
+                None => format!(
+                    "the cache may have stale pages: empty it, and type `roan agent --node {node} --emptied`: {why}"
+                ),
+            }),
             AgentState::Consuming if self.pending.is_none() => Some(format!(
                 "the stream {stream} has no consumer of the agent, which will empty the cache"
+            )),
+            AgentState::Consuming if !self.has_caught_up => Some(format!(
+                "{} not acknowledged, and the agent was heard {} ago: see that it runs, and whether its log says that the \
+                 cache does not answer",
+                counted_are(self.pending.unwrap_or_default()),
+                seconds(self.silent_for())
             )),
             AgentState::Consuming => None,
         }
@@ -156,6 +186,11 @@ impl fmt::Display for Standing {
             ),
         }
     }
+}
+
+fn counted_are(messages: u64) -> String {
+    let is = if messages == 1 { "is" } else { "are" };
+    format!("{} {is}", counted(messages, "message"))
 }
 
 fn seconds(time: Duration) -> String {

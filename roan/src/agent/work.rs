@@ -36,10 +36,17 @@ use crate::base::target::TargetKind;
 use crate::dispatcher::{Engine, Policy};
 use crate::fleet::Connection;
 use crate::fleet::heartbeat::{AgentState, EVERY, Heartbeat, LastAnswer};
+use crate::purger::Doubt;
 
 /// Between attempts to reach the servers.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The cache is not emptied for a second time, because of purges that were given up, before so much time has passed. Each time
+/// this doubles, up to [`EMPTY_AGAIN_AT_MOST`], until there was peace for [`PEACE`].
+const EMPTY_AGAIN: Duration = Duration::from_secs(10);
+const EMPTY_AGAIN_AT_MOST: Duration = Duration::from_secs(60);
+const PEACE: Duration = Duration::from_secs(10 * 60);
 
 /// The time to hand messages back and to say so, at the end.
 const ENDING: Duration = Duration::from_secs(3);
@@ -75,7 +82,13 @@ pub(super) struct Work {
     must_empty: Option<String>,
     /// Why the cache may have stale pages.
     unclean: Option<String>,
+    /// Why nothing shows that purges reach the pages, as the cache last answered.
+    doubt: Option<String>,
     last_emptied: Option<Instant>,
+    /// The cache is not emptied again before so much time has passed, because of purges that were given up.
+    empty_again: Duration,
+    /// Whether somebody has said, while the cache was being emptied, that it is empty.
+    said_emptied: bool,
     last_answer: Option<LastAnswer>,
     /// Whether the answers for a message are noted, for `last_answer`.
     notes: bool,
@@ -145,7 +158,10 @@ impl Work {
             emptying: None,
             must_empty: None,
             unclean: None,
+            doubt: None,
             last_emptied: None,
+            empty_again: EMPTY_AGAIN,
+            said_emptied: false,
             last_answer: None,
             notes: true,
             behind: Duration::ZERO,
@@ -306,10 +322,7 @@ impl Work {
             }
         }
         // This proves that what was read is the last that was said.
-        let (state, why) = match &self.unclean {
-            Some(why) => (AgentState::Unclean, Some(why.clone())),
-            None => (AgentState::Consuming, None),
-        };
+        let (state, why) = self.state();
         self.say(state, why).await?;
         self.consumer = Some(self.go_on(&link, is_at).await?);
         Ok(Next::Consume)
@@ -335,6 +348,47 @@ impl Work {
         self.link.as_ref().map(Arc::clone).ok_or_else(none)
     }
 
+    /// Why nothing shows that purges reach the pages of a cache.
+    fn doubt_of_nodes(&self) -> Option<String> {
+        let mut doubts = self
+            .engine
+            .nodes
+            .iter()
+            .filter_map(|node| node.purger.doubt());
+        doubts.find_map(Doubt::why)
+    }
+
+    /// What it says of itself while it consumes.
+    fn state(&self) -> (AgentState, Option<String>) {
+        match self.unclean.as_ref().or(self.doubt.as_ref()) {
+            Some(why) => (AgentState::Unclean, Some(why.clone())),
+            None => (AgentState::Consuming, None),
+        }
+    }
+
+    /// What makes the cache clean again.
+    fn cure(&self) -> String {
+        let node = &self.agent.node;
+        let by_hand = format!("empty its cache, then type `roan agent --node {node} --emptied`");
+        match (&self.doubt, self.can_empty()) {
+            (Some(_), true) => format!(
+                "mend that, and the agent, which looks every {EVERY:?}, empties the cache by itself"
+            ),
+            (Some(_), false) if self.unclean.is_some() => format!("mend that, and {by_hand}"),
+            (Some(_), false) => format!("mend that: the agent looks every {EVERY:?}"),
+            (None, true) => {
+                let waits = self.last_emptied.map_or(Duration::ZERO, |last| {
+                    (last + self.empty_again).saturating_duration_since(Instant::now())
+                });
+                format!(
+                    "the agent empties its cache by itself, in at most {} s",
+                    waits.as_secs() + 1
+                )
+            }
+            (None, false) => by_hand,
+        }
+    }
+
     /// What it says of itself now.
     fn heartbeat(&mut self, state: AgentState, why: Option<String>) -> Heartbeat {
         let caches: Vec<_> = (self.engine.nodes.iter())
@@ -352,6 +406,7 @@ impl Work {
             waiting: self.engine.tickets.outstanding().max(self.open.len()) as u64,
             last_answer: self.last_answer.clone(),
             cache: kinds.join(", "),
+            cure: matches!(state, AgentState::Unclean).then(|| self.cure()),
             unclean: why,
         }
     }
@@ -391,9 +446,8 @@ impl Work {
                 // If it fails, the servers deliver it again after a while.
                 let _ = open.acker.ack_with(AckKind::Nak(None)).await;
             }
-            let said = match (self.shared.phase(), &self.unclean) {
-                (AgentPhase::Consuming, _) => Some((AgentState::Consuming, None)),
-                (AgentPhase::Unclean, why) => Some((AgentState::Unclean, why.clone())),
+            let said = match self.shared.phase() {
+                AgentPhase::Consuming | AgentPhase::Unclean => Some(self.state()),
                 // The last words are still right.
                 _ => None,
             };

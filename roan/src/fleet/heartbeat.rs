@@ -32,6 +32,8 @@ pub(crate) struct Heartbeat {
     pub(crate) cache: String,
     /// Why its cache may have stale pages.
     pub(crate) unclean: Option<String>,
+    /// What makes it clean again. Older versions neither write nor read it.
+    pub(crate) cure: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Heartbeat {
             })),
             "cache": self.cache,
             "unclean": self.unclean,
+            "cure": self.cure,
         })
     }
 
@@ -104,6 +107,7 @@ impl Heartbeat {
         let state = STATES.iter().find(|(_, known)| *known == name);
         let (state, _) = state.ok_or_else(|| format!("it has the unknown state {name:?}"))?;
         let last_answer = value.get("last_answer").filter(|answer| answer.is_object());
+        let said = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             node: text(&value, "node"),
             version: text(&value, "version"),
@@ -118,10 +122,8 @@ impl Heartbeat {
                 target: text(answer, "target"),
             }),
             cache: text(&value, "cache"),
-            unclean: value
-                .get("unclean")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            unclean: said("unclean"),
+            cure: said("cure"),
         })
     }
 }

@@ -51,6 +51,8 @@ pub struct FleetNode {
     pub agent: Option<(String, String)>,
     /// Why its cache may have stale pages, if the agent has given up a purge.
     pub unclean: Option<String>,
+    /// What makes it clean again, if the agent says so.
+    pub cure: Option<String>,
     /// Whether messages are gone from the stream that it has not acknowledged. Its agent empties the cache when it finds out.
     pub has_gap: bool,
 }
@@ -140,8 +142,9 @@ impl FleetNode {
                 "it has been gone {since}{gap}: start its agent, or if the node is away for good, type `roan fleet drop {name}`"
             ),
             FleetNodeState::Unclean => format!(
-                "its pages may be stale, {}: empty its cache, then type `roan agent --emptied` there",
-                self.unclean.as_deref().unwrap_or("for a reason that its agent does not give")
+                "its pages may be stale, {}: {}",
+                self.unclean.as_deref().unwrap_or("for a reason that its agent does not give"),
+                self.cure.as_deref().unwrap_or("empty its cache, then type `roan agent --emptied` there")
             ),
             FleetNodeState::WaitingForOperator => {
                 "its agent cannot empty the cache: empty it, then type `roan agent --emptied` there; or give the agent \
@@ -186,6 +189,7 @@ impl FleetNode {
             "cache": self.agent.as_ref().map(|(cache, _)| cache),
             "version": self.agent.as_ref().map(|(_, version)| version),
             "unclean": self.unclean,
+            "cure": self.cure,
             "gap": self.has_gap,
             "problem": self.problem(max_lag),
         })
@@ -291,6 +295,7 @@ pub(super) fn node(
             .and_then(|heartbeat| heartbeat.last_answer.as_ref())
             .map(answer),
         agent: heartbeat.map(|heartbeat| (heartbeat.cache.clone(), heartbeat.version.clone())),
+        cure: heartbeat.and_then(|heartbeat| heartbeat.cure.clone()),
         unclean: match heartbeat {
             Some(heartbeat) => heartbeat.unclean.clone(),
             None => unreadable
@@ -333,6 +338,7 @@ mod tests {
             last_answer: None,
             cache: "nginx".to_owned(),
             unclean: None,
+            cure: None,
         };
         Heard {
             at: at(seconds_ago),

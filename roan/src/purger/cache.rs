@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+#[cfg(feature = "agent")]
+use super::doubt::Doubt;
 #[cfg(feature = "embedded")]
 use super::embedded::Embedded;
 use super::http::Connecting;
@@ -39,6 +41,12 @@ pub(crate) trait AnyPurger: Send + Sync {
     /// wrong, for the default site or a named one.
     fn check<'a>(&'a self, _site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(std::future::ready(true))
+    }
+
+    /// What the answers leave open, of a kind of server whose answers can show that purges reach the pages.
+    #[cfg(feature = "agent")]
+    fn doubt(&self) -> Option<&Doubt> {
+        None
     }
 }
 

@@ -46,6 +46,7 @@ pub mod cloudflare;
 #[cfg(feature = "cloudfront")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cloudfront")))]
 pub mod cloudfront;
+mod doubt;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 #[cfg(feature = "cdn")]
@@ -80,6 +81,8 @@ pub use tag_header::TagHeader;
 pub use varnish::{Varnish, VarnishConfig};
 
 pub(crate) use cache::{Answering, AnyPurger, Checking, NodeClient, SiteNeed, caught};
+#[cfg(feature = "agent")]
+pub(crate) use doubt::Doubt;
 pub(crate) use nginx::default_cache;
 
 #[cfg(feature = "nats")]

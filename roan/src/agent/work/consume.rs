@@ -17,9 +17,10 @@ use crate::agent::shared::AgentPhase;
 use crate::base::counted::counted;
 use crate::base::created::Created;
 use crate::base::history::Asking;
-use crate::base::log::{emit, loudly_at_times, warn_loudly};
+use crate::base::log::{emit, loudly, loudly_at_times, warn_loudly};
 use crate::dispatcher::tickets::{Notes, Row};
-use crate::fleet::heartbeat::AgentState;
+use crate::fleet::heartbeat::{AgentState, EVERY};
+use crate::purger::Doubt;
 
 /// The most messages of one request.
 const BATCH: usize = 512;
@@ -34,8 +35,8 @@ const PULL_AGAIN: Duration = Duration::from_millis(500);
 /// all of them.
 const MOST_HELD: usize = 10_000;
 
-/// The cache is not emptied more often than this because of purges that were given up.
-const EMPTY_AGAIN: Duration = Duration::from_secs(60);
+/// While the cache is unclean, the agent looks this often whether somebody has emptied it.
+const LOOK_FOR_OPERATOR: Duration = Duration::from_secs(1);
 
 /// After so many looks that failed while there is a connection, everything is found anew.
 const MOST_FAILED_LOOKS: u32 = 5;
@@ -58,6 +59,8 @@ struct Underway {
     /// The messages that the heartbeat on its way says to be given up.
     said: Vec<i64>,
     touch_at: Instant,
+    /// When to check what nothing shows.
+    check_at: Instant,
     connected: bool,
 }
 
@@ -75,6 +78,7 @@ impl Work {
             failed_looks: 0,
             said: Vec::new(),
             touch_at: now + TOUCH,
+            check_at: now + EVERY,
             connected: true,
         };
         self.look_at = now;
@@ -89,11 +93,45 @@ impl Work {
     }
 
     fn show_phase(&self) {
-        match &self.unclean {
-            Some(why) => self
-                .shared
-                .set_phase(AgentPhase::Unclean, Some(why.clone())),
-            None => self.shared.set_phase(AgentPhase::Consuming, None),
+        match self.state() {
+            (_, Some(why)) => {
+                let shown = format!("{why}; {}", self.cure());
+                self.shared.set_phase(AgentPhase::Unclean, Some(shown));
+            }
+            (_, None) => self.shared.set_phase(AgentPhase::Consuming, None),
+        }
+    }
+
+    /// Notices that the answers of the cache begin or cease to show that purges reach the pages.
+    fn see_doubt(&mut self) {
+        let doubt = self.doubt_of_nodes();
+        if doubt == self.doubt {
+            return;
+        }
+        let node = &self.agent.node;
+        match &doubt {
+            Some(why) => loudly(format_args!("the agent of {node} is not ready: {why}")),
+            None => warn_loudly(format_args!(
+                "the answers of the cache of {node} show now that purges reach its pages"
+            )),
+        }
+        self.doubt = doubt;
+        self.look_at = Instant::now();
+        self.show_phase();
+    }
+
+    /// Checks again the sites of which nothing shows that their pages are purged.
+    fn check_doubts(&self) {
+        for node in &self.engine.nodes {
+            let sites = node.purger.doubt().map(Doubt::sites).unwrap_or_default();
+            if !sites.is_empty() {
+                let node = Arc::clone(node);
+                tokio::spawn(async move {
+                    for site in sites {
+                        node.purger.check(Some(&site)).await;
+                    }
+                });
+            }
         }
     }
 
@@ -104,6 +142,11 @@ impl Work {
             self.take_news(now);
             self.hand_over_held(now);
             self.acknowledge_done().await;
+            self.see_doubt();
+            if now >= underway.check_at {
+                self.check_doubts();
+                underway.check_at = now + EVERY;
+            }
             if now >= underway.touch_at {
                 self.touch(now).await;
                 underway.touch_at = now + TOUCH;
@@ -178,8 +221,8 @@ impl Work {
             self.shared.set_connected(connected);
             let node = &self.agent.node;
             if connected {
-                self.shared
-                    .note(|status| status.why.clone_from(&self.unclean));
+                self.shared.note(|status| status.why = None);
+                self.show_phase();
                 emit(|| tracing::info!(target: "roan", node, "connected again"));
             } else {
                 let problem =
@@ -335,11 +378,9 @@ impl Work {
 
     /// Why the cache is to be emptied now.
     fn wants_emptying(&self, now: Instant) -> Option<String> {
-        if !self.can_empty()
-            || self
-                .last_emptied
-                .is_some_and(|last| now < last + EMPTY_AGAIN)
-        {
+        let again = self.last_emptied.map(|last| last + self.empty_again);
+        // What is stored while purges do not reach the cache would be stale again.
+        if !self.can_empty() || self.doubt.is_some() || again.is_some_and(|again| now < again) {
             return None;
         }
         if let Some(why) = &self.unclean {
@@ -354,13 +395,13 @@ impl Work {
     /// Looks at the consumer and the stream, and says where the agent is.
     fn start_look(&mut self, underway: &mut Underway) {
         let now = Instant::now();
-        self.look_at = now + self.every();
+        let (state, why) = self.state();
+        self.look_at = match state {
+            AgentState::Unclean => now + LOOK_FOR_OPERATOR,
+            _ => now + self.every(),
+        };
         let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
             return;
-        };
-        let (state, why) = match &self.unclean {
-            Some(why) => (AgentState::Unclean, Some(why.clone())),
-            None => (AgentState::Consuming, None),
         };
         underway.said.clone_from(&self.given_up);
         let heartbeat = self.heartbeat(state, why);
@@ -399,6 +440,7 @@ impl Work {
                 self.given_up.retain(|id| !said.contains(id));
                 if is_emptied && self.unclean.take().is_some() {
                     self.is_clean_by_hand();
+                    self.look_at = Instant::now();
                 }
                 self.show_phase();
                 Ok(())

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use super::{Emptying, Work};
+use super::{EMPTY_AGAIN, EMPTY_AGAIN_AT_MOST, Emptying, PEACE, Work};
 use crate::agent::link::Trouble;
 use crate::agent::position::Position;
 use crate::agent::shared::AgentPhase;
@@ -51,7 +51,7 @@ impl Work {
         let mut made = None;
         let mut made_at = Instant::now();
         loop {
-            let is_said = self.say_emptying(why).await?;
+            let is_said = self.say_emptying(why).await? | std::mem::take(&mut self.said_emptied);
             if made.is_none() || made_at.elapsed() > OLD {
                 let last = link.last().await?;
                 made = Some(link.make_consumer(last).await?);
@@ -84,8 +84,15 @@ impl Work {
             tokio::time::sleep(pauses.after(failures).max(SHORTEST_PAUSE)).await;
         }
         self.unclean = None;
-        self.say(AgentState::Consuming, None).await?;
-        self.last_emptied = Some(Instant::now());
+        self.doubt = self.doubt_of_nodes();
+        let (state, doubt) = self.state();
+        self.say(state, doubt).await?;
+        let now = Instant::now();
+        self.empty_again = match self.last_emptied {
+            Some(last) if now < last + PEACE => (2 * self.empty_again).min(EMPTY_AGAIN_AT_MOST),
+            _ => EMPTY_AGAIN,
+        };
+        self.last_emptied = Some(now);
         self.shared.emptied.fetch_add(1, Ordering::Relaxed);
         self.consumer = made;
         self.must_empty = None;
@@ -147,8 +154,8 @@ impl Work {
                 return;
             }
             let why = self.must_empty.clone().unwrap_or_default();
-            // It is said again before the next attempt, which needs the servers.
-            let _ = self.say_emptying(&why).await;
+            // If it fails, it is said again before the next attempt, which needs the servers.
+            self.said_emptied |= self.say_emptying(&why).await.unwrap_or(false);
         }
     }
 

@@ -113,7 +113,9 @@ impl Work {
         if open.parts > 0 {
             return;
         }
-        match open.given_up.clone() {
+        let given_up = open.given_up.clone();
+        // An answer that does not show what was purged may come from the app or another server.
+        match given_up.or_else(|| self.doubt_of_nodes()) {
             None => self.acknowledge(id),
             // Not before the servers know that the cache is unclean.
             Some(why) => self.give_up(id, why),

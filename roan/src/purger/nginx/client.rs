@@ -6,6 +6,8 @@ use reqwest::Request;
 use super::setup::Setup;
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
+#[cfg(feature = "agent")]
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{CHECK_URL, Endpoint, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
@@ -53,14 +55,19 @@ impl NginxNode {
     }
 
     async fn check(&self, site: Option<&Site>) -> bool {
+        let is_known = site.is_some();
         let site = self.endpoint.site_or_warn(site);
         let Some(request) = self.request(CHECK_URL, site) else {
             return true;
         };
         match self.endpoint.send(request).await {
-            Ok(reply) => self
-                .setup
-                .check(&reply, self.method.as_str(), &self.endpoint.url, site),
+            Ok(reply) => self.setup.check(
+                &reply,
+                self.method.as_str(),
+                &self.endpoint.url,
+                site,
+                is_known,
+            ),
             Err(_) => false,
         }
     }
@@ -82,5 +89,10 @@ impl AnyPurger for NginxNode {
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(self.check(site))
+    }
+
+    #[cfg(feature = "agent")]
+    fn doubt(&self) -> Option<&Doubt> {
+        Some(&self.setup.doubt)
     }
 }

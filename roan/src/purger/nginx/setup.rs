@@ -11,6 +11,7 @@ use super::status::classify;
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{CHECK_URL, NeverFound, NodeUrl, ODD, Reply};
 use crate::purger::{Answer, PurgeRequest};
 
@@ -29,6 +30,7 @@ pub(super) struct Setup {
     unknown: AtomicBool,
     unusable: AtomicBool,
     never_found: NeverFound,
+    pub(super) doubt: Doubt,
 }
 
 impl Setup {
@@ -40,6 +42,7 @@ impl Setup {
             unknown: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
             never_found: NeverFound::default(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -59,16 +62,19 @@ impl Setup {
         }
         let answer = match returned_key(reply) {
             None => {
-                self.names_no_key(reply, location, site);
+                self.names_no_key(reply, location, site, true);
                 answer
             }
             Some(key) => match self.keys.judge(key, site, url) {
                 // The purge of a 202 is still to come.
                 Named::Right if reply.status == http::StatusCode::ACCEPTED => answer,
-                Named::Right => answer.verified(),
+                Named::Right => {
+                    self.doubt.settle(site);
+                    answer.verified()
+                }
                 Named::Cut => answer,
                 Named::Unknown => {
-                    self.names_unknown_key(key);
+                    self.names_unknown_key(key, site, true);
                     answer
                 }
                 Named::Wrong(why) => return Answer::refused(why).status(reply.status.as_u16()),
@@ -78,28 +84,31 @@ impl Setup {
         answer
     }
 
-    /// Logs what the reply to the purge of [`CHECK_URL`] shows, and returns whether it shows anything.
+    /// Logs what the reply to the purge of [`CHECK_URL`] shows, and returns whether it shows anything. Of a site that is not
+    /// known, but assumed, it raises no doubt.
     pub(super) fn check(
         &self,
         reply: &Reply,
         method: &str,
         location: &NodeUrl,
         site: &Site,
+        is_known: bool,
     ) -> bool {
         let unusable = match (classify(reply.status, method), returned_key(reply)) {
             (Outcome::Failed(_), _) => return false,
             (Outcome::Refused(why), _) => format!("its purge location cannot be used: {why}"),
             (_, None) => {
-                self.names_no_key(reply, location, site);
+                self.names_no_key(reply, location, site, is_known);
                 return true;
             }
             (_, Some(key)) => match self.keys.judge(key, site, CHECK_URL) {
                 Named::Wrong(why) => format!("purges do not reach the pages: {why}"),
                 Named::Unknown => {
-                    self.names_unknown_key(key);
+                    self.names_unknown_key(key, site, is_known);
                     return true;
                 }
                 Named::Right => {
+                    self.doubt.settle(site);
                     self.keys.are_whole(site);
                     return true;
                 }
@@ -113,32 +122,47 @@ impl Setup {
         true
     }
 
-    fn names_no_key(&self, reply: &Reply, location: &NodeUrl, site: &Site) {
-        if self.unnamed.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let Reply { status, from, .. } = reply;
-        let from = from.map_or_else(String::new, |from| format!(" from {from}"));
-        let cure = cure(reply, location, site);
-        warn_loudly(format_args!(
-            "{who}: nothing shows that purges reach the pages: the answer{from} had status {status} and no \
-             X-Roan-Purge, so it may be from the app or another server: {cure} (the docs of `roan::Nginx` have the \
-             whole configuration)",
-            who = self.who,
-            status = status.as_u16(),
-        ));
+    fn names_no_key(&self, reply: &Reply, location: &NodeUrl, site: &Site, is_known: bool) {
+        let why = || {
+            let Reply { status, from, .. } = reply;
+            let from = from.map_or_else(String::new, |from| format!(" from {from}"));
+            let cure = cure(reply, location, site);
+            format!(
+                "{who}: nothing shows that purges reach the pages: the answer{from} had status {status} and no \
+                 X-Roan-Purge, so it may be from the app or another server: {cure} (the docs of `roan::Nginx` have the \
+                 whole configuration)",
+                who = self.who,
+                status = status.as_u16(),
+            )
+        };
+        self.shows_nothing(&self.unnamed, site, is_known, why);
     }
 
-    fn names_unknown_key(&self, key: &[u8]) {
-        if self.unknown.swap(true, Ordering::Relaxed) {
-            return;
+    fn names_unknown_key(&self, key: &[u8], site: &Site, is_known: bool) {
+        let why = || {
+            format!(
+                "{}: nothing shows that purges reach the pages: the purge location returned the key {:?}, and Roan does not \
+                 know that form: set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after `proxy_cache_key`",
+                self.who,
+                String::from_utf8_lossy(key)
+            )
+        };
+        self.shows_nothing(&self.unknown, site, is_known, why);
+    }
+
+    fn shows_nothing(
+        &self,
+        is_said: &AtomicBool,
+        site: &Site,
+        is_known: bool,
+        why: impl Fn() -> String,
+    ) {
+        if is_known {
+            self.doubt.raise(site, &why);
         }
-        warn_loudly(format_args!(
-            "{}: nothing shows that purges reach the pages: the purge location returned the key {:?}, and Roan does not \
-             know that form: set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after `proxy_cache_key`",
-            self.who,
-            String::from_utf8_lossy(key)
-        ));
+        if !is_said.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!("{}", why()));
+        }
     }
 
     /// Notices that purges never find a page.

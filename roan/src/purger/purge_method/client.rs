@@ -5,6 +5,8 @@ use http::Method;
 use super::setup::Setup;
 use crate::base::site::Site;
 use crate::base::target::Target;
+#[cfg(feature = "agent")]
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{CHECK_URL, Endpoint, Reply, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
@@ -22,14 +24,20 @@ impl PurgeMethodNode {
     }
 
     async fn check(&self, site: Option<&Site>) -> bool {
+        let is_assumed = site.is_none();
         let site = self.endpoint.site_or_warn(site);
         let Ok(target) = Target::url(CHECK_URL) else {
             return true;
         };
-        match self.send(&target, site).await {
+        let done = match self.send(&target, site).await {
             Ok(reply) => self.setup.check(&reply, site),
             Err(_) => false,
+        };
+        if is_assumed {
+            // The host of the purge URL need not be that of a page.
+            self.setup.doubt.settle(site);
         }
+        done
     }
 }
 
@@ -54,5 +62,10 @@ impl AnyPurger for PurgeMethodNode {
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(self.check(site))
+    }
+
+    #[cfg(feature = "agent")]
+    fn doubt(&self) -> Option<&Doubt> {
+        Some(&self.setup.doubt)
     }
 }

@@ -9,6 +9,7 @@ use super::echo::{ECHO, is_right};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{CHECK_URL, NeverFound, ODD, Reply, is_passing};
 use crate::purger::{Answer, PurgeRequest, SetupFault};
 
@@ -23,6 +24,7 @@ pub(super) struct Setup {
     unnamed: AtomicBool,
     unusable: AtomicBool,
     never_found: NeverFound,
+    pub(super) doubt: Doubt,
 }
 
 impl Setup {
@@ -33,6 +35,7 @@ impl Setup {
             unnamed: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
             never_found: NeverFound::default(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -128,6 +131,7 @@ impl Setup {
         };
         match reply.headers.get(ECHO) {
             Some(echo) if is_right(echo.as_bytes(), self.server, site, url) => {
+                self.doubt.settle(site);
                 Ok(answer.verified())
             }
             Some(echo) if echo.as_bytes() == b"passed to the app" => Err(Answer::refused(format!(
@@ -174,12 +178,16 @@ impl Setup {
             ))
             .because(SetupFault::NotTaken));
         }
-        if !self.unnamed.swap(true, Ordering::Relaxed) {
-            warn_loudly(format_args!(
+        let why = || {
+            format!(
                 "{}: nothing shows that purges reach the pages: {name} answered with status {status} and no X-Roan-Purge: \
                  {echo} {GUIDE}",
                 self.who
-            ));
+            )
+        };
+        self.doubt.raise(site, why);
+        if !self.unnamed.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!("{}", why()));
         }
         Ok(())
     }

@@ -4,6 +4,8 @@ use super::order::Order;
 use super::setup::Setup;
 use crate::base::site::Site;
 use crate::base::target::Target;
+#[cfg(feature = "agent")]
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{CHECK_URL, Endpoint, Reply, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
@@ -30,14 +32,20 @@ impl VarnishNode {
     }
 
     async fn check(&self, site: Option<&Site>) -> bool {
+        let is_assumed = site.is_none();
         let site = self.endpoint.site_or_warn(site);
         let target = Target::url(CHECK_URL).ok();
         let order = target.and_then(|target| Order::of(&[target], self.soft));
         let Some(order) = order else { return true };
-        match self.send(&order, site).await {
+        let done = match self.send(&order, site).await {
             Ok(reply) => self.setup.check(&reply, &order, site),
             Err(_) => false,
+        };
+        if is_assumed {
+            // The host of the purge URL need not be that of a page.
+            self.setup.doubt.settle(site);
         }
+        done
     }
 }
 
@@ -62,5 +70,10 @@ impl AnyPurger for VarnishNode {
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(self.check(site))
+    }
+
+    #[cfg(feature = "agent")]
+    fn doubt(&self) -> Option<&Doubt> {
+        Some(&self.setup.doubt)
     }
 }

@@ -10,6 +10,7 @@ use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::site::Site;
 use crate::base::target::TargetKind;
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{NeverFound, ODD, Reply, is_passing};
 use crate::purger::{Answer, PurgeRequest, SetupFault};
 
@@ -30,6 +31,7 @@ pub(super) struct Setup {
     unnamed: AtomicBool,
     unusable: AtomicBool,
     never_found: NeverFound,
+    pub(super) doubt: Doubt,
 }
 
 impl Setup {
@@ -39,6 +41,7 @@ impl Setup {
             unnamed: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
             never_found: NeverFound::default(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -55,7 +58,10 @@ impl Setup {
                 }
             }
             Some(said) if status == 200 => match order.judge(said.as_bytes(), site) {
-                Said::Right => found(reply).verified(),
+                Said::Right => {
+                    self.doubt.settle(site);
+                    found(reply).verified()
+                }
                 Said::Cut => found(reply),
                 Said::Wrong { expected } => Answer::refused(format!(
                     "the VCL says that it purged {:?} instead of {expected:?}: {CURE}, and set `ROAN_SITE` to the host that \
@@ -64,13 +70,13 @@ impl Setup {
                 ))
                 .because(SetupFault::OfOther),
             },
-            _ => self.unnamed(reply, order),
+            _ => self.unnamed(reply, order, site),
         };
         answer.status(status)
     }
 
     /// The meaning of a reply that does not say what was purged.
-    fn unnamed(&self, reply: &Reply, order: &Order) -> Answer {
+    fn unnamed(&self, reply: &Reply, order: &Order, site: &Site) -> Answer {
         let (status, method, kind) = (reply.status.as_u16(), &order.method, order.kind);
         let outcome = match status {
             401 | 407 => {
@@ -117,7 +123,7 @@ impl Setup {
                 ));
             }
         };
-        self.says_nothing(status);
+        self.says_nothing(status, site);
         Answer::new(outcome)
     }
 
@@ -136,13 +142,17 @@ impl Setup {
         true
     }
 
-    fn says_nothing(&self, status: u16) {
-        if !self.unnamed.swap(true, Ordering::Relaxed) {
-            warn_loudly(format_args!(
+    fn says_nothing(&self, status: u16, site: &Site) {
+        let why = || {
+            format!(
                 "{}: nothing shows that purges reach the pages: Varnish answered with status {status} and no X-Roan-Purge: \
                  {CURE}",
                 self.who
-            ));
+            )
+        };
+        self.doubt.raise(site, why);
+        if !self.unnamed.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!("{}", why()));
         }
     }
 
