@@ -141,7 +141,9 @@ async fn an_agent_that_is_killed_sees_what_was_removed_from_the_stream_meanwhile
     }
     let process = Process::start(&stand, &[]);
     stand.wait_until_shown("/a", "new");
-    assert_eq!(process.figure("emptied_total"), Some(1.0));
+    wait::until(LONG, "the emptying to be over", || {
+        process.figure("emptied_total") == Some(1.0)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

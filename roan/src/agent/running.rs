@@ -67,7 +67,7 @@ impl Agent {
         self.check()?;
         let name = format!("roan agent --emptied of {}", self.node);
         let connection = Connection::open(&self.nats, &name).await?;
-        let link = Link::open(self, connection).await?;
+        let link = Link::open(self, connection, true).await?;
         let (mut beats, found) = Beats::open(self, &link, 0).await?;
         let now = unix_ms();
         let (acknowledged, has_run) = match link.look(0).await {
@@ -96,6 +96,7 @@ impl Agent {
             cache: said.map(|said| said.cache.clone()).unwrap_or_default(),
             unclean: None,
             cure: None,
+            failure: None,
         };
         beats.note_emptied(found.as_ref(), &heartbeat, now).await?;
         Ok(has_run && said.is_some())
