@@ -121,6 +121,32 @@ async fn an_agent_that_is_killed_between_purge_and_acknowledgement_loses_nothing
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_is_killed_sees_what_was_removed_from_the_stream_meanwhile() {
+    let stand = Stand::start().await;
+    let process = Process::start(&stand, &[]);
+    process.wait_until_ready();
+    let before = stand.publish("/before").await;
+    wait::until(LONG, "the message to be acknowledged", || {
+        process.figure("acknowledged") == Some(before as f64)
+    });
+    process.signal("-KILL");
+    drop(process);
+    stand.warm("/a", "old");
+    let removed = [stand.write("/a", "new").await, stand.publish("/a").await];
+    stand.publish("/b").await;
+    stand.publish("/b").await;
+    let stream = stand.jetstream.get_stream("ROAN").await.unwrap();
+    for number in removed {
+        stream.delete_message(number).await.unwrap();
+    }
+    let process = Process::start(&stand, &[]);
+    stand.wait_until_shown("/a", "new");
+    wait::until(LONG, "the emptying to be over", || {
+        process.figure("emptied_total") == Some(1.0)
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_says_where_it_stands_and_ends_cleanly() {
     let stand = Stand::start().await;
     let check = |arguments: &[&str]| {

@@ -144,6 +144,76 @@ async fn a_gap_that_opens_while_the_agent_runs_empties_the_cache() {
     assert!(stand.shown("/a").contains("newer"));
 }
 
+/// The consumer passes over them, and its floor moves on. The first of the stream stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_are_removed_from_the_middle_of_the_stream_empty_the_cache() {
+    let mut stand = Stand::start().await;
+    let agent = stand.run().await;
+    let before = stand.publish("/before").await;
+    stand.wait_until_acknowledged(&agent, before);
+    agent.stop(Duration::from_secs(5)).await;
+    stand.warm("/a", "old");
+    let removed = [stand.write("/a", "new").await, stand.publish("/a").await];
+    stand.publish("/b").await;
+    let stream = stand.jetstream.get_stream("ROAN").await.unwrap();
+    for number in removed {
+        stream.delete_message(number).await.unwrap();
+    }
+    // Nothing is acknowledged meanwhile.
+    stand.nginx.kill();
+    let agent = stand.agent().start(stand.caches()).await.unwrap();
+    wait::until(LONG, "the cache to be emptied", || {
+        agent.status().emptied == 1
+    });
+    agent.stop(Duration::from_secs(5)).await;
+    stand.nginx.restart();
+    assert!(stand.shown("/a").contains("new"));
+
+    // The last ones.
+    let agent = stand.run().await;
+    agent.stop(Duration::from_secs(5)).await;
+    stand.warm("/c", "old");
+    let last = stand.write("/c", "new").await;
+    stream.delete_message(last).await.unwrap();
+    let agent = stand.agent().start(stand.caches()).await.unwrap();
+    wait::until(LONG, "the cache to be emptied again", || {
+        agent.status().emptied == 1
+    });
+    assert!(stand.shown("/c").contains("new"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_has_another_cache_empties_it() {
+    let stand = Stand::start().await;
+    let agent = stand.run().await;
+    agent.stop(Duration::from_secs(5)).await;
+    let other = roan_tests::Nginx::start(&stand.origin, &roan_tests::Options::default());
+    stand.origin.set("/a", "old");
+    other.browser().warm("/a");
+    // Nobody has published this write for it.
+    stand.origin.set("/a", "new");
+    let caches = |nodes: [&roan_tests::Nginx; 1]| {
+        let nginx = roan::Nginx::at(&nodes[0].purge_url()).unwrap();
+        let caches = roan::Roan::builder().cache(nginx);
+        caches.site(roan_tests::HOST).rebound(None)
+    };
+    let settings = stand.agent().empty_with(format!(
+        "find {} -type f -delete",
+        other.cache_folder().display()
+    ));
+    let agent = settings.clone().start(caches([&other])).await.unwrap();
+    wait::until(LONG, "the other cache to be emptied", || {
+        agent.status().emptied == 1
+    });
+    assert!(other.browser().get("/a").text().contains("new"));
+    stand.wait_until_ready(&agent);
+    agent.stop(Duration::from_secs(5)).await;
+    // It is not another one any more.
+    let agent = settings.start(caches([&other])).await.unwrap();
+    stand.wait_until_ready(&agent);
+    assert_eq!(agent.status().emptied, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     let stand = Stand::start().await;
@@ -164,6 +234,14 @@ async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     stand.warm("/b", "old");
     stand.jetstream.delete_stream("ROAN").await.unwrap();
     stand.origin.set("/b", "new");
+    wait::until(LONG, "the agent to say so", || {
+        agent
+            .not_ready()
+            .is_some_and(|why| why.contains("the stream ROAN is gone: the app makes it anew"))
+    });
+    // With the settings of the app, and not with those of the agent.
+    assert!(stand.jetstream.get_stream("ROAN").await.is_err());
+    stand.stream_with_max_age(Duration::from_secs(3600)).await;
     wait::until(LONG, "the cache to be emptied once more", || {
         agent.status().emptied == 3
     });
@@ -217,6 +295,17 @@ async fn a_cache_that_cannot_be_emptied_now_is_emptied_later() {
     wait::until(LONG, "an attempt to fail", || {
         agent.not_ready().is_some_and(|why| why.contains("no disk"))
     });
+    let nats = roan::fleet::Nats::at(stand.nats.url()).unwrap();
+    let admin = roan::fleet::FleetAdmin::connect(&nats, "ROAN").await;
+    let admin = admin.unwrap();
+    wait::until_async(LONG, "the fleet to show it", async || {
+        let status = admin.status().await.unwrap();
+        let problem = status.nodes[0].problem(Duration::MAX);
+        problem.is_some_and(|problem| {
+            problem.contains("cannot be emptied") && problem.contains("no disk")
+        })
+    })
+    .await;
     fs::write(&can, "").unwrap();
     stand.wait_until_ready(&agent);
     assert!(stand.shown("/a").contains("new"));

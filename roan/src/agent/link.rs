@@ -7,7 +7,7 @@ use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
-use async_nats::jetstream::stream::{self, ConsumerErrorKind, Stream};
+use async_nats::jetstream::stream::{self, ConsumerErrorKind, RawMessageErrorKind, Stream};
 use serde_json::Value;
 
 use super::position::Known;
@@ -71,9 +71,13 @@ pub(super) struct Look {
 }
 
 impl Link {
-    /// Finds the stream, or makes it.
-    pub(super) async fn open(agent: &Agent, connection: Connection) -> Result<Self, Trouble> {
-        let opened = agent.stream.open_to_read(&connection).await?;
+    /// Finds the stream, or makes it if `may_make`.
+    pub(super) async fn open(
+        agent: &Agent,
+        connection: Connection,
+        may_make: bool,
+    ) -> Result<Self, Trouble> {
+        let opened = agent.stream.open_to_read(&connection, may_make).await?;
         Ok(Self::new(agent, connection, opened.stream, opened.warnings))
     }
 
@@ -176,6 +180,7 @@ impl Link {
             first: info.state.first_sequence,
             last: info.state.last_sequence,
             taken,
+            gone: None,
         };
         let is_ours = consumer.config.filter_subject.is_empty()
             && consumer.config.ack_policy == AckPolicy::Explicit
@@ -187,6 +192,34 @@ impl Link {
             unacknowledged: consumer.num_ack_pending as u64,
             is_ours,
         })
+    }
+
+    /// The same, and looks whether the stream has the message `lacks`, the lowest that the agent has not had. The consumer passes over one
+    /// that was removed, and says nothing of it.
+    pub(super) async fn look_for(&self, taken: u64, lacks: u64) -> Result<Look, Trouble> {
+        let mut look = self.look(taken).await?;
+        let last = look.known.last;
+        if lacks > last {
+            return Ok(look);
+        }
+        let next = match (self.stream)
+            .get_first_raw_message_by_subject(">", lacks)
+            .await
+        {
+            Ok(next) => next.sequence,
+            Err(error) => match error.kind() {
+                RawMessageErrorKind::NoMessageFound => last + 1,
+                RawMessageErrorKind::JetStream(error)
+                    if error.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
+                {
+                    last + 1
+                }
+                // The floor of the consumer shows it later.
+                _ => lacks,
+            },
+        };
+        look.known.gone = (next > lacks).then(|| (lacks, next - 1));
+        Ok(look)
     }
 
     /// Makes the consumer anew, so that it delivers what comes after the message `last`.
@@ -252,6 +285,8 @@ pub(super) struct Beats {
     has_written: bool,
     /// When somebody has said that the cache is empty, as far as this agent knows.
     emptied: u64,
+    /// The caches of the agent: see [`Found`].
+    caches: Option<String>,
 }
 
 /// What was last written under the name of the node.
@@ -261,6 +296,9 @@ pub(super) struct Found {
     instance: u64,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
+    /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
+    /// empty, whichever it is.
+    pub(super) caches: Option<String>,
 }
 
 impl Beats {
@@ -307,7 +345,13 @@ impl Beats {
             revision: 0,
             has_written: false,
             emptied: 0,
+            caches: None,
         }
+    }
+
+    /// Says from now on which caches the agent has.
+    pub(super) fn set_caches(&mut self, caches: String) {
+        self.caches = Some(caches);
     }
 
     /// Takes over what another connection has seen.
@@ -334,15 +378,15 @@ impl Beats {
         if entry.operation != kv::Operation::Put {
             return Ok(None);
         }
-        let number = |key: &str| {
-            let value: Option<Value> = serde_json::from_slice(&entry.value).ok();
-            value.and_then(|value| value.get(key).and_then(Value::as_u64))
-        };
+        let value: Value = serde_json::from_slice(&entry.value).unwrap_or_default();
+        let number = |key: &str| value.get(key).and_then(Value::as_u64);
+        let caches = value.get("caches").and_then(Value::as_str);
         // What cannot be read says nothing of the cache.
         Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
+            caches: caches.map(str::to_owned),
         }))
     }
 
@@ -354,6 +398,7 @@ impl Beats {
             let mut value = heartbeat.to_json();
             value["instance"] = self.instance.into();
             value["emptied"] = self.emptied.into();
+            value["caches"] = self.caches.clone().into();
             let value = value.to_string().into();
             match self.store.update(&self.key, value, self.revision).await {
                 Ok(revision) => {

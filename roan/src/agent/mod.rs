@@ -30,7 +30,8 @@
 //! An agent that cannot know that its cache is clean empties it, and then consumes:
 //!
 //! - the node is new, or its consumer was deleted or has expired ([`Agent::inactive_threshold`]);
-//! - the stream has dropped messages before the agent could take them, or is another stream;
+//! - the stream has dropped messages before the agent could take them, or somebody has removed them, or it is another stream;
+//! - the agent has other caches than before, or their nodes have other addresses;
 //! - a purge was given up, because the cache refused it, it was too old ([`RoanBuilder::max_age`]), or the message could not
 //!   be read. One emptying covers all that was given up until then. The next one comes 10 s after the last at the earliest, then
 //!   after 20, 40 and at most 60 s, until there was peace for 10 minutes; the node is not ready meanwhile;
@@ -127,8 +128,8 @@ impl Agent {
         }
     }
 
-    /// Sets the stream. If it is missing, the agent makes it with these settings; if it is there, they are what it must have at
-    /// least.
+    /// Sets the stream. If it is missing at the start, the agent makes it with these settings; if it is there, they are what it
+    /// must have at least, but for the copies and the time. If it is removed while the agent runs, the app makes it anew.
     pub fn stream(mut self, stream: Stream) -> Self {
         self.stream = stream;
         self

@@ -29,6 +29,8 @@ pub(super) struct Known {
     pub(super) last: u64,
     /// What the agent had taken when it asked.
     pub(super) taken: u64,
+    /// The first and the last number of messages that the agent lacked when it asked, and that the stream does not have.
+    pub(super) gone: Option<(u64, u64)>,
 }
 
 /// Why the cache cannot be known to be clean.
@@ -128,6 +130,17 @@ impl Position {
         (known.floor > self.taken).then_some(known.floor)
     }
 
+    /// The lowest number that has not come.
+    pub(super) fn lacks(&self) -> u64 {
+        let missing = self.missing.first_key_value();
+        missing.map_or(self.taken + 1, |(first, _)| *first)
+    }
+
+    /// Whether some have not come that were before others.
+    pub(super) fn has_missing(&self) -> bool {
+        !self.missing.is_empty()
+    }
+
     /// Compares with what the servers know. Messages that are open have come, so it does not matter if they expire.
     pub(super) fn compare(&self, known: Known) -> Option<Lost> {
         let Known {
@@ -135,6 +148,7 @@ impl Position {
             first,
             last,
             taken,
+            gone,
         } = known;
         if last < taken {
             return Some(Lost::Shorter { last, taken });
@@ -144,6 +158,10 @@ impl Position {
                 from: self.taken + 1,
                 to: first - 1,
             });
+        }
+        // It came since then, or somebody has removed it.
+        if let Some((from, to)) = gone.filter(|(from, _)| self.lacks() == *from) {
+            return Some(Lost::Gap { from, to });
         }
         // It has expired, or was removed: the server's floor is not an acknowledgement of this agent.
         let is_lost = |(from, _): &(&u64, &u64)| first > **from || floor >= **from;
@@ -165,6 +183,7 @@ mod tests {
             first,
             last,
             taken: 0,
+            gone: None,
         }
     }
 
@@ -227,6 +246,24 @@ mod tests {
         let gap = Some(Lost::Gap { from: 2, to: 2 });
         assert_eq!(position.compare(known(0, 1, 3)), None);
         assert_eq!(position.compare(known(3, 1, 3)), gap);
+    }
+
+    #[test]
+    fn what_the_stream_does_not_have_is_a_gap_before_anything_is_acknowledged() {
+        let mut position = Position::after(7);
+        assert_eq!(position.lacks(), 8);
+        let removed = Known {
+            gone: Some((8, 9)),
+            ..known(7, 1, 10)
+        };
+        let gap = Some(Lost::Gap { from: 8, to: 9 });
+        assert_eq!(position.compare(removed), gap);
+        position.took(10);
+        assert!(position.has_missing());
+        assert_eq!(position.compare(removed), gap);
+        // It has come since the look, and was removed then.
+        position.took(8);
+        assert_eq!((position.lacks(), position.compare(removed)), (9, None));
     }
 
     #[test]

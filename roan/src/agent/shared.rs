@@ -205,6 +205,11 @@ impl Shared {
         self.ended.notify_waiters();
     }
 
+    /// Whether it has.
+    pub(super) fn is_started(&self) -> bool {
+        self.lock().started.is_some()
+    }
+
     /// Waits for that.
     pub(super) async fn has_started(&self) -> Result<(), AgentError> {
         self.wait(|state| state.started.clone()).await

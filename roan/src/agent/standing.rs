@@ -105,7 +105,12 @@ impl Standing {
         }
         let why = said.unclean.as_deref().unwrap_or("no reason is known");
         match said.state {
-            AgentState::Emptying => Some(format!("the cache is being emptied: {why}")),
+            AgentState::Emptying => Some(match &said.failure {
+                Some(failure) => {
+                    format!("the cache cannot be emptied: {failure}: mend that ({why})")
+                }
+                None => format!("the cache is being emptied: {why}"),
+            }),
             AgentState::WaitingForOperator => Some(format!(
                 "the agent waits until you have emptied the cache and typed `roan agent --node {node} --emptied`: {why}"
             )),

@@ -80,6 +80,8 @@ pub(super) struct Work {
     emptying: Option<(i64, Emptying)>,
     /// Why the cache must be emptied before anything else.
     must_empty: Option<String>,
+    /// Why the last attempt to empty the cache has failed.
+    failure: Option<String>,
     /// Why the cache may have stale pages.
     unclean: Option<String>,
     /// Why nothing shows that purges reach the pages, as the cache last answered.
@@ -157,6 +159,7 @@ impl Work {
             look_at: Instant::now(),
             emptying: None,
             must_empty: None,
+            failure: None,
             unclean: None,
             doubt: None,
             last_emptied: None,
@@ -183,10 +186,11 @@ impl Work {
             match result {
                 Ok(never) => match never {},
                 Err(Trouble::Fatal(error)) => {
-                    loudly(format_args!(
-                        "the agent of {} ends: {error}",
-                        self.agent.node
-                    ));
+                    // Before, the caller of `start` gets it.
+                    if shared.is_started() {
+                        let node = &self.agent.node;
+                        loudly(format_args!("the agent of {node} ends: {error}"));
+                    }
                     if matches!(error, AgentError::SameName { .. }) {
                         // The last words are those of the other agent.
                         self.beats = None;
@@ -197,10 +201,12 @@ impl Work {
                     failures += 1;
                     let error = AgentError::from(trouble);
                     self.tell_trouble(&error, failures);
-                    shared.note(|status| {
-                        if status.phase == AgentPhase::Connecting {
-                            status.why = Some(error.to_string());
+                    shared.note(|status| match (status.phase, &self.must_empty) {
+                        (AgentPhase::Connecting, _) => status.why = Some(error.to_string()),
+                        (AgentPhase::Emptying, Some(why)) => {
+                            status.why = Some(format!("{why}; {error}"));
                         }
+                        _ => {}
                     });
                     shared.started(Ok(()));
                 }
@@ -218,7 +224,8 @@ impl Work {
 
     fn tell_trouble(&self, error: &AgentError, failures: u32) {
         let node = &self.agent.node;
-        if failures == 1 {
+        // The second one says more of a stream that is gone.
+        if failures == 1 || (failures == 2 && self.must_empty.is_some()) {
             warn_loudly(format_args!("the agent of {node} tries again: {error}"));
         } else {
             emit(|| tracing::debug!(target: "roan", %error, failures, "the agent tries again"));
@@ -254,7 +261,8 @@ impl Work {
             }
         };
         let is_first = self.link.is_none();
-        let link = Link::open(&self.agent, connection).await?;
+        // A stream that was removed is made anew by the app, with its settings: as one of a cluster, say.
+        let link = Link::open(&self.agent, connection, is_first).await?;
         if is_first {
             for warning in link.warnings() {
                 warn_loudly(format_args!("{warning}"));
@@ -267,6 +275,8 @@ impl Work {
         if let Some(mine) = self.beats.take() {
             beats.remember(&mine);
         }
+        let caches = self.caches();
+        beats.set_caches(caches.clone());
         self.beats = Some(beats);
         if let Some(why) = self.must_empty.take() {
             return Ok(Next::Empty(why));
@@ -278,7 +288,7 @@ impl Work {
         let acknowledged = found
             .as_ref()
             .map_or(0, |found| found.heartbeat.acknowledged);
-        let look = match link.look(acknowledged).await {
+        let look = match link.look_for(acknowledged, acknowledged + 1).await {
             Ok(look) => look,
             Err(Trouble::NoConsumer) => {
                 let why = "this node is new to the stream, or was away for longer than its consumer is kept";
@@ -291,6 +301,12 @@ impl Work {
                 "nobody knows whether its cache is clean".to_owned(),
             ));
         };
+        // What those had, or lacked, says nothing of these.
+        if let Some(before) = found.caches.filter(|before| *before != caches) {
+            return Ok(Next::Empty(format!(
+                "this node has other caches than before ({before}), now {caches}"
+            )));
+        }
         let said = found.heartbeat;
         if !look.is_ours {
             let why = "its consumer was made by somebody else, with other settings";
@@ -345,6 +361,16 @@ impl Work {
     fn can_empty(&self) -> bool {
         let mut tiers = self.engine.tiers.iter();
         self.agent.empty_with.is_some() || tiers.all(|tier| tier.can_purge(TargetKind::Everything))
+    }
+
+    /// Its caches with their nodes, to notice others at a start.
+    fn caches(&self) -> String {
+        let nodes = self.engine.nodes.iter();
+        let mut names: Vec<_> = nodes
+            .map(|node| format!("{} at {}", node.cache, node.name))
+            .collect();
+        names.sort_unstable();
+        names.join(", ")
     }
 
     fn link(&self) -> Result<Arc<Link>, Trouble> {
@@ -411,6 +437,9 @@ impl Work {
             last_answer: self.last_answer.clone(),
             cache: kinds.join(", "),
             cure: matches!(state, AgentState::Unclean).then(|| self.cure()),
+            failure: matches!(state, AgentState::Emptying)
+                .then(|| self.failure.clone())
+                .flatten(),
             unclean: why,
         }
     }

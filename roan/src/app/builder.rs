@@ -383,7 +383,8 @@ fn fleet_is_last(caches: &[Cache]) -> Result<(), ConfigError> {
         Some((fleet, next)) => {
             let (fleet, next) = (&fleet.name, &next.name);
             let problem = format!(
-                "follows {fleet:?}, a fleet, which does not say when its nodes are purged: give {next:?} to the agents as                  their next cache, or put it before the fleet if the fleet fetches from it"
+                "follows {fleet:?}, a fleet, which does not say when its nodes are purged: give {next:?} to the agents as \
+                 their next cache, or put it before the fleet if the fleet fetches from it"
             );
             Err(ConfigError::value("cache", &**next, problem))
         }

@@ -34,6 +34,8 @@ pub(crate) struct Heartbeat {
     pub(crate) unclean: Option<String>,
     /// What makes it clean again. Older versions neither write nor read it.
     pub(crate) cure: Option<String>,
+    /// Why the last attempt to empty the cache has failed. Older versions neither write nor read it.
+    pub(crate) failure: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ impl Heartbeat {
             "cache": self.cache,
             "unclean": self.unclean,
             "cure": self.cure,
+            "failure": self.failure,
         })
     }
 
@@ -124,6 +127,7 @@ impl Heartbeat {
             cache: text(&value, "cache"),
             unclean: said("unclean"),
             cure: said("cure"),
+            failure: said("failure"),
         })
     }
 }

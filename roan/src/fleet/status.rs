@@ -53,6 +53,8 @@ pub struct FleetNode {
     pub unclean: Option<String>,
     /// What makes it clean again, if the agent says so.
     pub cure: Option<String>,
+    /// Why its cache could not be emptied, while its agent tries that again.
+    pub failure: Option<String>,
     /// Whether messages are gone from the stream that it has not acknowledged. Its agent empties the cache when it finds out.
     pub has_gap: bool,
 }
@@ -137,6 +139,12 @@ impl FleetNode {
             true => ", and messages have expired that it lacks, so its cache will be emptied",
             false => "",
         };
+        if let (FleetNodeState::Emptying, Some(failure)) = (self.state, &self.failure) {
+            return Some(format!(
+                "its cache cannot be emptied, so its pages may be stale: {failure}: mend that, and its agent, which goes on \
+                 trying, consumes"
+            ));
+        }
         Some(match self.state {
             FleetNodeState::Gone => format!(
                 "it has been gone {since}{gap}: start its agent, or if the node is away for good, type `roan fleet drop {name}`"
@@ -190,6 +198,7 @@ impl FleetNode {
             "version": self.agent.as_ref().map(|(_, version)| version),
             "unclean": self.unclean,
             "cure": self.cure,
+            "failure": self.failure,
             "gap": self.has_gap,
             "problem": self.problem(max_lag),
         })
@@ -296,6 +305,7 @@ pub(super) fn node(
             .map(answer),
         agent: heartbeat.map(|heartbeat| (heartbeat.cache.clone(), heartbeat.version.clone())),
         cure: heartbeat.and_then(|heartbeat| heartbeat.cure.clone()),
+        failure: heartbeat.and_then(|heartbeat| heartbeat.failure.clone()),
         unclean: match heartbeat {
             Some(heartbeat) => heartbeat.unclean.clone(),
             None => unreadable
@@ -339,6 +349,7 @@ mod tests {
             cache: "nginx".to_owned(),
             unclean: None,
             cure: None,
+            failure: None,
         };
         Heard {
             at: at(seconds_ago),
@@ -432,6 +443,21 @@ mod tests {
         assert!(gone.has_gap && !gone.has(15), "{gone:?}");
         let gone = seen(Some(&consumed(10, None)), Some(&away), 11);
         assert!(!gone.has_gap && gone.has(10), "{gone:?}");
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_emptied_is_a_problem() {
+        let mut emptying = heard(1, AgentState::Emptying);
+        let well = consumed(10, None);
+        let node = seen(Some(&well), Some(&emptying), 1);
+        assert_eq!(node.problem(Duration::ZERO), None);
+        if let Ok(heartbeat) = &mut emptying.heartbeat {
+            heartbeat.failure = Some("attempt 2: no disk".to_owned());
+        }
+        let node = seen(Some(&well), Some(&emptying), 1);
+        let problem = node.problem(Duration::MAX).unwrap();
+        assert!(problem.contains("be emptied, so its pages may be stale: attempt 2: no disk"));
+        assert_eq!(node.to_json(Duration::MAX)["problem"], problem);
     }
 
     #[test]

@@ -146,12 +146,28 @@ impl Stream {
     }
 
     /// The same, for a program that only takes messages: the stream may be a mirror of that of another cluster, which has its
-    /// sequence numbers, and it may keep messages for another time.
+    /// sequence numbers, and it may keep messages for another time. It is made only if `may_make`.
     #[cfg(feature = "agent")]
-    pub(crate) async fn open_to_read(&self, connection: &Connection) -> Result<Opened, FleetError> {
+    pub(crate) async fn open_to_read(
+        &self,
+        connection: &Connection,
+        may_make: bool,
+    ) -> Result<Opened, FleetError> {
         let jetstream = connection.jetstream();
         let found = match jetstream.get_stream(&self.name).await {
-            Err(error) if is_missing(&error.kind()) => return self.open(connection).await,
+            Err(error) if is_missing(&error.kind()) && may_make => {
+                return self.open(connection).await;
+            }
+            Err(error) if is_missing(&error.kind()) => {
+                return Err(FleetError::JetStream {
+                    servers: connection.servers().to_owned(),
+                    problem: format!(
+                        "the stream {} is gone: the app makes it anew with its next purge, as does `roan purge` with the variables \
+                         of the app, or this agent when it is started again",
+                        self.name
+                    ),
+                });
+            }
             Err(error) => return Err(self.unanswered(connection, &error)),
             Ok(found) => found,
         };
@@ -344,8 +360,9 @@ impl Stream {
             };
             warnings.push(format!(
                 "stream {} at {servers} has one copy, and the server writes it to the disk every two minutes: a power failure \
-                 can lose purges that it has acknowledged, and their pages stay stale. Use a cluster and `replicas(3)`, or \
-                 {newer}write `sync_interval: always` into `jetstream {{}}` of its configuration, and call `synced()`",
+                 can lose purges that it has acknowledged, and their pages stay stale. Use a cluster and `replicas(3)` \
+                 (`ROAN_FLEET_REPLICAS=3`), or {newer}write `sync_interval: always` into `jetstream {{}}` of its configuration, and \
+                 call `synced()` (`ROAN_FLEET_SYNCED=1`)",
                 self.name
             ));
         }

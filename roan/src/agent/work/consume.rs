@@ -311,7 +311,12 @@ impl Work {
             open.touched = now;
             return;
         }
+        let had_missing = self.position.has_missing();
         self.position.took(number);
+        if self.position.has_missing() && !had_missing {
+            // Those before it are late, or gone.
+            self.look_at = now;
+        }
         self.shared.taken.fetch_add(1, Ordering::Relaxed);
         let intake = Intake::of(&message.payload, &self.agent.sites, &self.engine.sites);
         self.shared
@@ -405,10 +410,10 @@ impl Work {
         };
         underway.said.clone_from(&self.given_up);
         let heartbeat = self.heartbeat(state, why);
-        let taken = self.position.taken();
+        let (taken, lacks) = (self.position.taken(), self.position.lacks());
         underway.looking = Some(tokio::spawn(async move {
             let result = async {
-                let look = link.look(taken).await?;
+                let look = link.look_for(taken, lacks).await?;
                 let is_emptied = beats.write(&heartbeat).await?;
                 Ok((look, is_emptied))
             };

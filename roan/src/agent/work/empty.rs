@@ -79,11 +79,15 @@ impl Work {
                 ),
                 || tracing::error!(target: "roan", node, problem, "the cache cannot be emptied"),
             );
-            let shown = format!("{why}; attempt {failures}: {problem}");
+            let failure = format!("attempt {failures}: {problem}");
+            let shown = format!("{why}; {failure}");
             self.shared.set_phase(AgentPhase::Emptying, Some(shown));
+            self.failure = Some(failure);
+            // If this fails, it is said before the next attempt, which needs the servers.
+            self.said_emptied |= self.say_emptying(why).await.unwrap_or(false);
             tokio::time::sleep(pauses.after(failures).max(SHORTEST_PAUSE)).await;
         }
-        self.unclean = None;
+        (self.unclean, self.failure) = (None, None);
         self.doubt = self.doubt_of_nodes();
         let (state, doubt) = self.state();
         self.say(state, doubt).await?;

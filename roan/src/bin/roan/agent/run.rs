@@ -60,8 +60,9 @@ async fn serve(running: &RunningAgent, interrupt: &Interrupt) -> Result<Exit, Fa
     while !interrupt.is_asked() {
         tokio::select! {
             ended = running.ended() => {
-                ended.map_err(failure)?;
-                return Ok(Exit::Failed);
+                // Its messages are back in the stream. The log has the error.
+                running.stop(Duration::ZERO).await;
+                return Ok(ended.map_or_else(|error| failure(error).exit, |()| Exit::Failed));
             }
             () = tokio::time::sleep(LOOK) => {}
         }
