@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roan::agent::{Agent, AgentPhase, Emptied};
+use roan::agent::{Agent, AgentPhase, Emptied, RunningAgent};
 use roan::fleet::{FleetAdmin, FleetNodeState, Nats};
 use roan_tests::{Behaviour, Browser, Faulty, HOST, NatsOptions, wait};
 
@@ -15,13 +15,18 @@ async fn clean_agent(stand: &Stand) -> Agent {
         .node(NODE)
         .listen(([127, 0, 0, 1], 0).into());
     let first = agent.clone().start(stand.caches()).await.unwrap();
-    wait::until(LONG, "the agent to wait", || {
-        first.status().phase == AgentPhase::WaitingForOperator
-    });
-    assert_eq!(agent.note_emptied().await.unwrap(), Emptied::Consumes);
+    take_for_empty(&agent, &first).await;
     stand.wait_until_ready(&first);
     first.stop(Duration::from_secs(5)).await;
     agent
+}
+
+/// Does what an operator does who has emptied the cache of an agent that waits for it.
+async fn take_for_empty(settings: &Agent, agent: &RunningAgent) {
+    wait::until(LONG, "the agent to wait", || {
+        agent.status().phase == AgentPhase::WaitingForOperator
+    });
+    assert_eq!(settings.note_emptied().await.unwrap(), Emptied::Consumes);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +130,9 @@ async fn a_refused_purge_makes_the_node_unclean() {
     let settings = clean_agent(&stand).await;
     let nginx = roan::Nginx::at(&faulty.purge_url()).unwrap();
     let caches = roan::Roan::builder().cache(nginx).site(HOST).rebound(None);
-    let agent = settings.start(caches).await.unwrap();
+    let agent = settings.clone().start(caches).await.unwrap();
+    // It is another cache than before.
+    take_for_empty(&settings, &agent).await;
     stand.wait_until_ready(&agent);
     let number = stand.publish("/a").await;
     stand.wait_until_acknowledged(&agent, number);
