@@ -60,12 +60,6 @@ fn save(blog: &Blog, post: &Post) {
     roan::saved(post);
 }
 
-#[cfg(test)]
-#[tokio::test]
-async fn the_story_is_as_told() {
-    run().await.unwrap();
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
