@@ -1,7 +1,7 @@
 //! When the cache is emptied, and in which order.
 
 use std::fs;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use roan::agent::{AgentPhase, Emptied};
@@ -65,12 +65,14 @@ async fn a_new_node_under_load_shows_no_stale_page() {
         stand.warm(page, "version 0.");
     }
     let done = AtomicBool::new(false);
+    let written = AtomicUsize::new(0);
     let load = async {
         let mut version = 0;
         while !done.load(Ordering::Relaxed) {
             version += 1;
             for page in &pages {
                 stand.write(page, &format!("version {version}.")).await;
+                written.fetch_add(1, Ordering::Relaxed);
                 // Visitors come all the time.
                 let _ = stand.shown(page);
             }
@@ -78,7 +80,8 @@ async fn a_new_node_under_load_shows_no_stale_page() {
         version
     };
     let agent = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let is_loaded = async || written.load(Ordering::Relaxed) >= 10;
+        wait::until_async(LONG, "writes before the agent starts", is_loaded).await;
         // The default: pages are being rendered meanwhile.
         let caches = stand.caches().rebound(Duration::from_millis(200));
         let agent = stand.agent().start(caches).await.unwrap();

@@ -19,7 +19,6 @@
     reason = "this is a test"
 )]
 
-mod app;
 mod database;
 mod disk;
 mod faults;

@@ -2,6 +2,7 @@
 
 use roan::outbox::Dialect;
 use roan::purge_on;
+use roan_tests::page_app;
 
 /// Few enough that all pages are in the caches and are written again and again; enough that most
 /// of the last writes before a crash have a page that no other write purges.
@@ -81,6 +82,23 @@ impl Page {
             })
             .collect();
         lines.join(" ")
+    }
+}
+
+impl page_app::Page for Page {
+    /// Well below the rebound.
+    const SLOWEST: u64 = 80;
+
+    fn at(path: &str) -> Option<Self> {
+        Self::of_url(path)
+    }
+
+    fn rows(self) -> String {
+        Self::rows(self)
+    }
+
+    fn text(self, rows: &[Vec<i64>]) -> Option<String> {
+        Some(Self::text(self, &posts(rows)))
     }
 }
 

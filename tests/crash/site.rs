@@ -1,19 +1,19 @@
 //! A whole site: database, app, two nginx nodes, readers, and the writers that are killed.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use fastrand::Rng;
 use roan::outbox::Dialect;
-use roan_tests::{Clock, Nginx, Options};
+use roan_tests::{Clock, Nginx, Options, page_app};
 use tokio::runtime::Runtime;
 
 use crate::database::Database;
 use crate::front::Front;
 use crate::instance::{Instance, Said};
+use crate::model::{self, Page};
 use crate::readers::Readers;
 use crate::tally::Tally;
-use crate::writer::{Orders, outbox};
-use crate::{app, model};
+use crate::writer::{MODE, Orders, outbox};
 use roan_tests::Connection;
 
 /// The site under test. The first node is purged through the front, the second one directly.
@@ -51,7 +51,11 @@ impl Site {
             }
             outbox(&url).migrate().await.expect("tables of the outbox");
         });
-        let app = runtime.block_on(app::serve(&url, rng.fork()));
+        let app = runtime.block_on(page_app::serve::<Page>(
+            Ipv4Addr::LOCALHOST,
+            &url,
+            rng.fork(),
+        ));
         let nodes = [(); 2].map(|()| Nginx::start_before(app, &Options::default()));
         let front = runtime.block_on(Front::serve(nodes[0].addr()));
         let addrs = nodes.each_ref().map(|node| node.addr());
@@ -81,7 +85,7 @@ impl Site {
         outbox(&self.database.url()).dialect()
     }
 
-    /// Starts a program with a dispatcher; `mode` as for [`Instance::start`].
+    /// Starts a program with a dispatcher; `mode` is that of [`MODE`].
     pub(crate) fn instance(&mut self, mode: &str) -> Instance {
         self.started += 1;
         let orders = Orders {
@@ -90,7 +94,7 @@ impl Site {
             number: self.started,
             purge_urls: vec![self.front.purge_url(), self.nodes[1].purge_url()],
         };
-        Instance::start(mode, &orders, &self.clock)
+        Instance::start((MODE, mode), orders.to_args(), &self.clock)
     }
 
     /// Starts one that writes.

@@ -21,7 +21,6 @@
     reason = "this is a test"
 )]
 
-mod app;
 mod faults;
 mod instance;
 mod model;

@@ -1,6 +1,7 @@
 //! The pages: each shows how often its row was written.
 
 use roan::purge_on;
+use roan_tests::page_app;
 
 /// Few enough that all of them are in the caches and are written again and again; enough that most of the last writes
 /// before a fault have a page that no other write purges.
@@ -8,7 +9,7 @@ pub(crate) const PAGES: i64 = 40;
 
 /// A row, and the page that shows it.
 #[purge_on(save, url = "/pages/{id}")]
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
     pub(crate) id: i64,
 }
@@ -17,8 +18,22 @@ pub(crate) fn url(id: i64) -> String {
     format!("/pages/{id}")
 }
 
-pub(crate) fn id(url: &str) -> Option<i64> {
-    url.strip_prefix("/pages/")?.parse().ok()
+impl page_app::Page for Page {
+    /// Well below [`FILL`](crate::node::FILL).
+    const SLOWEST: u64 = 60;
+
+    fn at(path: &str) -> Option<Self> {
+        let id = path.strip_prefix("/pages/")?.parse().ok()?;
+        Some(Self { id })
+    }
+
+    fn rows(self) -> String {
+        format!("SELECT version FROM pages WHERE id = {}", self.id)
+    }
+
+    fn text(self, rows: &[Vec<i64>]) -> Option<String> {
+        Some(rows.first()?.first()?.to_string())
+    }
 }
 
 /// Makes the table and its rows.

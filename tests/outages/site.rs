@@ -6,14 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use roan_tests::{Clock, Connection, Machine, Network, Postgres, PostgresOptions, wait};
+use roan_tests::{Clock, Connection, Machine, Network, Postgres, PostgresOptions, page_app, wait};
 use tokio::runtime::Runtime;
 
-use crate::app;
 use crate::instance::{Instance, Said};
-use crate::model;
+use crate::model::{self, Page};
 use crate::node::{Node, lock};
-use crate::sender::{Orders, outbox};
+use crate::sender::{MODE, Orders, outbox};
 use crate::stream::{self, Cluster};
 use crate::tally::Tally;
 
@@ -70,7 +69,7 @@ impl Site {
                 db.run(sql).await.expect("a table of pages");
             }
             outbox(&url).migrate().await.expect("tables of the outbox");
-            app::serve(&network.here(), &url, rng.fork()).await
+            page_app::serve::<Page>(network.here().addr(), &url, rng.fork()).await
         });
         let cluster = Cluster::start(&mut network);
         let readers = Arc::default();
@@ -115,7 +114,7 @@ impl Site {
         site
     }
 
-    /// Starts a sending program; `mode` is that of [`MODE`](crate::sender::MODE).
+    /// Starts a sending program; `mode` is that of [`MODE`].
     pub(crate) fn sender(&self, mode: &str) -> Instance {
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let orders = Orders {
@@ -123,7 +122,7 @@ impl Site {
             servers: self.cluster.urls(),
             seed: self.seed.wrapping_add(number * 1_000),
         };
-        Instance::start(mode, &orders, &self.clock)
+        Instance::start((MODE, mode), orders.to_args(), &self.clock)
     }
 
     /// Starts what writes and relays.

@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use super::Agent;
-use crate::app::config::fleet::{NatsSettings, StreamSettings, VARIABLES};
+use crate::app::config::fleet::{NatsSettings, StreamSettings, VARIABLES, replicas, synced};
 use crate::dispatcher::duration;
 use crate::error::ConfigError;
 use crate::fleet::{Nats, Stream};
-use crate::purger::http::{flag, variable};
+use crate::purger::http::variable;
 
 /// The settings of an [`Agent`]. Each has the meaning and the default of the method of the same name, of [`Agent`], [`Nats`] or
 /// [`Stream`]. Durations have a unit: `30s`, `7days`.
@@ -138,16 +138,10 @@ impl AgentConfig {
         self.client_key = of("client_key");
         self.stream = self.stream.or_else(|| of("stream"));
         if let Some(text) = of("replicas") {
-            let replicas = text.parse().map_err(|_| {
-                let problem = "is not a whole number: write `3`";
-                ConfigError::value(variable(&VARIABLES, "replicas"), text, problem)
-            });
-            self.replicas = Some(replicas?);
+            self.replicas = Some(replicas(&text)?);
         }
         self.max_age = self.max_age.or_else(|| of("max_age"));
-        let purpose = "state that `sync_interval: always` is set at the server";
-        let synced = of("synced");
-        self.synced = flag(&variable(&VARIABLES, "synced"), synced.as_deref(), purpose)?;
+        self.synced = synced(of("synced").as_deref())?;
         Ok(self)
     }
 

@@ -14,7 +14,7 @@ use super::position::Known;
 use super::{Agent, AgentError};
 use crate::base::cause::Cause;
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
-use crate::fleet::node_name::{PREFIX, token};
+use crate::fleet::token::{CONSUMER, token};
 use crate::fleet::{Connection, FleetError};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
@@ -106,7 +106,7 @@ impl Link {
     }
 
     fn new(agent: &Agent, connection: Connection, stream: Stream, warnings: Vec<String>) -> Self {
-        let name = format!("{PREFIX}{}", token(&agent.node));
+        let name = format!("{CONSUMER}{}", token(&agent.node));
         let config = Config {
             durable_name: Some(name.clone()),
             description: Some(format!("roan agent of {}", agent.node)),

@@ -107,7 +107,7 @@ struct Open {
     number: u64,
     /// When it came.
     since: Instant,
-    /// When the servers were last told that it is in progress.
+    /// When the agent last said that it is in progress.
     touched: Instant,
     /// Outstanding tickets, and purges that are held.
     parts: usize,

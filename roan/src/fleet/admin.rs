@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::heartbeat::{BUCKET, Heartbeat};
-use super::node_name::{PREFIX, token};
 use super::status::{Consumed, FleetStatus, Heard, node};
 use super::subject::ALL;
+use super::token::{CONSUMER, token};
 use super::{Connection, FleetError, Nats};
 
 /// How long the heartbeats may take to come.
@@ -109,7 +109,7 @@ impl FleetAdmin {
     pub async fn drop_node(&self, node: &str) -> Result<bool, FleetError> {
         let stream = self.stream().await?;
         let token = token(node);
-        let consumer = format!("{PREFIX}{token}");
+        let consumer = format!("{CONSUMER}{token}");
         let had_consumer = match stream.delete_consumer(&consumer).await {
             Ok(status) => status.success,
             Err(error) => match error.kind() {
@@ -281,7 +281,7 @@ impl FleetAdmin {
         let mut consumed = BTreeMap::new();
         let mut looks = JoinSet::new();
         for (name, info) in self.consumers().await? {
-            let Some(token) = name.strip_prefix(PREFIX).map(str::to_owned) else {
+            let Some(token) = name.strip_prefix(CONSUMER).map(str::to_owned) else {
                 continue;
             };
             let Some(info) = info else {

@@ -22,18 +22,16 @@ mod error;
 pub(crate) mod heartbeat;
 pub(crate) mod message;
 mod nats;
-pub(crate) mod node_name;
 mod secret;
 mod status;
 mod stream;
 pub(crate) mod subject;
 mod tls;
+pub(crate) mod token;
 
 pub use admin::FleetAdmin;
 pub(crate) use connection::Connection;
 pub use error::FleetError;
 pub use nats::Nats;
 pub use status::{FleetNode, FleetNodeState, FleetStatus};
-#[allow(unused_imports, reason = "an agent makes a consumer of it")]
-pub(crate) use stream::Opened;
 pub use stream::Stream;

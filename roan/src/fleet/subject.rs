@@ -24,27 +24,12 @@ pub(crate) fn of(target: &Target) -> String {
     format!("roan.{}.{kind}", token(target.site()))
 }
 
-/// The name of a site as one token. Two names never have the same one.
-///
-/// A subject has no room for spaces, and `.`, `*` and `>` have a meaning in it
-/// (<https://docs.nats.io/nats-concepts/subjects>). What is neither a letter or digit of ASCII nor `-` or `_` becomes `=`
-/// and two hexadecimal digits a byte.
+/// The name of a site as one token, which no other name and not the default site has.
 fn token(site: Option<&str>) -> Cow<'_, str> {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     match site {
         None => Cow::Borrowed(DEFAULT),
         Some(DEFAULT) => Cow::Borrowed("=2D"),
-        Some(site) if site.bytes().all(is_plain) => Cow::Borrowed(site),
-        Some(site) => {
-            let mut token = String::with_capacity(site.len() + 8);
-            for byte in site.bytes() {
-                match is_plain(byte) {
-                    true => token.push(char::from(byte)),
-                    false => token.push_str(&format!("={byte:02X}")),
-                }
-            }
-            Cow::Owned(token)
-        }
+        Some(site) => super::token::token(site),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::purger::Doubt;
 /// The most messages of one request.
 const BATCH: usize = 512;
 
-/// The servers are told that a message is in progress this often.
+/// The agent says this often that a message is in progress.
 const TOUCH: Duration = Duration::from_secs(ACK_WAIT.as_secs() / 3);
 
 /// After a request for messages that failed, the next one waits so long.

@@ -21,8 +21,9 @@ pub(crate) const VARIABLES: [(&str, &str); 14] = [
 #[cfg(feature = "nats")]
 pub use self::built::FleetConfig;
 #[cfg(feature = "nats")]
-#[allow(unused_imports, reason = "an agent has them, too")]
-pub(crate) use self::built::{NatsSettings, StreamSettings, fleet_from_env};
+pub(crate) use self::built::fleet_from_env;
+#[cfg(feature = "agent")]
+pub(crate) use self::built::{NatsSettings, StreamSettings, replicas, synced};
 
 #[cfg(feature = "nats")]
 mod built {
@@ -270,6 +271,20 @@ mod built {
         }
     }
 
+    /// Reads the variable of `replicas`.
+    pub(crate) fn replicas(text: &str) -> Result<usize, ConfigError> {
+        text.parse().map_err(|_| {
+            let problem = "is not a whole number: write `3`";
+            ConfigError::value(variable(&VARIABLES, "replicas"), text, problem)
+        })
+    }
+
+    /// Reads the variable of `synced`.
+    pub(crate) fn synced(text: Option<&str>) -> Result<bool, ConfigError> {
+        let purpose = "state that `sync_interval: always` is set at the server";
+        flag(&variable(&VARIABLES, "synced"), text, purpose)
+    }
+
     /// Reads the environment; `get` returns the value of a variable.
     pub(crate) fn fleet_from_env(
         get: &dyn Fn(&str) -> Option<String>,
@@ -281,12 +296,6 @@ mod built {
             let place = VARIABLES.iter().position(|(known, _)| *known == field)?;
             texts[place].as_deref()
         };
-        let replicas = text("replicas").map(|text| {
-            text.parse().map_err(|_| {
-                let problem = "is not a whole number: write `3`";
-                ConfigError::value(named("replicas"), text, problem)
-            })
-        });
         let nats = NatsSettings {
             servers: text("nats").unwrap_or_default(),
             credentials_file: text("credentials_file"),
@@ -299,12 +308,11 @@ mod built {
             client_key: text("client_key"),
             ..NatsSettings::default()
         };
-        let purpose = "state that `sync_interval: always` is set at the server";
         let stream = StreamSettings {
             name: text("stream"),
-            replicas: replicas.transpose()?,
+            replicas: text("replicas").map(replicas).transpose()?,
             max_age: text("max_age"),
-            synced: flag(&named("synced"), text("synced"), purpose)?,
+            synced: synced(text("synced"))?,
         };
         let fleet = Fleet::at(nats.nats(&named)?).stream(stream.stream(&named)?);
         match text("caches") {

@@ -31,18 +31,3 @@ macro_rules! writes {
 }
 
 writes!(on_sqlite: SqliteConnection, on_postgresql: PgConnection, on_mysql: MysqlConnection);
-
-fn start() -> Result<(), Box<dyn Error>> {
-    let roan = roan::global()?;
-    let _guard = roan.guard(std::time::Duration::from_secs(10));
-    Ok(())
-}
-
-fn start_with_axum(app: axum::Router) -> Result<axum::Router, Box<dyn Error>> {
-    let roan = roan::RoanBuilder::from_env()?
-        .web(roan::web::Web::new())
-        .install()?;
-    let _guard = roan.guard(std::time::Duration::from_secs(10));
-    let app = app.layer(roan.web()?);
-    Ok(app)
-}

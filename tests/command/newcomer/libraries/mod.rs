@@ -6,6 +6,7 @@ mod diesel_async;
 mod no_library;
 mod sea_orm;
 mod sqlx;
+mod start;
 
 use super::{bare, step};
 use crate::init::{crate_with, init};
@@ -39,7 +40,8 @@ fn the_lines_for_each_library_are_compiled() {
             assert!(model.len() >= 3 && main.len() >= 2, "{printed}");
             // The lines on the model, and those for its writes, are in two places.
             let (model, write) = model.split_at(model.len() - 1);
-            for lines in [model, write, &main] {
+            let start = include_str!("start.rs");
+            for (source, lines) in [(source, model), (source, write), (start, &*main)] {
                 for line in lines {
                     assert!(
                         bare(source).contains(&bare(line)),

@@ -5,8 +5,6 @@
     reason = "the lines are those for a module of its own"
 )]
 
-use std::error::Error;
-
 use sea_orm::entity::prelude::*;
 
 #[roan::purge_on(save, delete, url = "/posts/{slug}")]
@@ -24,18 +22,3 @@ pub enum Relation {}
 
 #[roan::hooks]
 impl ActiveModelBehavior for ActiveModel {}
-
-fn start() -> Result<(), Box<dyn Error>> {
-    let roan = roan::global()?;
-    let _guard = roan.guard(std::time::Duration::from_secs(10));
-    Ok(())
-}
-
-fn start_with_axum(app: axum::Router) -> Result<axum::Router, Box<dyn Error>> {
-    let roan = roan::RoanBuilder::from_env()?
-        .web(roan::web::Web::new())
-        .install()?;
-    let _guard = roan.guard(std::time::Duration::from_secs(10));
-    let app = app.layer(roan.web()?);
-    Ok(app)
-}

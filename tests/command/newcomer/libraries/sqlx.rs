@@ -18,18 +18,3 @@ async fn write(old: Post, new: Post, pool: sqlx::PgPool) -> Result<(), Box<dyn E
     tx.commit().await?;
     Ok(())
 }
-
-fn start() -> Result<(), Box<dyn Error>> {
-    let roan = roan::global()?;
-    let _guard = roan.guard(std::time::Duration::from_secs(10));
-    Ok(())
-}
-
-fn start_with_axum(app: axum::Router) -> Result<axum::Router, Box<dyn Error>> {
-    let roan = roan::RoanBuilder::from_env()?
-        .web(roan::web::Web::new())
-        .install()?;
-    let _guard = roan.guard(std::time::Duration::from_secs(10));
-    let app = app.layer(roan.web()?);
-    Ok(app)
-}
