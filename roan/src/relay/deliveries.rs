@@ -148,7 +148,7 @@ impl Relay {
             let created = delivery.created;
             let ticket = tickets.open_noting(row, created, unread, notes);
             #[cfg(feature = "nats")]
-            self.identify(ticket, delivery.purge, delivery.purge_created_ms);
+            self.identify(ticket, delivery.purge, created);
             if let (Ok((target, next)), false) = (read, is_unread) {
                 handed_over += 1;
                 let onward = Onward::from_targets(&target, next);

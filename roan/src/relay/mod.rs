@@ -30,6 +30,8 @@ use self::pages::Finding;
 use self::schedule::{Look, Schedule};
 use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
+#[cfg(feature = "nats")]
+use crate::base::created::Created;
 use crate::base::log::{emit, end_loudly, loudly};
 #[cfg(feature = "nats")]
 use crate::base::purge_id::RowIdentity;
@@ -214,9 +216,9 @@ impl Relay {
 
     /// Gives a row the identity by which a fleet recognizes its purges.
     #[cfg(feature = "nats")]
-    fn identify(&self, ticket: Ticket, purge: i64, created_ms: i64) {
-        if let Some(database) = self.database.as_ref().filter(|_| created_ms != 0) {
-            let identity = RowIdentity::new(database, purge, created_ms);
+    fn identify(&self, ticket: Ticket, purge: i64, created: Created) {
+        if let Some(database) = self.database.as_ref().filter(|_| created.at_ms != 0) {
+            let identity = RowIdentity::new(database, purge, created.at_ms);
             self.engine.tickets.identify(ticket, identity);
         }
     }

@@ -155,7 +155,7 @@ impl Relay {
         let tickets = &self.engine.tickets;
         let ticket = tickets.open_noting(Row::Purge(id), created, unread, notes);
         #[cfg(feature = "nats")]
-        self.identify(ticket, id, created.at_ms);
+        self.identify(ticket, id, created);
         let now = Instant::now();
         let asked = since(created.age_ms(), now);
         for Fired { target, causes } in fired {

@@ -39,13 +39,8 @@ pub(crate) struct TakenDelivery {
     /// Or why it cannot be read.
     pub(crate) target: Result<String, String>,
     pub(crate) attempts: i64,
+    /// As its write, unless it was queued anew.
     pub(crate) created: Created,
-    /// When the purge was written, by the database's clock. 0 if that is not known.
-    #[cfg_attr(
-        not(feature = "nats"),
-        expect(dead_code, reason = "the ids of a fleet's messages")
-    )]
-    pub(crate) purge_created_ms: i64,
 }
 
 /// Which deliveries to take.
@@ -206,15 +201,7 @@ impl Store {
             ));
         }
         let target = self.dialect.bytes("target");
-        let purge_created = match cfg!(feature = "nats") {
-            true => {
-                "coalesce((SELECT created_ms FROM roan_outbox WHERE roan_outbox.id = purge_id), 0)"
-            }
-            false => "0",
-        };
-        let columns = format!(
-            "id, purge_id, {target}, attempts, (SELECT {{now}}), created_ms, {purge_created}"
-        );
+        let columns = format!("id, purge_id, {target}, attempts, (SELECT {{now}}), created_ms");
         let values = [Value::Text(cache), Value::Text(node)];
         let order = match which {
             // Of a node that is down: see `Queue::next`.
@@ -239,7 +226,6 @@ impl Store {
                 target: row.text(2)?.map_err(|bytes| not_utf8("target", &bytes)),
                 attempts: row.int(3)?,
                 created: Created::read(row.int(4)?, row.int(5)?, now),
-                purge_created_ms: row.int(6)?,
             })
         });
         let mut taken = taken.collect::<sqlx::Result<Vec<_>>>()?;
