@@ -247,22 +247,21 @@ async fn each_user_may_do_what_the_guide_says_and_no_more() {
     assert_eq!(admin.status().await.unwrap().last, 2);
 }
 
+/// What a list of a configuration has between its brackets.
+fn list<'a>(conf: &'a str, begin: &str) -> &'a str {
+    let (_, rest) = conf.split_once(begin).unwrap();
+    rest.split_once(']').unwrap().0
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_servers_of_the_guide_keep_a_purge_while_one_is_away() {
     let etc = etc();
     let conf = server_conf(CLUSTER_CONF, etc.path());
-    let routes = conf
-        .split("routes: [")
-        .nth(1)
-        .unwrap()
-        .split(']')
-        .next()
-        .unwrap()
-        .to_owned();
+    let routes = list(&conf, "routes: [");
     let conf = edited(
         &conf,
         &[
-            (&*routes, "ROUTES"),
+            (routes, "ROUTES"),
             ("\"0.0.0.0:6222\"", "\"ROUTE\""),
             ("server_name: nats-1\n", "server_name: NAME\n"),
         ],
@@ -316,16 +315,9 @@ async fn a_region_has_the_stream_of_the_hub() {
     let hub = format!("{hub}\nleafnodes {{{block}");
     let hub = Nats::start(&NatsOptions::default().whole(&hub));
     let leaf = server_conf(REGION_CONF, etc.path());
-    let urls = leaf
-        .split("urls: [")
-        .nth(1)
-        .unwrap()
-        .split(']')
-        .next()
-        .unwrap()
-        .to_owned();
+    let urls = list(&leaf, "urls: [");
     let hub_url = format!("\"tls://region:password-of-the-regions@127.0.0.1:{port}\"");
-    let region = Nats::start(&NatsOptions::default().whole(&edited(&leaf, &[(&*urls, &*hub_url)])));
+    let region = Nats::start(&NatsOptions::default().whole(&edited(&leaf, &[(urls, &*hub_url)])));
 
     let app = app(servers(&hub.url(), "app", etc.path()));
     app.purge("/a").unwrap();

@@ -194,8 +194,8 @@ impl Link {
         })
     }
 
-    /// The same, and looks whether the stream has the message `lacks`, the lowest that the agent has not had. The consumer passes over one
-    /// that was removed, and says nothing of it.
+    /// The same, and looks whether the stream has the message `lacks`, the lowest that the agent has not had. The consumer
+    /// passes over one that was removed, and says nothing of it.
     pub(super) async fn look_for(&self, taken: u64, lacks: u64) -> Result<Look, Trouble> {
         let mut look = self.look(taken).await?;
         let last = look.known.last;

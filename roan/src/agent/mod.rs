@@ -90,7 +90,7 @@ pub use shared::{AgentPhase, AgentStatus};
 pub use standing::Standing;
 
 use crate::error::ConfigError;
-use crate::fleet::{Nats, Stream};
+use crate::fleet::{FleetStatus, Nats, Stream};
 
 /// The settings of an agent: see the [module](self).
 #[derive(Debug, Clone)]
@@ -122,7 +122,7 @@ impl Agent {
             sites: Vec::new(),
             empty_with: None,
             inactive_threshold: WEEK,
-            ready_lag: Duration::from_secs(30),
+            ready_lag: FleetStatus::MAX_LAG,
             listen: None,
             most_open: MOST_OPEN,
         }

@@ -9,11 +9,8 @@ use super::link::{Beats, Link, Trouble};
 use super::work::unix_ms;
 use super::{Agent, AgentError};
 use crate::base::counted::counted;
-use crate::fleet::Connection;
 use crate::fleet::heartbeat::{AgentState, Heartbeat};
-
-/// An agent that has been silent for longer than this does not run.
-const SILENT: Duration = Duration::from_secs(30);
+use crate::fleet::{Connection, FleetStatus};
 
 /// What waits when the look begins has so long to be acknowledged.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -97,7 +94,7 @@ impl Standing {
         let Some(said) = &self.said else {
             return Some(format!("no agent has run as {node:?}: start `roan agent`"));
         };
-        if self.silent_for() > SILENT {
+        if self.silent_for() > FleetStatus::GONE_AFTER {
             let silent = seconds(self.silent_for());
             return Some(format!(
                 "the agent has been silent for {silent}: start `roan agent`"
@@ -168,10 +165,7 @@ impl fmt::Display for Standing {
             None => writeln!(f, "consumer   none")?,
         }
         if let Some(said) = &self.said {
-            let state = said.to_json()["state"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
+            let state = said.state.as_str();
             let since = seconds(self.silent_for());
             writeln!(
                 f,

@@ -421,10 +421,9 @@ impl Work {
 
     /// What it says of itself now.
     fn heartbeat(&mut self, state: AgentState, why: Option<String>) -> Heartbeat {
-        let caches: Vec<_> = (self.engine.nodes.iter())
-            .map(|node| node.cache.to_string())
+        let mut kinds: Vec<_> = (self.engine.nodes.iter())
+            .map(|node| &*node.cache)
             .collect();
-        let mut kinds = caches.clone();
         kinds.dedup();
         Heartbeat {
             node: self.agent.node.clone(),

@@ -55,24 +55,34 @@ pub(crate) struct LastAnswer {
     pub(crate) target: String,
 }
 
-const STATES: [(AgentState, &str); 4] = [
-    (AgentState::Emptying, "emptying"),
-    (AgentState::Consuming, "consuming"),
-    (AgentState::Unclean, "unclean"),
-    (AgentState::WaitingForOperator, "waiting-for-operator"),
-];
+impl AgentState {
+    const ALL: [Self; 4] = [
+        Self::Emptying,
+        Self::Consuming,
+        Self::Unclean,
+        Self::WaitingForOperator,
+    ];
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Emptying => "emptying",
+            Self::Consuming => "consuming",
+            Self::Unclean => "unclean",
+            Self::WaitingForOperator => "waiting-for-operator",
+        }
+    }
+}
 
 impl Heartbeat {
     #[cfg(feature = "agent")]
     pub(crate) fn to_json(&self) -> Value {
-        let state = STATES.iter().find(|(state, _)| *state == self.state);
         serde_json::json!({
             "v": VERSION,
             "node": self.node,
             "version": self.version,
             "started": self.started,
             "at": self.at,
-            "state": state.map(|(_, name)| name),
+            "state": self.state.as_str(),
             "acknowledged": self.acknowledged,
             "waiting": self.waiting,
             "last_answer": self.last_answer.as_ref().map(|answer| serde_json::json!({
@@ -107,8 +117,10 @@ impl Heartbeat {
             None => return Err("it does not have a version".to_owned()),
         }
         let name = text(&value, "state");
-        let state = STATES.iter().find(|(_, known)| *known == name);
-        let (state, _) = state.ok_or_else(|| format!("it has the unknown state {name:?}"))?;
+        let state = AgentState::ALL
+            .into_iter()
+            .find(|state| state.as_str() == name);
+        let state = state.ok_or_else(|| format!("it has the unknown state {name:?}"))?;
         let last_answer = value.get("last_answer").filter(|answer| answer.is_object());
         let said = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
@@ -116,7 +128,7 @@ impl Heartbeat {
             version: text(&value, "version"),
             started: number(&value, "started").unwrap_or_default(),
             at: number(&value, "at").unwrap_or_default(),
-            state: *state,
+            state,
             acknowledged: number(&value, "acknowledged").unwrap_or_default(),
             waiting: number(&value, "waiting").unwrap_or_default(),
             last_answer: last_answer.map(|answer| LastAnswer {

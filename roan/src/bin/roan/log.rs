@@ -8,37 +8,63 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use crate::output::note;
 
-/// Receives the events of the library in place of standard error. Of those it shows the warnings about the configuration:
-/// the results of purges are the command's own to print.
-struct Warnings {
-    are_shown: bool,
+/// What is shown of the library's events. With a subscriber, the library itself writes nothing to standard error.
+enum Shown {
+    Nothing,
+    /// Those about the configuration: the results of purges are the command's own to print.
+    Warnings,
+    /// All but details: the log of a command that runs for long.
+    #[cfg(feature = "agent")]
+    Everything,
 }
-
-/// The same for a command that runs for long: its log.
-#[cfg(feature = "agent")]
-struct Everything;
 
 /// From now on, all that the library logs is shown but for details.
 #[cfg(feature = "agent")]
 pub(crate) fn show_everything() {
-    // Nothing else sets one.
-    let _ = tracing::subscriber::set_global_default(Everything);
+    show(Shown::Everything);
 }
 
-#[cfg(feature = "agent")]
-impl Subscriber for Everything {
+/// From now on, the library's warnings are shown, or nothing that it logs.
+pub(crate) fn show_warnings(are_shown: bool) {
+    show(match are_shown {
+        true => Shown::Warnings,
+        false => Shown::Nothing,
+    });
+}
+
+fn show(shown: Shown) {
+    // Nothing else sets one.
+    let _ = tracing::subscriber::set_global_default(shown);
+}
+
+impl Subscriber for Shown {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "roan" && *metadata.level() <= Level::INFO
+        let most = match self {
+            Self::Nothing | Self::Warnings => Level::WARN,
+            #[cfg(feature = "agent")]
+            Self::Everything => Level::INFO,
+        };
+        metadata.target() == "roan" && *metadata.level() <= most
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        let level = event.metadata().level();
-        note(format_args!(
-            "roan: {level}: {}{}",
-            line.message, line.fields
-        ));
+        let metadata = event.metadata();
+        match self {
+            Self::Nothing => {}
+            Self::Warnings => {
+                let is_result = metadata.fields().field("outcome").is_some();
+                if *metadata.level() == Level::WARN && !is_result {
+                    event.record(&mut Message);
+                }
+            }
+            #[cfg(feature = "agent")]
+            Self::Everything => {
+                let mut line = Line::default();
+                event.record(&mut line);
+                let (level, Line { message, fields }) = (metadata.level(), line);
+                note(format_args!("roan: {level}: {message}{fields}"));
+            }
+        }
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -71,38 +97,6 @@ impl Visit for Line {
             name => write!(self.fields, " {name}={value:?}"),
         };
     }
-}
-
-/// From now on, the library's warnings are shown, or nothing that it logs.
-pub(crate) fn show_warnings(are_shown: bool) {
-    // Nothing else sets one.
-    let _ = tracing::subscriber::set_global_default(Warnings { are_shown });
-}
-
-impl Subscriber for Warnings {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "roan" && *metadata.level() <= Level::WARN
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let metadata = event.metadata();
-        let is_result = metadata.fields().field("outcome").is_some();
-        if self.are_shown && *metadata.level() == Level::WARN && !is_result {
-            event.record(&mut Message);
-        }
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
 }
 
 struct Message;
