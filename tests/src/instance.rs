@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::server::family;
 use crate::{Clock, wait};
 
 /// What such a program has said, in lines on its standard output.
@@ -99,9 +100,18 @@ impl<S: Said> Instance<S> {
         });
     }
 
-    /// Stops it with SIGSTOP.
+    /// Stops it with SIGSTOP, and waits until each of its threads has stopped.
+    ///
+    /// # Panics
+    ///
+    /// If that takes too long.
+    #[track_caller]
     pub fn suspend(&self) {
         self.signal(Signal::STOP);
+        let pid = Pid::from_child(&self.child);
+        wait::until(wait::LONG, "an instance to stop", || {
+            family::is_stopped(pid)
+        });
     }
 
     /// Continues it with SIGCONT.

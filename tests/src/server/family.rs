@@ -19,6 +19,20 @@ pub(super) fn children(parent: Pid) -> Vec<Pid> {
         .collect()
 }
 
+/// Whether a stop that was sent to the process has arrived at each of its threads.
+///
+/// The thread that takes the signal stops the others, and on a busy machine it may wait for a processor while they go on.
+/// A process that has ended is stopped, too.
+pub(crate) fn is_stopped(pid: Pid) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else {
+        return true;
+    };
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        matches!(state_and_parent(&stat), None | Some(("T" | "Z" | "X", _)))
+    })
+}
+
 /// Whether the process still has its memory and its files.
 pub(super) fn lives(pid: Pid) -> bool {
     parent_of(pid).is_some()
@@ -27,12 +41,16 @@ pub(super) fn lives(pid: Pid) -> bool {
 /// `None` if the process does not exist, or is a zombie.
 fn parent_of(pid: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    match state_and_parent(&stat)? {
+        ("Z" | "X", _) => None,
+        // Whoever has the parent 0 is none that we have started.
+        (_, parent) => Pid::from_raw(parent.parse().ok()?),
+    }
+}
+
+fn state_and_parent(stat: &str) -> Option<(&str, &str)> {
     // The name of the program is in parentheses, and may itself contain some.
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut words = rest.split(' ');
-    match words.next()? {
-        "Z" | "X" => None,
-        // Whoever has the parent 0 is none that we have started.
-        _ => Pid::from_raw(words.next()?.parse().ok()?),
-    }
+    Some((words.next()?, words.next()?))
 }

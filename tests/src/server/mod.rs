@@ -1,6 +1,6 @@
 //! A private server: a real one, on its own port and in its own folder.
 
-mod family;
+pub(crate) mod family;
 pub(crate) mod port;
 mod process;
 pub(crate) mod program;

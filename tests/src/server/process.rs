@@ -85,8 +85,17 @@ impl Process {
 
     pub(super) fn suspend(&self) {
         kill_process_group(self.group(), Signal::STOP).expect("a process to suspend");
+        self.wait_for_stop(&[self.group()]);
         // From here on it cannot make more of them.
-        self.signal_children(Signal::STOP);
+        let children = self.signal_children(Signal::STOP);
+        self.wait_for_stop(&children);
+    }
+
+    fn wait_for_stop(&self, processes: &[Pid]) {
+        let what = format!("{} to stand still", self.name);
+        wait::until(wait::LONG, &what, || {
+            processes.iter().copied().all(family::is_stopped)
+        });
     }
 
     pub(super) fn resume(&self) {
@@ -109,6 +118,9 @@ impl Process {
         if let Ok(None) = self.first.try_wait() {
             // A first process that goes on would replace its children, or go before them.
             let _gone = kill_process(self.group(), Signal::STOP);
+            if !thread::panicking() {
+                self.wait_for_stop(&[self.group()]);
+            }
             children = self.signal_children(Signal::KILL);
         }
         // May fail when it is gone already, which is what is wanted.
