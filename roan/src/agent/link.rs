@@ -15,7 +15,7 @@ use super::{Agent, AgentError};
 use crate::base::cause::Cause;
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
 use crate::fleet::token::{CONSUMER, token};
-use crate::fleet::{Connection, FleetError};
+use crate::fleet::{Connection, FleetError, leader};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
@@ -149,7 +149,11 @@ impl Link {
     pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
         let info = self.stream.get_info().await;
         let info = info.map_err(|error| self.server("the stream", &error))?;
-        Ok((info.state.first_sequence, info.state.last_sequence))
+        // Another server may lack messages, and the stream would be taken for an old copy.
+        match leader::doubt(&info) {
+            None => Ok((info.state.first_sequence, info.state.last_sequence)),
+            Some(doubt) => Err(self.server("the stream", &doubt)),
+        }
     }
 
     /// The number of the last message of the stream.
@@ -173,12 +177,11 @@ impl Link {
                 });
             }
         };
-        let info = self.stream.get_info().await;
-        let info = info.map_err(|error| self.server("the stream", &error))?;
+        let (first, last) = self.ends().await?;
         let known = Known {
             floor: consumer.ack_floor.stream_sequence,
-            first: info.state.first_sequence,
-            last: info.state.last_sequence,
+            first,
+            last,
             taken,
             gone: None,
         };
