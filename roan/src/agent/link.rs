@@ -283,6 +283,8 @@ pub(super) struct Beats {
     key: String,
     /// Another one for each agent, so that two of one name find each other.
     instance: u64,
+    /// One more than that of the agent before it.
+    generation: u64,
     revision: u64,
     /// Whether it has written since its start: then what it knows is the last that was said.
     has_written: bool,
@@ -297,6 +299,8 @@ pub(super) struct Beats {
 pub(super) struct Found {
     pub(super) heartbeat: Heartbeat,
     instance: u64,
+    /// 0 if an older version wrote it.
+    generation: u64,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
     /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
@@ -326,7 +330,10 @@ impl Beats {
         };
         let mut beats = Self::new(agent, store, instance);
         let found = beats.read().await?;
-        beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
+        if let Some(found) = &found {
+            beats.emptied = found.emptied;
+            beats.generation = found.generation + u64::from(found.instance != instance);
+        }
         Ok((beats, found))
     }
 
@@ -345,6 +352,7 @@ impl Beats {
             store,
             key: token(&agent.node).into_owned(),
             instance,
+            generation: 1,
             revision: 0,
             has_written: false,
             emptied: 0,
@@ -388,6 +396,7 @@ impl Beats {
         Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
+            generation: number("generation").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
         }))
@@ -400,6 +409,7 @@ impl Beats {
         for _ in 0..8 {
             let mut value = heartbeat.to_json();
             value["instance"] = self.instance.into();
+            value["generation"] = self.generation.into();
             value["emptied"] = self.emptied.into();
             value["caches"] = self.caches.clone().into();
             let value = value.to_string().into();
@@ -423,7 +433,11 @@ impl Beats {
                     if found.emptied > self.emptied {
                         self.emptied = found.emptied;
                         is_emptied = true;
-                    } else if found.instance != self.instance {
+                    } else if found.instance != self.instance
+                        // nats-server 2.9 checks the revision before the copies agree, and may write what a killed agent has
+                        // sent over what came after it. That is not a second agent, and what it says was true.
+                        && found.generation >= self.generation
+                    {
                         return Err(Trouble::Fatal(AgentError::SameName {
                             node: heartbeat.node.clone(),
                         }));
@@ -447,7 +461,9 @@ impl Beats {
         heartbeat: &Heartbeat,
         now: u64,
     ) -> Result<(), Trouble> {
-        self.instance = found.map_or(self.instance, |found| found.instance);
+        if let Some(found) = found {
+            (self.instance, self.generation) = (found.instance, found.generation);
+        }
         // The agent may write at any time.
         self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
