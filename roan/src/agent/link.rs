@@ -15,7 +15,7 @@ use super::{Agent, AgentError};
 use crate::base::cause::Cause;
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
 use crate::fleet::token::{CONSUMER, token};
-use crate::fleet::{Connection, FleetError};
+use crate::fleet::{Connection, FleetError, leader};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
@@ -149,7 +149,11 @@ impl Link {
     pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
         let info = self.stream.get_info().await;
         let info = info.map_err(|error| self.server("the stream", &error))?;
-        Ok((info.state.first_sequence, info.state.last_sequence))
+        // Another server may lack messages, and the stream would be taken for an old copy.
+        match leader::doubt(&info) {
+            None => Ok((info.state.first_sequence, info.state.last_sequence)),
+            Some(doubt) => Err(self.server("the stream", &doubt)),
+        }
     }
 
     /// The number of the last message of the stream.
@@ -173,12 +177,11 @@ impl Link {
                 });
             }
         };
-        let info = self.stream.get_info().await;
-        let info = info.map_err(|error| self.server("the stream", &error))?;
+        let (first, last) = self.ends().await?;
         let known = Known {
             floor: consumer.ack_floor.stream_sequence,
-            first: info.state.first_sequence,
-            last: info.state.last_sequence,
+            first,
+            last,
             taken,
             gone: None,
         };
@@ -280,6 +283,8 @@ pub(super) struct Beats {
     key: String,
     /// Another one for each agent, so that two of one name find each other.
     instance: u64,
+    /// One more than that of the agent before it.
+    generation: u64,
     revision: u64,
     /// Whether it has written since its start: then what it knows is the last that was said.
     has_written: bool,
@@ -294,6 +299,8 @@ pub(super) struct Beats {
 pub(super) struct Found {
     pub(super) heartbeat: Heartbeat,
     instance: u64,
+    /// 0 if an older version wrote it.
+    generation: u64,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
     /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
@@ -323,7 +330,10 @@ impl Beats {
         };
         let mut beats = Self::new(agent, store, instance);
         let found = beats.read().await?;
-        beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
+        if let Some(found) = &found {
+            beats.emptied = found.emptied;
+            beats.generation = found.generation + u64::from(found.instance != instance);
+        }
         Ok((beats, found))
     }
 
@@ -342,6 +352,7 @@ impl Beats {
             store,
             key: token(&agent.node).into_owned(),
             instance,
+            generation: 1,
             revision: 0,
             has_written: false,
             emptied: 0,
@@ -385,6 +396,7 @@ impl Beats {
         Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
+            generation: number("generation").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
         }))
@@ -397,6 +409,7 @@ impl Beats {
         for _ in 0..8 {
             let mut value = heartbeat.to_json();
             value["instance"] = self.instance.into();
+            value["generation"] = self.generation.into();
             value["emptied"] = self.emptied.into();
             value["caches"] = self.caches.clone().into();
             let value = value.to_string().into();
@@ -420,7 +433,11 @@ impl Beats {
                     if found.emptied > self.emptied {
                         self.emptied = found.emptied;
                         is_emptied = true;
-                    } else if found.instance != self.instance {
+                    } else if found.instance != self.instance
+                        // nats-server 2.9 checks the revision before the copies agree, and may write what a killed agent has
+                        // sent over what came after it. That is not a second agent, and what it says was true.
+                        && found.generation >= self.generation
+                    {
                         return Err(Trouble::Fatal(AgentError::SameName {
                             node: heartbeat.node.clone(),
                         }));
@@ -444,7 +461,9 @@ impl Beats {
         heartbeat: &Heartbeat,
         now: u64,
     ) -> Result<(), Trouble> {
-        self.instance = found.map_or(self.instance, |found| found.instance);
+        if let Some(found) = found {
+            (self.instance, self.generation) = (found.instance, found.generation);
+        }
         // The agent may write at any time.
         self.has_written = true;
         self.emptied = now.max(self.emptied + 1);

@@ -8,21 +8,26 @@ use async_nats::jetstream::consumer::{DeliverPolicy, Info, push};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    ConsumerErrorKind, RawMessageError, RawMessageErrorKind, Stream,
+    ConsumerErrorKind, RawMessageError, RawMessageErrorKind, State, Stream,
 };
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::heartbeat::{BUCKET, Heartbeat};
 use super::status::{Consumed, FleetStatus, Heard, node};
 use super::subject::ALL;
 use super::token::{CONSUMER, token};
-use super::{Connection, FleetError, Nats};
+use super::{Connection, FleetError, Nats, leader};
 
 /// How long the heartbeats may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the stream may be without a leader, and the time between two looks.
+const ELECTION: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Looks after a fleet: says how its nodes are, and drops those that are away for good.
 ///
@@ -73,14 +78,13 @@ impl FleetAdmin {
     /// If the servers do not answer, or refuse; if there is no stream of that name.
     pub async fn status(&self) -> Result<FleetStatus, FleetError> {
         let (now, heard) = self.heard().await?;
-        let mut stream = self.stream().await?;
-        let state = stream
-            .info()
-            .await
-            .map_err(|error| self.unanswered(&error))?
-            .state
-            .clone();
-        let consumed = self.consumed(&stream, state.last_sequence).await?;
+        let stream = self.stream().await?;
+        let infos = self.consumers().await?;
+        // After all that was said of it.
+        let state = self.state(&stream).await?;
+        let consumed = self
+            .consumed(&stream, infos, &heard, state.last_sequence)
+            .await?;
         let mut names: Vec<&String> = consumed.keys().chain(heard.keys()).collect();
         names.sort_unstable();
         names.dedup();
@@ -168,6 +172,24 @@ impl FleetAdmin {
             }
             _ => self.unanswered(&error),
         })
+    }
+
+    /// What the stream has, as its leader says. An election takes a moment.
+    async fn state(&self, stream: &Stream) -> Result<State, FleetError> {
+        let end = Instant::now() + ELECTION;
+        loop {
+            let info = stream.get_info().await;
+            let info = info.map_err(|error| self.unanswered(&error))?;
+            match leader::doubt(&info) {
+                None => return Ok(info.state),
+                Some(doubt) if Instant::now() >= end => {
+                    return Err(self.failed(&format!(
+                        "{doubt}: see that most servers of the cluster are up and reach each other"
+                    )));
+                }
+                Some(_) => sleep(AGAIN).await,
+            }
+        }
     }
 
     /// The stream of the heartbeats, which the first agent makes.
@@ -276,11 +298,13 @@ impl FleetAdmin {
     async fn consumed(
         &self,
         stream: &Stream,
+        infos: Vec<(String, Option<Info>)>,
+        heard: &BTreeMap<String, Heard>,
         last: u64,
     ) -> Result<BTreeMap<String, Option<Consumed>>, FleetError> {
         let mut consumed = BTreeMap::new();
         let mut looks = JoinSet::new();
-        for (name, info) in self.consumers().await? {
+        for (name, info) in infos {
             let Some(token) = name.strip_prefix(CONSUMER).map(str::to_owned) else {
                 continue;
             };
@@ -288,7 +312,10 @@ impl FleetAdmin {
                 consumed.insert(token, None);
                 continue;
             };
-            let one = of_consumer(&info);
+            let mut one = of_consumer(&info);
+            if let Some(proven) = heard.get(&token).and_then(|heard| heard.proven(last)) {
+                one.limit(proven);
+            }
             // The server of the consumer may lag behind that of the stream.
             if one.acknowledged < last {
                 let (stream, token, after) = (stream.clone(), token.clone(), one.acknowledged);
