@@ -171,6 +171,18 @@ async fn sites_are_those_of_the_agent_or_of_the_message() {
     assert!(stand.shown("/a").contains("newer"));
     let status = agent.status();
     assert_eq!((status.elsewhere, status.given_up), (1, 0), "{status:?}");
+    agent.stop(Duration::from_secs(5)).await;
+
+    // All purges of the site would be left as those of others.
+    let caches = || stand.caches().named_site("shop", "https://shop.test");
+    let error = stand.agent().sites(["shop", "shpo"]).start(caches()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("sites: \"shpo\" is not a site of this agent (it has \"shop\")"),
+        "{error}"
+    );
+    let agent = stand.agent().sites(["shop"]).start(caches()).await.unwrap();
+    agent.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -130,7 +130,7 @@ async fn write(
     let mut number: u64 = 0;
     while !ends.load(Ordering::Relaxed) {
         let page = format!("/{}", number % PAGES);
-        origin.set(&page, &number.to_string());
+        origin.set(&page, number.to_string());
         rows.insert(&format!("\"{page}\"")).await;
         written.fetch_add(1, Ordering::Relaxed);
         for reader in &readers {

@@ -143,7 +143,8 @@ impl Agent {
     }
 
     /// Sets the sites that the node serves, by the names that rules use; `-` is the default site. Targets of others are counted,
-    /// and not purged. Default: all.
+    /// and not purged. [`start`](Self::start) is an error if [`RoanBuilder::named_site`](crate::RoanBuilder::named_site) does not
+    /// say the address of one, so that a name with a slip does not leave its pages stale. Default: all.
     pub fn sites(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names = names.into_iter().map(Into::into);
         self.sites = names
