@@ -10,5 +10,6 @@ mod bad_input;
 mod command;
 mod emptying;
 mod faults;
+mod settings;
 mod stand;
 mod unproven;

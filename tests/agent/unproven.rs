@@ -40,7 +40,8 @@ async fn a_node_without_a_purge_location_is_not_ready_until_it_has_one() {
     let standing = stand.agent().standing().await.unwrap();
     let problem = standing.problem().unwrap();
     assert!(problem.contains("location ^~ /purge/"), "{problem}");
-    let admin = roan::fleet::FleetAdmin::connect(&stand.servers(), "ROAN").await;
+    let admin =
+        roan::fleet::FleetAdmin::connect(&stand.servers(), &roan::fleet::Stream::new()).await;
     let status = admin.unwrap().status().await.unwrap();
     let problem = status.nodes[0].problem(LONG).unwrap();
     assert!(problem.contains("location ^~ /purge/"), "{problem}");

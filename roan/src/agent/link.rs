@@ -14,8 +14,9 @@ use super::position::Known;
 use super::{Agent, AgentError};
 use crate::base::cause::Cause;
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
+use crate::fleet::stream::Judgement;
 use crate::fleet::token::{CONSUMER, token};
-use crate::fleet::{Connection, FleetError};
+use crate::fleet::{self, Connection, FleetError};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
@@ -51,13 +52,15 @@ impl From<FleetError> for Trouble {
 pub(super) struct Link {
     connection: Connection,
     stream: Stream,
+    /// What the agent wants of it.
+    settings: fleet::Stream,
     name: String,
     config: Config,
     warnings: Vec<String>,
 }
 
 /// What a look at the stream and the consumer has found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Look {
     pub(super) known: Known,
     /// The last message that the consumer has delivered.
@@ -68,6 +71,10 @@ pub(super) struct Look {
     pub(super) unacknowledged: u64,
     /// Whether it delivers what it should, as far as that cannot be changed.
     pub(super) is_ours: bool,
+    /// What is to be said of the settings of the stream, as they are now.
+    pub(super) judgement: Judgement,
+    /// How long the stream keeps messages. `None` for ever.
+    pub(super) max_age: Option<Duration>,
 }
 
 impl Link {
@@ -119,6 +126,7 @@ impl Link {
         Self {
             connection,
             stream,
+            settings: agent.stream.clone(),
             name,
             config,
             warnings,
@@ -141,8 +149,7 @@ impl Link {
 
     /// How long the stream keeps messages. `None` for ever.
     pub(super) fn max_age(&self) -> Option<Duration> {
-        let max_age = self.stream.cached_info().config.max_age;
-        (!max_age.is_zero()).then_some(max_age)
+        max_age(&self.stream.cached_info().config)
     }
 
     /// The numbers of the first and the last message of the stream.
@@ -191,6 +198,8 @@ impl Link {
             pending: consumer.num_pending,
             unacknowledged: consumer.num_ack_pending as u64,
             is_ours,
+            judgement: self.settings.judge(&self.connection, &info.config),
+            max_age: max_age(&info.config),
         })
     }
 
@@ -258,6 +267,10 @@ impl Link {
             self.server(&what, &error)
         })
     }
+}
+
+fn max_age(config: &stream::Config) -> Option<Duration> {
+    (!config.max_age.is_zero()).then_some(config.max_age)
 }
 
 type ConsumerInfoKind = async_nats::jetstream::context::ConsumerInfoErrorKind;

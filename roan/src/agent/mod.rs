@@ -58,6 +58,13 @@
 //! cache, so the message counts as given up. If [`Agent::sites`] says which sites the node serves, targets of others are counted
 //! and left: they cannot be in this cache.
 //!
+//! # Several nodes
+//!
+//! An agent may purge several nodes, but has one place in the stream for all of them: a message is acknowledged when each of its nodes
+//! has answered, and what one of them has not answered the agent holds for it, up to [`Agent::most_open`] messages. So a node that stays
+//! slow or down holds up the others in the end, and while one is unclean all are emptied. One agent a cache host has neither; several
+//! nodes are for those that fail together, such as two nginx on one machine.
+//!
 //! # Names
 //!
 //! Each agent needs a name of its own ([`Agent::node`]). Two agents of one name would share the purges between them, and each
@@ -128,8 +135,9 @@ impl Agent {
         }
     }
 
-    /// Sets the stream. If it is missing at the start, the agent makes it with these settings; if it is there, they are what it
-    /// must have at least, but for the copies and the time. If it is removed while the agent runs, the app makes it anew.
+    /// Sets the stream. If it is missing at the start, the agent makes it with these settings if they have [`Stream::replicas`]; if
+    /// not, it waits until the app has made it, and is not ready. If the stream is there, they are what it must have at least, but
+    /// for the copies and the time. If it is removed while the agent runs, the app makes it anew.
     pub fn stream(mut self, stream: Stream) -> Self {
         self.stream = stream;
         self
@@ -182,8 +190,8 @@ impl Agent {
         self
     }
 
-    /// Sets how many messages may be taken and not acknowledged. Default: 65,536. Each is held until its rebound is answered, so
-    /// with a rebound of 2 s this is 32,768 messages a second.
+    /// Sets how many messages may be taken and not acknowledged, for all nodes of the agent together. Default: 65,536. Each is held
+    /// until its rebound is answered, so with a rebound of 2 s this is 32,768 messages a second.
     pub fn most_open(mut self, messages: usize) -> Self {
         self.most_open = messages.clamp(1, 1 << 20);
         self

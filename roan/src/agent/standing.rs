@@ -32,6 +32,8 @@ pub struct Standing {
     pub pending: Option<u64>,
     /// Whether the agent has acknowledged what the stream had at the beginning of the look.
     has_caught_up: bool,
+    /// What of the settings of the stream can lose purges, and what to type.
+    unfit: Option<String>,
     /// What the agent has last said of itself.
     said: Option<Heartbeat>,
 }
@@ -53,6 +55,7 @@ impl Agent {
             stream: None,
             pending: None,
             has_caught_up: false,
+            unfit: None,
             said: None,
         };
         let Some(link) = Link::find(self, connection).await? else {
@@ -70,6 +73,7 @@ impl Agent {
             };
             let pending = look.pending + look.unacknowledged;
             standing.pending = Some(pending);
+            standing.unfit = look.judgement.unfit.map(|unfit| unfit.to_string());
             standing.has_caught_up = pending == 0 || look.known.floor >= last;
             if standing.has_caught_up || Instant::now() >= end {
                 break;
@@ -88,9 +92,14 @@ impl Standing {
         let node = &self.node;
         let Some((stream, ..)) = &self.stream else {
             return Some(
-                "the stream does not exist yet: the first app or agent makes it".to_owned(),
+                "the stream does not exist yet: start the app, which makes it, or give the agent `replicas` \
+                 (`ROAN_FLEET_REPLICAS`), then it makes the stream, too"
+                    .to_owned(),
             );
         };
+        if let Some(unfit) = &self.unfit {
+            return Some(unfit.clone());
+        }
         let Some(said) = &self.said else {
             return Some(format!("no agent has run as {node:?}: start `roan agent`"));
         };

@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, Info, push};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    ConsumerErrorKind, RawMessageError, RawMessageErrorKind, Stream,
+    self, ConsumerErrorKind, RawMessageError, RawMessageErrorKind,
 };
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
@@ -17,9 +17,10 @@ use tokio::task::JoinSet;
 
 use super::heartbeat::{BUCKET, Heartbeat};
 use super::status::{Consumed, FleetStatus, Heard, node};
+use super::stream::Judgement;
 use super::subject::ALL;
 use super::token::{CONSUMER, token};
-use super::{Connection, FleetError, Nats};
+use super::{Connection, FleetError, Nats, Stream};
 
 /// How long the heartbeats may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -32,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # async fn look() -> Result<(), Box<dyn std::error::Error>> {
 /// let nats = Nats::at("nats://nats-1.internal:4222")?;
-/// let admin = FleetAdmin::connect(&nats, Stream::NAME).await?;
+/// let admin = FleetAdmin::connect(&nats, &Stream::new()).await?;
 /// for node in admin.status().await?.nodes {
 ///     let problem = node.problem(Duration::from_secs(30));
 ///     println!("{}: {}", node.node, problem.unwrap_or_else(|| node.state.to_string()));
@@ -43,7 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct FleetAdmin {
     connection: Connection,
-    stream: String,
+    settings: Stream,
 }
 
 impl FleetAdmin {
@@ -52,15 +53,17 @@ impl FleetAdmin {
     /// # Errors
     ///
     /// If a file of the settings cannot be read, or if no server can be reached, or they refuse this user.
-    pub async fn connect(nats: &Nats, stream: &str) -> Result<Self, FleetError> {
+    pub async fn connect(nats: &Nats, stream: &Stream) -> Result<Self, FleetError> {
         let connection = Connection::open(nats, "roan fleet").await?;
-        Ok(Self::new(connection, stream))
+        Ok(Self::new(connection, stream.clone()))
     }
 
     /// On a connection that there is.
-    pub(crate) fn new(connection: Connection, stream: &str) -> Self {
-        let stream = stream.to_owned();
-        Self { connection, stream }
+    pub(crate) fn new(connection: Connection, stream: Stream) -> Self {
+        Self {
+            connection,
+            settings: stream,
+        }
     }
 
     /// How the nodes are.
@@ -74,12 +77,10 @@ impl FleetAdmin {
     pub async fn status(&self) -> Result<FleetStatus, FleetError> {
         let (now, heard) = self.heard().await?;
         let mut stream = self.stream().await?;
-        let state = stream
-            .info()
-            .await
-            .map_err(|error| self.unanswered(&error))?
-            .state
-            .clone();
+        let info = stream.info().await;
+        let info = info.map_err(|error| self.unanswered(&error))?.clone();
+        let Judgement { unfit, warnings } = self.settings.judge(&self.connection, &info.config);
+        let state = info.state;
         let consumed = self.consumed(&stream, state.last_sequence).await?;
         let mut names: Vec<&String> = consumed.keys().chain(heard.keys()).collect();
         names.sort_unstable();
@@ -89,7 +90,9 @@ impl FleetAdmin {
             node(named(token), consumed, heard, state.first_sequence, now)
         });
         Ok(FleetStatus {
-            stream: self.stream.clone(),
+            stream: self.settings.name().to_owned(),
+            problem: unfit.map(|unfit| unfit.to_string()),
+            warnings,
             messages: state.messages,
             bytes: state.bytes,
             first: state.first_sequence,
@@ -151,8 +154,9 @@ impl FleetAdmin {
         }
     }
 
-    async fn stream(&self) -> Result<Stream, FleetError> {
-        let stream = self.connection.jetstream().get_stream(&self.stream).await;
+    async fn stream(&self) -> Result<stream::Stream, FleetError> {
+        let name = self.settings.name();
+        let stream = self.connection.jetstream().get_stream(name).await;
         stream.map_err(|error| match error.kind() {
             GetStreamErrorKind::JetStream(error)
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
@@ -160,9 +164,7 @@ impl FleetAdmin {
                 FleetError::JetStream {
                     servers: self.connection.servers().to_owned(),
                     problem: format!(
-                        "there is no stream {}: the first app or agent that uses the fleet makes it; if it has another name, \
-                         give that",
-                        self.stream
+                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, give that"
                     ),
                 }
             }
@@ -171,7 +173,7 @@ impl FleetAdmin {
     }
 
     /// The stream of the heartbeats, which the first agent makes.
-    async fn bucket(&self) -> Result<Option<Stream>, FleetError> {
+    async fn bucket(&self) -> Result<Option<stream::Stream>, FleetError> {
         match self
             .connection
             .jetstream()
@@ -245,7 +247,7 @@ impl FleetAdmin {
         let mut found = Vec::new();
         loop {
             let page = json!({ "offset": found.len() });
-            let subject = format!("CONSUMER.LIST.{}", self.stream);
+            let subject = format!("CONSUMER.LIST.{}", self.settings.name());
             let answer = self.connection.jetstream().request(subject, &page).await;
             let page: Value = match answer.map_err(|error| self.unanswered(&error))? {
                 Response::Ok(page) => page,
@@ -275,7 +277,7 @@ impl FleetAdmin {
     /// What each node has acknowledged; `None` if its server does not answer.
     async fn consumed(
         &self,
-        stream: &Stream,
+        stream: &stream::Stream,
         last: u64,
     ) -> Result<BTreeMap<String, Option<Consumed>>, FleetError> {
         let mut consumed = BTreeMap::new();
@@ -342,7 +344,7 @@ fn of_consumer(info: &Info) -> Consumed {
 
 /// The first message of these subjects after a sequence.
 async fn first_after(
-    stream: &Stream,
+    stream: &stream::Stream,
     subjects: &str,
     sequence: u64,
 ) -> Result<Option<(u64, SystemTime)>, RawMessageError> {

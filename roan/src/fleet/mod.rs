@@ -24,7 +24,7 @@ pub(crate) mod message;
 mod nats;
 mod secret;
 mod status;
-mod stream;
+pub(crate) mod stream;
 pub(crate) mod subject;
 mod tls;
 pub(crate) mod token;

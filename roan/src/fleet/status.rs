@@ -15,6 +15,10 @@ use super::heartbeat::{AgentState, EVERY, Heartbeat, LastAnswer};
 pub struct FleetStatus {
     /// The name of the stream.
     pub stream: String,
+    /// What of the settings of the stream can lose purges, and what to type.
+    pub problem: Option<String>,
+    /// What else can lose some, such as a power failure, and what is good to know of the settings.
+    pub warnings: Vec<String>,
     /// The number of messages in the stream.
     pub messages: u64,
     /// Their size, in bytes.
@@ -222,6 +226,8 @@ impl FleetStatus {
         let nodes = self.nodes.iter().map(|node| node.to_json(max_lag));
         json!({
             "stream": self.stream,
+            "problem": self.problem,
+            "warnings": self.warnings,
             "messages": self.messages,
             "bytes": self.bytes,
             "first": self.first,

@@ -20,6 +20,7 @@ use crate::base::history::Asking;
 use crate::base::log::{emit, loudly, loudly_at_times, warn_loudly};
 use crate::dispatcher::tickets::{Notes, Row};
 use crate::fleet::heartbeat::{AgentState, EVERY};
+use crate::fleet::stream::Judgement;
 use crate::purger::Doubt;
 
 /// The most messages of one request.
@@ -116,6 +117,27 @@ impl Work {
             )),
         }
         self.doubt = doubt;
+        self.look_at = Instant::now();
+        self.show_phase();
+    }
+
+    /// Notices that somebody has changed the settings of the stream.
+    fn see_settings(&mut self, judgement: Judgement) {
+        self.warn(&judgement.warnings);
+        let unfit = judgement.unfit.map(|unfit| unfit.to_string());
+        if unfit == self.unfit {
+            return;
+        }
+        let node = &self.agent.node;
+        if let Some(why) = &unfit {
+            loudly(format_args!("the agent of {node} is not ready: {why}"));
+        }
+        // Nobody knows what was dropped until now.
+        if let Some(was) = self.unfit.take() {
+            let why = format!("purges may be lost, since {was}");
+            self.unclean.get_or_insert(why);
+        }
+        self.unfit = unfit;
         self.look_at = Instant::now();
         self.show_phase();
     }
@@ -384,8 +406,9 @@ impl Work {
     /// Why the cache is to be emptied now.
     fn wants_emptying(&self, now: Instant) -> Option<String> {
         let again = self.last_emptied.map(|last| last + self.empty_again);
-        // What is stored while purges do not reach the cache would be stale again.
-        if !self.can_empty() || self.doubt.is_some() || again.is_some_and(|again| now < again) {
+        // What is stored while purges do not reach the cache, or are lost, would be stale again.
+        let is_open = self.doubt.is_some() || self.unfit.is_some();
+        if !self.can_empty() || is_open || again.is_some_and(|again| now < again) {
             return None;
         }
         if let Some(why) = &self.unclean {
@@ -436,6 +459,8 @@ impl Work {
                 underway.failed_looks = 0;
                 self.shared
                     .note(|status| status.waiting_in_stream = look.pending);
+                self.max_age = look.max_age;
+                self.see_settings(look.judgement);
                 if let Some(lost) = self.position.compare(look.known) {
                     return self.must_empty(lost.to_string());
                 }

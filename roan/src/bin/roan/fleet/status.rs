@@ -25,7 +25,7 @@ pub(super) async fn print(
         .nodes
         .iter()
         .any(|node| node.problem(args.max_lag).is_some());
-    Ok(if has_problem {
+    Ok(if has_problem || status.problem.is_some() {
         Exit::Failed
     } else {
         Exit::Done
@@ -55,6 +55,12 @@ fn as_text(status: &FleetStatus, max_lag: Duration, output: &Output) {
         ),
     };
     output.line(format_args!("stream  {}: {kept}", line(&status.stream)));
+    if let Some(problem) = &status.problem {
+        output.line(output.painted(AnsiColor::Red, line(problem)));
+    }
+    for warning in &status.warnings {
+        output.line(line(warning));
+    }
     if status.nodes.is_empty() {
         output.line("nodes   none: no agent has used this stream, or all of them have been away for longer than it keeps their consumers");
         return;
