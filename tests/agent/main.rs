@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod command;
+mod denied;
 mod emptying;
 mod faults;
 mod settings;

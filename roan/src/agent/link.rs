@@ -99,11 +99,8 @@ impl Link {
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
                 _ => {
-                    let (servers, problem) = (
-                        connection.servers(),
-                        connection
-                            .trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()),
-                    );
+                    let servers = connection.servers();
+                    let problem = connection.denied().unwrap_or_else(|| error.to_string());
                     Err(Trouble::Server(format!(
                         "JetStream at {servers}: the stream {name}: {problem}"
                     )))
@@ -144,7 +141,9 @@ impl Link {
 
     fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
         let servers = self.connection.servers();
-        Trouble::Server(format!("JetStream at {servers}: {what}: {error}"))
+        let problem = self.connection.denied();
+        let problem = problem.unwrap_or_else(|| error.to_string());
+        Trouble::Server(format!("JetStream at {servers}: {what}: {problem}"))
     }
 
     /// How long the stream keeps messages. `None` for ever.
@@ -260,11 +259,7 @@ impl Link {
         };
         let made = self.stream.create_consumer(config).await;
         made.map_err(|error| {
-            let what = format!(
-                "cannot make the consumer {} (this user must be allowed to publish to `$JS.API.CONSUMER.>`)",
-                self.name
-            );
-            self.server(&what, &error)
+            self.server(&format!("cannot make the consumer {}", self.name), &error)
         })
     }
 }
@@ -289,6 +284,7 @@ pub(super) async fn pull(consumer: &PullConsumer, messages: usize) -> Result<Bat
 /// The heartbeat of an agent. What it says of the cache outlives the agent: one that was being emptied, or is unclean, is not
 /// clean after a restart.
 pub(super) struct Beats {
+    connection: Connection,
     store: kv::Store,
     key: String,
     /// Another one for each agent, so that two of one name find each other.
@@ -334,7 +330,7 @@ impl Beats {
                 })?
             }
         };
-        let mut beats = Self::new(agent, store, instance);
+        let mut beats = Self::new(agent, link, store, instance);
         let found = beats.read().await?;
         beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
         Ok((beats, found))
@@ -346,12 +342,13 @@ impl Beats {
         let Ok(store) = jetstream.get_key_value(BUCKET).await else {
             return Ok(None);
         };
-        let mut beats = Self::new(agent, store, 0);
+        let mut beats = Self::new(agent, link, store, 0);
         Ok(beats.read().await?.map(|found| found.heartbeat))
     }
 
-    fn new(agent: &Agent, store: kv::Store, instance: u64) -> Self {
+    fn new(agent: &Agent, link: &Link, store: kv::Store, instance: u64) -> Self {
         Self {
+            connection: link.connection.clone(),
             store,
             key: token(&agent.node).into_owned(),
             instance,
@@ -360,6 +357,14 @@ impl Beats {
             emptied: 0,
             caches: None,
         }
+    }
+
+    fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
+        let problem = self.connection.denied();
+        let problem = problem.unwrap_or_else(|| error.to_string());
+        Trouble::Server(format!(
+            "cannot {what} the heartbeat in {BUCKET}: {problem}"
+        ))
     }
 
     /// Says from now on which caches the agent has.
@@ -380,9 +385,7 @@ impl Beats {
     /// Reads what is there, to write after it.
     pub(super) async fn read(&mut self) -> Result<Option<Found>, Trouble> {
         let entry = self.store.entry(&self.key).await;
-        let entry = entry.map_err(|error| {
-            Trouble::Server(format!("cannot read the heartbeat in {BUCKET}: {error}"))
-        })?;
+        let entry = entry.map_err(|error| self.server("read", &error))?;
         let Some(entry) = entry else {
             self.revision = 0;
             return Ok(None);
@@ -439,10 +442,7 @@ impl Beats {
                         }));
                     }
                 }
-                Err(error) => {
-                    let problem = format!("cannot write the heartbeat into {BUCKET}: {error}");
-                    return Err(Trouble::Server(problem));
-                }
+                Err(error) => return Err(self.server("write", &error)),
             }
         }
         Err(Trouble::Server(format!(

@@ -46,9 +46,12 @@
 //! # When nothing shows that the cache is purged
 //!
 //! An nginx without a purge location passes a purge to the app, whose 404 looks as if the page were not cached. So where a kind of
-//! cache can show what it has purged (nginx, Varnish, Squid and Traffic Server: the header `X-Roan-Purge` of their
-//! configurations in the guide), and an answer does not, the agent is *unclean*, and says what to mend. It asks again every 10 s,
-//! and empties the cache when the answers show that purges reach the pages.
+//! cache can show what it has purged, and an answer does not, the agent is *unclean*, and says what to mend. It asks again every
+//! 10 s, and empties the cache when the answers show that purges reach the pages. nginx, Varnish, Squid and Traffic Server show
+//! it by the header `X-Roan-Purge` of their configurations in the guide, and an nginx whose pages are refreshed
+//! ([`Nginx::refresh`](crate::Nginx::refresh)) by the key in `X-Roan-Refresh`; there an order that nginx did not take is refused.
+//! `NginxFiles` reads the key in each file itself, so no other server can answer in its place. Whether the keys that it
+//! looks for are those of nginx it cannot know while pages are missing: of files without one of the site it warns at the start.
 //!
 //! # Sites
 //!

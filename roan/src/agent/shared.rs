@@ -101,7 +101,10 @@ impl AgentStatus {
             AgentPhase::Consuming if self.lag > most_lag => {
                 let lag = humantime::format_duration(Duration::from_secs(self.lag.as_secs()));
                 Some(match self.connected {
-                    true => format!("{lag} behind: {} messages are open", self.open),
+                    true => match &self.why {
+                        Some(why) => format!("{lag} behind: {why}"),
+                        None => format!("{lag} behind: {} messages are open", self.open),
+                    },
                     false => format!("not connected for {lag}: {why}"),
                 })
             }

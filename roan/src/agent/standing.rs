@@ -10,6 +10,7 @@ use super::work::unix_ms;
 use super::{Agent, AgentError};
 use crate::base::counted::counted;
 use crate::fleet::heartbeat::{AgentState, Heartbeat};
+use crate::fleet::problem::Said;
 use crate::fleet::{Connection, FleetStatus};
 
 /// What waits when the look begins has so long to be acknowledged.
@@ -109,23 +110,14 @@ impl Standing {
                 "the agent has been silent for {silent}: start `roan agent`"
             ));
         }
-        let why = said.unclean.as_deref().unwrap_or("no reason is known");
+        if let Some(problem) = Said::by(node, said).problem(said.state) {
+            return Some(problem);
+        }
         match said.state {
-            AgentState::Emptying => Some(match &said.failure {
-                Some(failure) => {
-                    format!("the cache cannot be emptied: {failure}: mend that ({why})")
-                }
-                None => format!("the cache is being emptied: {why}"),
-            }),
-            AgentState::WaitingForOperator => Some(format!(
-                "the agent waits until you have emptied the cache and typed `roan agent --node {node} --emptied`: {why}"
+            AgentState::Emptying => Some(format!(
+                "its cache is being emptied: {}",
+                said.unclean.as_deref().unwrap_or("no reason is known")
             )),
-            AgentState::Unclean => Some(match &said.cure {
-                Some(cure) => format!("the cache may have stale pages: {why}: {cure}"),
-                None => format!(
-                    "the cache may have stale pages: empty it, and type `roan agent --node {node} --emptied`: {why}"
-                ),
-            }),
             AgentState::Consuming if self.pending.is_none() => Some(format!(
                 "the stream {stream} has no consumer of the agent, which will empty the cache"
             )),
@@ -135,7 +127,8 @@ impl Standing {
                 counted_are(self.pending.unwrap_or_default()),
                 seconds(self.silent_for())
             )),
-            AgentState::Consuming => None,
+            // The rest of what the agent says is above.
+            AgentState::Consuming | AgentState::WaitingForOperator | AgentState::Unclean => None,
         }
     }
 

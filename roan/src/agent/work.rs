@@ -100,8 +100,12 @@ pub(super) struct Work {
     last_answer: Option<LastAnswer>,
     /// Whether the answers for a message are noted, for `last_answer`.
     notes: bool,
-    /// How old the last message was, if others waited behind it.
+    /// How old the last message was, if others waited behind it; or how long they wait, if none comes.
     behind: Duration,
+    /// How many messages had come when it was first seen that others wait, and when that was; as long as none comes.
+    waits_since: Option<(u64, Instant)>,
+    /// How many messages had come when a server denied something to this user, and its words.
+    denied: Option<(u64, String)>,
     started: u64,
     instance: u64,
 }
@@ -177,6 +181,8 @@ impl Work {
             last_answer: None,
             notes: true,
             behind: Duration::ZERO,
+            waits_since: None,
+            denied: None,
             started: unix_ms(),
             instance: fastrand::u64(1..=u64::MAX >> 1),
         }
@@ -408,7 +414,8 @@ impl Work {
     /// What makes the cache clean again.
     fn cure(&self) -> String {
         let node = &self.agent.node;
-        let by_hand = format!("empty its cache, then type `roan agent --node {node} --emptied`");
+        let by_hand =
+            format!("then empty its cache, and type `roan agent --node {node} --emptied`");
         match (
             self.unfit.as_ref().or(self.doubt.as_ref()),
             self.can_empty(),
@@ -417,7 +424,7 @@ impl Work {
                 "mend that, and the agent, which looks every {EVERY:?}, empties the cache by itself"
             ),
             (Some(_), false) if self.unclean.is_some() || self.unfit.is_some() => {
-                format!("mend that, and {by_hand}")
+                format!("mend that, {by_hand}")
             }
             (Some(_), false) => format!("mend that: the agent looks every {EVERY:?}"),
             (None, true) => {
@@ -425,11 +432,11 @@ impl Work {
                     (last + self.empty_again).saturating_duration_since(Instant::now())
                 });
                 format!(
-                    "the agent empties its cache by itself, in at most {} s",
+                    "mend that, then wait: the agent empties its cache by itself, in at most {} s",
                     waits.as_secs() + 1
                 )
             }
-            (None, false) => by_hand,
+            (None, false) => format!("mend that, {by_hand}"),
         }
     }
 

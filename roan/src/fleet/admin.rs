@@ -148,8 +148,8 @@ impl FleetAdmin {
         match cause.downcast_ref::<async_nats::jetstream::Error>() {
             Some(refused) => self.failed(&refused.to_string()),
             None => {
-                let otherwise = "see that the cluster has a leader, and that this user may publish to `$JS.API.>`";
-                self.failed(&self.connection.trouble("$JS.API.>", otherwise))
+                let otherwise = "see that the cluster has a leader";
+                self.failed(&self.connection.trouble(otherwise))
             }
         }
     }

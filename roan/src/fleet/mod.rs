@@ -22,6 +22,8 @@ mod error;
 pub(crate) mod heartbeat;
 pub(crate) mod message;
 mod nats;
+mod permission;
+pub(crate) mod problem;
 mod secret;
 mod status;
 pub(crate) mod stream;

@@ -256,8 +256,7 @@ impl Stream {
                 format!("cannot make the stream {}: {error}: {cure}", self.name)
             }
             CreateStreamErrorKind::TimedOut => {
-                let subject = format!("$JS.API.STREAM.CREATE.{}", self.name);
-                let trouble = connection.trouble(&subject, NO_LEADER);
+                let trouble = connection.trouble(NO_LEADER);
                 format!("cannot make the stream {}: {trouble}", self.name)
             }
             other => format!("cannot make the stream {}: {other}", self.name),
@@ -305,8 +304,7 @@ impl Stream {
             },
             (_, Some(RequestErrorKind::NoResponders)) => disabled.to_owned(),
             _ => {
-                let subject = format!("$JS.API.STREAM.INFO.{}", self.name);
-                let trouble = connection.trouble(&subject, NO_LEADER);
+                let trouble = connection.trouble(NO_LEADER);
                 format!("the stream {}: {trouble}", self.name)
             }
         };

@@ -96,7 +96,7 @@ impl Work {
     fn show_phase(&self) {
         match self.state() {
             (_, Some(why)) => {
-                let shown = format!("{why}; {}", self.cure());
+                let shown = format!("{why}: {}", self.cure());
                 self.shared.set_phase(AgentPhase::Unclean, Some(shown));
             }
             (_, None) => self.shared.set_phase(AgentPhase::Consuming, None),
@@ -134,12 +134,43 @@ impl Work {
         }
         // Nobody knows what was dropped until now.
         if let Some(was) = self.unfit.take() {
-            let why = format!("purges may be lost, since {was}");
+            let why = format!("purges may be lost: until it was changed, {was}");
             self.unclean.get_or_insert(why);
         }
         self.unfit = unfit;
         self.look_at = Instant::now();
         self.show_phase();
+    }
+
+    /// Notices that messages wait and none comes: a server does not answer the requests of a user who may not ask.
+    fn see_standstill(&mut self, pending: u64) {
+        let taken = self.shared.taken.load(Ordering::Relaxed);
+        let now = Instant::now();
+        self.waits_since = (pending > 0 && self.room() > 0).then(|| match self.waits_since {
+            Some((then, since)) if then == taken => (then, since),
+            _ => (taken, now),
+        });
+        if let Some((_, since)) = self.waits_since {
+            self.behind = self.behind.max(now - since);
+        }
+        let Some(connection) = self.link.as_ref().map(|link| link.connection()) else {
+            return;
+        };
+        if let Some(words) = connection.denied() {
+            let node = &self.agent.node;
+            if !self.denied.as_ref().is_some_and(|(_, said)| *said == words) {
+                loudly(format_args!("the agent of {node}: {words}"));
+            }
+            self.denied = Some((taken, words));
+        }
+        connection.all_is_well();
+        // What has come since was not denied.
+        self.denied = self.denied.take().filter(|(then, _)| *then == taken);
+        if let (Some((_, words)), true) = (&self.denied, self.waits_since.is_some()) {
+            self.shared.note(|status| {
+                status.why.get_or_insert_with(|| words.clone());
+            });
+        }
     }
 
     /// Checks again the sites of which nothing shows that their pages are purged.
@@ -247,8 +278,7 @@ impl Work {
                 self.show_phase();
                 emit(|| tracing::info!(target: "roan", node, "connected again"));
             } else {
-                let problem =
-                    link.map(|link| link.connection().trouble("", "the connection is lost"));
+                let problem = link.map(|link| link.connection().trouble("the connection is lost"));
                 self.shared.note(|status| {
                     status.why = status.why.take().or_else(|| problem.clone());
                 });
@@ -480,6 +510,7 @@ impl Work {
                     self.look_at = Instant::now();
                 }
                 self.show_phase();
+                self.see_standstill(look.pending);
                 Ok(())
             }
             Err(Trouble::NoConsumer) => {

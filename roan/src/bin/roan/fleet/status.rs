@@ -19,7 +19,15 @@ pub(super) async fn print(
     let status = admin.status().await.map_err(failure)?;
     match output.format {
         Format::Json => output.line(status.to_json(args.max_lag)),
-        Format::Text => as_text(&status, args.max_lag, output),
+        Format::Text => {
+            as_text(&status, args.max_lag, output);
+            if let Some(problem) = &status.problem {
+                output.line(output.painted(AnsiColor::Red, line(problem)));
+            }
+            for warning in &status.warnings {
+                output.line(line(warning));
+            }
+        }
     }
     let has_problem = status
         .nodes
@@ -55,12 +63,6 @@ fn as_text(status: &FleetStatus, max_lag: Duration, output: &Output) {
         ),
     };
     output.line(format_args!("stream  {}: {kept}", line(&status.stream)));
-    if let Some(problem) = &status.problem {
-        output.line(output.painted(AnsiColor::Red, line(problem)));
-    }
-    for warning in &status.warnings {
-        output.line(line(warning));
-    }
     if status.nodes.is_empty() {
         output.line("nodes   none: no agent has used this stream, or all of them have been away for longer than it keeps their consumers");
         return;
