@@ -104,6 +104,25 @@ async fn a_stop_hands_back_what_is_not_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_newer_agent_of_one_name_does_not_take_itself_for_the_older_one() {
+    let stand = Stand::start().await;
+    let older = stand.run().await;
+    let number = stand.publish("/a").await;
+    stand.wait_until_acknowledged(&older, number);
+    // Its cache has the same address: `http://127.0.0.1/purge` on another host.
+    let newer = stand.agent().start(stand.caches()).await.unwrap();
+    let ended = tokio::time::timeout(LONG, older.ended()).await.unwrap();
+    assert!(
+        matches!(ended, Err(AgentError::SameName { .. })),
+        "{ended:?}"
+    );
+    wait::until(LONG, "the newer one to empty its cache", || {
+        newer.status().emptied == 1
+    });
+    stand.wait_until_ready(&newer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_older_of_two_agents_of_one_name_ends() {
     let stand = Stand::start().await;
     let older = stand.run().await;

@@ -4,7 +4,7 @@ use std::fs;
 
 use roan::agent::Agent;
 use roan::fleet::{FleetAdmin, Stream};
-use roan_tests::{Browser, HOST, Nginx, Options, SECRET, wait};
+use roan_tests::{Browser, HOST, Nginx, Options, SECRET, logged, wait};
 
 use crate::stand::{LONG, NODE, Stand};
 
@@ -91,6 +91,7 @@ async fn a_refreshed_node_whose_keys_are_not_known_is_not_ready() {
 /// What is refused by the purge location is mended there; then somebody empties the cache.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_location_that_refuses_is_named_with_what_follows() {
+    logged::start();
     let mut stand = Stand::start().await;
     let agent = stand.run().await;
     let text = "allow 127.0.0.1; allow ::1; ";
@@ -98,8 +99,8 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
     stand.write("/a", "new").await;
     let words = "status 403: `allow` this machine's address in the purge location: mend that, then wait: the agent empties its \
                  cache by itself, in at most ";
-    wait::until(LONG, "the agent to be unclean", || {
-        agent.not_ready().is_some_and(|why| why.contains(words)) || agent.status().emptied > 1
+    wait::until(LONG, "the agent to say so", || {
+        !logged::errors_with(words).is_empty()
     });
     stand.wait_until_ready(&agent);
     agent.stop(LONG).await;

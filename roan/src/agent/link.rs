@@ -296,6 +296,8 @@ pub(super) struct Beats {
     emptied: u64,
     /// The caches of the agent: see [`Found`].
     caches: Option<String>,
+    /// Whether another agent of this name has run beside this one, which that one has said before it ended.
+    had_twin: bool,
 }
 
 /// What was last written under the name of the node.
@@ -303,6 +305,8 @@ pub(super) struct Beats {
 pub(super) struct Found {
     pub(super) heartbeat: Heartbeat,
     instance: u64,
+    /// An agent that has found out that it is the older one of two, and ends. 0 for none.
+    twin: u64,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
     /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
@@ -356,6 +360,7 @@ impl Beats {
             has_written: false,
             emptied: 0,
             caches: None,
+            had_twin: false,
         }
     }
 
@@ -375,6 +380,7 @@ impl Beats {
     /// Takes over what another connection has seen.
     pub(super) fn remember(&mut self, earlier: &Self) {
         self.emptied = earlier.emptied;
+        self.had_twin = earlier.had_twin;
     }
 
     /// The revision of what was last read or written.
@@ -401,6 +407,7 @@ impl Beats {
         Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
+            twin: number("twin").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
         }))
@@ -411,11 +418,14 @@ impl Beats {
         let mut is_emptied = false;
         // Whoever else writes does so rarely.
         for _ in 0..8 {
-            let mut value = heartbeat.to_json();
-            value["instance"] = self.instance.into();
-            value["emptied"] = self.emptied.into();
-            value["caches"] = self.caches.clone().into();
-            let value = value.to_string().into();
+            let value = written(
+                heartbeat,
+                self.instance,
+                self.emptied,
+                self.caches.as_deref(),
+                0,
+            )
+            .into();
             match self.store.update(&self.key, value, self.revision).await {
                 Ok(revision) => {
                     self.revision = revision;
@@ -433,13 +443,18 @@ impl Beats {
                     let Some(found) = self.read().await? else {
                         continue;
                     };
-                    if found.emptied > self.emptied {
-                        self.emptied = found.emptied;
-                        is_emptied = true;
-                    } else if found.instance != self.instance {
+                    if found.instance != self.instance {
+                        if self.caches.is_some() {
+                            self.say_to_twin(found).await;
+                        }
                         return Err(Trouble::Fatal(AgentError::SameName {
                             node: heartbeat.node.clone(),
                         }));
+                    }
+                    self.had_twin |= found.twin != 0;
+                    if found.emptied > self.emptied {
+                        self.emptied = found.emptied;
+                        is_emptied = true;
                     }
                 }
                 Err(error) => return Err(self.server("write", &error)),
@@ -448,6 +463,45 @@ impl Beats {
         Err(Trouble::Server(format!(
             "cannot write the heartbeat into {BUCKET}: others write it all the time"
         )))
+    }
+
+    /// Says to the other agent of this name that this one has run beside it: what one of them has acknowledged was not purged at
+    /// the cache of the other, and the other may have begun where this one was.
+    async fn say_to_twin(&mut self, mut found: Found) {
+        // The other one may write meanwhile.
+        for _ in 0..3 {
+            let Found {
+                heartbeat,
+                instance,
+                emptied,
+                caches,
+                ..
+            } = &found;
+            let value = written(
+                heartbeat,
+                *instance,
+                *emptied,
+                caches.as_deref(),
+                self.instance,
+            );
+            if (self
+                .store
+                .update(&self.key, value.into(), self.revision)
+                .await)
+                .is_ok()
+            {
+                return;
+            }
+            match self.read().await {
+                Ok(Some(again)) => found = again,
+                _ => return,
+            }
+        }
+    }
+
+    /// Whether another agent of this name has run beside this one, and has ended. It says so once.
+    pub(super) fn take_twin(&mut self) -> bool {
+        std::mem::take(&mut self.had_twin)
     }
 
     /// Says in place of the agent, of which this is the last heartbeat, that its cache is empty.
@@ -463,6 +517,24 @@ impl Beats {
         self.emptied = now.max(self.emptied + 1);
         self.write(heartbeat).await.map(|_| ())
     }
+}
+
+/// The text of a heartbeat with what agents of one name need of each other.
+fn written(
+    heartbeat: &Heartbeat,
+    instance: u64,
+    emptied: u64,
+    caches: Option<&str>,
+    twin: u64,
+) -> String {
+    let mut value = heartbeat.to_json();
+    value["instance"] = instance.into();
+    value["emptied"] = emptied.into();
+    value["caches"] = caches.into();
+    if twin != 0 {
+        value["twin"] = twin.into();
+    }
+    value.to_string()
 }
 
 /// The stream of the bucket. async-nats would ask for the limits of the account first, and does not understand the answer of

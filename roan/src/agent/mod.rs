@@ -71,7 +71,8 @@
 //! # Names
 //!
 //! Each agent needs a name of its own ([`Agent::node`]). Two agents of one name would share the purges between them, and each
-//! cache would miss some: the older one ends when it finds out, which takes up to 10 s.
+//! cache would miss some: the older one ends when it finds out, which takes up to 10 s, and the newer one empties its cache when it
+//! hears that, within 10 s more. Until then both are ready.
 //!
 //! [`RoanBuilder::max_age`]: crate::RoanBuilder::max_age
 

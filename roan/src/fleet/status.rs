@@ -473,7 +473,10 @@ mod tests {
         }
         let node = seen(Some(&well), Some(&emptying), 1);
         let problem = node.problem(Duration::MAX).unwrap();
-        assert!(problem.contains("does not give: attempt 2: no disk: mend that"), "{problem}");
+        assert!(
+            problem.contains("does not give: attempt 2: no disk: mend that"),
+            "{problem}"
+        );
         assert_eq!(node.to_json(Duration::MAX)["problem"], problem);
     }
 

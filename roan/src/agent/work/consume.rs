@@ -483,7 +483,11 @@ impl Work {
                 "the look at the stream has panicked".to_owned(),
             ));
         };
-        self.beats = Some(beats);
+        let had_twin = self.beats.insert(beats).take_twin();
+        if had_twin {
+            let why = "another agent of the same name has run beside this one until now, and its cache may be another one";
+            return self.must_empty(why.to_owned());
+        }
         match result {
             Ok((look, is_emptied)) => {
                 underway.failed_looks = 0;
