@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use roan::Roan;
-use roan::agent::AgentError;
-use roan_tests::{HOST, Nginx, Options, wait};
+use roan::agent::{Agent, AgentError};
+use roan::fleet::Stream;
+use roan_tests::{HOST, Nats, NatsOptions, Nginx, Options, wait};
 
 use crate::stand::{LONG, Stand, connect};
 
@@ -163,4 +164,57 @@ async fn the_older_of_two_agents_of_one_name_ends() {
     })
     .await;
     assert_eq!(newer.not_ready(), None);
+}
+
+/// What a killed agent has sent may be written after what its successor has said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_word_of_the_agent_before_is_not_another_agent() {
+    const KEY: &str = "$KV.ROAN_AGENTS.edge-1=2Etest";
+    let stand = Stand::start().await;
+    let before = stand.run().await;
+    let bucket = stand.jetstream.get_stream("KV_ROAN_AGENTS").await.unwrap();
+    let late = bucket.get_last_raw_message_by_subject(KEY).await.unwrap();
+    before.stop(LONG).await;
+    let agent = stand.run().await;
+    for _ in 0..3 {
+        stand.publish_raw(KEY, late.payload.to_vec()).await;
+        let number = stand.publish("/a").await;
+        let admin = roan::fleet::FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+        let admin = admin.unwrap();
+        wait::until_async(LONG, "the word of the agent that runs", async || {
+            let status = admin.status().await.unwrap();
+            status.nodes[0].has(number)
+        })
+        .await;
+    }
+    assert_eq!(agent.not_ready(), None);
+    assert_eq!(agent.status().emptied, 0);
+}
+
+/// The consumer does not deliver, so no message comes that would be late.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_gets_nothing_of_what_the_stream_has_is_not_ready() {
+    let stand = Stand::start().await;
+    let users = NatsOptions::default().lines(
+        "authorization { users: [ { user: app, password: a }, { user: agent, password: b, \
+         permissions: { publish: { deny: \"$JS.API.CONSUMER.MSG.NEXT.>\" } } } ] }",
+    );
+    let nats = Nats::start(&users);
+    let password = stand.file("password");
+    std::fs::write(&password, "b").unwrap();
+    let servers = roan::fleet::Nats::at(nats.url()).unwrap();
+    let agent = Agent::new(servers.password_file("agent", password))
+        .stream(Stream::new().replicas(1))
+        .node("quiet")
+        .empty_with(stand.empty())
+        .ready_lag(Duration::from_millis(100));
+    let agent = agent.start(stand.caches()).await.unwrap();
+    stand.wait_until_ready(&agent);
+    let app = async_nats::ConnectOptions::with_user_and_password("app".into(), "a".into());
+    let app = async_nats::jetstream::new(app.connect(nats.url()).await.unwrap());
+    let sent = app.publish("roan.-.url", r#"{"v":1,"purge":["/a"]}"#.into());
+    sent.await.unwrap().await.unwrap();
+    wait::until(LONG, "the agent to be behind", || {
+        agent.not_ready().is_some_and(|why| why.contains("behind"))
+    });
 }

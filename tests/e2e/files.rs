@@ -181,16 +181,6 @@ fn a_fill_that_ends_after_the_purge_is_purged_by_the_rebound() {
 }
 
 #[test]
-fn with_open_file_cache_nginx_serves_a_file_that_is_gone() {
-    // The docs say so.
-    let cache = "open_file_cache max=100 inactive=1h; open_file_cache_valid 1h; open_file_cache_min_uses 1;";
-    let site = Site::with(&Options::default().stock().one_worker().http_text(cache));
-    site.old_and_new("/a");
-    assert_eq!(purged(&roan(&site), "/a").outcome, Outcome::Purged);
-    assert_eq!(site.browser.assert_hit("/a").text(), "old");
-}
-
-#[test]
 fn nginx_drops_the_entry_of_a_file_that_is_gone() {
     let soon = ("inactive=1y;", "inactive=1s;");
     let site = Site::with(&Options::default().stock().edit(soon.0, soon.1));

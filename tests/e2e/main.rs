@@ -18,6 +18,7 @@ mod harness;
 mod history;
 mod limits;
 mod noise;
+mod open_files;
 mod proxies;
 mod purging;
 mod races;

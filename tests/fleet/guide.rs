@@ -10,17 +10,17 @@ use roan::{Fleet, Roan};
 use roan_tests::{HOST, Nats, NatsCluster, NatsOptions, Nginx, Options, Origin, logged, wait};
 use tempfile::TempDir;
 
-const GUIDE: &str = include_str!("../../roan/src/guide/fleet.md");
-const NATS_CONF: &str = include_str!("../conf/fleet/nats.conf");
-const CLUSTER_CONF: &str = include_str!("../conf/fleet/nats-cluster.conf");
+pub(crate) const GUIDE: &str = include_str!("../../roan/src/guide/fleet.md");
+pub(crate) const NATS_CONF: &str = include_str!("../conf/fleet/nats.conf");
+pub(crate) const CLUSTER_CONF: &str = include_str!("../conf/fleet/nats-cluster.conf");
 const USERS_CONF: &str = include_str!("../conf/fleet/users.conf");
-const AGENT_TOML: &str = include_str!("../conf/fleet/agent.toml");
+pub(crate) const AGENT_TOML: &str = include_str!("../conf/fleet/agent.toml");
 const REGION_CONF: &str = include_str!("../conf/fleet/region.conf");
 const MIRROR: &str = include_str!("../conf/fleet/mirror.json");
 
 /// The text with others in place of some, each of which occurs in it.
 #[track_caller]
-fn edited(text: &str, edits: &[(&str, &str)]) -> String {
+pub(crate) fn edited(text: &str, edits: &[(&str, &str)]) -> String {
     edits.iter().fold(text.to_owned(), |text, (old, new)| {
         assert!(text.contains(old), "{old:?} is missing in {text}");
         text.replace(old, new)
@@ -28,7 +28,7 @@ fn edited(text: &str, edits: &[(&str, &str)]) -> String {
 }
 
 /// A folder in place of `/etc/nats` and `/etc/roan`, with the users, and the certificates that the guide's lines make.
-fn etc() -> TempDir {
+pub(crate) fn etc() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let lines = GUIDE
         .split("cd /etc/nats\n")
@@ -60,7 +60,7 @@ fn etc() -> TempDir {
 }
 
 /// A configuration of the guide with the folder of this test.
-fn server_conf(text: &str, etc: &Path) -> String {
+pub(crate) fn server_conf(text: &str, etc: &Path) -> String {
     let etc = format!("{}/", etc.display());
     edited(
         text,
@@ -76,7 +76,7 @@ fn server_conf(text: &str, etc: &Path) -> String {
 }
 
 /// The servers as the user of that name sees them.
-fn servers(url: &str, user: &str, etc: &Path) -> Servers {
+pub(crate) fn servers(url: &str, user: &str, etc: &Path) -> Servers {
     let password = etc.join(format!("{user}.password"));
     let whose = match user {
         "agent" => "agents",
@@ -199,12 +199,18 @@ async fn a_fleet_of_one_server_works_as_the_guide_says() {
 }
 
 /// A program that ends with the test.
-struct Killed(std::process::Child);
+pub(crate) struct Killed(pub(crate) std::process::Child);
+
+impl Killed {
+    pub(crate) fn end(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.end();
     }
 }
 
@@ -248,7 +254,7 @@ async fn each_user_may_do_what_the_guide_says_and_no_more() {
 }
 
 /// What a list of a configuration has between its brackets.
-fn list<'a>(conf: &'a str, begin: &str) -> &'a str {
+pub(crate) fn list<'a>(conf: &'a str, begin: &str) -> &'a str {
     let (_, rest) = conf.split_once(begin).unwrap();
     rest.split_once(']').unwrap().0
 }

@@ -11,4 +11,6 @@ mod repeats;
 mod seeing;
 mod sending;
 mod support;
+mod three;
 mod trouble;
+mod units;

@@ -34,7 +34,7 @@ async fn each_node_has_its_state_and_its_lag() {
         fleet.consumer("gone", "").await,
     ];
     for node in ["done", "late", "new", "no=2Econsumer"] {
-        fleet.beat(node, json!({})).await;
+        fleet.beat(node, json!({"acknowledged": 1})).await;
     }
     let status = admin.status().await.unwrap();
     assert!(
@@ -53,9 +53,13 @@ async fn each_node_has_its_state_and_its_lag() {
     drop(new);
     let answer = json!({"at": 1, "outcome": "purged", "target": "/c"});
     fleet
-        .beat("done", json!({"last_answer": answer, "waiting": 2}))
+        .beat(
+            "done",
+            json!({"last_answer": answer, "waiting": 2, "acknowledged": 4}),
+        )
         .await;
     fleet.beat("new", json!({"state": "emptying"})).await;
+    fleet.beat("late", json!({"acknowledged": 2})).await;
     fleet
         .beat(
             "unclean",
@@ -165,8 +169,71 @@ async fn a_gap_is_seen_by_the_heartbeat_alone() {
     let status = admin.status().await.unwrap();
     let away = node(&status, "away");
     // The server says that it has acknowledged the messages that are gone.
-    assert_eq!(away.acknowledged, Some(2));
-    assert!(away.has_gap, "{away:?}");
+    assert_eq!(away.acknowledged, Some(0));
+    assert!(away.has_gap && !away.has(1) && !away.has(3), "{away:?}");
+}
+
+/// Acknowledgements at the server are not enough: its floor may be wrong, and its consumer may lack messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_has_what_its_agent_says_that_it_has() {
+    let server = roan_tests::Nats::start(&NatsOptions::default());
+    let fleet = Fleet::at(&server.url()).await;
+    let consumer = fleet.consumer("a", "").await;
+    for url in ["/a", "/b", "/c"] {
+        fleet.publish("roan.-.url", url).await;
+    }
+    consumer.acknowledge(3).await;
+    let admin = admin(&server.url()).await;
+    for (says, has) in [(0, 0), (2, 2), (3, 3), (2, 2)] {
+        fleet.beat("a", json!({"acknowledged": says})).await;
+        let status = admin.status().await.unwrap();
+        let node = node(&status, "a");
+        let oldest = node.oldest.map(|(sequence, _)| sequence);
+        assert_eq!(oldest, (has < 3).then_some(has + 1), "{node:?}");
+        assert!(
+            node.has(has) && (has == 3 || !node.has(has + 1)),
+            "{node:?}"
+        );
+    }
+    // Of a stream that was there before this one, and had more messages.
+    fleet.beat("a", json!({"acknowledged": 700})).await;
+    let status = admin.status().await.unwrap();
+    assert!(!node(&status, "a").has(1), "{status:?}");
+}
+
+/// While the servers elect a leader, one that lacks messages answers for the stream, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lags_does_not_speak_for_the_stream() {
+    const MESSAGES: u64 = 50;
+    let mut cluster = NatsCluster::start(&NatsOptions::default());
+    let fleet = Fleet::of_copies(&cluster.url(), 3).await;
+    fleet.consumer("a", "").await;
+    fleet.beat("a", json!({"acknowledged": 1})).await;
+    fleet.publish("roan.-.url", "/before").await;
+    let leader = cluster.leader_of("ROAN").unwrap();
+    let late = (leader + 1) % 3;
+    cluster.servers[late].kill();
+    for number in 1..MESSAGES {
+        fleet.publish("roan.-.url", &format!("/{number}")).await;
+    }
+    // What has the newest messages besides the leader is away until the late one has been asked.
+    let third = (leader + 2) % 3;
+    cluster.servers[third].suspend();
+    cluster.servers[leader].kill();
+    cluster.servers[late].restart();
+    cluster.servers[third].resume();
+    let at_late = admin(&cluster.servers[late].url()).await;
+    let mut seen = 0;
+    wait::until_async(6 * wait::LONG, "a look at the stream", async || {
+        let Ok(status) = at_late.status().await else {
+            return false;
+        };
+        assert_eq!(status.last, MESSAGES, "{status:?}");
+        assert!(!node(&status, "a").has(2), "{status:?}");
+        seen += 1;
+        seen == 3
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,13 @@
 //! point of a program's work a fault hits it is up to the machine, so a failure may need several runs of its seed.
 //!
 //! Where root runs it and the kernel allows it, each server and each node is in a network namespace, and links are cut
-//! and slowed; else all are on ports of one machine, and the output says so. The clock of nats-server is not set: Go asks
-//! the kernel, and libfaketime does not see that.
+//! and slowed; else all are on ports of one machine, and the output says so. A link is slowed by `netem` (delay and loss)
+//! where the kernel has it, else by a token bucket (`tbf`) of 400 kbit/s with a queue of 300 ms.
+//!
+//! The clock is set of agents, by libfaketime. That of nats-server is not: a Go program asks the kernel (the vDSO), not the C
+//! library, so libfaketime has no effect on it; and a time namespace (`unshare --time`) shifts the monotonic and the boot
+//! clock, not the one of the day. What a wrong clock there would do, messages that expire early, the rounds with a node
+//! that is away for longer than `max_age` do, too.
 #![allow(
     clippy::expect_used,
     clippy::panic,

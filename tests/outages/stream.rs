@@ -133,7 +133,16 @@ async fn unclean_nodes(
 ) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let context = cluster.context().await?;
     let stream = context.get_stream(STREAM).await?;
-    let last = stream.cached_info().state.last_sequence;
+    let info = stream.cached_info();
+    let last = info.state.last_sequence;
+    // Without a leader, a server answers by its own copy, which may lack messages.
+    let leader = info
+        .cluster
+        .as_ref()
+        .and_then(|cluster| cluster.leader.as_ref());
+    if leader.is_none() {
+        return Ok(vec!["the stream: no leader".to_owned()]);
+    }
     let heartbeats = context.get_key_value(HEARTBEATS).await?;
     let mut unclean = Vec::new();
     for node in nodes {

@@ -16,7 +16,7 @@ use crate::base::cause::Cause;
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
 use crate::fleet::stream::Judgement;
 use crate::fleet::token::{CONSUMER, token};
-use crate::fleet::{self, Connection, FleetError};
+use crate::fleet::{self, Connection, FleetError, leader};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
@@ -151,11 +151,21 @@ impl Link {
         max_age(&self.stream.cached_info().config)
     }
 
-    /// The numbers of the first and the last message of the stream.
-    pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
+    /// The settings of the stream and what it has, as its leader says.
+    async fn info(&self) -> Result<stream::Info, Trouble> {
         let info = self.stream.get_info().await;
         let info = info.map_err(|error| self.server("the stream", &error))?;
-        Ok((info.state.first_sequence, info.state.last_sequence))
+        // Another server may lack messages, and the stream would be taken for an old copy.
+        match leader::doubt(&info) {
+            None => Ok(info),
+            Some(doubt) => Err(self.server("the stream", &doubt)),
+        }
+    }
+
+    /// The numbers of the first and the last message of the stream.
+    pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
+        let state = self.info().await?.state;
+        Ok((state.first_sequence, state.last_sequence))
     }
 
     /// The number of the last message of the stream.
@@ -179,8 +189,7 @@ impl Link {
                 });
             }
         };
-        let info = self.stream.get_info().await;
-        let info = info.map_err(|error| self.server("the stream", &error))?;
+        let info = self.info().await?;
         let known = Known {
             floor: consumer.ack_floor.stream_sequence,
             first: info.state.first_sequence,
@@ -289,6 +298,8 @@ pub(super) struct Beats {
     key: String,
     /// Another one for each agent, so that two of one name find each other.
     instance: u64,
+    /// One more than that of the agent before it.
+    generation: u64,
     revision: u64,
     /// Whether it has written since its start: then what it knows is the last that was said.
     has_written: bool,
@@ -307,6 +318,8 @@ pub(super) struct Found {
     instance: u64,
     /// An agent that has found out that it is the older one of two, and ends. 0 for none.
     twin: u64,
+    /// 0 if an older version wrote it.
+    generation: u64,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
     /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
@@ -336,7 +349,10 @@ impl Beats {
         };
         let mut beats = Self::new(agent, link, store, instance);
         let found = beats.read().await?;
-        beats.emptied = found.as_ref().map_or(0, |found| found.emptied);
+        if let Some(found) = &found {
+            beats.emptied = found.emptied;
+            beats.generation = found.generation + u64::from(found.instance != instance);
+        }
         Ok((beats, found))
     }
 
@@ -356,6 +372,7 @@ impl Beats {
             store,
             key: token(&agent.node).into_owned(),
             instance,
+            generation: 1,
             revision: 0,
             has_written: false,
             emptied: 0,
@@ -408,6 +425,7 @@ impl Beats {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
             twin: number("twin").unwrap_or_default(),
+            generation: number("generation").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
         }))
@@ -418,14 +436,15 @@ impl Beats {
         let mut is_emptied = false;
         // Whoever else writes does so rarely.
         for _ in 0..8 {
-            let value = written(
-                heartbeat,
-                self.instance,
-                self.emptied,
-                self.caches.as_deref(),
-                0,
-            )
-            .into();
+            let value = Found {
+                heartbeat: heartbeat.clone(),
+                instance: self.instance,
+                twin: 0,
+                generation: self.generation,
+                emptied: self.emptied,
+                caches: self.caches.clone(),
+            };
+            let value = value.to_json().into();
             match self.store.update(&self.key, value, self.revision).await {
                 Ok(revision) => {
                     self.revision = revision;
@@ -443,7 +462,10 @@ impl Beats {
                     let Some(found) = self.read().await? else {
                         continue;
                     };
-                    if found.instance != self.instance {
+                    // nats-server 2.9 checks the revision before the copies agree, and may write what a killed agent has
+                    // sent over what came after it. That is not a second agent, and what it says was true.
+                    let is_ours = found.instance == self.instance;
+                    if !is_ours && found.generation >= self.generation {
                         if self.caches.is_some() {
                             self.say_to_twin(found).await;
                         }
@@ -451,7 +473,7 @@ impl Beats {
                             node: heartbeat.node.clone(),
                         }));
                     }
-                    self.had_twin |= found.twin != 0;
+                    self.had_twin |= is_ours && found.twin != 0;
                     if found.emptied > self.emptied {
                         self.emptied = found.emptied;
                         is_emptied = true;
@@ -470,26 +492,9 @@ impl Beats {
     async fn say_to_twin(&mut self, mut found: Found) {
         // The other one may write meanwhile.
         for _ in 0..3 {
-            let Found {
-                heartbeat,
-                instance,
-                emptied,
-                caches,
-                ..
-            } = &found;
-            let value = written(
-                heartbeat,
-                *instance,
-                *emptied,
-                caches.as_deref(),
-                self.instance,
-            );
-            if (self
-                .store
-                .update(&self.key, value.into(), self.revision)
-                .await)
-                .is_ok()
-            {
+            found.twin = self.instance;
+            let value = found.to_json().into();
+            if (self.store.update(&self.key, value, self.revision).await).is_ok() {
                 return;
             }
             match self.read().await {
@@ -511,7 +516,9 @@ impl Beats {
         heartbeat: &Heartbeat,
         now: u64,
     ) -> Result<(), Trouble> {
-        self.instance = found.map_or(self.instance, |found| found.instance);
+        if let Some(found) = found {
+            (self.instance, self.generation) = (found.instance, found.generation);
+        }
         // The agent may write at any time.
         self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
@@ -519,22 +526,19 @@ impl Beats {
     }
 }
 
-/// The text of a heartbeat with what agents of one name need of each other.
-fn written(
-    heartbeat: &Heartbeat,
-    instance: u64,
-    emptied: u64,
-    caches: Option<&str>,
-    twin: u64,
-) -> String {
-    let mut value = heartbeat.to_json();
-    value["instance"] = instance.into();
-    value["emptied"] = emptied.into();
-    value["caches"] = caches.into();
-    if twin != 0 {
-        value["twin"] = twin.into();
+impl Found {
+    /// The heartbeat with what the agents of one name need of each other.
+    fn to_json(&self) -> String {
+        let mut value = self.heartbeat.to_json();
+        value["instance"] = self.instance.into();
+        value["generation"] = self.generation.into();
+        value["emptied"] = self.emptied.into();
+        value["caches"] = self.caches.clone().into();
+        if self.twin != 0 {
+            value["twin"] = self.twin.into();
+        }
+        value.to_string()
     }
-    value.to_string()
 }
 
 /// The stream of the bucket. async-nats would ask for the limits of the account first, and does not understand the answer of

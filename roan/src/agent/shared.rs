@@ -100,12 +100,15 @@ impl AgentStatus {
             AgentPhase::Unclean => Some(format!("unclean: {why}")),
             AgentPhase::Consuming if self.lag > most_lag => {
                 let lag = humantime::format_duration(Duration::from_secs(self.lag.as_secs()));
-                Some(match self.connected {
-                    true => match &self.why {
-                        Some(why) => format!("{lag} behind: {why}"),
-                        None => format!("{lag} behind: {} messages are open", self.open),
-                    },
-                    false => format!("not connected for {lag}: {why}"),
+                Some(match (self.connected, self.open) {
+                    (true, 0) => format!(
+                        "{lag} behind: the stream has messages that the agent's consumer does not deliver{}",
+                        self.why
+                            .as_ref()
+                            .map_or_else(String::new, |why| format!(": {why}"))
+                    ),
+                    (true, open) => format!("{lag} behind: {open} messages are open"),
+                    (false, _) => format!("not connected for {lag}: {why}"),
                 })
             }
             AgentPhase::Consuming => None,
@@ -299,6 +302,9 @@ mod tests {
             status.not_ready(most).unwrap(),
             "31s behind: 3 messages are open"
         );
+        status.open = 0;
+        let why = status.not_ready(most).unwrap();
+        assert!(why.contains("does not deliver"), "{why}");
         status.connected = false;
         let why = status.not_ready(most).unwrap();
         assert!(why.starts_with("not connected for 31s"), "{why}");

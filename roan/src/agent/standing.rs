@@ -67,21 +67,23 @@ impl Agent {
         // An agent that runs has messages open all the time: each until its rebound is answered.
         let end = Instant::now() + PATIENCE.min(self.ready_lag);
         loop {
+            // Before the look: it must not say more than the stream had.
+            standing.said = Beats::find(self, &link).await?;
             let look = match link.look(0).await {
                 Ok(look) => look,
                 Err(Trouble::NoConsumer) => break,
                 Err(trouble) => return Err(trouble.into()),
             };
-            let pending = look.pending + look.unacknowledged;
-            standing.pending = Some(pending);
+            standing.pending = Some(look.pending + look.unacknowledged);
             standing.unfit = look.judgement.unfit.map(|unfit| unfit.to_string());
-            standing.has_caught_up = pending == 0 || look.known.floor >= last;
+            // The server of the consumer may lack messages, and its floor also moves past those that have expired.
+            standing.has_caught_up = (standing.said.as_ref())
+                .is_some_and(|said| (last..=look.known.last).contains(&said.acknowledged));
             if standing.has_caught_up || Instant::now() >= end {
                 break;
             }
             tokio::time::sleep(AGAIN).await;
         }
-        standing.said = Beats::find(self, &link).await?;
         Ok(standing)
     }
 }
@@ -91,7 +93,7 @@ impl Standing {
     #[must_use]
     pub fn problem(&self) -> Option<String> {
         let node = &self.node;
-        let Some((stream, ..)) = &self.stream else {
+        let Some((stream, _, last)) = &self.stream else {
             return Some(
                 "the stream does not exist yet: start the app, which makes it, or give the agent `replicas` \
                  (`ROAN_FLEET_REPLICAS`), then it makes the stream, too"
@@ -121,10 +123,15 @@ impl Standing {
             AgentState::Consuming if self.pending.is_none() => Some(format!(
                 "the stream {stream} has no consumer of the agent, which will empty the cache"
             )),
+            AgentState::Consuming if said.acknowledged > *last && !self.has_caught_up => {
+                Some(format!(
+                    "the stream {stream} is another one than the agent speaks of, and it will empty the cache"
+                ))
+            }
             AgentState::Consuming if !self.has_caught_up => Some(format!(
                 "{} not acknowledged, and the agent was heard {} ago: see that it runs, and whether its log says that the \
                  cache does not answer",
-                counted_are(self.pending.unwrap_or_default()),
+                counted_are((last - said.acknowledged).max(self.pending.unwrap_or_default())),
                 seconds(self.silent_for())
             )),
             // The rest of what the agent says is above.

@@ -100,10 +100,8 @@ pub(super) struct Work {
     last_answer: Option<LastAnswer>,
     /// Whether the answers for a message are noted, for `last_answer`.
     notes: bool,
-    /// How old the last message was, if others waited behind it; or how long they wait, if none comes.
+    /// How old the last message was, if others waited behind it.
     behind: Duration,
-    /// How many messages had come when it was first seen that others wait, and when that was; as long as none comes.
-    waits_since: Option<(u64, Instant)>,
     /// How many messages had come when a server denied something to this user, and its words.
     denied: Option<(u64, String)>,
     started: u64,
@@ -181,7 +179,6 @@ impl Work {
             last_answer: None,
             notes: true,
             behind: Duration::ZERO,
-            waits_since: None,
             denied: None,
             started: unix_ms(),
             instance: fastrand::u64(1..=u64::MAX >> 1),

@@ -14,16 +14,21 @@ use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
 use super::heartbeat::{BUCKET, Heartbeat};
 use super::status::{Consumed, FleetStatus, Heard, node};
 use super::stream::Judgement;
 use super::subject::ALL;
 use super::token::{CONSUMER, token};
-use super::{Connection, FleetError, Nats, Stream};
+use super::{Connection, FleetError, Nats, Stream, leader};
 
 /// How long the heartbeats may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the stream may be without a leader, and the time between two looks.
+const ELECTION: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_millis(250);
 
 /// Looks after a fleet: says how its nodes are, and drops those that are away for good.
 ///
@@ -76,12 +81,15 @@ impl FleetAdmin {
     /// If the servers do not answer, or refuse; if there is no stream of that name.
     pub async fn status(&self) -> Result<FleetStatus, FleetError> {
         let (now, heard) = self.heard().await?;
-        let mut stream = self.stream().await?;
-        let info = stream.info().await;
-        let info = info.map_err(|error| self.unanswered(&error))?.clone();
+        let stream = self.stream().await?;
+        let infos = self.consumers().await?;
+        // After all that was said of it.
+        let info = self.info(&stream).await?;
         let Judgement { unfit, warnings } = self.settings.judge(&self.connection, &info.config);
         let state = info.state;
-        let consumed = self.consumed(&stream, state.last_sequence).await?;
+        let consumed = self
+            .consumed(&stream, infos, &heard, state.last_sequence)
+            .await?;
         let mut names: Vec<&String> = consumed.keys().chain(heard.keys()).collect();
         names.sort_unstable();
         names.dedup();
@@ -170,6 +178,24 @@ impl FleetAdmin {
             }
             _ => self.unanswered(&error),
         })
+    }
+
+    /// The settings of the stream and what it has, as its leader says. An election takes a moment.
+    async fn info(&self, stream: &stream::Stream) -> Result<stream::Info, FleetError> {
+        let end = Instant::now() + ELECTION;
+        loop {
+            let info = stream.get_info().await;
+            let info = info.map_err(|error| self.unanswered(&error))?;
+            match leader::doubt(&info) {
+                None => return Ok(info),
+                Some(doubt) if Instant::now() >= end => {
+                    return Err(self.failed(&format!(
+                        "{doubt}: see that most servers of the cluster are up and reach each other"
+                    )));
+                }
+                Some(_) => sleep(AGAIN).await,
+            }
+        }
     }
 
     /// The stream of the heartbeats, which the first agent makes.
@@ -278,11 +304,13 @@ impl FleetAdmin {
     async fn consumed(
         &self,
         stream: &stream::Stream,
+        infos: Vec<(String, Option<Info>)>,
+        heard: &BTreeMap<String, Heard>,
         last: u64,
     ) -> Result<BTreeMap<String, Option<Consumed>>, FleetError> {
         let mut consumed = BTreeMap::new();
         let mut looks = JoinSet::new();
-        for (name, info) in self.consumers().await? {
+        for (name, info) in infos {
             let Some(token) = name.strip_prefix(CONSUMER).map(str::to_owned) else {
                 continue;
             };
@@ -290,7 +318,10 @@ impl FleetAdmin {
                 consumed.insert(token, None);
                 continue;
             };
-            let one = of_consumer(&info);
+            let mut one = of_consumer(&info);
+            if let Some(proven) = heard.get(&token).and_then(|heard| heard.proven(last)) {
+                one.limit(proven);
+            }
             // The server of the consumer may lag behind that of the stream.
             if one.acknowledged < last {
                 let (stream, token, after) = (stream.clone(), token.clone(), one.acknowledged);

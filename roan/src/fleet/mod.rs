@@ -20,6 +20,7 @@ mod admin;
 mod connection;
 mod error;
 pub(crate) mod heartbeat;
+pub(crate) mod leader;
 pub(crate) mod message;
 mod nats;
 mod permission;

@@ -46,7 +46,8 @@ pub struct FleetNode {
     pub lag: u64,
     /// The oldest of these: its sequence, and its age.
     pub oldest: Option<(u64, Duration)>,
-    /// The sequence up to which it has acknowledged every message; `None` if it does not have a consumer.
+    /// The sequence up to which it has acknowledged every message, by what the servers say of its consumer and by what its
+    /// agent says itself; `None` if it does not have a consumer.
     pub acknowledged: Option<u64>,
     /// The number of purges that wait in its agent.
     pub waiting: u64,
@@ -120,7 +121,7 @@ impl FleetNode {
     #[must_use]
     pub fn has(&self, sequence: u64) -> bool {
         let is_clean = match self.state {
-            FleetNodeState::Consuming => true,
+            FleetNodeState::Consuming => !self.has_gap,
             // What it has acknowledged does not go away with its agent.
             FleetNodeState::Gone => {
                 // Without a heartbeat nobody knows what its agent has given up.
@@ -259,12 +260,37 @@ pub(super) struct Consumed {
     pub(super) used: SystemTime,
 }
 
+impl Consumed {
+    /// Takes what the agent says for the truth, if that is less. The server moves the floor of a consumer past messages that
+    /// have expired, and the one that answers for a consumer may lack what the stream has.
+    pub(super) fn limit(&mut self, proven: u64) {
+        if self.is_of_all {
+            self.acknowledged = self.acknowledged.min(proven);
+        }
+    }
+}
+
 /// A heartbeat, and when the server got it.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
     pub(super) at: SystemTime,
     /// `Err` if this version of Roan cannot read it.
     pub(super) heartbeat: Result<Heartbeat, String>,
+}
+
+impl Heard {
+    /// The message of a stream with this last one, up to which the cache has every purge. `None` if the agent does not say it
+    /// in this state.
+    pub(super) fn proven(&self, last: u64) -> Option<u64> {
+        let heartbeat = self.heartbeat.as_ref().ok()?;
+        match heartbeat.state {
+            // More than there are: it speaks of another stream, before this one.
+            AgentState::Consuming if heartbeat.acknowledged > last => Some(0),
+            AgentState::Consuming => Some(heartbeat.acknowledged),
+            // Its consumer begins where the cache will have been emptied.
+            AgentState::Emptying | AgentState::WaitingForOperator | AgentState::Unclean => None,
+        }
+    }
 }
 
 /// What is known of a node, of which at least one of the two is there. A consumer is `None` if its server does not answer.

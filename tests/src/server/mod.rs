@@ -12,6 +12,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -24,6 +25,10 @@ use crate::wait;
 /// Somebody else may take a free port before the server does; more often than that, it is no
 /// accident.
 const PORTS_TO_TRY: usize = 5;
+
+/// Varnish compiles its configuration by a C compiler, and databases read theirs: on a busy machine that takes longer than
+/// anything that a test waits for.
+const LONGEST_START: Duration = Duration::from_secs(90);
 
 /// What makes one kind of server.
 pub trait Kind: Debug + Clone {
@@ -168,7 +173,7 @@ impl<K: Kind> Server<K> {
             K::AFTER_KILL,
         ));
         wait::until_some(
-            wait::LONG,
+            LONGEST_START,
             &format!("{} to answer or to end", K::NAME),
             || match process.ended() {
                 Some(status) => Some(Err(format!("ended with {status}"))),

@@ -36,14 +36,17 @@ const PULL_AGAIN: Duration = Duration::from_millis(500);
 /// all of them.
 const MOST_HELD: usize = 10_000;
 
+/// After messages were acknowledged, the agent says so at most this often: `roan fleet wait` waits for it.
+const SAY_AGAIN: Duration = Duration::from_secs(1);
+
 /// While the cache is unclean, the agent looks this often whether somebody has emptied it.
 const LOOK_FOR_OPERATOR: Duration = Duration::from_secs(1);
 
 /// After so many looks that failed while there is a connection, everything is found anew.
 const MOST_FAILED_LOOKS: u32 = 5;
 
-/// What a look at the consumer has found, and whether somebody has said that the cache is empty.
-type Looked = (Beats, Result<(Look, bool), Trouble>);
+/// What a look at the consumer has found, if there was one, and whether somebody has said that the cache is empty.
+type Looked = (Beats, Result<(Option<Look>, bool), Trouble>);
 
 /// One on its way.
 type Looking = JoinHandle<Looked>;
@@ -57,6 +60,13 @@ struct Underway {
     pull_at: Instant,
     looking: Option<Looking>,
     failed_looks: u32,
+    /// When the last heartbeat began its way, up to which message it says that all is acknowledged, and what the servers
+    /// have of that.
+    said_at: Instant,
+    saying_floor: u64,
+    said_floor: u64,
+    /// A message that the stream has and the consumer has not delivered, and since when that is known.
+    awaited: Option<(u64, Instant)>,
     /// The messages that the heartbeat on its way says to be given up.
     said: Vec<i64>,
     touch_at: Instant,
@@ -77,6 +87,10 @@ impl Work {
             pull_at: now,
             looking: None,
             failed_looks: 0,
+            said_at: now,
+            saying_floor: 0,
+            said_floor: 0,
+            awaited: None,
             said: Vec::new(),
             touch_at: now + TOUCH,
             check_at: now + EVERY,
@@ -142,23 +156,15 @@ impl Work {
         self.show_phase();
     }
 
-    /// Notices that messages wait and none comes: a server does not answer the requests of a user who may not ask.
-    fn see_standstill(&mut self, pending: u64) {
-        let taken = self.shared.taken.load(Ordering::Relaxed);
-        let now = Instant::now();
-        self.waits_since = (pending > 0 && self.room() > 0).then(|| match self.waits_since {
-            Some((then, since)) if then == taken => (then, since),
-            _ => (taken, now),
-        });
-        if let Some((_, since)) = self.waits_since {
-            self.behind = self.behind.max(now - since);
-        }
+    /// Notices that a server has denied something: it does not answer the requests for messages of a user who may not ask.
+    fn see_denial(&mut self, awaits: bool) {
         let Some(connection) = self.link.as_ref().map(|link| link.connection()) else {
             return;
         };
+        let taken = self.shared.taken.load(Ordering::Relaxed);
         if let Some(words) = connection.denied() {
             let node = &self.agent.node;
-            if !self.denied.as_ref().is_some_and(|(_, said)| *said == words) {
+            if (self.denied.as_ref()).is_none_or(|(_, said)| *said != words) {
                 loudly(format_args!("the agent of {node}: {words}"));
             }
             self.denied = Some((taken, words));
@@ -166,7 +172,7 @@ impl Work {
         connection.all_is_well();
         // What has come since was not denied.
         self.denied = self.denied.take().filter(|(then, _)| *then == taken);
-        if let (Some((_, words)), true) = (&self.denied, self.waits_since.is_some()) {
+        if let (Some((_, words)), true) = (&self.denied, awaits) {
             self.shared.note(|status| {
                 status.why.get_or_insert_with(|| words.clone());
             });
@@ -208,11 +214,14 @@ impl Work {
             if let Some(why) = self.must_empty.take().or_else(|| self.wants_emptying(now)) {
                 return Ok(Next::Empty(why));
             }
-            if underway.looking.is_none() && now >= self.look_at {
-                self.start_look(underway);
+            if underway.looking.is_none() {
+                let is_due = now >= self.look_at;
+                if is_due || self.next_saying(underway).is_some_and(|due| now >= due) {
+                    self.start_look(underway, is_due);
+                }
             }
             self.pull_if_room(underway, now).await?;
-            self.show_numbers();
+            self.show_numbers(underway);
             let due = self.next_due(underway, now);
             tokio::select! {
                 // Answers first: they make room.
@@ -240,18 +249,22 @@ impl Work {
         }
     }
 
-    fn next_due(&self, underway: &Underway, now: Instant) -> Instant {
+    fn next_due(&mut self, underway: &Underway, now: Instant) -> Instant {
         let room = self
             .held
             .wants_room(now)
             .then_some(self.held_at + ROOM_AGAIN);
         let look = underway.looking.is_none().then_some(self.look_at);
+        let saying = self
+            .next_saying(underway)
+            .filter(|_| underway.looking.is_none());
         let pull = (underway.batch.is_none() && self.room() > 0).then_some(underway.pull_at);
         // The connection may come back without a sign here.
         let soon = now + Duration::from_secs(1);
         [
             room,
             look,
+            saying,
             pull,
             self.held.next_due(),
             Some(underway.touch_at),
@@ -260,6 +273,12 @@ impl Work {
         .flatten()
         .fold(soon, Instant::min)
         .max(now + Duration::from_millis(1))
+    }
+
+    /// When to say what was acknowledged, if the servers do not know it.
+    fn next_saying(&mut self, underway: &Underway) -> Option<Instant> {
+        let is_new = self.position.acknowledged() > underway.said_floor;
+        is_new.then_some(underway.said_at + SAY_AGAIN)
     }
 
     fn see_connection(&self, underway: &mut Underway) {
@@ -450,23 +469,30 @@ impl Work {
         })
     }
 
-    /// Looks at the consumer and the stream, and says where the agent is.
-    fn start_look(&mut self, underway: &mut Underway) {
+    /// Says where the agent is; before that, if `looks`, it looks at the consumer and the stream.
+    fn start_look(&mut self, underway: &mut Underway, looks: bool) {
         let now = Instant::now();
         let (state, why) = self.state();
-        self.look_at = match state {
-            AgentState::Unclean => now + LOOK_FOR_OPERATOR,
-            _ => now + self.every(),
-        };
+        underway.said_at = now;
+        if looks {
+            self.look_at = match state {
+                AgentState::Unclean => now + LOOK_FOR_OPERATOR,
+                _ => now + self.every(),
+            };
+        }
         let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
             return;
         };
         underway.said.clone_from(&self.given_up);
         let heartbeat = self.heartbeat(state, why);
+        underway.saying_floor = heartbeat.acknowledged;
         let (taken, lacks) = (self.position.taken(), self.position.lacks());
         underway.looking = Some(tokio::spawn(async move {
             let result = async {
-                let look = link.look_for(taken, lacks).await?;
+                let look = match looks {
+                    true => Some(link.look_for(taken, lacks).await?),
+                    false => None,
+                };
                 let is_emptied = beats.write(&heartbeat).await?;
                 Ok((look, is_emptied))
             };
@@ -491,19 +517,19 @@ impl Work {
         match result {
             Ok((look, is_emptied)) => {
                 underway.failed_looks = 0;
-                self.shared
-                    .note(|status| status.waiting_in_stream = look.pending);
-                self.max_age = look.max_age;
-                self.see_settings(look.judgement);
-                if let Some(lost) = self.position.compare(look.known) {
-                    return self.must_empty(lost.to_string());
+                underway.said_floor = underway.saying_floor;
+                if let Some(last) = look.as_ref().map(|look| look.known.last)
+                    && last > self.position.taken()
+                {
+                    underway.awaited.get_or_insert((last, Instant::now()));
                 }
-                if let Some(floor) = self.position.was_passed(look.known) {
-                    let why = format!(
-                        "the consumer has acknowledged message {floor}, which this agent has not had: another agent of the \
-                         same name has run"
-                    );
-                    return self.must_empty(why);
+                let has_looked = look.is_some();
+                if let Some(look) = look {
+                    if let Some(why) = self.why_empty(&look) {
+                        return self.must_empty(why);
+                    }
+                    self.max_age = look.max_age;
+                    self.see_settings(look.judgement);
                 }
                 for id in &said {
                     self.acknowledge(*id);
@@ -514,7 +540,9 @@ impl Work {
                     self.look_at = Instant::now();
                 }
                 self.show_phase();
-                self.see_standstill(look.pending);
+                if has_looked {
+                    self.see_denial(underway.awaited.is_some());
+                }
                 Ok(())
             }
             Err(Trouble::NoConsumer) => {
@@ -538,18 +566,35 @@ impl Work {
         }
     }
 
+    /// Why what a look has found makes it doubtful that the cache is clean.
+    fn why_empty(&self, look: &Look) -> Option<String> {
+        self.shared
+            .note(|status| status.waiting_in_stream = look.pending);
+        if let Some(lost) = self.position.compare(look.known) {
+            return Some(lost.to_string());
+        }
+        let floor = self.position.was_passed(look.known)?;
+        Some(format!(
+            "the consumer has acknowledged message {floor}, which this agent has not had: another agent of the same name has run"
+        ))
+    }
+
     fn must_empty(&mut self, why: String) -> Result<(), Trouble> {
         self.must_empty = Some(why);
         Ok(())
     }
 
-    fn show_numbers(&mut self) {
+    fn show_numbers(&mut self, underway: &mut Underway) {
         let acknowledged = self.position.acknowledged();
         let (open, held) = (self.open.len(), self.held.len());
         self.shared.note(|status| {
             (status.acknowledged, status.open, status.held) = (acknowledged, open, held);
         });
-        let oldest = self.open.first_key_value().map(|(_, open)| open.since);
+        let taken = self.position.taken();
+        underway.awaited = underway.awaited.filter(|(last, _)| *last > taken);
+        let open = self.open.first_key_value().map(|(_, open)| open.since);
+        let awaited = underway.awaited.map(|(_, since)| since);
+        let oldest = [open, awaited].into_iter().flatten().min();
         self.shared.set_lag(oldest, self.behind);
     }
 }

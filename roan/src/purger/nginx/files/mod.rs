@@ -54,8 +54,8 @@ const SAMPLE: usize = 100;
 /// - Store one variant of a page: `proxy_ignore_headers Vary`, as in the guide's [configuration](crate::guide::nginx). Other
 ///   variants have files whose names cannot be computed. Roan deletes the file of a page that varies, and reports the
 ///   purge as refused.
-/// - Leave `open_file_cache` off, which is the default. Otherwise nginx serves a deleted file for as long as
-///   `open_file_cache_valid` says.
+/// - Leave `open_file_cache` off, which is the default, or write `open_file_cache off;` where pages are cached. Otherwise
+///   nginx serves a deleted file for as long as `open_file_cache_valid` says.
 ///
 /// When nginx later drops the entry, it logs that it could not unlink the file (`crit`). That is harmless.
 #[derive(Clone)]
