@@ -69,7 +69,7 @@ fn message(number: usize) -> String {
 }
 
 async fn rate(url: &str, agents: usize, purges: usize) -> f64 {
-    let stream = || Stream::new().synced();
+    let stream = || Stream::new().replicas(1).synced();
     let fleet = Fleet::nats(url).expect("a URL").stream(stream());
     let sender = Roan::builder()
         .cache(fleet)
