@@ -12,5 +12,6 @@ mod denied;
 mod emptying;
 mod faults;
 mod settings;
+mod silence;
 mod stand;
 mod unproven;

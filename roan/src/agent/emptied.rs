@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::link::{Beats, Link, Trouble};
+use super::beats::Beats;
+use super::link::{Link, Trouble};
 use super::work::unix_ms;
 use super::{Agent, AgentError};
 use crate::error::ConfigError;

@@ -6,23 +6,17 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::kv::{self, UpdateErrorKind};
 use async_nats::jetstream::stream::{self, ConsumerErrorKind, RawMessageErrorKind, Stream};
-use serde_json::Value;
 
 use super::position::Known;
 use super::{Agent, AgentError};
 use crate::base::cause::Cause;
-use crate::fleet::heartbeat::{BUCKET, Heartbeat};
 use crate::fleet::stream::Judgement;
 use crate::fleet::token::{CONSUMER, token};
 use crate::fleet::{self, Connection, FleetError, leader};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
-
-/// A request for messages ends after this, and is made again: one that a server has lost must not be waited for.
-const EXPIRES: Duration = Duration::from_secs(10);
 
 /// Why the agent cannot go on as it is.
 #[derive(Debug)]
@@ -75,6 +69,8 @@ pub(super) struct Look {
     pub(super) judgement: Judgement,
     /// How long the stream keeps messages. `None` for ever.
     pub(super) max_age: Option<Duration>,
+    /// The copies of each message that the servers keep.
+    pub(super) copies: usize,
 }
 
 impl Link {
@@ -139,11 +135,16 @@ impl Link {
         &self.warnings
     }
 
-    fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
+    pub(super) fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
         let servers = self.connection.servers();
         let problem = self.connection.denied();
         let problem = problem.unwrap_or_else(|| error.to_string());
         Trouble::Server(format!("JetStream at {servers}: {what}: {problem}"))
+    }
+
+    /// The copies of each message that the servers keep, as they were when the stream was found.
+    pub(super) fn copies(&self) -> usize {
+        self.stream.cached_info().config.num_replicas
     }
 
     /// How long the stream keeps messages. `None` for ever.
@@ -208,6 +209,7 @@ impl Link {
             is_ours,
             judgement: self.settings.judge(&self.connection, &info.config),
             max_age: max_age(&info.config),
+            copies: info.config.num_replicas,
         })
     }
 
@@ -283,287 +285,21 @@ fn is_gone(code: ErrorCode) -> bool {
     code == ErrorCode::CONSUMER_NOT_FOUND || code == ErrorCode::STREAM_NOT_FOUND
 }
 
-/// Asks for so many messages. They come as they are published.
-pub(super) async fn pull(consumer: &PullConsumer, messages: usize) -> Result<Batch, Trouble> {
-    let batch = consumer.batch().max_messages(messages).expires(EXPIRES);
-    let batch = batch.messages().await;
+/// Asks for so many messages. They come as they are published, until the request expires. `None` asks for what is there: the
+/// servers answer at once.
+pub(super) async fn pull(
+    consumer: &PullConsumer,
+    messages: usize,
+    expires: Option<Duration>,
+) -> Result<Batch, Trouble> {
+    let batch = match expires {
+        Some(expires) => {
+            let batch = consumer.batch().max_messages(messages).expires(expires);
+            batch.messages().await
+        }
+        None => consumer.fetch().max_messages(messages).messages().await,
+    };
     batch.map_err(|error| Trouble::Server(format!("cannot ask for messages: {error}")))
-}
-
-/// The heartbeat of an agent. What it says of the cache outlives the agent: one that was being emptied, or is unclean, is not
-/// clean after a restart.
-pub(super) struct Beats {
-    connection: Connection,
-    store: kv::Store,
-    key: String,
-    /// Another one for each agent, so that two of one name find each other.
-    instance: u64,
-    /// One more than that of the agent before it.
-    generation: u64,
-    revision: u64,
-    /// Whether it has written since its start: then what it knows is the last that was said.
-    has_written: bool,
-    /// When somebody has said that the cache is empty, as far as this agent knows.
-    emptied: u64,
-    /// The caches of the agent: see [`Found`].
-    caches: Option<String>,
-    /// Whether another agent of this name has run beside this one, which that one has said before it ended.
-    had_twin: bool,
-}
-
-/// What was last written under the name of the node.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) heartbeat: Heartbeat,
-    instance: u64,
-    /// An agent that has found out that it is the older one of two, and ends. 0 for none.
-    twin: u64,
-    /// 0 if an older version wrote it.
-    generation: u64,
-    /// In Unix milliseconds; 0 for never.
-    emptied: u64,
-    /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
-    /// empty, whichever it is.
-    pub(super) caches: Option<String>,
-}
-
-impl Beats {
-    /// Finds the bucket, or makes it, and reads what was last said of this node.
-    pub(super) async fn open(
-        agent: &Agent,
-        link: &Link,
-        instance: u64,
-    ) -> Result<(Self, Option<Found>), Trouble> {
-        let jetstream = link.connection.jetstream();
-        let store = match jetstream.get_key_value(BUCKET).await {
-            Ok(store) => store,
-            Err(_) => {
-                // If another agent was faster, the bucket is there.
-                let made = jetstream.create_stream(bucket(agent, link)).await;
-                let store = jetstream.get_key_value(BUCKET).await;
-                store.map_err(|error| match made {
-                    Err(error) => link.server("cannot make the bucket", &error),
-                    Ok(_) => link.server("cannot find the bucket", &error),
-                })?
-            }
-        };
-        let mut beats = Self::new(agent, link, store, instance);
-        let found = beats.read().await?;
-        if let Some(found) = &found {
-            beats.emptied = found.emptied;
-            beats.generation = found.generation + u64::from(found.instance != instance);
-        }
-        Ok((beats, found))
-    }
-
-    /// Reads what was last said of the node, and changes nothing.
-    pub(super) async fn find(agent: &Agent, link: &Link) -> Result<Option<Heartbeat>, Trouble> {
-        let jetstream = link.connection.jetstream();
-        let Ok(store) = jetstream.get_key_value(BUCKET).await else {
-            return Ok(None);
-        };
-        let mut beats = Self::new(agent, link, store, 0);
-        Ok(beats.read().await?.map(|found| found.heartbeat))
-    }
-
-    fn new(agent: &Agent, link: &Link, store: kv::Store, instance: u64) -> Self {
-        Self {
-            connection: link.connection.clone(),
-            store,
-            key: token(&agent.node).into_owned(),
-            instance,
-            generation: 1,
-            revision: 0,
-            has_written: false,
-            emptied: 0,
-            caches: None,
-            had_twin: false,
-        }
-    }
-
-    fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
-        let problem = self.connection.denied();
-        let problem = problem.unwrap_or_else(|| error.to_string());
-        Trouble::Server(format!(
-            "cannot {what} the heartbeat in {BUCKET}: {problem}"
-        ))
-    }
-
-    /// Says from now on which caches the agent has.
-    pub(super) fn set_caches(&mut self, caches: String) {
-        self.caches = Some(caches);
-    }
-
-    /// Takes over what another connection has seen.
-    pub(super) fn remember(&mut self, earlier: &Self) {
-        self.emptied = earlier.emptied;
-        self.had_twin = earlier.had_twin;
-    }
-
-    /// The revision of what was last read or written.
-    pub(super) fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// Reads what is there, to write after it.
-    pub(super) async fn read(&mut self) -> Result<Option<Found>, Trouble> {
-        let entry = self.store.entry(&self.key).await;
-        let entry = entry.map_err(|error| self.server("read", &error))?;
-        let Some(entry) = entry else {
-            self.revision = 0;
-            return Ok(None);
-        };
-        self.revision = entry.revision;
-        if entry.operation != kv::Operation::Put {
-            return Ok(None);
-        }
-        let value: Value = serde_json::from_slice(&entry.value).unwrap_or_default();
-        let number = |key: &str| value.get(key).and_then(Value::as_u64);
-        let caches = value.get("caches").and_then(Value::as_str);
-        // What cannot be read says nothing of the cache.
-        Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
-            heartbeat,
-            instance: number("instance").unwrap_or_default(),
-            twin: number("twin").unwrap_or_default(),
-            generation: number("generation").unwrap_or_default(),
-            emptied: number("emptied").unwrap_or_default(),
-            caches: caches.map(str::to_owned),
-        }))
-    }
-
-    /// Writes it, and returns whether somebody has said since the last time that the cache is empty.
-    pub(super) async fn write(&mut self, heartbeat: &Heartbeat) -> Result<bool, Trouble> {
-        let mut is_emptied = false;
-        // Whoever else writes does so rarely.
-        for _ in 0..8 {
-            let value = Found {
-                heartbeat: heartbeat.clone(),
-                instance: self.instance,
-                twin: 0,
-                generation: self.generation,
-                emptied: self.emptied,
-                caches: self.caches.clone(),
-            };
-            let value = value.to_json().into();
-            match self.store.update(&self.key, value, self.revision).await {
-                Ok(revision) => {
-                    self.revision = revision;
-                    self.has_written = true;
-                    return Ok(is_emptied);
-                }
-                // What was read at the start was not the last: an agent before this one may have said more since.
-                Err(error)
-                    if error.kind() == UpdateErrorKind::WrongLastRevision && !self.has_written =>
-                {
-                    let problem = "the heartbeat has changed since it was read".to_owned();
-                    return Err(Trouble::Server(problem));
-                }
-                Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => {
-                    let Some(found) = self.read().await? else {
-                        continue;
-                    };
-                    // nats-server 2.9 checks the revision before the copies agree, and may write what a killed agent has
-                    // sent over what came after it. That is not a second agent, and what it says was true.
-                    let is_ours = found.instance == self.instance;
-                    if !is_ours && found.generation >= self.generation {
-                        if self.caches.is_some() {
-                            self.say_to_twin(found).await;
-                        }
-                        return Err(Trouble::Fatal(AgentError::SameName {
-                            node: heartbeat.node.clone(),
-                        }));
-                    }
-                    self.had_twin |= is_ours && found.twin != 0;
-                    if found.emptied > self.emptied {
-                        self.emptied = found.emptied;
-                        is_emptied = true;
-                    }
-                }
-                Err(error) => return Err(self.server("write", &error)),
-            }
-        }
-        Err(Trouble::Server(format!(
-            "cannot write the heartbeat into {BUCKET}: others write it all the time"
-        )))
-    }
-
-    /// Says to the other agent of this name that this one has run beside it: what one of them has acknowledged was not purged at
-    /// the cache of the other, and the other may have begun where this one was.
-    async fn say_to_twin(&mut self, mut found: Found) {
-        // The other one may write meanwhile.
-        for _ in 0..3 {
-            found.twin = self.instance;
-            let value = found.to_json().into();
-            if (self.store.update(&self.key, value, self.revision).await).is_ok() {
-                return;
-            }
-            match self.read().await {
-                Ok(Some(again)) => found = again,
-                _ => return,
-            }
-        }
-    }
-
-    /// Whether another agent of this name has run beside this one, and has ended. It says so once.
-    pub(super) fn take_twin(&mut self) -> bool {
-        std::mem::take(&mut self.had_twin)
-    }
-
-    /// Says in place of the agent, of which this is the last heartbeat, that its cache is empty.
-    pub(super) async fn note_emptied(
-        &mut self,
-        found: Option<&Found>,
-        heartbeat: &Heartbeat,
-        now: u64,
-    ) -> Result<(), Trouble> {
-        if let Some(found) = found {
-            (self.instance, self.generation) = (found.instance, found.generation);
-        }
-        // The agent may write at any time.
-        self.has_written = true;
-        self.emptied = now.max(self.emptied + 1);
-        self.write(heartbeat).await.map(|_| ())
-    }
-}
-
-impl Found {
-    /// The heartbeat with what the agents of one name need of each other.
-    fn to_json(&self) -> String {
-        let mut value = self.heartbeat.to_json();
-        value["instance"] = self.instance.into();
-        value["generation"] = self.generation.into();
-        value["emptied"] = self.emptied.into();
-        value["caches"] = self.caches.clone().into();
-        if self.twin != 0 {
-            value["twin"] = self.twin.into();
-        }
-        value.to_string()
-    }
-}
-
-/// The stream of the bucket. async-nats would ask for the limits of the account first, and does not understand the answer of
-/// nats-server 2.9.
-fn bucket(agent: &Agent, link: &Link) -> stream::Config {
-    stream::Config {
-        name: format!("KV_{BUCKET}"),
-        description: Some("the agents of a fleet, by Roan".to_owned()),
-        subjects: vec![format!("$KV.{BUCKET}.>")],
-        max_messages_per_subject: 1,
-        max_age: agent.inactive_threshold,
-        duplicate_window: agent.inactive_threshold.min(Duration::from_secs(120)),
-        storage: stream::StorageType::File,
-        num_replicas: link.stream.cached_info().config.num_replicas,
-        allow_rollup: true,
-        deny_delete: true,
-        // A replica that lags could say that a cache is clean, when the leader knows better.
-        allow_direct: false,
-        discard: stream::DiscardPolicy::New,
-        max_messages: -1,
-        max_bytes: -1,
-        max_consumers: -1,
-        max_message_size: -1,
-        ..stream::Config::default()
-    }
 }
 
 impl From<Trouble> for AgentError {

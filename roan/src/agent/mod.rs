@@ -76,6 +76,7 @@
 //!
 //! [`RoanBuilder::max_age`]: crate::RoanBuilder::max_age
 
+mod beats;
 mod config;
 mod emptied;
 mod error;
@@ -84,6 +85,7 @@ mod held;
 mod intake;
 mod link;
 mod position;
+mod proof;
 mod running;
 mod shared;
 mod source;

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::AgentError;
+use super::proof::{Asked, Proofs};
+use crate::base::log::{loudly, warn_loudly};
 
 /// Where an agent is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,6 +64,11 @@ pub struct AgentStatus {
     /// How far it is behind: the age of the oldest purge that is not answered, or the time since it lost the connection if
     /// that is longer.
     pub lag: Duration,
+    /// The time since the servers last answered each of: a look at the stream and the consumer, a request for messages, and a
+    /// heartbeat. `None` if one of them was never answered.
+    pub answered: Option<Duration>,
+    /// The last trouble with one of these, if it is not over.
+    pub unanswered: Option<String>,
     /// Everything up to this sequence number of the stream is acknowledged.
     pub acknowledged: u64,
     /// The number of messages that it has taken, and not acknowledged.
@@ -98,6 +105,7 @@ impl AgentStatus {
             AgentPhase::Emptying => Some(format!("emptying: {why}")),
             AgentPhase::WaitingForOperator => Some(format!("waiting for the operator: {why}")),
             AgentPhase::Unclean => Some(format!("unclean: {why}")),
+            AgentPhase::Consuming if self.is_unproven(most_lag) => Some(self.silence()),
             AgentPhase::Consuming if self.lag > most_lag => {
                 let lag = humantime::format_duration(Duration::from_secs(self.lag.as_secs()));
                 Some(match (self.connected, self.open) {
@@ -114,7 +122,32 @@ impl AgentStatus {
             AgentPhase::Consuming => None,
         }
     }
+
+    /// Whether nothing shows that the agent gets what the stream has. Where the connection is lost, that says more.
+    fn is_unproven(&self, most_lag: Duration) -> bool {
+        let is_away = !self.connected && self.lag > most_lag;
+        let most = most_lag.max(LEAST_PROOF);
+        !is_away && self.answered.is_none_or(|answered| answered > most)
+    }
+
+    fn silence(&self) -> String {
+        let trouble = self.unanswered.as_deref().unwrap_or("no answer in time");
+        match self.answered {
+            Some(answered) => {
+                let time = humantime::format_duration(Duration::from_secs(answered.as_secs()));
+                format!("the servers have not answered for {time}: {trouble}")
+            }
+            None => format!("the servers have not answered all that the agent asks yet: {trouble}"),
+        }
+    }
 }
+
+/// The agent looks at the stream, and asks for messages anew, three times in the time of its `ready_lag`, but not more often than
+/// each second.
+const LEAST_PROOF: Duration = Duration::from_secs(3);
+
+/// Between two looks whether the servers answer.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// See [`AgentStatus`].
 #[derive(Debug, Default)]
@@ -148,6 +181,7 @@ struct State {
     /// The result of the first attempt to reach the servers.
     started: Option<Result<(), AgentError>>,
     failed: Option<AgentError>,
+    proofs: Proofs,
 }
 
 impl Shared {
@@ -161,7 +195,10 @@ impl Shared {
         let state = self.lock();
         let oldest = state.oldest.into_iter().chain(state.disconnected).min();
         let oldest = oldest.map(|since| since.elapsed());
+        let (answered, unanswered) = state.proofs.oldest();
         AgentStatus {
+            answered,
+            unanswered,
             lag: state.behind.max(oldest.unwrap_or_default()),
             connected: state.has_been_connected && state.disconnected.is_none(),
             taken: count(&self.taken),
@@ -191,6 +228,47 @@ impl Shared {
             state.disconnected = None;
         } else {
             state.disconnected.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The servers have answered.
+    pub(super) fn answered(&self, asked: Asked) {
+        self.lock().proofs.answered(asked);
+    }
+
+    /// They have not, or refuse.
+    pub(super) fn failed(&self, asked: Asked, trouble: String) {
+        self.lock().proofs.failed(asked, trouble);
+    }
+
+    pub(super) fn ask_again(&self, asked: Asked) {
+        self.lock().proofs.ask_again(asked);
+    }
+
+    /// Whether they have answered the last one.
+    pub(super) fn is_well(&self, asked: Asked) -> bool {
+        self.lock().proofs.is_well(asked)
+    }
+
+    /// Says it once when the servers cease to answer, and once when they answer again, whatever the work waits for. It never
+    /// ends.
+    pub(super) async fn watch(&self, node: &str, most_lag: Duration) {
+        let (mut before, mut said) = (false, false);
+        loop {
+            tokio::time::sleep(WATCH).await;
+            let status = self.status();
+            let consumes = matches!(status.phase, AgentPhase::Consuming | AgentPhase::Unclean);
+            let is_silent = consumes && status.is_unproven(most_lag);
+            // The first answers may be on their way.
+            if is_silent && before && !said {
+                said = true;
+                let why = status.silence();
+                loudly(format_args!("the agent of {node} is not ready: {why}"));
+            } else if said && consumes && !is_silent {
+                said = false;
+                warn_loudly(format_args!("the servers answer the agent of {node} again"));
+            }
+            before = is_silent;
         }
     }
 
@@ -293,6 +371,7 @@ mod tests {
             phase: AgentPhase::Consuming,
             connected: true,
             lag: most,
+            answered: Some(most),
             ..AgentStatus::default()
         };
         assert_eq!(status.not_ready(most), None);
@@ -323,5 +402,29 @@ mod tests {
             let why = status.not_ready(most).unwrap();
             assert!(why.contains(words), "{why}");
         }
+    }
+
+    #[test]
+    fn a_connection_alone_does_not_make_an_agent_ready() {
+        let most = Duration::from_secs(30);
+        let mut status = AgentStatus {
+            phase: AgentPhase::Consuming,
+            connected: true,
+            unanswered: Some("timed out".to_owned()),
+            ..AgentStatus::default()
+        };
+        let why = status.not_ready(most).unwrap();
+        assert_eq!(
+            why,
+            "the servers have not answered all that the agent asks yet: timed out"
+        );
+        status.answered = Some(Duration::from_millis(40_500));
+        let why = status.not_ready(most).unwrap();
+        assert_eq!(why, "the servers have not answered for 40s: timed out");
+        status.answered = Some(most);
+        assert_eq!(status.not_ready(most), None);
+        // It does not ask that often.
+        status.answered = Some(Duration::from_secs(2));
+        assert_eq!(status.not_ready(Duration::ZERO), None);
     }
 }

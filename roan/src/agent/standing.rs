@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::link::{Beats, Link, Trouble};
+use super::beats::Beats;
+use super::link::{Link, Trouble};
 use super::work::unix_ms;
 use super::{Agent, AgentError};
 use crate::base::counted::counted;

@@ -13,6 +13,7 @@
 
 mod consume;
 mod empty;
+mod look;
 mod news;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -25,9 +26,11 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::message::Acker;
 
+use super::beats::{Beats, Found};
 use super::held::Held;
-use super::link::{Beats, Link, Trouble};
+use super::link::{Link, Trouble};
 use super::position::Position;
+use super::proof::Asked;
 use super::shared::{AgentPhase, Shared};
 use super::{Agent, AgentError};
 use crate::base::backoff::Backoff;
@@ -186,7 +189,16 @@ impl Work {
     }
 
     /// Works until it is stopped, or cannot go on.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(self) {
+        let (shared, node) = (Arc::clone(&self.shared), self.agent.node.clone());
+        let most_lag = self.agent.ready_lag;
+        tokio::select! {
+            () = self.try_on() => {}
+            () = shared.watch(&node, most_lag) => {}
+        }
+    }
+
+    async fn try_on(mut self) {
         let shared = Arc::clone(&self.shared);
         let mut pauses = Backoff::new(SHORTEST_PAUSE, LONGEST_PAUSE);
         let mut failures = 0;
@@ -213,6 +225,7 @@ impl Work {
                     failures += 1;
                     let error = AgentError::from(trouble);
                     self.tell_trouble(&error, failures);
+                    shared.failed(Asked::Look, error.to_string());
                     shared.note(|status| match (status.phase, &self.must_empty) {
                         (AgentPhase::Connecting, _) => status.why = Some(error.to_string()),
                         (AgentPhase::Emptying, Some(why)) => {
@@ -282,13 +295,8 @@ impl Work {
         let link = Arc::new(link);
         self.link = Some(Arc::clone(&link));
         self.shared.set_connected(true);
-        let (mut beats, found) = Beats::open(&self.agent, &link, self.instance).await?;
-        if let Some(mine) = self.beats.take() {
-            beats.remember(&mine);
-        }
         let caches = self.caches();
-        beats.set_caches(caches.clone());
-        self.beats = Some(beats);
+        let found = self.open_beats(&link, &caches).await?;
         if let Some(why) = self.must_empty.take() {
             return Ok(Next::Empty(why));
         }
@@ -357,6 +365,30 @@ impl Work {
         self.say(state, why).await?;
         self.consumer = Some(self.go_on(&link, is_at).await?);
         Ok(Next::Consume)
+    }
+
+    /// Opens the bucket, and returns what was last said of this node, if this agent has not said it.
+    async fn open_beats(&mut self, link: &Link, caches: &str) -> Result<Option<Found>, Trouble> {
+        let goes_on = self.consumer.is_some() && self.must_empty.is_none();
+        if let Some(beats) = self.beats.as_mut().filter(|beats| beats.has_written())
+            && (goes_on || self.must_empty.is_some())
+        {
+            match beats.reopen(&self.agent, link).await {
+                // It purges while it cannot say so. What it has given up waits.
+                Err(Trouble::Server(problem)) if goes_on => {
+                    self.shared.failed(Asked::Heartbeat, problem);
+                }
+                reopened => reopened?,
+            }
+            return Ok(None);
+        }
+        let (mut beats, found) = Beats::open(&self.agent, link, self.instance).await?;
+        if let Some(mine) = self.beats.take() {
+            beats.remember(&mine);
+        }
+        beats.set_caches(caches.to_owned());
+        self.beats = Some(beats);
+        Ok(found)
     }
 
     /// Finds the consumer, if it is at the position of this agent. If not, it is made anew there: what an agent before this one
@@ -464,10 +496,12 @@ impl Work {
     /// Says where it is, and waits until the servers have that. Whether somebody has said that the cache is empty.
     async fn say(&mut self, state: AgentState, why: Option<String>) -> Result<bool, Trouble> {
         let heartbeat = self.heartbeat(state, why);
-        match &mut self.beats {
-            Some(beats) => beats.write(&heartbeat).await,
-            None => Err(Trouble::Server("not connected".to_owned())),
-        }
+        let Some(beats) = &mut self.beats else {
+            return Err(Trouble::Server("not connected".to_owned()));
+        };
+        let is_emptied = beats.write(&heartbeat).await?;
+        self.shared.answered(Asked::Heartbeat);
+        Ok(is_emptied)
     }
 
     /// Says what is new of what the operator should know of the stream.
@@ -480,11 +514,15 @@ impl Work {
         self.told = warnings.iter().cloned().collect();
     }
 
-    /// The time between two heartbeats: shorter for a stream that does not keep messages for long.
+    /// The time between two heartbeats, and that after which a request for messages is made anew: shorter for a stream that does
+    /// not keep messages for long, and for an agent that is not ready soon after the servers cease to answer.
     fn every(&self) -> Duration {
-        self.max_age.map_or(EVERY, |max_age| {
-            (max_age / 8).clamp(Duration::from_secs(1), EVERY)
-        })
+        let most = [
+            self.max_age.map(|max_age| max_age / 8),
+            Some(self.agent.ready_lag / 3),
+        ];
+        let most = most.into_iter().flatten().fold(EVERY, Duration::min);
+        most.max(Duration::from_secs(1))
     }
 
     /// Forgets all messages: they are not acknowledged.

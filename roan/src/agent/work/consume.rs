@@ -7,20 +7,20 @@ use std::time::{Duration, Instant, SystemTime};
 use async_nats::jetstream::consumer::pull::Batch;
 use async_nats::jetstream::{AckKind, Message};
 use futures_util::{FutureExt, StreamExt};
-use tokio::task::JoinHandle;
 
+use super::look::{Looked, Looking};
 use super::news::ROOM_AGAIN;
 use super::{Next, Open, Work};
 use crate::agent::intake::Intake;
-use crate::agent::link::{ACK_WAIT, Beats, Look, Trouble, pull};
+use crate::agent::link::{ACK_WAIT, Trouble, pull};
+use crate::agent::proof::Asked;
 use crate::agent::shared::AgentPhase;
 use crate::base::counted::counted;
 use crate::base::created::Created;
 use crate::base::history::Asking;
 use crate::base::log::{emit, loudly, loudly_at_times, warn_loudly};
 use crate::dispatcher::tickets::{Notes, Row};
-use crate::fleet::heartbeat::{AgentState, EVERY};
-use crate::fleet::stream::Judgement;
+use crate::fleet::heartbeat::EVERY;
 use crate::purger::Doubt;
 
 /// The most messages of one request.
@@ -39,54 +39,50 @@ const MOST_HELD: usize = 10_000;
 /// After messages were acknowledged, the agent says so at most this often: `roan fleet wait` waits for it.
 const SAY_AGAIN: Duration = Duration::from_secs(1);
 
-/// While the cache is unclean, the agent looks this often whether somebody has emptied it.
-const LOOK_FOR_OPERATOR: Duration = Duration::from_secs(1);
-
-/// After so many looks that failed while there is a connection, everything is found anew.
-const MOST_FAILED_LOOKS: u32 = 5;
-
-/// What a look at the consumer has found, if there was one, and whether somebody has said that the cache is empty.
-type Looked = (Beats, Result<(Option<Look>, bool), Trouble>);
-
-/// One on its way.
-type Looking = JoinHandle<Looked>;
+/// A request for messages was not answered if nothing has come so long after it should have ended.
+const LATE: Duration = Duration::from_secs(2);
 
 /// What is on its way while the agent consumes.
-struct Underway {
+pub(super) struct Underway {
     batch: Option<Batch>,
-    /// When it was asked for, and whether a message has come.
+    /// When it was asked for, until when it must be answered, and whether a message has come.
     pulled: Instant,
+    late_at: Instant,
     has_come: bool,
     pull_at: Instant,
-    looking: Option<Looking>,
-    failed_looks: u32,
+    pub(super) looking: Option<Looking>,
+    pub(super) failed_looks: u32,
+    pub(super) failed_beats: u32,
     /// When the last heartbeat began its way, up to which message it says that all is acknowledged, and what the servers
     /// have of that.
-    said_at: Instant,
-    saying_floor: u64,
-    said_floor: u64,
+    pub(super) said_at: Instant,
+    pub(super) saying_floor: u64,
+    pub(super) said_floor: u64,
     /// A message that the stream has and the consumer has not delivered, and since when that is known.
-    awaited: Option<(u64, Instant)>,
+    pub(super) awaited: Option<(u64, Instant)>,
     /// The messages that the heartbeat on its way says to be given up.
-    said: Vec<i64>,
+    pub(super) said: Vec<i64>,
     touch_at: Instant,
     /// When to check what nothing shows.
     check_at: Instant,
-    connected: bool,
+    pub(super) connected: bool,
 }
 
 impl Work {
     /// Consumes until the cache must be emptied, or the servers do not know the consumer any more.
     pub(super) async fn consume(&mut self) -> Result<Next, Trouble> {
+        self.shared.ask_again(Asked::Messages);
         self.show_phase();
         let now = Instant::now();
         let mut underway = Underway {
             batch: None,
             pulled: now,
+            late_at: now,
             has_come: false,
             pull_at: now,
             looking: None,
             failed_looks: 0,
+            failed_beats: 0,
             said_at: now,
             saying_floor: 0,
             said_floor: 0,
@@ -100,14 +96,14 @@ impl Work {
         let result = self.consume_with(&mut underway).await;
         // Its writer of heartbeats is needed.
         if let Some(looking) = underway.looking.take()
-            && let Ok((beats, _)) = looking.await
+            && let Ok(looked) = looking.await
         {
-            self.beats = Some(beats);
+            self.beats = Some(looked.beats);
         }
         result
     }
 
-    fn show_phase(&self) {
+    pub(super) fn show_phase(&self) {
         match self.state() {
             (_, Some(why)) => {
                 let shown = format!("{why}: {}", self.cure());
@@ -133,50 +129,6 @@ impl Work {
         self.doubt = doubt;
         self.look_at = Instant::now();
         self.show_phase();
-    }
-
-    /// Notices that somebody has changed the settings of the stream.
-    fn see_settings(&mut self, judgement: Judgement) {
-        self.warn(&judgement.warnings);
-        let unfit = judgement.unfit.map(|unfit| unfit.to_string());
-        if unfit == self.unfit {
-            return;
-        }
-        let node = &self.agent.node;
-        if let Some(why) = &unfit {
-            loudly(format_args!("the agent of {node} is not ready: {why}"));
-        }
-        // Nobody knows what was dropped until now.
-        if let Some(was) = self.unfit.take() {
-            let why = format!("purges may be lost: until it was changed, {was}");
-            self.unclean.get_or_insert(why);
-        }
-        self.unfit = unfit;
-        self.look_at = Instant::now();
-        self.show_phase();
-    }
-
-    /// Notices that a server has denied something: it does not answer the requests for messages of a user who may not ask.
-    fn see_denial(&mut self, awaits: bool) {
-        let Some(connection) = self.link.as_ref().map(|link| link.connection()) else {
-            return;
-        };
-        let taken = self.shared.taken.load(Ordering::Relaxed);
-        if let Some(words) = connection.denied() {
-            let node = &self.agent.node;
-            if (self.denied.as_ref()).is_none_or(|(_, said)| *said != words) {
-                loudly(format_args!("the agent of {node}: {words}"));
-            }
-            self.denied = Some((taken, words));
-        }
-        connection.all_is_well();
-        // What has come since was not denied.
-        self.denied = self.denied.take().filter(|(then, _)| *then == taken);
-        if let (Some((_, words)), true) = (&self.denied, awaits) {
-            self.shared.note(|status| {
-                status.why.get_or_insert_with(|| words.clone());
-            });
-        }
     }
 
     /// Checks again the sites of which nothing shows that their pages are purged.
@@ -220,6 +172,9 @@ impl Work {
                     self.start_look(underway, is_due);
                 }
             }
+            if underway.batch.is_some() && now >= underway.late_at {
+                self.was_pulled(underway);
+            }
             self.pull_if_room(underway, now).await?;
             self.show_numbers(underway);
             let due = self.next_due(underway, now);
@@ -234,15 +189,10 @@ impl Work {
                         emit(|| tracing::debug!(target: "roan", %error, "a request for messages has failed"));
                         underway.batch = None;
                         underway.pull_at = now + PULL_AGAIN;
+                        self.shared.failed(Asked::Messages, error.to_string());
                         self.look_at = Instant::now();
                     }
-                    None => {
-                        underway.batch = None;
-                        // A server that ends requests at once must not be asked all the time.
-                        if !underway.has_come {
-                            underway.pull_at = underway.pulled + PULL_AGAIN;
-                        }
-                    }
+                    None => self.was_pulled(underway),
                 },
                 () = tokio::time::sleep_until(due.into()) => {}
             }
@@ -268,6 +218,7 @@ impl Work {
             pull,
             self.held.next_due(),
             Some(underway.touch_at),
+            underway.batch.as_ref().map(|_| underway.late_at),
         ]
         .into_iter()
         .flatten()
@@ -326,15 +277,45 @@ impl Work {
         }
         let room = self.room();
         let Some(consumer) = self.consumer.as_ref().filter(|_| room > 0) else {
+            if self.shared.is_well(Asked::Messages) {
+                // It does not ask while it has enough to do.
+                self.shared.answered(Asked::Messages);
+            }
             return Ok(());
         };
+        // Until the servers have answered one, they must do so at once.
+        let expires = (self.shared.is_well(Asked::Messages)).then(|| self.every());
         (underway.pulled, underway.has_come) = (now, false);
-        underway.batch = Some(pull(consumer, room).await?);
+        underway.late_at = now + expires.unwrap_or_default() + LATE;
+        underway.batch = Some(pull(consumer, room, expires).await?);
         Ok(())
+    }
+
+    /// A request for messages is over: answered, or the servers do not answer it.
+    fn was_pulled(&self, underway: &mut Underway) {
+        underway.batch = None;
+        let was_well = self.shared.is_well(Asked::Messages);
+        if Instant::now() >= underway.late_at {
+            if underway.has_come {
+                return;
+            }
+            underway.pull_at = underway.late_at + LATE;
+            if was_well {
+                let problem = "its requests for messages have no answer in time";
+                self.shared.failed(Asked::Messages, problem.to_owned());
+            }
+            return;
+        }
+        self.shared.answered(Asked::Messages);
+        // A server that ends requests at once must not be asked all the time.
+        if was_well && !underway.has_come {
+            underway.pull_at = underway.pulled + PULL_AGAIN;
+        }
     }
 
     /// Takes a message, and those that have come with it.
     fn take_all(&mut self, underway: &mut Underway, first: Message) {
+        self.shared.answered(Asked::Messages);
         let mut message = Some(first);
         while let Some(one) = message.take() {
             self.take(one);
@@ -467,121 +448,6 @@ impl Work {
             let held = counted(self.held.len(), "purge");
             format!("{held} wait for a node that is down, and emptying the cache is faster")
         })
-    }
-
-    /// Says where the agent is; before that, if `looks`, it looks at the consumer and the stream.
-    fn start_look(&mut self, underway: &mut Underway, looks: bool) {
-        let now = Instant::now();
-        let (state, why) = self.state();
-        underway.said_at = now;
-        if looks {
-            self.look_at = match state {
-                AgentState::Unclean => now + LOOK_FOR_OPERATOR,
-                _ => now + self.every(),
-            };
-        }
-        let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
-            return;
-        };
-        underway.said.clone_from(&self.given_up);
-        let heartbeat = self.heartbeat(state, why);
-        underway.saying_floor = heartbeat.acknowledged;
-        let (taken, lacks) = (self.position.taken(), self.position.lacks());
-        underway.looking = Some(tokio::spawn(async move {
-            let result = async {
-                let look = match looks {
-                    true => Some(link.look_for(taken, lacks).await?),
-                    false => None,
-                };
-                let is_emptied = beats.write(&heartbeat).await?;
-                Ok((look, is_emptied))
-            };
-            let result = result.await;
-            (beats, result)
-        }));
-    }
-
-    fn looked(&mut self, underway: &mut Underway, ended: Option<Looked>) -> Result<(), Trouble> {
-        underway.looking = None;
-        let said = std::mem::take(&mut underway.said);
-        let Some((beats, result)) = ended else {
-            return Err(Trouble::Server(
-                "the look at the stream has panicked".to_owned(),
-            ));
-        };
-        let had_twin = self.beats.insert(beats).take_twin();
-        if had_twin {
-            let why = "another agent of the same name has run beside this one until now, and its cache may be another one";
-            return self.must_empty(why.to_owned());
-        }
-        match result {
-            Ok((look, is_emptied)) => {
-                underway.failed_looks = 0;
-                underway.said_floor = underway.saying_floor;
-                if let Some(last) = look.as_ref().map(|look| look.known.last)
-                    && last > self.position.taken()
-                {
-                    underway.awaited.get_or_insert((last, Instant::now()));
-                }
-                let has_looked = look.is_some();
-                if let Some(look) = look {
-                    if let Some(why) = self.why_empty(&look) {
-                        return self.must_empty(why);
-                    }
-                    self.max_age = look.max_age;
-                    self.see_settings(look.judgement);
-                }
-                for id in &said {
-                    self.acknowledge(*id);
-                }
-                self.given_up.retain(|id| !said.contains(id));
-                if is_emptied && self.unclean.take().is_some() {
-                    self.is_clean_by_hand();
-                    self.look_at = Instant::now();
-                }
-                self.show_phase();
-                if has_looked {
-                    self.see_denial(underway.awaited.is_some());
-                }
-                Ok(())
-            }
-            Err(Trouble::NoConsumer) => {
-                let why = "its consumer or the stream is gone: deleted, or not used for too long";
-                self.must_empty(why.to_owned())
-            }
-            Err(Trouble::Server(problem)) => {
-                if underway.connected {
-                    let node = &self.agent.node;
-                    warn_loudly(format_args!("the agent of {node} tries again: {problem}"));
-                }
-                self.look_at = Instant::now() + Duration::from_secs(1);
-                underway.failed_looks += u32::from(underway.connected);
-                // The bucket may be gone.
-                match underway.failed_looks {
-                    MOST_FAILED_LOOKS.. => Err(Trouble::Server(problem)),
-                    _ => Ok(()),
-                }
-            }
-            Err(fatal) => Err(fatal),
-        }
-    }
-
-    /// Why what a look has found makes it doubtful that the cache is clean.
-    fn why_empty(&self, look: &Look) -> Option<String> {
-        self.shared
-            .note(|status| status.waiting_in_stream = look.pending);
-        if let Some(lost) = self.position.compare(look.known) {
-            return Some(lost.to_string());
-        }
-        let floor = self.position.was_passed(look.known)?;
-        Some(format!(
-            "the consumer has acknowledged message {floor}, which this agent has not had: another agent of the same name has run"
-        ))
-    }
-
-    fn must_empty(&mut self, why: String) -> Result<(), Trouble> {
-        self.must_empty = Some(why);
-        Ok(())
     }
 
     fn show_numbers(&mut self, underway: &mut Underway) {

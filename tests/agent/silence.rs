@@ -1,0 +1,128 @@
+//! Servers that keep the connection, and do not answer: nothing shows that the agent gets what the stream has.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{self, stream};
+use roan::agent::{Agent, RunningAgent};
+use roan::fleet::{Nats as Servers, Stream};
+use roan::{Nginx, Roan};
+use roan_tests::{NatsCluster, NatsOptions, wait};
+
+use crate::stand::{LONG, NODE, Stand};
+
+const READY_LAG: Duration = Duration::from_secs(3);
+const BUCKET: &str = "KV_ROAN_AGENTS";
+
+#[track_caller]
+fn wait_until_silent(agent: &RunningAgent, words: &str) {
+    wait::until(LONG, "the agent to say that nobody answers", || {
+        agent.not_ready().is_some_and(|why| {
+            why.starts_with("the servers have not answered for ") && why.contains(words)
+        })
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_not_ready_while_its_server_hangs() {
+    let stand = Stand::start().await;
+    let agent = stand.agent().ready_lag(READY_LAG);
+    let agent = agent.start(stand.caches()).await.unwrap();
+    stand.wait_until_ready(&agent);
+    stand.nats.suspend();
+    wait_until_silent(&agent, "");
+    assert!(agent.status().connected);
+    stand.nats.resume();
+    stand.wait_until_ready(&agent);
+    assert_eq!(agent.status().emptied, 1);
+}
+
+/// An agent whose caches do not answer either: it is clean as long as nothing is purged.
+async fn agent_at(url: &str) -> RunningAgent {
+    let agent = Agent::new(Servers::at(url).unwrap())
+        .stream(Stream::new().replicas(3))
+        .node(NODE)
+        .empty_with("true")
+        .ready_lag(READY_LAG);
+    let nginx = Nginx::at("http://127.0.0.1:1/purge").unwrap();
+    let caches = Roan::builder().cache(nginx).rebound(None);
+    agent.start(caches).await.unwrap()
+}
+
+#[track_caller]
+fn wait_until_ready(agent: &RunningAgent) {
+    wait::until(LONG, "the agent to be ready", || {
+        agent.not_ready().is_none()
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_not_ready_while_its_server_is_alone_of_three() {
+    let mut cluster = NatsCluster::start(&NatsOptions::default());
+    let agent = agent_at(&cluster.servers[0].url()).await;
+    wait_until_ready(&agent);
+    for server in &mut cluster.servers[1..] {
+        server.kill();
+    }
+    wait_until_silent(&agent, "");
+    assert!(agent.status().connected);
+    for server in &mut cluster.servers[1..] {
+        server.restart();
+    }
+    cluster.wait_until_whole();
+    wait_until_ready(&agent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_purges_while_its_heartbeats_cannot_be_written() {
+    let stand = Stand::start().await;
+    let agent = stand.agent().ready_lag(READY_LAG);
+    let agent = agent.start(stand.caches()).await.unwrap();
+    stand.wait_until_ready(&agent);
+    stand.warm("/a", "old");
+    // In place of the bucket there is another stream, so that it cannot be made again.
+    stand.jetstream.delete_stream(BUCKET).await.unwrap();
+    let other = stream::Config {
+        name: "OTHER".to_owned(),
+        subjects: vec!["$KV.ROAN_AGENTS.>".to_owned()],
+        max_message_size: 8,
+        ..Default::default()
+    };
+    stand.jetstream.create_stream(other).await.unwrap();
+    wait_until_silent(&agent, "the heartbeat in ROAN_AGENTS");
+    // For longer than after that many looks that fail.
+    for round in 0..8 {
+        let text = format!("new {round}");
+        let number = stand.write("/a", &text).await;
+        stand.wait_until_acknowledged(&agent, number);
+        stand.wait_until_shown("/a", &text);
+        assert!(agent.not_ready().is_some());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    stand.jetstream.delete_stream("OTHER").await.unwrap();
+    stand.wait_until_ready(&agent);
+    assert_eq!(agent.status().emptied, 1);
+}
+
+/// A bucket of the time when there was one server.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bucket_gets_as_many_copies_as_the_stream() {
+    let cluster = NatsCluster::start(&NatsOptions::default());
+    let app = jetstream::new(async_nats::connect(cluster.servers[0].url()).await.unwrap());
+    let bucket = stream::Config {
+        name: BUCKET.to_owned(),
+        subjects: vec!["$KV.ROAN_AGENTS.>".to_owned()],
+        max_messages_per_subject: 1,
+        allow_rollup: true,
+        deny_delete: true,
+        num_replicas: 1,
+        ..Default::default()
+    };
+    app.create_stream(bucket).await.unwrap();
+    let agent = agent_at(&cluster.url()).await;
+    wait::until_async(LONG, "three copies of the bucket", async || {
+        let bucket = app.get_stream(BUCKET).await;
+        bucket.is_ok_and(|bucket| bucket.cached_info().config.num_replicas == 3)
+    })
+    .await;
+    wait_until_ready(&agent);
+}
