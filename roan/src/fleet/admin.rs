@@ -172,7 +172,8 @@ impl FleetAdmin {
                 FleetError::JetStream {
                     servers: self.connection.servers().to_owned(),
                     problem: format!(
-                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, give that"
+                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, set `stream` in \
+                         the file, or `ROAN_FLEET_STREAM`"
                     ),
                 }
             }
