@@ -111,6 +111,10 @@ impl Site {
 
     /// A node leaves until [`return_from_away`](Self::return_from_away): killed, or cut off and alive.
     pub(crate) fn send_away(&self, rng: &mut Rng) {
+        // One at a time: it would not come back.
+        if lock(&self.away).is_some() {
+            return;
+        }
         let number = rng.usize(0..self.nodes.len());
         let node = &self.nodes[number];
         match self.network.is_real() && rng.bool() {

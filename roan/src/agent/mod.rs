@@ -56,8 +56,8 @@
 //! # Sites
 //!
 //! A message names the site of its targets, and the address of that site if the sender knows it. The configuration of the
-//! agent wins: a site that the agent's builder has is that one. An agent with no sites purges under the address that the message
-//! names. A target of a named site whose address nobody knows cannot be purged: pages of that site may be in this
+//! agent wins: a site that the agent's builder has is that one, which is logged if its host is another one than that of the message.
+//! An agent with no sites purges under the address that the message names. A target of a named site whose address nobody knows cannot be purged: pages of that site may be in this
 //! cache, so the message counts as given up. If [`Agent::sites`] says which sites the node serves, targets of others are counted
 //! and left: they cannot be in this cache.
 //!
@@ -155,7 +155,8 @@ impl Agent {
     }
 
     /// Sets the sites that the node serves, by the names that rules use; `-` is the default site. Targets of others are counted,
-    /// and not purged. Default: all.
+    /// and not purged. [`start`](Self::start) is an error if [`RoanBuilder::named_site`](crate::RoanBuilder::named_site) does not
+    /// say the address of one, so that a name with a slip does not leave its pages stale. Default: all.
     pub fn sites(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names = names.into_iter().map(Into::into);
         self.sites = names

@@ -16,11 +16,6 @@ pub struct Fleet {
 impl Fleet {
     /// Makes both, or finds them.
     pub async fn at(url: &str) -> Self {
-        Self::of_copies(url, 1).await
-    }
-
-    /// The same with so many copies of each.
-    pub async fn of_copies(url: &str, copies: usize) -> Self {
         let servers = url.split(',').map(|url| url.parse().expect("a URL"));
         let servers: Vec<async_nats::ServerAddr> = servers.collect();
         let client = async_nats::connect(servers).await;
@@ -29,7 +24,6 @@ impl Fleet {
             name: "ROAN".to_owned(),
             subjects: vec!["roan.>".to_owned()],
             max_age: Duration::from_secs(7 * 86_400),
-            num_replicas: copies,
             ..Default::default()
         };
         let made = jetstream.get_or_create_stream(stream).await;
@@ -41,7 +35,6 @@ impl Fleet {
             max_messages_per_subject: 1,
             deny_delete: true,
             allow_rollup: true,
-            num_replicas: copies,
             ..Default::default()
         };
         let made = jetstream.get_or_create_stream(bucket).await;

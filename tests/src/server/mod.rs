@@ -1,6 +1,7 @@
 //! A private server: a real one, on its own port and in its own folder.
 
 pub(crate) mod family;
+pub(crate) mod place;
 pub(crate) mod port;
 mod process;
 pub(crate) mod program;
@@ -45,6 +46,9 @@ pub trait Kind: Debug + Clone {
     /// outside of its folder.
     const AFTER_KILL: &'static str = "";
 
+    /// Whether its folder may be in memory.
+    const IN_MEMORY: bool = false;
+
     /// Puts what it needs into its new folder.
     fn furnish(&self, folder: &Path, port: u16);
 
@@ -70,12 +74,16 @@ impl<K: Kind> Server<K> {
     #[track_caller]
     pub(crate) fn launch(kind: &K) -> Self {
         for _ in 0..PORTS_TO_TRY {
-            let folder = TempDir::with_prefix(format!("roan-{}-", K::NAME));
+            let prefix = format!("roan-{}-", K::NAME);
             let mut server = Self {
                 kind: kind.clone(),
                 port: port::free(),
                 process: None,
-                folder: folder.expect("a temporary folder"),
+                folder: if K::IN_MEMORY {
+                    place::in_memory(&prefix)
+                } else {
+                    place::on_disk(&prefix)
+                },
             };
             server.kind.furnish(server.folder(), server.port);
             match server.run() {
