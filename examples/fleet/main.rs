@@ -33,7 +33,7 @@ fn start(nats: &str, address: &str) -> Result<Roan, ConfigError> {
 /// One server may lose what it has acknowledged when the power fails, and Roan says so. Here that does not matter; elsewhere
 /// use three servers, and `.replicas(3)`.
 fn stream() -> Stream {
-    Stream::new().synced()
+    Stream::new().replicas(1).synced()
 }
 
 // ---- The app, which does not know about caches --------------------------------------------------

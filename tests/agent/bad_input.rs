@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roan::agent::{Agent, AgentPhase, Emptied, RunningAgent};
-use roan::fleet::{FleetAdmin, FleetNodeState, Nats};
+use roan::fleet::{FleetAdmin, FleetNodeState, Nats, Stream};
 use roan_tests::{Behaviour, Browser, Faulty, HOST, NatsOptions, wait};
 
 use crate::stand::{LONG, NODE, Stand};
@@ -12,6 +12,7 @@ use crate::stand::{LONG, NODE, Stand};
 async fn clean_agent(stand: &Stand) -> Agent {
     let nats = Nats::at(stand.nats.url()).unwrap();
     let agent = Agent::new(nats)
+        .stream(Stream::new().replicas(1))
         .node(NODE)
         .listen(([127, 0, 0, 1], 0).into());
     let first = agent.clone().start(stand.caches()).await.unwrap();
@@ -95,7 +96,9 @@ async fn what_cannot_be_read_is_counted_and_holds_up_nothing() {
     });
     assert_eq!(settings.note_emptied().await.unwrap(), Emptied::Consumes);
     assert_eq!(agent.not_ready(), None);
-    let admin = FleetAdmin::connect(&stand.servers(), "ROAN").await.unwrap();
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new())
+        .await
+        .unwrap();
     let status = admin.status().await.unwrap();
     assert_eq!(status.nodes[0].state, FleetNodeState::Consuming);
 }
@@ -171,6 +174,18 @@ async fn sites_are_those_of_the_agent_or_of_the_message() {
     assert!(stand.shown("/a").contains("newer"));
     let status = agent.status();
     assert_eq!((status.elsewhere, status.given_up), (1, 0), "{status:?}");
+    agent.stop(Duration::from_secs(5)).await;
+
+    // All purges of the site would be left as those of others.
+    let caches = || stand.caches().named_site("shop", "https://shop.test");
+    let error = stand.agent().sites(["shop", "shpo"]).start(caches()).await;
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("sites: \"shpo\" is not a site of this agent (it has \"shop\")"),
+        "{error}"
+    );
+    let agent = stand.agent().sites(["shop"]).start(caches()).await.unwrap();
+    agent.stop(Duration::from_secs(5)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

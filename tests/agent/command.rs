@@ -16,6 +16,7 @@ fn roan(arguments: &[&str], nats: &str, purge_url: &str) -> Command {
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env("ROAN_FLEET", nats)
+        .env("ROAN_FLEET_REPLICAS", "1")
         .env("ROAN_NODE", NODE)
         .env("ROAN_PURGE_URL", purge_url)
         .env("ROAN_SITE", HOST)
@@ -236,7 +237,7 @@ async fn the_settings_may_be_in_a_file() {
     let file = stand.file("agent.toml");
     let text = format!(
         "site = \"{HOST}\"\nrebound = \"off\"\n[[caches]]\nkind = \"nginx\"\nnodes = [\"{}\"]\n\
-         [agent]\nnats = \"{}\"\nnode = \"{NODE}\"\nlisten = \"127.0.0.1:0\"\nempty_with = \"{}\"\nready_lag = \"5s\"\n",
+         [agent]\nnats = \"{}\"\nnode = \"{NODE}\"\nreplicas = 1\nlisten = \"127.0.0.1:0\"\nempty_with = \"{}\"\nready_lag = \"5s\"\n",
         stand.nginx.purge_url(),
         stand.nats.url(),
         stand.empty(),

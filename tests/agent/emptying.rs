@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use roan::agent::{AgentPhase, Emptied};
+use roan::fleet::Stream;
 use roan_tests::wait;
 
 use crate::stand::{CONSUMER, LONG, NODE, Stand};
@@ -240,7 +241,7 @@ async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     wait::until(LONG, "the agent to say so", || {
         agent
             .not_ready()
-            .is_some_and(|why| why.contains("the stream ROAN is gone: the app makes it anew"))
+            .is_some_and(|why| why.contains("there is no stream ROAN: the app makes it"))
     });
     // With the settings of the app, and not with those of the agent.
     assert!(stand.jetstream.get_stream("ROAN").await.is_err());
@@ -260,7 +261,9 @@ async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
 async fn without_a_way_to_empty_it_the_agent_waits_for_the_operator() {
     let stand = Stand::start().await;
     let nats = roan::fleet::Nats::at(stand.nats.url()).unwrap();
-    let settings = roan::agent::Agent::new(nats).node(NODE);
+    let settings = roan::agent::Agent::new(nats)
+        .stream(Stream::new().replicas(1))
+        .node(NODE);
     let agent = settings.clone().start(stand.caches()).await.unwrap();
     wait::until(LONG, "the agent to wait", || {
         agent.status().phase == AgentPhase::WaitingForOperator
@@ -299,7 +302,7 @@ async fn a_cache_that_cannot_be_emptied_now_is_emptied_later() {
         agent.not_ready().is_some_and(|why| why.contains("no disk"))
     });
     let nats = roan::fleet::Nats::at(stand.nats.url()).unwrap();
-    let admin = roan::fleet::FleetAdmin::connect(&nats, "ROAN").await;
+    let admin = roan::fleet::FleetAdmin::connect(&nats, &Stream::new()).await;
     let admin = admin.unwrap();
     wait::until_async(LONG, "the fleet to show it", async || {
         let status = admin.status().await.unwrap();
@@ -328,7 +331,10 @@ async fn a_cache_that_can_purge_everything_is_emptied_by_that() {
         .cache(cache)
         .site(roan_tests::HOST)
         .rebound(Duration::from_millis(50));
-    let agent = roan::agent::Agent::new(nats).node(NODE).start(caches);
+    let agent = roan::agent::Agent::new(nats)
+        .stream(Stream::new().replicas(1))
+        .node(NODE)
+        .start(caches);
     let agent = agent.await.unwrap();
     stand.wait_until_ready(&agent);
     assert!(browser.get("/a").text().contains("new"));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use roan::Roan;
 use roan::agent::{Agent, AgentError};
+use roan::fleet::Stream;
 use roan_tests::{HOST, Nats, NatsOptions, Nginx, Options, wait};
 
 use crate::stand::{LONG, Stand, connect};
@@ -104,6 +105,25 @@ async fn a_stop_hands_back_what_is_not_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_newer_agent_of_one_name_does_not_take_itself_for_the_older_one() {
+    let stand = Stand::start().await;
+    let older = stand.run().await;
+    let number = stand.publish("/a").await;
+    stand.wait_until_acknowledged(&older, number);
+    // Its cache has the same address: `http://127.0.0.1/purge` on another host.
+    let newer = stand.agent().start(stand.caches()).await.unwrap();
+    let ended = tokio::time::timeout(LONG, older.ended()).await.unwrap();
+    assert!(
+        matches!(ended, Err(AgentError::SameName { .. })),
+        "{ended:?}"
+    );
+    wait::until(LONG, "the newer one to empty its cache", || {
+        newer.status().emptied == 1
+    });
+    stand.wait_until_ready(&newer);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_older_of_two_agents_of_one_name_ends() {
     let stand = Stand::start().await;
     let older = stand.run().await;
@@ -159,7 +179,7 @@ async fn a_late_word_of_the_agent_before_is_not_another_agent() {
     for _ in 0..3 {
         stand.publish_raw(KEY, late.payload.to_vec()).await;
         let number = stand.publish("/a").await;
-        let admin = roan::fleet::FleetAdmin::connect(&stand.servers(), "ROAN").await;
+        let admin = roan::fleet::FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
         let admin = admin.unwrap();
         wait::until_async(LONG, "the word of the agent that runs", async || {
             let status = admin.status().await.unwrap();
@@ -184,6 +204,7 @@ async fn an_agent_that_gets_nothing_of_what_the_stream_has_is_not_ready() {
     std::fs::write(&password, "b").unwrap();
     let servers = roan::fleet::Nats::at(nats.url()).unwrap();
     let agent = Agent::new(servers.password_file("agent", password))
+        .stream(Stream::new().replicas(1))
         .node("quiet")
         .empty_with(stand.empty())
         .ready_lag(Duration::from_millis(100));

@@ -8,7 +8,9 @@
 
 mod bad_input;
 mod command;
+mod denied;
 mod emptying;
 mod faults;
+mod settings;
 mod stand;
 mod unproven;

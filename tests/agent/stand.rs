@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use roan::agent::{Agent, RunningAgent};
+use roan::fleet::Stream;
 use roan::{Roan, RoanBuilder};
 use roan_tests::{HOST, Nats, NatsOptions, Nginx, Options, Origin, wait};
 
@@ -52,6 +53,7 @@ impl Stand {
 
     pub(crate) fn agent(&self) -> Agent {
         Agent::new(self.servers())
+            .stream(Stream::new().replicas(1))
             .node(NODE)
             .empty_with(self.empty())
             .listen(([127, 0, 0, 1], 0).into())

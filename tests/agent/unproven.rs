@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use roan_tests::Browser;
+use roan::agent::Agent;
+use roan::fleet::{FleetAdmin, Stream};
+use roan_tests::{Browser, HOST, Nginx, Options, SECRET, logged, wait};
 
-use crate::stand::{LONG, Stand};
+use crate::stand::{LONG, NODE, Stand};
 
 /// Writes the configuration of nginx anew, and starts it again.
 fn reconfigure(stand: &mut Stand, text: &str, with: &str) {
@@ -40,7 +42,7 @@ async fn a_node_without_a_purge_location_is_not_ready_until_it_has_one() {
     let standing = stand.agent().standing().await.unwrap();
     let problem = standing.problem().unwrap();
     assert!(problem.contains("location ^~ /purge/"), "{problem}");
-    let admin = roan::fleet::FleetAdmin::connect(&stand.servers(), "ROAN").await;
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
     let status = admin.unwrap().status().await.unwrap();
     let problem = status.nodes[0].problem(LONG).unwrap();
     assert!(problem.contains("location ^~ /purge/"), "{problem}");
@@ -52,4 +54,78 @@ async fn a_node_without_a_purge_location_is_not_ready_until_it_has_one() {
     stand.wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 2);
     assert!(stand.shown("/a").contains("new"));
+}
+
+/// The location takes the orders, but nobody knows whether its key is that of the page.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refreshed_node_whose_keys_are_not_known_is_not_ready() {
+    let mut stand = Stand::start().await;
+    let (key, other) = (
+        "set $roan_key \"$host$roan_uri\";",
+        "set $roan_key \"v2 $host $roan_uri\";",
+    );
+    let options = Options::default().refresh().edit(key, other);
+    stand.nginx = Nginx::start(&stand.origin, &options);
+    let nginx = roan::Nginx::at(&stand.nginx.url()).unwrap();
+    let caches = roan::Roan::builder()
+        .cache(nginx.refresh(SECRET).unwrap())
+        .site(HOST)
+        .rebound(None);
+    stand.origin.set("/a", "old");
+    let agent = stand.agent().start(caches).await.unwrap();
+    let words =
+        "nothing shows that refreshes reach the pages: nginx returned the key \"v2 site.test ";
+    wait::until(LONG, "the agent to be unclean", || {
+        agent.not_ready().is_some_and(|why| why.contains(words))
+    });
+    let emptied = agent.status().emptied;
+    stand.write("/a", "new").await;
+    reconfigure(&mut stand, other, key);
+    stand.wait_until_ready(&agent);
+    assert!(agent.status().emptied >= emptied);
+    stand.nginx.browser().warm("/a");
+    stand.write("/a", "newer").await;
+    stand.wait_until_shown("/a", "newer");
+}
+
+/// What is refused by the purge location is mended there; then somebody empties the cache.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_location_that_refuses_is_named_with_what_follows() {
+    logged::start();
+    let mut stand = Stand::start().await;
+    let agent = stand.run().await;
+    let text = "allow 127.0.0.1; allow ::1; ";
+    reconfigure(&mut stand, text, "");
+    stand.write("/a", "new").await;
+    let words = "status 403: `allow` this machine's address in the purge location: mend that, then wait: the agent empties its \
+                 cache by itself, in at most ";
+    wait::until(LONG, "the agent to say so", || {
+        !logged::errors_with(words).is_empty()
+    });
+    stand.wait_until_ready(&agent);
+    agent.stop(LONG).await;
+
+    // It cannot empty the cache any more.
+    let settings = Agent::new(stand.servers()).node(NODE);
+    let agent = settings.clone().start(stand.caches()).await.unwrap();
+    stand.wait_until_ready(&agent);
+    stand.write("/a", "newer").await;
+    let words = "in the purge location: mend that, then empty its cache, and type `roan agent --node edge-1.test --emptied`";
+    wait::until(LONG, "the agent to be unclean", || {
+        agent.not_ready().is_some_and(|why| why.contains(words))
+    });
+    // The command says it in the same words, wherever it is asked.
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+    let admin = admin.unwrap();
+    wait::until_async(LONG, "the servers to know it", async || {
+        let status = admin.status().await.unwrap();
+        let said = status.nodes[0].problem(LONG);
+        said.is_some_and(|problem| problem.contains(words))
+    })
+    .await;
+    let status = admin.status().await.unwrap();
+    assert_eq!(
+        settings.standing().await.unwrap().problem(),
+        status.nodes[0].problem(LONG)
+    );
 }

@@ -90,7 +90,8 @@ async fn status_is_a_table_and_says_what_is_wrong() {
     let us = cells(&lines[3]);
     assert_eq!(us[..3], ["us-1", "consuming", "1"], "{ran:#?}");
     assert!(us[3].starts_with("1, ") && us[4] == "0", "{ran:#?}");
-    assert_eq!(lines.len(), 4, "{ran:#?}");
+    assert_eq!(lines.len(), 5, "{ran:#?}");
+    assert!(lines[4][0].contains("has one copy"), "{ran:#?}");
 
     // A message waits there, if for less than a second.
     let behind = place.run(&["status", "--max-lag", "0s"]);
@@ -320,4 +321,30 @@ async fn a_fleet_that_cannot_be_asked_is_named() {
     denied
         .assert_code(2)
         .assert_says(&["refuses the connection"]);
+}
+
+/// What the settings of a stream can lose is for the start of an app, of an agent, and for `roan fleet status`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_does_not_repeat_what_the_status_says_of_the_stream() {
+    let place = Place::start().await;
+    let mut purge = roan(&["purge", "/a"]);
+    purge
+        .env("ROAN_FLEET", place.server.url())
+        .env("ROAN_SITE", "https://www.example.org");
+    let ran = run(purge);
+    ran.assert_code(0);
+    assert!(!ran.stderr.contains("has one copy"), "{}", ran.stderr);
+    place
+        .run(&["status"])
+        .assert_code(0)
+        .assert_says(&["has one copy", "`sync_interval: always`"]);
+    let said = place.json(&["status"], 0);
+    assert_eq!(said["problem"], Value::Null);
+    let warning = said["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("has one copy"), "{warning}");
+    let mut synced = place.command(&["status"]);
+    synced.env("ROAN_FLEET_SYNCED", "1");
+    let ran = run(synced);
+    ran.assert_code(0);
+    assert!(!ran.stdout.contains("has one copy"), "{}", ran.stdout);
 }

@@ -1,14 +1,12 @@
 //! What the tests share: a database of each test's own with a table of posts, and caches.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use diesel::prelude::*;
-use roan::outbox::Outbox;
+use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::{Roan, purge_on};
-use roan_tests::{MariaDb, Postgres, SqliteFile, wait};
+use roan_tests::wait;
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
@@ -37,65 +35,38 @@ pub(crate) struct Database {
     /// For Diesel.
     pub(crate) url: String,
     /// For the outbox.
-    outbox: String,
-    _file: Option<SqliteFile>,
+    database: roan_tests::Database,
 }
 
 /// What a test writes with: one of the three.
 pub(crate) trait Backend: Connection + 'static {
+    const DIALECT: Dialect;
     const TABLE: &'static str;
-    fn database() -> Database;
-}
 
-fn number() -> u32 {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    NUMBER.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A new database in a server that all tests share.
-fn create<C: Connection>(url: &str) -> Database {
-    let name = format!("t{}", number());
-    let mut admin = C::establish(url).expect("the server");
-    admin
-        .batch_execute(&format!("CREATE DATABASE {name}"))
-        .expect("a database");
-    let url = format!("{}/{name}", url.rsplit_once('/').expect("a path").0);
-    Database {
-        outbox: url.clone(),
-        url,
-        _file: None,
+    fn database() -> Database {
+        let database = roan_tests::Database::create(Self::DIALECT);
+        // Diesel takes the path of a file.
+        let url = database.url().trim_start_matches("sqlite://");
+        Database {
+            url: url.trim_end_matches("?mode=rwc").to_owned(),
+            database,
+        }
     }
 }
 
 impl Backend for PgConnection {
+    const DIALECT: Dialect = Dialect::Postgres;
     const TABLE: &'static str = "CREATE TABLE posts (id serial PRIMARY KEY, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
-
-    fn database() -> Database {
-        static SERVER: OnceLock<Postgres> = OnceLock::new();
-        create::<Self>(&SERVER.get_or_init(Postgres::start).url())
-    }
 }
 
 impl Backend for MysqlConnection {
+    const DIALECT: Dialect = Dialect::MySql;
     const TABLE: &'static str = "CREATE TABLE posts (id int PRIMARY KEY AUTO_INCREMENT, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
-
-    fn database() -> Database {
-        static SERVER: OnceLock<MariaDb> = OnceLock::new();
-        create::<Self>(&SERVER.get_or_init(MariaDb::start).url())
-    }
 }
 
 impl Backend for SqliteConnection {
+    const DIALECT: Dialect = Dialect::Sqlite;
     const TABLE: &'static str = "PRAGMA journal_mode = WAL; CREATE TABLE posts (id integer PRIMARY KEY, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
-
-    fn database() -> Database {
-        let file = SqliteFile::new();
-        Database {
-            url: file.folder().join("roan.db").display().to_string(),
-            outbox: file.url(),
-            _file: Some(file),
-        }
-    }
 }
 
 /// Where purges wait.
@@ -107,10 +78,10 @@ pub(crate) enum Waiting {
 
 /// One connection, and what its purges reach.
 pub(crate) struct Site<C> {
-    pub(crate) database: Database,
     pub(crate) roan: Roan,
     pub(crate) recorder: Recorder,
     pub(crate) conn: C,
+    pub(crate) database: Database,
 }
 
 impl<C: Backend> Site<C> {
@@ -121,7 +92,7 @@ impl<C: Backend> Site<C> {
         let recorder = Recorder::new();
         let mut builder = Roan::builder().cache(recorder.clone()).rebound(None);
         if waiting == Waiting::InTable {
-            let outbox = Outbox::at(&database.outbox)
+            let outbox = Outbox::at(database.database.url())
                 .expect("a URL")
                 .poll(Duration::from_millis(50));
             outbox.migrate_blocking().expect("tables");
@@ -131,10 +102,10 @@ impl<C: Backend> Site<C> {
         let tracker = roan::orm::diesel::TransactionTracker::new().dispatcher(&roan);
         conn.set_instrumentation(tracker);
         Self {
-            database,
             roan,
             recorder,
             conn,
+            database,
         }
     }
 

@@ -155,7 +155,7 @@ async fn a_fleet_of_one_server_works_as_the_guide_says() {
         command
     };
     let _agent = Killed(command(&["agent"]).spawn().unwrap());
-    let admin = FleetAdmin::connect(&servers(&url, "operator", etc.path()), Stream::NAME)
+    let admin = FleetAdmin::connect(&servers(&url, "operator", etc.path()), &Stream::new())
         .await
         .unwrap();
     wait::until_async(3 * wait::LONG, "an agent that consumes", async || {
@@ -190,7 +190,7 @@ async fn a_fleet_of_one_server_works_as_the_guide_says() {
     assert_eq!(browser.assert_miss("/posts").text(), "New");
     browser.assert_hit("/about");
     // The dashboard of the app may look.
-    let admin = FleetAdmin::connect(&servers(&url, "app", etc.path()), Stream::NAME)
+    let admin = FleetAdmin::connect(&servers(&url, "app", etc.path()), &Stream::new())
         .await
         .unwrap();
     assert_eq!(nodes(&admin).await.len(), 1);
@@ -223,7 +223,7 @@ async fn each_user_may_do_what_the_guide_says_and_no_more() {
     let of_app = app(servers(&url, "app", etc.path()));
     of_app.purge("/a").unwrap();
     wait::for_purges(&of_app).await;
-    let admin = FleetAdmin::connect(&servers(&url, "operator", etc.path()), Stream::NAME)
+    let admin = FleetAdmin::connect(&servers(&url, "operator", etc.path()), &Stream::new())
         .await
         .unwrap();
     assert_eq!(admin.status().await.unwrap().last, 1);
@@ -285,7 +285,7 @@ async fn three_servers_of_the_guide_keep_a_purge_while_one_is_away() {
     cluster.servers[0].kill();
     app.purge("/b").unwrap();
     wait::for_purges_within(3 * wait::LONG, &app).await;
-    let admin = FleetAdmin::connect(&servers, Stream::NAME).await.unwrap();
+    let admin = FleetAdmin::connect(&servers, &Stream::new()).await.unwrap();
     wait::until_async(3 * wait::LONG, "both purges", async || {
         admin
             .status()
@@ -348,7 +348,9 @@ async fn a_region_has_the_stream_of_the_hub() {
     app.purge("/b").unwrap();
     wait::for_purges(&app).await;
     let of_region = servers(&region.url(), "operator", etc.path());
-    let admin = FleetAdmin::connect(&of_region, Stream::NAME).await.unwrap();
+    let admin = FleetAdmin::connect(&of_region, &Stream::new())
+        .await
+        .unwrap();
     wait::until_async(wait::LONG, "the messages of the hub", async || {
         let status = admin.status().await.unwrap();
         (status.first, status.last) == (1, 2)

@@ -12,7 +12,7 @@ use serde_json::json;
 
 async fn admin(url: &str) -> FleetAdmin {
     let nats = Nats::at(url).unwrap();
-    FleetAdmin::connect(&nats, Stream::NAME).await.unwrap()
+    FleetAdmin::connect(&nats, &Stream::new()).await.unwrap()
 }
 
 fn node<'a>(status: &'a FleetStatus, name: &str) -> &'a FleetNode {
@@ -304,7 +304,9 @@ async fn a_stream_or_a_server_that_is_not_there_is_named() {
     );
     server.kill();
     let nats = Nats::at(server.url()).unwrap();
-    let error = FleetAdmin::connect(&nats, Stream::NAME).await.unwrap_err();
+    let error = FleetAdmin::connect(&nats, &Stream::new())
+        .await
+        .unwrap_err();
     assert!(matches!(error, FleetError::Connect { .. }), "{error:?}");
 }
 

@@ -58,8 +58,9 @@ impl Node {
     fn now_at(&mut self, one: &str, three: &str) {
         let toml = fs::read_to_string(&self.file).unwrap();
         let line = format!("nats = \"{one}\"");
-        let lines = format!("replicas = 3\nnats = \"{three}\"");
-        fs::write(&self.file, edited(&toml, &[(&line, &lines)])).unwrap();
+        let lines = format!("nats = \"{three}\"");
+        let edits = [(&*line, &*lines), ("replicas = 1 ", "replicas = 3 ")];
+        fs::write(&self.file, edited(&toml, &edits)).unwrap();
         let mut agent = command(&["agent"], &self.file);
         // The old one is killed before the new one starts.
         self.agent.end();
@@ -130,7 +131,7 @@ async fn write(
     let mut number: u64 = 0;
     while !ends.load(Ordering::Relaxed) {
         let page = format!("/{}", number % PAGES);
-        origin.set(&page, &number.to_string());
+        origin.set(&page, number.to_string());
         rows.insert(&format!("\"{page}\"")).await;
         written.fetch_add(1, Ordering::Relaxed);
         for reader in &readers {
@@ -169,7 +170,7 @@ async fn one_server_becomes_three_and_no_purge_is_lost() {
         Arc::clone(&ends),
         Arc::clone(&written),
     ));
-    let admin = FleetAdmin::connect(&servers(&one, "operator", etc), Stream::NAME).await;
+    let admin = FleetAdmin::connect(&servers(&one, "operator", etc), &Stream::new()).await;
     wait_for_nodes(&admin.unwrap()).await;
 
     // The other two are set up, and do not run.
@@ -189,7 +190,7 @@ async fn one_server_becomes_three_and_no_purge_is_lost() {
     for node in &mut nodes {
         node.now_at(&one, &three);
     }
-    let admin = FleetAdmin::connect(&servers(&one, "operator", etc), Stream::NAME).await;
+    let admin = FleetAdmin::connect(&servers(&one, "operator", etc), &Stream::new()).await;
     wait_for_nodes(&admin.unwrap()).await;
 
     // 2. The app knows all three, and what is there is not enough.
@@ -214,7 +215,7 @@ async fn one_server_becomes_three_and_no_purge_is_lost() {
         }
     });
 
-    let admin = FleetAdmin::connect(&servers(&three, "operator", etc), Stream::NAME).await;
+    let admin = FleetAdmin::connect(&servers(&three, "operator", etc), &Stream::new()).await;
     let admin = admin.unwrap();
     wait_for_nodes(&admin).await;
     let so_far = written.load(Ordering::Relaxed);

@@ -253,7 +253,7 @@ async fn a_server_without_jetstream_or_permission_says_so() {
         server.url()
     ));
     assert!(
-        error.contains("allow this user to publish to `roan.>`"),
+        error.contains("allow this user to publish to `roan.-.>`"),
         "{error}"
     );
     drop(roan);

@@ -91,7 +91,7 @@ pub(crate) enum End {
 }
 
 /// What is done, and what must come of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     /// The steps of each writer; they write at the same time, on connections of their own.

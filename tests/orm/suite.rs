@@ -82,13 +82,14 @@ impl<'a> Stage<'a> {
         match admin.dialect() {
             Dialect::Postgres => {
                 let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
-                           WHERE state = 'idle in transaction'";
+                           WHERE state = 'idle in transaction' AND datname = current_database()";
                 let ended = admin.numbers(sql).await.expect("an administrator");
                 assert_eq!(ended, [[1]], "one session is in a transaction");
             }
             Dialect::MySql => {
                 let sql = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx \
-                           WHERE trx_rows_modified > 0";
+                           JOIN information_schema.processlist ON id = trx_mysql_thread_id \
+                           WHERE trx_rows_modified > 0 AND db = database()";
                 let ids = admin.numbers(sql).await.expect("an administrator");
                 assert_eq!(ids.len(), 1, "one session is in a transaction");
                 let kill = format!("KILL {}", ids[0][0]);
@@ -105,6 +106,22 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
         .build()
         .expect("a runtime")
         .block_on(work)
+}
+
+/// Some of the cases, on a database of their own, and how many fail.
+type Share<'a> = &'a (dyn Fn(&[Case]) -> Vec<String> + Sync);
+
+/// Runs shares of so many cases at once, and lists all failures.
+fn in_shares(dialect: Dialect, size: usize, cases: &[Case], share: Share<'_>) {
+    let failed: Vec<String> = thread::scope(|scope| {
+        let shares = cases.chunks(size).map(|cases| scope.spawn(|| share(cases)));
+        let shares: Vec<_> = shares.collect();
+        let failed = shares
+            .into_iter()
+            .map(|share| share.join().expect("a share does not panic"));
+        failed.flatten().collect()
+    });
+    assert!(failed.is_empty(), "{dialect}:\n{}", failed.join("\n"));
 }
 
 /// Runs every case, and lists all failures.
@@ -125,7 +142,19 @@ enum Waiting {
 }
 
 fn run_with<W: Writer>(dialect: Dialect, waiting: Waiting) {
-    let database = Database::start(dialect);
+    let cases = cases();
+    let size = match waiting {
+        Waiting::InTable => cases.len(),
+        // Many wait for a second purge, which comes a second later.
+        Waiting::InMemory => 5,
+    };
+    in_shares(dialect, size, &cases, &|cases| {
+        run_share::<W>(dialect, waiting, cases)
+    });
+}
+
+fn run_share<W: Writer>(dialect: Dialect, waiting: Waiting, cases: &[Case]) -> Vec<String> {
+    let database = Database::create(dialect);
     let recorder = Recorder::new();
     let roan = block_on(async {
         make_tables(&mut database.connect().await).await;
@@ -139,25 +168,25 @@ fn run_with<W: Writer>(dialect: Dialect, waiting: Waiting) {
         builder.build().expect("a dispatcher")
     });
     let mut failed = Vec::new();
-    for case in cases() {
+    for case in cases {
         // Without a table nobody knows whether that commit arrived: its purges leave in any case.
         let is_unknown = waiting == Waiting::InMemory && case.name == "a connection that is lost";
         if case.not_on.contains(&dialect) || is_unknown {
             continue;
         }
         recorder.clear();
-        if let Err(told) = run_case::<W>(&case, &database, &roan, &recorder) {
+        if let Err(told) = run_case::<W>(case, &database, &roan, &recorder) {
             failed.push(format!("{}: {told}", case.name));
         }
     }
     assert_eq!(roan.shutdown_blocking(LONG).pending(), 0);
-    assert!(failed.is_empty(), "{dialect}:\n{}", failed.join("\n"));
+    failed
 }
 
 /// One writer alone never fails on SQLite, however it opens its connection. With an outbox, the relay
 /// writes to the same file all the time.
 pub(crate) fn save_beside_the_relay<W: Writer>() {
-    let database = Database::start(Dialect::Sqlite);
+    let database = Database::create(Dialect::Sqlite);
     let roan = block_on(async {
         make_tables(&mut database.connect().await).await;
         let outbox = Outbox::at(database.url()).expect("a URL");
@@ -201,7 +230,14 @@ pub(crate) fn save_beside_the_relay<W: Writer>() {
 /// Outside of a transaction a write stays whether the outbox takes its purges or not, and they leave from memory. In a
 /// transaction of the program's own, it learns of it.
 pub(crate) fn write_past_the_outbox<W: Writer>(dialect: Dialect) {
-    let database = Database::start(dialect);
+    // Each waits for a second purge, which comes a second later.
+    in_shares(dialect, 3, &outside_of_transactions(), &|cases| {
+        share_past_the_outbox::<W>(dialect, cases)
+    });
+}
+
+fn share_past_the_outbox<W: Writer>(dialect: Dialect, cases: &[Case]) -> Vec<String> {
+    let database = Database::create(dialect);
     let recorder = Recorder::new();
     let roan = block_on(async {
         let mut connection = database.connect().await;
@@ -224,7 +260,7 @@ pub(crate) fn write_past_the_outbox<W: Writer>(dialect: Dialect) {
         )
     };
     let mut failed = Vec::new();
-    for mut case in outside_of_transactions() {
+    for mut case in cases.iter().cloned() {
         let steps = case.writers[0].clone();
         if W::BEGINS && steps.iter().any(may_begin) {
             continue;
@@ -259,8 +295,6 @@ pub(crate) fn write_past_the_outbox<W: Writer>(dialect: Dialect) {
             }
         }
     }
-    assert!(failed.is_empty(), "{dialect}:\n{}", failed.join("\n"));
-
     recorder.clear();
     block_on(async {
         let mut connection = database.connect().await;
@@ -275,6 +309,7 @@ pub(crate) fn write_past_the_outbox<W: Writer>(dialect: Dialect) {
         let requests = recorder.requests();
         requests.iter().any(|url| url.to_string() == "/posts/gone")
     });
+    failed
 }
 
 /// A full disk, or a user without the rights.
@@ -327,7 +362,7 @@ const WRITERS: i64 = 4;
 const ROUNDS: i64 = 15;
 
 fn failures<W: Writer>(dialect: Dialect, waiting: Waiting) -> Vec<String> {
-    let database = Database::start(dialect);
+    let database = Database::create(dialect);
     // Its second purges and its records come all the time.
     let roan = block_on(async {
         let mut connection = database.connect().await;
@@ -405,13 +440,13 @@ fn failures<W: Writer>(dialect: Dialect, waiting: Waiting) -> Vec<String> {
 /// On PostgreSQL an update waits for no insert of a row that refers to the one it changes: it has locked the row no more
 /// than the statement itself does.
 pub(crate) fn update_beside_a_reference<W: Writer>() {
-    let database = Database::start(Dialect::Postgres);
+    let database = Database::create(Dialect::Postgres);
     let (roan, child) = block_on(async {
         let mut connection = database.connect().await;
         make_tables(&mut connection).await;
         for sql in [
             "CREATE TABLE comments (post_id bigint NOT NULL REFERENCES posts (id))",
-            "ALTER DATABASE roan SET lock_timeout = '3s'",
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = ''3s''', current_database()); END $$",
         ] {
             connection.run(sql).await.expect("a table");
         }

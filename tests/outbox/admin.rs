@@ -13,7 +13,7 @@ on_each_database!(
     status_counts_what_waits_and_what_is_dead,
     dead_purges_are_picked_by_all_that_a_filter_asks_for,
     dead_purges_are_listed_in_pages,
-    a_hundred_thousand_dead_purges_are_listed_counted_and_dropped,
+    thousands_of_dead_purges_are_listed_counted_and_dropped,
     what_is_dead_is_queued_again_once,
     what_dies_again_while_it_is_queued_is_left_out,
     what_waits_is_listed,
@@ -212,10 +212,11 @@ async fn dead_purges_are_listed_in_pages(database: Database) {
     }
 }
 
-async fn a_hundred_thousand_dead_purges_are_listed_counted_and_dropped(database: Database) {
+async fn thousands_of_dead_purges_are_listed_counted_and_dropped(database: Database) {
     let (admin, mut client) = admin(&database).await;
     delivery(&mut client, 3, ("nginx", "a"), "\"/x\"", "x", 1).await;
-    for _ in 0..17 {
+    // Many times what one statement drops.
+    for _ in 0..14 {
         client
             .run(
                 "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms, state, attempts, error) \
@@ -223,7 +224,7 @@ async fn a_hundred_thousand_dead_purges_are_listed_counted_and_dropped(database:
             )
             .await;
     }
-    let all = 1 << 17;
+    let all = 1 << 14;
     assert_eq!(admin.count_dead(Filter::new()).await, Ok(all));
     let last = admin
         .dead(Filter::new().newest_first().limit(50))

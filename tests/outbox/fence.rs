@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use roan::__private::index::{Key, Resolving, SharedIndex, Store};
+use roan_tests::wait;
 
 use crate::pages::{connect, keys, pages, tag, url};
 use crate::support::{Database, on_each_database};
@@ -278,7 +279,11 @@ async fn a_number_is_not_used_twice_though_the_database_forgets(database: Databa
     let mut client = database.client().await;
     let first = relay.mark(&[hash("a")]).await.unwrap().expect("a number");
     index.check(carried(&["a"]), first).await.unwrap();
-    // As after a failover that lost the last commits, or with what was restored.
+    // As after a failover that lost the last commits, or with what was restored: later than in the same millisecond.
+    wait::until(wait::LONG, "the clock to go on", || {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        now.as_millis() > u128::try_from(first).unwrap()
+    });
     client.run("UPDATE {}epoch SET number = 1000").await;
     client.run("DELETE FROM {}fence").await;
     let check = index.check(carried(&["b"]), first).await.unwrap();

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use roan::__private::index::{Found, Key, Resolving, SharedIndex, Store, open_store};
 use roan::Target;
 use roan::outbox::Outbox;
+use roan_tests::wait;
 
 use crate::support::{Client, Database, LONG, on_each_database};
 
@@ -564,9 +565,10 @@ async fn what_was_learned_survives_a_crash(database: Database) {
     let mut marked = Vec::new();
     for round in 0..5 {
         // A render that ends at the moment of the crash.
+        let done = Arc::new(AtomicUsize::new(0));
         let tasks: Vec<_> = (0..4)
             .map(|task| {
-                let index = index.clone();
+                let (index, done) = (index.clone(), Arc::clone(&done));
                 tokio::spawn(async move {
                     let mut learned = Vec::new();
                     for number in 0.. {
@@ -576,27 +578,27 @@ async fn what_was_learned_survives_a_crash(database: Database) {
                             Ok(true) => learned.push(page.to_string()),
                             _ => break,
                         }
+                        done.fetch_add(1, Ordering::Relaxed);
                     }
                     learned
                 })
             })
             .collect();
-        let marking = tokio::spawn({
-            let outbox = outbox.clone();
-            async move {
-                let mut relay = connect(&outbox).await;
-                let mut marks = Vec::new();
-                for number in 0.. {
-                    let key = Key::of(&tag(&format!("{round}-{number}"))).hash();
-                    match relay.mark(&[key]).await {
-                        Ok(Some(number)) => marks.push((key, number)),
-                        _ => break,
-                    }
+        let mut relay = connect(&outbox).await;
+        let marking = tokio::spawn(async move {
+            let mut marks = Vec::new();
+            for number in 0.. {
+                let key = Key::of(&tag(&format!("{round}-{number}"))).hash();
+                match relay.mark(&[key]).await {
+                    Ok(Some(number)) => marks.push((key, number)),
+                    _ => break,
                 }
-                marks
             }
+            marks
         });
-        tokio::time::sleep(Duration::from_millis(100 + 37 * round)).await;
+        wait::until(wait::LONG, "pages to be learned", || {
+            done.load(Ordering::Relaxed) > 10 + 7 * round
+        });
         server.kill();
         for task in tasks {
             learned.extend(task.await.unwrap());

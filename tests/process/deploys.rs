@@ -64,23 +64,23 @@ impl App {
 
 /// What both versions share.
 pub(crate) struct Site {
-    database: Database,
     node: Faulty,
     pub(crate) connection: Connection,
+    database: Database,
 }
 
 impl Site {
     pub(crate) async fn start(dialect: Dialect) -> Self {
-        let database = Database::start(dialect);
+        let database = Database::create(dialect);
         let mut connection = database.connect().await;
         for table in ["posts", "notes"] {
             let sql = format!("CREATE TABLE {table} (slug varchar(100) NOT NULL)");
             connection.run(&sql).await.expect("a table");
         }
         Self {
-            database,
             node: Faulty::start(Behaviour::Purged),
             connection,
+            database,
         }
     }
 

@@ -1,15 +1,15 @@
-//! The errors that Roan has logged in this process.
+//! The errors and warnings that Roan has logged in this process.
 
 use std::fmt;
 use std::sync::{Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
-static ERRORS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LOGGED: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
 struct Keeping;
 
@@ -27,21 +27,32 @@ impl<S: Subscriber> Layer<S> for Keeping {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        let mut errors = ERRORS.lock().unwrap_or_else(PoisonError::into_inner);
-        errors.push(message.0);
+        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.push((*event.metadata().level(), message.0));
     }
 }
 
 /// Begins to keep them.
 pub fn start() {
     static START: Once = Once::new();
-    let errors = Keeping.with_filter(LevelFilter::ERROR);
-    START.call_once(|| tracing_subscriber::registry().with(errors).init());
+    let both = Keeping.with_filter(LevelFilter::WARN);
+    START.call_once(|| tracing_subscriber::registry().with(both).init());
 }
 
-/// Those that contain the text.
+/// The errors that contain the text.
 pub fn errors_with(text: &str) -> Vec<String> {
-    let errors = ERRORS.lock().unwrap_or_else(PoisonError::into_inner);
-    let with_text = errors.iter().filter(|error| error.contains(text));
-    with_text.cloned().collect()
+    of(Level::ERROR, text)
+}
+
+/// The warnings that contain the text.
+pub fn warnings_with(text: &str) -> Vec<String> {
+    of(Level::WARN, text)
+}
+
+fn of(level: Level, text: &str) -> Vec<String> {
+    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let found = logged
+        .iter()
+        .filter(|(of, words)| *of == level && words.contains(text));
+    found.map(|(_, words)| words.clone()).collect()
 }

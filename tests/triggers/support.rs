@@ -1,7 +1,6 @@
 //! A database of a test's own, with the tables of all models, triggers and a relay.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::Once;
 use std::time::Duration;
 
 use roan::outbox::{Dialect, Outbox};
@@ -25,30 +24,19 @@ pub(crate) use on_each_database;
 pub(crate) struct Place {
     pub(crate) dialect: Dialect,
     pub(crate) url: String,
-    _server: Arc<Database>,
+    _database: Database,
 }
 
 impl Place {
     pub(crate) async fn new(dialect: Dialect) -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
         static RULE: Once = Once::new();
         // A rule of the whole process: made between another test's triggers and its start, it would be a difference.
         RULE.call_once(|| _ = roan::purge("/bare").on_create::<models::Bare>());
-        let server = Database::shared(dialect);
-        let url = match dialect {
-            Dialect::Sqlite => server.url().to_owned(),
-            _ => {
-                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-                let mut admin = server.connect().await;
-                run(&mut admin, &format!("CREATE DATABASE t{number}")).await;
-                let url = server.url().strip_suffix("roan").expect("its database");
-                format!("{url}t{number}")
-            }
-        };
+        let database = Database::create(dialect);
         let place = Self {
             dialect,
-            url,
-            _server: server,
+            url: database.url().to_owned(),
+            _database: database,
         };
         run(&mut place.connect().await, &models::tables(dialect)).await;
         place

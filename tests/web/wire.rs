@@ -164,7 +164,7 @@ fn with_an_outbox_neither() {
 #[test]
 fn nor_if_another_program_has_purged_it() {
     for dialect in [Dialect::Postgres, Dialect::MySql] {
-        let database = Database::start(dialect);
+        let database = Database::create(dialect);
         let outbox = migrated(Outbox::at(database.url()).unwrap());
         let site = Site::start(Some(outbox.clone()));
         let worker = site.worker(outbox);

@@ -47,7 +47,7 @@ impl Agent {
             return Err(self.is_not_known(&[]).into());
         };
         if Beats::find(self, &link).await?.is_none() {
-            let admin = FleetAdmin::new(link.connection().clone(), self.stream.name());
+            let admin = FleetAdmin::new(link.connection().clone(), self.stream.clone());
             let nodes = admin.status().await?.nodes;
             let nodes: Vec<_> = nodes.into_iter().map(|node| node.node).collect();
             return Err(self.is_not_known(&nodes).into());

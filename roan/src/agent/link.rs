@@ -14,8 +14,9 @@ use super::position::Known;
 use super::{Agent, AgentError};
 use crate::base::cause::Cause;
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
+use crate::fleet::stream::Judgement;
 use crate::fleet::token::{CONSUMER, token};
-use crate::fleet::{Connection, FleetError, leader};
+use crate::fleet::{self, Connection, FleetError, leader};
 
 /// A message that is neither acknowledged nor said to be in progress for so long is delivered again.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
@@ -51,13 +52,15 @@ impl From<FleetError> for Trouble {
 pub(super) struct Link {
     connection: Connection,
     stream: Stream,
+    /// What the agent wants of it.
+    settings: fleet::Stream,
     name: String,
     config: Config,
     warnings: Vec<String>,
 }
 
 /// What a look at the stream and the consumer has found.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Look {
     pub(super) known: Known,
     /// The last message that the consumer has delivered.
@@ -68,6 +71,10 @@ pub(super) struct Look {
     pub(super) unacknowledged: u64,
     /// Whether it delivers what it should, as far as that cannot be changed.
     pub(super) is_ours: bool,
+    /// What is to be said of the settings of the stream, as they are now.
+    pub(super) judgement: Judgement,
+    /// How long the stream keeps messages. `None` for ever.
+    pub(super) max_age: Option<Duration>,
 }
 
 impl Link {
@@ -92,11 +99,8 @@ impl Link {
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
                 _ => {
-                    let (servers, problem) = (
-                        connection.servers(),
-                        connection
-                            .trouble(&format!("$JS.API.STREAM.INFO.{name}"), &error.to_string()),
-                    );
+                    let servers = connection.servers();
+                    let problem = connection.denied().unwrap_or_else(|| error.to_string());
                     Err(Trouble::Server(format!(
                         "JetStream at {servers}: the stream {name}: {problem}"
                     )))
@@ -119,6 +123,7 @@ impl Link {
         Self {
             connection,
             stream,
+            settings: agent.stream.clone(),
             name,
             config,
             warnings,
@@ -136,24 +141,31 @@ impl Link {
 
     fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
         let servers = self.connection.servers();
-        Trouble::Server(format!("JetStream at {servers}: {what}: {error}"))
+        let problem = self.connection.denied();
+        let problem = problem.unwrap_or_else(|| error.to_string());
+        Trouble::Server(format!("JetStream at {servers}: {what}: {problem}"))
     }
 
     /// How long the stream keeps messages. `None` for ever.
     pub(super) fn max_age(&self) -> Option<Duration> {
-        let max_age = self.stream.cached_info().config.max_age;
-        (!max_age.is_zero()).then_some(max_age)
+        max_age(&self.stream.cached_info().config)
     }
 
-    /// The numbers of the first and the last message of the stream.
-    pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
+    /// The settings of the stream and what it has, as its leader says.
+    async fn info(&self) -> Result<stream::Info, Trouble> {
         let info = self.stream.get_info().await;
         let info = info.map_err(|error| self.server("the stream", &error))?;
         // Another server may lack messages, and the stream would be taken for an old copy.
         match leader::doubt(&info) {
-            None => Ok((info.state.first_sequence, info.state.last_sequence)),
+            None => Ok(info),
             Some(doubt) => Err(self.server("the stream", &doubt)),
         }
+    }
+
+    /// The numbers of the first and the last message of the stream.
+    pub(super) async fn ends(&self) -> Result<(u64, u64), Trouble> {
+        let state = self.info().await?.state;
+        Ok((state.first_sequence, state.last_sequence))
     }
 
     /// The number of the last message of the stream.
@@ -177,11 +189,11 @@ impl Link {
                 });
             }
         };
-        let (first, last) = self.ends().await?;
+        let info = self.info().await?;
         let known = Known {
             floor: consumer.ack_floor.stream_sequence,
-            first,
-            last,
+            first: info.state.first_sequence,
+            last: info.state.last_sequence,
             taken,
             gone: None,
         };
@@ -194,6 +206,8 @@ impl Link {
             pending: consumer.num_pending,
             unacknowledged: consumer.num_ack_pending as u64,
             is_ours,
+            judgement: self.settings.judge(&self.connection, &info.config),
+            max_age: max_age(&info.config),
         })
     }
 
@@ -254,13 +268,13 @@ impl Link {
         };
         let made = self.stream.create_consumer(config).await;
         made.map_err(|error| {
-            let what = format!(
-                "cannot make the consumer {} (this user must be allowed to publish to `$JS.API.CONSUMER.>`)",
-                self.name
-            );
-            self.server(&what, &error)
+            self.server(&format!("cannot make the consumer {}", self.name), &error)
         })
     }
+}
+
+fn max_age(config: &stream::Config) -> Option<Duration> {
+    (!config.max_age.is_zero()).then_some(config.max_age)
 }
 
 type ConsumerInfoKind = async_nats::jetstream::context::ConsumerInfoErrorKind;
@@ -279,6 +293,7 @@ pub(super) async fn pull(consumer: &PullConsumer, messages: usize) -> Result<Bat
 /// The heartbeat of an agent. What it says of the cache outlives the agent: one that was being emptied, or is unclean, is not
 /// clean after a restart.
 pub(super) struct Beats {
+    connection: Connection,
     store: kv::Store,
     key: String,
     /// Another one for each agent, so that two of one name find each other.
@@ -292,6 +307,8 @@ pub(super) struct Beats {
     emptied: u64,
     /// The caches of the agent: see [`Found`].
     caches: Option<String>,
+    /// Whether another agent of this name has run beside this one, which that one has said before it ended.
+    had_twin: bool,
 }
 
 /// What was last written under the name of the node.
@@ -299,6 +316,8 @@ pub(super) struct Beats {
 pub(super) struct Found {
     pub(super) heartbeat: Heartbeat,
     instance: u64,
+    /// An agent that has found out that it is the older one of two, and ends. 0 for none.
+    twin: u64,
     /// 0 if an older version wrote it.
     generation: u64,
     /// In Unix milliseconds; 0 for never.
@@ -328,7 +347,7 @@ impl Beats {
                 })?
             }
         };
-        let mut beats = Self::new(agent, store, instance);
+        let mut beats = Self::new(agent, link, store, instance);
         let found = beats.read().await?;
         if let Some(found) = &found {
             beats.emptied = found.emptied;
@@ -343,12 +362,13 @@ impl Beats {
         let Ok(store) = jetstream.get_key_value(BUCKET).await else {
             return Ok(None);
         };
-        let mut beats = Self::new(agent, store, 0);
+        let mut beats = Self::new(agent, link, store, 0);
         Ok(beats.read().await?.map(|found| found.heartbeat))
     }
 
-    fn new(agent: &Agent, store: kv::Store, instance: u64) -> Self {
+    fn new(agent: &Agent, link: &Link, store: kv::Store, instance: u64) -> Self {
         Self {
+            connection: link.connection.clone(),
             store,
             key: token(&agent.node).into_owned(),
             instance,
@@ -357,7 +377,16 @@ impl Beats {
             has_written: false,
             emptied: 0,
             caches: None,
+            had_twin: false,
         }
+    }
+
+    fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
+        let problem = self.connection.denied();
+        let problem = problem.unwrap_or_else(|| error.to_string());
+        Trouble::Server(format!(
+            "cannot {what} the heartbeat in {BUCKET}: {problem}"
+        ))
     }
 
     /// Says from now on which caches the agent has.
@@ -368,6 +397,7 @@ impl Beats {
     /// Takes over what another connection has seen.
     pub(super) fn remember(&mut self, earlier: &Self) {
         self.emptied = earlier.emptied;
+        self.had_twin = earlier.had_twin;
     }
 
     /// The revision of what was last read or written.
@@ -378,9 +408,7 @@ impl Beats {
     /// Reads what is there, to write after it.
     pub(super) async fn read(&mut self) -> Result<Option<Found>, Trouble> {
         let entry = self.store.entry(&self.key).await;
-        let entry = entry.map_err(|error| {
-            Trouble::Server(format!("cannot read the heartbeat in {BUCKET}: {error}"))
-        })?;
+        let entry = entry.map_err(|error| self.server("read", &error))?;
         let Some(entry) = entry else {
             self.revision = 0;
             return Ok(None);
@@ -396,6 +424,7 @@ impl Beats {
         Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
+            twin: number("twin").unwrap_or_default(),
             generation: number("generation").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
@@ -407,12 +436,15 @@ impl Beats {
         let mut is_emptied = false;
         // Whoever else writes does so rarely.
         for _ in 0..8 {
-            let mut value = heartbeat.to_json();
-            value["instance"] = self.instance.into();
-            value["generation"] = self.generation.into();
-            value["emptied"] = self.emptied.into();
-            value["caches"] = self.caches.clone().into();
-            let value = value.to_string().into();
+            let value = Found {
+                heartbeat: heartbeat.clone(),
+                instance: self.instance,
+                twin: 0,
+                generation: self.generation,
+                emptied: self.emptied,
+                caches: self.caches.clone(),
+            };
+            let value = value.to_json().into();
             match self.store.update(&self.key, value, self.revision).await {
                 Ok(revision) => {
                     self.revision = revision;
@@ -430,28 +462,51 @@ impl Beats {
                     let Some(found) = self.read().await? else {
                         continue;
                     };
-                    if found.emptied > self.emptied {
-                        self.emptied = found.emptied;
-                        is_emptied = true;
-                    } else if found.instance != self.instance
-                        // nats-server 2.9 checks the revision before the copies agree, and may write what a killed agent has
-                        // sent over what came after it. That is not a second agent, and what it says was true.
-                        && found.generation >= self.generation
-                    {
+                    // nats-server 2.9 checks the revision before the copies agree, and may write what a killed agent has
+                    // sent over what came after it. That is not a second agent, and what it says was true.
+                    let is_ours = found.instance == self.instance;
+                    if !is_ours && found.generation >= self.generation {
+                        if self.caches.is_some() {
+                            self.say_to_twin(found).await;
+                        }
                         return Err(Trouble::Fatal(AgentError::SameName {
                             node: heartbeat.node.clone(),
                         }));
                     }
+                    self.had_twin |= is_ours && found.twin != 0;
+                    if found.emptied > self.emptied {
+                        self.emptied = found.emptied;
+                        is_emptied = true;
+                    }
                 }
-                Err(error) => {
-                    let problem = format!("cannot write the heartbeat into {BUCKET}: {error}");
-                    return Err(Trouble::Server(problem));
-                }
+                Err(error) => return Err(self.server("write", &error)),
             }
         }
         Err(Trouble::Server(format!(
             "cannot write the heartbeat into {BUCKET}: others write it all the time"
         )))
+    }
+
+    /// Says to the other agent of this name that this one has run beside it: what one of them has acknowledged was not purged at
+    /// the cache of the other, and the other may have begun where this one was.
+    async fn say_to_twin(&mut self, mut found: Found) {
+        // The other one may write meanwhile.
+        for _ in 0..3 {
+            found.twin = self.instance;
+            let value = found.to_json().into();
+            if (self.store.update(&self.key, value, self.revision).await).is_ok() {
+                return;
+            }
+            match self.read().await {
+                Ok(Some(again)) => found = again,
+                _ => return,
+            }
+        }
+    }
+
+    /// Whether another agent of this name has run beside this one, and has ended. It says so once.
+    pub(super) fn take_twin(&mut self) -> bool {
+        std::mem::take(&mut self.had_twin)
     }
 
     /// Says in place of the agent, of which this is the last heartbeat, that its cache is empty.
@@ -468,6 +523,21 @@ impl Beats {
         self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
         self.write(heartbeat).await.map(|_| ())
+    }
+}
+
+impl Found {
+    /// The heartbeat with what the agents of one name need of each other.
+    fn to_json(&self) -> String {
+        let mut value = self.heartbeat.to_json();
+        value["instance"] = self.instance.into();
+        value["generation"] = self.generation.into();
+        value["emptied"] = self.emptied.into();
+        value["caches"] = self.caches.clone().into();
+        if self.twin != 0 {
+            value["twin"] = self.twin.into();
+        }
+        value.to_string()
     }
 }
 

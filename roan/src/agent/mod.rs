@@ -46,9 +46,12 @@
 //! # When nothing shows that the cache is purged
 //!
 //! An nginx without a purge location passes a purge to the app, whose 404 looks as if the page were not cached. So where a kind of
-//! cache can show what it has purged (nginx, Varnish, Squid and Traffic Server: the header `X-Roan-Purge` of their
-//! configurations in the guide), and an answer does not, the agent is *unclean*, and says what to mend. It asks again every 10 s,
-//! and empties the cache when the answers show that purges reach the pages.
+//! cache can show what it has purged, and an answer does not, the agent is *unclean*, and says what to mend. It asks again every
+//! 10 s, and empties the cache when the answers show that purges reach the pages. nginx, Varnish, Squid and Traffic Server show
+//! it by the header `X-Roan-Purge` of their configurations in the guide, and an nginx whose pages are refreshed
+//! ([`Nginx::refresh`](crate::Nginx::refresh)) by the key in `X-Roan-Refresh`; there an order that nginx did not take is refused.
+//! `NginxFiles` reads the key in each file itself, so no other server can answer in its place. Whether the keys that it
+//! looks for are those of nginx it cannot know while pages are missing: of files without one of the site it warns at the start.
 //!
 //! # Sites
 //!
@@ -58,10 +61,18 @@
 //! cache, so the message counts as given up. If [`Agent::sites`] says which sites the node serves, targets of others are counted
 //! and left: they cannot be in this cache.
 //!
+//! # Several nodes
+//!
+//! An agent may purge several nodes, but has one place in the stream for all of them: a message is acknowledged when each of its nodes
+//! has answered, and what one of them has not answered the agent holds for it, up to [`Agent::most_open`] messages. So a node that stays
+//! slow or down holds up the others in the end, and while one is unclean all are emptied. One agent a cache host has neither; several
+//! nodes are for those that fail together, such as two nginx on one machine.
+//!
 //! # Names
 //!
 //! Each agent needs a name of its own ([`Agent::node`]). Two agents of one name would share the purges between them, and each
-//! cache would miss some: the older one ends when it finds out, which takes up to 10 s.
+//! cache would miss some: the older one ends when it finds out, which takes up to 10 s, and the newer one empties its cache when it
+//! hears that, within 10 s more. Until then both are ready.
 //!
 //! [`RoanBuilder::max_age`]: crate::RoanBuilder::max_age
 
@@ -128,8 +139,9 @@ impl Agent {
         }
     }
 
-    /// Sets the stream. If it is missing at the start, the agent makes it with these settings; if it is there, they are what it
-    /// must have at least, but for the copies and the time. If it is removed while the agent runs, the app makes it anew.
+    /// Sets the stream. If it is missing at the start, the agent makes it with these settings if they have [`Stream::replicas`]; if
+    /// not, it waits until the app has made it, and is not ready. If the stream is there, they are what it must have at least, but
+    /// for the copies and the time. If it is removed while the agent runs, the app makes it anew.
     pub fn stream(mut self, stream: Stream) -> Self {
         self.stream = stream;
         self
@@ -143,7 +155,8 @@ impl Agent {
     }
 
     /// Sets the sites that the node serves, by the names that rules use; `-` is the default site. Targets of others are counted,
-    /// and not purged. Default: all.
+    /// and not purged. [`start`](Self::start) is an error if [`RoanBuilder::named_site`](crate::RoanBuilder::named_site) does not
+    /// say the address of one, so that a name with a slip does not leave its pages stale. Default: all.
     pub fn sites(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names = names.into_iter().map(Into::into);
         self.sites = names
@@ -182,8 +195,8 @@ impl Agent {
         self
     }
 
-    /// Sets how many messages may be taken and not acknowledged. Default: 65,536. Each is held until its rebound is answered, so
-    /// with a rebound of 2 s this is 32,768 messages a second.
+    /// Sets how many messages may be taken and not acknowledged, for all nodes of the agent together. Default: 65,536. Each is held
+    /// until its rebound is answered, so with a rebound of 2 s this is 32,768 messages a second.
     pub fn most_open(mut self, messages: usize) -> Self {
         self.most_open = messages.clamp(1, 1 << 20);
         self

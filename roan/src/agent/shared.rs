@@ -102,7 +102,10 @@ impl AgentStatus {
                 let lag = humantime::format_duration(Duration::from_secs(self.lag.as_secs()));
                 Some(match (self.connected, self.open) {
                     (true, 0) => format!(
-                        "{lag} behind: the stream has messages that the agent's consumer does not deliver"
+                        "{lag} behind: the stream has messages that the agent's consumer does not deliver{}",
+                        self.why
+                            .as_ref()
+                            .map_or_else(String::new, |why| format!(": {why}"))
                     ),
                     (true, open) => format!("{lag} behind: {open} messages are open"),
                     (false, _) => format!("not connected for {lag}: {why}"),

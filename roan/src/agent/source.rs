@@ -12,7 +12,7 @@ use super::shared::Shared;
 use super::work::Work;
 use crate::base::cause::Cause;
 use crate::base::history::Unmarked;
-use crate::dispatcher::{Engine, Policy, Source, Working};
+use crate::dispatcher::{Engine, Policy, Sites, Source, Working};
 use crate::error::ConfigError;
 
 /// The time that the agent has to hand messages back when the dispatcher ends.
@@ -52,6 +52,25 @@ impl Stream {
         }
     }
 
+    /// With a name that is not one of a site, an agent would take the purges of that site for those of others.
+    fn check_sites(&self, sites: &Sites) -> Result<(), ConfigError> {
+        let mut names = self.agent.sites.iter().flatten();
+        let Some(unknown) = names.find(|name| !sites.named.contains_key(*name)) else {
+            return Ok(());
+        };
+        let mut known: Vec<_> = sites.named.keys().map(|name| format!("{name:?}")).collect();
+        known.sort_unstable();
+        let known = match &*known {
+            [] => "it does not have any".to_owned(),
+            names => format!("it has {}", names.join(", ")),
+        };
+        let problem = format!(
+            "is not a site of this agent ({known}): write its name as the app has it, and its address into `[sites]` of the \
+             agent's configuration (`RoanBuilder::named_site`); `-` is the default site"
+        );
+        Err(ConfigError::value("sites", &**unknown, problem))
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Code under the lock does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -61,6 +80,7 @@ impl Stream {
 impl Source for Stream {
     fn start<'a>(&'a self, engine: &'a Arc<Engine>) -> Working<'a, Result<(), ConfigError>> {
         Box::pin(async move {
+            self.check_sites(&engine.sites)?;
             let shared = Arc::clone(&self.shared);
             let mut state = self.lock();
             if let Some(listener) = state.listener.take() {

@@ -10,6 +10,7 @@ use super::work::unix_ms;
 use super::{Agent, AgentError};
 use crate::base::counted::counted;
 use crate::fleet::heartbeat::{AgentState, Heartbeat};
+use crate::fleet::problem::Said;
 use crate::fleet::{Connection, FleetStatus};
 
 /// What waits when the look begins has so long to be acknowledged.
@@ -32,6 +33,8 @@ pub struct Standing {
     pub pending: Option<u64>,
     /// Whether the agent has acknowledged what the stream had at the beginning of the look.
     has_caught_up: bool,
+    /// What of the settings of the stream can lose purges, and what to type.
+    unfit: Option<String>,
     /// What the agent has last said of itself.
     said: Option<Heartbeat>,
 }
@@ -53,6 +56,7 @@ impl Agent {
             stream: None,
             pending: None,
             has_caught_up: false,
+            unfit: None,
             said: None,
         };
         let Some(link) = Link::find(self, connection).await? else {
@@ -71,6 +75,7 @@ impl Agent {
                 Err(trouble) => return Err(trouble.into()),
             };
             standing.pending = Some(look.pending + look.unacknowledged);
+            standing.unfit = look.judgement.unfit.map(|unfit| unfit.to_string());
             // The server of the consumer may lack messages, and its floor also moves past those that have expired.
             standing.has_caught_up = (standing.said.as_ref())
                 .is_some_and(|said| (last..=look.known.last).contains(&said.acknowledged));
@@ -90,9 +95,14 @@ impl Standing {
         let node = &self.node;
         let Some((stream, _, last)) = &self.stream else {
             return Some(
-                "the stream does not exist yet: the first app or agent makes it".to_owned(),
+                "the stream does not exist yet: start the app, which makes it, or give the agent `replicas` \
+                 (`ROAN_FLEET_REPLICAS`), then it makes the stream, too"
+                    .to_owned(),
             );
         };
+        if let Some(unfit) = &self.unfit {
+            return Some(unfit.clone());
+        }
         let Some(said) = &self.said else {
             return Some(format!("no agent has run as {node:?}: start `roan agent`"));
         };
@@ -102,23 +112,14 @@ impl Standing {
                 "the agent has been silent for {silent}: start `roan agent`"
             ));
         }
-        let why = said.unclean.as_deref().unwrap_or("no reason is known");
+        if let Some(problem) = Said::by(node, said).problem(said.state) {
+            return Some(problem);
+        }
         match said.state {
-            AgentState::Emptying => Some(match &said.failure {
-                Some(failure) => {
-                    format!("the cache cannot be emptied: {failure}: mend that ({why})")
-                }
-                None => format!("the cache is being emptied: {why}"),
-            }),
-            AgentState::WaitingForOperator => Some(format!(
-                "the agent waits until you have emptied the cache and typed `roan agent --node {node} --emptied`: {why}"
+            AgentState::Emptying => Some(format!(
+                "its cache is being emptied: {}",
+                said.unclean.as_deref().unwrap_or("no reason is known")
             )),
-            AgentState::Unclean => Some(match &said.cure {
-                Some(cure) => format!("the cache may have stale pages: {why}: {cure}"),
-                None => format!(
-                    "the cache may have stale pages: empty it, and type `roan agent --node {node} --emptied`: {why}"
-                ),
-            }),
             AgentState::Consuming if self.pending.is_none() => Some(format!(
                 "the stream {stream} has no consumer of the agent, which will empty the cache"
             )),
@@ -133,7 +134,8 @@ impl Standing {
                 counted_are((last - said.acknowledged).max(self.pending.unwrap_or_default())),
                 seconds(self.silent_for())
             )),
-            AgentState::Consuming => None,
+            // The rest of what the agent says is above.
+            AgentState::Consuming | AgentState::WaitingForOperator | AgentState::Unclean => None,
         }
     }
 

@@ -15,7 +15,7 @@ mod consume;
 mod empty;
 mod news;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -86,6 +86,12 @@ pub(super) struct Work {
     unclean: Option<String>,
     /// Why nothing shows that purges reach the pages, as the cache last answered.
     doubt: Option<String>,
+    /// What of the settings of the stream can lose purges, since somebody has changed them.
+    unfit: Option<String>,
+    /// What was said of them.
+    told: BTreeSet<String>,
+    /// How long the stream keeps messages. `None` for ever.
+    max_age: Option<Duration>,
     last_emptied: Option<Instant>,
     /// The cache is not emptied again before so much time has passed, because of purges that were given up.
     empty_again: Duration,
@@ -96,6 +102,8 @@ pub(super) struct Work {
     notes: bool,
     /// How old the last message was, if others waited behind it.
     behind: Duration,
+    /// How many messages had come when a server denied something to this user, and its words.
+    denied: Option<(u64, String)>,
     started: u64,
     instance: u64,
 }
@@ -162,12 +170,16 @@ impl Work {
             failure: None,
             unclean: None,
             doubt: None,
+            unfit: None,
+            told: BTreeSet::new(),
+            max_age: None,
             last_emptied: None,
             empty_again: EMPTY_AGAIN,
             said_emptied: false,
             last_answer: None,
             notes: true,
             behind: Duration::ZERO,
+            denied: None,
             started: unix_ms(),
             instance: fastrand::u64(1..=u64::MAX >> 1),
         }
@@ -261,13 +273,12 @@ impl Work {
             }
         };
         let is_first = self.link.is_none();
-        // A stream that was removed is made anew by the app, with its settings: as one of a cluster, say.
-        let link = Link::open(&self.agent, connection, is_first).await?;
-        if is_first {
-            for warning in link.warnings() {
-                warn_loudly(format_args!("{warning}"));
-            }
-        }
+        // A stream that was removed is made anew by the app, with its settings: as one of a cluster, say. An agent that does not
+        // know them never makes it.
+        let may_make = is_first && self.agent.stream.has_replicas();
+        let link = Link::open(&self.agent, connection, may_make).await?;
+        self.warn(link.warnings());
+        self.max_age = link.max_age();
         let link = Arc::new(link);
         self.link = Some(Arc::clone(&link));
         self.shared.set_connected(true);
@@ -390,7 +401,8 @@ impl Work {
 
     /// What it says of itself while it consumes.
     fn state(&self) -> (AgentState, Option<String>) {
-        match self.unclean.as_ref().or(self.doubt.as_ref()) {
+        let whys = [&self.unfit, &self.unclean, &self.doubt];
+        match whys.into_iter().flatten().next() {
             Some(why) => (AgentState::Unclean, Some(why.clone())),
             None => (AgentState::Consuming, None),
         }
@@ -399,23 +411,29 @@ impl Work {
     /// What makes the cache clean again.
     fn cure(&self) -> String {
         let node = &self.agent.node;
-        let by_hand = format!("empty its cache, then type `roan agent --node {node} --emptied`");
-        match (&self.doubt, self.can_empty()) {
+        let by_hand =
+            format!("then empty its cache, and type `roan agent --node {node} --emptied`");
+        match (
+            self.unfit.as_ref().or(self.doubt.as_ref()),
+            self.can_empty(),
+        ) {
             (Some(_), true) => format!(
                 "mend that, and the agent, which looks every {EVERY:?}, empties the cache by itself"
             ),
-            (Some(_), false) if self.unclean.is_some() => format!("mend that, and {by_hand}"),
+            (Some(_), false) if self.unclean.is_some() || self.unfit.is_some() => {
+                format!("mend that, {by_hand}")
+            }
             (Some(_), false) => format!("mend that: the agent looks every {EVERY:?}"),
             (None, true) => {
                 let waits = self.last_emptied.map_or(Duration::ZERO, |last| {
                     (last + self.empty_again).saturating_duration_since(Instant::now())
                 });
                 format!(
-                    "the agent empties its cache by itself, in at most {} s",
+                    "mend that, then wait: the agent empties its cache by itself, in at most {} s",
                     waits.as_secs() + 1
                 )
             }
-            (None, false) => by_hand,
+            (None, false) => format!("mend that, {by_hand}"),
         }
     }
 
@@ -452,10 +470,19 @@ impl Work {
         }
     }
 
+    /// Says what is new of what the operator should know of the stream.
+    fn warn(&mut self, warnings: &[String]) {
+        for warning in warnings {
+            if !self.told.contains(warning) {
+                warn_loudly(format_args!("{warning}"));
+            }
+        }
+        self.told = warnings.iter().cloned().collect();
+    }
+
     /// The time between two heartbeats: shorter for a stream that does not keep messages for long.
     fn every(&self) -> Duration {
-        let max_age = self.link.as_ref().and_then(|link| link.max_age());
-        max_age.map_or(EVERY, |max_age| {
+        self.max_age.map_or(EVERY, |max_age| {
             (max_age / 8).clamp(Duration::from_secs(1), EVERY)
         })
     }

@@ -11,7 +11,7 @@ use crate::base::history::{Filter, PurgeRecord};
 use crate::base::report::Reports;
 use crate::dispatcher::{Command, Engine, Flush, LONGEST, PauseError, Remaining, Stats};
 #[cfg(all(feature = "dashboard", feature = "nats"))]
-use crate::fleet::Nats;
+use crate::fleet::{Nats, Stream};
 #[cfg(feature = "_sql")]
 use crate::outbox::link::Link;
 #[cfg(feature = "embedded")]
@@ -63,7 +63,7 @@ struct Handle {
     embedded: Option<Embedded>,
     /// The servers and the stream of the cache that is a fleet.
     #[cfg(all(feature = "dashboard", feature = "nats"))]
-    fleet: Option<(Nats, String)>,
+    fleet: Option<(Nats, Stream)>,
 }
 
 impl Drop for Handle {
@@ -77,7 +77,7 @@ impl Roan {
         engine: Arc<Engine>,
         #[cfg(feature = "web")] web: Option<WebLayer>,
         #[cfg(feature = "embedded")] embedded: Option<Embedded>,
-        #[cfg(all(feature = "dashboard", feature = "nats"))] fleet: Option<(Nats, String)>,
+        #[cfg(all(feature = "dashboard", feature = "nats"))] fleet: Option<(Nats, Stream)>,
         #[cfg(feature = "_sql")] link: Option<Arc<Link>>,
     ) -> Self {
         let handle = Handle {
@@ -145,9 +145,9 @@ impl Roan {
 
     /// Where the fleet is, if one of the caches is a fleet.
     #[cfg(all(feature = "dashboard", feature = "nats"))]
-    pub(crate) fn fleet(&self) -> Option<(&Nats, &str)> {
+    pub(crate) fn fleet(&self) -> Option<(&Nats, &Stream)> {
         let fleet = self.handle.fleet.as_ref();
-        fleet.map(|(nats, stream)| (nats, &**stream))
+        fleet.map(|(nats, stream)| (nats, stream))
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -59,9 +59,14 @@ pub(crate) fn loudly_at_times(count: u64, message: fmt::Arguments<'_>, event: im
 
 /// Logs a warning about the configuration as [`loudly`] logs an error.
 pub(crate) fn warn_loudly(message: fmt::Arguments<'_>) {
+    warn_loudly_as(message, || tracing::warn!(target: "roan", "{message}"));
+}
+
+/// The same, with the event that a subscriber gets.
+pub(crate) fn warn_loudly_as(message: fmt::Arguments<'_>, event: impl FnOnce()) {
     let warnings = in_subscriber(|| tracing::event_enabled!(target: "roan", Level::WARN));
     if warnings == Some(true) {
-        emit(|| tracing::warn!(target: "roan", "{message}"));
+        emit(event);
     } else if !errors_are_heard() {
         to_standard_error(message);
     }

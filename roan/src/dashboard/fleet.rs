@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::service::{Problem, Shared, unavailable};
 use crate::dispatcher::Command;
-use crate::fleet::{FleetAdmin, FleetStatus, Nats};
+use crate::fleet::{FleetAdmin, FleetStatus, Nats, Stream};
 
 /// So long an answer of the servers is good enough for further pages.
 const FRESH: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ struct State {
 }
 
 impl Looking {
-    async fn look(&self, nats: &Nats, stream: &str) -> Result<Value, String> {
+    async fn look(&self, nats: &Nats, stream: &Stream) -> Result<Value, String> {
         let mut state = self.0.lock().await;
         if let Some((at, last)) = &state.last
             && at.elapsed() < FRESH
@@ -36,7 +36,7 @@ impl Looking {
         found
     }
 
-    async fn ask(&self, state: &mut State, nats: &Nats, stream: &str) -> Result<Value, String> {
+    async fn ask(&self, state: &mut State, nats: &Nats, stream: &Stream) -> Result<Value, String> {
         let admin = match state.admin.take() {
             Some(admin) => admin,
             None => {
@@ -58,7 +58,7 @@ pub(super) async fn of(shared: &Shared) -> Result<Value, Problem> {
         let text = "no cache of this program is a fleet";
         return Err(Problem::new(http::StatusCode::NOT_FOUND, text));
     };
-    let (nats, stream) = (nats.clone(), stream.to_owned());
+    let (nats, stream) = (nats.clone(), stream.clone());
     let looking = Arc::clone(&shared.looking);
     let (reply, answer) = oneshot::channel();
     // The client of the servers is a task of the runtime on which it was made: the app may not have one.

@@ -8,7 +8,7 @@ use async_nats::jetstream::consumer::{DeliverPolicy, Info, push};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
-    ConsumerErrorKind, RawMessageError, RawMessageErrorKind, State, Stream,
+    self, ConsumerErrorKind, RawMessageError, RawMessageErrorKind,
 };
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
@@ -18,9 +18,10 @@ use tokio::time::{Instant, sleep};
 
 use super::heartbeat::{BUCKET, Heartbeat};
 use super::status::{Consumed, FleetStatus, Heard, node};
+use super::stream::Judgement;
 use super::subject::ALL;
 use super::token::{CONSUMER, token};
-use super::{Connection, FleetError, Nats, leader};
+use super::{Connection, FleetError, Nats, Stream, leader};
 
 /// How long the heartbeats may take to come.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,7 +38,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 ///
 /// # async fn look() -> Result<(), Box<dyn std::error::Error>> {
 /// let nats = Nats::at("nats://nats-1.internal:4222")?;
-/// let admin = FleetAdmin::connect(&nats, Stream::NAME).await?;
+/// let admin = FleetAdmin::connect(&nats, &Stream::new()).await?;
 /// for node in admin.status().await?.nodes {
 ///     let problem = node.problem(Duration::from_secs(30));
 ///     println!("{}: {}", node.node, problem.unwrap_or_else(|| node.state.to_string()));
@@ -48,7 +49,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone)]
 pub struct FleetAdmin {
     connection: Connection,
-    stream: String,
+    settings: Stream,
 }
 
 impl FleetAdmin {
@@ -57,15 +58,17 @@ impl FleetAdmin {
     /// # Errors
     ///
     /// If a file of the settings cannot be read, or if no server can be reached, or they refuse this user.
-    pub async fn connect(nats: &Nats, stream: &str) -> Result<Self, FleetError> {
+    pub async fn connect(nats: &Nats, stream: &Stream) -> Result<Self, FleetError> {
         let connection = Connection::open(nats, "roan fleet").await?;
-        Ok(Self::new(connection, stream))
+        Ok(Self::new(connection, stream.clone()))
     }
 
     /// On a connection that there is.
-    pub(crate) fn new(connection: Connection, stream: &str) -> Self {
-        let stream = stream.to_owned();
-        Self { connection, stream }
+    pub(crate) fn new(connection: Connection, stream: Stream) -> Self {
+        Self {
+            connection,
+            settings: stream,
+        }
     }
 
     /// How the nodes are.
@@ -81,7 +84,9 @@ impl FleetAdmin {
         let stream = self.stream().await?;
         let infos = self.consumers().await?;
         // After all that was said of it.
-        let state = self.state(&stream).await?;
+        let info = self.info(&stream).await?;
+        let Judgement { unfit, warnings } = self.settings.judge(&self.connection, &info.config);
+        let state = info.state;
         let consumed = self
             .consumed(&stream, infos, &heard, state.last_sequence)
             .await?;
@@ -93,7 +98,9 @@ impl FleetAdmin {
             node(named(token), consumed, heard, state.first_sequence, now)
         });
         Ok(FleetStatus {
-            stream: self.stream.clone(),
+            stream: self.settings.name().to_owned(),
+            problem: unfit.map(|unfit| unfit.to_string()),
+            warnings,
             messages: state.messages,
             bytes: state.bytes,
             first: state.first_sequence,
@@ -149,14 +156,15 @@ impl FleetAdmin {
         match cause.downcast_ref::<async_nats::jetstream::Error>() {
             Some(refused) => self.failed(&refused.to_string()),
             None => {
-                let otherwise = "see that the cluster has a leader, and that this user may publish to `$JS.API.>`";
-                self.failed(&self.connection.trouble("$JS.API.>", otherwise))
+                let otherwise = "see that the cluster has a leader";
+                self.failed(&self.connection.trouble(otherwise))
             }
         }
     }
 
-    async fn stream(&self) -> Result<Stream, FleetError> {
-        let stream = self.connection.jetstream().get_stream(&self.stream).await;
+    async fn stream(&self) -> Result<stream::Stream, FleetError> {
+        let name = self.settings.name();
+        let stream = self.connection.jetstream().get_stream(name).await;
         stream.map_err(|error| match error.kind() {
             GetStreamErrorKind::JetStream(error)
                 if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
@@ -164,9 +172,7 @@ impl FleetAdmin {
                 FleetError::JetStream {
                     servers: self.connection.servers().to_owned(),
                     problem: format!(
-                        "there is no stream {}: the first app or agent that uses the fleet makes it; if it has another name, \
-                         give that",
-                        self.stream
+                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, give that"
                     ),
                 }
             }
@@ -174,14 +180,14 @@ impl FleetAdmin {
         })
     }
 
-    /// What the stream has, as its leader says. An election takes a moment.
-    async fn state(&self, stream: &Stream) -> Result<State, FleetError> {
+    /// The settings of the stream and what it has, as its leader says. An election takes a moment.
+    async fn info(&self, stream: &stream::Stream) -> Result<stream::Info, FleetError> {
         let end = Instant::now() + ELECTION;
         loop {
             let info = stream.get_info().await;
             let info = info.map_err(|error| self.unanswered(&error))?;
             match leader::doubt(&info) {
-                None => return Ok(info.state),
+                None => return Ok(info),
                 Some(doubt) if Instant::now() >= end => {
                     return Err(self.failed(&format!(
                         "{doubt}: see that most servers of the cluster are up and reach each other"
@@ -193,7 +199,7 @@ impl FleetAdmin {
     }
 
     /// The stream of the heartbeats, which the first agent makes.
-    async fn bucket(&self) -> Result<Option<Stream>, FleetError> {
+    async fn bucket(&self) -> Result<Option<stream::Stream>, FleetError> {
         match self
             .connection
             .jetstream()
@@ -267,7 +273,7 @@ impl FleetAdmin {
         let mut found = Vec::new();
         loop {
             let page = json!({ "offset": found.len() });
-            let subject = format!("CONSUMER.LIST.{}", self.stream);
+            let subject = format!("CONSUMER.LIST.{}", self.settings.name());
             let answer = self.connection.jetstream().request(subject, &page).await;
             let page: Value = match answer.map_err(|error| self.unanswered(&error))? {
                 Response::Ok(page) => page,
@@ -297,7 +303,7 @@ impl FleetAdmin {
     /// What each node has acknowledged; `None` if its server does not answer.
     async fn consumed(
         &self,
-        stream: &Stream,
+        stream: &stream::Stream,
         infos: Vec<(String, Option<Info>)>,
         heard: &BTreeMap<String, Heard>,
         last: u64,
@@ -369,7 +375,7 @@ fn of_consumer(info: &Info) -> Consumed {
 
 /// The first message of these subjects after a sequence.
 async fn first_after(
-    stream: &Stream,
+    stream: &stream::Stream,
     subjects: &str,
     sequence: u64,
 ) -> Result<Option<(u64, SystemTime)>, RawMessageError> {

@@ -13,7 +13,7 @@ use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
 
 use tokio::sync::watch;
 
-use super::{FleetError, Nats};
+use super::{FleetError, Nats, permission};
 use crate::error::ConfigError;
 
 /// How long a server may take to answer: the connection, and each request to JetStream.
@@ -129,14 +129,23 @@ impl Connection {
         trouble.clear();
     }
 
-    /// Why a request for this subject was not answered in time, and what to do about it: what the server has said, or else
-    /// `otherwise`.
-    pub(crate) fn trouble(&self, subject: &str, otherwise: &str) -> String {
+    /// What a server has last denied to this user, and what to allow.
+    pub(crate) fn denied(&self) -> Option<String> {
+        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_denied = self.is_connected() && trouble.starts_with("Permissions Violation");
+        is_denied.then(|| match permission::of(&trouble) {
+            Some(allow) => format!("{trouble}: allow this user to {allow}"),
+            None => trouble.clone(),
+        })
+    }
+
+    /// Why a request was not answered in time, and what to do about it: what the server has said, or else `otherwise`.
+    pub(crate) fn trouble(&self, otherwise: &str) -> String {
+        if let Some(denied) = self.denied() {
+            return denied;
+        }
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         match (trouble.as_str(), self.is_connected()) {
-            (denied, true) if denied.starts_with("Permissions Violation") => {
-                format!("{denied}: allow this user to publish to `{subject}`")
-            }
             (_, true) => format!("no answer in time: {otherwise}"),
             (trouble, false) => {
                 let why = match trouble {

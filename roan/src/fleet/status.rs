@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 
 use super::heartbeat::{AgentState, EVERY, Heartbeat, LastAnswer};
+use super::problem::Said;
 
 /// A fleet as its servers know it.
 ///
@@ -15,6 +16,10 @@ use super::heartbeat::{AgentState, EVERY, Heartbeat, LastAnswer};
 pub struct FleetStatus {
     /// The name of the stream.
     pub stream: String,
+    /// What of the settings of the stream can lose purges, and what to type.
+    pub problem: Option<String>,
+    /// What else can lose some, such as a power failure, and what is good to know of the settings.
+    pub warnings: Vec<String>,
     /// The number of messages in the stream.
     pub messages: u64,
     /// Their size, in bytes.
@@ -140,26 +145,13 @@ impl FleetNode {
             true => ", and messages have expired that it lacks, so its cache will be emptied",
             false => "",
         };
-        if let (FleetNodeState::Emptying, Some(failure)) = (self.state, &self.failure) {
-            return Some(format!(
-                "its cache cannot be emptied, so its pages may be stale: {failure}: mend that, and its agent, which goes on \
-                 trying, consumes"
-            ));
+        if let Some(problem) = self.said_problem() {
+            return Some(problem);
         }
         Some(match self.state {
             FleetNodeState::Gone => format!(
                 "it has been gone {since}{gap}: start its agent, or if the node is away for good, type `roan fleet drop {name}`"
             ),
-            FleetNodeState::Unclean => format!(
-                "its pages may be stale, {}: {}",
-                self.unclean.as_deref().unwrap_or("for a reason that its agent does not give"),
-                self.cure.as_deref().unwrap_or("empty its cache, then type `roan agent --emptied` there")
-            ),
-            FleetNodeState::WaitingForOperator => {
-                "its agent cannot empty the cache: empty it, then type `roan agent --emptied` there; or give the agent \
-                 `--empty-with`"
-                    .to_owned()
-            }
             FleetNodeState::WithoutConsumer => {
                 "the stream does not keep messages for it: start its agent again, which makes a consumer and empties the cache"
                     .to_owned()
@@ -167,7 +159,11 @@ impl FleetNode {
             FleetNodeState::Unknown => {
                 "no server answers for its consumer: see that all servers of the cluster are up".to_owned()
             }
-            FleetNodeState::Consuming | FleetNodeState::Emptying => {
+            // The rest of what the agent says of the other two is above.
+            FleetNodeState::Consuming
+            | FleetNodeState::Emptying
+            | FleetNodeState::WaitingForOperator
+            | FleetNodeState::Unclean => {
                 let (sequence, age) = self.oldest.filter(|(_, age)| *age > max_lag)?;
                 format!(
                     "it is behind by {}: message {sequence} waits, and {} in all",
@@ -176,6 +172,23 @@ impl FleetNode {
                 )
             }
         })
+    }
+
+    /// What is wrong by the words of its agent.
+    fn said_problem(&self) -> Option<String> {
+        let state = match self.state {
+            FleetNodeState::Emptying => AgentState::Emptying,
+            FleetNodeState::WaitingForOperator => AgentState::WaitingForOperator,
+            FleetNodeState::Unclean => AgentState::Unclean,
+            _ => return None,
+        };
+        let said = Said {
+            node: &self.node,
+            unclean: self.unclean.as_deref(),
+            cure: self.cure.as_deref(),
+            failure: self.failure.as_deref(),
+        };
+        said.problem(state)
     }
 
     /// As an object, as `roan fleet status --format json` prints it.
@@ -223,6 +236,8 @@ impl FleetStatus {
         let nodes = self.nodes.iter().map(|node| node.to_json(max_lag));
         json!({
             "stream": self.stream,
+            "problem": self.problem,
+            "warnings": self.warnings,
             "messages": self.messages,
             "bytes": self.bytes,
             "first": self.first,
@@ -447,6 +462,8 @@ mod tests {
             "it is behind by 40s: message 11 waits, and 1 in all"
         );
         let status = FleetStatus {
+            problem: None,
+            warnings: Vec::new(),
             stream: "ROAN".to_owned(),
             messages: 11,
             bytes: 1,
@@ -482,7 +499,10 @@ mod tests {
         }
         let node = seen(Some(&well), Some(&emptying), 1);
         let problem = node.problem(Duration::MAX).unwrap();
-        assert!(problem.contains("be emptied, so its pages may be stale: attempt 2: no disk"));
+        assert!(
+            problem.contains("does not give: attempt 2: no disk: mend that"),
+            "{problem}"
+        );
         assert_eq!(node.to_json(Duration::MAX)["problem"], problem);
     }
 

@@ -11,7 +11,7 @@ use crate::error::ConfigError;
 
 /// The stream that a fleet's purges go through, in JetStream.
 ///
-/// The first program that needs it makes it: with files as storage, and with limits as retention, so that each purge stays
+/// The first app makes it, or an agent that knows the number of [`replicas`](Self::replicas): with files as storage, and with limits as retention, so that each purge stays
 /// for [`max_age`](Self::max_age), whoever has taken it. If it is there, its settings are checked, and never changed.
 ///
 /// ```
@@ -25,7 +25,8 @@ use crate::error::ConfigError;
 #[must_use]
 pub struct Stream {
     name: String,
-    replicas: usize,
+    /// `None` if nobody has said it: then one.
+    replicas: Option<usize>,
     max_age: Duration,
     is_synced: bool,
 }
@@ -53,7 +54,7 @@ impl Stream {
     pub fn new() -> Self {
         Self {
             name: Self::NAME.to_owned(),
-            replicas: 1,
+            replicas: None,
             max_age: Duration::from_secs(7 * 86_400),
             is_synced: false,
         }
@@ -78,9 +79,22 @@ impl Stream {
     }
 
     /// So many servers of the cluster keep a copy: 1, 3 or 5. A purge is acknowledged when most of them have it. Default: 1.
+    ///
+    /// An agent makes a missing stream only if this was called: a stream with one copy, made by the agent that starts first,
+    /// would not be the one that the app wants.
     pub fn replicas(mut self, replicas: usize) -> Self {
-        self.replicas = replicas;
+        self.replicas = Some(replicas);
         self
+    }
+
+    /// Whether somebody has said how many copies it has.
+    #[cfg(feature = "agent")]
+    pub(crate) fn has_replicas(&self) -> bool {
+        self.replicas.is_some()
+    }
+
+    fn copies(&self) -> usize {
+        self.replicas.unwrap_or(1)
     }
 
     /// So long the stream keeps a purge, and so long an agent may be away. One that comes back later empties its cache.
@@ -105,11 +119,11 @@ impl Stream {
 
     /// For the checks of a configuration.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        if self.replicas == 0 || self.replicas > MOST_REPLICAS {
+        if self.copies() == 0 || self.copies() > MOST_REPLICAS {
             let problem = "must be 1 to 5: JetStream keeps at most 5 copies, and 3 outlive the loss of a server";
             return Err(ConfigError::value(
                 "replicas",
-                self.replicas.to_string(),
+                self.copies().to_string(),
                 problem,
             ));
         }
@@ -162,8 +176,9 @@ impl Stream {
                 return Err(FleetError::JetStream {
                     servers: connection.servers().to_owned(),
                     problem: format!(
-                        "the stream {} is gone: the app makes it anew with its next purge, as does `roan purge` with the variables \
-                         of the app, or this agent when it is started again",
+                        "there is no stream {}: the app makes it when it starts and with its next purge, as does `roan purge` with \
+                         the variables of the app. An agent makes it when it starts, if `replicas` (`ROAN_FLEET_REPLICAS`) \
+                         says how many copies it has: 1 on a single server, 3 in a cluster",
                         self.name
                     ),
                 });
@@ -172,24 +187,34 @@ impl Stream {
             Ok(found) => found,
         };
         let info = found.cached_info().clone();
-        let mut seen = info.config.clone();
+        let Judgement { unfit, warnings } = self.judge(connection, &info.config);
+        match unfit {
+            Some(unfit) => Err(unfit),
+            None => Ok(Opened {
+                warnings,
+                stream: found,
+                info,
+            }),
+        }
+    }
+
+    /// What somebody who only takes messages should know of these settings, which may change at any time.
+    pub(crate) fn judge(&self, connection: &Connection, found: &Config) -> Judgement {
+        let mut seen = found.clone();
         if seen.mirror.take().is_some() {
             seen.subjects = vec![subject::ALL.to_owned()];
         }
         let needs = Self {
-            replicas: 1,
+            replicas: None,
             max_age: Duration::ZERO,
             ..self.clone()
         };
-        needs
-            .compare(&seen)
-            .map_err(|problem| self.unfit(connection, problem))?;
+        let unfit = needs.compare(&seen).err();
         let version = connection.client().server_info().version;
-        Ok(Opened {
-            warnings: self.warnings(&info.config, connection.servers(), &version),
-            stream: found,
-            info,
-        })
+        Judgement {
+            unfit: unfit.map(|problem| self.unfit(connection, problem)),
+            warnings: self.warnings(found, connection.servers(), &version),
+        }
     }
 
     fn unfit(&self, connection: &Connection, problem: String) -> FleetError {
@@ -231,8 +256,7 @@ impl Stream {
                 format!("cannot make the stream {}: {error}: {cure}", self.name)
             }
             CreateStreamErrorKind::TimedOut => {
-                let subject = format!("$JS.API.STREAM.CREATE.{}", self.name);
-                let trouble = connection.trouble(&subject, NO_LEADER);
+                let trouble = connection.trouble(NO_LEADER);
                 format!("cannot make the stream {}: {trouble}", self.name)
             }
             other => format!("cannot make the stream {}: {other}", self.name),
@@ -254,7 +278,7 @@ impl Stream {
             max_age: self.max_age,
             // A server refuses one that is longer than the age.
             duplicate_window: DUPLICATE_WINDOW.min(self.max_age),
-            num_replicas: self.replicas,
+            num_replicas: self.copies(),
             max_messages: -1,
             max_bytes: -1,
             max_messages_per_subject: -1,
@@ -280,8 +304,7 @@ impl Stream {
             },
             (_, Some(RequestErrorKind::NoResponders)) => disabled.to_owned(),
             _ => {
-                let subject = format!("$JS.API.STREAM.INFO.{}", self.name);
-                let trouble = connection.trouble(&subject, NO_LEADER);
+                let trouble = connection.trouble(NO_LEADER);
                 format!("the stream {}: {trouble}", self.name)
             }
         };
@@ -340,8 +363,8 @@ impl Stream {
                 edit("--max-msgs-per-subject=-1")
             ));
         }
-        if found.num_replicas < self.replicas {
-            let (has, wanted) = (found.num_replicas, self.replicas);
+        if found.num_replicas < self.copies() {
+            let (has, wanted) = (found.num_replicas, self.copies());
             return Err(format!(
                 "has replicas: {has}, and not {wanted}: {}, or set `replicas` to {has}",
                 edit(&format!("--replicas={wanted}"))
@@ -422,6 +445,15 @@ pub(crate) struct Opened {
     /// Its settings and its state when it was opened.
     pub(crate) info: Info,
     /// What the operator should know, for the log.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What an operator should know of the settings of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// What of them can lose purges, and what to type.
+    pub(crate) unfit: Option<FleetError>,
+    /// What else can lose some, and what is good to know.
     pub(crate) warnings: Vec<String>,
 }
 

@@ -20,7 +20,7 @@ use crate::base::site::Site;
 use crate::base::target::TargetKind;
 use crate::error::ConfigError;
 #[cfg(feature = "nats")]
-use crate::fleet::Nats;
+use crate::fleet::{Nats, Stream};
 
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
@@ -95,7 +95,7 @@ pub struct Cache {
     pub(crate) embedded: Option<Embedded>,
     /// The servers and the stream, if it is a fleet.
     #[cfg(feature = "nats")]
-    pub(crate) fleet: Option<(Nats, String)>,
+    pub(crate) fleet: Option<(Nats, Stream)>,
     pub(crate) connect: Connect,
 }
 
@@ -124,9 +124,9 @@ impl Cache {
     /// [`FleetAdmin`](crate::fleet::FleetAdmin).
     #[cfg(feature = "nats")]
     #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]
-    pub fn fleet(&self) -> Option<(&Nats, &str)> {
+    pub fn fleet(&self) -> Option<(&Nats, &Stream)> {
         let fleet = self.fleet.as_ref();
-        fleet.map(|(nats, stream)| (nats, &**stream))
+        fleet.map(|(nats, stream)| (nats, stream))
     }
 
     /// Adds a node, under a name of its own. Each node keeps its own pages, so each purge goes to all of them.

@@ -9,7 +9,7 @@ pub(crate) fn start(nats: &str, node: &str, purge_url: &str) -> Agent {
         program: PathBuf::from(env!("CARGO_BIN_EXE_roan-tests-command")),
         config: format!(
             "rebound = \"off\"\n\
-             [agent]\nnats = \"{nats}\"\nnode = \"{node}\"\nsynced = true\nempty_with = \"true\"\n\
+             [agent]\nnats = \"{nats}\"\nnode = \"{node}\"\nreplicas = 1\nsynced = true\nempty_with = \"true\"\n\
              [[caches]]\nkind = \"nginx\"\nnodes = [\"{purge_url}\"]\n"
         ),
         clock: None,

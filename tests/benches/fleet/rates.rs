@@ -15,8 +15,8 @@ use tokio::runtime::Runtime;
 use crate::bare;
 
 /// Agents, and the purges that each gets.
-const CASES: [(usize, usize); 3] = [(1, 10_000), (5, 5_000), (100, 500)];
-const ROUNDS: usize = 5;
+const CASES: [(usize, usize); 3] = [(1, 40_000), (5, 20_000), (100, 1_000)];
+const ROUNDS: usize = 7;
 
 /// A cache that drops a page by counting it.
 #[derive(Clone, Default)]
@@ -69,7 +69,7 @@ fn message(number: usize) -> String {
 }
 
 async fn rate(url: &str, agents: usize, purges: usize) -> f64 {
-    let stream = || Stream::new().synced();
+    let stream = || Stream::new().replicas(1).synced();
     let fleet = Fleet::nats(url).expect("a URL").stream(stream());
     let sender = Roan::builder()
         .cache(fleet)

@@ -57,7 +57,7 @@ async fn told_of(table: &str, outbox: Outbox) -> Vec<String> {
 fn rows_that_the_database_deletes_are_told_at_the_start() {
     for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
         crate::suite::block_on(async {
-            let database = Database::start(dialect);
+            let database = Database::create(dialect);
             let mut connection = database.connect().await;
             for table in TABLES {
                 connection.run(table).await.unwrap();

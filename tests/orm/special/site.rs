@@ -20,7 +20,7 @@ pub(super) struct Site {
 impl Site {
     /// With these tables; `{id}` becomes a column `id` with generated values.
     pub(super) async fn new(dialect: Dialect, tables: &[&str], is_durable: bool) -> Self {
-        let database = Database::start(dialect);
+        let database = Database::create(dialect);
         let id = match dialect {
             Dialect::Postgres => "id serial PRIMARY KEY",
             Dialect::MySql => "id int AUTO_INCREMENT PRIMARY KEY",

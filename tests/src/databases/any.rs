@@ -1,13 +1,15 @@
 //! A database of whatever kind.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use roan::outbox::Dialect;
 
 use super::connection::Connection;
 use super::{MariaDb, Postgres, SqliteFile};
 
-/// A database `roan` of one of the three kinds, gone when dropped.
+/// A database of one of the three kinds, gone when dropped.
 #[derive(Debug)]
 pub struct Database {
     url: String,
@@ -23,6 +25,8 @@ enum AnyServer {
     Postgres(Postgres),
     MariaDb(MariaDb),
     Sqlite(SqliteFile),
+    /// A database of this name in a server of others.
+    Shared(Arc<Database>, String),
 }
 
 impl Database {
@@ -78,12 +82,56 @@ impl Database {
         }
     }
 
+    /// A new one in the [`shared`](Self::shared) server, for tests that do not stop it and need the database for
+    /// themselves.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    #[track_caller]
+    pub fn create(dialect: Dialect) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let server = Self::shared(dialect);
+        if dialect == Dialect::Sqlite {
+            return Arc::into_inner(server).expect("a file of our own");
+        }
+        let name = format!("roan_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let created = server.administer(&format!("CREATE DATABASE {name}"));
+        created.unwrap_or_else(|error| panic!("no database in {}: {error}", server.url));
+        let (address, _) = server.url.rsplit_once('/').expect("a path");
+        Self {
+            url: format!("{address}/{name}"),
+            server: AnyServer::Shared(server, name),
+        }
+    }
+
+    /// Runs a statement on a connection and a thread of its own: the caller's may be one of a runtime.
+    fn administer(&self, sql: &str) -> Result<(), sqlx::Error> {
+        let work = async {
+            let mut connection = self.connect().await;
+            connection.run(sql).await?;
+            connection.close().await
+        };
+        thread::scope(|scope| {
+            let done = scope.spawn(|| {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime")
+                    .block_on(work)
+            });
+            done.join().expect("an administrator")
+        })
+    }
+
     /// What kind it is.
     pub fn dialect(&self) -> Dialect {
-        match self.server {
+        match &self.server {
             AnyServer::Postgres(_) => Dialect::Postgres,
             AnyServer::MariaDb(_) => Dialect::MySql,
             AnyServer::Sqlite(_) => Dialect::Sqlite,
+            AnyServer::Shared(server, _) => server.dialect(),
         }
     }
 
@@ -106,6 +154,21 @@ impl Database {
             }
         }
         opened.unwrap_or_else(|error| panic!("{}: {error}", self.url))
+    }
+}
+
+impl Drop for Database {
+    /// A database of PostgreSQL is several megabytes, and a program has many.
+    fn drop(&mut self) {
+        if let AnyServer::Shared(server, name) = &self.server {
+            // Whatever a failed test has left open in it.
+            let drop = match server.dialect() {
+                Dialect::Postgres => format!("DROP DATABASE {name} WITH (FORCE)"),
+                _ => format!("SET STATEMENT lock_wait_timeout = 5 FOR DROP DATABASE {name}"),
+            };
+            // If it stays, it goes with the server.
+            let _gone = server.administer(&drop);
+        }
     }
 }
 

@@ -22,8 +22,9 @@ GRANT ALL ON *.* TO roan@'127.0.0.1';
 ";
 
 /// For the server as for the program that makes its data.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 5] = [
     "--skip-name-resolve",
+    "--max-connections=300",
     "--innodb-buffer-pool-size=16M",
     "--innodb-log-file-size=16M",
     "--character-set-server=utf8mb4",
@@ -72,6 +73,7 @@ impl MariaDb {
 impl Kind for MariaDbOptions {
     const NAME: &'static str = "mariadb";
     const LOG: &'static str = LOG;
+    const IN_MEMORY: bool = true;
 
     fn furnish(&self, folder: &Path, _port: u16) {
         static TEMPLATE: OnceLock<Template> = OnceLock::new();

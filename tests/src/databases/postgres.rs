@@ -77,6 +77,7 @@ impl Postgres {
 impl Kind for PostgresOptions {
     const NAME: &'static str = "postgres";
     const LOG: &'static str = LOG;
+    const IN_MEMORY: bool = true;
 
     /// What its manual calls fast: clients are cut off, and it does not wait for them.
     const STOP: Signal = Signal::INT;
@@ -107,8 +108,10 @@ impl Kind for PostgresOptions {
             format!("port={port}"),
             "listen_addresses=127.0.0.1".to_owned(),
             "unix_socket_directories=".to_owned(),
-            "max_connections=100".to_owned(),
+            "max_connections=300".to_owned(),
             "shared_buffers=32MB".to_owned(),
+            // A new database is written to the log.
+            "max_wal_size=128MB".to_owned(),
             // In its folder; in /dev/shm it would outlive a kill.
             "dynamic_shared_memory_type=mmap".to_owned(),
             format!("fsync={}", self.fsync),

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::server::place;
+
 /// A place for an SQLite database, removed when dropped.
 #[derive(Debug)]
 pub struct SqliteFile {
@@ -14,8 +16,9 @@ impl SqliteFile {
     /// Makes the folder; the first client that comes makes the file.
     #[must_use]
     pub fn new() -> Self {
-        let folder = TempDir::with_prefix("roan-sqlite-").expect("a temporary folder");
-        Self { folder }
+        Self {
+            folder: place::in_memory("roan-sqlite-"),
+        }
     }
 
     /// The database, as a URL for clients.

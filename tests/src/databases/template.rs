@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::LOG;
-use crate::server::{Kind, Process, Watchdog, user};
+use crate::server::{Kind, Process, Watchdog, place, user};
 use crate::wait;
 
 /// The data folder of a server, relative to the server's own.
@@ -24,8 +24,7 @@ pub(super) struct Template {
 impl Template {
     /// Makes [`DATA`] in a new folder by running the command that `make` gives for it.
     pub(super) fn make<K: Kind>(make: impl FnOnce(&Path) -> Command) -> Self {
-        let folder = TempDir::with_prefix(format!("roan-{}-template-", K::NAME))
-            .expect("a temporary folder");
+        let folder = place::in_memory(&format!("roan-{}-template-", K::NAME));
         let watchdog = Watchdog::of_folder(folder.path()).expect("a shell for the watchdog");
         user::hand_over(folder.path());
         let command = make(folder.path());

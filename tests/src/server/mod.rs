@@ -1,6 +1,7 @@
 //! A private server: a real one, on its own port and in its own folder.
 
 pub(crate) mod family;
+pub(crate) mod place;
 pub(crate) mod port;
 mod process;
 pub(crate) mod program;
@@ -12,6 +13,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -24,6 +26,10 @@ use crate::wait;
 /// Somebody else may take a free port before the server does; more often than that, it is no
 /// accident.
 const PORTS_TO_TRY: usize = 5;
+
+/// Varnish compiles its configuration by a C compiler, and databases read theirs: on a busy machine that takes longer than
+/// anything that a test waits for.
+const LONGEST_START: Duration = Duration::from_secs(90);
 
 /// What makes one kind of server.
 pub trait Kind: Debug + Clone {
@@ -39,6 +45,9 @@ pub trait Kind: Debug + Clone {
     /// What a shell does in its folder after it was killed: for what a killed server leaves behind
     /// outside of its folder.
     const AFTER_KILL: &'static str = "";
+
+    /// Whether its folder may be in memory.
+    const IN_MEMORY: bool = false;
 
     /// Puts what it needs into its new folder.
     fn furnish(&self, folder: &Path, port: u16);
@@ -65,12 +74,16 @@ impl<K: Kind> Server<K> {
     #[track_caller]
     pub(crate) fn launch(kind: &K) -> Self {
         for _ in 0..PORTS_TO_TRY {
-            let folder = TempDir::with_prefix(format!("roan-{}-", K::NAME));
+            let prefix = format!("roan-{}-", K::NAME);
             let mut server = Self {
                 kind: kind.clone(),
                 port: port::free(),
                 process: None,
-                folder: folder.expect("a temporary folder"),
+                folder: if K::IN_MEMORY {
+                    place::in_memory(&prefix)
+                } else {
+                    place::on_disk(&prefix)
+                },
             };
             server.kind.furnish(server.folder(), server.port);
             match server.run() {
@@ -168,7 +181,7 @@ impl<K: Kind> Server<K> {
             K::AFTER_KILL,
         ));
         wait::until_some(
-            wait::LONG,
+            LONGEST_START,
             &format!("{} to answer or to end", K::NAME),
             || match process.ended() {
                 Some(status) => Some(Err(format!("ended with {status}"))),

@@ -20,6 +20,7 @@ use crate::base::history::Asking;
 use crate::base::log::{emit, loudly, loudly_at_times, warn_loudly};
 use crate::dispatcher::tickets::{Notes, Row};
 use crate::fleet::heartbeat::{AgentState, EVERY};
+use crate::fleet::stream::Judgement;
 use crate::purger::Doubt;
 
 /// The most messages of one request.
@@ -109,7 +110,7 @@ impl Work {
     fn show_phase(&self) {
         match self.state() {
             (_, Some(why)) => {
-                let shown = format!("{why}; {}", self.cure());
+                let shown = format!("{why}: {}", self.cure());
                 self.shared.set_phase(AgentPhase::Unclean, Some(shown));
             }
             (_, None) => self.shared.set_phase(AgentPhase::Consuming, None),
@@ -132,6 +133,50 @@ impl Work {
         self.doubt = doubt;
         self.look_at = Instant::now();
         self.show_phase();
+    }
+
+    /// Notices that somebody has changed the settings of the stream.
+    fn see_settings(&mut self, judgement: Judgement) {
+        self.warn(&judgement.warnings);
+        let unfit = judgement.unfit.map(|unfit| unfit.to_string());
+        if unfit == self.unfit {
+            return;
+        }
+        let node = &self.agent.node;
+        if let Some(why) = &unfit {
+            loudly(format_args!("the agent of {node} is not ready: {why}"));
+        }
+        // Nobody knows what was dropped until now.
+        if let Some(was) = self.unfit.take() {
+            let why = format!("purges may be lost: until it was changed, {was}");
+            self.unclean.get_or_insert(why);
+        }
+        self.unfit = unfit;
+        self.look_at = Instant::now();
+        self.show_phase();
+    }
+
+    /// Notices that a server has denied something: it does not answer the requests for messages of a user who may not ask.
+    fn see_denial(&mut self, awaits: bool) {
+        let Some(connection) = self.link.as_ref().map(|link| link.connection()) else {
+            return;
+        };
+        let taken = self.shared.taken.load(Ordering::Relaxed);
+        if let Some(words) = connection.denied() {
+            let node = &self.agent.node;
+            if (self.denied.as_ref()).is_none_or(|(_, said)| *said != words) {
+                loudly(format_args!("the agent of {node}: {words}"));
+            }
+            self.denied = Some((taken, words));
+        }
+        connection.all_is_well();
+        // What has come since was not denied.
+        self.denied = self.denied.take().filter(|(then, _)| *then == taken);
+        if let (Some((_, words)), true) = (&self.denied, awaits) {
+            self.shared.note(|status| {
+                status.why.get_or_insert_with(|| words.clone());
+            });
+        }
     }
 
     /// Checks again the sites of which nothing shows that their pages are purged.
@@ -252,8 +297,7 @@ impl Work {
                 self.show_phase();
                 emit(|| tracing::info!(target: "roan", node, "connected again"));
             } else {
-                let problem =
-                    link.map(|link| link.connection().trouble("", "the connection is lost"));
+                let problem = link.map(|link| link.connection().trouble("the connection is lost"));
                 self.shared.note(|status| {
                     status.why = status.why.take().or_else(|| problem.clone());
                 });
@@ -411,8 +455,9 @@ impl Work {
     /// Why the cache is to be emptied now.
     fn wants_emptying(&self, now: Instant) -> Option<String> {
         let again = self.last_emptied.map(|last| last + self.empty_again);
-        // What is stored while purges do not reach the cache would be stale again.
-        if !self.can_empty() || self.doubt.is_some() || again.is_some_and(|again| now < again) {
+        // What is stored while purges do not reach the cache, or are lost, would be stale again.
+        let is_open = self.doubt.is_some() || self.unfit.is_some();
+        if !self.can_empty() || is_open || again.is_some_and(|again| now < again) {
             return None;
         }
         if let Some(why) = &self.unclean {
@@ -464,18 +509,27 @@ impl Work {
                 "the look at the stream has panicked".to_owned(),
             ));
         };
-        self.beats = Some(beats);
+        let had_twin = self.beats.insert(beats).take_twin();
+        if had_twin {
+            let why = "another agent of the same name has run beside this one until now, and its cache may be another one";
+            return self.must_empty(why.to_owned());
+        }
         match result {
             Ok((look, is_emptied)) => {
                 underway.failed_looks = 0;
                 underway.said_floor = underway.saying_floor;
-                if let Some(last) = look.map(|look| look.known.last)
+                if let Some(last) = look.as_ref().map(|look| look.known.last)
                     && last > self.position.taken()
                 {
                     underway.awaited.get_or_insert((last, Instant::now()));
                 }
-                if let Some(why) = look.and_then(|look| self.why_empty(&look)) {
-                    return self.must_empty(why);
+                let has_looked = look.is_some();
+                if let Some(look) = look {
+                    if let Some(why) = self.why_empty(&look) {
+                        return self.must_empty(why);
+                    }
+                    self.max_age = look.max_age;
+                    self.see_settings(look.judgement);
                 }
                 for id in &said {
                     self.acknowledge(*id);
@@ -486,6 +540,9 @@ impl Work {
                     self.look_at = Instant::now();
                 }
                 self.show_phase();
+                if has_looked {
+                    self.see_denial(underway.awaited.is_some());
+                }
                 Ok(())
             }
             Err(Trouble::NoConsumer) => {

@@ -133,12 +133,12 @@ impl Work {
 
     fn give_up(&mut self, id: i64, why: String) {
         let count = self.shared.given_up.fetch_add(1, Ordering::Relaxed) + 1;
-        let node = &self.agent.node;
+        let (node, cure) = (&self.agent.node, self.cure());
         loudly_at_times(
             count,
             format_args!(
                 "the agent of {node} gives up a message (number {count}), so its cache may have stale pages until it is emptied: \
-                 {why}"
+                 {why}: {cure}"
             ),
             || tracing::error!(target: "roan", node, why, "a message is given up"),
         );

@@ -11,7 +11,8 @@ use crate::output::note;
 /// What is shown of the library's events. With a subscriber, the library itself writes nothing to standard error.
 enum Shown {
     Nothing,
-    /// Those about the configuration: the results of purges are the command's own to print.
+    /// Those about the configuration: the results of purges are the command's own to print, and what the settings of a stream may
+    /// lose is for the start of an app or an agent, and for `roan fleet status`.
     Warnings,
     /// All but details: the log of a command that runs for long.
     #[cfg(feature = "agent")]
@@ -52,8 +53,9 @@ impl Subscriber for Shown {
         match self {
             Self::Nothing => {}
             Self::Warnings => {
-                let is_result = metadata.fields().field("outcome").is_some();
-                if *metadata.level() == Level::WARN && !is_result {
+                let has = |field| metadata.fields().field(field).is_some();
+                let is_elsewhere = has("outcome") || has("stream");
+                if *metadata.level() == Level::WARN && !is_elsewhere {
                     event.record(&mut Message);
                 }
             }

@@ -531,6 +531,9 @@ const fleet = {
     $("fleet-table").tBodies[0].replaceChildren(...rows);
     const kept = found.messages ? plural(found.messages, "message") + ", " + count(found.first) + " to " + count(found.last) : "no message";
     $("fleet-note").textContent = "Stream " + found.stream + ": " + kept + (rows.length ? "." : "; no node has used it.");
+    for (const words of [found.problem, ...found.warnings]) {
+      if (words) $("fleet-note").textContent += " " + words + ".";
+    }
   }),
 };
 

@@ -11,7 +11,7 @@ use async_nats::jetstream::message::PublishMessage;
 use futures_util::future::{Either, select};
 use tokio::sync::Mutex;
 
-use crate::base::log::{emit, loudly, warn_loudly};
+use crate::base::log::{emit, loudly, warn_loudly_as};
 use crate::base::outcome::Failure;
 use crate::base::site::Site;
 use crate::fleet::{Connection, FleetError, Nats, Stream, message, subject};
@@ -84,7 +84,11 @@ impl FleetNode {
         let (cache, servers) = (&self.cache, connection.servers());
         for warning in opened.warnings {
             if link.told.insert(warning.clone()) {
-                warn_loudly(format_args!("{cache}: {warning}"));
+                // By its field `stream` the command leaves it out, whose `roan fleet status` says it.
+                let message = format_args!("{cache}: {warning}");
+                warn_loudly_as(message, || {
+                    tracing::warn!(target: "roan", stream = self.stream.name(), "{message}");
+                });
             }
         }
         let (stream, replicas) = (self.stream.name(), opened.info.config.num_replicas);
@@ -111,7 +115,7 @@ impl FleetNode {
         // What was sent over a connection that is lost is not answered any more.
         let lost = pin!(connection.lost());
         if !connection.is_connected() {
-            let trouble = connection.trouble("", "");
+            let trouble = connection.trouble("");
             return Answer::failed(Failure::Connect(format!(
                 "{}: {trouble}",
                 connection.servers()
@@ -187,7 +191,7 @@ impl FleetNode {
                 return Failure::Reported(format!("{place}: {error}: {cure}"));
             }
             (PublishErrorKind::BrokenPipe, _) => {
-                let trouble = connection.trouble(subject::ALL, "the client has ended");
+                let trouble = connection.trouble("the client has ended");
                 return Failure::Unavailable(format!("{servers}: {trouble}"));
             }
             (_, Some(refusal)) => match refusal.error_code() {
@@ -213,7 +217,7 @@ impl FleetNode {
             (PublishErrorKind::TimedOut, _) => {
                 let otherwise =
                     format!("see by `nats stream info {name}` that most of its replicas are up");
-                let trouble = connection.trouble(subject::ALL, &otherwise);
+                let trouble = connection.trouble(&otherwise);
                 format!("{place}: {trouble}")
             }
             (_, None) => format!("{place}: {error}"),

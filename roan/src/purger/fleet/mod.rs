@@ -142,7 +142,7 @@ impl From<Fleet> for Cache {
         let kinds: Vec<_> = kinds
             .filter(|kind| caches.capabilities.can_purge(*kind))
             .collect();
-        let place = (nats.clone(), stream.name().to_owned());
+        let place = (nats.clone(), stream.clone());
         let connect = {
             let name = name.clone();
             move |connecting: &super::http::Connecting| {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use roan::RoanBuilder;
 use roan::config::Config;
-use roan::fleet::{FleetAdmin, FleetError, Nats};
+use roan::fleet::{FleetAdmin, FleetError, Nats, Stream};
 use roan::purger::Cache;
 
 use super::args::{Action, FleetArgs, ServerArgs};
@@ -44,10 +44,13 @@ pub(super) fn failure(error: FleetError) -> Failure {
 /// The variables of the app's fleet begin so. The first of them is this one.
 const URL: &str = "ROAN_FLEET";
 
-/// The settings of an agent that say how to reach the servers.
-const OF_AN_AGENT: [&str; 12] = [
+/// The settings of an agent that say how to reach the servers, and what is known of the stream.
+const OF_AN_AGENT: [&str; 15] = [
     "nats",
     "stream",
+    "replicas",
+    "max_age",
+    "synced",
     "credentials_file",
     "nkey_file",
     "token_file",
@@ -62,7 +65,7 @@ const OF_AN_AGENT: [&str; 12] = [
 
 impl ServerArgs {
     /// The servers and the stream.
-    fn place(&self) -> Result<(Nats, String), Failure> {
+    fn place(&self) -> Result<(Nats, Stream), Failure> {
         let builder = match &self.config {
             Some(file) => read(file)?.builder()?,
             None => {
@@ -84,7 +87,7 @@ impl ServerArgs {
         };
         let fleet = builder.caches().iter().find_map(Cache::fleet);
         let (nats, stream) = fleet.ok_or_else(|| Failure::bad_input(format!("{URL} is empty")))?;
-        Ok((nats.clone(), stream.to_owned()))
+        Ok((nats.clone(), stream.clone()))
     }
 }
 

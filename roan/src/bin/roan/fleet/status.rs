@@ -19,13 +19,21 @@ pub(super) async fn print(
     let status = admin.status().await.map_err(failure)?;
     match output.format {
         Format::Json => output.line(status.to_json(args.max_lag)),
-        Format::Text => as_text(&status, args.max_lag, output),
+        Format::Text => {
+            as_text(&status, args.max_lag, output);
+            if let Some(problem) = &status.problem {
+                output.line(output.painted(AnsiColor::Red, line(problem)));
+            }
+            for warning in &status.warnings {
+                output.line(line(warning));
+            }
+        }
     }
     let has_problem = status
         .nodes
         .iter()
         .any(|node| node.problem(args.max_lag).is_some());
-    Ok(if has_problem {
+    Ok(if has_problem || status.problem.is_some() {
         Exit::Failed
     } else {
         Exit::Done

@@ -20,6 +20,8 @@ pub(super) use self::setup::RefreshSetup;
 use crate::base::outcome::Outcome;
 use crate::base::site::Site;
 use crate::base::target::Target;
+#[cfg(feature = "agent")]
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{Endpoint, is_passing, unsendable};
 use crate::purger::{Answer, Answering, AnyPurger, Checking, PurgeRequest};
 
@@ -181,8 +183,14 @@ impl RefreshNode {
     }
 
     async fn check(&self, site: Option<&Site>) -> bool {
+        let is_known = site.is_some();
         let site = self.endpoint.site_or_warn(site);
-        match self.prove_drop(site).await {
+        let shown = self.prove_drop(site).await;
+        if !is_known {
+            // It is one that is assumed.
+            self.setup.doubt.settle(site);
+        }
+        match shown {
             Ok(_) => {
                 self.setup.is_right(site);
                 true
@@ -213,5 +221,10 @@ impl AnyPurger for RefreshNode {
 
     fn check<'a>(&'a self, site: Option<&'a Site>) -> Checking<'a> {
         Box::pin(self.check(site))
+    }
+
+    #[cfg(feature = "agent")]
+    fn doubt(&self) -> Option<&Doubt> {
+        Some(&self.setup.doubt)
     }
 }

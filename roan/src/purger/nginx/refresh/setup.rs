@@ -6,6 +6,7 @@ use super::reply::{Cached, Reply};
 use crate::base::log::{loudly, warn_loudly};
 use crate::base::outcome::{Outcome, Refusal};
 use crate::base::site::Site;
+use crate::purger::doubt::Doubt;
 use crate::purger::http::{NeverFound, NodeUrl, ODD, is_passing};
 use crate::purger::nginx::key::{Keys, Named};
 use crate::purger::nginx::pattern::KeyPattern;
@@ -21,6 +22,7 @@ pub(in crate::purger::nginx) struct RefreshSetup {
     unknown: AtomicBool,
     unusable: AtomicBool,
     never_found: NeverFound,
+    pub(super) doubt: Doubt,
 }
 
 impl RefreshSetup {
@@ -31,6 +33,7 @@ impl RefreshSetup {
             unknown: AtomicBool::new(false),
             unusable: AtomicBool::new(false),
             never_found: NeverFound::default(),
+            doubt: Doubt::default(),
         }
     }
 
@@ -55,9 +58,12 @@ impl RefreshSetup {
             return Err(Answer::refused(why).status(reply.status.as_u16()));
         }
         match self.keys.judge(key, site, url) {
-            Named::Right => reply.verified = true,
+            Named::Right => {
+                self.doubt.settle(site);
+                reply.verified = true;
+            }
             Named::Cut => {}
-            Named::Unknown => self.names_unknown_key(key),
+            Named::Unknown => self.names_unknown_key(key, site),
             Named::Wrong(why) => return Err(Answer::refused(why).status(reply.status.as_u16())),
         }
         Ok(reply)
@@ -82,16 +88,19 @@ impl RefreshSetup {
         true
     }
 
-    fn names_unknown_key(&self, key: &[u8]) {
-        if self.unknown.swap(true, Ordering::Relaxed) {
-            return;
+    fn names_unknown_key(&self, key: &[u8], site: &Site) {
+        let why = || {
+            format!(
+                "{}: nothing shows that refreshes reach the pages: nginx returned the key {:?}, and Roan does not know that \
+                 form: set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after `proxy_cache_key`",
+                self.who,
+                String::from_utf8_lossy(key)
+            )
+        };
+        self.doubt.raise(site, why);
+        if !self.unknown.swap(true, Ordering::Relaxed) {
+            warn_loudly(format_args!("{}", why()));
         }
-        warn_loudly(format_args!(
-            "{}: nothing shows that refreshes reach the pages: nginx returned the key {:?}, and Roan does not know that \
-             form: set `ROAN_PURGE_KEY`, or `Nginx::key`, to the text after `proxy_cache_key`",
-            self.who,
-            String::from_utf8_lossy(key)
-        ));
     }
 
     /// Notices that refreshes never find a page.

@@ -1,0 +1,111 @@
+//! Users who may not do all that an agent does: the error names what to allow, as the guide's `users.conf` has it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use async_nats::ConnectOptions;
+use roan::agent::{Agent, RunningAgent};
+use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
+use roan_tests::{Nats, NatsOptions, wait};
+
+use crate::stand::{LONG, NODE};
+
+const USERS: &str = include_str!("../conf/fleet/users.conf");
+
+/// A stream for which an agent looks after itself every 2 s.
+const MAX_AGE: Duration = Duration::from_secs(16);
+
+/// A server with the users of the guide, of whom the agent lacks this right.
+fn server(lacks: &str) -> Nats {
+    let (before, agent) = USERS.split_once("user: agent,").unwrap();
+    let lacks = format!("\"{lacks}\"");
+    assert_eq!(agent.matches(&lacks).count(), 1, "{lacks}");
+    let agent = agent.replacen(&lacks, "\"nothing\"", 1);
+    Nats::start(&NatsOptions::default().lines(&format!("{before}user: agent,{agent}")))
+}
+
+fn servers(server: &Nats, folder: &Path) -> Servers {
+    let file = folder.join("password");
+    fs::write(&file, "password-of-the-agents").unwrap();
+    Servers::at(server.url())
+        .unwrap()
+        .password_file("agent", file)
+}
+
+async fn stream(server: &Nats) -> async_nats::jetstream::Context {
+    let options =
+        ConnectOptions::with_user_and_password("app".to_owned(), "password-of-the-app".to_owned());
+    let client = options.connect(server.url()).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    let config = async_nats::jetstream::stream::Config {
+        name: "ROAN".to_owned(),
+        subjects: vec!["roan.>".to_owned()],
+        max_age: MAX_AGE,
+        duplicate_window: MAX_AGE,
+        ..Default::default()
+    };
+    jetstream.create_stream(config).await.unwrap();
+    jetstream
+}
+
+async fn start(servers: &Servers) -> RunningAgent {
+    let nginx = roan::Nginx::at("http://127.0.0.1:1/purge").unwrap();
+    let agent = Agent::new(servers.clone()).node(NODE).empty_with("true");
+    let agent = agent.ready_lag(Duration::from_secs(3));
+    let caches = roan::Roan::builder().cache(nginx).rebound(None);
+    agent.start(caches).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_may_not_make_its_consumer_names_the_subject() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server("$JS.API.CONSUMER.*.ROAN.>");
+    stream(&server).await;
+    let agent = start(&servers(&server, folder.path())).await;
+    wait::until(LONG, "the agent to say so", || {
+        agent.not_ready().is_some_and(|why| {
+            why.contains("allow this user to publish to `$JS.API.CONSUMER.INFO.ROAN.>`")
+        })
+    });
+}
+
+/// A server does not answer such a request, and the agent would wait for messages for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_may_not_ask_for_messages_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server("$JS.API.CONSUMER.MSG.NEXT.ROAN.>");
+    let jetstream = stream(&server).await;
+    let agent = start(&servers(&server, folder.path())).await;
+    wait::until(LONG, "the agent to be ready", || {
+        agent.not_ready().is_none()
+    });
+    let message = r#"{"v":1,"purge":["/a"],"asked":1795665105175}"#;
+    jetstream
+        .publish("roan.-.url", message.into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+    wait::until(LONG, "the agent to say so", || {
+        agent.not_ready().is_some_and(|why| {
+            why.contains("s behind: ")
+                && why.contains("allow this user to publish to `$JS.API.CONSUMER.MSG.NEXT.ROAN.>`")
+        })
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_look_at_a_fleet_learns_what_to_allow() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server("$JS.API.CONSUMER.LIST.ROAN");
+    stream(&server).await;
+    let admin = FleetAdmin::connect(&servers(&server, folder.path()), &Stream::new())
+        .await
+        .unwrap();
+    let error = admin.status().await.unwrap_err().to_string();
+    assert!(
+        error.contains("allow this user to publish to `$JS.API.CONSUMER.LIST.ROAN`"),
+        "{error}"
+    );
+}
