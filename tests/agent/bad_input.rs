@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roan::agent::{Agent, AgentPhase, Emptied, RunningAgent};
 use roan::fleet::{FleetAdmin, FleetNodeState, Nats, Stream};
-use roan_tests::{Behaviour, Browser, Faulty, HOST, NatsOptions, wait};
+use roan_tests::{Behaviour, Browser, Faulty, HOST, NatsOptions, logged, wait};
 
 use crate::stand::{LONG, NODE, Stand};
 
@@ -174,6 +174,18 @@ async fn sites_are_those_of_the_agent_or_of_the_message() {
     assert!(stand.shown("/a").contains("newer"));
     let status = agent.status();
     assert_eq!((status.elsewhere, status.given_up), (1, 0), "{status:?}");
+    agent.stop(Duration::from_secs(5)).await;
+
+    // One of the two addresses may be wrong.
+    logged::start();
+    let agent = stand.agent().start(stand.caches()).await.unwrap();
+    let message = r#"{"v":1,"purge":["/a"],"site":"https://else.test"}"#;
+    let number = stand.publish_raw("roan.-.url", message).await;
+    stand.wait_until_acknowledged(&agent, number);
+    let words = format!(
+        "purges the pages of {HOST}, as its configuration says, where the app says else.test"
+    );
+    assert_eq!(logged::warnings_with(&words).len(), 1);
     agent.stop(Duration::from_secs(5)).await;
 
     // All purges of the site would be left as those of others.

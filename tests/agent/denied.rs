@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::ConnectOptions;
 use roan::agent::{Agent, RunningAgent};
 use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
-use roan_tests::{Nats, NatsOptions, wait};
+use roan_tests::{Behaviour, Faulty, Nats, NatsOptions, wait};
 
 use crate::stand::{LONG, NODE};
 
@@ -95,6 +95,41 @@ async fn an_agent_that_may_not_ask_for_messages_is_not_ready() {
             why.contains("the servers have not answered ")
                 && why.contains("allow this user to publish to `$JS.API.CONSUMER.MSG.NEXT.ROAN.>`")
         })
+    });
+}
+
+/// With the changes that the guide has for an agent that is not trusted with the places of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_one_node_has_the_rights_that_its_agent_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (before, agent) = USERS.split_once("user: agent,").unwrap();
+    let (agent, after) = agent.split_once("# You,").unwrap();
+    let agent = agent
+        .replace("\"$JS.ACK.ROAN.>\"", "\"$JS.ACK.ROAN.roan-eu-1.>\"")
+        .replace("ROAN.>\"", "ROAN.roan-eu-1\"")
+        .replace("\"$KV.ROAN_AGENTS.>\"", "\"$KV.ROAN_AGENTS.eu-1\"");
+    let users = format!("{before}user: agent,{agent}# You,{after}");
+    let server = Nats::start(&NatsOptions::default().lines(&users));
+    let jetstream = stream(&server).await;
+    let faulty = Faulty::start(Behaviour::Purged);
+    let caches = || {
+        let nginx = roan::Nginx::at(&faulty.purge_url()).unwrap();
+        roan::Roan::builder().cache(nginx).rebound(None)
+    };
+    let servers = servers(&server, folder.path());
+    let agent = |node| Agent::new(servers.clone()).node(node).empty_with("true");
+    let eu = agent("eu-1").start(caches()).await.unwrap();
+    let message = r#"{"v":1,"purge":["/a"],"asked":1795665105175}"#;
+    let published = jetstream.publish("roan.-.url", message.into());
+    published.await.unwrap().await.unwrap();
+    wait::until(LONG, "the purge to be acknowledged", || {
+        eu.not_ready().is_none() && eu.status().acknowledged == 1
+    });
+    // Another place is not its own.
+    let us = agent("us-1").start(caches()).await.unwrap();
+    wait::until(LONG, "the other agent to say so", || {
+        us.not_ready()
+            .is_some_and(|why| why.contains("allow this user to publish to"))
     });
 }
 

@@ -102,6 +102,9 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
     wait::until(LONG, "the agent to say so", || {
         !logged::errors_with(words).is_empty()
     });
+    wait::until(LONG, "the cache to be emptied", || {
+        agent.status().emptied == 2
+    });
     stand.wait_until_ready(&agent);
     agent.stop(LONG).await;
 

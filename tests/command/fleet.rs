@@ -103,7 +103,7 @@ async fn status_is_a_table_and_says_what_is_wrong() {
     place.fleet.beat("eu-1", because).await;
     let ran = place.run(&["status"]);
     ran.assert_code(1).assert_says(&[
-        "roan fleet drop gone",
+        "gone: nothing is known of its agent",
         "eu-1: its pages may be stale, nginx refused /b\u{fffd}[2J",
     ]);
     let status = place.json(&["status"], 1);

@@ -116,7 +116,7 @@ async fn each_node_has_its_state_and_its_lag() {
     assert_eq!(problem("late", long), None);
     for (name, words) in [
         ("late", "message 3 waits"),
-        ("gone", "roan fleet drop gone"),
+        ("gone", "nothing is known of its agent"),
         ("unclean", "nginx refused /x"),
         ("no.consumer", "start its agent again"),
         ("strange", "it has version 7"),

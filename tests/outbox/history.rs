@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use roan::history::{AnswerKind, CauseKind, Filter, PurgeRecord, PurgeState};
+use roan::outbox::Dialect;
 use roan::testing::Recorder;
 use roan::{Event, Nginx, Roan, Target, purge_on};
 use roan_tests::{Behaviour, Faulty};
@@ -235,6 +236,43 @@ async fn what_a_node_has_not_answered_at_first_is_written_down_when_it_does(data
         let place = answer.targets[0];
         assert!(place == number || purge.answers[1 - number].targets[0] == number);
     }
+}
+
+/// The answer to a delivery moves into the row of its purge when the delivery ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_moves_during_a_look_is_seen() {
+    let database = Database::of(Dialect::Postgres);
+    let admin = database.outbox().await.admin().await.unwrap();
+    let (mut relay, mut observer) = (database.client().await, database.client().await);
+    relay
+        .run(r#"INSERT INTO {}outbox (id, payload, state, ended_ms) VALUES (7, '{"v":1,"purge":["/a"]}', 4, 1000)"#)
+        .await;
+    relay
+        .run(
+            "INSERT INTO {}delivery (purge_id, cache, node, target, created_ms) \
+             VALUES (7, 'nginx', 'a', '\"/a\"', 1000)",
+        )
+        .await;
+    relay.run("BEGIN").await;
+    relay
+        .run("LOCK TABLE {}delivery IN ACCESS EXCLUSIVE MODE")
+        .await;
+    let look = tokio::spawn(async move { admin.history(&Filter::new()).await });
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{}delivery%'";
+    observer.wait_for_count(waiting, 1).await;
+    relay
+        .run(r#"UPDATE {}outbox SET history = '{"cache":"nginx","node":"a","result":"purged"}' WHERE id = 7"#)
+        .await;
+    relay.run("DELETE FROM {}delivery").await;
+    relay.run("COMMIT").await;
+    let found = look.await.unwrap().unwrap();
+    assert_eq!(found[0].state, PurgeState::Done);
+    let results: Vec<_> = found[0]
+        .answers
+        .iter()
+        .map(|answer| answer.result)
+        .collect();
+    assert_eq!(results, [AnswerKind::Purged], "{found:#?}");
 }
 
 async fn what_is_dead_or_was_refused_says_why(database: Database) {

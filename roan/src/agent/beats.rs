@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
 use async_nats::jetstream::stream;
 use serde_json::Value;
@@ -9,7 +11,7 @@ use serde_json::Value;
 use super::link::{Link, Trouble};
 use super::{Agent, AgentError};
 use crate::base::log::warn_loudly;
-use crate::fleet::Connection;
+use crate::fleet::{Connection, leader};
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
 use crate::fleet::token::token;
 
@@ -74,9 +76,23 @@ impl Beats {
     /// Reads what was last said of the node, and changes nothing.
     pub(super) async fn find(agent: &Agent, link: &Link) -> Result<Option<Heartbeat>, Trouble> {
         let jetstream = link.connection().jetstream();
-        let Ok(store) = jetstream.get_key_value(BUCKET).await else {
-            return Ok(None);
+        let bucket = match jetstream.get_stream(format!("KV_{BUCKET}")).await {
+            Ok(bucket) => bucket,
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(known)
+                    if known.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                {
+                    return Ok(None);
+                }
+                _ => return Err(link.server("cannot find the bucket of the heartbeats", &error)),
+            },
         };
+        // A server that is cut off has those of before.
+        if let Some(doubt) = leader::doubt(bucket.cached_info()) {
+            return Err(link.server("cannot read the heartbeats", &doubt));
+        }
+        let store = jetstream.get_key_value(BUCKET).await;
+        let store = store.map_err(|error| link.server("cannot find the bucket", &error))?;
         let mut beats = Self::new(agent, link, store, 0);
         Ok(beats.read().await?.map(|found| found.heartbeat))
     }

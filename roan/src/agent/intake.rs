@@ -14,6 +14,8 @@ pub(super) struct Intake {
     pub(super) is_newer: bool,
     /// The number of targets of sites that this node does not serve.
     pub(super) elsewhere: u64,
+    /// The host of the site, as the message says it and as this agent has it, if the two differ.
+    pub(super) other_host: Option<(String, String)>,
 }
 
 impl Intake {
@@ -50,7 +52,13 @@ impl Intake {
                 intake.elsewhere += 1;
                 continue;
             }
-            let is_known = is_for_all || sites.get(name).is_some();
+            let own = sites.get(name);
+            if let (Some(said), Some(own), false) = (&site, &own, is_for_all)
+                && said.host() != own.host()
+            {
+                intake.other_host = Some((said.host().to_owned(), own.host().to_owned()));
+            }
+            let is_known = is_for_all || own.is_some();
             let learned = match (&site, is_known) {
                 (Some(site), false) => sites.learn(site),
                 _ => None,
@@ -93,8 +101,11 @@ mod tests {
         let known =
             of(r#"{"v":1,"purge":[{"url":"/a","site":"shop"}],"site":"https://else.test"}"#);
         assert_eq!(shown(&known), [r#"Some("shop") /a"#]);
+        let hosts = known.other_host.unwrap();
+        assert_eq!((&*hosts.0, &*hosts.1), ("else.test", "shop.test"));
         let learned =
             of(r#"{"v":1,"purge":[{"url":"/a","site":"blog"}],"site":"https://blog.test"}"#);
+        assert_eq!(learned.other_host, None);
         assert_eq!(shown(&learned), [r#"Some("https://blog.test") /a"#]);
         let site = sites.get(Some("https://blog.test")).unwrap();
         assert_eq!(site.host(), "blog.test");

@@ -56,8 +56,8 @@
 //! # Sites
 //!
 //! A message names the site of its targets, and the address of that site if the sender knows it. The configuration of the
-//! agent wins: a site that the agent's builder has is that one. An agent with no sites purges under the address that the message
-//! names. A target of a named site whose address nobody knows cannot be purged: pages of that site may be in this
+//! agent wins: a site that the agent's builder has is that one, which is logged if its host is another one than that of the message.
+//! An agent with no sites purges under the address that the message names. A target of a named site whose address nobody knows cannot be purged: pages of that site may be in this
 //! cache, so the message counts as given up. If [`Agent::sites`] says which sites the node serves, targets of others are counted
 //! and left: they cannot be in this cache.
 //!

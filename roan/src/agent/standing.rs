@@ -105,12 +105,14 @@ impl Standing {
             return Some(unfit.clone());
         }
         let Some(said) = &self.said else {
-            return Some(format!("no agent has run as {node:?}: start `roan agent`"));
+            return Some(format!(
+                "no heartbeat of an agent of {node:?} is there: start `roan agent`; if it runs, its log says why it cannot write one"
+            ));
         };
         if self.silent_for() > FleetStatus::GONE_AFTER {
             let silent = seconds(self.silent_for());
             return Some(format!(
-                "the agent has been silent for {silent}: start `roan agent`"
+                "no heartbeat of the agent came for {silent}: start `roan agent`; if it runs, its log says why it cannot write one"
             ));
         }
         if let Some(problem) = Said::by(node, said).problem(said.state) {

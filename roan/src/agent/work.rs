@@ -93,6 +93,8 @@ pub(super) struct Work {
     unfit: Option<String>,
     /// What was said of them.
     told: BTreeSet<String>,
+    /// The hosts of sites that messages have and that this agent has otherwise.
+    other_hosts: BTreeSet<String>,
     /// How long the stream keeps messages. `None` for ever.
     max_age: Option<Duration>,
     last_emptied: Option<Instant>,
@@ -175,6 +177,7 @@ impl Work {
             doubt: None,
             unfit: None,
             told: BTreeSet::new(),
+            other_hosts: BTreeSet::new(),
             max_age: None,
             last_emptied: None,
             empty_again: EMPTY_AGAIN,

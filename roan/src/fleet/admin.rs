@@ -80,8 +80,13 @@ impl FleetAdmin {
     ///
     /// If the servers do not answer, or refuse; if there is no stream of that name.
     pub async fn status(&self) -> Result<FleetStatus, FleetError> {
-        let (now, heard) = self.heard().await?;
         let stream = self.stream().await?;
+        let Heartbeats {
+            now,
+            kept,
+            heard,
+            problem,
+        } = self.heartbeats().await;
         let infos = self.consumers().await?;
         // After all that was said of it.
         let info = self.info(&stream).await?;
@@ -95,11 +100,17 @@ impl FleetAdmin {
         names.dedup();
         let nodes = names.into_iter().map(|token| {
             let (consumed, heard) = (consumed.get(token), heard.get(token));
-            node(named(token), consumed, heard, state.first_sequence, now)
+            node(
+                named(token),
+                consumed,
+                heard,
+                state.first_sequence,
+                (now, kept),
+            )
         });
         Ok(FleetStatus {
             stream: self.settings.name().to_owned(),
-            problem: unfit.map(|unfit| unfit.to_string()),
+            problem: problem.or(unfit.map(|unfit| unfit.to_string())),
             warnings,
             messages: state.messages,
             bytes: state.bytes,
@@ -172,7 +183,8 @@ impl FleetAdmin {
                 FleetError::JetStream {
                     servers: self.connection.servers().to_owned(),
                     problem: format!(
-                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, give that"
+                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, set `stream` in \
+                         the file, or `ROAN_FLEET_STREAM`"
                     ),
                 }
             }
@@ -218,12 +230,22 @@ impl FleetAdmin {
         }
     }
 
-    /// The last heartbeat of each node, and the time at the servers.
-    async fn heard(&self) -> Result<(SystemTime, BTreeMap<String, Heard>), FleetError> {
+    /// The last heartbeat of each node. Purges and consumers may be known where the heartbeats are not.
+    async fn heartbeats(&self) -> Heartbeats {
+        self.heard().await.unwrap_or_else(|error| Heartbeats {
+            problem: Some(format!("the heartbeats of the agents cannot be read: {error}")),
+            kept: None,
+            ..Heartbeats::none()
+        })
+    }
+
+    async fn heard(&self) -> Result<Heartbeats, FleetError> {
         let mut heard = BTreeMap::new();
         let Some(bucket) = self.bucket().await? else {
-            return Ok((SystemTime::now(), heard));
+            return Ok(Heartbeats::none());
         };
+        // A server that is cut off has those of before.
+        let made = SystemTime::from(self.info(&bucket).await?.created);
         let consumer = bucket.create_consumer(push::OrderedConfig {
             deliver_subject: self.connection.client().new_inbox(),
             filter_subject: format!("$KV.{BUCKET}.>"),
@@ -232,9 +254,14 @@ impl FleetAdmin {
         });
         let consumer = consumer.await.map_err(|error| self.unanswered(&error))?;
         let now = SystemTime::from(consumer.cached_info().created);
+        let kept = Some(now.duration_since(made).unwrap_or_default());
         let mut left = consumer.cached_info().num_pending;
         if left == 0 {
-            return Ok((now, heard));
+            return Ok(Heartbeats {
+                now,
+                kept,
+                ..Heartbeats::none()
+            });
         }
         let mut messages = consumer
             .messages()
@@ -263,7 +290,12 @@ impl FleetAdmin {
                 heard.insert(node.to_owned(), Heard { at, heartbeat });
             }
         }
-        Ok((now, heard))
+        Ok(Heartbeats {
+            now,
+            kept,
+            heard,
+            problem: None,
+        })
     }
 
     /// The consumers of the stream; `None` for one whose server does not answer.
@@ -342,6 +374,29 @@ impl FleetAdmin {
             }
         }
         Ok(consumed)
+    }
+}
+
+/// What the agents say of themselves, by their tokens.
+struct Heartbeats {
+    /// The time at the servers.
+    now: SystemTime,
+    /// How long they have had the bucket. `None` if they do not answer for it.
+    kept: Option<Duration>,
+    heard: BTreeMap<String, Heard>,
+    /// Why they do not.
+    problem: Option<String>,
+}
+
+impl Heartbeats {
+    /// The first agent makes the bucket.
+    fn none() -> Self {
+        Self {
+            now: SystemTime::now(),
+            kept: Some(Duration::ZERO),
+            heard: BTreeMap::new(),
+            problem: None,
+        }
     }
 }
 

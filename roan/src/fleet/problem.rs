@@ -18,8 +18,8 @@ pub(crate) struct Said<'a> {
     pub(crate) failure: Option<&'a str>,
 }
 
+#[cfg(feature = "agent")]
 impl<'a> Said<'a> {
-    #[cfg(feature = "agent")]
     pub(crate) fn by(node: &'a str, heartbeat: &'a Heartbeat) -> Self {
         Self {
             node,
@@ -28,7 +28,9 @@ impl<'a> Said<'a> {
             failure: heartbeat.failure.as_deref(),
         }
     }
+}
 
+impl Said<'_> {
     /// What is wrong in this state. `None` while the agent consumes, or empties the cache without a failure.
     pub(crate) fn problem(self, state: AgentState) -> Option<String> {
         let Self {

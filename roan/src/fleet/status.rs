@@ -16,7 +16,7 @@ use super::problem::Said;
 pub struct FleetStatus {
     /// The name of the stream.
     pub stream: String,
-    /// What of the settings of the stream can lose purges, and what to type.
+    /// What of the settings of the stream can lose purges, and what to type; or why the heartbeats of the agents cannot be read.
     pub problem: Option<String>,
     /// What else can lose some, such as a power failure, and what is good to know of the settings.
     pub warnings: Vec<String>,
@@ -63,6 +63,9 @@ pub struct FleetNode {
     pub failure: Option<String>,
     /// Whether messages are gone from the stream that it has not acknowledged. Its agent empties the cache when it finds out.
     pub has_gap: bool,
+    /// Whether its agent may run although nothing is known of it: the heartbeats cannot be read, or the servers have had their
+    /// bucket for a short time.
+    pub may_run: bool,
 }
 
 /// How a node is.
@@ -80,7 +83,7 @@ pub enum FleetNodeState {
     /// Its agent is alive, but the stream does not keep messages for it: somebody has deleted its consumer, or it is about
     /// to make one.
     WithoutConsumer,
-    /// No server answers for its consumer, so nobody knows what it has.
+    /// No server answers for its consumer or its heartbeat, so nobody knows what it has.
     Unknown,
     /// Its agent has been silent for longer than [`FleetStatus::GONE_AFTER`].
     Gone,
@@ -137,10 +140,6 @@ impl FleetNode {
     #[must_use]
     pub fn problem(&self, max_lag: Duration) -> Option<String> {
         let name = &self.node;
-        let since = match self.heard {
-            Some(heard) => format!("since {} ago", words(heard)),
-            None => "from the start".to_owned(),
-        };
         let gap = match self.has_gap {
             true => ", and messages have expired that it lacks, so its cache will be emptied",
             false => "",
@@ -149,11 +148,31 @@ impl FleetNode {
             return Some(problem);
         }
         Some(match self.state {
-            FleetNodeState::Gone => format!(
-                "it has been gone {since}{gap}: start its agent, or if the node is away for good, type `roan fleet drop {name}`"
+            FleetNodeState::Gone if self.may_run => format!(
+                "nothing is known of its agent, since the servers do not have the heartbeats of before{gap}: if it runs, it is heard \
+                 within {} s, or its log says why not; if it does not, start it",
+                FleetStatus::GONE_AFTER.as_secs()
             ),
+            FleetNodeState::Gone => {
+                let heard = match (&self.agent, self.heard) {
+                    (Some(_), Some(heard)) => format!("no heartbeat of its agent came for {}", words(heard)),
+                    (None, Some(used)) => format!(
+                        "no heartbeat of its agent is there, and its consumer was last used {} ago",
+                        words(used)
+                    ),
+                    (_, None) => "no heartbeat of its agent is there".to_owned(),
+                };
+                format!(
+                    "{heard}{gap}: if it runs, its log says why; if it does not, start it, or if the node is away for good, type \
+                     `roan fleet drop {name}`"
+                )
+            }
             FleetNodeState::WithoutConsumer => {
                 "the stream does not keep messages for it: start its agent again, which makes a consumer and empties the cache"
+                    .to_owned()
+            }
+            FleetNodeState::Unknown if self.may_run => {
+                "nothing is known of its agent, since the heartbeats cannot be read: see that all servers of the cluster are up"
                     .to_owned()
             }
             FleetNodeState::Unknown => {
@@ -293,13 +312,14 @@ impl Heard {
     }
 }
 
-/// What is known of a node, of which at least one of the two is there. A consumer is `None` if its server does not answer.
+/// What is known of a node, of which at least one of the two is there. A consumer is `None` if its server does not answer. `kept` is
+/// how long the servers have had the bucket of the heartbeats, `None` if they do not answer for it.
 pub(super) fn node(
     node: String,
     consumed: Option<&Option<Consumed>>,
     heard: Option<&Heard>,
     first: u64,
-    now: SystemTime,
+    (now, kept): (SystemTime, Option<Duration>),
 ) -> FleetNode {
     let is_unknown = consumed.is_some_and(Option::is_none);
     let consumed = consumed.and_then(Option::as_ref);
@@ -308,7 +328,9 @@ pub(super) fn node(
     let unreadable = heard.and_then(|heard| heard.heartbeat.as_ref().err());
     let is_live = heard.is_some_and(|heard| since(heard.at) <= FleetStatus::GONE_AFTER);
     let said = heartbeat.map(|heartbeat| heartbeat.state);
+    let may_run = heard.is_none() && kept.is_none_or(|kept| kept <= FleetStatus::GONE_AFTER);
     let state = match (is_live, consumed, said) {
+        (false, ..) if kept.is_none() => FleetNodeState::Unknown,
         (false, ..) => FleetNodeState::Gone,
         // It makes its consumer soon, if it has not yet.
         (true, _, Some(AgentState::Emptying)) => FleetNodeState::Emptying,
@@ -331,6 +353,7 @@ pub(super) fn node(
         node,
         state,
         has_gap,
+        may_run,
         heard: heard
             .map(|heard| heard.at)
             .or(consumed.map(|consumed| consumed.used))
@@ -410,7 +433,8 @@ mod tests {
 
     fn seen(consumed: Option<&Consumed>, heard: Option<&Heard>, first: u64) -> FleetNode {
         let consumed = Some(consumed.cloned());
-        node("a".to_owned(), consumed.as_ref(), heard, first, at(0))
+        let now = (at(0), Some(Duration::MAX));
+        node("a".to_owned(), consumed.as_ref(), heard, first, now)
     }
 
     #[test]
@@ -419,7 +443,8 @@ mod tests {
         let unknown = seen(None, Some(&heard), 1);
         assert_eq!(unknown.state, FleetNodeState::Unknown);
         assert!(!unknown.has(1) && unknown.problem(Duration::MAX).is_some());
-        let without = node("a".to_owned(), None, Some(&heard), 1, at(0));
+        let now = (at(0), Some(Duration::MAX));
+        let without = node("a".to_owned(), None, Some(&heard), 1, now);
         assert_eq!(without.state, FleetNodeState::WithoutConsumer);
     }
 
@@ -433,10 +458,30 @@ mod tests {
         assert_eq!(gone.state, FleetNodeState::Gone);
         assert!(gone.has(10) && !gone.is_live());
         let problem = gone.problem(Duration::ZERO).unwrap();
-        assert!(problem.contains("gone since 31s ago: start"), "{problem}");
+        let words = "no heartbeat of its agent came for 31s: if it runs, its log says why; if it does not, start it, or if";
+        assert!(problem.starts_with(words), "{problem}");
         let unheard = seen(Some(&well), None, 1);
         let problem = unheard.problem(Duration::ZERO).unwrap();
-        assert!(problem.contains("gone since 8m 20s ago"), "{problem}");
+        assert!(problem.contains("last used 8m 20s ago"), "{problem}");
+        assert!(problem.contains("`roan fleet drop a`"), "{problem}");
+    }
+
+    /// After a cluster without most of its servers, or with a bucket that was lost, running agents are not heard for a moment.
+    #[test]
+    fn an_agent_of_which_nothing_is_known_is_not_to_be_dropped() {
+        let well = Some(consumed(10, None));
+        for (kept, state) in [
+            (None, FleetNodeState::Unknown),
+            (Some(Duration::ZERO), FleetNodeState::Gone),
+            (Some(FleetStatus::GONE_AFTER), FleetNodeState::Gone),
+        ] {
+            let node = node("a".to_owned(), Some(&well), None, 1, (at(0), kept));
+            assert_eq!(node.state, state);
+            assert!(!node.has(1), "{node:?}");
+            let problem = node.problem(Duration::MAX).unwrap();
+            assert!(problem.starts_with("nothing is known of its agent"), "{problem}");
+            assert!(!problem.contains("drop"), "{problem}");
+        }
     }
 
     #[test]

@@ -11,8 +11,9 @@ use crate::error::ConfigError;
 
 /// The stream that a fleet's purges go through, in JetStream.
 ///
-/// The first app makes it, or an agent that knows the number of [`replicas`](Self::replicas): with files as storage, and with limits as retention, so that each purge stays
-/// for [`max_age`](Self::max_age), whoever has taken it. If it is there, its settings are checked, and never changed.
+/// The first app makes it, or an agent that knows the number of [`replicas`](Self::replicas): with files as storage, and with
+/// limits as retention, so that each purge stays for [`max_age`](Self::max_age), whoever has taken it. If it is there, its
+/// settings are checked, and never changed.
 ///
 /// ```
 /// use std::time::Duration;

@@ -97,6 +97,11 @@ impl Work {
             }
             (None, why) | (_, why @ Why::Refused(_)) => {
                 let error = reason(&why);
+                self.last_answer = Some(LastAnswer {
+                    at: unix_ms(),
+                    outcome: error.clone(),
+                    target: purge.target.to_string(),
+                });
                 open.given_up.get_or_insert(format!("{about}: {error}"));
                 return;
             }

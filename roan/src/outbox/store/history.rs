@@ -137,12 +137,24 @@ impl Store {
     }
 
     async fn records(&mut self, rows: &[Row], finder: &Finder<'_>) -> Result<Vec<PurgeRecord>> {
-        let ids: Vec<i64> = rows.iter().map(|row| row.int(0)).collect::<Result<_>>()?;
+        let (mut ids, mut late) = (Vec::new(), Vec::new());
+        for row in rows {
+            ids.push(row.int(0)?);
+            if row.int(2)? == DELIVERED_LATER {
+                late.push(row.int(0)?);
+            }
+        }
         let mut deliveries = self.deliveries_of(&ids).await?;
+        // A delivery that ends leaves its answer in its row. Between the two looks it would be in neither.
+        let mut again = HashMap::new();
+        for row in self.rows_of(&late).await? {
+            again.insert(row.int(0)?, row);
+        }
         let mut records = Vec::new();
         for row in rows {
-            let deliveries = deliveries.remove(&row.int(0)?).unwrap_or_default();
-            let mut record = record(row, deliveries)?;
+            let id = row.int(0)?;
+            let deliveries = deliveries.remove(&id).unwrap_or_default();
+            let mut record = record(again.get(&id).unwrap_or(row), deliveries)?;
             if finder.finds(&mut record) {
                 records.push(record);
             }
@@ -182,18 +194,25 @@ impl Store {
         filter: &Filter,
         ids: &[i64],
     ) -> Result<Vec<PurgeRecord>> {
-        let columns = self.columns_of_history();
         let mut records = Vec::new();
         let finder = Finder::new(filter);
         for ids in ids.chunks(ROWS) {
-            let sql = self.sql(&format!(
-                "SELECT {columns} FROM roan_outbox WHERE id IN {} ORDER BY id",
-                list(ids.iter().copied())
-            ));
-            let rows = self.connection.rows(&sql, &[]).await?;
+            let rows = self.rows_of(ids).await?;
             records.extend(self.records(&rows, &finder).await?);
         }
         Ok(records)
+    }
+
+    async fn rows_of(&mut self, ids: &[i64]) -> Result<Vec<Row>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let columns = self.columns_of_history();
+        let sql = self.sql(&format!(
+            "SELECT {columns} FROM roan_outbox WHERE id IN {} ORDER BY id",
+            list(ids.iter().copied())
+        ));
+        self.connection.rows(&sql, &[]).await
     }
 
     async fn deliveries_of(&mut self, purges: &[i64]) -> Result<HashMap<i64, Vec<Delivery>>> {
