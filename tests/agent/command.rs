@@ -264,3 +264,32 @@ async fn the_settings_may_be_in_a_file() {
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("[agent]: unknown field `nodes`"), "{said}");
 }
+
+/// As two machines with one configuration do, whose service manager starts each again.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_of_one_name_that_end_each_other_are_never_ready() {
+    let stand = Stand::start().await;
+    let mut older = Process::start(&stand, &[]);
+    older.wait_until_ready();
+    for _ in 0..3 {
+        let newer = Process::start(&stand, &[]);
+        let mut ended = None;
+        wait::until(LONG, "the older one to end", || {
+            let health = newer.health.get("/");
+            assert_eq!(health.status, 503, "{}", health.text());
+            ended = older.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert_eq!(ended.unwrap().code(), Some(1));
+        let health = newer.health.get("/");
+        assert_eq!(health.status, 503, "{}", health.text());
+        older = newer;
+    }
+    older.wait_until_ready();
+    // One that says that it ends was alone.
+    older.signal("-TERM");
+    assert!(older.child.wait().unwrap().success());
+    let next = Process::start(&stand, &[]);
+    wait::until(LONG, "an answer", || next.health.get("/").status == 200);
+    assert_eq!(next.figure("emptied_total"), Some(0.0));
+}

@@ -89,6 +89,10 @@ async fn an_agent_purges_while_its_heartbeats_cannot_be_written() {
     };
     stand.jetstream.create_stream(other).await.unwrap();
     wait_until_silent(&agent, "the heartbeat in ROAN_AGENTS");
+    let standing = stand.agent().standing().await.unwrap();
+    let problem = standing.problem().unwrap();
+    let words = "start `roan agent`; if it runs, its log says why it cannot write one";
+    assert!(problem.ends_with(words), "{problem}");
     // For longer than after that many looks that fail.
     for round in 0..8 {
         let text = format!("new {round}");

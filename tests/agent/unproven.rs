@@ -127,6 +127,9 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
     })
     .await;
     let status = admin.status().await.unwrap();
+    let (_, outcome, target) = status.nodes[0].last_answer.clone().unwrap();
+    assert!(outcome.starts_with("refused: "), "{outcome}");
+    assert!(target.contains("/a"), "{target}");
     assert_eq!(
         settings.standing().await.unwrap().problem(),
         status.nodes[0].problem(LONG)

@@ -343,3 +343,51 @@ async fn a_large_fleet_is_seen_as_a_whole_while_a_server_is_away() {
         assert!(node.lag == 1 && !node.has(1), "{node:?}");
     }
 }
+
+/// The bucket has one copy, and its server is away. Its agents run.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_heartbeats_nobody_is_called_gone() {
+    let mut cluster = NatsCluster::start(&NatsOptions::default());
+    let urls = cluster.servers.each_ref().map(roan_tests::Nats::url);
+    let client = async_nats::connect(&urls[0]).await.unwrap();
+    let stream = async_nats::jetstream::stream::Config {
+        name: "ROAN".to_owned(),
+        subjects: vec!["roan.>".to_owned()],
+        num_replicas: 3,
+        ..Default::default()
+    };
+    let jetstream = async_nats::jetstream::new(client);
+    jetstream.create_stream(stream).await.unwrap();
+    let fleet = Fleet::at(&urls[0]).await;
+    let last = fleet.publish("roan.-.url", "/a").await;
+    let stream = jetstream.get_stream("ROAN").await.unwrap();
+    let consumer = async_nats::jetstream::consumer::pull::Config {
+        durable_name: Some("roan-a".to_owned()),
+        ..Default::default()
+    };
+    stream.create_consumer(consumer).await.unwrap();
+    fleet.beat("a", json!({"acknowledged": last})).await;
+    let place = cluster.leader_of("KV_ROAN_AGENTS").unwrap();
+    cluster.servers[place].kill();
+    let admin = admin(&urls[(place + 1) % 3]).await;
+    wait::until_async(4 * wait::LONG, "what the stream knows", async || {
+        let Ok(status) = admin.status().await else {
+            return false;
+        };
+        let node = node(&status, "a");
+        let problem = node.problem(Duration::MAX).unwrap();
+        let why = status.problem.clone().unwrap_or_default();
+        assert!(!problem.contains("drop"), "{problem}");
+        why.contains("the heartbeats of the agents cannot be read")
+            && node.state == FleetNodeState::Unknown
+            && !node.has(last)
+    })
+    .await;
+    cluster.servers[place].restart();
+    cluster.wait_until_whole();
+    wait::until_async(wait::LONG, "the heartbeat", async || {
+        let status = admin.status().await;
+        status.is_ok_and(|status| status.problem.is_none() && node(&status, "a").agent.is_some())
+    })
+    .await;
+}

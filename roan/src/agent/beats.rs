@@ -11,9 +11,9 @@ use serde_json::Value;
 use super::link::{Link, Trouble};
 use super::{Agent, AgentError};
 use crate::base::log::warn_loudly;
-use crate::fleet::{Connection, leader};
 use crate::fleet::heartbeat::{BUCKET, Heartbeat};
 use crate::fleet::token::token;
+use crate::fleet::{Connection, leader};
 
 /// The heartbeat of an agent. What it says of the cache outlives the agent: one that was being emptied, or is unclean, is not
 /// clean after a restart.
@@ -34,6 +34,10 @@ pub(super) struct Beats {
     caches: Option<String>,
     /// Whether another agent of this name has run beside this one, which that one has said before it ended.
     had_twin: bool,
+    /// Whether the agent ends with what it says next.
+    ends: bool,
+    /// Whether it calls the cache unclean only because another agent may run beside it.
+    only_twin: bool,
     /// The bucket has at least so many copies. 0 if that is not known.
     copies: usize,
     /// What was said of them.
@@ -49,6 +53,10 @@ pub(super) struct Found {
     twin: u64,
     /// 0 if an older version wrote it.
     generation: u64,
+    /// Whether that agent has ended with it.
+    ended: bool,
+    /// Whether it called the cache unclean only because another agent might run beside it.
+    pub(super) only_twin: bool,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
     /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
@@ -109,9 +117,26 @@ impl Beats {
             emptied: 0,
             caches: None,
             had_twin: false,
+            ends: false,
+            only_twin: false,
             copies: 0,
             told: None,
         }
+    }
+
+    /// Whether another agent has written this, and may still run.
+    pub(super) fn is_of_another(&self, found: &Found) -> bool {
+        found.instance != self.instance && !found.ended
+    }
+
+    /// With what it says next the agent ends.
+    pub(super) fn set_ends(&mut self) {
+        self.ends = true;
+    }
+
+    /// Whether it calls the cache unclean only because another agent may run beside it.
+    pub(super) fn set_only_twin(&mut self, only_twin: bool) {
+        self.only_twin = only_twin;
     }
 
     /// Whether what this agent has said is newer than what it could read.
@@ -199,12 +224,15 @@ impl Beats {
         }
         let value: Value = serde_json::from_slice(&entry.value).unwrap_or_default();
         let number = |key: &str| value.get(key).and_then(Value::as_u64);
+        let is = |key: &str| value.get(key).and_then(Value::as_bool).unwrap_or_default();
         let caches = value.get("caches").and_then(Value::as_str);
         // What cannot be read says nothing of the cache.
         Ok(Heartbeat::read(&entry.value).ok().map(|heartbeat| Found {
             heartbeat,
             instance: number("instance").unwrap_or_default(),
             twin: number("twin").unwrap_or_default(),
+            ended: is("ended"),
+            only_twin: is("only_twin"),
             generation: number("generation").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
@@ -220,6 +248,8 @@ impl Beats {
                 heartbeat: heartbeat.clone(),
                 instance: self.instance,
                 twin: 0,
+                ended: self.ends,
+                only_twin: self.only_twin,
                 generation: self.generation,
                 emptied: self.emptied,
                 caches: self.caches.clone(),
@@ -298,6 +328,7 @@ impl Beats {
     ) -> Result<(), Trouble> {
         if let Some(found) = found {
             (self.instance, self.generation) = (found.instance, found.generation);
+            (self.ends, self.only_twin) = (found.ended, found.only_twin);
         }
         // The agent may write at any time.
         self.has_written = true;
@@ -316,6 +347,11 @@ impl Found {
         value["caches"] = self.caches.clone().into();
         if self.twin != 0 {
             value["twin"] = self.twin.into();
+        }
+        for (key, is) in [("ended", self.ended), ("only_twin", self.only_twin)] {
+            if is {
+                value[key] = true.into();
+            }
         }
         value.to_string()
     }

@@ -217,10 +217,6 @@ impl Shared {
         (state.status.phase, state.status.why) = (phase, why);
     }
 
-    pub(super) fn phase(&self) -> AgentPhase {
-        self.lock().status.phase
-    }
-
     pub(super) fn set_connected(&self, connected: bool) {
         let mut state = self.lock();
         if connected {

@@ -15,6 +15,7 @@ mod consume;
 mod empty;
 mod look;
 mod news;
+mod twin;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -26,6 +27,7 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::message::Acker;
 
+use self::twin::Twin;
 use super::beats::{Beats, Found};
 use super::held::Held;
 use super::link::{Link, Trouble};
@@ -89,6 +91,8 @@ pub(super) struct Work {
     unclean: Option<String>,
     /// Why nothing shows that purges reach the pages, as the cache last answered.
     doubt: Option<String>,
+    /// Another agent that may run beside this one.
+    twin: Option<Twin>,
     /// What of the settings of the stream can lose purges, since somebody has changed them.
     unfit: Option<String>,
     /// What was said of them.
@@ -175,6 +179,7 @@ impl Work {
             failure: None,
             unclean: None,
             doubt: None,
+            twin: None,
             unfit: None,
             told: BTreeSet::new(),
             other_hosts: BTreeSet::new(),
@@ -300,6 +305,12 @@ impl Work {
         self.shared.set_connected(true);
         let caches = self.caches();
         let found = self.open_beats(&link, &caches).await?;
+        if let (Some(found), Some(beats)) = (&found, &self.beats)
+            && beats.is_of_another(found)
+            && self.twin.is_none()
+        {
+            self.may_have_twin(Twin::of_the_start());
+        }
         if let Some(why) = self.must_empty.take() {
             return Ok(Next::Empty(why));
         }
@@ -329,7 +340,7 @@ impl Work {
                 "this node has other caches than before ({before}), now {caches}"
             )));
         }
-        let said = found.heartbeat;
+        let (only_twin, said) = (found.only_twin, found.heartbeat);
         if !look.is_ours {
             let why = "its consumer was made by somebody else, with other settings";
             return Ok(Next::Empty(why.to_owned()));
@@ -355,6 +366,7 @@ impl Work {
                 self.consumer = Some(self.go_on(&link, is_at).await?);
                 return Ok(Next::WaitForOperator(why));
             }
+            AgentState::Unclean if only_twin => {}
             AgentState::Unclean => {
                 let why = said.unclean.unwrap_or_default();
                 if self.can_empty() {
@@ -437,7 +449,8 @@ impl Work {
     /// What it says of itself while it consumes.
     fn state(&self) -> (AgentState, Option<String>) {
         let whys = [&self.unfit, &self.unclean, &self.doubt];
-        match whys.into_iter().flatten().next() {
+        let twin = self.twin.as_ref().map(|twin| &twin.why);
+        match whys.into_iter().flatten().chain(twin).next() {
             Some(why) => (AgentState::Unclean, Some(why.clone())),
             None => (AgentState::Consuming, None),
         }
@@ -445,6 +458,9 @@ impl Work {
 
     /// What makes the cache clean again.
     fn cure(&self) -> String {
+        if let (Some(twin), true) = (&self.twin, self.is_only_twin()) {
+            return twin.cure();
+        }
         let node = &self.agent.node;
         let by_hand =
             format!("then empty its cache, and type `roan agent --node {node} --emptied`");
@@ -499,11 +515,14 @@ impl Work {
     /// Says where it is, and waits until the servers have that. Whether somebody has said that the cache is empty.
     async fn say(&mut self, state: AgentState, why: Option<String>) -> Result<bool, Trouble> {
         let heartbeat = self.heartbeat(state, why);
+        let only_twin = self.is_only_twin();
         let Some(beats) = &mut self.beats else {
             return Err(Trouble::Server("not connected".to_owned()));
         };
+        beats.set_only_twin(only_twin);
         let is_emptied = beats.write(&heartbeat).await?;
         self.shared.answered(Asked::Heartbeat);
+        self.twin_can_know();
         Ok(is_emptied)
     }
 
@@ -546,13 +565,25 @@ impl Work {
                 // If it fails, the servers deliver it again after a while.
                 let _ = open.acker.ack_with(AckKind::Nak(None)).await;
             }
-            let said = match self.shared.phase() {
-                AgentPhase::Consuming | AgentPhase::Unclean => Some(self.state()),
+            let status = self.shared.status();
+            let said = match status.phase {
+                AgentPhase::Consuming | AgentPhase::Unclean if self.consumer.is_some() => {
+                    Some(self.state())
+                }
+                AgentPhase::WaitingForOperator => {
+                    Some((AgentState::WaitingForOperator, status.why))
+                }
                 // The last words are still right.
                 _ => None,
             };
-            if let (Some((state, why)), true) = (said, self.consumer.is_some()) {
-                let _ = self.say(state, why).await;
+            if let (Some((state, why)), Some(beats)) = (said, &mut self.beats) {
+                beats.set_ends();
+                if let Ok(true) = self.say(state, why).await {
+                    // Somebody has emptied the cache at the last moment.
+                    self.unclean = None;
+                    let (state, why) = self.state();
+                    let _ = self.say(state, why).await;
+                }
             }
             if let Some(link) = &self.link {
                 let _ = link.connection().client().flush().await;

@@ -233,7 +233,9 @@ impl FleetAdmin {
     /// The last heartbeat of each node. Purges and consumers may be known where the heartbeats are not.
     async fn heartbeats(&self) -> Heartbeats {
         self.heard().await.unwrap_or_else(|error| Heartbeats {
-            problem: Some(format!("the heartbeats of the agents cannot be read: {error}")),
+            problem: Some(format!(
+                "the heartbeats of the agents cannot be read: {error}"
+            )),
             kept: None,
             ..Heartbeats::none()
         })

@@ -479,7 +479,10 @@ mod tests {
             assert_eq!(node.state, state);
             assert!(!node.has(1), "{node:?}");
             let problem = node.problem(Duration::MAX).unwrap();
-            assert!(problem.starts_with("nothing is known of its agent"), "{problem}");
+            assert!(
+                problem.starts_with("nothing is known of its agent"),
+                "{problem}"
+            );
             assert!(!problem.contains("drop"), "{problem}");
         }
     }

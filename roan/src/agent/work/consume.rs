@@ -157,6 +157,7 @@ impl Work {
             self.hand_over_held(now);
             self.acknowledge_done().await;
             self.see_doubt();
+            self.see_alone(now);
             if now >= underway.check_at {
                 self.check_doubts();
                 underway.check_at = now + EVERY;

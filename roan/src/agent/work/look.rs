@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::Work;
 use super::consume::Underway;
+use super::twin::Twin;
 use crate::agent::beats::Beats;
 use crate::agent::link::{Look, Trouble};
 use crate::agent::proof::Asked;
@@ -54,6 +55,7 @@ impl Work {
         let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
             return;
         };
+        beats.set_only_twin(self.is_only_twin());
         underway.said.clone_from(&self.given_up);
         let heartbeat = self.heartbeat(state, why);
         underway.saying_floor = heartbeat.acknowledged;
@@ -99,6 +101,7 @@ impl Work {
         };
         let had_twin = self.beats.insert(beats).take_twin();
         if had_twin {
+            self.may_have_twin(Twin::of_now());
             let why = "another agent of the same name has run beside this one until now, and its cache may be another one";
             return self.must_empty(why.to_owned());
         }
