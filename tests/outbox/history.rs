@@ -148,7 +148,7 @@ async fn a_url_finds_the_purges_that_include_it(database: Database) {
                 payload.replace(
                     '\\',
                     match database.dialect() {
-                        roan::outbox::Dialect::MySql => "\\\\",
+                        Dialect::MySql => "\\\\",
                         _ => "\\",
                     }
                 )
