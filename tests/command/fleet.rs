@@ -49,7 +49,10 @@ async fn status_is_a_table_and_says_what_is_wrong() {
     let last_answer = json!({"at": 1, "outcome": "purged", "target": "/a"});
     place
         .fleet
-        .beat("eu-1", json!({"last_answer": last_answer}))
+        .beat(
+            "eu-1",
+            json!({"last_answer": last_answer, "acknowledged": 1}),
+        )
         .await;
     place.fleet.beat("us-1", json!({})).await;
     place.fleet.publish("roan.-.url", "/a").await;
@@ -135,14 +138,15 @@ async fn wait_ends_when_the_last_live_node_has_the_message() {
     let place = Place::start().await;
     let first = place.fleet.consumer("first", "").await;
     let second = place.fleet.consumer("second", "").await;
-    for node in ["first", "second"] {
-        place.fleet.beat(node, json!({})).await;
-    }
     for url in ["/a", "/b"] {
         place.fleet.publish("roan.-.url", url).await;
     }
     first.acknowledge(2).await;
     second.acknowledge(1).await;
+    for (node, acknowledged) in [("first", 2), ("second", 1)] {
+        let beat = json!({"acknowledged": acknowledged});
+        place.fleet.beat(node, beat).await;
+    }
     place
         .run(&["wait", "1"])
         .assert_code(0)
@@ -172,6 +176,7 @@ async fn wait_ends_when_the_last_live_node_has_the_message() {
     assert!(line.contains("message 2 is not yet at second"), "{line}");
     assert!(waiting.try_wait().unwrap().is_none(), "it waits");
     second.acknowledge(1).await;
+    place.fleet.beat("second", json!({"acknowledged": 2})).await;
     ended(waiting)
         .assert_code(0)
         .assert_says(&["message 2 is at all 2 live nodes"]);
@@ -190,9 +195,9 @@ async fn wait_names_a_node_that_is_gone_and_lacks_it() {
     let place = Place::start().await;
     let live = place.fleet.consumer("live", "").await;
     place.fleet.consumer("gone", "").await;
-    place.fleet.beat("live", json!({})).await;
     place.fleet.publish("roan.-.url", "/a").await;
     live.acknowledge(1).await;
+    place.fleet.beat("live", json!({"acknowledged": 1})).await;
     let ran = place.run(&["wait"]);
     ran.assert_code(4).assert_says(&[
         "message 1 is at the one live node",
