@@ -138,19 +138,14 @@ async fn wait_ends_when_the_last_live_node_has_the_message() {
     let place = Place::start().await;
     let first = place.fleet.consumer("first", "").await;
     let second = place.fleet.consumer("second", "").await;
-    for node in ["first", "second"] {
-        place.fleet.beat(node, json!({})).await;
-    }
     for url in ["/a", "/b"] {
         place.fleet.publish("roan.-.url", url).await;
     }
     first.acknowledge(2).await;
     second.acknowledge(1).await;
     for (node, acknowledged) in [("first", 2), ("second", 1)] {
-        place
-            .fleet
-            .beat(node, json!({"acknowledged": acknowledged}))
-            .await;
+        let beat = json!({"acknowledged": acknowledged});
+        place.fleet.beat(node, beat).await;
     }
     place
         .run(&["wait", "1"])
@@ -200,7 +195,6 @@ async fn wait_names_a_node_that_is_gone_and_lacks_it() {
     let place = Place::start().await;
     let live = place.fleet.consumer("live", "").await;
     place.fleet.consumer("gone", "").await;
-    place.fleet.beat("live", json!({})).await;
     place.fleet.publish("roan.-.url", "/a").await;
     live.acknowledge(1).await;
     place.fleet.beat("live", json!({"acknowledged": 1})).await;

@@ -49,6 +49,7 @@ async fn the_nodes_of_a_fleet_are_shown_while_they_change() {
     servers.publish("roan.-.url", "/a").await;
     tab.until("the lag", &row_with("1, ", "fleet-table")).await;
     well.acknowledge(1).await;
+    servers.beat("eu-1", json!({"acknowledged": 1})).await;
     tab.until(
         "the acknowledgement",
         "document.querySelector('#fleet-table tbody tr').cells[3].innerText === '–'",

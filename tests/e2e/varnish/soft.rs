@@ -66,7 +66,9 @@ fn a_page_that_may_not_be_stored_any_more_is_not_stale_for_long() {
     get_until("/down", &|answer| {
         answer.cache_status() == "STALE" && answer.text() == "old"
     });
+    // One render at a time, for all who ask meanwhile.
     wait::until(LONG, "renders that fail", || {
+        browser.get("/down");
         site.origin.renders("/down") > 2
     });
     site.origin.status("/down", None);

@@ -19,10 +19,12 @@ pub(crate) fn on_disk(prefix: &str) -> TempDir {
 }
 
 /// A new temporary folder in memory where there is enough of it, for databases: their data are a thousand files, and their
-/// commits wait for the disk. What a server has written is there after a kill, as it is on a disk.
+/// commits wait for the disk. What a server has written is there after a kill, as it is on a disk. Whoever sets `TMPDIR` has
+/// chosen the place.
 pub(crate) fn in_memory(prefix: &str) -> TempDir {
     static IS_LARGE: OnceLock<bool> = OnceLock::new();
-    if *IS_LARGE.get_or_init(|| has_room(Path::new(MEMORY))) {
+    let is_chosen = std::env::var_os("TMPDIR").is_some();
+    if !is_chosen && *IS_LARGE.get_or_init(|| has_room(Path::new(MEMORY))) {
         TempDir::with_prefix_in(prefix, MEMORY).expect("a folder in shared memory")
     } else {
         on_disk(prefix)
