@@ -48,7 +48,8 @@ pub(crate) fn case(case: &str) -> bool {
             };
             (0..1000).for_each(|number| purge("common", number));
             purge("rare", 0);
-            wait::until(wait::LONG, "the refusals", || roan.stats().refused == 1001);
+            assert_eq!(roan.shutdown_blocking(wait::LONG).pending(), 0);
+            assert_eq!(roan.stats().refused, 1001);
         }
         "a site with a typing error" => {
             let hosts = ["10.0.0.1", "www.example.org"];
@@ -111,6 +112,7 @@ pub(crate) fn case(case: &str) -> bool {
             }
             let all_dead = || roan.stats().nodes[0].dead == 1000;
             wait::until(wait::LONG, "their deaths", all_dead);
+            assert_eq!(roan.shutdown_blocking(wait::LONG).pending(), 0);
         }
         "an outbox without a cache" => {
             let folder = tempfile::tempdir().unwrap();
