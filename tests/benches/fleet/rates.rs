@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::bare;
 
 /// Agents, and the purges that each gets.
-const CASES: [(usize, usize); 3] = [(1, 40_000), (5, 20_000), (100, 1_000)];
+const CASES: [(usize, usize); 3] = [(1, 40_000), (5, 20_000), (100, 4_000)];
 const ROUNDS: usize = 7;
 
 /// A cache that drops a page by counting it.
