@@ -1,12 +1,12 @@
 //! Squid and Traffic Server: what their configurations promise beyond the list of every cache (`tests/caches/`).
 
-use roan::{Cache, Outcome, Roan};
+use roan::{Cache, Outcome, Report, Roan};
 use roan_tests::{
     Answer, Browser, HOST, Kind, Origin, SQUID_CONF, Server, Squid, SquidOptions,
-    TRAFFIC_SERVER_CONF, TrafficServer, TrafficServerOptions,
+    TRAFFIC_SERVER_CONF, TrafficServer, TrafficServerOptions, wait,
 };
 
-use crate::support::{flush, purged};
+use crate::support::{LONG, flush, purged};
 
 fn roan(cache: impl Into<Cache>) -> Roan {
     let builder = Roan::builder().cache(cache).site(HOST).rebound(None);
@@ -104,13 +104,19 @@ fn nothing_private_is_shared(origin: &Origin, browser: &Browser) {
     assert!(matches!(stranger.status, 403 | 404), "{}", stranger.status);
 }
 
+/// Purges a page by a URL. Traffic Server may serve a page that it is still storing, and says 404 to its purge then.
+fn purged_when_stored(browser: &Browser, roan: &Roan, page: &str, url: &str) -> Report {
+    wait::until_some(LONG, &format!("a stored {page} to purge by {url}"), || {
+        browser.warm(page);
+        let report = purged(roan, url);
+        assert!(report.verified, "{url}: {report}");
+        (report.outcome == Outcome::Purged).then_some(report)
+    })
+}
+
 fn reports_are_verified(browser: &Browser, roan: &Roan) {
-    browser.warm("/it's?a=%2F");
-    let report = purged(roan, "/it's?a=%2F");
-    assert_eq!(
-        (report.outcome, report.status, report.verified),
-        (Outcome::Purged, Some(200), true)
-    );
+    let report = purged_when_stored(browser, roan, "/it's?a=%2F", "/it's?a=%2F");
+    assert_eq!(report.status, Some(200));
     let report = purged(roan, "/it's?a=%2F");
     assert_eq!(
         (report.outcome, report.status, report.verified),
@@ -162,13 +168,7 @@ fn traffic_server_says_what_it_has_purged() {
     // Other spellings of one page.
     let browser = server.browser();
     for url in ["//x", "/x?", "/x;"] {
-        browser.warm("/x");
-        let report = purged(&roan, url);
-        assert_eq!(
-            (report.outcome, report.verified),
-            (Outcome::Purged, true),
-            "{url}"
-        );
+        purged_when_stored(&browser, &roan, "/x", url);
         browser.assert_miss("/x");
     }
 }
