@@ -15,14 +15,12 @@ use crate::base::site::Site;
 use crate::base::target::Target;
 use crate::base::target_json::{decode_target, write_target, write_text};
 
-#[allow(dead_code, reason = "an agent reads messages")]
 /// The version that Roan writes, and the newest one that it reads.
 const VERSION: u64 = 1;
 
 /// The longest message, in bytes. The servers take 1 MiB by default (`max_payload`).
 pub(crate) const LONGEST: usize = 512 * 1024;
 
-#[allow(dead_code, reason = "an agent reads messages")]
 /// What a message asks for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Message {
@@ -36,7 +34,6 @@ pub(crate) struct Message {
     pub(crate) errors: Vec<String>,
 }
 
-#[allow(dead_code, reason = "an agent reads messages")]
 /// Why a message cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MessageError {
@@ -73,7 +70,6 @@ pub(crate) fn encode(targets: &[Target], site: Option<&Site>, asked: SystemTime)
     message
 }
 
-#[allow(dead_code, reason = "an agent reads messages")]
 /// Reads a message of anybody.
 ///
 /// # Errors

@@ -21,6 +21,10 @@ mod connection;
 mod error;
 pub(crate) mod heartbeat;
 pub(crate) mod leader;
+#[cfg_attr(
+    not(feature = "agent"),
+    allow(dead_code, reason = "an agent reads messages")
+)]
 pub(crate) mod message;
 mod nats;
 mod permission;
