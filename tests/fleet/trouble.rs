@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
-use roan::Fleet;
 use roan::fleet::{Nats as Servers, Stream};
+use roan::{Fleet, Outcome};
 use roan_tests::{Nats, NatsOptions, logged, wait};
 
 use crate::support::{builder, client, targets, until_logged};
@@ -193,6 +193,37 @@ async fn a_full_stream_is_named_and_purges_wait() {
     client.update_stream(&full).await.unwrap();
     wait::for_purges(&roan).await;
     assert_eq!(targets(&client).await, ["/a", "/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_that_is_too_large_for_the_server_is_named_and_holds_up_no_other() {
+    logged::start();
+    let server = Nats::start(&NatsOptions::default().lines("max_payload: 1024"));
+    let roan = builder(Fleet::nats(&server.url()).unwrap())
+        .build()
+        .unwrap();
+    let mut reports = roan.subscribe();
+    // They leave together.
+    roan.purge(format!("/{}", "a".repeat(2000))).unwrap();
+    for number in 0..50 {
+        roan.purge(format!("/{number}")).unwrap();
+    }
+    wait::until(wait::LONG, "the other purges", || {
+        server.monitor("/jsz")["messages"] == 50
+    });
+    let problem = loop {
+        let report = reports.next().await.unwrap();
+        if let Outcome::Failed(failure) = report.outcome {
+            break failure.to_string();
+        }
+    };
+    assert!(
+        problem.contains("raise `max_payload` in the configuration of the server"),
+        "{problem}"
+    );
+    wait::until(wait::LONG, "one purge to wait alone", || {
+        roan.stats().nodes[0].pending == 1
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]
