@@ -77,12 +77,17 @@ impl Tiers {
         of_tier.map(|event| event.target.clone()).collect()
     }
 
-    /// Whether a request for this target reached a tier after the last answer of another for each of these pages.
+    /// Whether a request for this target reached a tier after the last answer of another for each of these pages: one, or all
+    /// in a folder.
     fn came_after(&self, (later, target): (&str, &str), (earlier, pages): (&str, &str)) -> bool {
         let log = self.log();
         let events = || log.events.iter().rev();
         let last = events().position(|event| {
-            event.tier == earlier && event.is_answer && event.target.starts_with(pages)
+            let is_one_of_them = match pages.ends_with('/') {
+                true => event.target.starts_with(pages),
+                false => event.target == pages,
+            };
+            event.tier == earlier && event.is_answer && is_one_of_them
         });
         let request = events()
             .position(|event| event.tier == later && !event.is_answer && event.target == target);
