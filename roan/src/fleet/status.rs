@@ -178,6 +178,11 @@ impl FleetNode {
             FleetNodeState::Unknown => {
                 "no server answers for its consumer: see that all servers of the cluster are up".to_owned()
             }
+            FleetNodeState::Consuming if self.has_gap => {
+                "messages are gone from the stream before its agent has said that it has them, so its pages may be stale: its \
+                 agent empties the cache when it finds out"
+                    .to_owned()
+            }
             // The rest of what the agent says of the other two is above.
             FleetNodeState::Consuming
             | FleetNodeState::Emptying
@@ -527,13 +532,18 @@ mod tests {
 
     /// A server counts messages that have expired as acknowledged; the last heartbeat knows better.
     #[test]
-    fn a_gone_node_does_not_have_what_has_expired() {
+    fn a_node_does_not_have_what_has_expired() {
         let floor_of_the_server = consumed(20, None);
         let away = heard(60, AgentState::Consuming);
         let gone = seen(Some(&floor_of_the_server), Some(&away), 21);
         assert!(gone.has_gap && !gone.has(15), "{gone:?}");
         let gone = seen(Some(&consumed(10, None)), Some(&away), 11);
         assert!(!gone.has_gap && gone.has(10), "{gone:?}");
+        let live = heard(1, AgentState::Consuming);
+        let live = seen(Some(&floor_of_the_server), Some(&live), 21);
+        assert!(!live.has(15), "{live:?}");
+        let problem = live.problem(Duration::MAX).unwrap();
+        assert!(problem.contains("its pages may be stale"), "{problem}");
     }
 
     #[test]
