@@ -136,7 +136,7 @@ fn the_history_is_bounded_and_can_be_off() {
         .build()
         .unwrap();
     for number in 0..10 {
-        roan.saved(&Page(number));
+        roan.purge(format!("/history/{number}")).unwrap();
     }
     assert_eq!(roan.flush_blocking(SOON).pending(), 0);
     let newest = roan.history(&filter);
