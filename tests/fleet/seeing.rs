@@ -384,8 +384,8 @@ async fn without_heartbeats_nobody_is_called_gone() {
     })
     .await;
     cluster.servers[place].restart();
-    cluster.wait_until_whole();
-    wait::until_async(wait::LONG, "the heartbeat", async || {
+    // Not until the servers call themselves healthy, which has taken longer than a minute here, and is not what is tested.
+    wait::until_async(4 * wait::LONG, "the heartbeat", async || {
         let status = admin.status().await;
         status.is_ok_and(|status| status.problem.is_none() && node(&status, "a").agent.is_some())
     })
