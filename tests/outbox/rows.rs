@@ -1,9 +1,8 @@
 //! Whatever rows hold, all others leave.
 
-use std::collections::BTreeSet;
-
 use roan::outbox::{Dialect, OutboxError};
 use roan::testing::Recorder;
+use roan_tests::wait;
 
 use crate::support::{Client, Database, LONG, builder, on_each_database, urls};
 
@@ -168,17 +167,12 @@ async fn rows_with_any_content_hold_up_no_other(database: Database) {
         if dialect == Dialect::Sqlite {
             reasons.push("is not UTF-8");
         }
-        let start = std::time::Instant::now();
-        loop {
+        wait::until_async(LONG, &format!("{reasons:?} (seed {seed})"), async || {
             let dead = roan.outbox().dead(100_000).await.expect("a list");
-            let errors: BTreeSet<&str> = dead.iter().map(|purge| purge.error.as_str()).collect();
-            let is_said = |reason: &&str| errors.iter().any(|error| error.contains(*reason));
-            if reasons.iter().all(is_said) {
-                break;
-            }
-            assert!(start.elapsed() < LONG, "seed {seed}: {errors:?}");
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+            let is_said = |reason: &&str| dead.iter().any(|purge| purge.error.contains(*reason));
+            reasons.iter().all(is_said)
+        })
+        .await;
         assert_eq!(roan.outbox().current_error(), None, "seed {seed}");
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::kv::{self, UpdateErrorKind};
 use async_nats::jetstream::stream;
 use serde_json::Value;
@@ -11,7 +9,8 @@ use serde_json::Value;
 use super::link::{Link, Trouble};
 use super::{Agent, AgentError};
 use crate::base::log::warn_loudly;
-use crate::fleet::heartbeat::{BUCKET, Heartbeat};
+use crate::fleet::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat};
+use crate::fleet::stream::is_missing;
 use crate::fleet::token::token;
 use crate::fleet::{Connection, leader};
 
@@ -84,16 +83,12 @@ impl Beats {
     /// Reads what was last said of the node, and changes nothing.
     pub(super) async fn find(agent: &Agent, link: &Link) -> Result<Option<Heartbeat>, Trouble> {
         let jetstream = link.connection().jetstream();
-        let bucket = match jetstream.get_stream(format!("KV_{BUCKET}")).await {
+        let bucket = match jetstream.get_stream(BUCKET_STREAM).await {
             Ok(bucket) => bucket,
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(known)
-                    if known.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                {
-                    return Ok(None);
-                }
-                _ => return Err(link.server("cannot find the bucket of the heartbeats", &error)),
-            },
+            Err(error) if is_missing(&error.kind()) => return Ok(None),
+            Err(error) => {
+                return Err(link.server("cannot find the bucket of the heartbeats", &error));
+            }
         };
         // A server that is cut off has those of before.
         if let Some(doubt) = leader::doubt(bucket.cached_info()) {
@@ -159,7 +154,7 @@ impl Beats {
             return;
         }
         let jetstream = self.connection.jetstream();
-        let Ok(bucket) = jetstream.get_stream(format!("KV_{BUCKET}")).await else {
+        let Ok(bucket) = jetstream.get_stream(BUCKET_STREAM).await else {
             return;
         };
         let config = bucket.cached_info().config.clone();
@@ -170,11 +165,10 @@ impl Beats {
                 ..config
             };
             if let Err(error) = jetstream.update_stream(more).await {
-                let problem = self.connection.denied();
-                let problem = problem.unwrap_or_else(|| error.to_string());
+                let problem = self.connection.denied_or(&error);
                 let warning = format!(
                     "the bucket {BUCKET} of the heartbeats has replicas: {has}, and the stream has {copies}, so that the heartbeats end \
-                     while a server is away; the agent cannot change that ({problem}): nats stream edit KV_{BUCKET} --replicas={copies}"
+                     while a server is away; the agent cannot change that ({problem}): nats stream edit {BUCKET_STREAM} --replicas={copies}"
                 );
                 if self.told.as_ref() != Some(&warning) {
                     warn_loudly(format_args!("{warning}"));
@@ -187,8 +181,7 @@ impl Beats {
     }
 
     fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
-        let problem = self.connection.denied();
-        let problem = problem.unwrap_or_else(|| error.to_string());
+        let problem = self.connection.denied_or(error);
         Trouble::Server(format!(
             "cannot {what} the heartbeat in {BUCKET}: {problem}"
         ))
@@ -322,14 +315,12 @@ impl Beats {
     /// Says in place of the agent, of which this is the last heartbeat, that its cache is empty.
     pub(super) async fn note_emptied(
         &mut self,
-        found: Option<&Found>,
+        found: &Found,
         heartbeat: &Heartbeat,
         now: u64,
     ) -> Result<(), Trouble> {
-        if let Some(found) = found {
-            (self.instance, self.generation) = (found.instance, found.generation);
-            (self.ends, self.only_twin) = (found.ended, found.only_twin);
-        }
+        (self.instance, self.generation) = (found.instance, found.generation);
+        (self.ends, self.only_twin) = (found.ended, found.only_twin);
         // The agent may write at any time.
         self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
@@ -376,7 +367,7 @@ async fn store(agent: &Agent, link: &Link) -> Result<kv::Store, Trouble> {
 /// nats-server 2.9.
 fn bucket(agent: &Agent, link: &Link) -> stream::Config {
     stream::Config {
-        name: format!("KV_{BUCKET}"),
+        name: BUCKET_STREAM.to_owned(),
         description: Some("the agents of a fleet, by Roan".to_owned()),
         subjects: vec![format!("$KV.{BUCKET}.>")],
         max_messages_per_subject: 1,

@@ -75,9 +75,7 @@ impl Agent {
             cure: None,
             ..found.heartbeat.clone()
         };
-        beats
-            .note_emptied(Some(&found), &heartbeat, unix_ms())
-            .await?;
+        beats.note_emptied(&found, &heartbeat, unix_ms()).await?;
         Ok(beats.answer().await?)
     }
 

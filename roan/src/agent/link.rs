@@ -96,7 +96,7 @@ impl Link {
                 GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
                 _ => {
                     let servers = connection.servers();
-                    let problem = connection.denied().unwrap_or_else(|| error.to_string());
+                    let problem = connection.denied_or(&error);
                     Err(Trouble::Server(format!(
                         "JetStream at {servers}: the stream {name}: {problem}"
                     )))
@@ -137,8 +137,7 @@ impl Link {
 
     pub(super) fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
         let servers = self.connection.servers();
-        let problem = self.connection.denied();
-        let problem = problem.unwrap_or_else(|| error.to_string());
+        let problem = self.connection.denied_or(error);
         Trouble::Server(format!("JetStream at {servers}: {what}: {problem}"))
     }
 

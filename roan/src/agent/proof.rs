@@ -17,9 +17,8 @@ pub(super) enum Asked {
 /// When they last did.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Proofs {
-    look: Proof,
-    messages: Proof,
-    heartbeat: Proof,
+    /// One for each of what is asked.
+    each: [Proof; 3],
 }
 
 #[derive(Debug, Clone, Default)]
@@ -30,46 +29,34 @@ struct Proof {
 }
 
 impl Proofs {
-    fn of(&mut self, asked: Asked) -> &mut Proof {
-        match asked {
-            Asked::Look => &mut self.look,
-            Asked::Messages => &mut self.messages,
-            Asked::Heartbeat => &mut self.heartbeat,
-        }
-    }
-
     pub(super) fn answered(&mut self, asked: Asked) {
-        *self.of(asked) = Proof {
+        self.each[asked as usize] = Proof {
             answered: Some(Instant::now()),
             trouble: None,
         };
     }
 
     pub(super) fn failed(&mut self, asked: Asked, trouble: String) {
-        self.of(asked).trouble = Some(trouble);
+        self.each[asked as usize].trouble = Some(trouble);
     }
 
     /// Whether the last one was answered.
     pub(super) fn is_well(&self, asked: Asked) -> bool {
-        let proof = match asked {
-            Asked::Look => &self.look,
-            Asked::Messages => &self.messages,
-            Asked::Heartbeat => &self.heartbeat,
-        };
+        let proof = &self.each[asked as usize];
         proof.answered.is_some() && proof.trouble.is_none()
     }
 
     /// The next one shows whether they answer.
     pub(super) fn ask_again(&mut self, asked: Asked) {
-        self.of(asked).trouble.get_or_insert_default();
+        let proof = &mut self.each[asked as usize];
+        proof.trouble.get_or_insert_default();
     }
 
     /// The time since the oldest of the last answers, `None` if one has never come; and the trouble.
     pub(super) fn oldest(&self) -> (Option<Duration>, Option<String>) {
-        let proofs = [&self.look, &self.messages, &self.heartbeat];
         // `None` is less than any time.
-        let oldest = proofs.iter().map(|proof| proof.answered).min().flatten();
-        let mut troubles = proofs.iter().filter_map(|proof| proof.trouble.as_ref());
+        let oldest = self.each.iter().map(|proof| proof.answered).min().flatten();
+        let mut troubles = self.each.iter().filter_map(|proof| proof.trouble.as_ref());
         let trouble = troubles.find(|trouble| !trouble.is_empty()).cloned();
         (oldest.map(|since| since.elapsed()), trouble)
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{DeliverPolicy, Info, push};
-use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
     self, ConsumerErrorKind, RawMessageError, RawMessageErrorKind,
@@ -16,9 +15,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::heartbeat::{BUCKET, Heartbeat};
+use super::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat};
 use super::status::{Consumed, FleetStatus, Heard, node};
-use super::stream::Judgement;
+use super::stream::{Judgement, is_missing};
 use super::subject::ALL;
 use super::token::{CONSUMER, token};
 use super::{Connection, FleetError, Nats, Stream, leader};
@@ -176,19 +175,12 @@ impl FleetAdmin {
     async fn stream(&self) -> Result<stream::Stream, FleetError> {
         let name = self.settings.name();
         let stream = self.connection.jetstream().get_stream(name).await;
-        stream.map_err(|error| match error.kind() {
-            GetStreamErrorKind::JetStream(error)
-                if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                FleetError::JetStream {
-                    servers: self.connection.servers().to_owned(),
-                    problem: format!(
-                        "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, set `stream` in \
-                         the file, or `ROAN_FLEET_STREAM`"
-                    ),
-                }
-            }
-            _ => self.unanswered(&error),
+        stream.map_err(|error| match is_missing(&error.kind()) {
+            true => self.failed(&format!(
+                "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, set `stream` in the \
+                 file, or `ROAN_FLEET_STREAM`"
+            )),
+            false => self.unanswered(&error),
         })
     }
 
@@ -212,21 +204,11 @@ impl FleetAdmin {
 
     /// The stream of the heartbeats, which the first agent makes.
     async fn bucket(&self) -> Result<Option<stream::Stream>, FleetError> {
-        match self
-            .connection
-            .jetstream()
-            .get_stream(format!("KV_{BUCKET}"))
-            .await
-        {
+        let jetstream = self.connection.jetstream();
+        match jetstream.get_stream(BUCKET_STREAM).await {
             Ok(bucket) => Ok(Some(bucket)),
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(error)
-                    if error.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                {
-                    Ok(None)
-                }
-                _ => Err(self.unanswered(&error)),
-            },
+            Err(error) if is_missing(&error.kind()) => Ok(None),
+            Err(error) => Err(self.unanswered(&error)),
         }
     }
 

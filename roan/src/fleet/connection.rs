@@ -139,6 +139,12 @@ impl Connection {
         })
     }
 
+    /// The same, or else this error.
+    #[cfg(feature = "agent")]
+    pub(crate) fn denied_or(&self, error: &dyn fmt::Display) -> String {
+        self.denied().unwrap_or_else(|| error.to_string())
+    }
+
     /// Why a request was not answered in time, and what to do about it: what the server has said, or else `otherwise`.
     pub(crate) fn trouble(&self, otherwise: &str) -> String {
         if let Some(denied) = self.denied() {

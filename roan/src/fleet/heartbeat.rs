@@ -7,6 +7,9 @@ use serde_json::Value;
 /// The key-value bucket with the heartbeats; a key is the name of a node.
 pub(crate) const BUCKET: &str = "ROAN_AGENTS";
 
+/// The stream that keeps it: <https://docs.nats.io/nats-concepts/jetstream/key-value-store>.
+pub(crate) const BUCKET_STREAM: &str = "KV_ROAN_AGENTS";
+
 /// The version of what is written here.
 const VERSION: u64 = 1;
 

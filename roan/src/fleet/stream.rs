@@ -426,7 +426,8 @@ fn covers(taken: &str) -> bool {
     )
 }
 
-fn is_missing(kind: &GetStreamErrorKind) -> bool {
+/// Whether there is no stream of that name.
+pub(crate) fn is_missing(kind: &GetStreamErrorKind) -> bool {
     matches!(kind, GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
