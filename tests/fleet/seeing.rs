@@ -391,3 +391,44 @@ async fn without_heartbeats_nobody_is_called_gone() {
     })
     .await;
 }
+
+/// With three copies of all, each of the servers may be away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_heartbeats_are_seen_while_any_server_is_away() {
+    let mut cluster = NatsCluster::start(&NatsOptions::default());
+    let urls = cluster.servers.each_ref().map(roan_tests::Nats::url);
+    let fleet = Fleet::at(&cluster.url()).await;
+    let client = async_nats::connect(&urls[0]).await.unwrap();
+    let jetstream = async_nats::jetstream::new(client);
+    fleet.consumer("a", "").await;
+    let last = fleet.publish("roan.-.url", "/a").await;
+    fleet.beat("a", json!({"acknowledged": last})).await;
+    for name in ["ROAN", "KV_ROAN_AGENTS"] {
+        let stream = jetstream.get_stream(name).await.unwrap();
+        let mut config = stream.cached_info().config.clone();
+        config.num_replicas = 3;
+        jetstream.update_stream(config).await.unwrap();
+    }
+    cluster.wait_until_whole();
+    for away in 0..3 {
+        cluster.servers[away].kill();
+        let admin = admin(&urls[(away + 1) % 3]).await;
+        let mut seen = 0;
+        wait::until_async(
+            4 * wait::LONG,
+            "ten looks one after the other",
+            async || {
+                fleet.beat("a", json!({"acknowledged": last})).await;
+                let status = admin.status().await;
+                let is_seen = status.is_ok_and(|status| {
+                    status.problem.is_none() && node(&status, "a").agent.is_some()
+                });
+                seen = if is_seen { seen + 1 } else { 0 };
+                seen == 10
+            },
+        )
+        .await;
+        cluster.servers[away].restart();
+        cluster.wait_until_whole();
+    }
+}

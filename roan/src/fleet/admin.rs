@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::consumer::{DeliverPolicy, Info, push};
+use async_nats::jetstream::consumer::{DeliverPolicy, Info};
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{
     self, ConsumerErrorKind, RawMessageError, RawMessageErrorKind,
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::clock::Clock;
 use super::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat};
 use super::status::{Consumed, FleetStatus, Heard, node};
 use super::stream::{Judgement, is_missing};
@@ -22,8 +24,8 @@ use super::subject::ALL;
 use super::token::{CONSUMER, token};
 use super::{Connection, FleetError, Nats, Stream, leader};
 
-/// How long the heartbeats may take to come.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// So many heartbeats are asked for at once.
+const AT_ONCE: usize = 64;
 
 /// How long the stream may be without a leader, and the time between two looks.
 const ELECTION: Duration = Duration::from_secs(5);
@@ -49,6 +51,7 @@ const AGAIN: Duration = Duration::from_millis(250);
 pub struct FleetAdmin {
     connection: Connection,
     settings: Stream,
+    clock: Clock,
 }
 
 impl FleetAdmin {
@@ -67,6 +70,7 @@ impl FleetAdmin {
         Self {
             connection,
             settings: stream,
+            clock: Clock::default(),
         }
     }
 
@@ -85,11 +89,16 @@ impl FleetAdmin {
             kept,
             heard,
             problem,
+            warning,
         } = self.heartbeats().await;
         let infos = self.consumers().await?;
         // After all that was said of it.
         let info = self.info(&stream).await?;
-        let Judgement { unfit, warnings } = self.settings.judge(&self.connection, &info.config);
+        let Judgement {
+            unfit,
+            mut warnings,
+        } = self.settings.judge(&self.connection, &info.config);
+        warnings.extend(warning);
         let state = info.state;
         let consumed = self
             .consumed(&stream, infos, &heard, state.last_sequence)
@@ -223,61 +232,53 @@ impl FleetAdmin {
         })
     }
 
+    /// The leader of the bucket answers for all of this. A consumer may be placed on a server that is away.
     async fn heard(&self) -> Result<Heartbeats, FleetError> {
-        let mut heard = BTreeMap::new();
         let Some(bucket) = self.bucket().await? else {
             return Ok(Heartbeats::none());
         };
-        // A server that is cut off has those of before.
-        let made = SystemTime::from(self.info(&bucket).await?.created);
-        let consumer = bucket.create_consumer(push::OrderedConfig {
-            deliver_subject: self.connection.client().new_inbox(),
-            filter_subject: format!("$KV.{BUCKET}.>"),
-            deliver_policy: DeliverPolicy::LastPerSubject,
-            ..Default::default()
-        });
-        let consumer = consumer.await.map_err(|error| self.unanswered(&error))?;
-        let now = SystemTime::from(consumer.cached_info().created);
-        let kept = Some(now.duration_since(made).unwrap_or_default());
-        let mut left = consumer.cached_info().num_pending;
-        if left == 0 {
-            return Ok(Heartbeats {
-                now,
-                kept,
-                ..Heartbeats::none()
-            });
-        }
-        let mut messages = consumer
-            .messages()
+        let info = self.info(&bucket).await?;
+        let (now, warning) = self.clock.now(&self.connection, &info.state).await;
+        let kept = Some(now.duration_since(info.created.into()).unwrap_or_default());
+        let subject = format!("$KV.{BUCKET}.");
+        let mut subjects = bucket
+            .info_with_subjects(format!("{subject}>"))
             .await
             .map_err(|error| self.unanswered(&error))?;
-        let subject = format!("$KV.{BUCKET}.");
-        while left > 0 {
-            let next = tokio::time::timeout(PATIENCE, messages.next()).await;
-            let Ok(Some(message)) = next else {
-                return Err(self.failed("the heartbeats of the agents do not come: try again"));
+        let mut tokens = Vec::new();
+        while let Some(found) = subjects.next().await {
+            let (found, _count) = found.map_err(|error| self.unanswered(&error))?;
+            tokens.extend(found.strip_prefix(&*subject).map(str::to_owned));
+        }
+        let looks = tokens.into_iter().map(|token| {
+            let bucket = &bucket;
+            let subject = format!("{subject}{token}");
+            async move {
+                (
+                    token,
+                    bucket.get_last_raw_message_by_subject(&subject).await,
+                )
+            }
+        });
+        let mut looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
+        let mut heard = BTreeMap::new();
+        while let Some((token, found)) = looks.next().await {
+            let Some(message) = unless_missing(found).map_err(|error| self.unanswered(&error))?
+            else {
+                continue;
             };
-            let message = message.map_err(|error| self.unanswered(&error))?;
-            let info = message.info().map_err(|error| self.unanswered(&*error))?;
-            left = info.pending;
-            let is_deleted = message
-                .headers
-                .as_ref()
-                .is_some_and(|headers| headers.get("KV-Operation").is_some());
-            if let Some(node) = message
-                .subject
-                .strip_prefix(&*subject)
-                .filter(|_| !is_deleted)
-            {
+            // Of a node that was dropped.
+            if message.headers.get("KV-Operation").is_none() {
                 let heartbeat = Heartbeat::read(&message.payload);
-                let at = SystemTime::from(info.published);
-                heard.insert(node.to_owned(), Heard { at, heartbeat });
+                let at = SystemTime::from(message.time);
+                heard.insert(token, Heard { at, heartbeat });
             }
         }
         Ok(Heartbeats {
             now,
             kept,
             heard,
+            warning,
             problem: None,
         })
     }
@@ -370,6 +371,8 @@ struct Heartbeats {
     heard: BTreeMap<String, Heard>,
     /// Why they do not.
     problem: Option<String>,
+    /// What makes them less sure.
+    warning: Option<String>,
 }
 
 impl Heartbeats {
@@ -380,6 +383,7 @@ impl Heartbeats {
             kept: Some(Duration::ZERO),
             heard: BTreeMap::new(),
             problem: None,
+            warning: None,
         }
     }
 }
@@ -419,8 +423,15 @@ async fn first_after(
     sequence: u64,
 ) -> Result<Option<(u64, SystemTime)>, RawMessageError> {
     let found = stream.get_first_raw_message_by_subject(subjects, sequence + 1);
-    match found.await {
-        Ok(message) => Ok(Some((message.sequence, message.time.into()))),
+    let found = unless_missing(found.await)?;
+    Ok(found.map(|message| (message.sequence, message.time.into())))
+}
+
+fn unless_missing(
+    found: Result<StreamMessage, RawMessageError>,
+) -> Result<Option<StreamMessage>, RawMessageError> {
+    match found {
+        Ok(message) => Ok(Some(message)),
         Err(error) => match error.kind() {
             RawMessageErrorKind::NoMessageFound => Ok(None),
             RawMessageErrorKind::JetStream(error)

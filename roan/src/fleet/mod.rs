@@ -17,6 +17,7 @@
 //! those: `www.example.org` is `www=2Eexample=2Eorg`.
 
 mod admin;
+mod clock;
 mod connection;
 mod error;
 pub(crate) mod heartbeat;

@@ -1,11 +1,13 @@
 //! What an agent leaves at the servers, made as a test says: a consumer, heartbeats, acknowledgements.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
+
+use crate::wait;
 
 /// The stream and the bucket of a fleet, as a test writes to them without Roan.
 #[derive(Debug, Clone)]
@@ -45,9 +47,21 @@ impl Fleet {
     /// Sends a purge, and returns its sequence.
     pub async fn publish(&self, subject: &str, url: &str) -> u64 {
         let message = json!({"v": 1, "purge": [url]}).to_string();
-        let sent = self.jetstream.publish(subject.to_owned(), message.into());
-        let sent = sent.await.expect("it is sent").await;
-        sent.expect("it is acknowledged").sequence
+        self.send(subject, &message).await
+    }
+
+    /// Sends it until the stream acknowledges it: one that was just made in a cluster, or whose server was killed, may not
+    /// have a leader yet.
+    async fn send(&self, subject: &str, text: &str) -> u64 {
+        let start = Instant::now();
+        loop {
+            let sent = (self.jetstream).publish(subject.to_owned(), text.to_owned().into());
+            match sent.await.expect("it is sent").await {
+                Ok(acknowledged) => return acknowledged.sequence,
+                Err(error) => assert!(start.elapsed() < wait::LONG, "not acknowledged: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 
     /// Makes the consumer of a node, for the messages from now on of all sites, or of some subjects.
@@ -75,9 +89,7 @@ impl Fleet {
         let beat_of = beat.as_object_mut().expect("an object");
         beat_of.extend(values.as_object().expect("an object").clone());
         let key = format!("$KV.ROAN_AGENTS.{node}");
-        let sent = self.jetstream.publish(key, beat.to_string().into());
-        let sent = sent.await.expect("it is sent").await;
-        sent.expect("it is acknowledged");
+        self.send(&key, &beat.to_string()).await;
     }
 }
 
