@@ -211,11 +211,13 @@ async fn an_agent_that_gets_nothing_of_what_the_stream_has_is_not_ready() {
     let agent = agent.start(stand.caches()).await.unwrap();
     let app = async_nats::ConnectOptions::with_user_and_password("app".into(), "a".into());
     let app = async_nats::jetstream::new(app.connect(nats.url()).await.unwrap());
-    let sent = app.publish("roan.-.url", r#"{"v":1,"purge":["/a"]}"#.into());
-    sent.await.unwrap().await.unwrap();
-    wait::until(LONG, "the agent to be behind", || {
+    // What comes before it has made its consumer is covered by the emptying.
+    wait::until_async(LONG, "the agent to be behind", async || {
+        let sent = app.publish("roan.-.url", r#"{"v":1,"purge":["/a"]}"#.into());
+        sent.await.unwrap().await.unwrap();
         agent.status().lag > Duration::from_secs(1)
-    });
+    })
+    .await;
     let why = agent.not_ready().unwrap();
     assert!(why.contains("the servers have not answered"), "{why}");
 }

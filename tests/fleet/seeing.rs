@@ -397,20 +397,23 @@ async fn without_heartbeats_nobody_is_called_gone() {
 async fn the_heartbeats_are_seen_while_any_server_is_away() {
     let mut cluster = NatsCluster::start(&NatsOptions::default());
     let urls = cluster.servers.each_ref().map(roan_tests::Nats::url);
-    let fleet = Fleet::at(&cluster.url()).await;
-    let client = async_nats::connect(&urls[0]).await.unwrap();
-    let jetstream = async_nats::jetstream::new(client);
+    let fleet = Fleet::with_copies(3, &cluster.url()).await;
+    let client = crate::support::client(&cluster.url()).await;
     fleet.consumer("a", "").await;
     let last = fleet.publish("roan.-.url", "/a").await;
-    fleet.beat("a", json!({"acknowledged": last})).await;
-    for name in ["ROAN", "KV_ROAN_AGENTS"] {
-        let stream = jetstream.get_stream(name).await.unwrap();
-        let mut config = stream.cached_info().config.clone();
-        config.num_replicas = 3;
-        jetstream.update_stream(config).await.unwrap();
-    }
-    cluster.wait_until_whole();
     for away in 0..3 {
+        cluster.wait_until_whole();
+        for name in ["ROAN", "KV_ROAN_AGENTS"] {
+            wait::until_async(4 * wait::LONG, "three copies", async || {
+                let Ok(stream) = client.get_stream(name).await else {
+                    return false;
+                };
+                let copies = stream.cached_info().cluster.as_ref().unwrap();
+                copies.leader.is_some()
+                    && copies.replicas.iter().filter(|copy| copy.current).count() == 2
+            })
+            .await;
+        }
         cluster.servers[away].kill();
         let admin = admin(&urls[(away + 1) % 3]).await;
         let mut seen = 0;
@@ -429,6 +432,5 @@ async fn the_heartbeats_are_seen_while_any_server_is_away() {
         )
         .await;
         cluster.servers[away].restart();
-        cluster.wait_until_whole();
     }
 }

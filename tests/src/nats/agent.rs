@@ -17,7 +17,20 @@ pub struct Fleet {
 
 impl Fleet {
     /// Makes both, or finds them.
+    ///
+    /// # Panics
+    ///
+    /// When the servers do not do it.
     pub async fn at(url: &str) -> Self {
+        Self::with_copies(1, url).await
+    }
+
+    /// The same, with so many copies of both at the servers of a cluster.
+    ///
+    /// # Panics
+    ///
+    /// As [`at`](Self::at) does.
+    pub async fn with_copies(copies: usize, url: &str) -> Self {
         let servers = url.split(',').map(|url| url.parse().expect("a URL"));
         let servers: Vec<async_nats::ServerAddr> = servers.collect();
         let client = async_nats::connect(servers).await;
@@ -26,6 +39,7 @@ impl Fleet {
             name: "ROAN".to_owned(),
             subjects: vec!["roan.>".to_owned()],
             max_age: Duration::from_secs(7 * 86_400),
+            num_replicas: copies,
             ..Default::default()
         };
         let made = jetstream.get_or_create_stream(stream).await;
@@ -37,6 +51,7 @@ impl Fleet {
             max_messages_per_subject: 1,
             deny_delete: true,
             allow_rollup: true,
+            num_replicas: copies,
             ..Default::default()
         };
         let made = jetstream.get_or_create_stream(bucket).await;
