@@ -309,7 +309,10 @@ impl Work {
             && beats.is_of_another(found)
             && self.twin.is_none()
         {
-            self.may_have_twin(Twin::of_the_start());
+            self.may_have_twin(match found.knows_of_two() {
+                true => Twin::of_now(),
+                false => Twin::of_the_start(),
+            });
         }
         if let Some(why) = self.must_empty.take() {
             return Ok(Next::Empty(why));
@@ -458,8 +461,8 @@ impl Work {
 
     /// What makes the cache clean again.
     fn cure(&self) -> String {
-        if let (Some(twin), true) = (&self.twin, self.is_only_twin()) {
-            return twin.cure();
+        if let Some(cure) = self.cure_of_twin() {
+            return cure;
         }
         let node = &self.agent.node;
         let by_hand =
@@ -504,7 +507,11 @@ impl Work {
             waiting: self.engine.tickets.outstanding().max(self.open.len()) as u64,
             last_answer: self.last_answer.clone(),
             cache: kinds.join(", "),
-            cure: matches!(state, AgentState::Unclean).then(|| self.cure()),
+            cure: match state {
+                AgentState::Unclean => Some(self.cure()),
+                AgentState::Emptying => self.cure_of_emptying(),
+                AgentState::Consuming | AgentState::WaitingForOperator => None,
+            },
             failure: matches!(state, AgentState::Emptying)
                 .then(|| self.failure.clone())
                 .flatten(),
@@ -515,12 +522,15 @@ impl Work {
     /// Says where it is, and waits until the servers have that. Whether somebody has said that the cache is empty.
     async fn say(&mut self, state: AgentState, why: Option<String>) -> Result<bool, Trouble> {
         let heartbeat = self.heartbeat(state, why);
-        let only_twin = self.is_only_twin();
+        let (only_twin, twins) = (self.is_only_twin(), self.has_twin_run());
         let Some(beats) = &mut self.beats else {
             return Err(Trouble::Server("not connected".to_owned()));
         };
-        beats.set_only_twin(only_twin);
+        beats.set_twin(only_twin, twins);
         let is_emptied = beats.write(&heartbeat).await?;
+        if beats.had_twin() && !twins {
+            self.may_have_twin(Twin::of_now());
+        }
         self.shared.answered(Asked::Heartbeat);
         self.twin_can_know();
         Ok(is_emptied)

@@ -55,7 +55,7 @@ impl Work {
         let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
             return;
         };
-        beats.set_only_twin(self.is_only_twin());
+        beats.set_twin(self.is_only_twin(), self.has_twin_run());
         underway.said.clone_from(&self.given_up);
         let heartbeat = self.heartbeat(state, why);
         underway.saying_floor = heartbeat.acknowledged;
