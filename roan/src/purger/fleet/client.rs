@@ -123,9 +123,13 @@ impl FleetNode {
         }
         let published = pin!(self.publish_all(&connection, request));
         let error = match select(published, lost).await {
-            Either::Left((Ok(()), _)) => {
+            Either::Left((Ok(true), _)) => {
                 connection.all_is_well();
                 return Answer::purged();
+            }
+            Either::Left((Ok(false), _)) => {
+                let problem = self.is_under_way(&connection);
+                return Answer::failed(Failure::Unavailable(problem));
             }
             Either::Left((Err(error), _)) => error,
             Either::Right(((), _)) => {
@@ -144,12 +148,13 @@ impl FleetNode {
         Answer::failed(self.failure(&connection, &error))
     }
 
-    /// Sends a message for each target, one behind the other, and waits until the stream has acknowledged them all.
+    /// Sends a message for each target, one behind the other, and waits until the stream has answered for them all. Returns
+    /// whether it has stored them.
     async fn publish_all(
         &self,
         connection: &Connection,
         request: PurgeRequest<'_>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<bool, PublishError> {
         let now = SystemTime::now();
         let mut sent = Vec::with_capacity(request.targets().len());
         for (number, target) in request.targets().iter().enumerate() {
@@ -165,10 +170,20 @@ impl FleetNode {
             let jetstream = connection.jetstream();
             sent.push(jetstream.send_publish(subject::of(target), publish).await?);
         }
+        let mut are_stored = true;
         for acknowledged in sent {
-            acknowledged.await?;
+            // nats-server 2.10 answers a repeat of a message that most replicas may never get: a duplicate, of message 0.
+            are_stored &= acknowledged.await?.sequence > 0;
         }
-        Ok(())
+        Ok(are_stored)
+    }
+
+    /// A repeat has come before most replicas have stored the first. They may yet fail to.
+    fn is_under_way(&self, connection: &Connection) -> String {
+        let (name, servers) = (self.stream.name(), connection.servers());
+        format!(
+            "stream {name} at {servers}: most of its replicas have not stored it yet: see by `nats stream info {name}` that they are up"
+        )
     }
 
     /// Why the stream has not acknowledged, and what to do.
@@ -208,6 +223,10 @@ impl FleetNode {
                 | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => format!(
                     "{place}: {refusal}: raise `max_file_store` in the server's configuration, or the limit of the account, or free the disk"
                 ),
+                // So says nats-server since 2.11.
+                ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT => {
+                    return Failure::Unavailable(self.is_under_way(connection));
+                }
                 ErrorCode::STREAM_NOT_MATCH => format!(
                     "{place}: {refusal}: another stream takes the subjects: find it by `nats stream find --subject '{}'`",
                     subject::ALL
