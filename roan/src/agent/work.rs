@@ -16,6 +16,7 @@ mod empty;
 mod look;
 mod news;
 mod twin;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -28,12 +29,14 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::message::Acker;
 
 use self::twin::Twin;
+use self::warnings::Warnings;
 use super::beats::{Beats, Found};
 use super::held::Held;
 use super::link::{Link, Trouble};
 use super::position::Position;
 use super::proof::Asked;
 use super::shared::{AgentPhase, Shared};
+use super::spaced::Spaced;
 use super::{Agent, AgentError};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly, warn_loudly};
@@ -97,8 +100,9 @@ pub(super) struct Work {
     unfit: Option<String>,
     /// What was said of them.
     told: BTreeSet<String>,
-    /// The hosts of sites that messages have and that this agent has otherwise.
-    other_hosts: BTreeSet<String>,
+    warnings: Warnings,
+    /// When to log again that what is [`Asked`] has failed.
+    failing: [Spaced; 3],
     /// How long the stream keeps messages. `None` for ever.
     max_age: Option<Duration>,
     last_emptied: Option<Instant>,
@@ -182,7 +186,8 @@ impl Work {
             twin: None,
             unfit: None,
             told: BTreeSet::new(),
-            other_hosts: BTreeSet::new(),
+            warnings: Warnings::default(),
+            failing: Default::default(),
             max_age: None,
             last_emptied: None,
             empty_again: EMPTY_AGAIN,
@@ -255,10 +260,16 @@ impl Work {
         shared.end(failed);
     }
 
-    fn tell_trouble(&self, error: &AgentError, failures: u32) {
+    /// Whether to log now that this has failed.
+    fn logs(&mut self, failed: Asked) -> bool {
+        self.failing[failed as usize].is_due(Instant::now())
+    }
+
+    fn tell_trouble(&mut self, error: &AgentError, failures: u32) {
+        let is_due = self.logs(Asked::Look);
         let node = &self.agent.node;
         // The second one says more of a stream that is gone.
-        if failures == 1 || (failures == 2 && self.must_empty.is_some()) {
+        if is_due || (failures == 2 && self.must_empty.is_some()) {
             warn_loudly(format_args!("the agent of {node} tries again: {error}"));
         } else {
             emit(|| tracing::debug!(target: "roan", %error, failures, "the agent tries again"));
@@ -298,8 +309,8 @@ impl Work {
         // know them never makes it.
         let may_make = is_first && self.agent.stream.has_replicas();
         let link = Link::open(&self.agent, connection, may_make).await?;
-        self.warn(link.warnings());
-        self.max_age = link.max_age();
+        self.see_max_age(link.max_age());
+        self.warn(link.warnings().to_vec());
         let link = Arc::new(link);
         self.link = Some(Arc::clone(&link));
         self.shared.set_connected(true);
@@ -493,6 +504,7 @@ impl Work {
 
     /// What it says of itself now.
     fn heartbeat(&mut self, state: AgentState, why: Option<String>) -> Heartbeat {
+        self.warnings.said = self.warnings();
         let mut kinds: Vec<_> = (self.engine.nodes.iter())
             .map(|node| &*node.cache)
             .collect();
@@ -516,6 +528,7 @@ impl Work {
                 .then(|| self.failure.clone())
                 .flatten(),
             unclean: why,
+            warnings: self.warnings.said.clone(),
         }
     }
 
@@ -537,13 +550,14 @@ impl Work {
     }
 
     /// Says what is new of what the operator should know of the stream.
-    fn warn(&mut self, warnings: &[String]) {
-        for warning in warnings {
+    fn warn(&mut self, mut warnings: Vec<String>) {
+        warnings.extend(self.shortened());
+        for warning in &warnings {
             if !self.told.contains(warning) {
                 warn_loudly(format_args!("{warning}"));
             }
         }
-        self.told = warnings.iter().cloned().collect();
+        self.told = warnings.into_iter().collect();
     }
 
     /// The time between two heartbeats, and that after which a request for messages is made anew: shorter for a stream that does

@@ -52,6 +52,8 @@ pub(crate) struct Heartbeat {
     pub(crate) cure: Option<String>,
     /// Why the last attempt to empty the cache has failed. Older versions neither write nor read it.
     pub(crate) failure: Option<String>,
+    /// What else the operator should know. Older versions neither write nor read it.
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +121,7 @@ impl Heartbeat {
             "unclean": self.unclean,
             "cure": self.cure,
             "failure": self.failure,
+            "warnings": self.warnings,
         })
     }
 
@@ -147,6 +150,8 @@ impl Heartbeat {
             .find(|state| state.as_str() == name);
         let state = state.ok_or_else(|| format!("it has the unknown state {name:?}"))?;
         let last_answer = value.get("last_answer").filter(|answer| answer.is_object());
+        let warnings = value.get("warnings").and_then(Value::as_array);
+        let warnings = warnings.into_iter().flatten().filter_map(Value::as_str);
         let said = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             node: text(&value, "node"),
@@ -165,6 +170,7 @@ impl Heartbeat {
             unclean: said("unclean"),
             cure: said("cure"),
             failure: said("failure"),
+            warnings: warnings.map(str::to_owned).collect(),
         })
     }
 }

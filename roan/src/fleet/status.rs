@@ -61,6 +61,8 @@ pub struct FleetNode {
     pub cure: Option<String>,
     /// Why its cache could not be emptied, while its agent tries that again.
     pub failure: Option<String>,
+    /// What else its agent has seen: a site with another host than the app has, say.
+    pub warnings: Vec<String>,
     /// Whether messages are gone from the stream that it has not acknowledged. Its agent empties the cache when it finds out.
     pub has_gap: bool,
     /// Whether its agent may run although nothing is known of it: the heartbeats cannot be read, or the servers have had their
@@ -256,6 +258,7 @@ impl FleetNode {
             "unclean": self.unclean,
             "cure": self.cure,
             "failure": self.failure,
+            "warnings": self.warnings,
             "gap": self.has_gap,
             "problem": self.problem(max_lag),
         })
@@ -394,6 +397,7 @@ pub(super) fn node(
         agent: heartbeat.map(|heartbeat| (heartbeat.cache.clone(), heartbeat.version.clone())),
         cure: heartbeat.and_then(|heartbeat| heartbeat.cure.clone()),
         failure: heartbeat.and_then(|heartbeat| heartbeat.failure.clone()),
+        warnings: heartbeat.map_or_else(Vec::new, |heartbeat| heartbeat.warnings.clone()),
         unclean: match heartbeat {
             Some(heartbeat) => heartbeat.unclean.clone(),
             None => unreadable
@@ -439,6 +443,7 @@ mod tests {
             unclean: None,
             cure: None,
             failure: None,
+            warnings: Vec::new(),
         };
         Heard {
             at: at(seconds_ago),
