@@ -186,6 +186,19 @@ async fn sites_are_those_of_the_agent_or_of_the_message() {
         "purges the pages of {HOST}, as its configuration says, where the app says else.test"
     );
     assert_eq!(logged::warnings_with(&words).len(), 1);
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+    let admin = admin.unwrap();
+    wait::until_async(LONG, "the fleet to show it", async || {
+        let status = admin.status().await.unwrap();
+        let warnings = status.nodes[0].warnings.join("; ");
+        warnings.contains(&words) && status.nodes[0].problem(LONG).is_none()
+    })
+    .await;
+    let standing = stand.agent().standing().await.unwrap().to_string();
+    assert!(
+        standing.contains(&format!("warning    the agent {words}")),
+        "{standing}"
+    );
     agent.stop(Duration::from_secs(5)).await;
 
     // All purges of the site would be left as those of others.

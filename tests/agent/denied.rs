@@ -98,6 +98,36 @@ async fn an_agent_that_may_not_ask_for_messages_is_not_ready() {
     });
 }
 
+/// The purges reach the cache, again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_may_not_acknowledge_says_so_in_its_heartbeat() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server("$JS.ACK.ROAN.>");
+    let jetstream = stream(&server).await;
+    let faulty = Faulty::start(Behaviour::Purged);
+    let nginx = roan::Nginx::at(&faulty.purge_url()).unwrap();
+    let caches = roan::Roan::builder().cache(nginx).rebound(None);
+    let servers = servers(&server, folder.path());
+    let agent = || Agent::new(servers.clone()).node(NODE).empty_with("true");
+    let running = agent().start(caches).await.unwrap();
+    wait::until(LONG, "the agent to be ready", || {
+        running.not_ready().is_none()
+    });
+    let message = r#"{"v":1,"purge":["/a"],"asked":1795665105175}"#;
+    let published = jetstream.publish("roan.-.url", message.into());
+    published.await.unwrap().await.unwrap();
+    let admin = FleetAdmin::connect(&servers, &Stream::new()).await.unwrap();
+    let words = "allow this user to publish to `$JS.ACK.ROAN.>`";
+    wait::until_async(LONG, "the fleet to show it", async || {
+        let status = admin.status().await.unwrap();
+        let mut warnings = status.nodes.iter().flat_map(|node| &node.warnings);
+        warnings.any(|warning| warning.contains(words))
+    })
+    .await;
+    let standing = agent().standing().await.unwrap().to_string();
+    assert!(standing.contains(words), "{standing}");
+}
+
 /// With the changes that the guide has for an agent that is not trusted with the places of others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_of_one_node_has_the_rights_that_its_agent_needs() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roan::Roan;
 use roan::agent::{Agent, AgentError};
-use roan::fleet::Stream;
+use roan::fleet::{FleetAdmin, FleetNodeState, Stream};
 use roan_tests::{HOST, Nats, NatsOptions, Nginx, Options, wait};
 
 use crate::stand::{LONG, Stand, connect};
@@ -166,6 +166,57 @@ async fn the_older_of_two_agents_of_one_name_ends() {
     assert_eq!(newer.not_ready(), None);
 }
 
+/// Whatever starts agents starts the one that has ended again, on a machine of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_says_that_two_agents_have_one_name_and_what_to_do() {
+    let stand = Stand::start().await;
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+    let admin = admin.unwrap();
+    let older = stand.run().await;
+    // Its cache has the same address: `http://127.0.0.1/purge` on another host. It can be emptied when the test says so.
+    let go = stand.file("go");
+    let empty = format!("while [ ! -e {} ]; do sleep 0.02; done", go.display());
+    let agent = || stand.agent().empty_with(empty.clone());
+    let newer = agent().start(stand.caches()).await.unwrap();
+    let ended = tokio::time::timeout(LONG, older.ended()).await.unwrap();
+    assert!(ended.is_err(), "{ended:?}");
+    // From the first word on.
+    let says_so = async |why: &str| {
+        let mut status = None;
+        wait::until_async(LONG, why, async || {
+            let now = status.insert(admin.status().await.unwrap());
+            let unclean = now.nodes[0].unclean.as_deref();
+            unclean.is_some_and(|unclean| unclean.starts_with(why))
+                && now.nodes[0].state == FleetNodeState::Emptying
+        })
+        .await;
+        let of_status = status.unwrap().nodes[0].problem(LONG);
+        let of_check = stand.agent().standing().await.unwrap().problem();
+        for problem in [of_status, of_check] {
+            let problem = problem.expect(why);
+            for words in [
+                "two agents have the name edge-1.test",
+                "give each machine a `node` of its own",
+            ] {
+                assert!(problem.contains(words), "{problem}");
+            }
+        }
+    };
+    says_so("another agent of the same name has run beside this one").await;
+    // It finds the words of the newer one, which empties its cache.
+    let again = agent().start(stand.caches()).await.unwrap();
+    says_so("it ended while its cache was being emptied").await;
+    std::fs::write(&go, "").unwrap();
+    let ended = tokio::time::timeout(LONG, newer.ended()).await.unwrap();
+    assert!(ended.is_err(), "{ended:?}");
+    stand.wait_until_ready(&again);
+    wait::until_async(LONG, "the status to be well", async || {
+        let status = admin.status().await.unwrap();
+        status.nodes[0].problem(LONG).is_none()
+    })
+    .await;
+}
+
 /// What a killed agent has sent may be written after what its successor has said.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_word_of_the_agent_before_is_not_another_agent() {
@@ -179,7 +230,7 @@ async fn a_late_word_of_the_agent_before_is_not_another_agent() {
     for _ in 0..3 {
         stand.publish_raw(KEY, late.payload.to_vec()).await;
         let number = stand.publish("/a").await;
-        let admin = roan::fleet::FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+        let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
         let admin = admin.unwrap();
         wait::until_async(LONG, "the word of the agent that runs", async || {
             let status = admin.status().await.unwrap();

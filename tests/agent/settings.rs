@@ -133,3 +133,36 @@ async fn a_limit_of_the_stream_is_a_warning_when_it_is_set() {
         "{status:#?}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_keeps_purges_for_a_shorter_time_than_before_is_a_warning() {
+    logged::start();
+    let stand = Stand::start().await;
+    let before = 2 * MAX_AGE;
+    stand.stream_with_max_age(before).await;
+    let agent = stand.run().await;
+    let admin = stand.admin().await;
+    let set = async |max_age: Duration| {
+        stand
+            .change_stream(|config| {
+                (config.max_age, config.duplicate_window) = (max_age, MAX_AGE.min(max_age));
+            })
+            .await;
+    };
+    let words = format!(
+        "the stream ROAN keeps messages for {}, and kept them for {}",
+        humantime::format_duration(MAX_AGE),
+        humantime::format_duration(before)
+    );
+    let is_shown = async || {
+        let status = admin.status().await.unwrap();
+        let mut warnings = status.nodes.iter().flat_map(|node| &node.warnings);
+        warnings.any(|warning| warning.contains(&words))
+    };
+    set(MAX_AGE).await;
+    wait::until_async(LONG, "the fleet to show it", async || is_shown().await).await;
+    assert_eq!(logged::warnings_with(&words).len(), 1);
+    assert_eq!(agent.not_ready(), None);
+    set(before).await;
+    wait::until_async(LONG, "the warning to end", async || !is_shown().await).await;
+}

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, stream};
 use roan::agent::{Agent, RunningAgent};
-use roan::fleet::{Nats as Servers, Stream};
+use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
 use roan::{Nginx, Roan};
-use roan_tests::{NatsCluster, NatsOptions, wait};
+use roan_tests::{NatsCluster, NatsOptions, logged, wait};
 
 use crate::stand::{LONG, NODE, Stand};
 
@@ -108,10 +108,7 @@ async fn an_agent_purges_while_its_heartbeats_cannot_be_written() {
 }
 
 /// A bucket of the time when there was one server.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_bucket_gets_as_many_copies_as_the_stream() {
-    let cluster = NatsCluster::start(&NatsOptions::default());
-    let app = jetstream::new(async_nats::connect(cluster.servers[0].url()).await.unwrap());
+async fn make_bucket(app: &jetstream::Context) {
     let bucket = stream::Config {
         name: BUCKET.to_owned(),
         subjects: vec!["$KV.ROAN_AGENTS.>".to_owned()],
@@ -122,6 +119,13 @@ async fn the_bucket_gets_as_many_copies_as_the_stream() {
         ..Default::default()
     };
     app.create_stream(bucket).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_bucket_gets_as_many_copies_as_the_stream() {
+    let cluster = NatsCluster::start(&NatsOptions::default());
+    let app = jetstream::new(async_nats::connect(cluster.servers[0].url()).await.unwrap());
+    make_bucket(&app).await;
     let agent = agent_at(&cluster.url()).await;
     wait::until_async(LONG, "three copies of the bucket", async || {
         let bucket = app.get_stream(BUCKET).await;
@@ -129,4 +133,51 @@ async fn the_bucket_gets_as_many_copies_as_the_stream() {
     })
     .await;
     wait_until_ready(&agent);
+}
+
+/// While its one server is away, the agents are not ready, and the purges go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_with_fewer_copies_than_the_stream_is_a_warning_with_what_to_type() {
+    logged::start();
+    let denied = "$JS.API.STREAM.UPDATE.>";
+    let users = format!(
+        "no_auth_user: agent\nauthorization {{ users: [ {{ user: app, password: a }}, {{ user: agent, password: b, \
+         permissions: {{ publish: {{ deny: \"{denied}\" }} }} }} ] }}"
+    );
+    let cluster = NatsCluster::start(&NatsOptions::default().lines(&users));
+    let app = async_nats::ConnectOptions::with_user_and_password("app".into(), "a".into());
+    let app = jetstream::new(app.connect(cluster.servers[0].url()).await.unwrap());
+    make_bucket(&app).await;
+    let agent = agent_at(&cluster.url()).await;
+    wait_until_ready(&agent);
+    let words = "type `nats stream edit KV_ROAN_AGENTS --replicas=3`";
+    wait::until(LONG, "the agent to say so", || {
+        let warnings = logged::warnings_with(words);
+        let mut warnings = warnings.iter();
+        warnings.any(|warning| {
+            warning.contains("allow this user to publish to `$JS.API.STREAM.UPDATE.")
+        })
+    });
+    let servers = Servers::at(cluster.url()).unwrap();
+    let admin = FleetAdmin::connect(&servers, &Stream::new()).await.unwrap();
+    let few = async || {
+        let status = admin.status().await.unwrap();
+        let few = |warning: &String| warning.contains(words);
+        status
+            .warnings
+            .iter()
+            .filter(|warning| few(warning))
+            .count()
+    };
+    assert_eq!(few().await, 1);
+    let mut config = app
+        .get_stream(BUCKET)
+        .await
+        .unwrap()
+        .cached_info()
+        .config
+        .clone();
+    config.num_replicas = 3;
+    app.update_stream(config).await.unwrap();
+    wait::until_async(LONG, "the warning to end", async || few().await == 0).await;
 }

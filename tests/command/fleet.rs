@@ -96,6 +96,22 @@ async fn status_is_a_table_and_says_what_is_wrong() {
     assert_eq!(lines.len(), 5, "{ran:#?}");
     assert!(lines[4][0].contains("has one copy"), "{ran:#?}");
 
+    // A warning does not change the exit code, and a cache that refuses does.
+    let seen = json!({"acknowledged": 1, "warnings": ["the app says other\u{1b}.test"]});
+    place.fleet.beat("eu-1", seen).await;
+    let warned = place.run(&["status"]);
+    warned
+        .assert_code(0)
+        .assert_says(&["eu-1: the app says other\u{fffd}.test"]);
+    let refused = json!({"at": 1, "outcome": "refused: status 403", "target": "/a"});
+    let refused = json!({"acknowledged": 1, "last_answer": refused});
+    place.fleet.beat("eu-1", refused).await;
+    let ran = place.run(&["status"]);
+    ran.assert_code(1).assert_says(&[
+        "eu-1: its cache has answered the last purge, of /a, ",
+        "ago: refused: status 403: mend that",
+    ]);
+
     // A message waits there, if for less than a second.
     let behind = place.run(&["status", "--max-lag", "0s"]);
     behind

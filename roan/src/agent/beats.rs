@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::link::{Link, Trouble};
 use super::{Agent, AgentError};
 use crate::base::log::warn_loudly;
-use crate::fleet::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat};
+use crate::fleet::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat, few_copies};
 use crate::fleet::stream::is_missing;
 use crate::fleet::token::token;
 use crate::fleet::{Connection, leader};
@@ -37,6 +37,8 @@ pub(super) struct Beats {
     ends: bool,
     /// Whether it calls the cache unclean only because another agent may run beside it.
     only_twin: bool,
+    /// Whether another agent of this name has run beside this one lately.
+    twins: bool,
     /// The bucket has at least so many copies. 0 if that is not known.
     copies: usize,
     /// What was said of them.
@@ -56,6 +58,8 @@ pub(super) struct Found {
     ended: bool,
     /// Whether it called the cache unclean only because another agent might run beside it.
     pub(super) only_twin: bool,
+    /// Whether another agent of this name had run beside that one. Older versions neither write nor read it.
+    twins: bool,
     /// In Unix milliseconds; 0 for never.
     emptied: u64,
     /// The caches of the agent with their nodes. `None` if an older version wrote it, or if somebody has said that the cache is
@@ -114,6 +118,7 @@ impl Beats {
             had_twin: false,
             ends: false,
             only_twin: false,
+            twins: false,
             copies: 0,
             told: None,
         }
@@ -129,9 +134,9 @@ impl Beats {
         self.ends = true;
     }
 
-    /// Whether it calls the cache unclean only because another agent may run beside it.
-    pub(super) fn set_only_twin(&mut self, only_twin: bool) {
-        self.only_twin = only_twin;
+    /// Whether it calls the cache unclean only because another agent may run beside it, and whether one has.
+    pub(super) fn set_twin(&mut self, only_twin: bool, twins: bool) {
+        (self.only_twin, self.twins) = (only_twin, twins);
     }
 
     /// Whether what this agent has said is newer than what it could read.
@@ -158,18 +163,14 @@ impl Beats {
             return;
         };
         let config = bucket.cached_info().config.clone();
-        let has = config.num_replicas;
-        if has < copies {
+        if let Some(few) = few_copies(config.num_replicas, copies) {
             let more = stream::Config {
                 num_replicas: copies,
                 ..config
             };
             if let Err(error) = jetstream.update_stream(more).await {
                 let problem = self.connection.denied_or(&error);
-                let warning = format!(
-                    "the bucket {BUCKET} of the heartbeats has replicas: {has}, and the stream has {copies}, so that the heartbeats end \
-                     while a server is away; the agent cannot change that ({problem}): nats stream edit {BUCKET_STREAM} --replicas={copies}"
-                );
+                let warning = format!("{few}. The agent cannot do it: {problem}");
                 if self.told.as_ref() != Some(&warning) {
                     warn_loudly(format_args!("{warning}"));
                 }
@@ -226,6 +227,7 @@ impl Beats {
             twin: number("twin").unwrap_or_default(),
             ended: is("ended"),
             only_twin: is("only_twin"),
+            twins: is("twins"),
             generation: number("generation").unwrap_or_default(),
             emptied: number("emptied").unwrap_or_default(),
             caches: caches.map(str::to_owned),
@@ -243,6 +245,7 @@ impl Beats {
                 twin: 0,
                 ended: self.ends,
                 only_twin: self.only_twin,
+                twins: self.twins || self.had_twin,
                 generation: self.generation,
                 emptied: self.emptied,
                 caches: self.caches.clone(),
@@ -307,7 +310,12 @@ impl Beats {
         }
     }
 
-    /// Whether another agent of this name has run beside this one, and has ended. It says so once.
+    /// Whether another agent of this name has run beside this one, and has ended.
+    pub(super) fn had_twin(&self) -> bool {
+        self.had_twin
+    }
+
+    /// The same. It says so once.
     pub(super) fn take_twin(&mut self) -> bool {
         std::mem::take(&mut self.had_twin)
     }
@@ -320,7 +328,7 @@ impl Beats {
         now: u64,
     ) -> Result<(), Trouble> {
         (self.instance, self.generation) = (found.instance, found.generation);
-        (self.ends, self.only_twin) = (found.ended, found.only_twin);
+        (self.ends, self.only_twin, self.twins) = (found.ended, found.only_twin, found.twins);
         // The agent may write at any time.
         self.has_written = true;
         self.emptied = now.max(self.emptied + 1);
@@ -329,6 +337,11 @@ impl Beats {
 }
 
 impl Found {
+    /// Whether two agents of this name had run beside each other.
+    pub(super) fn knows_of_two(&self) -> bool {
+        self.twins || self.twin != 0
+    }
+
     /// The heartbeat with what the agents of one name need of each other.
     fn to_json(&self) -> String {
         let mut value = self.heartbeat.to_json();
@@ -339,7 +352,11 @@ impl Found {
         if self.twin != 0 {
             value["twin"] = self.twin.into();
         }
-        for (key, is) in [("ended", self.ended), ("only_twin", self.only_twin)] {
+        for (key, is) in [
+            ("ended", self.ended),
+            ("only_twin", self.only_twin),
+            ("twins", self.twins),
+        ] {
             if is {
                 value[key] = true.into();
             }

@@ -89,6 +89,7 @@ mod proof;
 mod running;
 mod shared;
 mod source;
+mod spaced;
 mod standing;
 mod work;
 

@@ -100,7 +100,10 @@ impl AgentStatus {
     pub fn not_ready(&self, most_lag: Duration) -> Option<String> {
         let why = self.why.as_deref().unwrap_or("no reason is known");
         match self.phase {
-            AgentPhase::Connecting => Some(format!("not connected: {why}")),
+            AgentPhase::Connecting => Some(match &self.why {
+                Some(why) => format!("not connected: {why}"),
+                None => "connecting: the servers have not answered yet".to_owned(),
+            }),
             AgentPhase::Ended => Some("the agent has ended".to_owned()),
             AgentPhase::Emptying => Some(format!("emptying: {why}")),
             AgentPhase::WaitingForOperator => Some(format!("waiting for the operator: {why}")),
@@ -388,7 +391,7 @@ mod tests {
         assert_eq!(status.not_ready(most), None);
         status.connected = true;
         for (phase, words) in [
-            (AgentPhase::Connecting, "not connected"),
+            (AgentPhase::Connecting, "connecting: the servers have not"),
             (AgentPhase::Emptying, "emptying"),
             (AgentPhase::WaitingForOperator, "waiting for the operator"),
             (AgentPhase::Unclean, "unclean"),
@@ -398,6 +401,9 @@ mod tests {
             let why = status.not_ready(most).unwrap();
             assert!(why.contains(words), "{why}");
         }
+        status.phase = AgentPhase::Connecting;
+        status.why = Some("refused".to_owned());
+        assert_eq!(status.not_ready(most).unwrap(), "not connected: refused");
     }
 
     #[test]

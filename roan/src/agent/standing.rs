@@ -188,6 +188,9 @@ impl fmt::Display for Standing {
             if let Some(answer) = &said.last_answer {
                 writeln!(f, "answer     {}: {}", answer.target, answer.outcome)?;
             }
+            for warning in &said.warnings {
+                writeln!(f, "warning    {warning}")?;
+            }
         }
         match self.problem() {
             Some(problem) => write!(f, "NOT READY  {problem}"),

@@ -16,6 +16,7 @@ mod empty;
 mod look;
 mod news;
 mod twin;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -28,12 +29,14 @@ use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::message::Acker;
 
 use self::twin::Twin;
+use self::warnings::Warnings;
 use super::beats::{Beats, Found};
 use super::held::Held;
 use super::link::{Link, Trouble};
 use super::position::Position;
 use super::proof::Asked;
 use super::shared::{AgentPhase, Shared};
+use super::spaced::Spaced;
 use super::{Agent, AgentError};
 use crate::base::backoff::Backoff;
 use crate::base::log::{emit, loudly, warn_loudly};
@@ -97,8 +100,9 @@ pub(super) struct Work {
     unfit: Option<String>,
     /// What was said of them.
     told: BTreeSet<String>,
-    /// The hosts of sites that messages have and that this agent has otherwise.
-    other_hosts: BTreeSet<String>,
+    warnings: Warnings,
+    /// When to log again that what is [`Asked`] has failed.
+    failing: [Spaced; 3],
     /// How long the stream keeps messages. `None` for ever.
     max_age: Option<Duration>,
     last_emptied: Option<Instant>,
@@ -182,7 +186,8 @@ impl Work {
             twin: None,
             unfit: None,
             told: BTreeSet::new(),
-            other_hosts: BTreeSet::new(),
+            warnings: Warnings::default(),
+            failing: Default::default(),
             max_age: None,
             last_emptied: None,
             empty_again: EMPTY_AGAIN,
@@ -255,10 +260,16 @@ impl Work {
         shared.end(failed);
     }
 
-    fn tell_trouble(&self, error: &AgentError, failures: u32) {
+    /// Whether to log now that this has failed.
+    fn logs(&mut self, failed: Asked) -> bool {
+        self.failing[failed as usize].is_due(Instant::now())
+    }
+
+    fn tell_trouble(&mut self, error: &AgentError, failures: u32) {
+        let is_due = self.logs(Asked::Look);
         let node = &self.agent.node;
         // The second one says more of a stream that is gone.
-        if failures == 1 || (failures == 2 && self.must_empty.is_some()) {
+        if is_due || (failures == 2 && self.must_empty.is_some()) {
             warn_loudly(format_args!("the agent of {node} tries again: {error}"));
         } else {
             emit(|| tracing::debug!(target: "roan", %error, failures, "the agent tries again"));
@@ -298,8 +309,8 @@ impl Work {
         // know them never makes it.
         let may_make = is_first && self.agent.stream.has_replicas();
         let link = Link::open(&self.agent, connection, may_make).await?;
-        self.warn(link.warnings());
-        self.max_age = link.max_age();
+        self.see_max_age(link.max_age());
+        self.warn(link.warnings().to_vec());
         let link = Arc::new(link);
         self.link = Some(Arc::clone(&link));
         self.shared.set_connected(true);
@@ -309,7 +320,10 @@ impl Work {
             && beats.is_of_another(found)
             && self.twin.is_none()
         {
-            self.may_have_twin(Twin::of_the_start());
+            self.may_have_twin(match found.knows_of_two() {
+                true => Twin::of_now(),
+                false => Twin::of_the_start(),
+            });
         }
         if let Some(why) = self.must_empty.take() {
             return Ok(Next::Empty(why));
@@ -458,8 +472,8 @@ impl Work {
 
     /// What makes the cache clean again.
     fn cure(&self) -> String {
-        if let (Some(twin), true) = (&self.twin, self.is_only_twin()) {
-            return twin.cure();
+        if let Some(cure) = self.cure_of_twin() {
+            return cure;
         }
         let node = &self.agent.node;
         let by_hand =
@@ -490,6 +504,7 @@ impl Work {
 
     /// What it says of itself now.
     fn heartbeat(&mut self, state: AgentState, why: Option<String>) -> Heartbeat {
+        self.warnings.said = self.warnings();
         let mut kinds: Vec<_> = (self.engine.nodes.iter())
             .map(|node| &*node.cache)
             .collect();
@@ -504,36 +519,45 @@ impl Work {
             waiting: self.engine.tickets.outstanding().max(self.open.len()) as u64,
             last_answer: self.last_answer.clone(),
             cache: kinds.join(", "),
-            cure: matches!(state, AgentState::Unclean).then(|| self.cure()),
+            cure: match state {
+                AgentState::Unclean => Some(self.cure()),
+                AgentState::Emptying => self.cure_of_emptying(),
+                AgentState::Consuming | AgentState::WaitingForOperator => None,
+            },
             failure: matches!(state, AgentState::Emptying)
                 .then(|| self.failure.clone())
                 .flatten(),
             unclean: why,
+            warnings: self.warnings.said.clone(),
         }
     }
 
     /// Says where it is, and waits until the servers have that. Whether somebody has said that the cache is empty.
     async fn say(&mut self, state: AgentState, why: Option<String>) -> Result<bool, Trouble> {
         let heartbeat = self.heartbeat(state, why);
-        let only_twin = self.is_only_twin();
+        let (only_twin, twins) = (self.is_only_twin(), self.has_twin_run());
         let Some(beats) = &mut self.beats else {
             return Err(Trouble::Server("not connected".to_owned()));
         };
-        beats.set_only_twin(only_twin);
+        beats.set_twin(only_twin, twins);
         let is_emptied = beats.write(&heartbeat).await?;
+        if beats.had_twin() && !twins {
+            self.may_have_twin(Twin::of_now());
+        }
         self.shared.answered(Asked::Heartbeat);
         self.twin_can_know();
         Ok(is_emptied)
     }
 
     /// Says what is new of what the operator should know of the stream.
-    fn warn(&mut self, warnings: &[String]) {
-        for warning in warnings {
+    fn warn(&mut self, mut warnings: Vec<String>) {
+        warnings.extend(self.shortened());
+        for warning in &warnings {
             if !self.told.contains(warning) {
                 warn_loudly(format_args!("{warning}"));
             }
         }
-        self.told = warnings.iter().cloned().collect();
+        self.told = warnings.into_iter().collect();
     }
 
     /// The time between two heartbeats, and that after which a request for messages is made anew: shorter for a stream that does

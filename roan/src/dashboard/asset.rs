@@ -17,7 +17,7 @@ pub(super) const PAGE: &str = concat!(
 pub(super) const POLICY: &str = concat!(
     "default-src 'none'; ",
     "style-src 'sha256-vfpqsvO4vQLOtmhLkLMmMhtXAw54WuJGFm9mPx/qJHI='; ",
-    "script-src 'sha256-6W9jXijOxU9MntW3UKnwfn+V4NRFotoeDnK2LJS3S7M='; ",
+    "script-src 'sha256-J3LOxR0SDGwukg89vq4A2ZeOwF2u5/Kv2T7R+arQy70='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'"
 );

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::clock::Clock;
-use super::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat};
+use super::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat, few_copies};
 use super::status::{Consumed, FleetStatus, Heard, node};
 use super::stream::{Judgement, is_missing};
 use super::subject::ALL;
@@ -90,6 +90,7 @@ impl FleetAdmin {
             heard,
             problem,
             warning,
+            copies,
         } = self.heartbeats().await;
         let infos = self.consumers().await?;
         // After all that was said of it.
@@ -99,6 +100,7 @@ impl FleetAdmin {
             mut warnings,
         } = self.settings.judge(&self.connection, &info.config);
         warnings.extend(warning);
+        warnings.extend(copies.and_then(|copies| few_copies(copies, info.config.num_replicas)));
         let state = info.state;
         let consumed = self
             .consumed(&stream, infos, &heard, state.last_sequence)
@@ -279,6 +281,7 @@ impl FleetAdmin {
             kept,
             heard,
             warning,
+            copies: Some(info.config.num_replicas),
             problem: None,
         })
     }
@@ -373,6 +376,8 @@ struct Heartbeats {
     problem: Option<String>,
     /// What makes them less sure.
     warning: Option<String>,
+    /// How many copies of them the servers keep.
+    copies: Option<usize>,
 }
 
 impl Heartbeats {
@@ -384,6 +389,7 @@ impl Heartbeats {
             heard: BTreeMap::new(),
             problem: None,
             warning: None,
+            copies: None,
         }
     }
 }

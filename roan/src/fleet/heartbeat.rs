@@ -16,6 +16,18 @@ const VERSION: u64 = 1;
 /// The time between two heartbeats.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
 
+/// Why the heartbeats end before the purges do when servers are away, and what to type; `None` if their bucket has as many copies as
+/// the stream.
+pub(crate) fn few_copies(of_bucket: usize, of_stream: usize) -> Option<String> {
+    (of_bucket < of_stream).then(|| {
+        format!(
+            "the bucket {BUCKET} of the heartbeats has replicas: {of_bucket}, and the stream has {of_stream}: while a server is away \
+             without which the purges go on, the heartbeats may end, and the agents are not ready: type \
+             `nats stream edit {BUCKET_STREAM} --replicas={of_stream}`"
+        )
+    })
+}
+
 /// What an agent says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Heartbeat {
@@ -35,10 +47,13 @@ pub(crate) struct Heartbeat {
     pub(crate) cache: String,
     /// Why its cache may have stale pages.
     pub(crate) unclean: Option<String>,
-    /// What makes it clean again. Older versions neither write nor read it.
+    /// What makes it clean again; while it is emptied, what to do so that it is not emptied again and again. Older versions
+    /// neither write nor read it.
     pub(crate) cure: Option<String>,
     /// Why the last attempt to empty the cache has failed. Older versions neither write nor read it.
     pub(crate) failure: Option<String>,
+    /// What else the operator should know. Older versions neither write nor read it.
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +71,15 @@ pub(crate) struct LastAnswer {
     pub(crate) at: u64,
     pub(crate) outcome: String,
     pub(crate) target: String,
+}
+
+impl LastAnswer {
+    /// Whether the cache has refused, or failed.
+    pub(crate) fn is_bad(outcome: &str) -> bool {
+        // The beginnings of `Outcome`.
+        let bad = ["refused: ", "failed: ", "dead: "];
+        bad.iter().any(|bad| outcome.starts_with(bad))
+    }
 }
 
 impl AgentState {
@@ -97,6 +121,7 @@ impl Heartbeat {
             "unclean": self.unclean,
             "cure": self.cure,
             "failure": self.failure,
+            "warnings": self.warnings,
         })
     }
 
@@ -125,6 +150,8 @@ impl Heartbeat {
             .find(|state| state.as_str() == name);
         let state = state.ok_or_else(|| format!("it has the unknown state {name:?}"))?;
         let last_answer = value.get("last_answer").filter(|answer| answer.is_object());
+        let warnings = value.get("warnings").and_then(Value::as_array);
+        let warnings = warnings.into_iter().flatten().filter_map(Value::as_str);
         let said = |key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
             node: text(&value, "node"),
@@ -143,6 +170,7 @@ impl Heartbeat {
             unclean: said("unclean"),
             cure: said("cure"),
             failure: said("failure"),
+            warnings: warnings.map(str::to_owned).collect(),
         })
     }
 }

@@ -17,7 +17,7 @@ fn allowed(subject: &str) -> String {
     let parts: Vec<_> = subject.split('.').collect();
     let kept = match *parts {
         ["roan", _, _] | ["_INBOX" | "$KV", _, ..] => 2.min(parts.len() - 1),
-        ["$JS", "ACK" | "FC", _, _, ..] => 3,
+        ["$JS", "ACK", _, _, ..] => 3,
         ["$JS", "API", "CONSUMER", "DURABLE" | "MSG", _, _, _, ..] => 6,
         ["$JS", "API", "CONSUMER", _, _, _, ..] => 5,
         _ => return subject.to_owned(),
@@ -65,10 +65,6 @@ mod tests {
             (
                 "Publish to \"$JS.API.CONSUMER.CREATE.KV_ROAN_AGENTS\"",
                 "publish to `$JS.API.CONSUMER.CREATE.KV_ROAN_AGENTS`",
-            ),
-            (
-                "Publish to \"$JS.FC.KV_ROAN_AGENTS.a.b\"",
-                "publish to `$JS.FC.KV_ROAN_AGENTS.>`",
             ),
             (
                 "Subscription to \"_INBOX.abc.*\"",

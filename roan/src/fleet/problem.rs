@@ -12,7 +12,7 @@ pub(crate) struct Said<'a> {
     pub(crate) node: &'a str,
     /// Why its cache may have stale pages.
     pub(crate) unclean: Option<&'a str>,
-    /// What makes it clean again.
+    /// What makes it clean again, or ends that it is emptied again and again.
     pub(crate) cure: Option<&'a str>,
     /// Why the last attempt to empty it has failed.
     pub(crate) failure: Option<&'a str>,
@@ -31,7 +31,7 @@ impl<'a> Said<'a> {
 }
 
 impl Said<'_> {
-    /// What is wrong in this state. `None` while the agent consumes, or empties the cache without a failure.
+    /// What is wrong in this state. `None` while the agent consumes, or empties the cache and all that it can do is to wait.
     pub(crate) fn problem(self, state: AgentState) -> Option<String> {
         let Self {
             node,
@@ -42,12 +42,14 @@ impl Said<'_> {
         let why = unclean.unwrap_or("for a reason that its agent does not give");
         match state {
             AgentState::Consuming => None,
-            AgentState::Emptying => failure.map(|failure| {
-                format!(
+            AgentState::Emptying => match (failure, cure) {
+                (Some(failure), _) => Some(format!(
                     "its cache cannot be emptied, so its pages may be stale, {why}: {failure}: mend that, and its agent, which goes \
                      on trying, consumes"
-                )
-            }),
+                )),
+                (None, Some(cure)) => Some(format!("its cache is being emptied, {why}: {cure}")),
+                (None, None) => None,
+            },
             AgentState::WaitingForOperator => Some(format!(
                 "its agent cannot empty the cache, which may have stale pages, {why}: empty it, then type \
                  `roan agent --node {node} --emptied`; or give the agent `--empty-with`"

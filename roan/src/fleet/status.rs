@@ -57,10 +57,12 @@ pub struct FleetNode {
     pub agent: Option<(String, String)>,
     /// Why its cache may have stale pages, if the agent has given up a purge.
     pub unclean: Option<String>,
-    /// What makes it clean again, if the agent says so.
+    /// What makes it clean again, or ends that it is emptied again and again, if the agent says so.
     pub cure: Option<String>,
     /// Why its cache could not be emptied, while its agent tries that again.
     pub failure: Option<String>,
+    /// What else its agent has seen: a site with another host than the app has, say.
+    pub warnings: Vec<String>,
     /// Whether messages are gone from the stream that it has not acknowledged. Its agent empties the cache when it finds out.
     pub has_gap: bool,
     /// Whether its agent may run although nothing is known of it: the heartbeats cannot be read, or the servers have had their
@@ -188,13 +190,32 @@ impl FleetNode {
             | FleetNodeState::Emptying
             | FleetNodeState::WaitingForOperator
             | FleetNodeState::Unclean => {
-                let (sequence, age) = self.oldest.filter(|(_, age)| *age > max_lag)?;
-                format!(
-                    "it is behind by {}: message {sequence} waits, and {} in all",
-                    words(age),
-                    self.lag
-                )
+                let late = self.oldest.filter(|(_, age)| *age > max_lag);
+                let late = late.map(|(sequence, age)| {
+                    format!(
+                        "it is behind by {}: message {sequence} waits, and {} in all",
+                        words(age),
+                        self.lag
+                    )
+                });
+                let problems: Vec<_> = late.into_iter().chain(self.bad_answer()).collect();
+                if problems.is_empty() {
+                    return None;
+                }
+                problems.join("; ")
             }
+        })
+    }
+
+    /// What its cache has last answered, if that was not that a page is gone.
+    fn bad_answer(&self) -> Option<String> {
+        let (since, outcome, target) = self.last_answer.as_ref()?;
+        LastAnswer::is_bad(outcome).then(|| {
+            format!(
+                "its cache has answered the last purge, of {target}, {} ago: {outcome}: mend that, since pages stay stale after each \
+                 such answer until its cache is emptied",
+                words(*since)
+            )
         })
     }
 
@@ -237,6 +258,7 @@ impl FleetNode {
             "unclean": self.unclean,
             "cure": self.cure,
             "failure": self.failure,
+            "warnings": self.warnings,
             "gap": self.has_gap,
             "problem": self.problem(max_lag),
         })
@@ -375,6 +397,7 @@ pub(super) fn node(
         agent: heartbeat.map(|heartbeat| (heartbeat.cache.clone(), heartbeat.version.clone())),
         cure: heartbeat.and_then(|heartbeat| heartbeat.cure.clone()),
         failure: heartbeat.and_then(|heartbeat| heartbeat.failure.clone()),
+        warnings: heartbeat.map_or_else(Vec::new, |heartbeat| heartbeat.warnings.clone()),
         unclean: match heartbeat {
             Some(heartbeat) => heartbeat.unclean.clone(),
             None => unreadable
@@ -398,6 +421,7 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::outcome::{Failure, Outcome, Refusal};
 
     const NOW: u64 = 1_000_000;
 
@@ -419,6 +443,7 @@ mod tests {
             unclean: None,
             cure: None,
             failure: None,
+            warnings: Vec::new(),
         };
         Heard {
             at: at(seconds_ago),
@@ -562,6 +587,36 @@ mod tests {
             "{problem}"
         );
         assert_eq!(node.to_json(Duration::MAX)["problem"], problem);
+    }
+
+    /// Between two emptyings.
+    #[test]
+    fn a_cache_that_refuses_is_a_problem_while_its_agent_consumes() {
+        let well = consumed(10, None);
+        let mut heard = heard(1, AgentState::Consuming);
+        let mut problem = |outcome: &Outcome| {
+            if let Ok(heartbeat) = &mut heard.heartbeat {
+                heartbeat.last_answer = Some(LastAnswer {
+                    at: (NOW - 3) * 1000,
+                    outcome: outcome.to_string(),
+                    target: "/a".to_owned(),
+                });
+            }
+            seen(Some(&well), Some(&heard), 1).problem(Duration::MAX)
+        };
+        assert_eq!(problem(&Outcome::Purged), None);
+        assert_eq!(problem(&Outcome::NotCached), None);
+        let refused = Outcome::Refused(Refusal::Node("status 403".to_owned()));
+        let refused = problem(&refused).unwrap();
+        let words =
+            "its cache has answered the last purge, of /a, 3s ago: refused: status 403: mend that";
+        assert!(refused.starts_with(words), "{refused}");
+        for bad in [
+            Outcome::Failed(Failure::Timeout),
+            Outcome::Dead(Failure::Timeout),
+        ] {
+            assert!(problem(&bad).is_some(), "{bad}");
+        }
     }
 
     #[test]

@@ -42,9 +42,6 @@ const SAY_AGAIN: Duration = Duration::from_secs(1);
 /// A request for messages was not answered if nothing has come so long after it should have ended.
 const LATE: Duration = Duration::from_secs(2);
 
-/// So many hosts that the app has and this agent does not are logged.
-const MOST_HOSTS: usize = 100;
-
 /// What is on its way while the agent consumes.
 pub(super) struct Underway {
     batch: Option<Batch>,
@@ -405,20 +402,6 @@ impl Work {
         self.engine.tickets.handed_over(ticket);
     }
 
-    /// Says once that the app has another address for a site: one of the two may be wrong, and then nothing is purged.
-    fn see_other_host(&mut self, intake: &Intake) {
-        let Some((said, own)) = &intake.other_host else {
-            return;
-        };
-        if self.other_hosts.len() < MOST_HOSTS && self.other_hosts.insert(said.clone()) {
-            let node = &self.agent.node;
-            warn_loudly(format_args!(
-                "the agent of {node} purges the pages of {own}, as its configuration says, where the app says {said}: if its cache \
-                 has them as pages of {said}, they stay stale: remove the site from the agent's configuration, or correct it"
-            ));
-        }
-    }
-
     /// Counts and logs what of a message cannot be read.
     fn unread(&self, number: u64, subject: &str, intake: &Intake) -> Option<String> {
         let first = intake.unread.first()?;
@@ -437,6 +420,7 @@ impl Work {
     }
 
     async fn acknowledge_done(&mut self) {
+        self.warnings.sent_acks(self.done.len());
         for acker in self.done.drain(..) {
             // If it does not arrive, the message comes again, and its purges are repeated.
             let _ = acker.ack().await;

@@ -55,7 +55,7 @@ impl Work {
         let (Some(link), Some(mut beats)) = (self.link.clone(), self.beats.take()) else {
             return;
         };
-        beats.set_only_twin(self.is_only_twin());
+        beats.set_twin(self.is_only_twin(), self.has_twin_run());
         underway.said.clone_from(&self.given_up);
         let heartbeat = self.heartbeat(state, why);
         underway.saying_floor = heartbeat.acknowledged;
@@ -115,7 +115,7 @@ impl Work {
                 if let Some(why) = self.why_empty(&look) {
                     return self.must_empty(why);
                 }
-                self.max_age = look.max_age;
+                self.see_max_age(look.max_age);
                 self.see_settings(look.judgement);
                 true
             }
@@ -158,12 +158,15 @@ impl Work {
         self.show_phase();
         if has_looked {
             self.see_denial(underway.awaited.is_some());
+            if self.warnings() != self.warnings.said {
+                self.look_at = Instant::now();
+            }
         }
         Ok(())
     }
 
     fn tell_failure(&mut self, underway: &Underway, asked: Asked, problem: &str) {
-        if underway.connected {
+        if underway.connected && self.logs(asked) {
             let node = &self.agent.node;
             warn_loudly(format_args!("the agent of {node} tries again: {problem}"));
         }
@@ -191,7 +194,7 @@ impl Work {
 
     /// Notices that somebody has changed the settings of the stream.
     fn see_settings(&mut self, judgement: Judgement) {
-        self.warn(&judgement.warnings);
+        self.warn(judgement.warnings);
         let unfit = judgement.unfit.map(|unfit| unfit.to_string());
         if unfit == self.unfit {
             return;
@@ -216,9 +219,13 @@ impl Work {
             return;
         };
         let taken = self.shared.taken.load(Ordering::Relaxed);
-        if let Some(words) = connection.denied() {
+        let denied = connection.denied();
+        self.warnings.see_denial(denied.as_deref());
+        connection.all_is_well();
+        if let Some(words) = denied {
+            let is_due = self.logs(Asked::Messages) | self.warnings.is_new_denial(&words);
             let node = &self.agent.node;
-            if (self.denied.as_ref()).is_none_or(|(_, said)| *said != words) {
+            if is_due {
                 loudly(format_args!("the agent of {node}: {words}"));
             }
             if words.contains(".MSG.NEXT.") {
@@ -226,7 +233,6 @@ impl Work {
             }
             self.denied = Some((taken, words));
         }
-        connection.all_is_well();
         // What has come since was not denied.
         self.denied = self.denied.take().filter(|(then, _)| *then == taken);
         if let (Some((_, words)), true) = (&self.denied, awaits) {

@@ -16,6 +16,8 @@ const ALONE: Duration = EVERY.saturating_add(Duration::from_secs(5));
 #[derive(Debug)]
 pub(super) struct Twin {
     pub(super) why: String,
+    /// Whether it is known that it has run.
+    has_run: bool,
     /// When it has ended. `None` before it can know that it must.
     ended_at: Option<Instant>,
 }
@@ -26,6 +28,7 @@ impl Twin {
         Self {
             why: "the agent before this one has not said that it ends, and may run on another machine"
                 .to_owned(),
+            has_run: false,
             ended_at: None,
         }
     }
@@ -34,24 +37,53 @@ impl Twin {
     pub(super) fn of_now() -> Self {
         Self {
             why: "another agent of the same name has run beside this one".to_owned(),
+            has_run: true,
             ended_at: None,
         }
     }
 
-    pub(super) fn cure(&self) -> String {
+    fn cure(&self, node: &str) -> String {
         let left = match self.ended_at {
             Some(ended_at) => ended_at.saturating_duration_since(Instant::now()),
             None => ALONE,
         };
-        format!(
-            "wait: the agent is ready when it was alone for {} s more; if that does not end, give each agent a name of its own \
-             (`ROAN_NODE`, `--node`)",
-            left.as_secs() + 1
-        )
+        let left = left.as_secs() + 1;
+        match self.has_run {
+            true => format!(
+                "{}; the agent is ready when it was alone for {left} s more",
+                cure_of_two(node)
+            ),
+            false => format!(
+                "wait: the agent is ready when it was alone for {left} s more; if that does not end, give each machine a `node` of \
+                 its own (`ROAN_NODE`, `--node`)"
+            ),
+        }
     }
 }
 
+fn cure_of_two(node: &str) -> String {
+    format!(
+        "two agents have the name {node}, and each empties its cache when it starts beside the other: give each machine a `node` of its \
+         own (`ROAN_NODE`, `--node`), or stop one of them"
+    )
+}
+
 impl Work {
+    /// What to do about the other one, if the agent is unclean because of it alone.
+    pub(super) fn cure_of_twin(&self) -> Option<String> {
+        let twin = self.twin.as_ref().filter(|_| self.is_only_twin())?;
+        Some(twin.cure(&self.agent.node))
+    }
+
+    /// What to do while the cache is emptied, if another one has run.
+    pub(super) fn cure_of_emptying(&self) -> Option<String> {
+        self.has_twin_run().then(|| cure_of_two(&self.agent.node))
+    }
+
+    pub(super) fn has_twin_run(&self) -> bool {
+        self.twin.as_ref().is_some_and(|twin| twin.has_run)
+    }
+
     pub(super) fn may_have_twin(&mut self, twin: Twin) {
         let (node, why) = (&self.agent.node, &twin.why);
         warn_loudly(format_args!(

@@ -526,7 +526,7 @@ const fleet = {
         element("td", { class: "number wide", text: node.acknowledged === null ? "–" : count(node.acknowledged) }),
         element("td", { class: "text wide", text: answer ? answer.outcome + ", " + ago(answer.since_ms) : "–" }),
         element("td", { class: "number", text: node.heard_ms === null ? "never" : ago(node.heard_ms) }),
-        element("td", { class: "text", text: node.problem || "–" }));
+        element("td", { class: "text", text: [node.problem, ...node.warnings].filter(Boolean).join("; ") || "–" }));
     });
     $("fleet-table").tBodies[0].replaceChildren(...rows);
     const kept = found.messages ? plural(found.messages, "message") + ", " + count(found.first) + " to " + count(found.last) : "no message";

@@ -88,6 +88,9 @@ fn as_text(status: &FleetStatus, max_lag: Duration, output: &Output) {
         if let Some(problem) = node.problem(max_lag) {
             output.line(format_args!("{}: {}", line(&node.node), line(&problem)));
         }
+        for warning in &node.warnings {
+            output.line(format_args!("{}: {}", line(&node.node), line(warning)));
+        }
     }
 }
 
