@@ -213,7 +213,7 @@ impl FleetNode {
         LastAnswer::is_bad(outcome).then(|| {
             format!(
                 "its cache has answered the last purge, of {target}, {} ago: {outcome}: mend that, since pages stay stale after each \
-                 such answer until its cache is emptied",
+                 such answer until its cache is emptied. The next purge that goes well ends this",
                 words(*since)
             )
         })
