@@ -11,6 +11,7 @@ mod command;
 mod denied;
 mod emptying;
 mod faults;
+mod mute;
 mod settings;
 mod silence;
 mod stand;

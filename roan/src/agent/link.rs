@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
-use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::context::{ConsumerInfoError, GetStreamErrorKind};
 use async_nats::jetstream::stream::{self, ConsumerErrorKind, RawMessageErrorKind, Stream};
 
 use super::position::Known;
@@ -23,6 +23,8 @@ pub(super) const ACK_WAIT: Duration = Duration::from_secs(15);
 pub(super) enum Trouble {
     /// The servers do not answer, or not as they should: the agent tries again.
     Server(String),
+    /// The stream answers, and the consumer, which is there, does not.
+    Mute(String),
     /// The consumer, or the whole stream, is not there any more.
     NoConsumer,
     /// The agent must end.
@@ -185,7 +187,7 @@ impl Link {
                     ConsumerInfoKind::JetStream(known) if is_gone(known.error_code()) => {
                         Trouble::NoConsumer
                     }
-                    _ => self.server("the consumer", &error),
+                    _ => self.unanswered(&error).await,
                 });
             }
         };
@@ -210,6 +212,17 @@ impl Link {
             max_age: max_age(&info.config),
             copies: info.config.num_replicas,
         })
+    }
+
+    /// Why the consumer does not answer. A user who may not ask is not answered either.
+    async fn unanswered(&self, error: &ConsumerInfoError) -> Trouble {
+        let is_denied = self.connection.denied().is_some();
+        match self.server("the consumer", error) {
+            Trouble::Server(problem) if !is_denied && self.info().await.is_ok() => {
+                Trouble::Mute(problem)
+            }
+            trouble => trouble,
+        }
     }
 
     /// The same, and looks whether the stream has the message `lacks`, the lowest that the agent has not had. The consumer
@@ -304,7 +317,7 @@ pub(super) async fn pull(
 impl From<Trouble> for AgentError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Server(problem) => Self::Server(Cause::new(problem)),
+            Trouble::Server(problem) | Trouble::Mute(problem) => Self::Server(Cause::new(problem)),
             Trouble::NoConsumer => Self::Server(Cause::new("the consumer is gone")),
             Trouble::Fatal(error) => error,
         }

@@ -14,6 +14,7 @@
 mod consume;
 mod empty;
 mod look;
+mod mute;
 mod news;
 mod twin;
 mod warnings;
@@ -76,6 +77,8 @@ pub(super) struct Work {
     numbers: HashMap<u64, i64>,
     last_number: i64,
     held: Held,
+    /// Since when the consumer has not answered, although the stream has.
+    mute_since: Option<Instant>,
     /// When the nodes were last asked for room for what is held.
     held_at: Instant,
     /// What is to be acknowledged now.
@@ -169,6 +172,7 @@ impl Work {
             link: None,
             beats: None,
             consumer: None,
+            mute_since: None,
             position: Position::after(0),
             open: BTreeMap::new(),
             numbers: HashMap::new(),
@@ -330,12 +334,21 @@ impl Work {
         }
         if self.consumer.is_some() {
             // It has consumed before: what it knows is newer than what it has said.
+            if self.is_mute() {
+                let acknowledged = self.position.acknowledged();
+                self.make_anew(&link, acknowledged).await?;
+            }
             return Ok(Next::Consume);
         }
         let acknowledged = found
             .as_ref()
             .map_or(0, |found| found.heartbeat.acknowledged);
-        let look = match link.look_for(acknowledged, acknowledged + 1).await {
+        if self.is_mute() && found.is_some() {
+            self.make_anew(&link, acknowledged).await?;
+        }
+        let look = link.look_for(acknowledged, acknowledged + 1).await;
+        self.see_consumer(matches!(look, Err(Trouble::Mute(_))));
+        let look = match look {
             Ok(look) => look,
             Err(Trouble::NoConsumer) => {
                 let why = "this node is new to the stream, or was away for longer than its consumer is kept";

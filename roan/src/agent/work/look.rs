@@ -105,6 +105,9 @@ impl Work {
             let why = "another agent of the same name has run beside this one until now, and its cache may be another one";
             return self.must_empty(why.to_owned());
         }
+        if !matches!(look, Ok(None)) {
+            self.see_consumer(matches!(look, Err(Trouble::Mute(_))));
+        }
         let has_looked = match look {
             Ok(Some(look)) => {
                 underway.failed_looks = 0;
@@ -124,7 +127,7 @@ impl Work {
                 let why = "its consumer or the stream is gone: deleted, or not used for too long";
                 return self.must_empty(why.to_owned());
             }
-            Err(Trouble::Server(problem)) => {
+            Err(Trouble::Server(problem) | Trouble::Mute(problem)) => {
                 self.tell_failure(underway, Asked::Look, &problem);
                 underway.failed_looks += u32::from(underway.connected);
                 return match underway.failed_looks {
