@@ -13,8 +13,9 @@ use crate::node::Node;
 use crate::site::Site;
 use crate::stream;
 
-/// Longer than anything that is waited for: leases, elections of the servers, pauses of agents whose server was away.
-const SETTLED: Duration = Duration::from_secs(75);
+/// Longer than anything that is waited for: leases, elections of the servers, pauses of agents whose server was away, the minute after
+/// which an agent makes its consumer anew.
+const SETTLED: Duration = Duration::from_secs(150);
 
 const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1, 5)), \
                           (SELECT count(*) FROM roan_delivery WHERE state IN (0, 1))";
