@@ -61,7 +61,7 @@ pub struct FleetNode {
     pub cure: Option<String>,
     /// Why its cache could not be emptied, while its agent tries that again.
     pub failure: Option<String>,
-    /// What else its agent has seen: a site with another host than the app has, say.
+    /// What else its agent has seen: a site with another host than the app has, say, or that the cache has refused the last purge.
     pub warnings: Vec<String>,
     /// Whether messages are gone from the stream that it has not acknowledged. Its agent empties the cache when it finds out.
     pub has_gap: bool,
@@ -191,29 +191,25 @@ impl FleetNode {
             | FleetNodeState::WaitingForOperator
             | FleetNodeState::Unclean => {
                 let late = self.oldest.filter(|(_, age)| *age > max_lag);
-                let late = late.map(|(sequence, age)| {
-                    format!(
-                        "it is behind by {}: message {sequence} waits, and {} in all",
-                        words(age),
-                        self.lag
-                    )
-                });
-                let problems: Vec<_> = late.into_iter().chain(self.bad_answer()).collect();
-                if problems.is_empty() {
-                    return None;
-                }
-                problems.join("; ")
+                let (sequence, age) = late?;
+                format!(
+                    "it is behind by {}: message {sequence} waits, and {} in all",
+                    words(age),
+                    self.lag
+                )
             }
         })
     }
 
-    /// What its cache has last answered, if that was not that a page is gone.
+    /// What its cache has last answered, if that was not that a page is gone. No page is stale by it, since the cache was
+    /// emptied. On a quiet site nothing shows for hours whether it is mended.
     fn bad_answer(&self) -> Option<String> {
         let (since, outcome, target) = self.last_answer.as_ref()?;
-        LastAnswer::is_bad(outcome).then(|| {
+        let is_bad = self.state == FleetNodeState::Consuming && LastAnswer::is_bad(outcome);
+        is_bad.then(|| {
             format!(
-                "its cache has answered the last purge, of {target}, {} ago: {outcome}: mend that, since pages stay stale after each \
-                 such answer until its cache is emptied. The next purge that goes well ends this",
+                "its cache has answered the last purge, of {target}, {} ago: {outcome}: mend that, if it is not mended. The \
+                 cache is emptied after each such answer, and the next purge that goes well ends this",
                 words(*since)
             )
         })
@@ -376,7 +372,7 @@ pub(super) fn node(
     let has_gap = consumed.is_some_and(|consumed| {
         consumed.is_of_all && own_floor.min(consumed.acknowledged) + 1 < first
     });
-    FleetNode {
+    let mut node = FleetNode {
         node,
         state,
         has_gap,
@@ -403,7 +399,10 @@ pub(super) fn node(
             None => unreadable
                 .map(|why| format!("its heartbeat cannot be read ({why}); install the same version of Roan here and there")),
         },
-    }
+    };
+    let bad_answer = node.bad_answer();
+    node.warnings.extend(bad_answer);
+    node
 }
 
 /// A duration in its two largest units: `2h 5m`.
@@ -589,33 +588,43 @@ mod tests {
         assert_eq!(node.to_json(Duration::MAX)["problem"], problem);
     }
 
-    /// Between two emptyings.
+    /// The cache was emptied since. What refuses may be mended, and nothing shows that before the next purge.
     #[test]
-    fn a_cache_that_refuses_is_a_problem_while_its_agent_consumes() {
+    fn a_cache_that_has_refused_the_last_purge_is_a_warning_while_its_agent_consumes() {
         let well = consumed(10, None);
-        let mut heard = heard(1, AgentState::Consuming);
-        let mut problem = |outcome: &Outcome| {
+        let node = |state, outcome: &Outcome| {
+            let mut heard = heard(1, state);
             if let Ok(heartbeat) = &mut heard.heartbeat {
+                heartbeat.warnings.push("said".to_owned());
                 heartbeat.last_answer = Some(LastAnswer {
                     at: (NOW - 3) * 1000,
                     outcome: outcome.to_string(),
                     target: "/a".to_owned(),
                 });
             }
-            seen(Some(&well), Some(&heard), 1).problem(Duration::MAX)
+            seen(Some(&well), Some(&heard), 1)
         };
-        assert_eq!(problem(&Outcome::Purged), None);
-        assert_eq!(problem(&Outcome::NotCached), None);
+        let consuming = |outcome: &Outcome| node(AgentState::Consuming, outcome);
+        for good in [Outcome::Purged, Outcome::NotCached] {
+            assert_eq!(consuming(&good).warnings, ["said"]);
+        }
         let refused = Outcome::Refused(Refusal::Node("status 403".to_owned()));
-        let refused = problem(&refused).unwrap();
-        let words =
-            "its cache has answered the last purge, of /a, 3s ago: refused: status 403: mend that";
-        assert!(refused.starts_with(words), "{refused}");
+        let seen = consuming(&refused);
+        assert_eq!(seen.problem(Duration::ZERO), None);
+        assert_eq!((seen.warnings.len(), &*seen.warnings[0]), (2, "said"));
+        let words = "its cache has answered the last purge, of /a, 3s ago: refused: status 403: mend that, if it is not mended. The \
+                     cache is emptied after each such answer, and the next purge that goes well ends this";
+        assert_eq!(seen.warnings[1], words);
+        assert_eq!(seen.to_json(Duration::ZERO)["warnings"][1], words);
         for bad in [
             Outcome::Failed(Failure::Timeout),
             Outcome::Dead(Failure::Timeout),
         ] {
-            assert!(problem(&bad).is_some(), "{bad}");
+            assert_eq!(consuming(&bad).warnings.len(), 2, "{bad}");
+        }
+        // What is wrong then is said by the agent.
+        for state in [AgentState::Emptying, AgentState::Unclean] {
+            assert_eq!(node(state, &refused).warnings, ["said"]);
         }
     }
 

@@ -33,8 +33,7 @@ pub(crate) struct ServerArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Says how each node is. The exit code is 1 if one is gone, unclean, or behind by more than --max-lag, or if its cache has
-    /// refused the last purge.
+    /// Says how each node is. The exit code is 1 if one is gone, unclean, or behind by more than --max-lag.
     Status(StatusArgs),
     /// Waits until every live node has a purge.
     ///
