@@ -86,6 +86,55 @@ async fn a_cache_that_is_down_loses_no_purge_and_takes_no_more_messages_than_it_
     assert_eq!((status.emptied, status.given_up), (1, 0), "{status:?}");
 }
 
+/// The status says why a purge waits, and the answer when it does not any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_is_down_is_a_warning_until_it_answers() {
+    let mut stand = Stand::start().await;
+    let agent = stand.run().await;
+    stand.warm("/first", "old");
+    let first = stand.write("/first", "new").await;
+    stand.wait_until_acknowledged(&agent, first);
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+    let admin = admin.unwrap();
+    let seen = async || admin.status().await.unwrap().nodes.remove(0);
+    wait::until_async(LONG, "the status to have the first answer", async || {
+        let answer = seen().await.last_answer;
+        answer.is_some_and(|(_, outcome, target)| outcome == "purged" && target.ends_with("/first"))
+    })
+    .await;
+    assert_eq!(seen().await.warnings, [] as [String; 0]);
+    stand.warm("/late", "old");
+    stand.nginx.kill();
+    let late = stand.write("/late", "new").await;
+    wait::until_async(
+        Duration::from_secs(6),
+        "the status to say why it waits",
+        async || {
+            let node = seen().await;
+            node.warnings.iter().any(|warning| {
+                warning.starts_with("nginx 127.0.0.1:")
+                    && warning.contains(" is down, and its purges wait since ")
+                    && warning.contains("Last attempt: cannot connect: ")
+            })
+        },
+    )
+    .await;
+    let standing = stand.agent().standing().await.unwrap().to_string();
+    assert!(
+        standing.contains("warning    nginx 127.0.0.1:"),
+        "{standing}"
+    );
+    stand.nginx.restart();
+    stand.wait_until_acknowledged(&agent, late);
+    wait::until_async(
+        Duration::from_secs(6),
+        "the status to say that it is well",
+        async || seen().await.warnings.is_empty(),
+    )
+    .await;
+    stand.wait_until_ready(&agent);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_hands_back_what_is_not_answered() {
     let mut stand = Stand::start().await;

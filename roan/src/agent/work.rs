@@ -517,7 +517,7 @@ impl Work {
 
     /// What it says of itself now.
     fn heartbeat(&mut self, state: AgentState, why: Option<String>) -> Heartbeat {
-        self.warnings.said = self.warnings();
+        let warnings = self.say_warnings();
         let mut kinds: Vec<_> = (self.engine.nodes.iter())
             .map(|node| &*node.cache)
             .collect();
@@ -541,7 +541,7 @@ impl Work {
                 .then(|| self.failure.clone())
                 .flatten(),
             unclean: why,
-            warnings: self.warnings.said.clone(),
+            warnings,
         }
     }
 

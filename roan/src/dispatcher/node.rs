@@ -218,6 +218,13 @@ impl Node {
         last.clone().unwrap_or(Failure::Timeout)
     }
 
+    /// Why the last attempt has failed, if the node is down.
+    #[cfg(feature = "agent")]
+    pub(crate) fn why_down(&self) -> Option<Failure> {
+        let is_down = self.queue().is_down();
+        is_down.then(|| self.last_failure())
+    }
+
     /// Why a purge became too old before it was sent.
     pub(super) fn why_unsent(&self) -> String {
         if self.queue().is_down() {

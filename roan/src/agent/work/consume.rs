@@ -154,6 +154,7 @@ impl Work {
             self.hand_over_held(now);
             self.acknowledge_done().await;
             self.see_doubt();
+            self.see_down();
             self.see_alone(now);
             if now >= underway.check_at {
                 self.check_doubts();
@@ -227,9 +228,10 @@ impl Work {
         .max(now + Duration::from_millis(1))
     }
 
-    /// When to say what was acknowledged, if the servers do not know it.
+    /// When to say what was acknowledged, or that a node is down or back, if the servers do not know it.
     fn next_saying(&mut self, underway: &Underway) -> Option<Instant> {
-        let is_new = self.position.acknowledged() > underway.said_floor;
+        let has_more = self.position.acknowledged() > underway.said_floor;
+        let is_new = has_more || self.warnings.has_turned;
         is_new.then_some(underway.said_at + SAY_AGAIN)
     }
 

@@ -2,13 +2,14 @@
 //! `roan fleet status` and `roan agent --check` show it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Work;
 use crate::agent::intake::Intake;
 use crate::agent::link::ACK_WAIT;
 use crate::base::counted::counted;
 use crate::base::log::warn_loudly;
+use crate::base::outcome::Failure;
 
 /// So many hosts that the app has and this agent does not are kept and logged, and so many are in the heartbeat.
 const MOST_HOSTS: usize = 100;
@@ -31,8 +32,21 @@ pub(super) struct Warnings {
     acks_at_look: u64,
     /// The longest time for which the stream kept messages.
     longest_age: Duration,
+    /// The nodes of the caches that are down while messages are open, by their numbers.
+    down: BTreeMap<usize, Down>,
+    /// Whether others are down than the last heartbeat has said.
+    pub(super) has_turned: bool,
     /// What the last heartbeat has said.
     pub(super) said: Vec<String>,
+}
+
+#[derive(Debug)]
+struct Down {
+    /// The cache, and its node.
+    name: String,
+    since: SystemTime,
+    /// That of the last attempt before the last heartbeat.
+    failure: Failure,
 }
 
 /// `None` is for ever.
@@ -111,6 +125,37 @@ impl Warnings {
         warnings
     }
 
+    fn of_down(&self) -> impl Iterator<Item = String> {
+        self.down.values().map(|down| {
+            let Down {
+                name,
+                since,
+                failure,
+            } = down;
+            // An age would be news all the time.
+            let since = humantime::format_rfc3339_seconds(*since);
+            format!(
+                "{name} is down, and its purges wait since {since} until it answers: see that it runs. Last attempt: {failure}"
+            )
+        })
+    }
+
+    /// Notes the nodes that are down, each with its number, its name, and why its last attempt has failed.
+    fn see_down(&mut self, nodes: impl Iterator<Item = (usize, String, Failure)>) {
+        let mut before = std::mem::take(&mut self.down);
+        for (number, name, failure) in nodes {
+            let known = before.remove(&number);
+            self.has_turned |= known.is_none();
+            let down = known.unwrap_or_else(|| Down {
+                name,
+                since: SystemTime::now(),
+                failure,
+            });
+            self.down.insert(number, down);
+        }
+        self.has_turned |= !before.is_empty();
+    }
+
     fn of_acks(&self) -> Option<String> {
         let (_, words) = self.denied_acks.as_ref()?;
         let again = ACK_WAIT.as_secs();
@@ -122,10 +167,39 @@ impl Warnings {
 
 impl Work {
     pub(super) fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.warnings.of_hosts();
+        let mut warnings: Vec<_> = self.warnings.of_down().collect();
+        warnings.extend(self.warnings.of_hosts());
         warnings.extend(self.warnings.of_acks());
         warnings.extend(self.shortened());
         warnings
+    }
+
+    /// Notices that nodes go down, or answer again.
+    pub(super) fn see_down(&mut self) {
+        // What fails without a purge that waits is news of nothing.
+        let nodes = self.engine.nodes.iter().filter(|_| !self.open.is_empty());
+        self.warnings.see_down(nodes.filter_map(|node| {
+            let failure = node.why_down()?;
+            Some((
+                node.number,
+                format!("{} {}", node.cache, node.name),
+                failure,
+            ))
+        }));
+    }
+
+    /// The warnings for a heartbeat.
+    pub(super) fn say_warnings(&mut self) -> Vec<String> {
+        self.see_down();
+        for node in &self.engine.nodes {
+            let down = self.warnings.down.get_mut(&node.number);
+            if let (Some(down), Some(failure)) = (down, node.why_down()) {
+                down.failure = failure;
+            }
+        }
+        self.warnings.has_turned = false;
+        self.warnings.said = self.warnings();
+        self.warnings.said.clone()
     }
 
     pub(super) fn shortened(&self) -> Option<String> {
@@ -180,6 +254,42 @@ mod tests {
         assert!(warnings.of_acks().is_some());
         warnings.see_denial(None);
         assert_eq!(warnings.of_acks(), None);
+    }
+
+    #[test]
+    fn a_node_that_goes_down_or_answers_again_is_news_once() {
+        let mut warnings = Warnings::default();
+        let down = |number: usize, failure| (number, format!("nginx {number}"), failure);
+        let refused = || Failure::Connect("refused".to_owned());
+        let mut turns = |nodes: Vec<_>| {
+            warnings.see_down(nodes.into_iter());
+            let said: Vec<_> = warnings.of_down().collect();
+            (std::mem::take(&mut warnings.has_turned), said)
+        };
+        assert_eq!(turns(vec![]), (false, vec![]));
+        let (has_turned, first) = turns(vec![down(1, refused())]);
+        assert!(has_turned && first.len() == 1);
+        assert!(
+            first[0].starts_with("nginx 1 is down, and its purges wait since 20"),
+            "{first:?}"
+        );
+        assert!(
+            first[0].ends_with("Last attempt: cannot connect: refused"),
+            "{first:?}"
+        );
+        // Each attempt may fail in another way.
+        assert_eq!(
+            turns(vec![down(1, Failure::Timeout)]),
+            (false, first.clone())
+        );
+        let (has_turned, both) = turns(vec![down(0, refused()), down(1, refused())]);
+        assert!(
+            has_turned && both.len() == 2 && both[1] == first[0],
+            "{both:?}"
+        );
+        let (has_turned, other) = turns(vec![down(0, refused())]);
+        assert!(has_turned && other == both[..1], "{other:?}");
+        assert_eq!(turns(vec![]), (true, vec![]));
     }
 
     #[test]
