@@ -132,6 +132,11 @@ async fn a_cache_that_is_down_is_a_warning_until_it_answers() {
         async || seen().await.warnings.is_empty(),
     )
     .await;
+    wait::until_async(LONG, "the status to have the late answer", async || {
+        let answer = seen().await.last_answer;
+        answer.is_some_and(|(_, outcome, target)| outcome == "purged" && target.ends_with("/late"))
+    })
+    .await;
     stand.wait_until_ready(&agent);
 }
 

@@ -182,8 +182,11 @@ impl Work {
                     purge: message,
                 };
                 let asked = self.open.get(&message).map_or(now, |open| open.since);
+                // An attempt after the first may be the last answer for long.
+                let notes = std::mem::take(&mut self.notes)
+                    .then(|| Notes::new(vec![target.clone()], String::new()));
                 let tickets = &self.engine.tickets;
-                let ticket = tickets.open_noting(row, Created::now(), None, None);
+                let ticket = tickets.open_noting(row, Created::now(), None, notes);
                 let asking = Asking::of(asked, &[]);
                 let what = (&target, &onward);
                 // The nodes of a dispatcher do not change.
