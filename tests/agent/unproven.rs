@@ -95,17 +95,29 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
     let mut stand = Stand::start().await;
     let agent = stand.run().await;
     let text = "allow 127.0.0.1; allow ::1; ";
+    stand.write("/b", "new").await;
     reconfigure(&mut stand, text, "");
-    stand.write("/a", "new").await;
+    let number = stand.write("/a", "new").await;
     let words = "status 403: `allow` this machine's address in the purge location: mend that, then wait: the agent empties its \
                  cache by itself, in at most ";
+    let which = format!("gives up message {number} (");
     wait::until(LONG, "the agent to say so", || {
-        !logged::errors_with(words).is_empty()
+        let said = logged::errors_with(words);
+        said.iter().any(|words| words.contains(&which))
     });
     wait::until(LONG, "the cache to be emptied", || {
         agent.status().emptied == 2
     });
     stand.wait_until_ready(&agent);
+    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
+    let admin = admin.unwrap();
+    wait::until_async(LONG, "the refusal to be a warning", async || {
+        let status = admin.status().await.unwrap();
+        let node = &status.nodes[0];
+        let words = "and the next purge that goes well ends this";
+        node.problem(LONG).is_none() && node.warnings.iter().any(|warning| warning.ends_with(words))
+    })
+    .await;
     agent.stop(LONG).await;
 
     // It cannot empty the cache any more.
@@ -118,8 +130,6 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
         agent.not_ready().is_some_and(|why| why.contains(words))
     });
     // The command says it in the same words, wherever it is asked.
-    let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
-    let admin = admin.unwrap();
     wait::until_async(LONG, "the servers to know it", async || {
         let status = admin.status().await.unwrap();
         let said = status.nodes[0].problem(LONG);

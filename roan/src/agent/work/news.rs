@@ -118,12 +118,12 @@ impl Work {
         if open.parts > 0 {
             return;
         }
-        let given_up = open.given_up.clone();
+        let (number, given_up) = (open.number, open.given_up.clone());
         // An answer that does not show what was purged may come from the app or another server.
         match given_up.or_else(|| self.doubt_of_nodes()) {
             None => self.acknowledge(id),
             // Not before the servers know that the cache is unclean.
-            Some(why) => self.give_up(id, why),
+            Some(why) => self.give_up(id, number, why),
         }
     }
 
@@ -136,16 +136,16 @@ impl Work {
         }
     }
 
-    fn give_up(&mut self, id: i64, why: String) {
+    fn give_up(&mut self, id: i64, number: u64, why: String) {
         let count = self.shared.given_up.fetch_add(1, Ordering::Relaxed) + 1;
         let (node, cure) = (&self.agent.node, self.cure());
         loudly_at_times(
             count,
             format_args!(
-                "the agent of {node} gives up a message (number {count}), so its cache may have stale pages until it is emptied: \
-                 {why}: {cure}"
+                "the agent of {node} gives up message {number} ({count} since its start), so its cache may have stale pages until it \
+                 is emptied: {why}: {cure}"
             ),
-            || tracing::error!(target: "roan", node, why, "a message is given up"),
+            || tracing::error!(target: "roan", node, number, why, "a message is given up"),
         );
         self.unclean.get_or_insert(why);
         self.given_up.push(id);
