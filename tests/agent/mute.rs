@@ -15,7 +15,7 @@ use crate::stand::{CONSUMER, LONG, NODE, Stand};
 async fn a_consumer_that_is_lost_for_good_is_made_anew_and_the_cache_keeps_its_pages() {
     let stand = Stand::start().await;
     let mut cluster = NatsCluster::start(&NatsOptions::default());
-    let agent = Agent::new(Nats::at(&cluster.url()).unwrap())
+    let agent = Agent::new(Nats::at(cluster.url()).unwrap())
         .stream(Stream::new().replicas(3))
         .node(NODE)
         .empty_with(stand.empty())
