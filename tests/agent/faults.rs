@@ -140,6 +140,27 @@ async fn a_cache_that_is_down_is_a_warning_until_it_answers() {
     stand.wait_until_ready(&agent);
 }
 
+/// What has failed at a node that is down need not wait for its own next attempt to find that the node is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_is_back_is_found_soon_after_many_attempts() {
+    let mut stand = Stand::start().await;
+    let hour = Duration::from_secs(3600);
+    let caches = stand.caches().backoff(hour, hour);
+    let agent = stand.agent().start(caches).await.unwrap();
+    stand.wait_until_ready(&agent);
+    stand.nginx.kill();
+    let mut last = 0;
+    for page in 0..5 {
+        last = stand.publish(&format!("/{page}")).await;
+    }
+    wait::until(LONG, "each purge to have failed", || {
+        let node = agent.roan().stats().nodes.remove(0);
+        node.down && node.failed >= 5
+    });
+    stand.nginx.restart();
+    stand.wait_until_acknowledged(&agent, last);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_hands_back_what_is_not_answered() {
     let mut stand = Stand::start().await;

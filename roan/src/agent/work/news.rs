@@ -16,6 +16,10 @@ use crate::fleet::heartbeat::LastAnswer;
 /// Between two looks for room at the nodes.
 pub(super) const ROOM_AGAIN: Duration = Duration::from_millis(10);
 
+/// What has failed at a node that is down waits for so long at most. Whatever is due shows whether the node is back, and it gets one
+/// at a time.
+const PROBE_AGAIN: Duration = Duration::from_secs(2);
+
 impl Work {
     /// Takes what the nodes have answered. Whether some has come.
     pub(super) fn take_news(&mut self, now: Instant) {
@@ -92,7 +96,8 @@ impl Work {
                     self.engine.end_dead(place, &purge.target, dead, attempts);
                     return;
                 }
-                let pause = self.backoff.after(attempts).max(pause);
+                let longest = if is_down { PROBE_AGAIN } else { Duration::MAX };
+                let pause = self.backoff.after(attempts).min(longest).max(pause);
                 self.held.failed(place, purge, now + pause);
             }
             (None, why) | (_, why @ Why::Refused(_)) => {
