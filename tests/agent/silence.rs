@@ -6,7 +6,7 @@ use async_nats::jetstream::{self, stream};
 use roan::agent::{Agent, RunningAgent};
 use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
 use roan::{Nginx, Roan};
-use roan_tests::{NatsCluster, NatsOptions, logged, wait};
+use roan_tests::{Nats, NatsCluster, NatsOptions, logged, wait};
 
 use crate::stand::{LONG, NODE, Stand};
 
@@ -30,8 +30,41 @@ async fn an_agent_is_not_ready_while_its_server_hangs() {
     stand.wait_until_ready(&agent);
     stand.nats.suspend();
     wait_until_silent(&agent, "");
-    assert!(agent.status().connected);
     stand.nats.resume();
+    stand.wait_until_ready(&agent);
+    assert_eq!(agent.status().emptied, 1);
+}
+
+/// The servers that are left have a leader, and the connections to the one that hangs are open.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_leaves_a_server_that_hangs_for_another_one() {
+    let stand = Stand::start().await;
+    let cluster = NatsCluster::start(&NatsOptions::default());
+    let agent = Agent::new(Servers::at(&cluster.url()).unwrap())
+        .stream(Stream::new().replicas(3))
+        .node(NODE)
+        .empty_with(stand.empty());
+    let agent = agent.start(stand.caches()).await.unwrap();
+    stand.wait_until_ready(&agent);
+    stand.warm("/a", "old");
+    let name = format!("roan agent of {NODE}");
+    let has_agent = |server: &Nats| {
+        let connections = server.monitor("/connz")["connections"].clone();
+        let connections = connections.as_array().unwrap();
+        connections.iter().any(|one| one["name"] == name)
+    };
+    let place = cluster.servers.iter().position(has_agent).unwrap();
+    cluster.servers[place].suspend();
+
+    let app = async_nats::connect(cluster.servers[(place + 1) % 3].url()).await;
+    let app = jetstream::new(app.unwrap());
+    stand.origin.set("/a", "new");
+    wait::until_async(LONG, "the stream to have a purge", async || {
+        let sent = app.publish("roan.-.url", r#"{"v":1,"purge":["/a"]}"#.into());
+        sent.await.unwrap().await.is_ok()
+    })
+    .await;
+    stand.wait_until_shown("/a", "new");
     stand.wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1);
 }

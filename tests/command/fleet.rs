@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use roan_tests::nats::Fleet;
-use roan_tests::{Nats, NatsOptions};
+use roan_tests::{Nats, NatsCluster, NatsOptions};
 use serde_json::{Value, json};
 
 use crate::support::{Ran, ended, roan, run};
@@ -249,6 +249,28 @@ async fn wait_ends_by_a_signal() {
     ended(waiting)
         .assert_code(130)
         .assert_says(&["message 1 is missing at 1 live node"]);
+}
+
+/// Nobody answers for the stream while the servers that are left elect its leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_and_wait_outlast_an_election() {
+    let mut cluster = NatsCluster::start(&NatsOptions::default());
+    let fleet = Fleet::with_copies(3, &cluster.url()).await;
+    let consumer = fleet.consumer("eu-1", "").await;
+    let last = fleet.publish("roan.-.url", "/a").await;
+    consumer.acknowledge(1).await;
+    fleet.beat("eu-1", json!({"acknowledged": last})).await;
+    let leader = cluster.leader_of("ROAN").unwrap();
+    cluster.servers[leader].kill();
+    let url = cluster.servers[(leader + 1) % 3].url();
+    let looks = [&["fleet", "status"][..], &["fleet", "wait"]].map(|arguments| {
+        let mut command = roan(arguments);
+        command.env("ROAN_FLEET", &url);
+        tokio::task::spawn_blocking(|| run(command))
+    });
+    for look in looks {
+        look.await.unwrap().assert_code(0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::pull;
 use futures_util::StreamExt;
 use roan::fleet::{FleetAdmin, FleetError, FleetNode, FleetNodeState, FleetStatus, Nats, Stream};
 use roan_tests::nats::Fleet;
@@ -361,7 +362,7 @@ async fn without_heartbeats_nobody_is_called_gone() {
     let fleet = Fleet::at(&urls[0]).await;
     let last = fleet.publish("roan.-.url", "/a").await;
     let stream = jetstream.get_stream("ROAN").await.unwrap();
-    let consumer = async_nats::jetstream::consumer::pull::Config {
+    let consumer = pull::Config {
         durable_name: Some("roan-a".to_owned()),
         ..Default::default()
     };
@@ -392,45 +393,64 @@ async fn without_heartbeats_nobody_is_called_gone() {
     .await;
 }
 
-/// With three copies of all, each of the servers may be away.
+/// With three copies of all, each of the servers may be away. (Each time it is another cluster: nats-server 2.9 does not always
+/// come back.)
 #[tokio::test(flavor = "multi_thread")]
 async fn the_heartbeats_are_seen_while_any_server_is_away() {
+    for away in 0..3 {
+        let mut cluster = NatsCluster::start(&NatsOptions::default());
+        let fleet = Fleet::with_copies(3, &cluster.url()).await;
+        fleet.consumer("a", "").await;
+        let last = fleet.publish("roan.-.url", "/a").await;
+        let other = cluster.servers[(away + 1) % 3].url();
+        cluster.servers[away].kill();
+        let admin = admin(&other).await;
+        let mut seen = 0;
+        wait::until_async(4 * wait::LONG, "ten looks in a row", async || {
+            fleet.beat("a", json!({"acknowledged": last})).await;
+            let status = admin.status().await;
+            let is_seen = status
+                .is_ok_and(|status| status.problem.is_none() && node(&status, "a").agent.is_some());
+            seen = if is_seen { seen + 1 } else { 0 };
+            seen == 10
+        })
+        .await;
+    }
+}
+
+/// The one copy of the consumer is at a server that is away. What its agent has said is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_known_by_its_heartbeat_while_its_consumer_is_not() {
     let mut cluster = NatsCluster::start(&NatsOptions::default());
-    let urls = cluster.servers.each_ref().map(roan_tests::Nats::url);
     let fleet = Fleet::with_copies(3, &cluster.url()).await;
     let client = crate::support::client(&cluster.url()).await;
-    fleet.consumer("a", "").await;
+    let stream = client.get_stream("ROAN").await.unwrap();
+    let consumer = pull::Config {
+        durable_name: Some("roan-a".to_owned()),
+        num_replicas: 1,
+        ..Default::default()
+    };
+    let consumer = stream.create_consumer(consumer).await.unwrap();
     let last = fleet.publish("roan.-.url", "/a").await;
-    for away in 0..3 {
-        cluster.wait_until_whole();
-        for name in ["ROAN", "KV_ROAN_AGENTS"] {
-            wait::until_async(4 * wait::LONG, "three copies", async || {
-                let Ok(stream) = client.get_stream(name).await else {
-                    return false;
-                };
-                let copies = stream.cached_info().cluster.as_ref().unwrap();
-                copies.leader.is_some()
-                    && copies.replicas.iter().filter(|copy| copy.current).count() == 2
-            })
-            .await;
-        }
-        cluster.servers[away].kill();
-        let admin = admin(&urls[(away + 1) % 3]).await;
-        let mut seen = 0;
-        wait::until_async(
-            4 * wait::LONG,
-            "ten looks one after the other",
-            async || {
-                fleet.beat("a", json!({"acknowledged": last})).await;
-                let status = admin.status().await;
-                let is_seen = status.is_ok_and(|status| {
-                    status.problem.is_none() && node(&status, "a").agent.is_some()
-                });
-                seen = if is_seen { seen + 1 } else { 0 };
-                seen == 10
-            },
-        )
+    let place = wait::until_some(wait::LONG, "the consumer to have a place", || {
+        let info = consumer.cached_info().cluster.as_ref()?;
+        info.leader
+            .as_deref()?
+            .strip_prefix('n')?
+            .parse::<usize>()
+            .ok()
+    });
+    cluster.servers[place - 1].kill();
+    let admin = admin(&cluster.servers[place % 3].url()).await;
+    for (acknowledged, lag) in [(last, 0), (last - 1, 1)] {
+        wait::until_async(4 * wait::LONG, "the node to be known", async || {
+            fleet.beat("a", json!({"acknowledged": acknowledged})).await;
+            let Ok(status) = admin.status().await else {
+                return false;
+            };
+            let node = node(&status, "a");
+            (node.state, node.lag, node.has(last)) == (FleetNodeState::Consuming, lag, lag == 0)
+        })
         .await;
-        cluster.servers[away].restart();
     }
 }

@@ -182,7 +182,10 @@ impl Beats {
     }
 
     fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
-        let problem = self.connection.denied_or(error);
+        let mut problem = self.connection.denied_or(error);
+        if problem.contains("no stream found") {
+            "its bucket is gone, or has no leader at this moment".clone_into(&mut problem);
+        }
         Trouble::Server(format!(
             "cannot {what} the heartbeat in {BUCKET}: {problem}"
         ))

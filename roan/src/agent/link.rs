@@ -34,9 +34,9 @@ pub(super) enum Trouble {
 impl From<FleetError> for Trouble {
     fn from(error: FleetError) -> Self {
         match error {
-            FleetError::Connect { .. } | FleetError::JetStream { .. } => {
-                Self::Server(error.to_string())
-            }
+            FleetError::Connect { .. }
+            | FleetError::JetStream { .. }
+            | FleetError::Unanswered { .. } => Self::Server(error.to_string()),
             FleetError::Config(_) | FleetError::Denied { .. } | FleetError::Stream { .. } => {
                 Self::Fatal(AgentError::Fleet(error))
             }

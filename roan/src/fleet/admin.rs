@@ -31,6 +31,9 @@ const AT_ONCE: usize = 64;
 const ELECTION: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(250);
 
+/// What to look at if an election does not end.
+const NO_LEADER: &str = "see that most servers of the cluster are up and reach each other";
+
 /// Looks after a fleet: says how its nodes are, and drops those that are away for good.
 ///
 /// ```no_run
@@ -168,6 +171,13 @@ impl FleetAdmin {
         }
     }
 
+    fn passing(&self, problem: String) -> FleetError {
+        FleetError::Unanswered {
+            servers: self.connection.servers().to_owned(),
+            problem,
+        }
+    }
+
     /// A request that has no answer, or a bad one. A server does not answer a user who may not ask.
     fn unanswered(&self, error: &(dyn std::error::Error + 'static)) -> FleetError {
         let mut cause = error;
@@ -175,11 +185,14 @@ impl FleetAdmin {
             cause = source;
         }
         match cause.downcast_ref::<async_nats::jetstream::Error>() {
-            Some(refused) => self.failed(&refused.to_string()),
-            None => {
-                let otherwise = "see that the cluster has a leader";
-                self.failed(&self.connection.trouble(otherwise))
+            Some(refused) if refused.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE => {
+                self.passing(format!("{refused}: {NO_LEADER}"))
             }
+            Some(refused) => self.failed(&refused.to_string()),
+            None => match self.connection.denied() {
+                Some(denied) => self.failed(&denied),
+                None => self.passing(self.connection.trouble(NO_LEADER)),
+            },
         }
     }
 
@@ -204,9 +217,7 @@ impl FleetAdmin {
             match leader::doubt(&info) {
                 None => return Ok(info),
                 Some(doubt) if Instant::now() >= end => {
-                    return Err(self.failed(&format!(
-                        "{doubt}: see that most servers of the cluster are up and reach each other"
-                    )));
+                    return Err(self.passing(format!("{doubt}: {NO_LEADER}")));
                 }
                 Some(_) => sleep(AGAIN).await,
             }
@@ -225,13 +236,22 @@ impl FleetAdmin {
 
     /// The last heartbeat of each node. Purges and consumers may be known where the heartbeats are not.
     async fn heartbeats(&self) -> Heartbeats {
-        self.heard().await.unwrap_or_else(|error| Heartbeats {
-            problem: Some(format!(
-                "the heartbeats of the agents cannot be read: {error}"
-            )),
-            kept: None,
-            ..Heartbeats::none()
-        })
+        let end = Instant::now() + ELECTION;
+        loop {
+            match self.heard().await {
+                Ok(heartbeats) => return heartbeats,
+                Err(FleetError::Unanswered { .. }) if Instant::now() < end => sleep(AGAIN).await,
+                Err(error) => {
+                    return Heartbeats {
+                        problem: Some(format!(
+                            "the heartbeats of the agents cannot be read: {error}"
+                        )),
+                        kept: None,
+                        ..Heartbeats::none()
+                    };
+                }
+            }
+        }
     }
 
     /// The leader of the bucket answers for all of this. A consumer may be placed on a server that is away.
@@ -320,7 +340,7 @@ impl FleetAdmin {
         }
     }
 
-    /// What each node has acknowledged; `None` if its server does not answer.
+    /// What each node has acknowledged; `None` if neither the server of its consumer nor its agent says so.
     async fn consumed(
         &self,
         stream: &stream::Stream,
@@ -334,12 +354,18 @@ impl FleetAdmin {
             let Some(token) = name.strip_prefix(CONSUMER).map(str::to_owned) else {
                 continue;
             };
-            let Some(info) = info else {
-                consumed.insert(token, None);
-                continue;
+            let heard = heard.get(&token);
+            let proven = heard.and_then(|heard| Some((heard.proven(last)?, heard.at)));
+            let (mut one, filter) = match (info, proven) {
+                (Some(info), _) => (of_consumer(&info), info.config.filter_subject),
+                // The agent's own number is enough. Its consumer has no filter.
+                (None, Some((proven, at))) => (of_heartbeat(proven, last, at), String::new()),
+                (None, None) => {
+                    consumed.insert(token, None);
+                    continue;
+                }
             };
-            let mut one = of_consumer(&info);
-            if let Some(proven) = heard.get(&token).and_then(|heard| heard.proven(last)) {
+            if let Some((proven, _)) = proven {
                 one.limit(proven);
             }
             // The server of the consumer may lag behind that of the stream.
@@ -347,7 +373,7 @@ impl FleetAdmin {
                 let (stream, token, after) = (stream.clone(), token.clone(), one.acknowledged);
                 let filter = match one.is_of_all {
                     true => ">".to_owned(),
-                    false => info.config.filter_subject,
+                    false => filter,
                 };
                 looks.spawn(async move { (token, first_after(&stream, &filter, after).await) });
             }
@@ -419,6 +445,16 @@ fn of_consumer(info: &Info) -> Consumed {
         oldest: None,
         is_of_all: ["", ">", ALL].contains(&&*info.config.filter_subject),
         used: used.unwrap_or(SystemTime::UNIX_EPOCH),
+    }
+}
+
+fn of_heartbeat(acknowledged: u64, last: u64, at: SystemTime) -> Consumed {
+    Consumed {
+        acknowledged,
+        lag: last.saturating_sub(acknowledged),
+        oldest: None,
+        is_of_all: true,
+        used: at,
     }
 }
 

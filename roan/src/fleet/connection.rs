@@ -19,6 +19,10 @@ use crate::error::ConfigError;
 /// How long a server may take to answer: the connection, and each request to JetStream.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The client pings a server so often, and goes to another one when three pings are not answered: one that hangs keeps its
+/// connections open.
+const PING: Duration = Duration::from_secs(5);
+
 /// So many messages may wait for the stream's acknowledgement. More wait before they are sent.
 const IN_FLIGHT: usize = 4096;
 
@@ -60,6 +64,7 @@ impl Connection {
         })
         .name(name)
         .connection_timeout(PATIENCE)
+        .ping_interval(PING)
         .tls_client_config(tls)
         .require_tls(is_required)
         .event_callback(move |event| {

@@ -33,6 +33,14 @@ pub enum FleetError {
         /// What is wrong, and what to change.
         problem: String,
     },
+    /// A server was reached, and nobody answers for the stream at this moment: its copies may be electing a leader.
+    #[error("JetStream at {servers}: {problem}")]
+    Unanswered {
+        /// The servers.
+        servers: String,
+        /// What is wrong, and what to look at if it lasts.
+        problem: String,
+    },
     /// The stream is there, but its settings can lose purges.
     #[error("stream {stream} at {servers} {problem}")]
     Stream {

@@ -174,8 +174,7 @@ impl FleetNode {
                     .to_owned()
             }
             FleetNodeState::Unknown if self.may_run => {
-                "nothing is known of its agent, since the heartbeats cannot be read: see that all servers of the cluster are up"
-                    .to_owned()
+                "nothing is known of its agent: the heartbeats cannot be read, for the reason that is said of the whole fleet".to_owned()
             }
             FleetNodeState::Unknown => {
                 "no server answers for its consumer: see that all servers of the cluster are up".to_owned()

@@ -2,17 +2,22 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use roan::RoanBuilder;
 use roan::config::Config;
-use roan::fleet::{FleetAdmin, FleetError, Nats, Stream};
+use roan::fleet::{FleetAdmin, FleetError, FleetStatus, Nats, Stream};
 use roan::purger::Cache;
+use tokio::time::{Instant, sleep};
 
 use super::args::{Action, FleetArgs, ServerArgs};
 use super::{drop, status, wait};
 use crate::config_file::ConfigFile;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
+
+/// Between two looks while nobody answers.
+const AGAIN: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<Exit, Failure> {
     let (nats, stream) = args.servers.place()?;
@@ -30,12 +35,22 @@ pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<Exit, Failure> {
     })
 }
 
+/// How the nodes are. While nobody answers, as in an election, it looks again until then.
+pub(super) async fn status(admin: &FleetAdmin, end: Instant) -> Result<FleetStatus, Failure> {
+    loop {
+        match admin.status().await {
+            Err(FleetError::Unanswered { .. }) if Instant::now() < end => sleep(AGAIN).await,
+            found => return found.map_err(failure),
+        }
+    }
+}
+
 /// How the command ends after an error of the servers.
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn failure(error: FleetError) -> Failure {
     let exit = match &error {
         FleetError::Connect { .. } => Exit::Unreachable,
-        FleetError::JetStream { .. } => Exit::Failed,
+        FleetError::JetStream { .. } | FleetError::Unanswered { .. } => Exit::Failed,
         _ => Exit::BadInput,
     };
     Failure::new(exit, error.to_string())

@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use clap::builder::styling::AnsiColor;
 use roan::fleet::{FleetAdmin, FleetNode, FleetNodeState, FleetStatus};
+use tokio::time::Instant;
 
 use super::args::StatusArgs;
-use super::open::failure;
+use super::open;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::output::{Output, counted};
+
+/// Longer than an election.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) async fn print(
     admin: &FleetAdmin,
     args: &StatusArgs,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let status = admin.status().await.map_err(failure)?;
+    let status = open::status(admin, Instant::now() + PATIENCE).await?;
     match output.format {
         Format::Json => output.line(status.to_json(args.max_lag)),
         Format::Text => {

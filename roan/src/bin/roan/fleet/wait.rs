@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::args::WaitArgs;
-use super::open::failure;
+use super::open::{self, failure};
 use super::status::{duration, line};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
@@ -24,7 +24,7 @@ pub(super) async fn wait(
 ) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
     let end = Instant::now() + args.timeout;
-    let mut status = admin.status().await.map_err(failure)?;
+    let mut status = open::status(admin, end).await?;
     let sequence = match args.sequence {
         Some(sequence) if sequence > status.last => {
             return Err(Failure::bad_input(format!(
@@ -37,6 +37,7 @@ pub(super) async fn wait(
         None => status.last,
     };
     let mut said = Vec::new();
+    let mut told = None;
     loop {
         let missing = missing(&status, sequence);
         if missing.is_empty() {
@@ -50,6 +51,13 @@ pub(super) async fn wait(
             ));
         }
         said = names;
+        if let Some(problem) = &status.problem
+            && status.problem != told
+            && output.format == Format::Text
+        {
+            note(format_args!("roan: {}", line(problem)));
+        }
+        told.clone_from(&status.problem);
         if interrupt.is_asked() {
             return Ok(ended(&status, sequence, Exit::Interrupted, output));
         }
