@@ -40,7 +40,7 @@ async fn an_agent_is_not_ready_while_its_server_hangs() {
 async fn an_agent_leaves_a_server_that_hangs_for_another_one() {
     let stand = Stand::start().await;
     let cluster = NatsCluster::start(&NatsOptions::default());
-    let agent = Agent::new(Servers::at(&cluster.url()).unwrap())
+    let agent = Agent::new(Servers::at(cluster.url()).unwrap())
         .stream(Stream::new().replicas(3))
         .node(NODE)
         .empty_with(stand.empty());
