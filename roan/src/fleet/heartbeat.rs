@@ -74,10 +74,10 @@ pub(crate) struct LastAnswer {
 }
 
 impl LastAnswer {
-    /// Whether the cache has refused, or failed.
-    pub(crate) fn is_bad(outcome: &str) -> bool {
+    /// Whether the agent has given the purge up. One that has only failed is tried again.
+    pub(crate) fn is_given_up(outcome: &str) -> bool {
         // The beginnings of `Outcome`.
-        let bad = ["refused: ", "failed: ", "dead: "];
+        let bad = ["refused: ", "dead: "];
         bad.iter().any(|bad| outcome.starts_with(bad))
     }
 }

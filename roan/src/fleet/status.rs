@@ -200,11 +200,11 @@ impl FleetNode {
         })
     }
 
-    /// What its cache has last answered, if that was not that a page is gone. No page is stale by it, since the cache was
+    /// What its cache has last answered, if the purge was given up for that. No page is stale by it, since the cache was
     /// emptied. On a quiet site nothing shows for hours whether it is mended.
     fn bad_answer(&self) -> Option<String> {
         let (since, outcome, target) = self.last_answer.as_ref()?;
-        let is_bad = self.state == FleetNodeState::Consuming && LastAnswer::is_bad(outcome);
+        let is_bad = self.state == FleetNodeState::Consuming && LastAnswer::is_given_up(outcome);
         is_bad.then(|| {
             format!(
                 "its cache has answered the last purge, of {target}, {} ago: {outcome}: mend that, if it is not mended. The \
@@ -604,8 +604,9 @@ mod tests {
             seen(Some(&well), Some(&heard), 1)
         };
         let consuming = |outcome: &Outcome| node(AgentState::Consuming, outcome);
-        for good in [Outcome::Purged, Outcome::NotCached] {
-            assert_eq!(consuming(&good).warnings, ["said"]);
+        let failed = Outcome::Failed(Failure::Timeout);
+        for other in [Outcome::Purged, Outcome::NotCached, failed] {
+            assert_eq!(consuming(&other).warnings, ["said"]);
         }
         let refused = Outcome::Refused(Refusal::Node("status 403".to_owned()));
         let seen = consuming(&refused);
@@ -615,12 +616,8 @@ mod tests {
                      cache is emptied after each such answer, and the next purge that goes well ends this";
         assert_eq!(seen.warnings[1], words);
         assert_eq!(seen.to_json(Duration::ZERO)["warnings"][1], words);
-        for bad in [
-            Outcome::Failed(Failure::Timeout),
-            Outcome::Dead(Failure::Timeout),
-        ] {
-            assert_eq!(consuming(&bad).warnings.len(), 2, "{bad}");
-        }
+        let dead = Outcome::Dead(Failure::Timeout);
+        assert_eq!(consuming(&dead).warnings.len(), 2);
         // What is wrong then is said by the agent.
         for state in [AgentState::Emptying, AgentState::Unclean] {
             assert_eq!(node(state, &refused).warnings, ["said"]);
