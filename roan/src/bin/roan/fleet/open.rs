@@ -35,11 +35,17 @@ pub(crate) fn run(args: &FleetArgs, output: &Output) -> Result<Exit, Failure> {
     })
 }
 
-/// How the nodes are. While nobody answers, as in an election, it looks again until then.
-pub(super) async fn status(admin: &FleetAdmin, end: Instant) -> Result<FleetStatus, Failure> {
+/// How the nodes are. While nobody answers, as in an election, it looks again until then, or until it is to stop.
+pub(super) async fn status(
+    admin: &FleetAdmin,
+    end: Instant,
+    stops: impl Fn() -> bool,
+) -> Result<FleetStatus, Failure> {
     loop {
         match admin.status().await {
-            Err(FleetError::Unanswered { .. }) if Instant::now() < end => sleep(AGAIN).await,
+            Err(FleetError::Unanswered { .. }) if Instant::now() < end && !stops() => {
+                sleep(AGAIN).await;
+            }
             found => return found.map_err(failure),
         }
     }

@@ -20,7 +20,7 @@ pub(super) async fn print(
     args: &StatusArgs,
     output: &Output,
 ) -> Result<Exit, Failure> {
-    let status = open::status(admin, Instant::now() + PATIENCE).await?;
+    let status = open::status(admin, Instant::now() + PATIENCE, || false).await?;
     match output.format {
         Format::Json => output.line(status.to_json(args.max_lag)),
         Format::Text => {

@@ -24,7 +24,7 @@ pub(super) async fn wait(
 ) -> Result<Exit, Failure> {
     let interrupt = Interrupt::listen()?;
     let end = Instant::now() + args.timeout;
-    let mut status = open::status(admin, end).await?;
+    let mut status = open::status(admin, end, || interrupt.is_asked()).await?;
     let sequence = match args.sequence {
         Some(sequence) if sequence > status.last => {
             return Err(Failure::bad_input(format!(
