@@ -6,11 +6,12 @@ use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::context::{ConsumerInfoError, GetStreamErrorKind};
-use async_nats::jetstream::stream::{self, ConsumerErrorKind, RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{self, ConsumerErrorKind, Stream};
 
 use super::position::Known;
 use super::{Agent, AgentError};
 use crate::base::cause::Cause;
+use crate::fleet::stored::first_after;
 use crate::fleet::stream::Judgement;
 use crate::fleet::token::{CONSUMER, token};
 use crate::fleet::{self, Connection, FleetError, leader};
@@ -233,21 +234,11 @@ impl Link {
         if lacks > last {
             return Ok(look);
         }
-        let next = match (self.stream)
-            .get_first_raw_message_by_subject(">", lacks)
-            .await
-        {
-            Ok(next) => next.sequence,
-            Err(error) => match error.kind() {
-                RawMessageErrorKind::NoMessageFound => last + 1,
-                RawMessageErrorKind::JetStream(error)
-                    if error.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
-                {
-                    last + 1
-                }
-                // The floor of the consumer shows it later.
-                _ => lacks,
-            },
+        let next = match first_after(&self.stream, ">", lacks.saturating_sub(1)).await {
+            Ok(Some((next, _))) => next,
+            Ok(None) => last + 1,
+            // The floor of the consumer shows it later.
+            Err(_) => lacks,
         };
         look.known.gone = (next > lacks).then(|| (lacks, next - 1));
         Ok(look)

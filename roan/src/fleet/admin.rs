@@ -5,11 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{DeliverPolicy, Info};
-use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::response::Response;
-use async_nats::jetstream::stream::{
-    self, ConsumerErrorKind, RawMessageError, RawMessageErrorKind,
-};
+use async_nats::jetstream::stream::{self, ConsumerErrorKind};
 use futures_util::StreamExt;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -18,11 +15,13 @@ use tokio::time::{Instant, sleep};
 
 use super::clock::Clock;
 use super::heartbeat::{BUCKET, BUCKET_STREAM, Heartbeat, few_copies};
+use super::leader::{self, NO_LEADER};
 use super::status::{Consumed, FleetStatus, Heard, node};
+use super::stored::{first_after, last_of};
 use super::stream::{Judgement, is_missing};
 use super::subject::ALL;
 use super::token::{CONSUMER, token};
-use super::{Connection, FleetError, Nats, Stream, leader};
+use super::{Connection, FleetError, Nats, Stream};
 
 /// So many heartbeats are asked for at once.
 const AT_ONCE: usize = 64;
@@ -30,9 +29,6 @@ const AT_ONCE: usize = 64;
 /// How long the stream may be without a leader, and the time between two looks.
 const ELECTION: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(250);
-
-/// What to look at if an election does not end.
-const NO_LEADER: &str = "see that most servers of the cluster are up and reach each other";
 
 /// Looks after a fleet: says how its nodes are, and drops those that are away for good.
 ///
@@ -214,13 +210,19 @@ impl FleetAdmin {
         loop {
             let info = stream.get_info().await;
             let info = info.map_err(|error| self.unanswered(&error))?;
-            match leader::doubt(&info) {
-                None => return Ok(info),
-                Some(doubt) if Instant::now() >= end => {
-                    return Err(self.passing(format!("{doubt}: {NO_LEADER}")));
-                }
-                Some(_) => sleep(AGAIN).await,
+            match self.of_leader(&info) {
+                Ok(()) => return Ok(info),
+                Err(error) if Instant::now() >= end => return Err(error),
+                Err(_) => sleep(AGAIN).await,
             }
+        }
+    }
+
+    /// An error unless the leader of the stream has said this of it, or its only server.
+    fn of_leader(&self, info: &stream::Info) -> Result<(), FleetError> {
+        match leader::doubt(info) {
+            None => Ok(()),
+            Some(doubt) => Err(self.passing(format!("{doubt}: {NO_LEADER}"))),
         }
     }
 
@@ -259,14 +261,16 @@ impl FleetAdmin {
         let Some(bucket) = self.bucket().await? else {
             return Ok(Heartbeats::none());
         };
-        let info = self.info(&bucket).await?;
-        let (now, warning) = self.clock.now(&self.connection, &info.state).await;
-        let kept = Some(now.duration_since(info.created.into()).unwrap_or_default());
         let subject = format!("$KV.{BUCKET}.");
         let mut subjects = bucket
             .info_with_subjects(format!("{subject}>"))
             .await
             .map_err(|error| self.unanswered(&error))?;
+        let info = &subjects.info;
+        self.of_leader(info)?;
+        let copies = Some(info.config.num_replicas);
+        let (now, warning) = self.clock.now(&self.connection, &info.state).await;
+        let kept = Some(now.duration_since(info.created.into()).unwrap_or_default());
         let mut tokens = Vec::new();
         while let Some(found) = subjects.next().await {
             let (found, _count) = found.map_err(|error| self.unanswered(&error))?;
@@ -275,18 +279,12 @@ impl FleetAdmin {
         let looks = tokens.into_iter().map(|token| {
             let bucket = &bucket;
             let subject = format!("{subject}{token}");
-            async move {
-                (
-                    token,
-                    bucket.get_last_raw_message_by_subject(&subject).await,
-                )
-            }
+            async move { (token, last_of(bucket, &subject).await) }
         });
         let mut looks = futures_util::stream::iter(looks).buffer_unordered(AT_ONCE);
         let mut heard = BTreeMap::new();
         while let Some((token, found)) = looks.next().await {
-            let Some(message) = unless_missing(found).map_err(|error| self.unanswered(&error))?
-            else {
+            let Some(message) = found.map_err(|error| self.unanswered(&error))? else {
                 continue;
             };
             // Of a node that was dropped.
@@ -301,7 +299,7 @@ impl FleetAdmin {
             kept,
             heard,
             warning,
-            copies: Some(info.config.num_replicas),
+            copies,
             problem: None,
         })
     }
@@ -455,33 +453,5 @@ fn of_heartbeat(acknowledged: u64, last: u64, at: SystemTime) -> Consumed {
         oldest: None,
         is_of_all: true,
         used: at,
-    }
-}
-
-/// The first message of these subjects after a sequence.
-async fn first_after(
-    stream: &stream::Stream,
-    subjects: &str,
-    sequence: u64,
-) -> Result<Option<(u64, SystemTime)>, RawMessageError> {
-    let found = stream.get_first_raw_message_by_subject(subjects, sequence + 1);
-    let found = unless_missing(found.await)?;
-    Ok(found.map(|message| (message.sequence, message.time.into())))
-}
-
-fn unless_missing(
-    found: Result<StreamMessage, RawMessageError>,
-) -> Result<Option<StreamMessage>, RawMessageError> {
-    match found {
-        Ok(message) => Ok(Some(message)),
-        Err(error) => match error.kind() {
-            RawMessageErrorKind::NoMessageFound => Ok(None),
-            RawMessageErrorKind::JetStream(error)
-                if error.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
-            {
-                Ok(None)
-            }
-            _ => Err(error),
-        },
     }
 }

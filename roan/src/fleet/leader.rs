@@ -11,6 +11,10 @@ use async_nats::jetstream::stream::Info;
 /// Copies that have not heard of their leader for 4 s elect another one. One second is for the way.
 const LEADS: Duration = Duration::from_secs(3);
 
+/// What to look at if an election does not end, and nobody answers.
+pub(crate) const NO_LEADER: &str =
+    "see that most servers of the cluster are up and reach each other, so that it has a leader";
+
 /// Why the stream may have more messages than this says; `None` if its leader has said so, or its only server.
 pub(crate) fn doubt(info: &Info) -> Option<String> {
     let stream = &info.config.name;

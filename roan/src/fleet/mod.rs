@@ -32,6 +32,7 @@ mod permission;
 pub(crate) mod problem;
 mod secret;
 mod status;
+pub(crate) mod stored;
 pub(crate) mod stream;
 pub(crate) mod subject;
 mod tls;

@@ -189,8 +189,7 @@ impl FleetNode {
             | FleetNodeState::Emptying
             | FleetNodeState::WaitingForOperator
             | FleetNodeState::Unclean => {
-                let late = self.oldest.filter(|(_, age)| *age > max_lag);
-                let (sequence, age) = late?;
+                let (sequence, age) = self.oldest.filter(|(_, age)| *age > max_lag)?;
                 format!(
                     "it is behind by {}: message {sequence} waits, and {} in all",
                     words(age),

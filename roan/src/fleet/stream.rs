@@ -6,6 +6,7 @@ use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind, 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, ErrorCode};
 
+use super::leader::NO_LEADER;
 use super::{Connection, FleetError, subject};
 use crate::error::ConfigError;
 
@@ -34,9 +35,6 @@ pub struct Stream {
 
 /// A second purge with the same id within this time is dropped: <https://docs.nats.io/using-nats/developer/develop_jetstream/model_deep_dive>.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
-
-/// Why JetStream may not answer a server's clients.
-const NO_LEADER: &str = "see that most servers of the cluster are up, so that it has a leader";
 
 /// JetStream does not keep more copies.
 const MOST_REPLICAS: usize = 5;

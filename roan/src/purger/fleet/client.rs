@@ -128,7 +128,7 @@ impl FleetNode {
                 return Answer::purged();
             }
             Either::Left((Ok(false), _)) => {
-                let problem = self.is_under_way(&connection);
+                let problem = self.not_stored(&connection);
                 return Answer::failed(Failure::Unavailable(problem));
             }
             Either::Left((Err(error), _)) => error,
@@ -179,7 +179,7 @@ impl FleetNode {
     }
 
     /// A repeat has come before most replicas have stored the first. They may yet fail to.
-    fn is_under_way(&self, connection: &Connection) -> String {
+    fn not_stored(&self, connection: &Connection) -> String {
         let (name, servers) = (self.stream.name(), connection.servers());
         format!(
             "stream {name} at {servers}: most of its replicas have not stored it yet: see by `nats stream info {name}` that they are up"
@@ -225,7 +225,7 @@ impl FleetNode {
                 ),
                 // So says nats-server since 2.11.
                 ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT => {
-                    return Failure::Unavailable(self.is_under_way(connection));
+                    return Failure::Unavailable(self.not_stored(connection));
                 }
                 ErrorCode::STREAM_NOT_MATCH => format!(
                     "{place}: {refusal}: another stream takes the subjects: find it by `nats stream find --subject '{}'`",
