@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
 use roan::agent::Agent;
 use roan::fleet::{Nats, Stream};
@@ -27,10 +26,7 @@ async fn a_consumer_that_is_lost_for_good_is_made_anew_and_the_cache_keeps_its_p
         stand.warm(page, "old");
     }
 
-    let servers: Vec<async_nats::ServerAddr> = (cluster.url().split(','))
-        .map(|url| url.parse().unwrap())
-        .collect();
-    let app = jetstream::new(async_nats::connect(servers).await.unwrap());
+    let app = roan_tests::nats::connect(&cluster.url()).await;
     let stream = app.get_stream("ROAN").await.unwrap();
     let made = stream.consumer_info(CONSUMER).await.unwrap().config;
     let alone = pull::Config {
@@ -51,14 +47,11 @@ async fn a_consumer_that_is_lost_for_good_is_made_anew_and_the_cache_keeps_its_p
             return false;
         };
         let copies = info.cluster.unwrap();
-        place = copies
-            .leader
-            .as_deref()
-            .and_then(|name| name.strip_prefix('n')?.parse::<usize>().ok());
+        place = copies.leader.as_deref().and_then(NatsCluster::place_of);
         copies.replicas.is_empty() && place.is_some()
     })
     .await;
-    cluster.servers[place.unwrap() - 1].kill();
+    cluster.servers[place.unwrap()].kill();
 
     stand.origin.set("/a", "new");
     wait::until_async(LONG, "the stream to have a purge", async || {

@@ -8,7 +8,7 @@ use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
 use roan::{Nginx, Roan};
 use roan_tests::{Nats, NatsCluster, NatsOptions, logged, wait};
 
-use crate::stand::{LONG, NODE, Stand};
+use crate::stand::{LONG, NODE, Stand, connect};
 
 const READY_LAG: Duration = Duration::from_secs(3);
 const BUCKET: &str = "KV_ROAN_AGENTS";
@@ -30,6 +30,7 @@ async fn an_agent_is_not_ready_while_its_server_hangs() {
     stand.wait_until_ready(&agent);
     stand.nats.suspend();
     wait_until_silent(&agent, "");
+    assert!(agent.status().connected);
     stand.nats.resume();
     stand.wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1);
@@ -56,8 +57,7 @@ async fn an_agent_leaves_a_server_that_hangs_for_another_one() {
     let place = cluster.servers.iter().position(has_agent).unwrap();
     cluster.servers[place].suspend();
 
-    let app = async_nats::connect(cluster.servers[(place + 1) % 3].url()).await;
-    let app = jetstream::new(app.unwrap());
+    let app = connect(&cluster.servers[(place + 1) % 3]).await;
     stand.origin.set("/a", "new");
     wait::until_async(LONG, "the stream to have a purge", async || {
         let sent = app.publish("roan.-.url", r#"{"v":1,"purge":["/a"]}"#.into());
@@ -157,7 +157,7 @@ async fn make_bucket(app: &jetstream::Context) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bucket_gets_as_many_copies_as_the_stream() {
     let cluster = NatsCluster::start(&NatsOptions::default());
-    let app = jetstream::new(async_nats::connect(cluster.servers[0].url()).await.unwrap());
+    let app = connect(&cluster.servers[0]).await;
     make_bucket(&app).await;
     let agent = agent_at(&cluster.url()).await;
     wait::until_async(LONG, "three copies of the bucket", async || {

@@ -151,6 +151,5 @@ impl Stand {
 }
 
 pub(crate) async fn connect(nats: &Nats) -> Context {
-    let client = async_nats::connect(nats.url()).await.unwrap();
-    jetstream::new(client)
+    roan_tests::nats::connect(&nats.url()).await
 }

@@ -423,7 +423,7 @@ async fn the_heartbeats_are_seen_while_any_server_is_away() {
 async fn a_node_is_known_by_its_heartbeat_while_its_consumer_is_not() {
     let mut cluster = NatsCluster::start(&NatsOptions::default());
     let fleet = Fleet::with_copies(3, &cluster.url()).await;
-    let client = crate::support::client(&cluster.url()).await;
+    let client = roan_tests::nats::connect(&cluster.url()).await;
     let stream = client.get_stream("ROAN").await.unwrap();
     let consumer = pull::Config {
         durable_name: Some("roan-a".to_owned()),
@@ -434,14 +434,10 @@ async fn a_node_is_known_by_its_heartbeat_while_its_consumer_is_not() {
     let last = fleet.publish("roan.-.url", "/a").await;
     let place = wait::until_some(wait::LONG, "the consumer to have a place", || {
         let info = consumer.cached_info().cluster.as_ref()?;
-        info.leader
-            .as_deref()?
-            .strip_prefix('n')?
-            .parse::<usize>()
-            .ok()
+        NatsCluster::place_of(info.leader.as_deref()?)
     });
-    cluster.servers[place - 1].kill();
-    let admin = admin(&cluster.servers[place % 3].url()).await;
+    cluster.servers[place].kill();
+    let admin = admin(&cluster.servers[(place + 1) % 3].url()).await;
     for (acknowledged, lag) in [(last, 0), (last - 1, 1)] {
         wait::until_async(4 * wait::LONG, "the node to be known", async || {
             fleet.beat("a", json!({"acknowledged": acknowledged})).await;

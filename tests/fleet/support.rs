@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream;
 use roan::outbox::Outbox;
 use roan::{Fleet, Roan, RoanBuilder};
+pub(crate) use roan_tests::nats::connect as client;
 use roan_tests::{Connection, SqliteFile, logged, wait};
 use serde_json::Value;
 
@@ -26,13 +27,6 @@ impl Stored {
     pub(crate) fn target(&self) -> &Value {
         &self.message["purge"][0]
     }
-}
-
-/// A client of the servers, for what Roan does not do.
-pub(crate) async fn client(urls: &str) -> jetstream::Context {
-    let servers = urls.split(',').map(|url| url.parse().unwrap());
-    let servers: Vec<async_nats::ServerAddr> = servers.collect();
-    jetstream::new(async_nats::connect(servers).await.unwrap())
 }
 
 /// The messages of the stream, in their order.

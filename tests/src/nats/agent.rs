@@ -9,6 +9,18 @@ use serde_json::{Value, json};
 
 use crate::wait;
 
+/// A client of these servers, for what Roan does not do.
+///
+/// # Panics
+///
+/// When none of them can be reached.
+pub async fn connect(urls: &str) -> Context {
+    let servers = urls.split(',').map(|url| url.parse().expect("a URL"));
+    let servers: Vec<async_nats::ServerAddr> = servers.collect();
+    let client = async_nats::connect(servers).await;
+    jetstream::new(client.expect("a connection"))
+}
+
 /// The stream and the bucket of a fleet, as a test writes to them without Roan.
 #[derive(Debug, Clone)]
 pub struct Fleet {
@@ -31,10 +43,7 @@ impl Fleet {
     ///
     /// As [`at`](Self::at) does.
     pub async fn with_copies(copies: usize, url: &str) -> Self {
-        let servers = url.split(',').map(|url| url.parse().expect("a URL"));
-        let servers: Vec<async_nats::ServerAddr> = servers.collect();
-        let client = async_nats::connect(servers).await;
-        let jetstream = jetstream::new(client.expect("a connection"));
+        let jetstream = connect(url).await;
         let stream = jetstream::stream::Config {
             name: "ROAN".to_owned(),
             subjects: vec!["roan.>".to_owned()],

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-pub use agent::{Consumer, Fleet};
+pub use agent::{Consumer, Fleet, connect};
 pub use operator::NatsOperator;
 pub use options::NatsOptions;
 
@@ -168,6 +168,12 @@ impl NatsCluster {
             let mut servers = self.servers.iter().zip(&self.machines);
             servers.all(|(server, machine)| machine.run(|| server.is_current()))
         });
+    }
+
+    /// The place of the server with this name among [`servers`](Self::servers).
+    #[must_use]
+    pub fn place_of(server: &str) -> Option<usize> {
+        (0..3).find(|number| name(*number) == server)
     }
 
     /// The number of the server that leads a stream. `None` while there is none.
