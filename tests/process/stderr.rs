@@ -273,8 +273,11 @@ fn purges_that_die_of_age_are_counted_and_say_why() {
         .filter_map(|line| line.rsplit_once("(number ")?.1.strip_suffix(" there)"));
     let numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
     assert_eq!(numbers, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]);
-    let last = dead[dead.len() - 1];
-    assert_says(last, &["dead: never sent: the node "]);
+    // A probe that dies says what it met; any one line may be about a probe.
+    let unsent = dead
+        .iter()
+        .filter(|line| line.contains("dead: never sent: the node "));
+    assert_ne!(unsent.count(), 0, "{dead:#?}");
 }
 
 #[test]
