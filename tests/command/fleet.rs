@@ -118,12 +118,12 @@ async fn status_is_a_table_and_says_what_is_wrong() {
         .assert_code(1)
         .assert_says(&["us-1: it is behind by ", "message 1 waits, and 1 in all"]);
     place.fleet.consumer("gone", "").await;
-    let because = json!({"state": "unclean", "unclean": "nginx refused /b\u{1b}[2J"});
+    let because = json!({"state": "unclean", "unclean": "nginx refused /b\u{1b}[2J\u{202e}"});
     place.fleet.beat("eu-1", because).await;
     let ran = place.run(&["status"]);
     ran.assert_code(1).assert_says(&[
         "gone: nothing is known of its agent",
-        "eu-1: its pages may be stale, nginx refused /b\u{fffd}[2J",
+        "eu-1: its pages may be stale, nginx refused /b\u{fffd}[2J\u{fffd}",
     ]);
     let status = place.json(&["status"], 1);
     let names: Vec<_> = status["nodes"]

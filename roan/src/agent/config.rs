@@ -62,9 +62,9 @@ pub struct AgentConfig {
     pub listen: Option<String>,
     /// How many messages may be taken and not acknowledged.
     pub most_open: Option<usize>,
-    /// Whether the servers come from the environment.
+    /// Where the environment set the rest: the fields that it did not.
     #[cfg_attr(feature = "serde", serde(skip))]
-    is_from_env: bool,
+    beside_env: Option<Vec<&'static str>>,
 }
 
 impl AgentConfig {
@@ -105,9 +105,9 @@ impl AgentConfig {
         Ok(agent)
     }
 
-    /// Takes from the environment what is not set: the servers with what belongs to them (`ROAN_FLEET`, `ROAN_FLEET_CREDENTIALS`
-    /// and so on, as [`RoanBuilder::from_env`](crate::RoanBuilder::from_env) lists them), the node (`ROAN_NODE`), and the command
-    /// that empties the cache (`ROAN_EMPTY_WITH`).
+    /// Takes from the environment what is not set: the node (`ROAN_NODE`), the command that empties the cache
+    /// (`ROAN_EMPTY_WITH`), and, where no servers are set, these and what belongs to them (`ROAN_FLEET`,
+    /// `ROAN_FLEET_CREDENTIALS` and so on, as [`RoanBuilder::from_env`](crate::RoanBuilder::from_env) lists them).
     ///
     /// # Errors
     ///
@@ -124,32 +124,67 @@ impl AgentConfig {
         if self.nats.is_some() {
             return Ok(self);
         }
-        self.is_from_env = true;
+        self.beside_env = Some(self.fields_with_variables());
         let of = |field: &str| get(&variable(&VARIABLES, field));
-        self.nats = of("nats");
-        self.credentials_file = self.credentials_file.or_else(|| of("credentials_file"));
-        self.nkey_file = of("nkey_file");
-        // The secrets stay there.
-        self.token_env = of("token").map(|_| variable(&VARIABLES, "token"));
-        self.user = of("user");
-        self.password_env = of("password").map(|_| variable(&VARIABLES, "password"));
-        self.root_certificates = of("root_certificates");
-        self.client_certificate = of("client_certificate");
-        self.client_key = of("client_key");
-        self.stream = self.stream.or_else(|| of("stream"));
-        if let Some(text) = of("replicas") {
-            self.replicas = Some(replicas(&text)?);
+        for (place, field) in [
+            (&mut self.nats, "nats"),
+            (&mut self.credentials_file, "credentials_file"),
+            (&mut self.nkey_file, "nkey_file"),
+            (&mut self.user, "user"),
+            (&mut self.root_certificates, "root_certificates"),
+            (&mut self.client_certificate, "client_certificate"),
+            (&mut self.client_key, "client_key"),
+            (&mut self.stream, "stream"),
+            (&mut self.max_age, "max_age"),
+        ] {
+            *place = place.take().or_else(|| of(field));
         }
-        self.max_age = self.max_age.or_else(|| of("max_age"));
-        self.synced = synced(of("synced").as_deref())?;
+        // The secrets stay there.
+        for (place, field) in [
+            (&mut self.token_env, "token"),
+            (&mut self.password_env, "password"),
+        ] {
+            *place = place
+                .take()
+                .or_else(|| of(field).map(|_| variable(&VARIABLES, field)));
+        }
+        if self.replicas.is_none() {
+            self.replicas = of("replicas").as_deref().map(replicas).transpose()?;
+        }
+        self.synced |= synced(of("synced").as_deref())?;
         Ok(self)
     }
 
+    /// The fields that are set here, of those that a variable can set.
+    fn fields_with_variables(&self) -> Vec<&'static str> {
+        [
+            ("credentials_file", self.credentials_file.is_some()),
+            ("nkey_file", self.nkey_file.is_some()),
+            ("token", self.token_env.is_some()),
+            ("user", self.user.is_some()),
+            // A user of this file gets a password of this file.
+            ("password", self.user.is_some()),
+            ("root_certificates", self.root_certificates.is_some()),
+            ("client_certificate", self.client_certificate.is_some()),
+            ("client_key", self.client_key.is_some()),
+            ("stream", self.stream.is_some()),
+            ("replicas", self.replicas.is_some()),
+            ("max_age", self.max_age.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(field, is_set)| is_set.then_some(field))
+        .collect()
+    }
+
+    /// The name by which the user knows a field.
     fn named(&self, field: &str) -> String {
-        let has_variable = VARIABLES.iter().any(|(known, _)| *known == field);
-        match field {
-            "token_env" if self.is_from_env => variable(&VARIABLES, "token"),
-            _ if self.is_from_env && has_variable => variable(&VARIABLES, field),
+        let known_as = match field {
+            "token_env" => "token",
+            _ => field,
+        };
+        let has_variable = VARIABLES.iter().any(|(known, _)| *known == known_as);
+        match &self.beside_env {
+            Some(set) if has_variable && !set.contains(&known_as) => variable(&VARIABLES, known_as),
             _ => field.to_owned(),
         }
     }
@@ -256,22 +291,77 @@ mod tests {
             nats: Some("nats://b".to_owned()),
             ..AgentConfig::default()
         };
-        // Nothing of other servers is mixed in.
+        // The variables are about the servers of `ROAN_FLEET`.
         let user = ("ROAN_FLEET_USER", "me");
         let config = of(in_file, &[servers, node, user]).unwrap();
         assert_eq!(
             (config.nats.as_deref(), config.user),
             (Some("nats://b"), None)
         );
-        let error = |variables: &[(&str, &str)]| {
-            let config = of(AgentConfig::default(), variables);
+        let in_file = AgentConfig {
+            root_certificates: Some("ca.pem".to_owned()),
+            user: Some("me".to_owned()),
+            password_file: Some("password".to_owned()),
+            replicas: Some(3),
+            synced: true,
+            ..AgentConfig::default()
+        };
+        let more = [
+            servers,
+            node,
+            ("ROAN_FLEET_ROOT_CERTIFICATES", "other.pem"),
+            ("ROAN_FLEET_REPLICAS", "1"),
+            ("ROAN_FLEET_SYNCED", "0"),
+            ("ROAN_FLEET_MAX_AGE", "3days"),
+        ];
+        let config = of(in_file.clone(), &more).unwrap();
+        let same = AgentConfig {
+            nats: Some("nats://a".to_owned()),
+            node: Some("edge-1".to_owned()),
+            max_age: Some("3days".to_owned()),
+            beside_env: config.beside_env.clone(),
+            ..in_file.clone()
+        };
+        assert_eq!(config, same);
+        config.agent().unwrap();
+
+        let error_beside = |config: &AgentConfig, variables: &[(&str, &str)]| {
+            let config = of(config.clone(), variables);
             let agent = config.and_then(|config| config.agent());
             agent
                 .err()
                 .map(|error| error.to_string())
                 .unwrap_or_default()
         };
+        let error = |variables: &[(&str, &str)]| error_beside(&AgentConfig::default(), variables);
+        let no_password = AgentConfig {
+            password_file: None,
+            ..in_file.clone()
+        };
         for (problem, words) in [
+            (
+                error_beside(&in_file, &[servers, node, ("ROAN_FLEET_NKEY", "key")]),
+                "user: (value not shown) cannot be set beside ROAN_FLEET_NKEY: remove one",
+            ),
+            (
+                error_beside(&in_file, &[servers, node, ("ROAN_FLEET_PASSWORD", "p")]),
+                "password: (value not shown) is set in two ways, by the file \"password\" and by the variable ROAN_FLEET_PASSWORD: \
+                 remove one",
+            ),
+            (
+                error_beside(
+                    &AgentConfig {
+                        token_file: Some("token".to_owned()),
+                        ..AgentConfig::default()
+                    },
+                    &[servers, node, ("ROAN_FLEET_TOKEN", "t")],
+                ),
+                "ROAN_FLEET_TOKEN: (value not shown) cannot be set beside token_file: remove one",
+            ),
+            (
+                error_beside(&no_password, &[servers, node]),
+                "user: \"me\" needs password_file",
+            ),
             (error(&[node]), "ROAN_FLEET: is not set"),
             (
                 error(&[servers, node, user]),

@@ -27,7 +27,7 @@ use super::{Connection, FleetError, Nats, Stream};
 const AT_ONCE: usize = 64;
 
 /// How long the stream may be without a leader, and the time between two looks.
-const ELECTION: Duration = Duration::from_secs(5);
+const ELECTION: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// Looks after a fleet: says how its nodes are, and drops those that are away for good.

@@ -177,7 +177,7 @@ impl Nats {
         parsed.filter_map(Result::ok).collect()
     }
 
-    /// The TLS to use where the server offers it. `None` if only a server that insists on it gets it.
+    /// The TLS to use where the server offers it, and whether to refuse a server that does not.
     pub(super) fn tls(&self) -> Result<(ClientConfig, bool), ConfigError> {
         let is_required = self.root.is_some()
             || self.client.is_some()

@@ -220,8 +220,14 @@ mod built {
                     );
                     Err(ConfigError::value(named("password"), "", problem))
                 }
+                (Some(_), Some(path), Some(variable), _) => {
+                    let problem = format!(
+                        "(value not shown) is set in two ways, by the file {path:?} and by the variable {variable}: remove one"
+                    );
+                    Err(ConfigError::value(named("password"), "", problem))
+                }
                 (Some(_), ..) => {
-                    let problem = "is set in two ways: remove one";
+                    let problem = "(value not shown) is set in two ways: remove one";
                     Err(ConfigError::value(named("password"), "", problem))
                 }
             }

@@ -5,10 +5,9 @@ use serde_json::json;
 
 use super::args::DropArgs;
 use super::open::failure;
-use super::status::line;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, shown};
 
 pub(super) async fn drop_node(
     admin: &FleetAdmin,
@@ -18,7 +17,7 @@ pub(super) async fn drop_node(
     let status = admin.status().await.map_err(failure)?;
     let name = &args.node;
     let Some(node) = status.nodes.iter().find(|node| node.node == *name) else {
-        let names: Vec<_> = status.nodes.iter().map(|node| line(&node.node)).collect();
+        let names: Vec<_> = status.nodes.iter().map(|node| shown(&node.node)).collect();
         let known = match names.is_empty() {
             true => "the fleet does not have nodes".to_owned(),
             false => format!("the nodes are {}", names.join(", ")),

@@ -10,10 +10,10 @@ use super::args::StatusArgs;
 use super::open;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted};
+use crate::output::{Output, counted, duration, shown};
 
-/// Longer than an election.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than an election, which takes up to 15 s where all processors are busy.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn print(
     admin: &FleetAdmin,
@@ -26,10 +26,10 @@ pub(super) async fn print(
         Format::Text => {
             as_text(&status, args.max_lag, output);
             if let Some(problem) = &status.problem {
-                output.line(output.painted(AnsiColor::Red, line(problem)));
+                output.line(output.painted(AnsiColor::Red, shown(problem)));
             }
             for warning in &status.warnings {
-                output.line(line(warning));
+                output.line(shown(warning));
             }
         }
     }
@@ -66,7 +66,7 @@ fn as_text(status: &FleetStatus, max_lag: Duration, output: &Output) {
             status.bytes.div_ceil(1000)
         ),
     };
-    output.line(format_args!("stream  {}: {kept}", line(&status.stream)));
+    output.line(format_args!("stream  {}: {kept}", shown(&status.stream)));
     if status.nodes.is_empty() {
         output.line("nodes   none: no agent has used this stream, or all of them have been away for longer than it keeps their consumers");
         return;
@@ -90,10 +90,10 @@ fn as_text(status: &FleetStatus, max_lag: Duration, output: &Output) {
     }
     for node in &status.nodes {
         if let Some(problem) = node.problem(max_lag) {
-            output.line(format_args!("{}: {}", line(&node.node), line(&problem)));
+            output.line(format_args!("{}: {}", shown(&node.node), shown(&problem)));
         }
         for warning in &node.warnings {
-            output.line(format_args!("{}: {}", line(&node.node), line(warning)));
+            output.line(format_args!("{}: {}", shown(&node.node), shown(warning)));
         }
     }
 }
@@ -122,7 +122,7 @@ fn cells(node: &FleetNode) -> [String; 7] {
     let ago = |time: Duration| format!("{} ago", duration(time));
     let none = || "-".to_owned();
     [
-        line(&node.node),
+        shown(&node.node),
         node.state.to_string(),
         match node.acknowledged {
             Some(_) => node.lag.to_string(),
@@ -135,7 +135,7 @@ fn cells(node: &FleetNode) -> [String; 7] {
         node.acknowledged
             .map_or_else(none, |sequence| sequence.to_string()),
         match &node.last_answer {
-            Some((since, outcome, _)) => format!("{}, {}", line(outcome), ago(*since)),
+            Some((since, outcome, _)) => format!("{}, {}", shown(outcome), ago(*since)),
             None => none(),
         },
         match (node.heard, node.state) {
@@ -144,25 +144,4 @@ fn cells(node: &FleetNode) -> [String; 7] {
             (None, _) => none(),
         },
     ]
-}
-
-/// A duration in its two largest units: `2h 5m`.
-pub(super) fn duration(duration: Duration) -> String {
-    let seconds = Duration::from_secs(duration.as_secs());
-    let all = humantime::format_duration(seconds).to_string();
-    let largest: Vec<_> = all.split(' ').take(2).collect();
-    largest.join(" ")
-}
-
-/// A text of another program that fits into a line of a terminal, and cannot control it.
-pub(super) fn line(text: &str) -> String {
-    text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
-        .collect()
 }

@@ -8,11 +8,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::args::WaitArgs;
 use super::open::{self, failure};
-use super::status::{duration, line};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::output::{Output, counted, note};
+use crate::output::{Output, counted, duration, note, shown};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(250);
@@ -29,7 +28,7 @@ pub(super) async fn wait(
         Some(sequence) if sequence > status.last => {
             return Err(Failure::bad_input(format!(
                 "the stream {} does not have message {sequence}: its last one is {}",
-                line(&status.stream),
+                shown(&status.stream),
                 status.last
             )));
         }
@@ -55,7 +54,7 @@ pub(super) async fn wait(
             && status.problem != told
             && output.format == Format::Text
         {
-            note(format_args!("roan: {}", line(problem)));
+            note(format_args!("roan: {}", shown(problem)));
         }
         told.clone_from(&status.problem);
         if interrupt.is_asked() {
@@ -109,7 +108,7 @@ fn done(status: &FleetStatus, sequence: u64, output: &Output) -> Exit {
                 .map_or_else(String::new, |heard| format!(" for {}", duration(heard)));
             output.line(format_args!(
                 "{} has been gone{since}, and lacks it: keep visitors away from it until its agent is back",
-                line(&node.node)
+                shown(&node.node)
             ));
         }
     }
@@ -139,7 +138,7 @@ fn ended(status: &FleetStatus, sequence: u64, exit: Exit, output: &Output) -> Ex
                 problem.unwrap_or_else(|| format!("it is {}", node.state))
             }
         };
-        output.line(format_args!("{}: {}", line(&node.node), line(&why)));
+        output.line(format_args!("{}: {}", shown(&node.node), shown(&why)));
     }
     exit
 }

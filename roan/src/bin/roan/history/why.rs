@@ -11,9 +11,9 @@ use super::args::WhyArgs;
 use super::lines;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::outbox::words::{duration, line};
+use crate::outbox::words::line;
 use crate::outbox::{failure, said_to_wait, with_admin};
-use crate::output::{Output, note};
+use crate::output::{Output, duration, note};
 
 pub(crate) fn run(args: &WhyArgs, output: &Output) -> Result<Exit, Failure> {
     let target = args.target()?;

@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::args::{DeadArgs, FilterArgs, ListArgs, PickArgs};
 use super::open::{failure, until_interrupted};
-use super::words::{counted, duration, line, target};
+use super::words::{line, target};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, note};
+use crate::output::{Output, counted, duration, note};
 
 impl FilterArgs {
     fn filter(&self) -> Filter {

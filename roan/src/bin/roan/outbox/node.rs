@@ -5,10 +5,9 @@ use serde_json::json;
 
 use super::args::NodeArgs;
 use super::open::failure;
-use super::words::{counted, duration};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, counted, duration};
 
 pub(super) async fn pause(
     admin: &Admin,

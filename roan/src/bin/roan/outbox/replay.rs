@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::args::ReplayArgs;
 use super::open::{failure, until_interrupted};
-use super::words::{counted, duration, milliseconds};
+use super::words::milliseconds;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, note};
+use crate::output::{Output, counted, duration, note};
 
 pub(super) async fn replay(
     admin: &Admin,

@@ -7,10 +7,10 @@ use roan::outbox::{Admin, NodeStatus, Outbox, Status};
 use serde::Serialize;
 
 use super::open::failure;
-use super::words::{counted, duration, line};
+use super::words::line;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::Output;
+use crate::output::{Output, counted, duration};
 
 /// A program says once a minute which nodes it has: after so long it has probably ended.
 const LONG_AGO: Duration = Duration::from_secs(150);
