@@ -1,14 +1,15 @@
 //! What the agent's work, its health endpoint and its handles share.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::AgentError;
 use super::proof::{Asked, Proofs};
+use crate::base::lock::Mutex;
 use crate::base::log::{loudly, warn_loudly};
 
 /// Where an agent is.
@@ -188,14 +189,9 @@ struct State {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn status(&self) -> AgentStatus {
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let state = self.lock();
+        let state = self.state.lock();
         let oldest = state.oldest.into_iter().chain(state.disconnected).min();
         let oldest = oldest.map(|since| since.elapsed());
         let (answered, unanswered) = state.proofs.oldest();
@@ -216,12 +212,12 @@ impl Shared {
     }
 
     pub(super) fn set_phase(&self, phase: AgentPhase, why: Option<String>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.status.phase, state.status.why) = (phase, why);
     }
 
     pub(super) fn set_connected(&self, connected: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if connected {
             state.has_been_connected = true;
             state.disconnected = None;
@@ -232,21 +228,21 @@ impl Shared {
 
     /// The servers have answered.
     pub(super) fn answered(&self, asked: Asked) {
-        self.lock().proofs.answered(asked);
+        self.state.lock().proofs.answered(asked);
     }
 
     /// They have not, or refuse.
     pub(super) fn failed(&self, asked: Asked, trouble: String) {
-        self.lock().proofs.failed(asked, trouble);
+        self.state.lock().proofs.failed(asked, trouble);
     }
 
     pub(super) fn ask_again(&self, asked: Asked) {
-        self.lock().proofs.ask_again(asked);
+        self.state.lock().proofs.ask_again(asked);
     }
 
     /// Whether they have answered the last one.
     pub(super) fn is_well(&self, asked: Asked) -> bool {
-        self.lock().proofs.is_well(asked)
+        self.state.lock().proofs.is_well(asked)
     }
 
     /// Says it once when the servers cease to answer, and once when they answer again, whatever the work waits for. It never
@@ -272,17 +268,17 @@ impl Shared {
     }
 
     pub(super) fn note(&self, change: impl FnOnce(&mut AgentStatus)) {
-        change(&mut self.lock().status);
+        change(&mut self.state.lock().status);
     }
 
     pub(super) fn set_lag(&self, oldest: Option<Instant>, behind: Duration) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.oldest, state.behind) = (oldest, behind);
     }
 
     /// The first attempt to reach the servers has ended.
     pub(super) fn started(&self, result: Result<(), AgentError>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.started.get_or_insert(result);
         drop(state);
         self.ended.notify_waiters();
@@ -290,7 +286,7 @@ impl Shared {
 
     /// Whether it has.
     pub(super) fn is_started(&self) -> bool {
-        self.lock().started.is_some()
+        self.state.lock().started.is_some()
     }
 
     /// Waits for that.
@@ -300,7 +296,7 @@ impl Shared {
 
     /// The work has ended.
     pub(super) fn end(&self, failed: Option<AgentError>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.status.phase = AgentPhase::Ended;
         state.disconnected.get_or_insert_with(Instant::now);
         state.failed = failed;
@@ -323,7 +319,7 @@ impl Shared {
             let mut changed = std::pin::pin!(changed);
             // Before the look, so that no change is missed.
             changed.as_mut().enable();
-            let found = condition(&self.lock());
+            let found = condition(&self.state.lock());
             if let Some(found) = found {
                 return found;
             }
