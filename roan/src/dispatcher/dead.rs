@@ -60,7 +60,7 @@ impl Dead {
             ..purge.clone()
         });
         let mut purges: Vec<_> = purges.filter(|purge| filter.picks(purge)).collect();
-        if filter.is_newest_first() {
+        if filter.newest_first {
             purges.reverse();
         }
         purges.truncate(filter.page());
