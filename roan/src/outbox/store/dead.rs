@@ -235,8 +235,7 @@ impl Store {
                     ids.unwrap_or_default(),
                     condition.sql
                 ));
-                let rows = self.connection.rows(&sql, &condition.values).await?;
-                let number = rows.first().map(|row| row.int(0)).transpose()?;
+                let number = self.connection.int(&sql, &condition.values).await?;
                 count += number.unwrap_or_default().unsigned_abs();
             }
         }
