@@ -1,7 +1,6 @@
 //! What the agent's work, its health endpoint and its handles share.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -166,10 +165,7 @@ pub(super) struct Shared {
     pub(super) emptied: AtomicU64,
     /// Nothing new is taken any more.
     is_full: AtomicBool,
-    /// The work ends.
-    stopping: AtomicBool,
     changed: Notify,
-    ended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -184,6 +180,8 @@ struct State {
     behind: Duration,
     /// The result of the first attempt to reach the servers.
     started: Option<Result<(), AgentError>>,
+    /// The work ends.
+    stopping: bool,
     failed: Option<AgentError>,
     proofs: Proofs,
 }
@@ -278,10 +276,9 @@ impl Shared {
 
     /// The first attempt to reach the servers has ended.
     pub(super) fn started(&self, result: Result<(), AgentError>) {
-        let mut state = self.state.lock();
-        state.started.get_or_insert(result);
-        drop(state);
-        self.ended.notify_waiters();
+        self.change(|state| {
+            state.started.get_or_insert(result);
+        });
     }
 
     /// Whether it has.
@@ -296,12 +293,11 @@ impl Shared {
 
     /// The work has ended.
     pub(super) fn end(&self, failed: Option<AgentError>) {
-        let mut state = self.state.lock();
-        state.status.phase = AgentPhase::Ended;
-        state.disconnected.get_or_insert_with(Instant::now);
-        state.failed = failed;
-        drop(state);
-        self.ended.notify_waiters();
+        self.change(|state| {
+            state.status.phase = AgentPhase::Ended;
+            state.disconnected.get_or_insert_with(Instant::now);
+            state.failed = failed;
+        });
     }
 
     /// Waits for that.
@@ -313,9 +309,15 @@ impl Shared {
         self.wait(ended).await
     }
 
+    /// Changes something that is waited for.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.changed.notify_waiters();
+    }
+
     async fn wait<T>(&self, condition: impl Fn(&State) -> Option<T>) -> T {
         loop {
-            let changed = self.ended.notified();
+            let changed = self.changed.notified();
             let mut changed = std::pin::pin!(changed);
             // Before the look, so that no change is missed.
             changed.as_mut().enable();
@@ -338,20 +340,12 @@ impl Shared {
 
     /// Ends the work.
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-        self.changed.notify_one();
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.change(|state| state.stopping = true);
     }
 
     /// Waits for [`stop`](Self::stop).
-    pub(super) async fn stopped(self: &Arc<Self>) {
-        while !self.is_stopping() {
-            self.changed.notified().await;
-        }
+    pub(super) async fn stopped(&self) {
+        self.wait(|state| state.stopping.then_some(())).await;
     }
 }
 
