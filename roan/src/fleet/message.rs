@@ -4,10 +4,10 @@
 //! {"v": 1, "purge": ["/posts/a", {"tag": "author-1"}], "asked": 1795665105175, "site": "https://www.example.org"}
 //! ```
 //!
-//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was asked for, in milliseconds since 1970.
-//! `site` is the scheme and host of the pages, if the sender knows them. Unknown keys are ignored.
+//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was asked for, in milliseconds since 1970;
+//! agents do not read it. `site` is the scheme and host of the pages, if the sender knows them. Unknown keys are ignored.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -26,8 +26,6 @@ pub(crate) const LONGEST: usize = 512 * 1024;
 pub(crate) struct Message {
     /// Those that can be read.
     pub(crate) targets: Vec<Target>,
-    /// When the purge was asked for, if the message says it.
-    pub(crate) asked: Option<SystemTime>,
     /// The site of the pages, if the sender knows it.
     pub(crate) site: Option<Site>,
     /// What is wrong with the other targets, in words.
@@ -102,7 +100,6 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
     };
     let mut read = Message {
         targets: Vec::with_capacity(purge.len()),
-        asked: None,
         site: None,
         errors: Vec::new(),
     };
@@ -112,8 +109,6 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
             Err(error) => read.errors.push(format!("purge[{number}]: {error}")),
         }
     }
-    let asked = value.get("asked").and_then(Value::as_u64);
-    read.asked = asked.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
     match value.get("site") {
         None => {}
         Some(Value::String(site)) => match site.parse() {
@@ -127,6 +122,8 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -156,7 +153,9 @@ mod tests {
             let site: Option<Site> = site.map(|site| site.parse().unwrap());
             let asked = UNIX_EPOCH + Duration::from_millis(ms);
             let message = encode(&targets, site.as_ref(), asked);
-            let read = Message { targets, asked: Some(asked), site, errors: Vec::new() };
+            let said = format!(r#""asked":{ms}"#);
+            prop_assert!(message.contains(&said), "{}", message);
+            let read = Message { targets, site, errors: Vec::new() };
             prop_assert_eq!(decode(message.as_bytes()), Ok(read));
         }
 
@@ -202,7 +201,7 @@ mod tests {
             read.targets,
             [Target::url("/a").unwrap(), Target::tag("c").unwrap()]
         );
-        assert_eq!((read.asked, &read.site), (None, &None));
+        assert_eq!(read.site, None);
         let [url, key, site] = &*read.errors else {
             panic!("{:?}", read.errors);
         };
