@@ -115,6 +115,22 @@ impl Connection {
         &self.servers
     }
 
+    /// The error of a request that JetStream refuses, or answers as it should not.
+    pub(crate) fn failed(&self, problem: String) -> FleetError {
+        FleetError::JetStream {
+            servers: self.servers.clone(),
+            problem,
+        }
+    }
+
+    /// The error of a request that may be answered at the next try.
+    pub(crate) fn passing(&self, problem: String) -> FleetError {
+        FleetError::Unanswered {
+            servers: self.servers.clone(),
+            problem,
+        }
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
