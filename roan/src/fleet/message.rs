@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::base::target_json::{decode_target, write_target, write_text};
+use crate::base::target_json::{decode_target, read_version, write_target, write_text};
 
 /// The version that Roan writes, and the newest one that it reads.
 const VERSION: u64 = 1;
@@ -83,17 +83,9 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
         Ok(value) => value,
         Err(error) => return unreadable(format!("is not valid JSON: {error}")),
     };
-    match value.get("v") {
-        None => return unreadable("does not have a version: write `\"v\": 1`".to_owned()),
-        Some(version) => match version.as_u64() {
-            Some(VERSION) => {}
-            Some(newer) if newer > VERSION => return Err(MessageError::Newer(newer)),
-            _ => {
-                return unreadable(format!(
-                    "has the version {version}, which is not a whole number from 1: write `\"v\": 1`"
-                ));
-            }
-        },
+    let version = read_version(&value).map_err(MessageError::Unreadable)?;
+    if version > VERSION {
+        return Err(MessageError::Newer(version));
     }
     let Some(Value::Array(purge)) = value.get("purge") else {
         return unreadable("does not have a list `purge`".to_owned());
