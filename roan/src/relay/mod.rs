@@ -32,6 +32,7 @@ use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
 #[cfg(feature = "nats")]
 use crate::base::created::Created;
+use crate::base::created::milliseconds;
 use crate::base::log::{emit, end_loudly, loudly};
 #[cfg(feature = "nats")]
 use crate::base::purge_id::RowIdentity;
@@ -589,8 +590,4 @@ fn since(age_ms: i64, now: Instant) -> Instant {
     // A clock that was set back makes an age negative.
     let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
     now.checked_sub(age).unwrap_or(now)
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
