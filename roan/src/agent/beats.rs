@@ -24,17 +24,18 @@ pub(super) struct Beats {
     instance: u64,
     /// One more than that of the agent before it.
     generation: u64,
-    revision: u64,
+    /// Of what was last read or written.
+    pub(super) revision: u64,
     /// Whether it has written since its start: then what it knows is the last that was said.
-    has_written: bool,
+    pub(super) has_written: bool,
     /// When somebody has said that the cache is empty, as far as this agent knows.
     emptied: u64,
     /// The caches of the agent: see [`Found`].
-    caches: Option<String>,
+    pub(super) caches: Option<String>,
     /// Whether another agent of this name has run beside this one, which that one has said before it ended.
-    had_twin: bool,
+    pub(super) had_twin: bool,
     /// Whether the agent ends with what it says next.
-    ends: bool,
+    pub(super) ends: bool,
     /// Whether it calls the cache unclean only because another agent may run beside it.
     only_twin: bool,
     /// Whether another agent of this name has run beside this one lately.
@@ -129,19 +130,9 @@ impl Beats {
         found.instance != self.instance && !found.ended
     }
 
-    /// With what it says next the agent ends.
-    pub(super) fn set_ends(&mut self) {
-        self.ends = true;
-    }
-
     /// Whether it calls the cache unclean only because another agent may run beside it, and whether one has.
     pub(super) fn set_twin(&mut self, only_twin: bool, twins: bool) {
         (self.only_twin, self.twins) = (only_twin, twins);
-    }
-
-    /// Whether what this agent has said is newer than what it could read.
-    pub(super) fn has_written(&self) -> bool {
-        self.has_written
     }
 
     /// Finds the bucket again, or makes it anew. What comes next is written after what this agent has said, as if nothing had
@@ -191,20 +182,10 @@ impl Beats {
         ))
     }
 
-    /// Says from now on which caches the agent has.
-    pub(super) fn set_caches(&mut self, caches: String) {
-        self.caches = Some(caches);
-    }
-
     /// Takes over what another connection has seen.
     pub(super) fn remember(&mut self, earlier: &Self) {
         self.emptied = earlier.emptied;
         self.had_twin = earlier.had_twin;
-    }
-
-    /// The revision of what was last read or written.
-    pub(super) fn revision(&self) -> u64 {
-        self.revision
     }
 
     /// Reads what is there, to write after it.
@@ -313,12 +294,7 @@ impl Beats {
         }
     }
 
-    /// Whether another agent of this name has run beside this one, and has ended.
-    pub(super) fn had_twin(&self) -> bool {
-        self.had_twin
-    }
-
-    /// The same. It says so once.
+    /// Whether another agent of this name has run beside this one, and has ended. It says so once.
     pub(super) fn take_twin(&mut self) -> bool {
         std::mem::take(&mut self.had_twin)
     }

@@ -95,13 +95,13 @@ impl Agent {
 impl Beats {
     /// Waits until the agent has said something after what was written here.
     async fn answer(&mut self) -> Result<Emptied, Trouble> {
-        let written = self.revision();
+        let written = self.revision;
         let mut end = Instant::now() + PATIENCE;
         let mut last = None;
         loop {
             tokio::time::sleep(AGAIN).await;
             let found = self.read().await?;
-            if self.revision() != written
+            if self.revision != written
                 && let Some(found) = found
             {
                 let Heartbeat {

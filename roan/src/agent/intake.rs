@@ -29,7 +29,6 @@ impl Intake {
             targets,
             site,
             errors,
-            ..
         } = match decode(payload) {
             Ok(message) => message,
             Err(error) => {

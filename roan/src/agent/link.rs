@@ -5,14 +5,14 @@ use std::time::Duration;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull::{Batch, Config};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
-use async_nats::jetstream::context::{ConsumerInfoError, GetStreamErrorKind};
+use async_nats::jetstream::context::ConsumerInfoError;
 use async_nats::jetstream::stream::{self, ConsumerErrorKind, Stream};
 
 use super::position::Known;
 use super::{Agent, AgentError};
 use crate::base::cause::Cause;
 use crate::fleet::stored::first_after;
-use crate::fleet::stream::Judgement;
+use crate::fleet::stream::{Judgement, is_missing};
 use crate::fleet::token::{CONSUMER, token};
 use crate::fleet::{self, Connection, FleetError, leader};
 
@@ -95,16 +95,8 @@ impl Link {
         let name = agent.stream.name();
         match connection.jetstream().get_stream(name).await {
             Ok(stream) => Ok(Some(Self::new(agent, connection, stream, Vec::new()))),
-            Err(error) => match error.kind() {
-                GetStreamErrorKind::JetStream(known) if is_gone(known.error_code()) => Ok(None),
-                _ => {
-                    let servers = connection.servers();
-                    let problem = connection.denied_or(&error);
-                    Err(Trouble::Server(format!(
-                        "JetStream at {servers}: the stream {name}: {problem}"
-                    )))
-                }
-            },
+            Err(error) if is_missing(&error.kind()) => Ok(None),
+            Err(error) => Err(server(&connection, &format!("the stream {name}"), &error)),
         }
     }
 
@@ -139,9 +131,7 @@ impl Link {
     }
 
     pub(super) fn server(&self, what: &str, error: &dyn std::fmt::Display) -> Trouble {
-        let servers = self.connection.servers();
-        let problem = self.connection.denied_or(error);
-        Trouble::Server(format!("JetStream at {servers}: {what}: {problem}"))
+        server(&self.connection, what, error)
     }
 
     /// The copies of each message that the servers keep, as they were when the stream was found.
@@ -215,17 +205,6 @@ impl Link {
         })
     }
 
-    /// Why the consumer does not answer. A user who may not ask is not answered either.
-    async fn unanswered(&self, error: &ConsumerInfoError) -> Trouble {
-        let is_denied = self.connection.denied().is_some();
-        match self.server("the consumer", error) {
-            Trouble::Server(problem) if !is_denied && self.info().await.is_ok() => {
-                Trouble::Mute(problem)
-            }
-            trouble => trouble,
-        }
-    }
-
     /// The same, and looks whether the stream has the message `lacks`, the lowest that the agent has not had. The consumer
     /// passes over one that was removed, and says nothing of it.
     pub(super) async fn look_for(&self, taken: u64, lacks: u64) -> Result<Look, Trouble> {
@@ -242,6 +221,17 @@ impl Link {
         };
         look.known.gone = (next > lacks).then(|| (lacks, next - 1));
         Ok(look)
+    }
+
+    /// Why the consumer does not answer. A user who may not ask is not answered either.
+    async fn unanswered(&self, error: &ConsumerInfoError) -> Trouble {
+        let is_denied = self.connection.denied().is_some();
+        match self.server("the consumer", error) {
+            Trouble::Server(problem) if !is_denied && self.info().await.is_ok() => {
+                Trouble::Mute(problem)
+            }
+            trouble => trouble,
+        }
     }
 
     /// Makes the consumer anew, so that it delivers what comes after the message `last`.
@@ -280,6 +270,12 @@ impl Link {
 
 fn max_age(config: &stream::Config) -> Option<Duration> {
     (!config.max_age.is_zero()).then_some(config.max_age)
+}
+
+fn server(connection: &Connection, what: &str, error: &dyn std::fmt::Display) -> Trouble {
+    let servers = connection.servers();
+    let problem = connection.denied_or(error);
+    Trouble::Server(format!("JetStream at {servers}: {what}: {problem}"))
 }
 
 type ConsumerInfoKind = async_nats::jetstream::context::ConsumerInfoErrorKind;

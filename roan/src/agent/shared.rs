@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use super::AgentError;
 use super::proof::{Asked, Proofs};
+use crate::base::lock::Mutex;
 use crate::base::log::{loudly, warn_loudly};
 
 /// Where an agent is.
@@ -165,10 +165,7 @@ pub(super) struct Shared {
     pub(super) emptied: AtomicU64,
     /// Nothing new is taken any more.
     is_full: AtomicBool,
-    /// The work ends.
-    stopping: AtomicBool,
     changed: Notify,
-    ended: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -183,19 +180,16 @@ struct State {
     behind: Duration,
     /// The result of the first attempt to reach the servers.
     started: Option<Result<(), AgentError>>,
+    /// The work ends.
+    stopping: bool,
     failed: Option<AgentError>,
     proofs: Proofs,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn status(&self) -> AgentStatus {
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
-        let state = self.lock();
+        let state = self.state.lock();
         let oldest = state.oldest.into_iter().chain(state.disconnected).min();
         let oldest = oldest.map(|since| since.elapsed());
         let (answered, unanswered) = state.proofs.oldest();
@@ -216,12 +210,12 @@ impl Shared {
     }
 
     pub(super) fn set_phase(&self, phase: AgentPhase, why: Option<String>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.status.phase, state.status.why) = (phase, why);
     }
 
     pub(super) fn set_connected(&self, connected: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if connected {
             state.has_been_connected = true;
             state.disconnected = None;
@@ -232,21 +226,21 @@ impl Shared {
 
     /// The servers have answered.
     pub(super) fn answered(&self, asked: Asked) {
-        self.lock().proofs.answered(asked);
+        self.state.lock().proofs.answered(asked);
     }
 
     /// They have not, or refuse.
     pub(super) fn failed(&self, asked: Asked, trouble: String) {
-        self.lock().proofs.failed(asked, trouble);
+        self.state.lock().proofs.failed(asked, trouble);
     }
 
     pub(super) fn ask_again(&self, asked: Asked) {
-        self.lock().proofs.ask_again(asked);
+        self.state.lock().proofs.ask_again(asked);
     }
 
     /// Whether they have answered the last one.
     pub(super) fn is_well(&self, asked: Asked) -> bool {
-        self.lock().proofs.is_well(asked)
+        self.state.lock().proofs.is_well(asked)
     }
 
     /// Says it once when the servers cease to answer, and once when they answer again, whatever the work waits for. It never
@@ -272,25 +266,24 @@ impl Shared {
     }
 
     pub(super) fn note(&self, change: impl FnOnce(&mut AgentStatus)) {
-        change(&mut self.lock().status);
+        change(&mut self.state.lock().status);
     }
 
     pub(super) fn set_lag(&self, oldest: Option<Instant>, behind: Duration) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         (state.oldest, state.behind) = (oldest, behind);
     }
 
     /// The first attempt to reach the servers has ended.
     pub(super) fn started(&self, result: Result<(), AgentError>) {
-        let mut state = self.lock();
-        state.started.get_or_insert(result);
-        drop(state);
-        self.ended.notify_waiters();
+        self.change(|state| {
+            state.started.get_or_insert(result);
+        });
     }
 
     /// Whether it has.
     pub(super) fn is_started(&self) -> bool {
-        self.lock().started.is_some()
+        self.state.lock().started.is_some()
     }
 
     /// Waits for that.
@@ -300,12 +293,11 @@ impl Shared {
 
     /// The work has ended.
     pub(super) fn end(&self, failed: Option<AgentError>) {
-        let mut state = self.lock();
-        state.status.phase = AgentPhase::Ended;
-        state.disconnected.get_or_insert_with(Instant::now);
-        state.failed = failed;
-        drop(state);
-        self.ended.notify_waiters();
+        self.change(|state| {
+            state.status.phase = AgentPhase::Ended;
+            state.disconnected.get_or_insert_with(Instant::now);
+            state.failed = failed;
+        });
     }
 
     /// Waits for that.
@@ -317,13 +309,19 @@ impl Shared {
         self.wait(ended).await
     }
 
+    /// Changes something that is waited for.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock());
+        self.changed.notify_waiters();
+    }
+
     async fn wait<T>(&self, condition: impl Fn(&State) -> Option<T>) -> T {
         loop {
-            let changed = self.ended.notified();
+            let changed = self.changed.notified();
             let mut changed = std::pin::pin!(changed);
             // Before the look, so that no change is missed.
             changed.as_mut().enable();
-            let found = condition(&self.lock());
+            let found = condition(&self.state.lock());
             if let Some(found) = found {
                 return found;
             }
@@ -342,20 +340,12 @@ impl Shared {
 
     /// Ends the work.
     pub(super) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-        self.changed.notify_waiters();
-        self.changed.notify_one();
-    }
-
-    pub(super) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Acquire)
+        self.change(|state| state.stopping = true);
     }
 
     /// Waits for [`stop`](Self::stop).
-    pub(super) async fn stopped(self: &Arc<Self>) {
-        while !self.is_stopping() {
-            self.changed.notified().await;
-        }
+    pub(super) async fn stopped(&self) {
+        self.wait(|state| state.stopping.then_some(())).await;
     }
 }
 

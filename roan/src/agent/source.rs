@@ -1,7 +1,7 @@
 //! The agent as the dispatcher sees it: a source of purges.
 
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -12,6 +12,7 @@ use super::shared::Shared;
 use super::work::Work;
 use crate::base::cause::Cause;
 use crate::base::history::Unmarked;
+use crate::base::lock::Mutex;
 use crate::dispatcher::{Engine, Policy, Sites, Source, Working};
 use crate::error::ConfigError;
 
@@ -70,11 +71,6 @@ impl Stream {
         );
         Err(ConfigError::value("sites", &**unknown, problem))
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Source for Stream {
@@ -82,7 +78,7 @@ impl Source for Stream {
         Box::pin(async move {
             self.check_sites(&engine.sites)?;
             let shared = Arc::clone(&self.shared);
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if let Some(listener) = state.listener.take() {
                 let listener = tokio::net::TcpListener::from_std(listener);
                 let listener = listener.map_err(|error| ConfigError::Start(Cause::new(error)))?;
@@ -106,7 +102,7 @@ impl Source for Stream {
         Box::pin(async move {
             self.shared.stop();
             let (work, endpoint) = {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 (state.work.take(), state.endpoint.take())
             };
             if let Some(work) = work {

@@ -412,7 +412,7 @@ impl Work {
     /// Opens the bucket, and returns what was last said of this node, if this agent has not said it.
     async fn open_beats(&mut self, link: &Link, caches: &str) -> Result<Option<Found>, Trouble> {
         let goes_on = self.consumer.is_some() && self.must_empty.is_none();
-        if let Some(beats) = self.beats.as_mut().filter(|beats| beats.has_written())
+        if let Some(beats) = self.beats.as_mut().filter(|beats| beats.has_written)
             && (goes_on || self.must_empty.is_some())
         {
             match beats.reopen(&self.agent, link).await {
@@ -428,7 +428,7 @@ impl Work {
         if let Some(mine) = self.beats.take() {
             beats.remember(&mine);
         }
-        beats.set_caches(caches.to_owned());
+        beats.caches = Some(caches.to_owned());
         self.beats = Some(beats);
         Ok(found)
     }
@@ -554,7 +554,7 @@ impl Work {
         };
         beats.set_twin(only_twin, twins);
         let is_emptied = beats.write(&heartbeat).await?;
-        if beats.had_twin() && !twins {
+        if beats.had_twin && !twins {
             self.may_have_twin(Twin::of_now());
         }
         self.shared.answered(Asked::Heartbeat);
@@ -614,7 +614,7 @@ impl Work {
                 _ => None,
             };
             if let (Some((state, why)), Some(beats)) = (said, &mut self.beats) {
-                beats.set_ends();
+                beats.ends = true;
                 if let Ok(true) = self.say(state, why).await {
                     // Somebody has emptied the cache at the last moment.
                     self.unclean = None;

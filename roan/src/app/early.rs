@@ -6,12 +6,12 @@
 use std::cell::Cell;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 
 use super::handle::Roan;
 use crate::base::history::{Because, Causes, Fired};
+use crate::base::lock::Mutex;
 use crate::base::target::{Target, TargetRef};
 use crate::dispatcher::is_starting;
 
@@ -27,16 +27,12 @@ thread_local! {
     static MAKES_IT: Cell<bool> = const { Cell::new(false) };
 }
 
-fn kept() -> MutexGuard<'static, Option<HashMap<Target, Causes>>> {
-    KEPT.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Marks this thread as the one that starts the global dispatcher, until the drop.
 pub(super) struct Making(());
 
 impl Making {
     pub(super) fn begin() -> Self {
-        let _kept = kept();
+        let _kept = KEPT.lock();
         MAKERS.fetch_add(1, Ordering::Release);
         MAKES_IT.set(true);
         Self(())
@@ -51,7 +47,7 @@ impl Making {
 /// The start failed.
 impl Drop for Making {
     fn drop(&mut self) {
-        let _kept = kept();
+        let _kept = KEPT.lock();
         Self::end();
     }
 }
@@ -68,7 +64,7 @@ pub(super) fn is_made_here() -> bool {
 
 /// Keeps a target for the dispatcher. `false` if it has started by now, or too many targets are kept.
 pub(super) fn keep(target: TargetRef<'_>, because: Because<'_>) -> bool {
-    let mut kept = kept();
+    let mut kept = KEPT.lock();
     let kept = kept.get_or_insert_default();
     if !is_made() || kept.len() >= MOST {
         return false;
@@ -84,7 +80,7 @@ pub(super) fn keep(target: TargetRef<'_>, because: Because<'_>) -> bool {
 pub(super) fn hand_over(roan: &Roan, making: Option<Making>) {
     let not_let_in: Vec<Fired> = {
         // Under the lock, so that a thread that has the dispatcher can flush the targets of its hooks.
-        let mut kept = kept();
+        let mut kept = KEPT.lock();
         let targets = kept.take().into_iter().flatten();
         let targets = targets.map(|(target, causes)| Fired { target, causes });
         let is_let_in = |fired: &Fired| {
@@ -108,5 +104,5 @@ pub(super) fn hand_over(roan: &Roan, making: Option<Making>) {
 
 /// Ends a failed start, and returns the number of targets that were kept.
 pub(super) fn give_up() -> usize {
-    kept().take().map_or(0, |kept| kept.len())
+    KEPT.lock().take().map_or(0, |kept| kept.len())
 }

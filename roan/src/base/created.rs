@@ -1,6 +1,6 @@
-//! When a row of the outbox was written, or queued anew.
+//! When a row of the outbox was written, or queued anew, and times as the database has them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The time of a row that was taken.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +34,18 @@ impl Created {
 
     /// Milliseconds until now.
     pub(crate) fn age_ms(&self) -> i64 {
-        let held = i64::try_from(self.taken.elapsed().as_millis()).unwrap_or(i64::MAX);
-        self.age_ms.saturating_add(held)
+        self.age_ms
+            .saturating_add(milliseconds(self.taken.elapsed()))
     }
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Milliseconds since 1970; 0 before.
+pub(crate) fn unix_ms(time: SystemTime) -> i64 {
+    milliseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Milliseconds between two readings of the database's clock. Neither a clock that was set back nor a number that is

@@ -28,6 +28,7 @@ pub(crate) mod feature;
 pub(crate) mod folder;
 pub mod history;
 mod legality;
+pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod moment;
 pub(crate) mod noise;

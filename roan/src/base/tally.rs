@@ -1,9 +1,10 @@
 //! Counts of what is logged now and then.
 
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
+
+use super::lock::Mutex;
 
 /// Counts each kind on its own, so that many of one kind do not hide the first of another.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl<K: Eq + Hash> Tally<K> {
 
     /// Counts one, and returns how many of its kind there were, with this one.
     pub(crate) fn add(&self, kind: K) -> u64 {
-        let mut counts = self.lock();
+        let mut counts = self.0.lock();
         let has_room = counts.of_kinds.len() < Self::MOST || counts.of_kinds.contains_key(&kind);
         let count = match has_room {
             true => counts.of_kinds.entry(kind).or_default(),
@@ -34,13 +35,8 @@ impl<K: Eq + Hash> Tally<K> {
 
     /// The number of all.
     pub(crate) fn total(&self) -> u64 {
-        let counts = self.lock();
+        let counts = self.0.lock();
         counts.of_kinds.values().sum::<u64>() + counts.others
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Counts<K>> {
-        // A count is right whatever has panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,21 @@ pub(crate) const KINDS: [&str; 5] = ["url", "tag", "prefix", "host", "everything
 /// The key of its site.
 pub(crate) const SITE: &str = "site";
 
+/// The version of a row or a message. It may be newer than what this program knows.
+///
+/// # Errors
+///
+/// What is wrong with it, in words.
+pub(crate) fn read_version(value: &Value) -> Result<u64, String> {
+    let Some(version) = value.get("v") else {
+        return Err("does not have a version: write `\"v\": 1`".to_owned());
+    };
+    let number = version.as_u64().filter(|number| *number > 0);
+    number.ok_or_else(|| {
+        format!("has the version {version}, which is not a whole number from 1: write `\"v\": 1`")
+    })
+}
+
 /// One target, as a text of its own.
 #[cfg(feature = "_sql")]
 pub(crate) fn encode_target(target: &Target) -> String {

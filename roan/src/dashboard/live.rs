@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::service::Shared;
 use super::state;
+use crate::base::lock::Mutex;
 use crate::dispatcher::{Command, Engine};
 
 /// The number of streams at a time.
@@ -40,14 +41,9 @@ struct State {
 }
 
 impl Pulse {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a place among the clients. `None` if there is none, or after [`close`](Self::close).
     fn join(self: &Arc<Self>, engine: &Engine) -> Option<Client> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if state.closed || state.clients >= CLIENTS {
             return None;
         }
@@ -73,7 +69,7 @@ impl Pulse {
         loop {
             tokio::time::sleep(BEAT).await;
             {
-                let mut state = self.lock();
+                let mut state = self.0.lock();
                 if state.clients == 0 {
                     state.beats = None;
                     return;
@@ -85,11 +81,11 @@ impl Pulse {
 
     /// Ends all streams within a beat, and refuses others.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.0.lock().closed = true;
     }
 
     fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.0.lock().closed
     }
 }
 
@@ -101,7 +97,7 @@ struct Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.pulse.lock().clients -= 1;
+        self.pulse.0.lock().clients -= 1;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
@@ -25,6 +25,7 @@ use super::query::Query;
 use super::stored;
 use super::{Access, actions, asset, guard, purges, rules, state};
 use crate::app::Roan;
+use crate::base::lock::Mutex;
 use crate::base::report::Reports;
 use crate::dispatcher::Command;
 
@@ -33,17 +34,10 @@ pub(super) struct Shared {
     pub(super) roan: Roan,
     pub(super) read_only: bool,
     access: Access,
-    figures: Mutex<Figures>,
+    pub(super) figures: Mutex<Figures>,
     pub(super) pulse: Arc<Pulse>,
     #[cfg(feature = "nats")]
     pub(super) looking: Arc<Looking>,
-}
-
-impl Shared {
-    pub(super) fn figures(&self) -> MutexGuard<'_, Figures> {
-        // Code under the lock does not panic.
-        self.figures.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Takes in reports until the service or the dispatcher is gone.
@@ -52,7 +46,7 @@ async fn take_in(mut reports: Reports, shared: Weak<Shared>) {
         let Some(shared) = shared.upgrade() else {
             return;
         };
-        let mut figures = shared.figures();
+        let mut figures = shared.figures.lock();
         figures.missed = reports.missed();
         figures.add(&report, Instant::now(), SystemTime::now());
     }

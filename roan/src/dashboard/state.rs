@@ -13,7 +13,7 @@ use crate::dispatcher::NodeStats;
 /// The counters, the nodes and the charts.
 pub(super) fn of(shared: &Shared) -> Value {
     let stats = shared.roan.stats();
-    let lately = shared.figures();
+    let lately = shared.figures.lock();
     let now = Instant::now();
     let minute = lately.short(now).as_secs_f64();
     let node = |node: &NodeStats| {

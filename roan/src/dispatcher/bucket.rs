@@ -1,9 +1,10 @@
 //! Token buckets: how many requests, or targets, a cache accepts in a time.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::base::lock::Mutex;
 use crate::base::target::TargetKind;
 use crate::purger::{Capabilities, Limits};
 
@@ -189,11 +190,6 @@ fn full(limits: &Limits, token: Duration) -> Duration {
 /// A bucket that nodes share.
 pub(super) type Shared = Arc<Mutex<Bucket>>;
 
-pub(super) fn lock(bucket: &Mutex<Bucket>) -> MutexGuard<'_, Bucket> {
-    // Code under the lock does not panic.
-    bucket.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The buckets of all accounts, while the nodes are made.
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
@@ -229,7 +225,7 @@ impl Buckets {
         });
         if let Some((_, known, shared)) = known {
             known.extend(kinds);
-            lock(shared).restrict(limits);
+            shared.lock().restrict(limits);
             return Some(Arc::clone(shared));
         }
         let shared = Arc::new(Mutex::new(bucket));

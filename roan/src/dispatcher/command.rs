@@ -1,11 +1,12 @@
 //! Commands of the handles to the dispatcher's thread.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::stats::Remaining;
+use crate::base::lock::Mutex;
 
 /// One command to the dispatcher's thread.
 pub(crate) enum Command {
@@ -73,27 +74,23 @@ impl Commands {
         Self(Mutex::new(State::Taken(Vec::new())))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// After the end, this answers the command at once.
     pub(crate) fn push(&self, command: Command) {
-        match &mut *self.lock() {
+        match &mut *self.0.lock() {
             State::Taken(commands) => commands.push(command),
             State::Ended(left) => command.answer(left),
         }
     }
 
     pub(crate) fn take(&self) -> Vec<Command> {
-        match &mut *self.lock() {
+        match &mut *self.0.lock() {
             State::Taken(commands) => std::mem::take(commands),
             State::Ended(_) => Vec::new(),
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        match &*self.lock() {
+        match &*self.0.lock() {
             State::Taken(commands) => commands.is_empty(),
             State::Ended(_) => true,
         }
@@ -101,7 +98,7 @@ impl Commands {
 
     /// Answers pending commands, and from now on every command at once. A second call does nothing.
     pub(crate) fn close(&self, left: Remaining) {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         if let State::Taken(commands) = &mut *state {
             for command in std::mem::take(commands) {
                 command.answer(&left);

@@ -1,10 +1,10 @@
 //! Dead purges in memory, without a database: the newest, while the program runs.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::report::Ended;
+use crate::base::lock::Mutex;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 use crate::base::target_json;
@@ -24,11 +24,6 @@ struct State {
 }
 
 impl Dead {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Keeps the purge of a report, if it is dead.
     pub(super) fn note(&self, ended: &Ended<'_>) {
         let error = match &ended.outcome {
@@ -36,7 +31,7 @@ impl Dead {
             Outcome::Refused(refusal) => refusal.to_string(),
             _ => return,
         };
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         state.last_id += 1;
         let id = state.last_id;
         if state.purges.len() >= KEPT {
@@ -58,14 +53,14 @@ impl Dead {
 
     /// The purges that the filter picks.
     pub(crate) fn list(&self, filter: &Filter) -> Vec<DeadPurge> {
-        let state = self.lock();
+        let state = self.0.lock();
         let purges = state.purges.iter();
         let purges = purges.map(|(_, purge, since)| DeadPurge {
             age: purge.age + since.elapsed(),
             ..purge.clone()
         });
         let mut purges: Vec<_> = purges.filter(|purge| filter.picks(purge)).collect();
-        if filter.is_newest_first() {
+        if filter.newest_first {
             purges.reverse();
         }
         purges.truncate(filter.page());
@@ -74,7 +69,7 @@ impl Dead {
 
     /// Removes the purges that the filter picks.
     pub(crate) fn take(&self, filter: &Filter) -> Vec<Target> {
-        let mut state = self.lock();
+        let mut state = self.0.lock();
         let mut taken = Vec::new();
         state.purges.retain(|(target, purge, since)| {
             let purge = DeadPurge {

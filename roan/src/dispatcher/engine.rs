@@ -1,8 +1,8 @@
 //! What the parts of a dispatcher share, and the way of a target from the inbox to the queues of the nodes.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::batch::Waiting;
@@ -23,6 +23,7 @@ use super::stragglers::{Straggler, Stragglers};
 use super::tickets::{Deferred, Ticket, Tickets, Why};
 use super::tiers::Wanted;
 use crate::base::history::{Asking, Because, Causes, Unmarked};
+use crate::base::lock::Mutex;
 use crate::base::log::loudly_at_times;
 use crate::base::origin::Origin;
 use crate::base::outcome::{Outcome, Refusal};
@@ -406,10 +407,7 @@ impl Engine {
 
     /// Whether something is due before the thread means to wake, at this tier or a later one.
     pub(super) fn is_due_early(&self, tier: usize) -> bool {
-        let sleeps_until = *self
-            .sleeps_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let sleeps_until = *self.sleeps_until.lock();
         let nodes = self.nodes.iter().filter(|node| node.tier >= tier);
         let mut dues = nodes
             .map(|node| node.queue().next_due())

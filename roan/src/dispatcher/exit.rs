@@ -1,24 +1,21 @@
 //! The end of the program: reports the purges that were not sent by then.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread;
 
 use super::engine::Engine;
 use super::stats::Remaining;
 use crate::base::counted::counted;
 use crate::base::exit;
+use crate::base::lock::Mutex;
 use crate::base::log::to_standard_error;
 
 /// The dispatchers whose purges may be lost at the end of the program.
 static DISPATCHERS: Mutex<Vec<Weak<Engine>>> = Mutex::new(Vec::new());
 
-fn dispatchers() -> MutexGuard<'static, Vec<Weak<Engine>>> {
-    DISPATCHERS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 pub(super) fn watch(engine: &Arc<Engine>) {
     {
-        let mut dispatchers = dispatchers();
+        let mut dispatchers = DISPATCHERS.lock();
         dispatchers.retain(|known| known.strong_count() > 0);
         dispatchers.push(Arc::downgrade(engine));
     }
@@ -34,7 +31,11 @@ pub(super) fn watch_this_thread() {
 }
 
 fn tell_all() {
-    let engines: Vec<_> = dispatchers().iter().filter_map(Weak::upgrade).collect();
+    let engines: Vec<_> = DISPATCHERS
+        .lock()
+        .iter()
+        .filter_map(Weak::upgrade)
+        .collect();
     for engine in engines {
         tell(&engine);
     }

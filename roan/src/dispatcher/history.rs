@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::report::Ended;
 use crate::base::history::{
     AnswerKind, Asking, Causes, Filter, Finder, NodeAnswer, PurgeRecord, PurgeState, Record, add,
 };
+use crate::base::lock::Mutex;
 use crate::base::outcome::Outcome;
 use crate::base::target::Target;
 
@@ -90,11 +91,6 @@ impl History {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether causes are noted.
     pub(super) fn is_on(&self) -> bool {
         self.most > 0
@@ -105,7 +101,7 @@ impl History {
         if !self.is_on() {
             return None;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.last_id += 1;
         let causes = match state.purges.back() {
             Some(before) if before.causes.is_same(&causes) => Arc::clone(&before.causes),
@@ -135,7 +131,7 @@ impl History {
             return;
         }
         let target = &ended.job.target;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for record in records {
             if state.get_mut(record.id).is_some() {
                 state.answered(record.id, target, ended.now, ended.to_answer());
@@ -156,13 +152,13 @@ impl History {
                 error: outcome.error(),
                 ..NodeAnswer::of(&"".into(), &"".into(), outcome.into())
             };
-            self.lock().answered(record.id, target, now, answer);
+            self.state.lock().answered(record.id, target, now, answer);
         }
     }
 
     /// The newest purges that are looked for, the newest first.
     pub(crate) fn find(&self, filter: &Filter) -> Vec<PurgeRecord> {
-        let state = self.lock();
+        let state = self.state.lock();
         let purges = state.purges.iter().rev();
         let ids = (0..).map(|newer: i64| state.last_id - newer);
         let finder = Finder::new(filter);
@@ -346,7 +342,7 @@ mod tests {
         begin();
         for record in [&first, &second] {
             let answer = NodeAnswer::of(&"a".into(), &"b".into(), AnswerKind::Purged);
-            let mut state = history.lock();
+            let mut state = history.state.lock();
             state.answered(record.id, &target, Instant::now(), answer);
         }
         let found = history.find(&Filter::new());

@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::DefaultHashBuilder;
 use tokio::sync::Notify;
@@ -14,6 +13,7 @@ use tokio::sync::Notify;
 use super::batch::{Batch, Found};
 use super::exit;
 use crate::base::history::Because;
+use crate::base::lock::Mutex;
 use crate::base::origin::Origin;
 use crate::base::target::TargetRef;
 
@@ -50,13 +50,6 @@ struct Waiting {
     targets: Batch,
     /// The number of targets put here since the start.
     asked: u64,
-}
-
-impl Slot {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Code under the lock does not panic.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The result of putting a target into the [`Inbox`].
@@ -101,7 +94,7 @@ impl Inbox {
 
     /// Puts a target in and wakes the dispatcher if it sleeps.
     pub(crate) fn put(&self, target: TargetRef<'_>, because: Because<'_>, origin: &Origin) -> Put {
-        let mut slot = self.slots[slot_of_this_thread()].lock();
+        let mut slot = self.slots[slot_of_this_thread()].0.lock();
         // Under the lock: `close` takes each lock once, so nothing is inserted after it.
         if self.closed.load(Ordering::Acquire) {
             return Put::Closed(self.too_late.fetch_add(1, Ordering::Relaxed) + 1);
@@ -134,7 +127,7 @@ impl Inbox {
         if spare.capacity() > KEPT_CAPACITY {
             *spare = Batch::default();
         }
-        mem::swap(&mut self.slots[number].lock().targets, spare);
+        mem::swap(&mut self.slots[number].0.lock().targets, spare);
     }
 
     /// A target that was taken waits elsewhere now. Not before, so that each is seen at all times.
@@ -155,7 +148,9 @@ impl Inbox {
 
     /// Whether the inbox is empty.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.iter().all(|slot| slot.lock().targets.is_empty())
+        self.slots
+            .iter()
+            .all(|slot| slot.0.lock().targets.is_empty())
     }
 
     /// Ends when something wakes the dispatcher.
@@ -172,7 +167,7 @@ impl Inbox {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         for slot in &self.slots {
-            drop(slot.lock());
+            drop(slot.0.lock());
         }
     }
 
@@ -183,7 +178,7 @@ impl Inbox {
 
     /// The number of targets put in.
     pub(crate) fn asked(&self) -> u64 {
-        self.slots.iter().map(|slot| slot.lock().asked).sum()
+        self.slots.iter().map(|slot| slot.0.lock().asked).sum()
     }
 
     /// The number of targets refused.

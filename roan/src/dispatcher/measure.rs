@@ -4,7 +4,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[cfg(feature = "_sql")]
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::metrics::Recorder;
@@ -13,6 +12,7 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Job, Request};
 use super::stats::{NodeStats, Stats};
+use crate::base::lock::Mutex;
 use crate::base::outcome::Outcome;
 #[cfg(feature = "_sql")]
 use crate::metrics::OutboxSeries;
@@ -131,24 +131,15 @@ impl Engine {
     #[cfg(feature = "_sql")]
     pub(crate) fn note_census(&self, census: Option<Census>) {
         let census = census.unwrap_or_default();
-        let mut known = self.census();
+        let mut known = self.measures.census.lock();
         *known = Some((census, Instant::now()));
         drop(known);
         record(|recorder| self.measure_outbox(recorder));
     }
 
     #[cfg(feature = "_sql")]
-    fn census(&self) -> std::sync::MutexGuard<'_, Option<(Census, Instant)>> {
-        // Code under the lock does not panic.
-        self.measures
-            .census
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    #[cfg(feature = "_sql")]
     fn measure_outbox(&self, recorder: &dyn Recorder) {
-        let Some((census, at)) = *self.census() else {
+        let Some((census, at)) = *self.measures.census.lock() else {
             return;
         };
         let outbox = &self.measures.outbox;

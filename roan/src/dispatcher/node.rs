@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
 use super::bucket::Buckets;
@@ -13,6 +13,7 @@ use super::queue::{Job, Queue};
 use super::stats::NodeStats;
 use super::throttle::{HeldBack, Throttle};
 use crate::base::counted::counted;
+use crate::base::lock::Mutex;
 use crate::base::log::{end_loudly, loudly, warn_loudly};
 use crate::base::outcome::{Failure, Outcome, Refusal};
 use crate::error::ConfigError;
@@ -73,12 +74,6 @@ struct Counts {
     dropped_in_a_row: AtomicU64,
 }
 
-impl Counts {
-    fn refusals(&self) -> MutexGuard<'_, HashSet<Refusal>> {
-        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Node {
     fn new(
         cache: Arc<str>,
@@ -113,7 +108,7 @@ impl Node {
 
     pub(super) fn queue(&self) -> MutexGuard<'_, Queue> {
         // A panic under the lock is a bug of the queue; what is left of it is still worth sending.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock()
     }
 
     /// Counts a request that has ended, whatever the answer is.
@@ -132,7 +127,7 @@ impl Node {
         let add = |count: &AtomicU64| count.fetch_add(1, Ordering::Relaxed) == 0;
         match outcome {
             Outcome::Purged | Outcome::NotCached => {
-                counts.refusals().clear();
+                counts.refusals.lock().clear();
                 counts.dropped_in_a_row.store(0, Ordering::Relaxed);
                 add(if *outcome == Outcome::Purged {
                     &counts.purged
@@ -143,16 +138,12 @@ impl Node {
             }
             Outcome::Refused(refusal) => {
                 add(&counts.refused);
-                let mut refusals = counts.refusals();
+                let mut refusals = counts.refusals.lock();
                 refusals.len() < MOST_REFUSALS && refusals.insert(refusal.clone())
             }
             Outcome::Failed(failure) => {
                 add(&counts.failed);
-                let mut last = self
-                    .last_failure
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *last = Some(failure.clone());
+                *self.last_failure.lock() = Some(failure.clone());
                 false
             }
             Outcome::Dead(_) => {
@@ -211,10 +202,7 @@ impl Node {
     }
 
     fn last_failure(&self) -> Failure {
-        let last = self
-            .last_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let last = self.last_failure.lock();
         last.clone().unwrap_or(Failure::Timeout)
     }
 

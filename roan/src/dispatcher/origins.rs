@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::queue::Request;
+use crate::base::lock::Mutex;
 use crate::base::origin::Origin;
 use crate::base::target::Target;
 
@@ -17,18 +17,11 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Target, Origin>> {
-        // Code under the lock does not panic.
-        self.of_targets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn add(&self, target: &Target, origin: &Origin) {
         if origin.is_none() {
             return;
         }
-        let mut known = self.lock();
+        let mut known = self.of_targets.lock();
         known.entry(target.clone()).or_default().add(origin);
         self.count.store(known.len(), Ordering::Relaxed);
     }
@@ -38,7 +31,7 @@ impl Origins {
         if self.count.load(Ordering::Relaxed) == 0 {
             return HashMap::new();
         }
-        let mut known = self.lock();
+        let mut known = self.of_targets.lock();
         let targets = request
             .jobs()
             .chain(&request.covered)
@@ -55,7 +48,7 @@ impl Origins {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut known = self.lock();
+        let mut known = self.of_targets.lock();
         let forgotten = known.remove(target);
         self.count.store(known.len(), Ordering::Relaxed);
         drop(known);

@@ -1,10 +1,10 @@
 //! What is purged once more after a while, because a page was on its way into a cache when it was purged.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::queue::Onward;
+use crate::base::lock::Mutex;
 use crate::base::target::Target;
 
 /// Targets, each with the time at which it is to be purged once more.
@@ -34,11 +34,6 @@ impl Stragglers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes a target that is purged now, and once more at this time. Of several times the last counts: with each of them
     /// the target is purged, and so what has arrived until then. Returns a target that has to leave early to make room.
     pub(super) fn note(
@@ -47,7 +42,7 @@ impl Stragglers {
         mut onward: Onward,
         due: Instant,
     ) -> Option<Straggler> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(known) = state.targets.get(&target).copied() {
             if due <= known.0 {
                 if let Some((_, other)) = state.by_time.get_mut(&known) {
@@ -73,7 +68,7 @@ impl Stragglers {
 
     /// Takes out what is due.
     pub(super) fn take_due(&self, now: Instant) -> Vec<Straggler> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut due = Vec::new();
         while let Some(first) = state.by_time.first_entry() {
             if first.key().0 > now {
@@ -88,17 +83,17 @@ impl Stragglers {
     }
 
     pub(super) fn take_all(&self) -> Vec<Straggler> {
-        let state = std::mem::take(&mut *self.lock());
+        let state = std::mem::take(&mut *self.state.lock());
         state.by_time.into_values().collect()
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let state = self.lock();
+        let state = self.state.lock();
         state.by_time.first_key_value().map(|((due, _), _)| *due)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().targets.len()
+        self.state.lock().targets.len()
     }
 }
 

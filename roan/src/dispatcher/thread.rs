@@ -1,8 +1,8 @@
 //! The dispatcher's thread: wakes for work, and does it.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
@@ -144,10 +144,7 @@ async fn run(engine: Arc<Engine>) {
         if !engine.commands.is_empty() || !engine.inbox.is_empty() {
             continue;
         }
-        *engine
-            .sleeps_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = due;
+        *engine.sleeps_until.lock() = due;
         // In both cases it is time to look.
         let _ = tokio::time::timeout_at(due.into(), engine.inbox.woken()).await;
         engine.inbox.rouse();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::bucket::{Shared, lock};
+use super::bucket::Shared;
 use super::pace::Pace;
 use crate::base::target::TargetKind;
 use crate::purger::{Capabilities, Limits};
@@ -91,8 +91,8 @@ impl Throttle {
         match bucket {
             None if !probe && self.pace.next_at().is_some_and(|at| at > now) => 0,
             None => wanted,
-            Some(bucket) if limits.counts_targets() => lock(bucket).offers(self.node, wanted, now),
-            Some(bucket) => wanted * lock(bucket).offers(self.node, 1, now),
+            Some(bucket) if limits.counts_targets() => bucket.lock().offers(self.node, wanted, now),
+            Some(bucket) => wanted * bucket.lock().offers(self.node, 1, now),
         }
     }
 
@@ -105,7 +105,7 @@ impl Throttle {
             Some(bucket) => {
                 let targets = waiting.min(limits.batch_size());
                 let wanted = if limits.counts_targets() { targets } else { 1 };
-                lock(bucket).opens_at(self.node, wanted)
+                bucket.lock().opens_at(self.node, wanted)
             }
         }
     }
@@ -117,7 +117,7 @@ impl Throttle {
             None => self.pace.sent(now),
             Some(bucket) => {
                 let tokens = if limits.counts_targets() { targets } else { 1 };
-                lock(bucket).take(self.node, tokens, now);
+                bucket.lock().take(self.node, tokens, now);
             }
         }
     }
@@ -138,13 +138,13 @@ impl Throttle {
         pause: Duration,
     ) -> Option<bool> {
         let bucket = self.groups[group].bucket.as_ref()?;
-        Some(lock(bucket).close(started, now, pause))
+        Some(bucket.lock().close(started, now, pause))
     }
 
     /// The least time between two probes of the node while it is down: it takes at most a quarter of a rate that others share.
     pub(super) fn probe_pause(&self, group: usize) -> Duration {
         let bucket = self.groups[group].bucket.as_ref();
-        bucket.map_or(Duration::ZERO, |bucket| 4 * lock(bucket).token())
+        bucket.map_or(Duration::ZERO, |bucket| 4 * bucket.lock().token())
     }
 
     /// The pace of the kinds without a stated rate.

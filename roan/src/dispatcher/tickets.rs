@@ -5,7 +5,7 @@
 //! outstanding.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use slab::Slab;
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::queue::Onward;
 use crate::base::created::Created;
 use crate::base::history::{NodeAnswer, add};
+use crate::base::lock::Mutex;
 use crate::base::outcome::{Failure, Refusal};
 #[cfg(feature = "nats")]
 use crate::base::purge_id::RowIdentity;
@@ -170,14 +171,9 @@ struct Open {
 }
 
 impl Tickets {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Limits the outstanding answers of each node.
     pub(crate) fn limit(&self, share: usize) {
-        self.lock().share = Some(share);
+        self.state.lock().share = Some(share);
     }
 
     /// Opens a row. [`Tickets::handed_over`] says that all nodes were asked.
@@ -199,7 +195,7 @@ impl Tickets {
         notes: Option<Notes>,
     ) -> Ticket {
         let notes = notes.map(Box::new);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.outstanding += 1;
         let place = state.open.insert(Open {
             row,
@@ -217,7 +213,7 @@ impl Tickets {
     /// Says what no other row has, for the ids of its purges.
     #[cfg(all(feature = "nats", feature = "_sql"))]
     pub(crate) fn identify(&self, ticket: Ticket, identity: RowIdentity) {
-        if let Some(open) = self.lock().open.get_mut(ticket.0 as usize) {
+        if let Some(open) = self.state.lock().open.get_mut(ticket.0 as usize) {
             open.identity = Some(identity);
         }
     }
@@ -225,7 +221,7 @@ impl Tickets {
     /// What no other rows have than these. `None` if one was not identified.
     #[cfg(feature = "nats")]
     pub(crate) fn identities(&self, tickets: &[Ticket]) -> Option<Vec<RowIdentity>> {
-        let state = self.lock();
+        let state = self.state.lock();
         let identity = |ticket: &Ticket| state.open.get(ticket.0 as usize)?.identity;
         tickets.iter().map(identity).collect()
     }
@@ -240,7 +236,7 @@ impl Tickets {
         if tickets.is_empty() {
             return;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for ticket in tickets {
             let open = state.open.get_mut(ticket.0 as usize);
             if let Some(notes) = open.and_then(|open| open.notes.as_mut()) {
@@ -251,7 +247,7 @@ impl Tickets {
 
     /// Notes that this program cannot do all of a row, unless it is known.
     pub(crate) fn cannot_read(&self, ticket: Ticket, unread: Unread) {
-        if let Some(open) = self.lock().open.get_mut(ticket.0 as usize) {
+        if let Some(open) = self.state.lock().open.get_mut(ticket.0 as usize) {
             open.unread.get_or_insert(unread);
         }
     }
@@ -259,7 +255,7 @@ impl Tickets {
     /// Adds an outstanding answer of the node with this number, `None` if no cache can purge the target. Returns whether
     /// there is room for it: if not, the caller defers it.
     pub(crate) fn asked(&self, ticket: Ticket, node: Option<usize>) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let State {
             open,
             nodes,
@@ -299,7 +295,7 @@ impl Tickets {
     }
 
     fn settle(&self, ticket: Ticket, node: Option<usize>, deferred: Option<Deferred>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let State {
             open, news, nodes, ..
         } = &mut *state;
@@ -336,7 +332,10 @@ impl Tickets {
 
     /// A node that was down answers again.
     pub(crate) fn back(&self, cache: &Arc<str>, node: &Arc<str>) {
-        self.lock().back.push((Arc::clone(cache), Arc::clone(node)));
+        self.state
+            .lock()
+            .back
+            .push((Arc::clone(cache), Arc::clone(node)));
         self.changed.notify_one();
     }
 
@@ -346,17 +345,17 @@ impl Tickets {
     }
 
     pub(crate) fn take_news(&self) -> Vec<News> {
-        std::mem::take(&mut self.lock().news)
+        std::mem::take(&mut self.state.lock().news)
     }
 
     /// Takes back results that could not be recorded.
     pub(crate) fn put_back(&self, news: Vec<News>) {
-        self.lock().news.splice(0..0, news);
+        self.state.lock().news.splice(0..0, news);
     }
 
     /// The purges and deliveries that are not over, or whose results have not been recorded.
     pub(crate) fn held(&self) -> (HashSet<i64>, HashSet<i64>) {
-        let state = self.lock();
+        let state = self.state.lock();
         let mut held = (HashSet::new(), HashSet::new());
         let open = state.open.iter().map(|(_, open)| open.row);
         for row in open.chain(state.news.iter().map(|news| news.row)) {
@@ -369,17 +368,17 @@ impl Tickets {
     }
 
     pub(crate) fn take_back(&self) -> Vec<(Arc<str>, Arc<str>)> {
-        std::mem::take(&mut self.lock().back)
+        std::mem::take(&mut self.state.lock().back)
     }
 
     /// The number of outstanding answers.
     pub(crate) fn outstanding(&self) -> usize {
-        self.lock().outstanding
+        self.state.lock().outstanding
     }
 
     /// The number of further answers of a node that may be outstanding: for rows, and for deliveries.
     pub(crate) fn room_at(&self, node: usize) -> (usize, usize) {
-        let state = self.lock();
+        let state = self.state.lock();
         let Some(share) = state.share else {
             return (usize::MAX, usize::MAX);
         };
@@ -393,11 +392,11 @@ impl Tickets {
 
     /// The number of outstanding answers of a node for deliveries.
     pub(crate) fn deliveries_at(&self, node: usize) -> usize {
-        let state = self.lock();
+        let state = self.state.lock();
         state.nodes.get(node).map_or(0, |held| held.of_deliveries)
     }
 
     pub(crate) fn has_news(&self) -> bool {
-        !self.lock().news.is_empty()
+        !self.state.lock().news.is_empty()
     }
 }

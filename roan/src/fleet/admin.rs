@@ -160,20 +160,6 @@ impl FleetAdmin {
         Ok(had_consumer || purged.purged > 0)
     }
 
-    fn failed(&self, problem: &str) -> FleetError {
-        FleetError::JetStream {
-            servers: self.connection.servers().to_owned(),
-            problem: problem.to_owned(),
-        }
-    }
-
-    fn passing(&self, problem: String) -> FleetError {
-        FleetError::Unanswered {
-            servers: self.connection.servers().to_owned(),
-            problem,
-        }
-    }
-
     /// A request that has no answer, or a bad one. A server does not answer a user who may not ask.
     fn unanswered(&self, error: &(dyn std::error::Error + 'static)) -> FleetError {
         let mut cause = error;
@@ -182,12 +168,12 @@ impl FleetAdmin {
         }
         match cause.downcast_ref::<async_nats::jetstream::Error>() {
             Some(refused) if refused.error_code() == ErrorCode::CLUSTER_NOT_AVAILABLE => {
-                self.passing(format!("{refused}: {NO_LEADER}"))
+                self.connection.passing(format!("{refused}: {NO_LEADER}"))
             }
-            Some(refused) => self.failed(&refused.to_string()),
+            Some(refused) => self.connection.failed(refused.to_string()),
             None => match self.connection.denied() {
-                Some(denied) => self.failed(&denied),
-                None => self.passing(self.connection.trouble(NO_LEADER)),
+                Some(denied) => self.connection.failed(denied),
+                None => self.connection.passing(self.connection.trouble(NO_LEADER)),
             },
         }
     }
@@ -196,7 +182,7 @@ impl FleetAdmin {
         let name = self.settings.name();
         let stream = self.connection.jetstream().get_stream(name).await;
         stream.map_err(|error| match is_missing(&error.kind()) {
-            true => self.failed(&format!(
+            true => self.connection.failed(format!(
                 "there is no stream {name}: the first app that uses the fleet makes it; if it has another name, set `stream` in the \
                  file, or `ROAN_FLEET_STREAM`"
             )),
@@ -222,7 +208,7 @@ impl FleetAdmin {
     fn of_leader(&self, info: &stream::Info) -> Result<(), FleetError> {
         match leader::doubt(info) {
             None => Ok(()),
-            Some(doubt) => Err(self.passing(format!("{doubt}: {NO_LEADER}"))),
+            Some(doubt) => Err(self.connection.passing(format!("{doubt}: {NO_LEADER}"))),
         }
     }
 
@@ -315,14 +301,16 @@ impl FleetAdmin {
             let answer = self.connection.jetstream().request(subject, &page).await;
             let page: Value = match answer.map_err(|error| self.unanswered(&error))? {
                 Response::Ok(page) => page,
-                Response::Err { error } => return Err(self.failed(&error.to_string())),
+                Response::Err { error } => return Err(self.connection.failed(error.to_string())),
             };
             let list = |key: &str| page.get(key).and_then(Value::as_array).cloned();
             let before = found.len();
             for info in list("consumers").unwrap_or_default() {
                 let info = serde_json::from_value::<Info>(info);
-                let info = info
-                    .map_err(|error| self.failed(&format!("a consumer cannot be read: {error}")))?;
+                let info = info.map_err(|error| {
+                    self.connection
+                        .failed(format!("a consumer cannot be read: {error}"))
+                })?;
                 found.push((info.name.clone(), Some(info)));
             }
             let missing = list("missing").unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The time at the servers: they date the heartbeats, and the clock of this machine may be wrong.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Connection;
 use super::heartbeat::BUCKET_STREAM;
+use crate::base::lock::Mutex;
 
 /// How long what a server has said is counted on from.
 const RENEW: Duration = Duration::from_secs(10);
@@ -36,12 +37,12 @@ impl Clock {
         if let Some(now) = of_info(connection).await {
             return (now.max(latest), None);
         }
-        let before = *self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *self.said.lock();
         let said = match before {
             Some((at, _)) if at.elapsed() < RENEW => before,
             _ => of_consumer(connection).await.or(before),
         };
-        *self.said.lock().unwrap_or_else(PoisonError::into_inner) = said;
+        *self.said.lock() = said;
         match said {
             Some((at, time)) => ((time + at.elapsed()).max(latest), None),
             None => {

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::connection::State;
@@ -14,6 +14,7 @@ use async_nats::{AuthError, Client, ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
 
 use super::{FleetError, Nats, permission};
+use crate::base::lock::Mutex;
 use crate::error::ConfigError;
 
 /// How long a server may take to answer: the connection, and each request to JetStream.
@@ -80,7 +81,7 @@ impl Connection {
             if let Some(text) = text {
                 // So the errors of the client begin, and those of the server.
                 let text = text.strip_prefix("nats: ").unwrap_or(&text).to_owned();
-                *note.lock().unwrap_or_else(PoisonError::into_inner) = text;
+                *note.lock() = text;
             }
             std::future::ready(())
         });
@@ -114,6 +115,22 @@ impl Connection {
         &self.servers
     }
 
+    /// The error of a request that JetStream refuses, or answers as it should not.
+    pub(crate) fn failed(&self, problem: String) -> FleetError {
+        FleetError::JetStream {
+            servers: self.servers.clone(),
+            problem,
+        }
+    }
+
+    /// The error of a request that may be answered at the next try.
+    pub(crate) fn passing(&self, problem: String) -> FleetError {
+        FleetError::Unanswered {
+            servers: self.servers.clone(),
+            problem,
+        }
+    }
+
     pub(crate) fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
@@ -130,13 +147,13 @@ impl Connection {
 
     /// A request was answered, so what was wrong before is not the reason for what may be wrong later.
     pub(crate) fn all_is_well(&self) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trouble = self.trouble.lock();
         trouble.clear();
     }
 
     /// What a server has last denied to this user, and what to allow.
     pub(crate) fn denied(&self) -> Option<String> {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = self.trouble.lock();
         let is_denied = self.is_connected() && trouble.starts_with("Permissions Violation");
         is_denied.then(|| match permission::of(&trouble) {
             Some(allow) => format!("{trouble}: allow this user to {allow}"),
@@ -155,7 +172,7 @@ impl Connection {
         if let Some(denied) = self.denied() {
             return denied;
         }
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = self.trouble.lock();
         match (trouble.as_str(), self.is_connected()) {
             (_, true) => format!("no answer in time: {otherwise}"),
             (trouble, false) => {

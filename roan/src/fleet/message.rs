@@ -4,16 +4,16 @@
 //! {"v": 1, "purge": ["/posts/a", {"tag": "author-1"}], "asked": 1795665105175, "site": "https://www.example.org"}
 //! ```
 //!
-//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was asked for, in milliseconds since 1970.
-//! `site` is the scheme and host of the pages, if the sender knows them. Unknown keys are ignored.
+//! `purge` has targets as a row of the outbox has them. `asked` is when the purge was asked for, in milliseconds since 1970;
+//! agents do not read it. `site` is the scheme and host of the pages, if the sender knows them. Unknown keys are ignored.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use crate::base::site::Site;
 use crate::base::target::Target;
-use crate::base::target_json::{decode_target, write_target, write_text};
+use crate::base::target_json::{decode_target, read_version, write_target, write_text};
 
 /// The version that Roan writes, and the newest one that it reads.
 const VERSION: u64 = 1;
@@ -26,8 +26,6 @@ pub(crate) const LONGEST: usize = 512 * 1024;
 pub(crate) struct Message {
     /// Those that can be read.
     pub(crate) targets: Vec<Target>,
-    /// When the purge was asked for, if the message says it.
-    pub(crate) asked: Option<SystemTime>,
     /// The site of the pages, if the sender knows it.
     pub(crate) site: Option<Site>,
     /// What is wrong with the other targets, in words.
@@ -85,24 +83,15 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
         Ok(value) => value,
         Err(error) => return unreadable(format!("is not valid JSON: {error}")),
     };
-    match value.get("v") {
-        None => return unreadable("does not have a version: write `\"v\": 1`".to_owned()),
-        Some(version) => match version.as_u64() {
-            Some(VERSION) => {}
-            Some(newer) if newer > VERSION => return Err(MessageError::Newer(newer)),
-            _ => {
-                return unreadable(format!(
-                    "has the version {version}, which is not a whole number from 1: write `\"v\": 1`"
-                ));
-            }
-        },
+    let version = read_version(&value).map_err(MessageError::Unreadable)?;
+    if version > VERSION {
+        return Err(MessageError::Newer(version));
     }
     let Some(Value::Array(purge)) = value.get("purge") else {
         return unreadable("does not have a list `purge`".to_owned());
     };
     let mut read = Message {
         targets: Vec::with_capacity(purge.len()),
-        asked: None,
         site: None,
         errors: Vec::new(),
     };
@@ -112,8 +101,6 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
             Err(error) => read.errors.push(format!("purge[{number}]: {error}")),
         }
     }
-    let asked = value.get("asked").and_then(Value::as_u64);
-    read.asked = asked.and_then(|ms| UNIX_EPOCH.checked_add(Duration::from_millis(ms)));
     match value.get("site") {
         None => {}
         Some(Value::String(site)) => match site.parse() {
@@ -127,6 +114,8 @@ pub(crate) fn decode(message: &[u8]) -> Result<Message, MessageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -156,7 +145,9 @@ mod tests {
             let site: Option<Site> = site.map(|site| site.parse().unwrap());
             let asked = UNIX_EPOCH + Duration::from_millis(ms);
             let message = encode(&targets, site.as_ref(), asked);
-            let read = Message { targets, asked: Some(asked), site, errors: Vec::new() };
+            let said = format!(r#""asked":{ms}"#);
+            prop_assert!(message.contains(&said), "{}", message);
+            let read = Message { targets, site, errors: Vec::new() };
             prop_assert_eq!(decode(message.as_bytes()), Ok(read));
         }
 
@@ -202,7 +193,7 @@ mod tests {
             read.targets,
             [Target::url("/a").unwrap(), Target::tag("c").unwrap()]
         );
-        assert_eq!((read.asked, &read.site), (None, &None));
+        assert_eq!(read.site, None);
         let [url, key, site] = &*read.errors else {
             panic!("{:?}", read.errors);
         };

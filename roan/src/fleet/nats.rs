@@ -1,6 +1,5 @@
 //! How to reach the servers of a fleet.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use async_nats::{Auth, ServerAddr};
@@ -24,7 +23,7 @@ use crate::error::ConfigError;
 ///     .root_certificates("/etc/roan/ca.pem");
 /// # Ok::<(), roan::ConfigError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Nats {
     servers: Vec<String>,
     identity: Identity,
@@ -268,17 +267,6 @@ fn host(address: &ServerAddr) -> String {
     match address.host() {
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
         host => host.to_ascii_lowercase(),
-    }
-}
-
-impl fmt::Debug for Nats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Nats")
-            .field("servers", &self.servers)
-            .field("identity", &self.identity)
-            .field("root", &self.root)
-            .field("client", &self.client)
-            .finish()
     }
 }
 

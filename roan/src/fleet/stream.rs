@@ -172,15 +172,12 @@ impl Stream {
                 return self.open(connection).await;
             }
             Err(error) if is_missing(&error.kind()) => {
-                return Err(FleetError::JetStream {
-                    servers: connection.servers().to_owned(),
-                    problem: format!(
-                        "there is no stream {}: the app makes it when it starts and with its next purge, as does `roan purge` with \
-                         the variables of the app. An agent makes it when it starts, if `replicas` (`ROAN_FLEET_REPLICAS`) \
-                         says how many copies it has: 1 on a single server, 3 in a cluster",
-                        self.name
-                    ),
-                });
+                return Err(connection.failed(format!(
+                    "there is no stream {}: the app makes it when it starts and with its next purge, as does `roan purge` with \
+                     the variables of the app. An agent makes it when it starts, if `replicas` (`ROAN_FLEET_REPLICAS`) \
+                     says how many copies it has: 1 on a single server, 3 in a cluster",
+                    self.name
+                )));
             }
             Err(error) => return Err(self.unanswered(connection, &error)),
             Ok(found) => found,
@@ -260,10 +257,7 @@ impl Stream {
             }
             other => format!("cannot make the stream {}: {other}", self.name),
         };
-        Err(FleetError::JetStream {
-            servers: connection.servers().to_owned(),
-            problem,
-        })
+        Err(connection.failed(problem))
     }
 
     fn config(&self) -> Config {
@@ -307,10 +301,7 @@ impl Stream {
                 format!("the stream {}: {trouble}", self.name)
             }
         };
-        FleetError::JetStream {
-            servers: connection.servers().to_owned(),
-            problem,
-        }
+        connection.failed(problem)
     }
 
     /// Returns what of the settings can lose a purge, and what to type.

@@ -1,13 +1,14 @@
 //! Scopes: hold purges until a piece of work is over.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::current::{current, enter, within};
 use crate::app::{Destination, Roan};
 use crate::base::history::{Because, Causes, Fired};
+use crate::base::lock::Mutex;
 use crate::base::target::{Target, TargetRef};
 use crate::model::InvalidTarget;
 
@@ -99,7 +100,7 @@ pub fn in_scope_blocking<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
 /// after a rollback. Outside a scope it does nothing.
 pub fn discard_scope() {
     if let Some(scope) = Scope::current() {
-        scope.lock().drops();
+        scope.held.lock().drops();
     }
 }
 
@@ -160,13 +161,8 @@ impl Scope {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Held> {
-        // A panic in the work must not lose the held purges.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn hold(&self, roan: Option<&Roan>, target: TargetRef<'_>, because: Because<'_>) {
-        let mut held = self.lock();
+        let mut held = self.held.lock();
         if held.ended {
             drop(held);
             return self.hand_over(roan, target, because);
@@ -180,7 +176,7 @@ impl Scope {
 
     pub(crate) fn refused(&self, roan: Option<&Roan>, invalid: InvalidTarget) {
         if self.kind == Kind::Recording {
-            self.lock().refused.push(invalid);
+            self.held.lock().refused.push(invalid);
         } else if let Some(outer) = &self.outer {
             outer.refused(roan, invalid);
         } else if let Some(destination) = Destination::of(roan) {
@@ -202,7 +198,7 @@ impl Scope {
 
     fn end(&self) {
         let held = {
-            let mut held = self.lock();
+            let mut held = self.held.lock();
             held.ended = true;
             mem::take(&mut held.global)
                 .into_iter()
@@ -251,7 +247,7 @@ impl Recording {
 
     /// The recorded targets, and the invalid ones.
     pub(crate) fn end(self) -> (Vec<Fired>, Vec<InvalidTarget>) {
-        let mut held = self.0.lock();
+        let mut held = self.0.held.lock();
         held.ended = true;
         let global = mem::take(&mut held.global);
         let others = mem::take(&mut held.others)

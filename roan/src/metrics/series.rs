@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ::metrics::{Histogram, Key, Label, Level, Metadata, Recorder, SharedString, with_recorder};
 
 use super::catalogue::{self, Metric};
+use crate::base::lock::Mutex;
 
 const METADATA: Metadata<'static> = Metadata::new("roan", Level::INFO, Some("roan"));
 
@@ -51,7 +52,7 @@ impl Total {
     fn new(metric: Metric, labels: &[Label], result: Option<&'static str>) -> Self {
         static ALL: Mutex<Option<HashMap<Key, Arc<AtomicU64>>>> = Mutex::new(None);
         let key = key(metric, labels, result);
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = ALL.lock();
         let all = all.get_or_insert_default();
         let of_all = Arc::clone(all.entry(key.clone()).or_default());
         let own = AtomicU64::new(0);
@@ -169,11 +170,7 @@ impl NodeSeries {
 
     fn distributions(&self, recorder: &dyn Recorder) -> Distributions {
         let place = place_of(recorder);
-        let known = || {
-            self.distributions
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-        };
+        let known = || self.distributions.lock();
         if let Some((of, distributions)) = &*known()
             && *of == place
         {

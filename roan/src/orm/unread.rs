@@ -1,17 +1,14 @@
 //! Rows that a statement has written without Roan having read them before.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
 
+use crate::base::lock::Mutex;
 use crate::base::log::loudly;
 
 /// Says once for a model that a row of it had old pages that nobody knows.
 pub(super) fn unread(model: &'static str) {
     static TOLD: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
-    let is_first = TOLD
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(model);
+    let is_first = TOLD.lock().insert(model);
     if !is_first {
         return;
     }

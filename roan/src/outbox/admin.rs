@@ -1,7 +1,7 @@
 //! Administration of an outbox, without a relay and a dispatcher.
 
 use std::fmt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -11,6 +11,7 @@ use super::status::{DeadPurge, Status, WaitingPurge};
 use super::store::Store;
 use super::watch::Watch;
 use super::{OutboxError, list_of_nodes};
+use crate::base::created::unix_ms;
 use crate::base::history::{self, PurgeRecord};
 use crate::base::target::Target;
 
@@ -379,9 +380,4 @@ impl Session<'_> {
             known: list_of_nodes(&known),
         })
     }
-}
-
-fn unix_ms(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

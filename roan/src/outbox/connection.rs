@@ -333,6 +333,16 @@ impl Connection {
         self.fetch(sql, values, true).await
     }
 
+    /// Runs a statement, and returns the number in the first column of its first row.
+    pub(super) async fn int(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+    ) -> Result<Option<i64>, sqlx::Error> {
+        let rows = self.rows(sql, values).await?;
+        rows.first().map(|row| row.int(0)).transpose()
+    }
+
     /// Runs a statement whose text will not occur again, and returns its rows.
     pub(super) async fn rows_once(&mut self, sql: &str) -> Result<Vec<Row>, sqlx::Error> {
         self.fetch(sql, &[], false).await

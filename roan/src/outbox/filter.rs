@@ -30,7 +30,7 @@ pub struct Filter {
     pub(super) older_than: Option<Duration>,
     pub(super) newer_than: Option<Duration>,
     pub(super) after: Option<i64>,
-    pub(super) newest_first: bool,
+    pub(crate) newest_first: bool,
     pub(super) limit: Option<usize>,
 }
 
@@ -137,11 +137,6 @@ impl Filter {
     /// The most purges to requeue or discard.
     pub(crate) fn most(&self) -> usize {
         self.limit.unwrap_or(usize::MAX)
-    }
-
-    /// Whether a list begins with the newest.
-    pub(crate) fn is_newest_first(&self) -> bool {
-        self.newest_first
     }
 }
 

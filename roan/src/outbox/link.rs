@@ -1,13 +1,14 @@
 //! The state that hooks, handles and the dispatcher's thread share with the relay.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use super::trigger_settings::TriggerError;
 use super::{Admin, OutboxError, Scribe};
 use crate::base::history::Unmarked;
+use crate::base::lock::Mutex;
 use crate::base::log::loudly_at_times;
 
 /// The state that is shared with the relay.
@@ -63,11 +64,6 @@ impl Link {
             state: Mutex::default(),
             changed: Notify::new(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Announces a row that will be committed soon.
@@ -132,13 +128,13 @@ impl Link {
 
     /// Sets the error with which requests are refused. `None` accepts requests again.
     pub(crate) fn set_trouble(&self, trouble: Option<OutboxError>) {
-        self.lock().trouble = trouble;
+        self.state.lock().trouble = trouble;
     }
 
     /// Takes a purge that is not in the outbox, for the relay to mark and send. Returns it if it is to be sent at once: while
     /// the database cannot be used. It is then sent once more when that can be used, to pages that only the database knows.
     pub(crate) fn mark_first(&self, purge: Unmarked) -> Option<Unmarked> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.ended {
             return Some(purge);
         }
@@ -166,31 +162,31 @@ impl Link {
     }
 
     pub(crate) fn take_unmarked(&self) -> Vec<Unmarked> {
-        std::mem::take(&mut self.lock().unmarked)
+        std::mem::take(&mut self.state.lock().unmarked)
     }
 
     pub(crate) fn put_unmarked_back(&self, targets: Vec<Unmarked>) {
-        self.lock().unmarked.splice(0..0, targets);
+        self.state.lock().unmarked.splice(0..0, targets);
     }
 
     pub(crate) fn unmarked(&self) -> Vec<Unmarked> {
-        self.lock().unmarked.clone()
+        self.state.lock().unmarked.clone()
     }
 
     pub(crate) fn unmarked_count(&self) -> usize {
-        self.lock().unmarked.len()
+        self.state.lock().unmarked.len()
     }
 
     pub(crate) fn current_error(&self) -> Option<OutboxError> {
-        self.lock().trouble.clone()
+        self.state.lock().trouble.clone()
     }
 
     pub(crate) fn set_trigger_errors(&self, errors: &[TriggerError]) {
-        self.lock().trigger_errors = errors.to_vec();
+        self.state.lock().trigger_errors = errors.to_vec();
     }
 
     pub(crate) fn trigger_errors(&self) -> Vec<TriggerError> {
-        self.lock().trigger_errors.clone()
+        self.state.lock().trigger_errors.clone()
     }
 
     /// Makes the relay record finished rows, return the others and end.
@@ -205,12 +201,12 @@ impl Link {
 
     /// Notes that the relay has ended.
     pub(crate) fn end(&self) {
-        self.lock().ended = true;
+        self.state.lock().ended = true;
     }
 
     /// Why no request can be made, if so.
     pub(crate) fn refusal(&self) -> Option<OutboxError> {
-        let state = self.lock();
+        let state = self.state.lock();
         let ended = state.ended.then(Self::has_ended);
         ended.or_else(|| state.trouble.clone())
     }

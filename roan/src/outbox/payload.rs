@@ -17,7 +17,7 @@ use super::history;
 use crate::base::event::Events;
 use crate::base::history::{Fired, PurgeCause};
 use crate::base::target::{Target, TargetKind};
-use crate::base::target_json::{decode_target, write_target};
+use crate::base::target_json::{decode_target, read_version, write_target};
 
 /// The newest version that Roan reads.
 const VERSION: u64 = 2;
@@ -103,18 +103,10 @@ pub(crate) struct Rows {
 pub(crate) fn decode(payload: &str) -> Result<Payload, String> {
     let value: Value = serde_json::from_str(payload)
         .map_err(|error| format!("payload is not valid JSON: {error}"))?;
-    let version = match value.get("v") {
-        None => return Err("payload does not have a version: write `\"v\": 1`".to_owned()),
-        Some(version) => match version.as_u64() {
-            Some(known) if (1..=VERSION).contains(&known) => known,
-            Some(newer) if newer > VERSION => return Ok(Payload::Newer(newer)),
-            _ => {
-                return Err(format!(
-                    "payload has the version {version}, which is not a whole number from 1: write `\"v\": 1`"
-                ));
-            }
-        },
-    };
+    let version = read_version(&value).map_err(|problem| format!("payload {problem}"))?;
+    if version > VERSION {
+        return Ok(Payload::Newer(version));
+    }
     Ok(Payload::Readable(read_content(value, version).0))
 }
 

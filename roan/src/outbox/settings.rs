@@ -14,9 +14,6 @@ use crate::base::cause::Cause;
 use crate::base::feature;
 use crate::base::log::emit;
 
-/// A statement that takes longer than this means that the database is not reachable.
-const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
-
 /// The number of purges that wait in an outbox. Both numbers are counted up to the requested limit, or to a little more
 /// than the threshold of [`Outbox::on_backlog`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -466,10 +463,6 @@ impl Outbox {
             || tracing::info!(target: "roan", "the outbox's database is reached through a pooler: the relay keeps nothing in its session, and prepares no statements; the URL of the server itself makes it cheaper"),
         );
         Ok(())
-    }
-
-    pub(crate) fn longest_statement() -> Duration {
-        LONGEST_STATEMENT
     }
 }
 

@@ -1,9 +1,9 @@
 //! The pages of a dispatcher: what is being rendered, what was purged meanwhile, and what caches may have.
 
+use std::sync::Arc;
 #[cfg(feature = "_sql")]
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::asked::Asked;
@@ -13,6 +13,7 @@ use super::index::{Full, Index, Limits};
 use super::released::Released;
 use super::sites::Hosts;
 use crate::base::area::Area;
+use crate::base::lock::Mutex;
 use crate::base::on_the_way::Purged;
 use crate::base::target::{Target, TargetError, TargetKind};
 #[cfg(feature = "_sql")]
@@ -21,7 +22,7 @@ use crate::outbox::index::SharedIndex;
 /// Shared by the layer, which renders, and the dispatcher, which purges.
 pub(crate) struct Pages {
     pub(crate) hosts: Hosts,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// Whether a service was wrapped in the layer.
     pub(crate) attached: AtomicBool,
     #[cfg(feature = "_sql")]
@@ -87,15 +88,10 @@ impl Pages {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Code under the lock does not panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Begins a render. Call it before the request reaches the app. It ends with the drop.
     pub(crate) fn begin(self: &Arc<Self>) -> Render {
         Render {
-            start: self.lock().fence.begin(),
+            start: self.state.lock().fence.begin(),
             #[cfg(feature = "_sql")]
             since: self.shared.get().map_or(0, SharedIndex::number),
             pages: Arc::clone(self),
@@ -108,11 +104,11 @@ impl Pages {
     pub(crate) fn purge(&self, target: &Target) -> Purged {
         let target = self.hosts.canonical(target);
         if let Some(area) = Area::of(&target) {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.fence.purge_area(&area.mark());
             return state.index.purge_area(&area);
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if target.kind() == TargetKind::Url {
             let asked = Asked::new(target.into_owned());
             state.fence.purge(&asked.place);
@@ -125,7 +121,10 @@ impl Pages {
 
     /// Whether the page was released to caches, and this is the first purge since, asked for at this time.
     pub(crate) fn expect(&self, url: &Target, asked: Instant) -> bool {
-        self.lock().index.expect(&self.hosts.canonical(url), asked)
+        self.state
+            .lock()
+            .index
+            .expect(&self.hosts.canonical(url), asked)
     }
 
     /// The page of a URL that was asked for at a site.
@@ -145,15 +144,15 @@ impl Pages {
     pub(crate) fn of(&self, target: &Target) -> Vec<Target> {
         let target = self.hosts.canonical(target);
         match Area::of(&target) {
-            Some(area) => self.lock().index.of_area(&area),
-            None => self.lock().index.of_key(&target),
+            Some(area) => self.state.lock().index.of_area(&area),
+            None => self.state.lock().index.of_key(&target),
         }
     }
 
     /// The tags of a page, under whatever spelling it carries them.
     pub(crate) fn tags_of(&self, url: &Target) -> Vec<Target> {
         let url = self.hosts.canonical(url).into_owned();
-        self.lock().index.keys_of(&Asked::new(url))
+        self.state.lock().index.keys_of(&Asked::new(url))
     }
 
     /// What the page under this URL is known to carry, if it is that.
@@ -162,14 +161,14 @@ impl Pages {
         asked: &Asked,
         is: impl FnOnce(&[Target]) -> bool,
     ) -> Option<Arc<[Target]>> {
-        let state = self.lock();
+        let state = self.state.lock();
         let keys = state.index.keys(asked)?;
         is(keys).then(|| Arc::clone(keys))
     }
 
     /// The number of URLs in the index.
     pub(crate) fn len(&self) -> usize {
-        self.lock().index.len()
+        self.state.lock().index.len()
     }
 
     pub(crate) fn is_attached(&self) -> bool {
@@ -213,7 +212,7 @@ impl Render {
         if let Some(shared) = self.pages.shared.get() {
             return self.release_recorded(shared, asked, keys).await;
         }
-        let mut state = self.pages.lock();
+        let mut state = self.pages.state.lock();
         if !state.lets_pass(self.start, asked, keys) {
             return Err(Held::Purged);
         }
@@ -230,18 +229,18 @@ impl Render {
             return self.leaves_recorded(asked, keys);
         }
         let _ = keys;
-        self.pages.lock().index.leaves(asked, Instant::now());
+        self.pages.state.lock().index.leaves(asked, Instant::now());
     }
 
     /// Whether it, one of its keys or an area around it was purged since the render began, as far as this process knows.
     pub(crate) fn is_purged(&self, asked: &Asked, keys: &[Target]) -> bool {
-        !self.pages.lock().lets_pass(self.start, asked, keys)
+        !self.pages.state.lock().lets_pass(self.start, asked, keys)
     }
 }
 
 impl Drop for Render {
     fn drop(&mut self) {
-        self.pages.lock().fence.end();
+        self.pages.state.lock().fence.end();
     }
 }
 
@@ -296,7 +295,7 @@ mod tests {
             assert_eq!(release(&after, spelling, &[tag("x")]).await, Ok(()));
             assert_eq!(pages.purge(&purge).urls, [url(spelling)], "{purge}");
             drop((before, after));
-            pages.lock().index = Index::new(Limits {
+            pages.state.lock().index = Index::new(Limits {
                 pages: 100,
                 spellings: 10,
                 keys: 10,

@@ -33,7 +33,7 @@ impl Render {
         for _ in 0..ATTEMPTS {
             let forgets = shared.forgets();
             let unrecorded = {
-                let mut state = self.pages.lock();
+                let mut state = self.pages.state.lock();
                 // Pages that leave the memory stay in the database, so nothing has to be purged for them.
                 let told = state.index.learn(asked, keys, None, |_, _| true);
                 too_often = too_often.or(told.map_err(Held::Full)?);
@@ -49,7 +49,11 @@ impl Render {
                 if !learning.await.is_ok_and(|is_there| is_there) {
                     return Err(Held::Unrecorded);
                 }
-                self.pages.lock().index.recorded(asked, &keys, forgets);
+                self.pages
+                    .state
+                    .lock()
+                    .index
+                    .recorded(asked, &keys, forgets);
             }
             let checking = shared.check(Arc::clone(&checked), self.since);
             let release = checking.await.map_err(|_| Held::Unrecorded)?;
@@ -58,7 +62,7 @@ impl Render {
             }
             if release.forgets == forgets {
                 // A purge that could not be written into the database is at least known here.
-                if !self.pages.lock().lets_pass(self.start, asked, keys) {
+                if !self.pages.state.lock().lets_pass(self.start, asked, keys) {
                     return Err(Held::Purged);
                 }
                 let at = Instant::now();

@@ -2,10 +2,11 @@
 //! relay looks there whether one of them was purged, by whomever, while it may have been on its way.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::base::lock::Mutex;
 use crate::base::on_the_way::ON_THE_WAY;
 use crate::base::target::Target;
 use crate::outbox::index::Key;
@@ -49,17 +50,12 @@ impl Released {
         self.is_needed.store(true, Ordering::Relaxed);
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Page>> {
-        // Code under the lock does not panic.
-        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Notes a page that leaves, none of whose keys was purged up to this number. Returns whether there was room.
     pub(super) fn note(&self, url: &Target, keys: &Arc<[Key]>, number: i64, now: Instant) -> bool {
         if !self.is_needed.load(Ordering::Relaxed) {
             return true;
         }
-        let mut pages = self.lock();
+        let mut pages = self.pages.lock();
         let has_room = pages.len() < Self::MOST;
         if has_room {
             pages.push_back(Page {
@@ -75,14 +71,14 @@ impl Released {
     /// A look that began then has seen all purges up to this number. A purge that comes later is after the arrival of a page
     /// that had left so long before, and so finds it.
     pub(crate) fn looked(&self, number: i64, began: Instant) {
-        let mut pages = self.lock();
+        let mut pages = self.pages.lock();
         pages.retain(|page| page.number < number || page.is_on_the_way(began));
     }
 
     /// The number after which purges are to be looked for, if there were any up to this number, or if nobody has looked for
     /// long.
     pub(crate) fn unchecked(&self, number: i64, now: Instant) -> Option<i64> {
-        let pages = self.lock();
+        let pages = self.pages.lock();
         let is_waiting = |page: &Page| page.left + 2 * ON_THE_WAY < now;
         let is_urgent = pages.front().is_some_and(is_waiting);
         let least = pages.iter().map(|page| page.number).min()?;
@@ -92,7 +88,7 @@ impl Released {
     /// The pages that were purged, by all purges since [`unchecked`](Self::unchecked) that were there when the check began.
     pub(crate) fn checked(&self, checked: &Checked, began: Instant) -> Vec<Straggler> {
         let mut stragglers = Vec::new();
-        self.lock().retain_mut(|page| {
+        self.pages.lock().retain_mut(|page| {
             stragglers.extend(page.purged(checked));
             page.number = page.number.max(checked.epoch.number);
             page.is_on_the_way(began)

@@ -1,8 +1,8 @@
 //! Whether the answers of a node leave it open that purges reach its pages.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::base::lock::Mutex;
 use crate::base::site::Site;
 
 /// For so many sites it is known which of them it is about: a node that has this many is set up wrongly for all.
@@ -15,14 +15,9 @@ pub(crate) struct Doubt {
 }
 
 impl Doubt {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Site, String)>> {
-        // Code under the lock does not panic.
-        self.sites.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// An answer about this site shows nothing.
     pub(crate) fn raise(&self, site: &Site, why: impl FnOnce() -> String) {
-        let mut sites = self.lock();
+        let mut sites = self.sites.lock();
         if sites.len() < MOST_SITES && !sites.contains_key(site.authority()) {
             sites.insert(site.authority().to_owned(), (site.clone(), why()));
         }
@@ -30,20 +25,20 @@ impl Doubt {
 
     /// An answer about this site shows that purges reach its pages.
     pub(crate) fn settle(&self, site: &Site) {
-        self.lock().remove(site.authority());
+        self.sites.lock().remove(site.authority());
     }
 
     /// Returns why nothing shows that purges reach the pages of some site.
     #[cfg(feature = "agent")]
     pub(crate) fn why(&self) -> Option<String> {
-        let sites = self.lock();
+        let sites = self.sites.lock();
         sites.values().next().map(|(_, why)| why.clone())
     }
 
     /// Returns the sites that it is about.
     #[cfg(feature = "agent")]
     pub(crate) fn sites(&self) -> Vec<Site> {
-        let sites = self.lock();
+        let sites = self.sites.lock();
         sites.values().map(|(site, _)| site.clone()).collect()
     }
 }

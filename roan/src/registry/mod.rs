@@ -10,9 +10,10 @@ mod tables;
 use std::any::TypeId;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use crate::base::exit;
+use crate::base::lock::Mutex;
 use crate::base::rule::{Rule, RuleTarget};
 use crate::model::{Model, Table};
 
@@ -36,7 +37,7 @@ static MODELS: Mutex<Vec<Registered>> = Mutex::new(Vec::new());
 
 /// All models, in the order in which the linker found them.
 pub(crate) fn models() -> MutexGuard<'static, Vec<Registered>> {
-    MODELS.lock().unwrap_or_else(PoisonError::into_inner)
+    MODELS.lock()
 }
 
 /// Two rules whose tags differ by case alone, or by the names of fields, too. Some caches fold the case of tags.

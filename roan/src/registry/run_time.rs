@@ -4,12 +4,13 @@ use std::any::{TypeId, type_name};
 use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::base::event::Events;
 use crate::base::history::RunTimeRule;
 #[cfg(feature = "_sql")]
 use crate::base::history::{Because, By};
+use crate::base::lock::Mutex;
 use crate::base::log::loudly;
 #[cfg(feature = "web")]
 use crate::base::target::TargetKind;
@@ -80,10 +81,7 @@ impl Purge {
             Ok(target) => self.targets.push(target),
             Err(error) => {
                 loudly(format_args!("`roan::purge`: {error}"));
-                REFUSED
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .push(error.to_string());
+                REFUSED.lock().push(error.to_string());
             }
         }
         self
@@ -215,7 +213,7 @@ pub(crate) fn events_of(model: TypeId) -> Events {
 pub(crate) fn warn_of_no_rule<M: Model>() {
     static TOLD: Mutex<Option<HashSet<TypeId>>> = Mutex::new(None);
     let is_first = {
-        let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = TOLD.lock();
         told.get_or_insert_default().insert(M::type_key())
     };
     if is_first {
@@ -250,8 +248,5 @@ pub(crate) fn listed() -> Vec<(Events, Target, &'static RunTimeRule)> {
 
 /// The errors of targets given to [`purge`].
 pub(crate) fn refused() -> Vec<String> {
-    REFUSED
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .clone()
+    REFUSED.lock().clone()
 }

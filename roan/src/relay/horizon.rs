@@ -12,7 +12,7 @@
 
 use std::time::Instant;
 
-use super::milliseconds;
+use crate::base::created::milliseconds;
 
 /// So many looks at all ids may find new rows where there cannot be any: to queue a dead row again makes it new.
 const MOST_LATE: u32 = 3;

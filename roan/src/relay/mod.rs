@@ -32,6 +32,7 @@ use crate::base::backoff::Backoff;
 use crate::base::cause::Cause;
 #[cfg(feature = "nats")]
 use crate::base::created::Created;
+use crate::base::created::milliseconds;
 use crate::base::log::{emit, end_loudly, loudly};
 #[cfg(feature = "nats")]
 use crate::base::purge_id::RowIdentity;
@@ -57,6 +58,9 @@ const MANY: usize = 8;
 /// Between attempts to reach a database that is gone.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// A statement that takes longer than this means that the database is not reachable.
+const LONGEST_STATEMENT: Duration = Duration::from_secs(60);
 
 /// More conflicts with other transactions in a row are an error like others.
 const MOST_CONFLICTS: u32 = 20;
@@ -274,7 +278,7 @@ impl Relay {
             // Nodes may have been paused meanwhile.
             self.note_nodes(&mut store).await
         };
-        match tokio::time::timeout(Outbox::longest_statement(), looking).await {
+        match tokio::time::timeout(LONGEST_STATEMENT, looking).await {
             Ok(Ok(())) => Ok(store),
             Ok(Err(error)) => Err(OutboxError::of(error)),
             Err(_) => Err(OutboxError::Database(Cause::new("no answer for a minute"))),
@@ -307,8 +311,7 @@ impl Relay {
     ) -> std::result::Result<Next, OutboxError> {
         self.horizon.look_at_all();
         loop {
-            let turn =
-                tokio::time::timeout(Outbox::longest_statement(), self.turn(&mut store)).await;
+            let turn = tokio::time::timeout(LONGEST_STATEMENT, self.turn(&mut store)).await;
             self.id = store.relay();
             match turn {
                 Ok(Ok(())) => self.conflicts = 0,
@@ -587,8 +590,4 @@ fn since(age_ms: i64, now: Instant) -> Instant {
     // A clock that was set back makes an age negative.
     let age = Duration::from_millis(u64::try_from(age_ms).unwrap_or(0));
     now.checked_sub(age).unwrap_or(now)
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Relay, Result, milliseconds};
+use super::{Relay, Result};
+use crate::base::created::milliseconds;
 use crate::base::log::warn_loudly;
 use crate::outbox::store::{Nodes, Store};
 

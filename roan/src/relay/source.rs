@@ -1,12 +1,13 @@
 //! The durable outbox as the dispatcher sees it: a relay that is a task on the dispatcher's thread.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::Relay;
 use crate::base::history::Unmarked;
+use crate::base::lock::Mutex;
 use crate::dispatcher::{Engine, Policy, Source, Working};
 use crate::error::ConfigError;
 #[cfg(feature = "web")]
@@ -40,10 +41,6 @@ impl DurableOutbox {
 
     pub(crate) fn link(&self) -> &Arc<Link> {
         &self.link
-    }
-
-    fn task(&self) -> std::sync::MutexGuard<'_, Option<JoinHandle<()>>> {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,14 +89,14 @@ impl Source for DurableOutbox {
                 };
                 tokio::spawn(listen(pool, channel, hear));
             }
-            *self.task() = Some(tokio::spawn(relay.run(store)));
+            *self.task.lock() = Some(tokio::spawn(relay.run(store)));
             Ok(())
         })
     }
 
     fn stop(&self) -> Working<'_, ()> {
         Box::pin(async move {
-            let task = self.task().take();
+            let task = self.task.lock().take();
             if let Some(task) = task {
                 self.link.stop();
                 // If this fails, the lease recovers the rows.

@@ -3,8 +3,8 @@
 
 use std::time::Instant;
 
-use super::{BATCH, Relay, Result, milliseconds, since};
-use crate::base::created::Created;
+use super::{BATCH, Relay, Result, since};
+use crate::base::created::{Created, milliseconds};
 use crate::base::history::{Asking, Causes, Fired, PurgeCause, Record};
 use crate::base::log::{emit, loudly};
 use crate::base::target::Target;

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Relay, milliseconds};
+use super::Relay;
+use crate::base::created::milliseconds;
 use crate::base::log::loudly;
 use crate::base::outcome::{Failure, Outcome};
 use crate::base::target::Target;
@@ -198,7 +199,7 @@ impl Relay {
                     return None;
                 }
                 let pause = self.backoff.after(deferred.attempts).max(pause);
-                Some(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
+                Some(milliseconds(pause))
             }
         }
     }

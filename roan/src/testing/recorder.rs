@@ -1,8 +1,9 @@
 //! A cache that records purges.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::Purges;
+use crate::base::lock::Mutex;
 use crate::base::target::{Target, TargetKind};
 use crate::purger::{Answer, Cache, Limits, PurgeRequest, Purger};
 
@@ -44,27 +45,18 @@ impl Recorder {
     /// Returns every purge in the order of arrival, rebounds included.
     #[must_use]
     pub fn requests(&self) -> Vec<Target> {
-        self.purged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.purged.lock().clone()
     }
 
     /// Deletes the records.
     pub fn clear(&self) {
-        self.purged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.purged.lock().clear();
     }
 }
 
 impl Purger for Recorder {
     async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
-        self.purged
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .extend_from_slice(request.targets());
+        self.purged.lock().extend_from_slice(request.targets());
         Answer::purged().verified()
     }
 }

@@ -1,11 +1,11 @@
 //! Pages whose handlers said something after the head had left, so that caches have not got it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::WebLayer;
 use super::reason::Reason;
+use crate::base::lock::Mutex;
 use crate::base::target::Target;
 
 /// Paths of pages that are not shared for a while. Each of them would be purged again, and with a cache that is refreshed
@@ -20,7 +20,7 @@ impl Late {
     const WHILE: Duration = Duration::from_secs(60);
 
     pub(super) fn is_known(&self, path: &str) -> bool {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = self.0.lock();
         if paths.is_empty() {
             return false;
         }
@@ -35,7 +35,7 @@ impl Late {
     }
 
     fn note(&self, path: &str) {
-        let mut paths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paths = self.0.lock();
         if paths.len() >= Self::MOST {
             paths.clear();
         }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::tag_set::TagSet;
 use super::tags::Tags;
 use super::write::Write;
 use super::{CachePolicy, WebLayer};
 use crate::base::history::{self, Trace, Traced};
+use crate::base::lock::Mutex;
 use crate::base::log::{loudly_at_times, warn_loudly};
 use crate::base::target::{Target, TargetError, TargetRef};
 use crate::base::within::{self, Current, Within};
@@ -81,12 +82,12 @@ impl Page {
 
     /// The page of a request that changes something, if this code runs in one.
     pub(crate) fn of_write() -> Option<Self> {
-        page().filter(|page| page.notes().write.is_some())
+        page().filter(|page| page.notes.lock().write.is_some())
     }
 
     /// Notes what a hook purges.
     pub(crate) fn fires(&self, target: TargetRef<'_>) {
-        if let Some(write) = &mut self.notes().write {
+        if let Some(write) = &mut self.notes.lock().write {
             write.fires(target);
         }
     }
@@ -148,7 +149,7 @@ impl Page {
 
     /// As [`complete`].
     pub fn complete(&self) {
-        self.notes().complete = true;
+        self.notes.lock().complete = true;
     }
 
     /// As [`content_location`].
@@ -159,7 +160,7 @@ impl Page {
     pub fn content_location(&self, url: &str) -> Result<(), TargetError> {
         let url = Target::url(url)?;
         let is_late = {
-            let mut notes = self.notes();
+            let mut notes = self.notes.lock();
             if let Some(write) = &mut notes.write {
                 write.location = Some(url.clone());
             }
@@ -181,13 +182,9 @@ impl Page {
         Ok(())
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The code of a row may use the page itself, so it does not run under the lock.
     fn add(&self, add: impl FnOnce(&mut Tags)) {
-        let set = std::mem::take(&mut self.notes().tags);
+        let set = std::mem::take(&mut self.notes.lock().tags);
         let mut adding = Adding {
             page: self,
             tags: Tags::new(set),
@@ -197,7 +194,7 @@ impl Page {
 
     fn change(&self, change: impl FnOnce(&mut Notes)) {
         let again = {
-            let mut notes = self.notes();
+            let mut notes = self.notes.lock();
             change(&mut notes);
             match &mut notes.stage {
                 Stage::Rendering => None,
@@ -216,7 +213,7 @@ impl Page {
 
     /// The end of the page's head: what is said later is too late.
     pub(super) fn end(&self) -> Notes {
-        let mut notes = self.notes();
+        let mut notes = self.notes.lock();
         let ended = Notes {
             stage: Stage::HeadLeft { is_late: false },
             ..Notes::default()
@@ -227,7 +224,7 @@ impl Page {
     /// The end of the body of a page that caches may store. Returns whether something was said too late.
     pub(super) fn is_over(&self, layer: &WebLayer, url: &Target) -> bool {
         let stage = Stage::Over(layer.clone(), url.clone());
-        let stage = std::mem::replace(&mut self.notes().stage, stage);
+        let stage = std::mem::replace(&mut self.notes.lock().stage, stage);
         let is_late = matches!(stage, Stage::HeadLeft { is_late: true });
         if is_late {
             layer.tell_late(url);
@@ -287,10 +284,7 @@ fn with_page<T>(function: &'static str, work: impl FnOnce(&Page) -> T) -> Option
 /// A page that lacks a tag is stored and stays stale. Each place in the code is logged once.
 fn warn_outside(function: &'static str, place: &'static Location<'static>) {
     static TOLD: Mutex<BTreeSet<&Location<'_>>> = Mutex::new(BTreeSet::new());
-    let is_first = TOLD
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(place);
+    let is_first = TOLD.lock().insert(place);
     if is_first {
         warn_loudly(format_args!(
             "`{function}` at {place} runs outside of a page, where it does nothing. If a handler has spawned this work, \

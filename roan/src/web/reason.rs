@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem::{self, Discriminant};
-use std::sync::{Mutex, PoisonError};
 
 use http::HeaderName;
 
 use crate::base::counted::counted;
+use crate::base::lock::Mutex;
 use crate::base::log::{emit, warn_loudly};
 use crate::base::target::TargetError;
 use crate::model::InvalidTarget;
@@ -178,7 +178,7 @@ impl Told {
 
     /// Returns the number of its kind, if it is new.
     fn note(&self, path: &str, reason: &Reason) -> Option<usize> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.0.lock();
         let of_kind = told.entry(reason.kind()).or_default();
         let subject = reason.subject(path);
         let is_new = of_kind.len() < Self::MOST && !of_kind.contains(subject);

@@ -2,11 +2,11 @@
 
 use std::any::type_name;
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 
 use super::tag_set::TagSet;
 use crate::base::event::Events;
 use crate::base::history::Because;
+use crate::base::lock::Mutex;
 use crate::base::log::warn_loudly;
 use crate::base::rule::{Rule, RuleTarget};
 use crate::base::target::{Target, TargetError, TargetRef};
@@ -97,11 +97,7 @@ impl Tags {
         }
         static TOLD: Mutex<Option<HashSet<(&str, &str)>>> = Mutex::new(None);
         let name = type_name::<M>();
-        let is_first = TOLD
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert_default()
-            .insert((name, function));
+        let is_first = TOLD.lock().get_or_insert_default().insert((name, function));
         if is_first {
             let missing = match function {
                 "show" => "a rule with a tag",

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
+use super::look::LOOK_FOR_OPERATOR;
 use super::{EMPTY_AGAIN, EMPTY_AGAIN_AT_MOST, Emptying, PEACE, Work};
 use crate::agent::link::Trouble;
 use crate::agent::position::Position;
@@ -33,9 +34,6 @@ const OLD: Duration = Duration::from_secs(30);
 
 /// A command that takes longer has failed.
 const LONGEST_COMMAND: Duration = Duration::from_secs(5 * 60);
-
-/// Between two looks whether somebody has emptied the cache.
-const LOOK_FOR_OPERATOR: Duration = Duration::from_secs(1);
 
 impl Work {
     pub(super) async fn empty(&mut self, why: &str) -> Result<(), Trouble> {

@@ -20,7 +20,7 @@ use crate::fleet::heartbeat::AgentState;
 use crate::fleet::stream::Judgement;
 
 /// While the cache is unclean, the agent looks this often whether somebody has emptied it.
-const LOOK_FOR_OPERATOR: Duration = Duration::from_secs(1);
+pub(super) const LOOK_FOR_OPERATOR: Duration = Duration::from_secs(1);
 
 /// After so many looks that failed while there is a connection, everything is found anew; after so many heartbeats, the bucket.
 const MOST_FAILED: u32 = 5;

@@ -2,13 +2,14 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use sea_orm::Value;
 
 use crate::base::history::Fired;
+use crate::base::lock::Mutex;
 
 /// A row that is being written: by whom, and through what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,7 +92,7 @@ impl Notes {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut HashMap<Place, Vec<Note>>) -> T) -> T {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = self.0.lock();
         look(&mut notes.get_or_insert_default().by_place)
     }
 
@@ -105,7 +106,7 @@ impl Notes {
             token,
             is_overdue: false,
         };
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut notes = self.0.lock();
         let notes = notes.get_or_insert_default();
         notes.forget_old();
         let open = notes.by_place.entry(place).or_default();

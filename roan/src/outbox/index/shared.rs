@@ -180,20 +180,19 @@ impl SharedIndex {
     /// Those of the database.
     pub async fn pages_in(&self, area: &Target) -> Result<Vec<Target>, OutboxError> {
         let mut store = self.outbox.open().await?;
-        let mut resolving = Resolving::default();
-        resolving.add_area(0, area);
-        let mut pages = Vec::new();
-        while !resolving.is_done() {
-            match store.resolve(&mut resolving, PIECE).await {
-                Ok(found) => pages.extend(found.into_iter().map(|found| found.page)),
-                Err(error) => {
-                    store.close().await;
-                    return Err(OutboxError::of(error));
-                }
+        let finding = async {
+            let mut resolving = Resolving::default();
+            resolving.add_area(0, area);
+            let mut pages = Vec::new();
+            while !resolving.is_done() {
+                let found = store.resolve(&mut resolving, PIECE).await?;
+                pages.extend(found.into_iter().map(|found| found.page));
             }
-        }
+            Ok(pages)
+        };
+        let pages = finding.await;
         store.close().await;
-        Ok(pages)
+        pages.map_err(OutboxError::of)
     }
 
     /// The tags of some pages, under URLs as they were asked for. It uses a connection of its own.
@@ -203,18 +202,16 @@ impl SharedIndex {
     /// Those of the database.
     pub async fn tags_of(&self, pages: &[Target]) -> Result<Vec<Target>, OutboxError> {
         let mut store = self.outbox.open().await?;
-        let mut tags = Vec::new();
-        for page in pages {
-            match store.tags_of(page).await {
-                Ok(found) => tags.extend(found.unwrap_or_default()),
-                Err(error) => {
-                    store.close().await;
-                    return Err(OutboxError::of(error));
-                }
+        let finding = async {
+            let mut tags = Vec::new();
+            for page in pages {
+                tags.extend(store.tags_of(page).await?.unwrap_or_default());
             }
-        }
+            Ok(tags)
+        };
+        let tags = finding.await;
         store.close().await;
-        Ok(tags)
+        tags.map_err(OutboxError::of)
     }
 
     async fn ask<T>(
@@ -388,16 +385,11 @@ async fn learn(store: &mut Store, jobs: &mut Vec<Job>) -> Result<(), sqlx::Error
         }
     };
     let mut learned = learned.into_iter();
-    let mut rest = Vec::new();
-    for job in jobs.drain(..) {
-        match job {
-            Job::Learn { reply, .. } => {
-                let _ = reply.send(Ok(learned.next().unwrap_or_default()));
-            }
-            other => rest.push(other),
+    for job in jobs.extract_if(.., |job| matches!(job, Job::Learn { .. })) {
+        if let Job::Learn { reply, .. } = job {
+            let _ = reply.send(Ok(learned.next().unwrap_or_default()));
         }
     }
-    *jobs = rest;
     Ok(())
 }
 

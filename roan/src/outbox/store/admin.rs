@@ -101,13 +101,13 @@ impl Store {
 
     /// The number of payloads that were purged since then.
     pub(crate) async fn count_since(&mut self, unix_ms: i64) -> Result<u64> {
-        let sql = format!(
+        let sql = self.sql(&format!(
             "SELECT count(DISTINCT {}) FROM roan_outbox \
              WHERE state IN ({DONE}, {DELIVERED_LATER}) AND ended_ms >= ?",
             self.without_trace()
-        );
-        let counts = self.ids(&sql, &[unix_ms.into()]).await?;
-        Ok(counts.first().copied().unwrap_or_default().unsigned_abs())
+        ));
+        let count = self.connection.int(&sql, &[unix_ms.into()]).await?;
+        Ok(count.unwrap_or_default().unsigned_abs())
     }
 
     /// Deletes some of the rows that ended longer ago, and returns whether there may be more.
@@ -120,15 +120,11 @@ impl Store {
                  (SELECT 1 FROM roan_delivery WHERE roan_delivery.purge_id = roan_outbox.id)"
             ),
         ] {
-            let sql = self.sql(&format!(
+            let sql = format!(
                 "SELECT id FROM roan_outbox WHERE {which} AND ended_ms < {{now}} - {retention_ms} \
                  ORDER BY ended_ms LIMIT {BATCH} {{skip locked}}"
-            ));
-            let rows = self.connection.rows(&sql, &[]).await?;
-            let ids = rows
-                .iter()
-                .map(|row| row.int(0))
-                .collect::<Result<Vec<_>>>()?;
+            );
+            let ids = self.ids(&sql, &[]).await?;
             if !ids.is_empty() {
                 more |= ids.len() == BATCH;
                 let sql = format!("DELETE FROM roan_outbox WHERE id IN {}", list(ids));

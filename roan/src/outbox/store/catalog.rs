@@ -284,8 +284,7 @@ impl Store {
             return Ok(false);
         }
         let sql = "SELECT (current_setting('session_replication_role') = 'replica')::int::bigint";
-        let rows = self.connection.rows(sql, &[]).await?;
-        Ok(rows.first().map(|row| row.int(0)).transpose()? == Some(1))
+        Ok(self.connection.int(sql, &[]).await? == Some(1))
     }
 
     /// The columns of these tables, each with the name of its table as given. A table without columns does not exist.

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{DEAD, LEFT, Result, Store, TAKEN, WAITING, list};
+use crate::base::created::milliseconds;
 use crate::outbox::connection::{Row, Value};
 use crate::outbox::dialect::Dialect;
 use crate::outbox::filter::Filter;
@@ -80,8 +81,8 @@ impl Store {
         }
         for (age, sign) in [(filter.older_than, "<"), (filter.newer_than, ">=")] {
             if let Some(age) = age {
-                let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX / 2);
-                sql += &format!(" AND created_ms {sign} {{now}} - {}", age.min(i64::MAX / 2));
+                let age = milliseconds(age).min(i64::MAX / 2);
+                sql += &format!(" AND created_ms {sign} {{now}} - {age}");
             }
         }
         if let Some(after) = filter.after {
@@ -235,8 +236,7 @@ impl Store {
                     ids.unwrap_or_default(),
                     condition.sql
                 ));
-                let rows = self.connection.rows(&sql, &condition.values).await?;
-                let number = rows.first().map(|row| row.int(0)).transpose()?;
+                let number = self.connection.int(&sql, &condition.values).await?;
                 count += number.unwrap_or_default().unsigned_abs();
             }
         }

@@ -112,8 +112,7 @@ impl Store {
     pub(crate) async fn look_for_use(&mut self) -> Result<bool> {
         if !self.is_index_in_use {
             let sql = self.sql("SELECT in_use FROM roan_epoch WHERE id = 1");
-            let rows = self.connection.rows(&sql, &[]).await?;
-            let in_use = rows.first().map(|row| row.int(0)).transpose()?;
+            let in_use = self.connection.int(&sql, &[]).await?;
             self.is_index_in_use = in_use.unwrap_or_default() != 0;
         }
         Ok(self.is_index_in_use)
@@ -330,7 +329,7 @@ impl Store {
 }
 
 /// An array of PostgreSQL.
-fn array(numbers: &[i64]) -> String {
+pub(super) fn array(numbers: &[i64]) -> String {
     let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
     format!("{{{}}}", numbers.join(","))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
+use super::fence::array;
 use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, WAITING, code, list, mysql_number};
 use crate::outbox::connection::Value;
 use crate::outbox::dialect::Dialect;
@@ -218,8 +219,7 @@ impl Store {
             "UPDATE roan_outbox SET state = {DONE}, relay = 0, ended_ms = (SELECT {{now}}) \
              WHERE id = ANY(?::bigint[]) AND relay = ?"
         ));
-        let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
-        let ids = format!("{{{}}}", ids.join(","));
+        let ids = array(ids);
         let values = [Value::Text(&ids), Value::Int(self.relay)];
         self.connection.execute(&sql, &values).await?;
         Ok(())

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
+use crate::base::created::unix_ms;
 use crate::base::history::{
     AnswerKind, Filter, Finder, NodeAnswer, PurgeCause, PurgeRecord, PurgeState,
 };
@@ -377,11 +378,6 @@ fn record(row: &Row, deliveries: Vec<Delivery>) -> Result<PurgeRecord> {
         replay_of: kept.replay_of,
         error: problem,
     })
-}
-
-fn unix_ms(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn time(unix_ms: i64) -> SystemTime {

@@ -113,14 +113,9 @@ impl Store {
         let relay = self.relay;
         let mut count = 0;
         for (table, held) in [("roan_outbox", purges), ("roan_delivery", deliveries)] {
-            let sql = self.sql(&format!(
-                "SELECT id FROM {table} WHERE state = {TAKEN} AND relay = {relay}"
-            ));
-            let rows = self.connection.rows(&sql, &[]).await?;
-            let mut strange = Vec::new();
-            for row in &rows {
-                strange.extend(Some(row.int(0)?).filter(|id| !held.contains(id)));
-            }
+            let sql = format!("SELECT id FROM {table} WHERE state = {TAKEN} AND relay = {relay}");
+            let mut strange = self.ids(&sql, &[]).await?;
+            strange.retain(|id| !held.contains(id));
             self.give_back(table, &strange).await?;
             count += strange.len();
         }

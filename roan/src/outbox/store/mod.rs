@@ -153,8 +153,7 @@ impl Store {
 
     async fn version(&mut self) -> Result<Option<i64>> {
         let sql = self.sql("SELECT max(version) FROM roan_schema");
-        let rows = self.connection.rows(&sql, &[]).await?;
-        let version = rows.first().map(|row| row.int(0)).transpose()?;
+        let version = self.connection.int(&sql, &[]).await?;
         Ok(version.filter(|version| *version > 0))
     }
 
@@ -174,8 +173,8 @@ impl Store {
         // PostgreSQL would abort the transaction for a missing table.
         if self.dialect == Dialect::Postgres {
             let sql = "SELECT (to_regclass($1) IS NOT NULL)::int::bigint";
-            let rows = self.connection.rows(sql, &[Value::Text(&table)]).await?;
-            return Ok(rows.first().map(|row| row.int(0)).transpose()? == Some(1));
+            let is_there = self.connection.int(sql, &[Value::Text(&table)]).await?;
+            return Ok(is_there == Some(1));
         }
         let sql = format!("SELECT 1 FROM {table} WHERE 1 = 0");
         match self.connection.rows(&sql, &[]).await {
@@ -249,8 +248,7 @@ impl Store {
                 let limited = self.connection.batch(sql).await;
                 limited.map_err(OutboxError::of)?;
                 let sql = format!("SELECT GET_LOCK('roan_outbox', {LONGEST_CHANGE})");
-                let rows = self.connection.rows(&sql, &[]).await;
-                let locked = rows.and_then(|rows| rows.first().map(|row| row.int(0)).transpose());
+                let locked = self.connection.int(&sql, &[]).await;
                 locked.map_err(OutboxError::of)? == Some(1)
             }
             Dialect::Sqlite => {

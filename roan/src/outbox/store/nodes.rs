@@ -67,8 +67,7 @@ impl Store {
     /// For how long the node has been paused, in milliseconds: 0 if it is not. `None` if no program has it.
     async fn paused_since(&mut self, values: &[Value<'_>]) -> Result<Option<i64>> {
         let sql = self.sql("SELECT paused_ms FROM roan_node WHERE cache = ? AND node = ?");
-        let rows = self.connection.rows(&sql, values).await?;
-        rows.first().map(|row| row.int(0)).transpose()
+        self.connection.int(&sql, values).await
     }
 
     /// Pauses a node, and returns whether that is new. `None` if no program has it.

@@ -1,8 +1,9 @@
 //! Texts that must not be shown, and that may change while the program runs.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use crate::base::lock::Mutex;
 use crate::error::ConfigError;
 
 /// One secret, or several that belong together. It does not implement anything that shows it.
@@ -27,8 +28,7 @@ impl Secret {
     }
 
     pub(super) fn current(&self) -> Texts {
-        let current = self.current.lock();
-        Arc::clone(&current.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.lock())
     }
 
     /// The API has refused `used`: returns another secret, if there is one by now.
@@ -41,7 +41,7 @@ impl Secret {
         // Not on the dispatcher's thread: the file may be on a network.
         let read = tokio::task::spawn_blocking(move || read()).await;
         let newer = read.ok()?.ok().filter(|newer| newer != used)?;
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         *current = Arc::clone(&newer);
         Some(newer)
     }

@@ -1,6 +1,6 @@
 //! The store: the pages, and the coordination of purges, fills and evictions.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::lookup::Lookup;
 use super::page::Page;
 use super::tags::{strings, tags};
 use super::variant::Variant;
+use crate::base::lock::Mutex;
 use crate::pages::{Fence, Sharing, Start};
 use crate::purger::tag_header::CACHE_GROUPS;
 
@@ -53,7 +54,7 @@ impl Store {
             .max_capacity(capacity)
             .weigher(|_, page: &Arc<Page>| page.weight())
             .eviction_listener(move |key: Arc<Label>, page, _| {
-                let mut gone = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut gone = told.lock();
                 gone.push((page.indexed(&key), Arc::clone(&page.labels)));
             })
             .build();
@@ -75,7 +76,7 @@ impl Store {
     /// Removes every page with `label`, or in the area that it is, and keeps out those that are being rendered. Returns whether
     /// there was one.
     pub(super) fn purge(&self, label: &Label) -> bool {
-        let mut books = self.books();
+        let mut books = self.books.lock();
         let keys = match label.as_area() {
             None => {
                 books.fence.purge(label);
@@ -112,7 +113,7 @@ impl Store {
         let labels = vec![key.clone(), Label::url(Label::ANY_HOST, url)];
         let is_led =
             collapse != Collapse::Never && !longest.is_zero() && !self.alone.contains_key(&key);
-        let mut books = self.books();
+        let mut books = self.books.lock();
         let mut lead = None;
         if is_led {
             let flight = (key.clone(), varying);
@@ -142,7 +143,7 @@ impl Store {
 
     fn store(&self, fill: &Fill, request: &HeaderMap, variant: Variant) -> bool {
         let labels = fill.labels.clone();
-        let mut books = self.books();
+        let mut books = self.books.lock();
         if !lets_pass(&books.fence, fill.start, &fill.key, &labels) {
             return false;
         }
@@ -158,13 +159,9 @@ impl Store {
         true
     }
 
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Removes the pages that have left the cache from the index.
     fn tidy(&self, books: &mut Books) {
-        let gone = std::mem::take(&mut *self.gone.lock().unwrap_or_else(PoisonError::into_inner));
+        let gone = std::mem::take(&mut *self.gone.lock());
         for (page, labels) in gone {
             books.index.remove(&page, &labels);
         }
@@ -173,14 +170,14 @@ impl Store {
     /// Whether no fill is in progress, so that no purge is remembered.
     #[cfg(test)]
     pub(super) fn is_at_rest(&self) -> bool {
-        self.books().fence.is_at_rest()
+        self.books.lock().fence.is_at_rest()
     }
 
     /// The number of pages, their bytes, and the number of labels in the index, after all pending work.
     #[cfg(test)]
     pub(super) fn sizes(&self) -> (u64, u64, usize) {
         self.pages.run_pending_tasks();
-        let mut books = self.books();
+        let mut books = self.books.lock();
         self.tidy(&mut books);
         let pages = (self.pages.entry_count(), self.pages.weighted_size());
         (pages.0, pages.1, books.index.labels())
@@ -250,7 +247,7 @@ impl Fill {
 
 impl Drop for Fill {
     fn drop(&mut self) {
-        let mut books = self.store.books();
+        let mut books = self.store.books.lock();
         books.fence.end();
         if let Some(lead) = &self.lead {
             books.flights.leave(lead);

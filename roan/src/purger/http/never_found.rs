@@ -1,9 +1,9 @@
 //! Notices that the purges of a node never find a page.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
 
 use crate::base::canonical;
+use crate::base::lock::Mutex;
 use crate::base::outcome::Outcome;
 use crate::purger::PurgeRequest;
 
@@ -24,7 +24,7 @@ impl NeverFound {
     /// Notes an answer, and returns whether this is the one that makes the node suspicious. A page counts once, however often
     /// and under whatever spelling it is purged.
     pub(crate) fn is_odd(&self, outcome: &Outcome, request: &PurgeRequest<'_>) -> bool {
-        let mut missing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut missing = self.0.lock();
         if *outcome == Outcome::Purged {
             // From here on the node is not suspicious.
             *missing = None;

@@ -1,9 +1,9 @@
 //! The key that a purge location returns.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 
 use super::pattern::KeyPattern;
+use crate::base::lock::Mutex;
 use crate::base::site::Site;
 
 /// The response header in which a purge location names the key that it was asked to purge.
@@ -122,7 +122,7 @@ impl Keys {
     }
 
     fn at<T>(&self, site: &Site, look: impl FnOnce(&mut Seen) -> T) -> T {
-        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sites = self.sites.lock();
         look(sites.entry(site.authority().to_owned()).or_insert(Seen {
             possible: u32::MAX,
             whole: false,

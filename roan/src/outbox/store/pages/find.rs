@@ -7,7 +7,7 @@ use crate::base::canonical;
 use crate::base::log::loudly;
 use crate::base::target::{Target, TargetKind};
 use crate::base::target_json;
-use crate::outbox::connection::Value;
+use crate::outbox::connection::{Row, Value};
 use crate::outbox::index::Key;
 use crate::outbox::store::{Result, Store, list};
 use crate::outbox::stored_target::{self, Unreadable};
@@ -131,6 +131,18 @@ struct Stored {
 }
 
 impl Stored {
+    /// The pages of rows with their ids and texts, found under the key.
+    fn of(key: i64, rows: &[Row]) -> Result<Vec<Self>> {
+        let stored = rows.iter().map(|row| {
+            Ok(Self {
+                key,
+                id: row.int(0)?,
+                text: row.shown(1)?,
+            })
+        });
+        stored.collect()
+    }
+
     fn read(&self) -> std::result::Result<Target, Unreadable> {
         super::read(self.id, &self.text)
     }
@@ -230,23 +242,13 @@ impl Store {
             "SELECT k.page_id, {target} FROM roan_page_key AS k JOIN roan_page AS p ON p.id = k.page_id \
              WHERE k.page_key = ? AND k.page_id >= ? ORDER BY k.page_id LIMIT ?"
         ));
-        let from = match after.map(|after| after.checked_add(1)) {
-            None => i64::MIN,
-            Some(Some(next)) => next,
-            // The last of all possible ids.
-            Some(None) => return Ok((Vec::new(), None)),
+        let Some(from) = first_after(after) else {
+            return Ok((Vec::new(), None));
         };
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let values = [Value::Int(key), Value::Int(from), Value::Int(most)];
         let rows = self.connection.rows(&sql, &values).await?;
-        let stored = rows.iter().map(|row| {
-            Ok(Stored {
-                key,
-                id: row.int(0)?,
-                text: row.shown(1)?,
-            })
-        });
-        let stored = stored.collect::<Result<Vec<_>>>()?;
+        let stored = Stored::of(key, &rows)?;
         let last = stored.last().filter(|_| rows.len() == limit);
         let last = last.map(|last| last.id);
         Ok((stored, last))
@@ -260,11 +262,8 @@ impl Store {
         pass: &mut Pass,
         limit: usize,
     ) -> Result<(Vec<Stored>, bool)> {
-        let from = match pass.after.map(|after| after.checked_add(1)) {
-            None => i64::MIN,
-            Some(Some(next)) => next,
-            // The last of all possible ids.
-            Some(None) => return Ok((Vec::new(), true)),
+        let Some(from) = first_after(pass.after) else {
+            return Ok((Vec::new(), true));
         };
         let beginnings: Option<Vec<String>> =
             pass.areas.iter().map(|(_, area)| beginning(area)).collect();
@@ -287,14 +286,7 @@ impl Store {
             .chain([Value::Int(most)])
             .collect();
         let rows = self.connection.rows(&sql, &values).await?;
-        let stored = rows.iter().map(|row| {
-            Ok(Stored {
-                key: 0,
-                id: row.int(0)?,
-                text: row.shown(1)?,
-            })
-        });
-        let stored = stored.collect::<Result<Vec<_>>>()?;
+        let stored = Stored::of(0, &rows)?;
         pass.after = stored.last().map(|last| last.id).or(pass.after);
         Ok((stored, rows.len() < limit))
     }
@@ -347,6 +339,14 @@ impl Store {
         }
         tags.sort_unstable_by(|one: &Target, other| one.as_str().cmp(other.as_str()));
         Ok(Some(tags))
+    }
+}
+
+/// The first id that can come after this one. `None` after the last of all possible ids.
+fn first_after(after: Option<i64>) -> Option<i64> {
+    match after {
+        None => Some(i64::MIN),
+        Some(after) => after.checked_add(1),
     }
 }
 
