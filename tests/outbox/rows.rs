@@ -179,10 +179,7 @@ async fn rows_with_any_content_hold_up_no_other(database: Database) {
 
 async fn the_good_half_of_a_payload_is_purged_and_the_row_is_dead(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client
         .run(r#"INSERT INTO {}outbox (payload) VALUES ('{"v":1,"purge":["/a","b",{"url":"/c"}]}')"#)
@@ -197,10 +194,7 @@ async fn the_good_half_of_a_payload_is_purged_and_the_row_is_dead(database: Data
 
 async fn a_payload_with_targets_and_rows_loses_neither(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     for payload in [
         r#"{"v":1,"purge":["/both"],"table":"posts","event":"create","rows":[{"slug":"both"}]}"#,
@@ -255,10 +249,7 @@ async fn what_a_node_has_not_answered_may_be_unreadable(database: Database) {
 
 async fn an_error_that_cannot_be_stored_ends_in_what_can(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     // The error quotes what it has found: a NUL, and far more than a column holds.
     let unknown = format!("\\u0000{}", "x".repeat(70_000));
