@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +14,7 @@ use axum::response::IntoResponse;
 use roan::purger::{Answer, LifetimeHeader, Limits, PurgeRequest, Purger, TagHeader};
 use roan::web::{self, CachePolicy, Web};
 use roan::{Cache, Failure, Roan, Target, TargetKind};
-use roan_tests::{Browser, HOST, wait};
+use roan_tests::{Browser, HOST, lock, wait};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 use tower::ServiceExt;
@@ -58,7 +58,7 @@ struct Tiers(Arc<Mutex<Log>>);
 
 impl Tiers {
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn trouble(&self, tier: &'static str, target: &'static str, trouble: Option<Trouble>) {
@@ -398,7 +398,7 @@ fn each_tier_is_asked_for_what_it_and_those_behind_it_can_purge() {
 type Rows = Arc<Mutex<u64>>;
 
 fn number(rows: &Rows) -> u64 {
-    *rows.lock().unwrap_or_else(PoisonError::into_inner)
+    *lock(rows)
 }
 
 /// One write of a tag on many pages is a few requests at a real cache behind nginx, and none of the pages stays stale.
@@ -440,7 +440,7 @@ fn one_write(inner: &Start, outer: &Start) {
 
     let mut asked = 0;
     for write in 1..=3 {
-        *rows.lock().unwrap_or_else(PoisonError::into_inner) = write;
+        *lock(&rows) = write;
         roan.purge(tag("list")).unwrap();
         // Visitors come all the time.
         wait::until(wait::LONG, "the purges, and the second ones", || {

@@ -6,12 +6,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use roan_tests::{Clock, Connection, Machine, Network, Postgres, PostgresOptions, page_app, wait};
+use roan_tests::{
+    Clock, Connection, Machine, Network, Postgres, PostgresOptions, lock, page_app, wait,
+};
 use tokio::runtime::Runtime;
 
 use crate::instance::{Instance, Said};
 use crate::model::{self, Page};
-use crate::node::{Node, lock};
+use crate::node::Node;
 use crate::sender::{MODE, Orders, outbox};
 use crate::stream::{self, Cluster};
 use crate::tally::Tally;

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use roan::outbox::Outbox;
-use roan_tests::{Browser, Connection, MariaDb, Nginx, Options, Postgres, SqliteFile, wait};
+use roan_tests::{Browser, Connection, MariaDb, Nginx, Options, Postgres, SqliteFile, lock, wait};
 
 const APP: &str = env!("CARGO_BIN_EXE_roan-tests-rendering");
 
@@ -66,10 +66,7 @@ impl Readers {
                         return;
                     }
                     let url = format!("/{reader}/{number}");
-                    asked
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(url.clone());
+                    lock(&asked).push(url.clone());
                     // While the app is down, there may be no answer.
                     let _ = browser.try_send("GET", &url, &[]);
                 }
@@ -85,8 +82,7 @@ impl Readers {
     }
 
     fn count(&self) -> usize {
-        let asked = self.asked.lock();
-        asked.unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.asked).len()
     }
 
     fn stop(self) -> Vec<String> {
@@ -94,8 +90,7 @@ impl Readers {
         for thread in self.threads {
             thread.join().expect("it reads");
         }
-        let asked = self.asked.lock();
-        asked.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.asked).clone()
     }
 }
 

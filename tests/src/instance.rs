@@ -2,14 +2,14 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::family;
-use crate::{Clock, wait};
+use crate::{Clock, lock, wait};
 
 /// What such a program has said, in lines on its standard output.
 pub trait Said: Default + Send + 'static {
@@ -145,8 +145,4 @@ impl<S> Drop for Instance<S> {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn lock<S>(said: &Mutex<S>) -> MutexGuard<'_, S> {
-    said.lock().unwrap_or_else(PoisonError::into_inner)
 }

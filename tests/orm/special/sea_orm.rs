@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use roan::outbox::Dialect;
-use roan_tests::wait;
+use roan_tests::{lock, wait};
 use sea_orm::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
@@ -85,9 +85,7 @@ fn article(slug: &str) -> article::ActiveModel {
 }
 
 fn on_each_database(is_durable: bool, test: &impl AsyncFn(&Site) -> Result<(), DbErr>) {
-    let _turn = TURN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = lock(&TURN);
     for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
         crate::suite::block_on(async {
             let site = Site::new(dialect, &[ARTICLES], is_durable).await;
@@ -460,9 +458,7 @@ fn an_insert_that_ignores_conflicts_purges_what_it_has_inserted() {
 /// Of SQLite: a transaction that has begun with reading cannot write once another connection has.
 #[test]
 fn updates_succeed_beside_another_writer() {
-    let _turn = TURN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = lock(&TURN);
     crate::suite::block_on(async {
         let site = Site::new(Dialect::Sqlite, &[ARTICLES], true).await;
         let mut other = site.database.connect().await;
