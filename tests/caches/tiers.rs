@@ -22,7 +22,7 @@ use reqwest::Client;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, RoanBuilder, Target};
 use roan_examples::settling::settle;
-use roan_tests::{HOST as SITE, lock, wait};
+use roan_tests::{HOST as SITE, lock, setting, wait};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -83,10 +83,7 @@ struct Counts {
 
 impl Tiers {
     fn run(inner: &Start, outer: &Start, set: impl FnOnce(RoanBuilder) -> RoanBuilder) {
-        let writes = std::env::var("ROAN_TIER_WRITES").map_or(SHORT, |text| {
-            text.parse()
-                .unwrap_or_else(|_| panic!("ROAN_TIER_WRITES={text} is not a number"))
-        });
+        let writes = setting("ROAN_TIER_WRITES").unwrap_or(SHORT);
         let apps = Apps::listen(NODES);
         let inner = inner(&apps.addresses, Setup::Right).unwrap();
         let outer = outer(&inner.nodes(), Setup::Right).unwrap();

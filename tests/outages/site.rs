@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use roan_tests::{
-    Clock, Connection, Machine, Network, Postgres, PostgresOptions, lock, page_app, wait,
+    Clock, Connection, Machine, Network, Postgres, PostgresOptions, lock, outbox, page_app, wait,
 };
 use tokio::runtime::Runtime;
 
 use crate::instance::{Instance, Said};
 use crate::model::{self, Page};
 use crate::node::Node;
-use crate::sender::{MODE, Orders, outbox};
+use crate::sender::{MODE, Orders};
 use crate::stream::{self, Cluster};
 use crate::tally::Tally;
 
@@ -70,7 +70,10 @@ impl Site {
             for sql in [model::CREATE, &model::fill()] {
                 db.run(sql).await.expect("a table of pages");
             }
-            outbox(&url).migrate().await.expect("tables of the outbox");
+            outbox::at(&url)
+                .migrate()
+                .await
+                .expect("tables of the outbox");
             page_app::serve::<Page>(network.here().addr(), &url, rng.fork()).await
         });
         let cluster = Cluster::start(&mut network);
