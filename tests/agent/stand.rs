@@ -158,9 +158,7 @@ pub(crate) async fn start_without_caches(agent: Agent) -> RunningAgent {
 
 #[track_caller]
 pub(crate) fn wait_until_ready(agent: &RunningAgent) {
-    let end = std::time::Instant::now() + LONG;
-    while let Some(why) = agent.not_ready() {
-        assert!(std::time::Instant::now() < end, "not ready: {why}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait::until_ok(LONG, "the agent to be ready", || {
+        agent.not_ready().map_or(Ok(()), Err)
+    });
 }

@@ -2,8 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fastrand::Rng;
 use roan_tests::{
@@ -104,16 +103,11 @@ impl Site {
             site.nodes.push(node);
         }
         for node in &site.nodes {
-            let start = Instant::now();
-            while let Err(error) = node.health() {
-                assert!(
-                    start.elapsed() < 3 * wait::LONG,
-                    "{} is not ready: {error}\n{}",
-                    node.name(),
-                    node.agent().log()
-                );
-                thread::sleep(Duration::from_millis(25));
-            }
+            let what = format!("{} to be ready", node.name());
+            wait::until_ok(3 * wait::LONG, &what, || {
+                let health = node.health();
+                health.map_err(|error| format!("{error}\n{}", node.agent().log()))
+            });
         }
         drop(first);
         site

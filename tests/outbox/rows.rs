@@ -145,16 +145,14 @@ async fn rows_with_any_content_hold_up_no_other(database: Database) {
             client.save(&roan, &format!("good-{number}")).await;
             fill_with_anything(&mut client, dialect, &mut random, 30).await;
         }
-        let start = std::time::Instant::now();
         let wanted = |number| format!("/posts/good-{number}");
-        while !(0..20).all(|number| urls(&recorder).contains(&wanted(number))) {
-            assert!(
-                start.elapsed() < LONG,
-                "seed {seed} on {dialect}: {:?}",
-                roan.outbox().current_error()
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let what = format!("all good purges with seed {seed} on {dialect}");
+        wait::until_ok(LONG, &what, || {
+            let is_purged = |number| urls(&recorder).contains(&wanted(number));
+            let all = (0..20).all(is_purged);
+            all.then_some(())
+                .ok_or_else(|| format!("{:?}", roan.outbox().current_error()))
+        });
         // What cannot be read is dead, and says why; nothing of it is taken again and again. (A row may say that a relay has
         // taken it which will be alive for years, so not all rows are dead.)
         client

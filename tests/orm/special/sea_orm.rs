@@ -1,13 +1,11 @@
 //! SeaORM: the ways of saving that the suite does not take.
 
-use std::sync::Mutex;
-use std::time::Duration;
-
 use roan::outbox::Dialect;
 use roan_tests::{lock, wait};
 use sea_orm::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
+use std::sync::Mutex;
 
 use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 
@@ -286,11 +284,10 @@ fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
             changed.update(&site.db).await
         };
         let unlock = async {
-            let start = std::time::Instant::now();
-            while site.recorder.requests().is_empty() {
-                assert!(start.elapsed() < LONG, "nothing is purged in the meantime");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            wait::until_async(LONG, "a purge in the meantime", async || {
+                !site.recorder.requests().is_empty()
+            })
+            .await;
             site.purged().await;
             other.run("COMMIT").await.unwrap();
         };
