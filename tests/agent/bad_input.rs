@@ -6,7 +6,7 @@ use roan::agent::{Agent, AgentPhase, Emptied, RunningAgent};
 use roan::fleet::{FleetAdmin, FleetNodeState, Nats, Stream};
 use roan_tests::{Behaviour, Browser, Faulty, HOST, NatsOptions, logged, wait};
 
-use crate::stand::{LONG, NODE, Stand};
+use crate::stand::{LONG, NODE, Stand, wait_until_ready};
 
 /// An agent that cannot empty its cache is clean from the start: somebody has said so.
 async fn clean_agent(stand: &Stand) -> Agent {
@@ -17,7 +17,7 @@ async fn clean_agent(stand: &Stand) -> Agent {
         .listen(([127, 0, 0, 1], 0).into());
     let first = agent.clone().start(stand.caches()).await.unwrap();
     take_for_empty(&agent, &first).await;
-    stand.wait_until_ready(&first);
+    wait_until_ready(&first);
     first.stop(Duration::from_secs(5)).await;
     agent
 }
@@ -35,7 +35,7 @@ async fn what_cannot_be_read_is_counted_and_holds_up_nothing() {
     let stand = Stand::start().await;
     let settings = clean_agent(&stand).await;
     let agent = settings.clone().start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     let health = Browser::new(agent.listens().unwrap());
     assert_eq!(health.get("/").text(), "ready\n");
     stand.warm("/a", "old");
@@ -111,10 +111,10 @@ async fn a_cache_that_can_be_emptied_is_clean_again_at_once() {
     let _ = nats;
     let settings = clean_agent(&stand).await;
     let first = settings.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&first);
+    wait_until_ready(&first);
     first.stop(Duration::from_secs(5)).await;
     let agent = agent.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 0);
     stand.warm("/a", "old");
     stand.origin.set("/a", "new");
@@ -122,7 +122,7 @@ async fn a_cache_that_can_be_emptied_is_clean_again_at_once() {
     wait::until(LONG, "the cache to be emptied", || {
         agent.status().emptied == 1
     });
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert!(stand.shown("/a").contains("new"));
 }
 
@@ -136,7 +136,7 @@ async fn a_refused_purge_makes_the_node_unclean() {
     let agent = settings.clone().start(caches).await.unwrap();
     // It is another cache than before.
     take_for_empty(&settings, &agent).await;
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     let number = stand.publish("/a").await;
     stand.wait_until_acknowledged(&agent, number);
     let why = agent.not_ready().unwrap();
@@ -151,7 +151,7 @@ async fn sites_are_those_of_the_agent_or_of_the_message() {
     // It does not know any site.
     let caches = roan::Roan::builder().cache(nginx).rebound(None);
     let agent = stand.agent().start(caches).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.warm("/a", "old");
     stand.origin.set("/a", "new");
     let message = format!(r#"{{"v":1,"purge":["/a"],"site":"http://{HOST}"}}"#);

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
-use roan::agent::{Agent, RunningAgent};
+use roan::agent::Agent;
 use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
 use roan_tests::{Behaviour, Faulty, Nats, NatsOptions, wait};
 
-use crate::stand::{LONG, NODE};
+use crate::stand::{LONG, NODE, start_without_caches, wait_until_ready};
 
 const USERS: &str = include_str!("../conf/fleet/users.conf");
 
@@ -49,20 +49,12 @@ async fn stream(server: &Nats) -> async_nats::jetstream::Context {
     jetstream
 }
 
-async fn start(servers: &Servers) -> RunningAgent {
-    let nginx = roan::Nginx::at("http://127.0.0.1:1/purge").unwrap();
-    let agent = Agent::new(servers.clone()).node(NODE).empty_with("true");
-    let agent = agent.ready_lag(Duration::from_secs(3));
-    let caches = roan::Roan::builder().cache(nginx).rebound(None);
-    agent.start(caches).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_that_may_not_make_its_consumer_names_the_subject() {
     let folder = tempfile::tempdir().unwrap();
     let server = server("$JS.API.CONSUMER.*.ROAN.>");
     stream(&server).await;
-    let agent = start(&servers(&server, folder.path())).await;
+    let agent = start_without_caches(Agent::new(servers(&server, folder.path()))).await;
     wait::until(LONG, "the agent to say so", || {
         agent.not_ready().is_some_and(|why| {
             why.contains("allow this user to publish to `$JS.API.CONSUMER.INFO.ROAN.>`")
@@ -76,7 +68,7 @@ async fn an_agent_that_may_not_ask_for_messages_is_not_ready() {
     let folder = tempfile::tempdir().unwrap();
     let server = server("$JS.API.CONSUMER.MSG.NEXT.ROAN.>");
     let jetstream = stream(&server).await;
-    let agent = start(&servers(&server, folder.path())).await;
+    let agent = start_without_caches(Agent::new(servers(&server, folder.path()))).await;
     // Not for a moment: nothing shows that it gets what is published.
     let until = std::time::Instant::now() + Duration::from_secs(5);
     while std::time::Instant::now() < until {
@@ -110,9 +102,7 @@ async fn an_agent_that_may_not_acknowledge_says_so_in_its_heartbeat() {
     let servers = servers(&server, folder.path());
     let agent = || Agent::new(servers.clone()).node(NODE).empty_with("true");
     let running = agent().start(caches).await.unwrap();
-    wait::until(LONG, "the agent to be ready", || {
-        running.not_ready().is_none()
-    });
+    wait_until_ready(&running);
     let message = r#"{"v":1,"purge":["/a"],"asked":1795665105175}"#;
     let published = jetstream.publish("roan.-.url", message.into());
     published.await.unwrap().await.unwrap();

@@ -8,7 +8,7 @@ use roan::agent::{AgentPhase, Emptied};
 use roan::fleet::Stream;
 use roan_tests::wait;
 
-use crate::stand::{CONSUMER, LONG, NODE, Stand};
+use crate::stand::{CONSUMER, LONG, NODE, Stand, wait_until_ready};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_node_is_emptied_and_then_purged() {
@@ -130,7 +130,7 @@ async fn a_gap_that_opens_while_the_agent_runs_empties_the_cache() {
     // It takes one message, and cannot purge it.
     let agent = stand.agent().most_open(1).start(stand.caches());
     let agent = agent.await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.warm("/a", "old");
     stand.nginx.kill();
     stand.publish("/other").await;
@@ -210,11 +210,11 @@ async fn an_agent_that_has_another_cache_empties_it() {
         agent.status().emptied == 1
     });
     assert!(other.browser().get("/a").text().contains("new"));
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     agent.stop(Duration::from_secs(5)).await;
     // It is not another one any more.
     let agent = settings.start(caches([&other])).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 0);
 }
 
@@ -230,7 +230,7 @@ async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     wait::until(LONG, "the cache to be emptied again", || {
         agent.status().emptied == 2
     });
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.wait_until_shown("/a", "new");
     let number = stand.write("/a", "newer").await;
     stand.wait_until_acknowledged(&agent, number);
@@ -249,7 +249,7 @@ async fn a_consumer_or_a_stream_that_is_deleted_empties_the_cache() {
     wait::until(LONG, "the cache to be emptied once more", || {
         agent.status().emptied == 3
     });
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert!(stand.shown("/b").contains("new"));
     let number = stand.write("/b", "newer").await;
     assert_eq!(number, 1);
@@ -280,7 +280,7 @@ async fn without_a_way_to_empty_it_the_agent_waits_for_the_operator() {
     });
     assert!(stand.shown("/a").contains("old"));
     assert_eq!(settings.note_emptied().await.unwrap(), Emptied::Consumes);
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     // It was published before somebody said so, and after the consumer was made.
     stand.wait_until_shown("/a", "new");
 }
@@ -313,7 +313,7 @@ async fn a_cache_that_cannot_be_emptied_now_is_emptied_later() {
     })
     .await;
     fs::write(&can, "").unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert!(stand.shown("/a").contains("new"));
 }
 
@@ -336,7 +336,7 @@ async fn a_cache_that_can_purge_everything_is_emptied_by_that() {
         .node(NODE)
         .start(caches);
     let agent = agent.await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert!(browser.get("/a").text().contains("new"));
     browser.warm("/a");
     stand.origin.set("/a", "newer");

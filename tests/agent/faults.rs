@@ -7,7 +7,7 @@ use roan::agent::{Agent, AgentError};
 use roan::fleet::{FleetAdmin, FleetNodeState, Stream};
 use roan_tests::{HOST, Nats, NatsOptions, Nginx, Options, wait};
 
-use crate::stand::{LONG, Stand, connect};
+use crate::stand::{LONG, Stand, connect, wait_until_ready};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
@@ -31,7 +31,7 @@ async fn a_server_that_is_killed_and_comes_back_loses_nothing() {
     for page in 0..20 {
         stand.wait_until_shown(&format!("/{page}"), "new");
     }
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1, "{:?}", agent.status());
 }
 
@@ -46,7 +46,7 @@ async fn a_server_that_is_down_at_the_start_is_awaited() {
         "{why}"
     );
     stand.nats.restart();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +57,7 @@ async fn a_cache_that_is_down_loses_no_purge_and_takes_no_more_messages_than_it_
         .most_open(8)
         .ready_lag(Duration::from_millis(100));
     let agent = agent.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     for page in 0..30 {
         stand.warm(&format!("/{page}"), "old");
     }
@@ -80,7 +80,7 @@ async fn a_cache_that_is_down_loses_no_purge_and_takes_no_more_messages_than_it_
     for page in 0..30 {
         stand.wait_until_shown(&format!("/{page}"), "new");
     }
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     let status = agent.status();
     // It has held them for less than the time after which they come again.
     assert_eq!((status.emptied, status.given_up), (1, 0), "{status:?}");
@@ -137,7 +137,7 @@ async fn a_cache_that_is_down_is_a_warning_until_it_answers() {
         answer.is_some_and(|(_, outcome, target)| outcome == "purged" && target.ends_with("/late"))
     })
     .await;
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
 }
 
 /// What has failed at a node that is down need not wait for its own next attempt to find that the node is back.
@@ -147,7 +147,7 @@ async fn a_cache_that_is_back_is_found_soon_after_many_attempts() {
     let hour = Duration::from_secs(3600);
     let caches = stand.caches().backoff(hour, hour);
     let agent = stand.agent().start(caches).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.nginx.kill();
     let mut last = 0;
     for page in 0..5 {
@@ -195,7 +195,7 @@ async fn a_newer_agent_of_one_name_does_not_take_itself_for_the_older_one() {
     wait::until(LONG, "the newer one to empty its cache", || {
         newer.status().emptied == 1
     });
-    stand.wait_until_ready(&newer);
+    wait_until_ready(&newer);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -284,7 +284,7 @@ async fn the_status_says_that_two_agents_have_one_name_and_what_to_do() {
     std::fs::write(&go, "").unwrap();
     let ended = tokio::time::timeout(LONG, newer.ended()).await.unwrap();
     assert!(ended.is_err(), "{ended:?}");
-    stand.wait_until_ready(&again);
+    wait_until_ready(&again);
     wait::until_async(LONG, "the status to be well", async || {
         let status = admin.status().await.unwrap();
         status.nodes[0].problem(LONG).is_none()

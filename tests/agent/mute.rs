@@ -1,13 +1,11 @@
 //! A consumer that is lost at the servers, while its stream goes on.
 
-use std::time::Duration;
-
 use async_nats::jetstream::consumer::pull;
 use roan::agent::Agent;
 use roan::fleet::{Nats, Stream};
 use roan_tests::{NatsCluster, NatsOptions, wait};
 
-use crate::stand::{CONSUMER, LONG, NODE, Stand};
+use crate::stand::{CONSUMER, LONG, NODE, READY_LAG, Stand, wait_until_ready};
 
 /// The servers keep one copy of it, and that is away: what is left of one whose other copies were lost.
 #[tokio::test(flavor = "multi_thread")]
@@ -18,9 +16,9 @@ async fn a_consumer_that_is_lost_for_good_is_made_anew_and_the_cache_keeps_its_p
         .stream(Stream::new().replicas(3))
         .node(NODE)
         .empty_with(stand.empty())
-        .ready_lag(Duration::from_secs(3));
+        .ready_lag(READY_LAG);
     let agent = agent.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     let emptied = agent.status().emptied;
     for page in ["/a", "/b"] {
         stand.warm(page, "old");
@@ -62,7 +60,7 @@ async fn a_consumer_that_is_lost_for_good_is_made_anew_and_the_cache_keeps_its_p
     wait::until(3 * LONG, "the page to be new", || {
         stand.shown("/a").contains("new")
     });
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, emptied, "nothing is gone");
     stand.origin.set("/b", "new");
     assert!(

@@ -7,7 +7,7 @@ use roan::agent::Agent;
 use roan::fleet::{FleetAdmin, Stream};
 use roan_tests::{Browser, logged, wait};
 
-use crate::stand::{LONG, NODE, Stand};
+use crate::stand::{LONG, NODE, Stand, wait_until_ready};
 
 /// A stream for which an agent looks after its settings every 2 s.
 const MAX_AGE: Duration = Duration::from_secs(16);
@@ -55,7 +55,7 @@ async fn an_agent_that_was_not_told_the_copies_waits_for_the_stream() {
     let fleet = roan::Fleet::nats(&stand.nats.url()).unwrap();
     let fleet = fleet.stream(Stream::new().max_age(Duration::from_secs(3600)));
     let _app = roan::Roan::builder().cache(fleet).build().unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1);
     let mut stream = stand.jetstream.get_stream("ROAN").await.unwrap();
     let config = &stream.info().await.unwrap().config;
@@ -102,7 +102,7 @@ async fn settings_that_lose_purges_are_noticed_while_the_agent_runs() {
     stand
         .change_stream(|config| config.max_messages_per_subject = -1)
         .await;
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 2);
     assert_eq!(admin.status().await.unwrap().problem, None);
 }

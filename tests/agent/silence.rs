@@ -5,12 +5,10 @@ use std::time::Duration;
 use async_nats::jetstream::{self, stream};
 use roan::agent::{Agent, RunningAgent};
 use roan::fleet::{FleetAdmin, Nats as Servers, Stream};
-use roan::{Nginx, Roan};
 use roan_tests::{Nats, NatsCluster, NatsOptions, logged, wait};
 
-use crate::stand::{LONG, NODE, Stand, connect};
+use crate::stand::{LONG, NODE, READY_LAG, Stand, connect, start_without_caches, wait_until_ready};
 
-const READY_LAG: Duration = Duration::from_secs(3);
 const BUCKET: &str = "KV_ROAN_AGENTS";
 
 #[track_caller]
@@ -27,12 +25,12 @@ async fn an_agent_is_not_ready_while_its_server_hangs() {
     let stand = Stand::start().await;
     let agent = stand.agent().ready_lag(READY_LAG);
     let agent = agent.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.nats.suspend();
     wait_until_silent(&agent, "");
     assert!(agent.status().connected);
     stand.nats.resume();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1);
 }
 
@@ -46,7 +44,7 @@ async fn an_agent_leaves_a_server_that_hangs_for_another_one() {
         .node(NODE)
         .empty_with(stand.empty());
     let agent = agent.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.warm("/a", "old");
     let name = format!("roan agent of {NODE}");
     let has_agent = |server: &Nats| {
@@ -65,27 +63,13 @@ async fn an_agent_leaves_a_server_that_hangs_for_another_one() {
     })
     .await;
     stand.wait_until_shown("/a", "new");
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1);
 }
 
-/// An agent whose caches do not answer either: it is clean as long as nothing is purged.
 async fn agent_at(url: &str) -> RunningAgent {
-    let agent = Agent::new(Servers::at(url).unwrap())
-        .stream(Stream::new().replicas(3))
-        .node(NODE)
-        .empty_with("true")
-        .ready_lag(READY_LAG);
-    let nginx = Nginx::at("http://127.0.0.1:1/purge").unwrap();
-    let caches = Roan::builder().cache(nginx).rebound(None);
-    agent.start(caches).await.unwrap()
-}
-
-#[track_caller]
-fn wait_until_ready(agent: &RunningAgent) {
-    wait::until(LONG, "the agent to be ready", || {
-        agent.not_ready().is_none()
-    });
+    let stream = Stream::new().replicas(3);
+    start_without_caches(Agent::new(Servers::at(url).unwrap()).stream(stream)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,7 +94,7 @@ async fn an_agent_purges_while_its_heartbeats_cannot_be_written() {
     let stand = Stand::start().await;
     let agent = stand.agent().ready_lag(READY_LAG);
     let agent = agent.start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.warm("/a", "old");
     // In place of the bucket there is another stream, so that it cannot be made again.
     stand.jetstream.delete_stream(BUCKET).await.unwrap();
@@ -136,7 +120,7 @@ async fn an_agent_purges_while_its_heartbeats_cannot_be_written() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     stand.jetstream.delete_stream("OTHER").await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 1);
 }
 

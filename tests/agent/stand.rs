@@ -15,6 +15,9 @@ pub(crate) const NODE: &str = "edge-1.test";
 /// Its consumer.
 pub(crate) const CONSUMER: &str = "roan-edge-1=2Etest";
 
+/// Of an agent that shall soon say that its servers do not answer.
+pub(crate) const READY_LAG: Duration = Duration::from_secs(3);
+
 /// Long enough for a message to be delivered again, and its emptying with retries.
 pub(crate) const LONG: Duration = Duration::from_secs(40);
 
@@ -78,17 +81,8 @@ impl Stand {
 
     pub(crate) async fn run(&self) -> RunningAgent {
         let agent = self.agent().start(self.caches()).await.unwrap();
-        self.wait_until_ready(&agent);
+        wait_until_ready(&agent);
         agent
-    }
-
-    #[track_caller]
-    pub(crate) fn wait_until_ready(&self, agent: &RunningAgent) {
-        let end = std::time::Instant::now() + LONG;
-        while let Some(why) = agent.not_ready() {
-            assert!(std::time::Instant::now() < end, "not ready: {why}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
     }
 
     /// Publishes a purge as an app does, and waits until the stream has it. Returns its number.
@@ -152,4 +146,19 @@ impl Stand {
 
 pub(crate) async fn connect(nats: &Nats) -> Context {
     roan_tests::nats::connect(&nats.url()).await
+}
+
+/// An agent whose caches do not answer: it is clean as long as nothing is purged.
+pub(crate) async fn start_without_caches(agent: Agent) -> RunningAgent {
+    let agent = agent.node(NODE).empty_with("true").ready_lag(READY_LAG);
+    let nginx = roan::Nginx::at("http://127.0.0.1:1/purge").unwrap();
+    let caches = Roan::builder().cache(nginx).rebound(None);
+    agent.start(caches).await.unwrap()
+}
+
+#[track_caller]
+pub(crate) fn wait_until_ready(agent: &RunningAgent) {
+    wait::until_ok(LONG, "the agent to be ready", || {
+        agent.not_ready().map_or(Ok(()), Err)
+    });
 }

@@ -6,7 +6,7 @@ use roan::agent::Agent;
 use roan::fleet::{FleetAdmin, Stream};
 use roan_tests::{Browser, HOST, Nginx, Options, SECRET, logged, wait};
 
-use crate::stand::{LONG, NODE, Stand};
+use crate::stand::{LONG, NODE, Stand, wait_until_ready};
 
 /// Writes the configuration of nginx anew, and starts it again.
 fn reconfigure(stand: &mut Stand, text: &str, with: &str) {
@@ -51,7 +51,7 @@ async fn a_node_without_a_purge_location_is_not_ready_until_it_has_one() {
     assert_eq!(agent.status().emptied, 1, "to empty it does not help yet");
 
     reconfigure(&mut stand, "location ^~ /elsewhere/", "location ^~ /purge/");
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert_eq!(agent.status().emptied, 2);
     assert!(stand.shown("/a").contains("new"));
 }
@@ -81,7 +81,7 @@ async fn a_refreshed_node_whose_keys_are_not_known_is_not_ready() {
     let emptied = agent.status().emptied;
     stand.write("/a", "new").await;
     reconfigure(&mut stand, other, key);
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     assert!(agent.status().emptied >= emptied);
     stand.nginx.browser().warm("/a");
     stand.write("/a", "newer").await;
@@ -108,7 +108,7 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
     wait::until(LONG, "the cache to be emptied", || {
         agent.status().emptied == 2
     });
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     let admin = FleetAdmin::connect(&stand.servers(), &Stream::new()).await;
     let admin = admin.unwrap();
     wait::until_async(LONG, "the refusal to be a warning", async || {
@@ -123,7 +123,7 @@ async fn a_purge_location_that_refuses_is_named_with_what_follows() {
     // It cannot empty the cache any more.
     let settings = Agent::new(stand.servers()).node(NODE);
     let agent = settings.clone().start(stand.caches()).await.unwrap();
-    stand.wait_until_ready(&agent);
+    wait_until_ready(&agent);
     stand.write("/a", "newer").await;
     let words = "in the purge location: mend that, then empty its cache, and type `roan agent --node edge-1.test --emptied`";
     wait::until(LONG, "the agent to be unclean", || {

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +14,7 @@ use axum::response::IntoResponse;
 use roan::purger::{Answer, LifetimeHeader, Limits, PurgeRequest, Purger, TagHeader};
 use roan::web::{self, CachePolicy, Web};
 use roan::{Cache, Failure, Roan, Target, TargetKind};
-use roan_tests::{Browser, HOST, wait};
+use roan_tests::{Browser, HOST, lock, wait};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 use tower::ServiceExt;
@@ -58,7 +58,7 @@ struct Tiers(Arc<Mutex<Log>>);
 
 impl Tiers {
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn trouble(&self, tier: &'static str, target: &'static str, trouble: Option<Trouble>) {
@@ -206,6 +206,15 @@ impl Bench {
         });
     }
 
+    /// See [`Tiers::came_after`].
+    #[track_caller]
+    fn assert_after(&self, later: (&str, &str), earlier: (&str, &str)) {
+        assert!(
+            self.tiers.came_after(later, earlier),
+            "{later:?} came before {earlier:?}"
+        );
+    }
+
     /// The requests to a tier with these targets and no others.
     #[track_caller]
     fn assert_few(&self, tier: &str, targets: &[&str]) {
@@ -235,11 +244,7 @@ fn the_next_cache_is_asked_for_the_tag_after_the_last_of_its_pages() {
         bench.tiers.asked("outer").len() >= 2,
         "after each of the two purges"
     );
-    assert!(
-        bench
-            .tiers
-            .came_after(("outer", "tag list"), ("inner", "/page/"))
-    );
+    bench.assert_after(("outer", "tag list"), ("inner", "/page/"));
 }
 
 #[test]
@@ -258,11 +263,7 @@ fn areas_take_their_pages_along_but_not_those_that_the_next_cache_may_not_find()
         let text = target.to_string();
         let expected: Vec<&str> = others.iter().copied().chain([&*text]).collect();
         bench.assert_few("outer", &expected);
-        assert!(
-            bench
-                .tiers
-                .came_after(("outer", &text), ("inner", "/page/"))
-        );
+        bench.assert_after(("outer", &text), ("inner", "/page/"));
         // A page is purged once: it is rendered anew.
         for number in 0..PAGES {
             bench.renders(&format!("/page/{number}"));
@@ -286,16 +287,8 @@ fn a_url_that_is_asked_for_itself_reaches_the_next_cache_too() {
         }
         bench.settle();
         bench.assert_few("outer", &["tag list", "/page/3"]);
-        assert!(
-            bench
-                .tiers
-                .came_after(("outer", "/page/3"), ("inner", "/page/3"))
-        );
-        assert!(
-            bench
-                .tiers
-                .came_after(("outer", "tag list"), ("inner", "/page/"))
-        );
+        bench.assert_after(("outer", "/page/3"), ("inner", "/page/3"));
+        bench.assert_after(("outer", "tag list"), ("inner", "/page/"));
     }
 }
 
@@ -321,16 +314,8 @@ fn a_page_that_fails_or_is_refused_does_not_hold_the_tag_back() {
         if trouble == Trouble::Failing {
             bench.tiers.trouble("inner", "/page/7", None);
             bench.settle();
-            assert!(
-                bench
-                    .tiers
-                    .came_after(("outer", "tag list"), ("inner", "/page/7"))
-            );
-            assert!(
-                bench
-                    .tiers
-                    .came_after(("outer", "tag seven"), ("inner", "/page/7"))
-            );
+            bench.assert_after(("outer", "tag list"), ("inner", "/page/7"));
+            bench.assert_after(("outer", "tag seven"), ("inner", "/page/7"));
         } else {
             bench.settle();
         }
@@ -353,16 +338,8 @@ fn a_cache_that_is_down_does_not_hold_the_tag_back_and_the_tag_follows_when_it_i
     bench.tiers.trouble("inner", "/", None);
     bench.settle();
     bench.assert_few("outer", &["tag list", "tag seven"]);
-    assert!(
-        bench
-            .tiers
-            .came_after(("outer", "tag list"), ("inner", "/page/"))
-    );
-    assert!(
-        bench
-            .tiers
-            .came_after(("outer", "tag seven"), ("inner", "/page/7"))
-    );
+    bench.assert_after(("outer", "tag list"), ("inner", "/page/"));
+    bench.assert_after(("outer", "tag seven"), ("inner", "/page/7"));
 }
 
 /// As a purge that a limit holds back for longer than it may wait.
@@ -403,24 +380,16 @@ fn each_tier_is_asked_for_what_it_and_those_behind_it_can_purge() {
     // Its tags take the pages along.
     bench.assert_few("inner", &["tag list"]);
     assert!(bench.tiers.asked("middle").len() >= 2 * PAGES);
-    assert!(
-        bench
-            .tiers
-            .came_after(("middle", "/page/3"), ("inner", "tag list"))
-    );
+    bench.assert_after(("middle", "/page/3"), ("inner", "tag list"));
     bench.assert_few("outer", &["tag list"]);
-    assert!(
-        bench
-            .tiers
-            .came_after(("outer", "tag list"), ("middle", "/page/"))
-    );
+    bench.assert_after(("outer", "tag list"), ("middle", "/page/"));
 
     let bench = self::bench(&[("inner", false), ("middle", true), ("outer", false)]);
     bench.roan.purge(tag("list")).unwrap();
     bench.settle();
     for page in ["/page/0", "/page/7", "/page/199"] {
-        assert!(bench.tiers.came_after(("outer", page), ("middle", page)));
-        assert!(bench.tiers.came_after(("middle", page), ("inner", page)));
+        bench.assert_after(("outer", page), ("middle", page));
+        bench.assert_after(("middle", page), ("inner", page));
     }
     assert!(bench.tiers.asked("middle").contains(&"tag list".to_owned()));
 }
@@ -429,7 +398,7 @@ fn each_tier_is_asked_for_what_it_and_those_behind_it_can_purge() {
 type Rows = Arc<Mutex<u64>>;
 
 fn number(rows: &Rows) -> u64 {
-    *rows.lock().unwrap_or_else(PoisonError::into_inner)
+    *lock(rows)
 }
 
 /// One write of a tag on many pages is a few requests at a real cache behind nginx, and none of the pages stays stale.
@@ -471,7 +440,7 @@ fn one_write(inner: &Start, outer: &Start) {
 
     let mut asked = 0;
     for write in 1..=3 {
-        *rows.lock().unwrap_or_else(PoisonError::into_inner) = write;
+        *lock(&rows) = write;
         roan.purge(tag("list")).unwrap();
         // Visitors come all the time.
         wait::until(wait::LONG, "the purges, and the second ones", || {

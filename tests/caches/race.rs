@@ -1,7 +1,7 @@
 //! Races of writes with renders: with the web layer and a rebound of 50 ms no page stays stale.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,6 +11,7 @@ use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, purge_on};
 use roan_examples::episodes::{Mode, Race, Site};
 use roan_examples::settling::settle;
+use roan_tests::lock;
 use tokio::time::sleep;
 
 use crate::site::Apps;
@@ -41,7 +42,7 @@ impl Site for Raced {
 
     async fn write(&self, page: u64) -> Result<u64, String> {
         let number = {
-            let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rows = lock(&self.rows);
             let number = rows.entry(page).or_default();
             *number += 1;
             *number
@@ -62,7 +63,7 @@ impl Site for Raced {
 /// Reads the row at once, and then takes its time: the worst order.
 async fn page(State(rows): State<Rows>, Path(page): Path<u64>) -> String {
     let number = {
-        let rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = lock(&rows);
         rows.get(&page).copied().unwrap_or_default()
     };
     web::show(&ByTag(page));

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -22,7 +22,7 @@ use reqwest::Client;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, RoanBuilder, Target};
 use roan_examples::settling::settle;
-use roan_tests::{HOST as SITE, wait};
+use roan_tests::{HOST as SITE, lock, setting, wait};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -83,10 +83,7 @@ struct Counts {
 
 impl Tiers {
     fn run(inner: &Start, outer: &Start, set: impl FnOnce(RoanBuilder) -> RoanBuilder) {
-        let writes = std::env::var("ROAN_TIER_WRITES").map_or(SHORT, |text| {
-            text.parse()
-                .unwrap_or_else(|_| panic!("ROAN_TIER_WRITES={text} is not a number"))
-        });
+        let writes = setting("ROAN_TIER_WRITES").unwrap_or(SHORT);
         let apps = Apps::listen(NODES);
         let inner = inner(&apps.addresses, Setup::Right).unwrap();
         let outer = outer(&inner.nodes(), Setup::Right).unwrap();
@@ -137,10 +134,10 @@ impl Tiers {
         let mut round = 0;
         while round < rounds {
             let index = usize::try_from(round).unwrap() % TROUBLES.len();
-            *locked(&self.rows.slowest) = Duration::ZERO;
+            *lock(&self.rows.slowest) = Duration::ZERO;
             self.round(first, TROUBLES[index], &counts).await;
             settle(&self.roan).await.unwrap();
-            let is_too_slow = !self.has_tags && *locked(&self.rows.slowest) > SLOWEST;
+            let is_too_slow = !self.has_tags && *lock(&self.rows.slowest) > SLOWEST;
             if is_too_slow {
                 repeated += 1;
                 assert!(repeated < ROUNDS_TO_REPEAT, "this machine is too busy");
@@ -246,20 +243,13 @@ fn group(page: u64) -> String {
     format!("group-{}", page / PAGES)
 }
 
-fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Rows {
     fn number(&self, page: u64) -> u64 {
-        locked(&self.numbers)
-            .get(&page)
-            .copied()
-            .unwrap_or_default()
+        lock(&self.numbers).get(&page).copied().unwrap_or_default()
     }
 
     fn write(&self, page: u64) {
-        *locked(&self.numbers).entry(page).or_default() += 1;
+        *lock(&self.numbers).entry(page).or_default() += 1;
     }
 }
 
@@ -273,7 +263,7 @@ async fn page(State(rows): State<Rows>, Path(page): Path<u64>) -> String {
     let is_slow = fastrand::u8(0..50) == 0;
     let usual = Duration::from_millis(fastrand::u64(1..20));
     sleep(if is_slow { SLOW } else { usual }).await;
-    let mut slowest = locked(&rows.slowest);
+    let mut slowest = lock(&rows.slowest);
     *slowest = start.elapsed().max(*slowest);
     format!("race-{number}")
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use roan::purger::Token;
 use roan::purger::cloudflare::Cloudflare;
 use roan::{Cache, Roan, Target};
+use roan_tests::lock;
 use roan_tests::stand_ins::{Fault, Reply};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -20,7 +21,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = lock(&self.0);
         log.extend_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -94,7 +95,7 @@ fn no_token_is_shown() {
         );
         assert!(!shown.contains(TOKEN), "{shown}");
     }
-    let log = log.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let log = lock(&log.0);
     let log = String::from_utf8_lossy(&log);
     assert!(log.contains("refused"), "something was logged");
     let line = log

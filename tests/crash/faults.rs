@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use roan::outbox::Dialect;
-use roan_tests::wait;
+use roan_tests::{outbox, wait};
 
 use crate::instance::Instance;
 use crate::site::Site;
-use crate::writer::LEASE;
 
 /// See the methods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +196,7 @@ impl Site {
         other.wait_until_ready();
         self.load(20..300);
         other.suspend();
-        let lease = u64::try_from(LEASE.as_millis()).expect("a short lease");
+        let lease = u64::try_from(outbox::LEASE.as_millis()).expect("a short lease");
         self.load(lease * 2..lease * 4);
         other.resume();
         writer.wait_for_writes(1);

@@ -3,11 +3,12 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
+use roan_tests::lock;
 use tokio::net::TcpListener;
 
 use crate::model::UNTRUE;
@@ -63,8 +64,7 @@ impl Front {
 
     /// What was asked for and never committed.
     pub(crate) fn untrue(&self) -> Vec<String> {
-        let untrue = self.shared.untrue.lock();
-        untrue.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.shared.untrue).clone()
     }
 }
 
@@ -72,7 +72,7 @@ async fn purge(State(shared): State<Arc<Shared>>, request: Request) -> (StatusCo
     let url = request.uri().path();
     shared.asked.fetch_add(1, Ordering::Relaxed);
     if url.contains(UNTRUE) {
-        let mut untrue = shared.untrue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut untrue = lock(&shared.untrue);
         untrue.push(url.to_owned());
     }
     if shared.refuses.load(Ordering::Relaxed) {

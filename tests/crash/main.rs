@@ -37,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use roan::outbox::Dialect;
+use roan_tests::setting;
 
 use crate::faults::Fault;
 use crate::site::Site;
@@ -72,19 +73,9 @@ fn main() -> ExitCode {
     prove(&chosen)
 }
 
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is not a number")),
-        Err(_) => default,
-    }
-}
-
 fn prove(databases: &[(&'static str, Dialect)]) -> ExitCode {
-    let seed = setting("ROAN_SEED", SEED);
-    let crashes = setting("ROAN_CRASHES", SHORT);
+    let seed = setting("ROAN_SEED").unwrap_or(SEED);
+    let crashes = setting("ROAN_CRASHES").unwrap_or(SHORT);
     println!("crash: ROAN_SEED={seed} ROAN_CRASHES={crashes}");
     let start = Instant::now();
     let results: Vec<_> = std::thread::scope(|scope| {

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use axum::http::header;
 use fastrand::Rng;
-use roan_tests::HOST;
+use roan_tests::{HOST, lock};
 use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::model::{GROUPS, POSTS, Page};
@@ -112,9 +112,6 @@ impl Readers {
     }
 
     fn slow(&self) -> MutexGuard<'_, HashSet<(SocketAddr, Page)>> {
-        self.shared
-            .slow
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.slow)
     }
 }

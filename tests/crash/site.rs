@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use fastrand::Rng;
 use roan::outbox::Dialect;
-use roan_tests::{Clock, Nginx, Options, page_app};
+use roan_tests::{Clock, Connection, Nginx, Options, outbox, page_app};
 use tokio::runtime::Runtime;
 
 use crate::database::Database;
@@ -13,8 +13,7 @@ use crate::instance::{Instance, Said};
 use crate::model::{self, Page};
 use crate::readers::Readers;
 use crate::tally::Tally;
-use crate::writer::{MODE, Orders, outbox};
-use roan_tests::Connection;
+use crate::writer::{MODE, Orders};
 
 /// The site under test. The first node is purged through the front, the second one directly.
 pub(crate) struct Site {
@@ -49,7 +48,10 @@ impl Site {
             for sql in model::create(db.dialect()) {
                 db.run(&sql).await.expect("tables of posts");
             }
-            outbox(&url).migrate().await.expect("tables of the outbox");
+            outbox::at(&url)
+                .migrate()
+                .await
+                .expect("tables of the outbox");
         });
         let app = runtime.block_on(page_app::serve::<Page>(
             Ipv4Addr::LOCALHOST,
@@ -82,7 +84,7 @@ impl Site {
     }
 
     pub(crate) fn dialect(&self) -> Dialect {
-        outbox(&self.database.url()).dialect()
+        outbox::at(&self.database.url()).dialect()
     }
 
     /// Starts a program with a dispatcher; `mode` is that of [`MODE`].

@@ -5,25 +5,10 @@ use std::time::{Duration, Instant};
 
 use crate::model::{Page, Post, posts};
 use crate::site::Site;
-use roan_tests::Connection;
+use roan_tests::{Connection, outbox};
 
 /// Longer than anything that is waited for: leases, pauses of a relay whose database was away.
 const DRAIN: Duration = Duration::from_secs(40);
-
-const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1, 5)), \
-                          (SELECT count(*) FROM roan_delivery WHERE state IN (0, 1))";
-
-const DEAD: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state = 3), \
-                    (SELECT count(*) FROM roan_delivery WHERE state = 3)";
-
-/// For the message when it fails.
-const DUMP: [&str; 3] = [
-    "SELECT concat_ws(' ', 'outbox: row', id, 'state', state, 'relay', relay, 'created', created_ms, \
-     'ended', ended_ms, payload, error) FROM roan_outbox WHERE state IN (0, 1, 3, 5) ORDER BY id LIMIT 20",
-    "SELECT concat_ws(' ', 'delivery: row', id, 'of', purge_id, 'to', node, target, 'state', state, \
-     'relay', relay, 'attempts', attempts, 'due', due_ms, error) FROM roan_delivery ORDER BY id LIMIT 20",
-    "SELECT concat_ws(' ', 'relay', id, 'beat', beat) FROM roan_relay",
-];
 
 /// A page in a cache that is not as its row is.
 struct Stale {
@@ -59,7 +44,7 @@ impl Site {
                 drain(&mut db, start).await;
                 let (before, stale) = self.compare(&mut db).await;
                 // A server may still carry out the COMMIT that a killed client had sent.
-                if is_drained(&mut db).await && rows(&mut db).await == before {
+                if outbox::is_drained(&mut db).await && rows(&mut db).await == before {
                     self.condemn(&mut db, stale).await;
                     break;
                 }
@@ -133,8 +118,7 @@ impl Site {
             }
         }
         assert!(stale.is_empty(), "{message}");
-        let dead = count(db, DEAD).await;
-        assert!(dead == [0, 0], "dead purges: {}", dump(db).await);
+        outbox::assert_none_dead(db).await;
     }
 }
 
@@ -145,39 +129,20 @@ async fn open(url: &str) -> Connection {
 }
 
 async fn drain(db: &mut Connection, start: Instant) {
-    while !is_drained(db).await {
+    while !outbox::is_drained(db).await {
         if start.elapsed() > DRAIN {
-            panic!("purges are stuck for {DRAIN:?}:\n{}", dump(db).await);
+            panic!(
+                "purges are stuck for {DRAIN:?}:\n{}",
+                outbox::dump(db).await
+            );
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-async fn is_drained(db: &mut Connection) -> bool {
-    count(db, UNFINISHED).await == [0, 0]
-}
-
-async fn count(db: &mut Connection, sql: &str) -> Vec<i64> {
-    let rows = db.numbers(sql).await;
-    let mut rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    rows.pop().expect("one row")
-}
-
 async fn rows(db: &mut Connection) -> Vec<Post> {
     let rows = db.numbers("SELECT id, grp, version FROM posts ORDER BY id");
     posts(&rows.await.expect("the rows of all posts"))
-}
-
-async fn dump(db: &mut Connection) -> String {
-    let mut lines = Vec::new();
-    for sql in DUMP {
-        lines.extend(
-            db.texts(sql)
-                .await
-                .unwrap_or_else(|error| vec![error.to_string()]),
-        );
-    }
-    lines.join("\n")
 }
 
 async fn get(

@@ -4,19 +4,17 @@
 //! It says what it did in lines on its standard output, each written at once: what a kill cuts off
 //! is the line of one write.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use roan::outbox::{Dialect, Outbox};
+use roan::outbox::Dialect;
 use roan::{Nginx, Roan};
-use roan_tests::HOST;
+use roan_tests::{Connection, HOST, outbox, say};
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::model::{GROUPS, POSTS, Page, Post, Untrue, posts};
-use roan_tests::Connection;
 
 /// The variable by which the test binary knows that it is the writer: `write`, or `relay` for one
 /// that has a dispatcher and writes nothing.
@@ -25,7 +23,6 @@ pub(crate) const MODE: &str = "ROAN_CRASH_WRITER";
 /// A purge is repeated after it. A fill that takes longer may leave a stale page, so the readers
 /// watch for such.
 pub(crate) const REBOUND: Duration = Duration::from_millis(250);
-pub(crate) const LEASE: Duration = Duration::from_millis(200);
 
 /// Between attempts to reach a database that is gone.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -91,26 +88,15 @@ impl Line {
 
     fn say(&self) {
         let line = match self {
-            Self::Ready => "+\n",
-            Self::Committed => "c\n",
-            Self::RolledBack => "r\n",
-            Self::SavepointRolledBack => "s\n",
-            Self::Unstored(number) => &format!("u {number}\n"),
-            Self::Failed(error) => &format!("e {}\n", error.replace('\n', " ")),
+            Self::Ready => "+",
+            Self::Committed => "c",
+            Self::RolledBack => "r",
+            Self::SavepointRolledBack => "s",
+            Self::Unstored(number) => &format!("u {number}"),
+            Self::Failed(error) => &format!("e {error}"),
         };
-        // When nobody listens any more it is about to be killed.
-        let mut out = std::io::stdout().lock();
-        let _unheard = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        say(line);
     }
-}
-
-/// The outbox as every dispatcher of the harness has it.
-pub(crate) fn outbox(url: &str) -> Outbox {
-    Outbox::at(url)
-        .expect("the URL of our own database")
-        .lease(LEASE)
-        .poll(Duration::from_millis(50))
-        .retention(Duration::from_secs(2))
 }
 
 /// Runs until it is killed.
@@ -127,7 +113,7 @@ pub(crate) fn run(mode: &str, args: impl Iterator<Item = String>) {
         Line::Ready.say();
         if mode == "write" {
             let untrue = Arc::new(AtomicU64::new(orders.number * 1_000_000));
-            let dialect = outbox(&orders.url).dialect();
+            let dialect = outbox::at(&orders.url).dialect();
             let writers = if dialect == Dialect::Sqlite { 2 } else { 4 };
             for number in 0..writers {
                 let writer = Writer {
@@ -157,7 +143,7 @@ async fn start(orders: &Orders) -> Roan {
             .connect_timeout(Duration::from_millis(500))
             .timeout(Duration::from_millis(500))
             .backoff(Duration::from_millis(20), Duration::from_millis(200))
-            .outbox(outbox(&orders.url))
+            .outbox(outbox::at(&orders.url))
             .build();
         match started {
             Ok(roan) => return roan,

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::upsert::excluded;
 use roan::orm::diesel::{PurgeConnection as _, PurgeExt as _, delete, update, upsert};
 use roan::purge_on;
+use roan_tests::wait;
 
 use crate::support::{Backend, LONG, Post, Site, Waiting, posts};
 
@@ -253,15 +254,10 @@ macro_rules! an_update_waits_for_the_row {
                         .set(posts::slug.eq("c"))
                         .execute_and_purge::<Post>(&mut site.conn)
                 });
-                let start = std::time::Instant::now();
-                loop {
+                wait::until(LONG, "the update to wait for the row", || {
                     let count = diesel::sql_query($waiting).get_result::<Count>(&mut other);
-                    if count.unwrap().waiting > 0 {
-                        break;
-                    }
-                    assert!(start.elapsed() < LONG, "it does not wait for the row");
-                    std::thread::sleep(std::time::Duration::from_millis(10));
-                }
+                    count.unwrap().waiting > 0
+                });
                 other.batch_execute("COMMIT").unwrap();
                 assert_eq!(renames.join().unwrap(), Ok(1));
             });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use roan::{Failure, Outcome, Refusal, Report, Roan, RoanBuilder};
 use roan_tests::{HOST, Options, REFRESH_CONF, SECRET, SITE_CONF, wait};
 
-use crate::support::{LONG, Site, flush, next, purged, until_final};
+use crate::support::{LONG, Site, builder_for, flush, next, purged, until_final};
 
 fn start() -> Site {
     refreshing(Options::default())
@@ -27,14 +27,8 @@ fn roan(site: &Site) -> Roan {
 }
 
 fn builder(cache: roan::Nginx) -> RoanBuilder {
-    let short = Duration::from_millis(20);
-    Roan::builder()
-        .cache(cache)
-        .site(HOST)
-        .rebound(None)
-        .backoff(short, 10 * short)
-        // A refresh that never succeeds fails its test.
-        .max_age(LONG)
+    // A refresh that never succeeds fails its test.
+    builder_for(cache).max_age(LONG)
 }
 
 #[track_caller]

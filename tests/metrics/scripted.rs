@@ -1,11 +1,12 @@
 //! A cache whose answers the URL says.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use roan::Failure;
 use roan::purger::{Answer, Cache, PurgeRequest, Purger};
+use roan_tests::lock;
 
 /// A cache with one node, `one`.
 pub(crate) fn cache(name: &str) -> Cache {
@@ -32,7 +33,7 @@ impl Purger for Scripted {
             "refused" => Answer::refused("of the test"),
             "dead" => failed(),
             "late" => {
-                let mut attempts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut attempts = lock(&self.0);
                 let attempt = attempts.entry(url.to_owned()).or_default();
                 *attempt += 1;
                 match *attempt {

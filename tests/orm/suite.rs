@@ -9,7 +9,7 @@ use std::time::Duration;
 use roan::Roan;
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
-use roan_tests::{Connection, Database, wait};
+use roan_tests::{Connection, Database, lock, wait};
 
 use crate::case::{Case, End, ROWS, Step, post};
 use crate::cases::{cases, outside_of_transactions};
@@ -74,7 +74,7 @@ impl<'a> Stage<'a> {
     }
 
     fn gates(&self) -> std::sync::MutexGuard<'_, HashSet<&'static str>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.open)
     }
 
     async fn cut_off(&self) {

@@ -6,9 +6,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use roan_tests::Machine;
+use roan_tests::{Machine, lock};
 
-use crate::node::{Node, lock};
+use crate::node::Node;
 use crate::site::Site;
 use crate::stream::MAX_AGE;
 

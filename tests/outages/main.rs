@@ -41,6 +41,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use roan_tests::setting;
 
 use crate::site::Site;
 
@@ -67,19 +68,9 @@ fn main() -> ExitCode {
     prove()
 }
 
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text
-            .parse()
-            .unwrap_or_else(|_| panic!("{name}={text} is not a number")),
-        Err(_) => default,
-    }
-}
-
 fn prove() -> ExitCode {
-    let seed = setting("ROAN_SEED", SEED);
-    let faults = setting("ROAN_FAULTS", SHORT);
+    let seed = setting("ROAN_SEED").unwrap_or(SEED);
+    let faults = setting("ROAN_FAULTS").unwrap_or(SHORT);
     println!("outages: ROAN_SEED={seed} ROAN_FAULTS={faults}");
     let start = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, faults, start)));

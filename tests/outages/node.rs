@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastrand::Rng;
-use roan_tests::{Agent, AgentOptions, Browser, Clock, Machine, Nginx, Options, wait};
+use roan_tests::{Agent, AgentOptions, Browser, Clock, Machine, Nginx, Options, lock, wait};
 
 use crate::model::{self, PAGES};
 use crate::stream;
@@ -193,8 +193,4 @@ impl Drop for Reader {
             let _ended = thread.join();
         }
     }
-}
-
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,13 +4,12 @@
 //! It says what it did in lines on its standard output, each written at once. It ends when its standard input does: with
 //! the harness, however that ends.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::time::Duration;
 
 use fastrand::Rng;
 use roan::Roan;
-use roan::outbox::Outbox;
-use roan_tests::{Connection, HOST};
+use roan_tests::{Connection, HOST, outbox, say};
 
 use crate::model::{PAGES, Page};
 use crate::stream;
@@ -18,8 +17,6 @@ use crate::stream;
 /// The variable by which the test binary knows that it is a sender: `write`, or `relay` for one that has a dispatcher
 /// and writes nothing.
 pub(crate) const MODE: &str = "ROAN_OUTAGES_SENDER";
-
-pub(crate) const LEASE: Duration = Duration::from_millis(200);
 
 /// Between attempts to reach a database or a stream that is gone.
 const PAUSE: Duration = Duration::from_millis(30);
@@ -72,23 +69,12 @@ impl Line {
 
     fn say(&self) {
         let line = match self {
-            Self::Ready => "+\n",
-            Self::Committed => "c\n",
-            Self::Failed(error) => &format!("e {}\n", error.replace('\n', " ")),
+            Self::Ready => "+",
+            Self::Committed => "c",
+            Self::Failed(error) => &format!("e {error}"),
         };
-        // When nobody listens any more it is about to be killed.
-        let mut out = std::io::stdout().lock();
-        let _unheard = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        say(line);
     }
-}
-
-/// The outbox as every dispatcher of the harness has it.
-pub(crate) fn outbox(url: &str) -> Outbox {
-    Outbox::at(url)
-        .expect("the URL of our own database")
-        .lease(LEASE)
-        .poll(Duration::from_millis(50))
-        .retention(Duration::from_secs(2))
 }
 
 /// Runs until it is killed.
@@ -127,7 +113,7 @@ async fn start(orders: &Orders) -> Roan {
             .site(HOST)
             .timeout(Duration::from_secs(2))
             .backoff(Duration::from_millis(20), Duration::from_millis(200))
-            .outbox(outbox(&orders.database))
+            .outbox(outbox::at(&orders.database))
             .build();
         match started {
             Ok(roan) => return roan,

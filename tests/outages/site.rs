@@ -2,17 +2,18 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fastrand::Rng;
-use roan_tests::{Clock, Connection, Machine, Network, Postgres, PostgresOptions, page_app, wait};
+use roan_tests::{
+    Clock, Connection, Machine, Network, Postgres, PostgresOptions, lock, outbox, page_app, wait,
+};
 use tokio::runtime::Runtime;
 
 use crate::instance::{Instance, Said};
 use crate::model::{self, Page};
-use crate::node::{Node, lock};
-use crate::sender::{MODE, Orders, outbox};
+use crate::node::Node;
+use crate::sender::{MODE, Orders};
 use crate::stream::{self, Cluster};
 use crate::tally::Tally;
 
@@ -68,7 +69,10 @@ impl Site {
             for sql in [model::CREATE, &model::fill()] {
                 db.run(sql).await.expect("a table of pages");
             }
-            outbox(&url).migrate().await.expect("tables of the outbox");
+            outbox::at(&url)
+                .migrate()
+                .await
+                .expect("tables of the outbox");
             page_app::serve::<Page>(network.here().addr(), &url, rng.fork()).await
         });
         let cluster = Cluster::start(&mut network);
@@ -99,16 +103,11 @@ impl Site {
             site.nodes.push(node);
         }
         for node in &site.nodes {
-            let start = Instant::now();
-            while let Err(error) = node.health() {
-                assert!(
-                    start.elapsed() < 3 * wait::LONG,
-                    "{} is not ready: {error}\n{}",
-                    node.name(),
-                    node.agent().log()
-                );
-                thread::sleep(Duration::from_millis(25));
-            }
+            let what = format!("{} to be ready", node.name());
+            wait::until_ok(3 * wait::LONG, &what, || {
+                let health = node.health();
+                health.map_err(|error| format!("{error}\n{}", node.agent().log()))
+            });
         }
         drop(first);
         site

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, Context};
 use roan::Cache;
-use roan_tests::{Machine, NatsCluster, NatsOptions, Network, wait};
+use roan_tests::{Machine, NatsCluster, NatsOptions, Network, lock, wait};
 use serde_json::Value;
 
-use crate::node::{REBOUND, lock};
+use crate::node::REBOUND;
 
 /// So long the stream keeps a purge: longer than an agent's message that was not acknowledged waits for its next delivery.
 pub(crate) const MAX_AGE: Duration = Duration::from_secs(25);

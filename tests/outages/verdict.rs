@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use roan_tests::Connection;
+use roan_tests::{Connection, outbox};
 
 use crate::model;
 use crate::node::Node;
@@ -16,20 +16,6 @@ use crate::stream;
 /// Longer than anything that is waited for: leases, elections of the servers, pauses of agents whose server was away, the minute after
 /// which an agent makes its consumer anew.
 const SETTLED: Duration = Duration::from_secs(150);
-
-const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1, 5)), \
-                          (SELECT count(*) FROM roan_delivery WHERE state IN (0, 1))";
-
-const DEAD: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state = 3), \
-                    (SELECT count(*) FROM roan_delivery WHERE state = 3)";
-
-/// For the message when it fails.
-const DUMP: [&str; 2] = [
-    "SELECT concat_ws(' ', 'outbox: row', id, 'state', state, 'relay', relay, 'created', created_ms, \
-     payload, error) FROM roan_outbox WHERE state IN (0, 1, 3, 5) ORDER BY id LIMIT 10",
-    "SELECT concat_ws(' ', 'delivery: row', id, 'of', purge_id, 'to', node, target, 'state', state, \
-     'attempts', attempts, 'due', due_ms, error) FROM roan_delivery ORDER BY id LIMIT 10",
-];
 
 /// Until stale pages are looked at once more.
 const LATER: Duration = Duration::from_secs(20);
@@ -62,17 +48,16 @@ impl Site {
         let url = self.postgres.url();
         self.runtime.block_on(async {
             let mut db = Connection::open(&url).await.expect("the database");
-            while count(&mut db, UNFINISHED).await != [0, 0] {
+            while !outbox::is_drained(&mut db).await {
                 assert!(
                     start.elapsed() < SETTLED,
                     "purges are stuck in the outbox for {SETTLED:?}:\n{}\n{}",
-                    dump(&mut db).await,
+                    outbox::dump(&mut db).await,
                     self.cluster.log(LINES_OF_A_LOG)
                 );
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            let dead = count(&mut db, DEAD).await;
-            assert_eq!(dead, [0, 0], "dead purges: {}", dump(&mut db).await);
+            outbox::assert_none_dead(&mut db).await;
         });
     }
 
@@ -162,19 +147,4 @@ impl Site {
         });
         logs.collect::<Vec<_>>().join("\n")
     }
-}
-
-async fn count(db: &mut Connection, sql: &str) -> Vec<i64> {
-    let rows = db.numbers(sql).await;
-    let mut rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    rows.pop().expect("one row")
-}
-
-async fn dump(db: &mut Connection) -> String {
-    let mut lines = Vec::new();
-    for sql in DUMP {
-        let texts = db.texts(sql).await;
-        lines.extend(texts.unwrap_or_else(|error| vec![error.to_string()]));
-    }
-    lines.join("\n")
 }

@@ -7,7 +7,7 @@ use roan::testing::Recorder;
 use roan::{Nginx, Roan};
 use roan_tests::{Behaviour, Faulty};
 
-use crate::support::{Client, Database, builder, flush, on_each_database, urls};
+use crate::support::{Client, Database, flush, on_each_database, urls};
 
 on_each_database!(
     status_counts_what_waits_and_what_is_dead,
@@ -257,10 +257,7 @@ async fn thousands_of_dead_purges_are_listed_counted_and_dropped(database: Datab
 async fn what_is_dead_is_queued_again_once(database: Database) {
     let recorder = Recorder::new();
     let (admin, mut client) = admin(&database).await;
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let node = roan.stats().nodes[0].clone();
     let place = (&*node.cache, &*node.node);
     for target in ["\"/a\"", "\"/b\"", "\"/a b\""] {
@@ -348,10 +345,7 @@ async fn what_waits_is_listed(database: Database) {
 async fn what_was_purged_since_a_time_is_counted_and_sent_again(database: Database) {
     let recorder = Recorder::new();
     let (admin, mut client) = admin(&database).await;
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     for slug in ["a", "b", "a"] {
         client.save(&roan, slug).await;
     }

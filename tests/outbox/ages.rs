@@ -6,7 +6,7 @@ use roan::Roan;
 use roan::history::{Filter, PurgeState};
 use roan_tests::{Behaviour, Faulty, wait};
 
-use crate::support::{Database, on_each_database};
+use crate::support::{Database, builder_for, on_each_database};
 
 on_each_database!(
     what_became_too_old_while_nothing_ran_gets_its_attempts,
@@ -36,11 +36,7 @@ async fn old_purges(database: &Database, node: &Faulty) {
 }
 
 async fn start(database: &Database, node: &Faulty, max_age: Duration) -> Roan {
-    let short = Duration::from_millis(20);
-    Roan::builder()
-        .cache(roan::Nginx::at(&node.purge_url()).unwrap())
-        .rebound(None)
-        .backoff(short, 5 * short)
+    builder_for(roan::Nginx::at(&node.purge_url()).unwrap())
         .max_age(max_age)
         .outbox(database.outbox().await)
         .build()

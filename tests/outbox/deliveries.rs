@@ -1,6 +1,6 @@
 //! Every node gets every purge: at once, later, or it is dead and told.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use roan::outbox::BacklogAlarm;
 use roan::purger::{Answer, Limits};
@@ -8,7 +8,9 @@ use roan::testing::Recorder;
 use roan::{Failure, Outcome, Roan};
 use roan_tests::{Batching, Behaviour, Faulty, wait};
 
-use crate::support::{Database, LONG, builder, flush, on_each_database, until_recorded, urls};
+use crate::support::{
+    Database, LONG, builder, builder_for, flush, on_each_database, two_nodes, until_recorded, urls,
+};
 
 on_each_database!(
     a_node_that_is_down_gets_its_purges_when_it_is_back,
@@ -27,18 +29,6 @@ on_each_database!(
 );
 
 const NONE_LEFT: &str = "SELECT count(*) FROM {}delivery";
-
-fn two_nodes(first: &Faulty, second: &Faulty) -> roan::RoanBuilder {
-    let short = Duration::from_millis(20);
-    let nginx = roan::Nginx::at(&first.purge_url())
-        .unwrap()
-        .named_node("second", &second.purge_url())
-        .unwrap();
-    Roan::builder()
-        .cache(nginx)
-        .rebound(None)
-        .backoff(short, 5 * short)
-}
 
 async fn a_node_that_is_down_gets_its_purges_when_it_is_back(database: Database) {
     let up = Faulty::start(Behaviour::Purged);
@@ -76,9 +66,7 @@ async fn purges_that_fail_hold_up_no_others(database: Database) {
         let database = Database::of(database.dialect());
         let node = Faulty::start(Behaviour::AnswerSome("/posts/bad".to_owned(), status));
         let never = Duration::from_secs(3600);
-        let roan = Roan::builder()
-            .cache(roan::Nginx::at(&node.purge_url()).unwrap())
-            .rebound(None)
+        let roan = builder_for(roan::Nginx::at(&node.purge_url()).unwrap())
             .backoff(never, never)
             .outbox(database.outbox().await)
             .build()
@@ -103,13 +91,12 @@ async fn purges_that_fail_hold_up_no_others(database: Database) {
             .await;
         // Nothing is lost.
         node.set(Behaviour::Purged);
-        let deadline = Instant::now() + LONG;
-        // More than once: what had just failed may be written down after the first time.
-        while client.count(NONE_LEFT).await > 0 {
-            assert!(Instant::now() < deadline, "purges were not delivered");
+        wait::until_async(LONG, "all purges to be delivered", async || {
+            // More than once: what had just failed may be written down after the first time.
             client.run("UPDATE {}delivery SET due_ms = 0").await;
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+            client.count(NONE_LEFT).await == 0
+        })
+        .await;
         let requests = node.requests();
         for number in 0..BAD {
             let target = format!("/purge/posts/bad{number}");
@@ -337,10 +324,7 @@ async fn done_purges_are_deleted_after_their_retention(database: Database) {
 
 async fn what_was_purged_since_a_time_is_sent_again(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client.save(&roan, "a").await;
     client.save(&roan, "a").await;
@@ -400,12 +384,7 @@ async fn a_backlog_is_told_when_it_begins_and_when_it_is_over(database: Database
         let _ = send.send(matches!(alarm, BacklogAlarm::Raised(_)));
     });
     let nginx = roan::Nginx::at(&node.purge_url()).unwrap();
-    let short = Duration::from_millis(20);
-    let roan = Roan::builder()
-        .cache(nginx)
-        .rebound(None)
-        .backoff(short, short);
-    let roan = roan.outbox(outbox).build().unwrap();
+    let roan = builder_for(nginx).outbox(outbox).build().unwrap();
     let mut client = database.client().await;
     for number in 0..5 {
         client.save(&roan, &number.to_string()).await;
@@ -418,12 +397,8 @@ async fn a_backlog_is_told_when_it_begins_and_when_it_is_over(database: Database
 async fn a_later_cache_is_purged_after_an_earlier_one_that_was_down(database: Database) {
     let first = Faulty::start(Behaviour::Close);
     let later = Recorder::new();
-    let short = Duration::from_millis(20);
-    let roan = Roan::builder()
-        .cache(roan::Nginx::at(&first.purge_url()).unwrap())
+    let roan = builder_for(roan::Nginx::at(&first.purge_url()).unwrap())
         .cache(later.clone())
-        .rebound(None)
-        .backoff(short, short)
         .outbox(database.outbox().await)
         .build()
         .unwrap();

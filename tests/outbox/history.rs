@@ -8,7 +8,7 @@ use roan::testing::Recorder;
 use roan::{Event, Nginx, Roan, Target, purge_on};
 use roan_tests::{Behaviour, Faulty};
 
-use crate::support::{Database, LONG, builder, flush, on_each_database, urls};
+use crate::support::{Database, LONG, builder, builder_for, flush, on_each_database, urls};
 
 on_each_database!(
     a_row_says_what_has_asked_for_it_and_how_the_nodes_have_answered,
@@ -193,11 +193,7 @@ async fn a_url_finds_the_purges_that_include_it(database: Database) {
 
 async fn what_a_node_has_not_answered_at_first_is_written_down_when_it_does(database: Database) {
     let node = Faulty::start(Behaviour::Answer(503, Vec::new()));
-    let short = Duration::from_millis(20);
-    let roan = Roan::builder()
-        .cache(Nginx::at(&node.purge_url()).unwrap())
-        .rebound(None)
-        .backoff(short, short)
+    let roan = builder_for(Nginx::at(&node.purge_url()).unwrap())
         .outbox(database.outbox().await)
         .build()
         .unwrap();
@@ -277,9 +273,7 @@ async fn an_answer_that_moves_during_a_look_is_seen() {
 
 async fn what_is_dead_or_was_refused_says_why(database: Database) {
     let node = Faulty::start(Behaviour::AnswerSome("refused".to_owned(), 403));
-    let roan = Roan::builder()
-        .cache(Nginx::at(&node.purge_url()).unwrap())
-        .rebound(None)
+    let roan = builder_for(Nginx::at(&node.purge_url()).unwrap())
         .outbox(database.outbox().await.grace_period(Duration::ZERO))
         .build()
         .unwrap();
@@ -339,10 +333,7 @@ async fn a_history_that_is_off_costs_no_row_anything(database: Database) {
 
 async fn causes_that_another_program_writes_do_no_harm(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     for keys in [
         r#""by":7,"trace":[]"#,
@@ -368,10 +359,7 @@ async fn causes_that_another_program_writes_do_no_harm(database: Database) {
 
 async fn writes_of_two_requests_are_one_replay(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     let trace = |digit: &str| format!("{}-{}", digit.repeat(32), digit.repeat(16));
     let (one, other) = (trace("1"), trace("2"));
@@ -405,10 +393,7 @@ async fn writes_of_two_requests_are_one_replay(database: Database) {
 
 async fn a_page_of_many_rows_is_found(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     let row = |number: u32| {
         let history = r#"{"cache":"recorder","node":"recorder","result":"purged"}"#;
@@ -446,10 +431,7 @@ async fn a_page_of_many_rows_is_found(database: Database) {
 
 async fn many_rows_at_a_time_have_each_their_own_lines(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     for number in 0..20 {
         client.save(&roan, &number.to_string()).await;
@@ -470,9 +452,7 @@ async fn what_was_dropped_by_hand_is_not_done(database: Database) {
     let good = Faulty::start(Behaviour::Purged);
     let bad = Faulty::start(Behaviour::Answer(403, Vec::new()));
     let nginx = Nginx::at(&good.purge_url()).unwrap();
-    let roan = Roan::builder()
-        .cache(nginx.named_node("bad", &bad.purge_url()).unwrap())
-        .rebound(None)
+    let roan = builder_for(nginx.named_node("bad", &bad.purge_url()).unwrap())
         .outbox(database.outbox().await)
         .build()
         .unwrap();

@@ -1,7 +1,7 @@
 //! Several instances of an app in the web layer, on one outbox: what one renders, another purges.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,7 +15,7 @@ use roan::testing::Recorder;
 use roan::web::{self, CachePolicy, Web, WebLayer};
 use roan::{Cache, Roan, RoanBuilder, Target};
 use roan_tests::wait::until_async;
-use roan_tests::{Background, HOST, Nginx, Options};
+use roan_tests::{Background, HOST, Nginx, Options, lock};
 use tokio::sync::Notify;
 use tower::ServiceExt;
 
@@ -173,10 +173,7 @@ impl Front {
         let current = Arc::clone(&app);
         let (server, addr) = Background::serve("app", |listener| async move {
             let proxy = Router::new().fallback(move |request: Request| {
-                let app = current
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
+                let app = lock(&current).clone();
                 async move {
                     let answer: Response = app.oneshot(request).await.unwrap();
                     answer

@@ -9,7 +9,7 @@ use roan::{Cache, Outcome, Roan, RoanBuilder};
 use roan_tests::{Behaviour, Faulty, wait};
 
 use crate::pages::{connect, keys, pages, tag, url};
-use crate::support::{Client, Database, LONG, builder, flush, on_each_database, urls};
+use crate::support::{Client, Database, LONG, builder, builder_for, flush, on_each_database, urls};
 
 on_each_database!(
     a_delivery_of_a_newer_kind_is_left_to_a_newer_version,
@@ -123,11 +123,7 @@ async fn deliveries_of_a_newer_kind_do_not_keep_a_node_down(database: Database) 
     let outbox = database.outbox().await.poll(Duration::from_secs(1));
     let mut client = database.client().await;
     put_purge(&mut client, r#"{"v":1,"purge":["/a"]}"#).await;
-    let short = Duration::from_millis(20);
-    let roan = Roan::builder()
-        .cache(roan::Nginx::at(&node.purge_url()).unwrap())
-        .rebound(None)
-        .backoff(short, 5 * short)
+    let roan = builder_for(roan::Nginx::at(&node.purge_url()).unwrap())
         .outbox(outbox)
         .build()
         .unwrap();

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use roan::outbox::{Admin, Filter};
-use roan::{Nginx, Roan, RoanBuilder};
+use roan::{Nginx, Roan};
 use roan_tests::{Behaviour, Faulty, wait};
 
-use crate::support::{Database, flush, on_each_database};
+use crate::support::{Database, flush, on_each_database, two_nodes};
 
 on_each_database!(
     no_instance_purges_a_paused_node_until_it_is_resumed,
@@ -17,16 +17,6 @@ on_each_database!(
 );
 
 const WAITING: &str = "SELECT count(*) FROM {}delivery WHERE state = 0";
-
-fn two_nodes(first: &Faulty, second: &Faulty) -> RoanBuilder {
-    let short = Duration::from_millis(20);
-    let nginx = Nginx::at(&first.purge_url()).unwrap();
-    let nginx = nginx.named_node("second", &second.purge_url()).unwrap();
-    Roan::builder()
-        .cache(nginx)
-        .rebound(None)
-        .backoff(short, 5 * short)
-}
 
 fn is_paused(roan: &Roan, node: &str) -> bool {
     let stats = roan.stats();

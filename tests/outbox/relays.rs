@@ -155,10 +155,7 @@ async fn a_relay_that_ends_gives_back_what_it_holds(database: Database) {
 
 async fn rows_of_other_programs_are_found(database: Database) {
     let recorder = Recorder::new();
-    let _roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let _roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client
         .run(

@@ -145,16 +145,14 @@ async fn rows_with_any_content_hold_up_no_other(database: Database) {
             client.save(&roan, &format!("good-{number}")).await;
             fill_with_anything(&mut client, dialect, &mut random, 30).await;
         }
-        let start = std::time::Instant::now();
         let wanted = |number| format!("/posts/good-{number}");
-        while !(0..20).all(|number| urls(&recorder).contains(&wanted(number))) {
-            assert!(
-                start.elapsed() < LONG,
-                "seed {seed} on {dialect}: {:?}",
-                roan.outbox().current_error()
-            );
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        let what = format!("all good purges with seed {seed} on {dialect}");
+        wait::until_ok(LONG, &what, || {
+            let is_purged = |number| urls(&recorder).contains(&wanted(number));
+            let all = (0..20).all(is_purged);
+            all.then_some(())
+                .ok_or_else(|| format!("{:?}", roan.outbox().current_error()))
+        });
         // What cannot be read is dead, and says why; nothing of it is taken again and again. (A row may say that a relay has
         // taken it which will be alive for years, so not all rows are dead.)
         client
@@ -179,10 +177,7 @@ async fn rows_with_any_content_hold_up_no_other(database: Database) {
 
 async fn the_good_half_of_a_payload_is_purged_and_the_row_is_dead(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client
         .run(r#"INSERT INTO {}outbox (payload) VALUES ('{"v":1,"purge":["/a","b",{"url":"/c"}]}')"#)
@@ -197,10 +192,7 @@ async fn the_good_half_of_a_payload_is_purged_and_the_row_is_dead(database: Data
 
 async fn a_payload_with_targets_and_rows_loses_neither(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     for payload in [
         r#"{"v":1,"purge":["/both"],"table":"posts","event":"create","rows":[{"slug":"both"}]}"#,
@@ -255,10 +247,7 @@ async fn what_a_node_has_not_answered_may_be_unreadable(database: Database) {
 
 async fn an_error_that_cannot_be_stored_ends_in_what_can(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     // The error quotes what it has found: a NUL, and far more than a column holds.
     let unknown = format!("\\u0000{}", "x".repeat(70_000));

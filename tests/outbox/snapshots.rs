@@ -74,8 +74,7 @@ async fn a_row_far_below_others_is_found(database: Database) {
         return; // one writer at a time
     }
     let recorder = Recorder::new();
-    let outbox = database.outbox().await;
-    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let roan = database.roan(&recorder).await;
     let (mut early, mut late) = (database.client().await, database.client().await);
     early.run("BEGIN").await;
     early.save(&roan, "early").await;
@@ -97,8 +96,7 @@ async fn a_high_id_does_not_make_every_later_purge_late() {
     logged::start();
     let database = Database::of(Dialect::Postgres);
     let recorder = Recorder::new();
-    let outbox = database.outbox().await;
-    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     let high =
         r#"INSERT INTO {}outbox (id, payload) VALUES (1000000, '{"v":1,"purge":["/high"]}')"#;

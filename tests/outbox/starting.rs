@@ -163,8 +163,7 @@ async fn a_conflict_of_transactions_is_no_trouble(database: Database) {
         _ => return, // one writer at a time
     };
     let recorder = Recorder::new();
-    let outbox = database.outbox().await;
-    let roan = builder(&recorder).outbox(outbox).build().unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client.run(fails).await;
     client.save(&roan, "a").await;

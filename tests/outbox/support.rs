@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
-use roan::{Roan, RoanBuilder, purge_on};
+use roan::{Cache, Nginx, Roan, RoanBuilder, purge_on};
 pub(crate) use roan_tests::wait::for_purges as flush;
-use roan_tests::{Connection, MariaDb, Postgres};
+use roan_tests::{Connection, Faulty, MariaDb, Postgres};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
@@ -124,6 +124,12 @@ impl Database {
         outbox
     }
 
+    /// A dispatcher for a recorder, with that outbox.
+    pub(crate) async fn roan(&self, recorder: &Recorder) -> Roan {
+        let builder = builder(recorder).outbox(self.outbox().await);
+        builder.build().expect("a dispatcher")
+    }
+
     pub(crate) async fn client(&self) -> Client {
         let mut client = Client {
             connection: Connection::open(&self.url).await.expect("a database"),
@@ -232,11 +238,23 @@ impl Client {
 
 /// A dispatcher for a recorder, without rebound.
 pub(crate) fn builder(recorder: &Recorder) -> RoanBuilder {
+    builder_for(recorder.clone())
+}
+
+/// The same for another cache.
+pub(crate) fn builder_for(cache: impl Into<Cache>) -> RoanBuilder {
     let short = Duration::from_millis(20);
     Roan::builder()
-        .cache(recorder.clone())
+        .cache(cache)
         .rebound(None)
         .backoff(short, 10 * short)
+}
+
+/// The same for a cache of two nodes; the name of the second one is `second`.
+pub(crate) fn two_nodes(first: &Faulty, second: &Faulty) -> RoanBuilder {
+    let nginx = Nginx::at(&first.purge_url()).expect("a purge URL");
+    let nginx = nginx.named_node("second", &second.purge_url());
+    builder_for(nginx.expect("a purge URL"))
 }
 
 /// The URLs that a recorder was asked for, in order, each as often as it was.

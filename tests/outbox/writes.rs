@@ -18,10 +18,7 @@ on_each_database!(
 
 async fn a_purge_leaves_when_its_write_has_committed(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client.run("BEGIN").await;
     client.save(&roan, "a").await;
@@ -41,10 +38,7 @@ async fn a_purge_leaves_when_its_write_has_committed(database: Database) {
 
 async fn nothing_leaves_for_a_write_that_was_rolled_back(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client.run("BEGIN").await;
     client.save(&roan, "a").await;
@@ -59,10 +53,7 @@ async fn a_transaction_that_commits_long_after_a_later_one_is_purged(database: D
         return; // there can be no such transaction
     }
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let (mut early, mut late) = (database.client().await, database.client().await);
     early.run("BEGIN").await;
     early.save(&roan, "early").await;
@@ -81,10 +72,7 @@ async fn two_open_transactions_purge_one_url_without_waiting(database: Database)
         return;
     }
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let (mut one, mut other) = (database.client().await, database.client().await);
     one.run("BEGIN").await;
     one.save(&roan, "a").await;
@@ -105,10 +93,7 @@ async fn two_open_transactions_purge_one_url_without_waiting(database: Database)
 
 async fn equal_purges_that_wait_are_sent_once(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     client.run("BEGIN").await;
     for _ in 0..100 {
@@ -124,10 +109,7 @@ async fn equal_purges_that_wait_are_sent_once(database: Database) {
 
 async fn a_large_write_is_one_statement(database: Database) {
     let recorder = Recorder::new();
-    let roan = builder(&recorder)
-        .outbox(database.outbox().await)
-        .build()
-        .unwrap();
+    let roan = database.roan(&recorder).await;
     let mut client = database.client().await;
     let hooks = || {
         for number in 0..1200 {

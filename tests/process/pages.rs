@@ -5,24 +5,23 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use roan::outbox::Outbox;
-use roan_tests::{Browser, Connection, MariaDb, Nginx, Options, Postgres, SqliteFile, wait};
+use roan_tests::{
+    Browser, Connection, MariaDb, Nginx, Options, Postgres, SqliteFile, lock, outbox, setting, wait,
+};
 
 const APP: &str = env!("CARGO_BIN_EXE_roan-tests-rendering");
 
 /// The number of kills, and the number of readers meanwhile.
-const KILLS: u32 = 12;
+const KILLS: u64 = 12;
 const READERS: u32 = 4;
 
 /// The app is killed within so many milliseconds after its first page of this round.
 const LONGEST_LIFE: u64 = 60;
-
-const UNFINISHED: &str = "SELECT (SELECT count(*) FROM roan_outbox WHERE state IN (0, 1, 5)), \
-                          (SELECT count(*) FROM roan_delivery WHERE state IN (0, 1))";
 
 /// The app, killed with this.
 struct App(Child);
@@ -66,10 +65,7 @@ impl Readers {
                         return;
                     }
                     let url = format!("/{reader}/{number}");
-                    asked
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(url.clone());
+                    lock(&asked).push(url.clone());
                     // While the app is down, there may be no answer.
                     let _ = browser.try_send("GET", &url, &[]);
                 }
@@ -85,8 +81,7 @@ impl Readers {
     }
 
     fn count(&self) -> usize {
-        let asked = self.asked.lock();
-        asked.unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.asked).len()
     }
 
     fn stop(self) -> Vec<String> {
@@ -94,8 +89,7 @@ impl Readers {
         for thread in self.threads {
             thread.join().expect("it reads");
         }
-        let asked = self.asked.lock();
-        asked.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.asked).clone()
     }
 }
 
@@ -106,15 +100,14 @@ async fn run(url: &str, sql: &str) {
 
 async fn is_drained(url: &str) -> bool {
     let mut connection = Connection::open(url).await.expect("a connection");
-    connection.numbers(UNFINISHED).await.expect("counts") == [[0, 0]]
+    outbox::is_drained(&mut connection).await
 }
 
 /// `crash` kills the database and starts it again.
 fn prove(url: &str, crash: &mut dyn FnMut()) {
-    let kills = std::env::var("ROAN_CRASHES").map(|text| text.parse().expect("a number"));
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let outbox = Outbox::at(url).expect("a URL");
-    runtime.block_on(outbox.migrate()).expect("tables");
+    let tables = Outbox::at(url).expect("a URL");
+    runtime.block_on(tables.migrate()).expect("tables");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.set_nonblocking(true).expect("for tokio");
     let nginx = Nginx::start_before(
@@ -124,7 +117,7 @@ fn prove(url: &str, crash: &mut dyn FnMut()) {
     let browser = nginx.browser();
     let mut app = App::start(url, &nginx, &listener);
     let readers = Readers::start(&browser);
-    for kill in 0..kills.unwrap_or(KILLS) {
+    for kill in 0..setting("ROAN_CRASHES").unwrap_or(KILLS) {
         let before = readers.count();
         wait::until(wait::LONG, "the readers go on", || {
             readers.count() > before + 10

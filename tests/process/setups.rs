@@ -96,18 +96,11 @@ impl Program {
             let line = lines.find(|line| words.iter().all(|word| line.contains(word)));
             line.map(str::to_owned)
         };
-        let start = std::time::Instant::now();
-        loop {
+        let what = format!("a line with {words:?}");
+        wait::until_ok(wait::LONG, &what, || {
             let text = self.text(name);
-            if let Some(line) = line(&text) {
-                return line;
-            }
-            assert!(
-                start.elapsed() < wait::LONG,
-                "{words:?} are not in one line of:\n{text}"
-            );
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+            line(&text).ok_or(text)
+        })
     }
 }
 

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use roan::outbox::Dialect;
 use roan_examples::episodes::{Mode, Race};
-use roan_tests::Database;
+use roan_tests::{Database, setting};
 
 use crate::fleet::Fleet;
 
@@ -41,8 +41,8 @@ fn main() -> ExitCode {
     if std::env::args().any(|arg| arg == "--list") {
         return ExitCode::SUCCESS;
     }
-    let writes = number("ROAN_RACE_WRITES").unwrap_or(SHORT);
-    let pages = number("ROAN_RACE_PAGES").unwrap_or(PAGES);
+    let writes = setting("ROAN_RACE_WRITES").unwrap_or(SHORT);
+    let pages = setting("ROAN_RACE_PAGES").unwrap_or(PAGES);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     match runtime.block_on(prove(writes, pages)) {
         0 => ExitCode::SUCCESS,
@@ -64,13 +64,6 @@ fn picks(name: &str, all: &[&str], one: &str) -> bool {
         "{name}={wanted} is not one of {all_names}"
     );
     wanted == one
-}
-
-/// The value of a variable, if it is set.
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    let number = text.parse();
-    Some(number.unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 /// Returns the number of pages that stay stale.

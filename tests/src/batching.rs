@@ -1,10 +1,12 @@
 //! A cache whose requests take several targets, for tests of the dispatcher.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use roan::purger::{Answer, Cache, Limits, PurgeRequest, Purger};
 use roan::{Failure, TargetKind};
 use tokio::sync::watch;
+
+use crate::lock;
 
 /// A cache of one node that notes the requests that it gets. Clones are the same node.
 #[derive(Debug, Clone)]
@@ -31,8 +33,7 @@ impl Batching {
 
     /// The requests so far.
     pub fn requests(&self) -> Vec<Vec<String>> {
-        let requests = self.requests.lock();
-        requests.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.requests).clone()
     }
 
     /// A cache with this node.
@@ -47,10 +48,7 @@ impl Purger for Batching {
     async fn purge(&self, request: PurgeRequest<'_>) -> Answer {
         let targets: Vec<_> = request.targets().iter().map(ToString::to_string).collect();
         let answer = (self.answer)(&targets);
-        self.requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(targets);
+        lock(&self.requests).push(targets);
         match self.open.subscribe().wait_for(|open| *open).await {
             Ok(_) => answer,
             Err(_) => Answer::failed(Failure::Timeout),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use crate::background::Background;
 use crate::browser::{Answer, Browser};
 use crate::gate::{self, Gate, Passage};
+use crate::lock;
 
 /// Stores pages under host and URL, byte for byte, and their variants. Like real ones, it stores a page whose fetch began
 /// before a purge. Clones are handles of the same proxy.
@@ -86,7 +87,7 @@ impl Edge {
     #[must_use = "a dropped gate is open"]
     pub fn hold(&self) -> Gate {
         let (gate, passage) = gate::gate();
-        *locked(&self.state.held) = Some(passage);
+        *lock(&self.state.held) = Some(passage);
         gate
     }
 
@@ -110,13 +111,9 @@ impl Edge {
     }
 }
 
-fn locked<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl EdgeState {
     fn pages(&self) -> MutexGuard<'_, HashMap<(String, String), Vec<Variant>>> {
-        locked(&self.pages)
+        lock(&self.pages)
     }
 
     fn selects(&self, select: Select<'_>, host: &str, url: &str, variants: &[Variant]) -> bool {
@@ -177,7 +174,7 @@ async fn fetch(
         move || state.ask(&host, &url, &headers)
     });
     let answer = asked.await.ok()??;
-    let held = locked(&state.held).clone();
+    let held = lock(&state.held).clone();
     if let Some(passage) = held {
         passage.pass().await;
     }

@@ -1,7 +1,7 @@
 //! A purge endpoint with the faults that no configuration of nginx shows, and a log of what came.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::background::Background;
 use crate::head::{self, Head};
+use crate::lock;
 use crate::wait;
 
 /// What Roan asks for at the start to see how a node is set up. It is no purge of a test, and so not in the log.
@@ -140,15 +141,13 @@ impl Faulty {
     }
 
     fn with_log<T>(&self, read: impl FnOnce(&Log) -> T) -> T {
-        read(&self.log.lock().unwrap_or_else(PoisonError::into_inner))
+        read(&lock(&self.log))
     }
 }
 
 async fn accept(listener: TcpListener, behaves: watch::Receiver<Behaviour>, log: Arc<Mutex<Log>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        log.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .connections += 1;
+        lock(&log).connections += 1;
         tokio::spawn(converse(stream, behaves.clone(), Arc::clone(&log)));
     }
 }
@@ -175,7 +174,7 @@ async fn converse(
         let last = request.header("Connection") == Some("close");
         let target = request.target.clone();
         let age = {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut log = lock(&log);
             if !target.ends_with(CHECK) {
                 log.requests.push(request);
             }

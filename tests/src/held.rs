@@ -1,13 +1,14 @@
 //! A wire between two servers, whose answers a test can hold.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::background::Background;
 use crate::gate::{Gate, Passage, gate};
+use crate::lock;
 
 /// A wire before a server; it ends when dropped.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Held {
     #[must_use]
     pub fn hold(&self) -> Gate {
         let (gate, passage) = gate();
-        *self.passage.lock().unwrap_or_else(PoisonError::into_inner) = Some(passage);
+        *lock(&self.passage) = Some(passage);
         gate
     }
 }
@@ -70,7 +71,7 @@ async fn carry(mut client: TcpStream, server: SocketAddr, passing: Passing) {
                 return to_client.shutdown().await;
             }
             let passage = {
-                let passing = passing.lock().unwrap_or_else(PoisonError::into_inner);
+                let passing = lock(&passing);
                 passing.clone()
             };
             if let Some(passage) = passage {

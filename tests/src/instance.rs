@@ -1,15 +1,15 @@
 //! A program of a harness that is killed at any time: the test binary itself, run once more.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::server::family;
-use crate::{Clock, wait};
+use crate::{Clock, lock, wait};
 
 /// What such a program has said, in lines on its standard output.
 pub trait Said: Default + Send + 'static {
@@ -24,6 +24,14 @@ pub trait Said: Default + Send + 'static {
 
     /// The number of writes of which it has said that they are committed.
     fn committed(&self) -> u64;
+}
+
+/// Says a line in such a program, at once: what a kill cuts off is this line alone.
+pub fn say(line: &str) {
+    let line = format!("{}\n", line.replace('\n', " "));
+    // When nobody listens any more it is about to be killed.
+    let mut out = std::io::stdout().lock();
+    let _unheard = out.write_all(line.as_bytes()).and_then(|()| out.flush());
 }
 
 /// One program, and what it has said. Killed when dropped.
@@ -145,8 +153,4 @@ impl<S> Drop for Instance<S> {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-fn lock<S>(said: &Mutex<S>) -> MutexGuard<'_, S> {
-    said.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,13 +1,15 @@
 //! The errors and warnings that Roan has logged in this process.
 
 use std::fmt;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::lock;
 
 static LOGGED: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
 
@@ -27,7 +29,7 @@ impl<S: Subscriber> Layer<S> for Keeping {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut message = Message(String::new());
         event.record(&mut message);
-        let mut logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = lock(&LOGGED);
         logged.push((*event.metadata().level(), message.0));
     }
 }
@@ -50,7 +52,7 @@ pub fn warnings_with(text: &str) -> Vec<String> {
 }
 
 fn of(level: Level, text: &str) -> Vec<String> {
-    let logged = LOGGED.lock().unwrap_or_else(PoisonError::into_inner);
+    let logged = lock(&LOGGED);
     let found = logged
         .iter()
         .filter(|(of, words)| *of == level && words.contains(text));

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use crate::HOST;
 use crate::background::Background;
 use crate::gate::{self, Gate, Passage};
+use crate::lock;
 
 /// A real HTTP server on loopback. Clones are handles of the same server, which ends with the last.
 ///
@@ -122,7 +123,7 @@ impl Origin {
 
     /// Gives all pages without [headers](Self::headers) of their own these, in place of `Vary: Accept-Encoding`.
     pub fn headers_of_all(&self, headers: &[(&'static str, &'static str)]) {
-        locked(&self.pages).headers = Some(headers.to_vec());
+        lock(&self.pages).headers = Some(headers.to_vec());
     }
 
     /// Gives the page at `url` these tags, by [`roan::web::tag`]: so the web layer has to be around the app.
@@ -143,7 +144,7 @@ impl Origin {
 
     /// Gives all pages that were never set this status.
     pub fn status_of_unset(&self, status: u16) {
-        locked(&self.pages).unset = Some(status);
+        lock(&self.pages).unset = Some(status);
     }
 
     /// A header of the last request for the page at `url`.
@@ -178,23 +179,18 @@ impl Origin {
     /// How many renders of all pages of all hosts have begun.
     #[must_use]
     pub fn all_renders(&self) -> usize {
-        locked(&self.pages).renders
+        lock(&self.pages).renders
     }
 
     fn page<T>(&self, url: &str, change: impl FnOnce(&mut Page) -> T) -> T {
         let place = (self.host.clone(), without_empty_query(url).to_owned());
-        change(locked(&self.pages).by_place.entry(place).or_default())
+        change(lock(&self.pages).by_place.entry(place).or_default())
     }
 }
 
 /// `/a?` is `/a`, and some caches ask for that.
 fn without_empty_query(url: &str) -> &str {
     url.strip_suffix('?').unwrap_or(url)
-}
-
-fn locked(pages: &Mutex<Pages>) -> MutexGuard<'_, Pages> {
-    // A test that panicked elsewhere must not turn its own message into one about a lock.
-    pages.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Response {
@@ -208,7 +204,7 @@ async fn render(State(pages): State<Arc<Mutex<Pages>>>, request: Request) -> Res
     let unset = format!("{host}{url}");
 
     let (row, delay, held, headers, fixed, tags, varies_by) = {
-        let mut pages = locked(&pages);
+        let mut pages = lock(&pages);
         pages.renders += 1;
         let status_of_unset = pages.unset;
         let of_all = pages.headers.clone();

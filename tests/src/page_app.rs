@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +12,7 @@ use fastrand::Rng;
 use tokio::net::TcpListener;
 
 use crate::Connection;
+use crate::lock;
 
 /// A page, by the rows that it shows.
 pub trait Page: Copy + Send + Sync + 'static {
@@ -96,8 +97,4 @@ impl<P: Page> App<P> {
         tokio::time::sleep(Duration::from_millis(slowness)).await;
         page.text(&rows).ok_or(sqlx::Error::RowNotFound)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,6 @@
 //! Waits for what takes its time, never for a time alone.
 
+use std::fmt::Display;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,15 +31,30 @@ pub fn until(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool
 /// When it has yielded nothing by `deadline` from now; the message names `what`.
 #[track_caller]
 pub fn until_some<T>(deadline: Duration, what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    until_ok(deadline, what, || attempt().ok_or(""))
+}
+
+/// Polls until `attempt` succeeds, and returns what it yields.
+///
+/// # Panics
+///
+/// When it has not succeeded by `deadline` from now; the message names `what` and the last error.
+#[track_caller]
+pub fn until_ok<T, E: Display>(
+    deadline: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> Result<T, E>,
+) -> T {
     let start = Instant::now();
     let mut pause = SHORTEST_PAUSE;
     loop {
-        if let Some(outcome) = attempt() {
-            return outcome;
-        }
+        let error = match attempt() {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
         assert!(
             start.elapsed() < deadline,
-            "waited {deadline:?} without success for: {what}"
+            "waited {deadline:?} without success for: {what}\n{error}"
         );
         thread::sleep(pause);
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use roan::outbox::Dialect;
 use roan_tests::logged::{self, errors_with};
 use roan_tests::{Connection, wait};
 use serde_json::{Value, json};
-use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::article::{Article, INSERT, UPDATE, article, some_article, write};
 use crate::same::agree_on;
-use crate::support::{LONG, Place, Watched, on_each_database, run};
+use crate::support::{LONG, Place, Watched, for_each_case, on_each_database, run};
 
 on_each_database!(
     hooks_and_triggers_yield_the_same,
@@ -160,24 +158,8 @@ async fn bend(client: &mut Connection) {
 async fn hooks_and_triggers_yield_the_same(place: Place) {
     let (watched, mut client) = place.start().await;
     bend(&mut client).await;
-    let mut runner = TestRunner::new(Config {
-        cases: 24,
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let outcome = tokio::task::block_in_place(|| {
-        let client = std::cell::RefCell::new(&mut client);
-        runner.run(&prop::collection::vec(article(), 1..12), |rows| {
-            let mut client = client.borrow_mut();
-            let _ = Handle::current().block_on(client.run("ROLLBACK"));
-            let _ = Handle::current().block_on(client.run("DELETE FROM articles"));
-            Handle::current().block_on(watched.purged());
-            Handle::current().block_on(agree(&watched, &mut client, &rows));
-            Ok(())
-        })
-    });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let rows = prop::collection::vec(article(), 1..12);
+    for_each_case((&watched, &mut client), "articles", rows, &agree);
 }
 
 /// The errors of the rows that are dead, where no other version of the program is waited for.

@@ -2,12 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
 use roan_tests::Connection;
-use tokio::runtime::Handle;
 
 use crate::models::Kinds;
-use crate::support::{Place, Watched, on_each_database, run};
+use crate::support::{Place, Watched, for_each_case, on_each_database, run};
 
 on_each_database!(
     hooks_and_triggers_yield_the_same,
@@ -152,24 +150,8 @@ async fn hooks_and_triggers_yield_the_same(place: Place) {
         roan::outbox::Dialect::Sqlite => i64::MAX.unsigned_abs(),
         _ => u64::MAX,
     };
-    let mut runner = TestRunner::new(Config {
-        cases: 24,
-        max_shrink_iters: 200,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    let outcome = tokio::task::block_in_place(|| {
-        let client = std::cell::RefCell::new(&mut client);
-        runner.run(&vec(kinds(largest), 1..16), |rows| {
-            let mut client = client.borrow_mut();
-            let _ = Handle::current().block_on(client.run("ROLLBACK"));
-            let _ = Handle::current().block_on(client.run("DELETE FROM kinds"));
-            Handle::current().block_on(watched.purged());
-            Handle::current().block_on(agree(&watched, &mut client, &rows));
-            Ok(())
-        })
-    });
-    outcome.unwrap_or_else(|error| panic!("{error}"));
+    let rows = vec(kinds(largest), 1..16);
+    for_each_case((&watched, &mut client), "kinds", rows, &agree);
 }
 
 async fn each_form_of_a_uuid_and_of_an_enum_is_the_same(place: Place) {

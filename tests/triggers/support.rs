@@ -1,14 +1,19 @@
 //! A database of a test's own, with the tables of all models, triggers and a relay.
 
+use std::cell::RefCell;
+use std::fmt::Debug;
 use std::sync::Once;
 use std::time::Duration;
 
+use proptest::strategy::Strategy;
+use proptest::test_runner::{Config, TestRunner};
 use roan::outbox::{Dialect, Outbox};
 use roan::purger::Limits;
 use roan::testing::Recorder;
 use roan::triggers::Triggers;
 use roan::{Cache, Roan, RoanBuilder, TargetKind};
 use roan_tests::{Connection, Database, wait};
+use tokio::runtime::Handle;
 
 use crate::models;
 
@@ -133,6 +138,35 @@ impl Watched {
         run(client, sql).await;
         self.purged().await
     }
+}
+
+/// Runs `agree` with many sets of rows, each in a table without rows. What does not agree is made smaller.
+pub(crate) fn for_each_case<T: Debug>(
+    (watched, client): (&Watched, &mut Connection),
+    table: &str,
+    rows: impl Strategy<Value = Vec<T>>,
+    agree: &impl AsyncFn(&Watched, &mut Connection, &[T]),
+) {
+    let mut runner = TestRunner::new(Config {
+        cases: 24,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let client = RefCell::new(client);
+    let outcome = tokio::task::block_in_place(|| {
+        runner.run(&rows, |rows| {
+            let mut client = client.borrow_mut();
+            Handle::current().block_on(async {
+                let _ = client.run("ROLLBACK").await;
+                let _ = client.run(&format!("DELETE FROM {table}")).await;
+                watched.purged().await;
+                agree(watched, &mut client, &rows).await;
+            });
+            Ok(())
+        })
+    });
+    outcome.unwrap_or_else(|error| panic!("{error}"));
 }
 
 pub(crate) fn builder(recorder: &Recorder) -> RoanBuilder {

@@ -1,7 +1,7 @@
 //! A real nginx, which does not know tags, before an app in the layer.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -9,7 +9,7 @@ use axum::extract::Path;
 use axum::routing::get;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, purge_on};
-use roan_tests::{Background, Browser, HOST, Nginx, Options, Passage, gate};
+use roan_tests::{Background, Browser, HOST, Nginx, Options, Passage, gate, lock};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -30,7 +30,7 @@ struct Database {
 
 impl Database {
     fn all(&self) -> Vec<Post> {
-        let posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+        let posts = lock(&self.posts);
         posts.clone()
     }
 
@@ -40,7 +40,7 @@ impl Database {
             title: title.to_owned(),
         };
         let old = {
-            let mut posts = self.posts.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut posts = lock(&self.posts);
             let old = posts.iter().position(|post| post.id == id);
             let old = old.map(|place| posts.remove(place));
             posts.push(new.clone());
@@ -55,7 +55,7 @@ impl Database {
 
     async fn wait(&self) {
         let held = {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = lock(&self.held);
             held.clone()
         };
         if let Some(passage) = held {

@@ -1,6 +1,6 @@
 //! A real Varnish, which knows tags, before an app in the layer.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use axum::extract::Path;
 use axum::routing::get;
 use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, Target};
-use roan_tests::{Background, Browser, HOST, Passage, Varnish, VarnishOptions, gate, wait};
+use roan_tests::{Background, Browser, HOST, Passage, Varnish, VarnishOptions, gate, lock, wait};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -22,16 +22,16 @@ struct Row {
 
 impl Row {
     fn set(&self, text: &str) {
-        text.clone_into(&mut self.text.lock().unwrap_or_else(PoisonError::into_inner));
+        text.clone_into(&mut lock(&self.text));
     }
 
     async fn read(&self) -> String {
         let text = {
-            let text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+            let text = lock(&self.text);
             text.clone()
         };
         let held = {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let held = lock(&self.held);
             held.clone()
         };
         if let Some(passage) = held {
@@ -153,7 +153,7 @@ fn varnish_does_not_store_a_page_that_was_rendered_before_a_purge() {
     let site = Site::start(false);
     let (gate, passage) = gate();
     let hold = |passage| {
-        *site.row.held.lock().unwrap_or_else(PoisonError::into_inner) = passage;
+        *lock(&site.row.held) = passage;
     };
     hold(Some(passage));
     let browser = site.browser.clone();

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header::HOST};
-use roan_tests::Background;
+use roan_tests::{Background, lock};
 
 /// The times, by page, of each node that was asked.
 type Asked = Arc<Mutex<HashMap<String, Vec<Instant>>>>;
@@ -60,8 +60,4 @@ async fn purge(
     let key = format!("{}{page}", host.unwrap_or_default());
     lock(&asked).entry(page).or_default().push(now);
     (StatusCode::OK, [("X-Roan-Purge", key)])
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

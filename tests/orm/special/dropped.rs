@@ -5,39 +5,13 @@ use roan::orm::diesel_async::{PurgeConnection as _, TransactionTracker};
 use roan::orm::sea_orm::with_dispatcher;
 use roan::orm::sqlx::PurgeConnection as _;
 use roan::outbox::Dialect;
-use roan::purge_on;
 use roan_tests::wait;
 use sea_orm::ActiveModelTrait as _;
 use sqlx::Connection as _;
 use tokio::time::{Duration, timeout};
 
 use super::site::{LONG, Site};
-
-mod memo {
-    use sea_orm::entity::prelude::*;
-
-    #[roan::purge_on(save, delete, url = "/memos/{slug}")]
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "memos")]
-    pub(super) struct Model {
-        #[sea_orm(primary_key)]
-        pub(super) id: i32,
-        pub(super) slug: String,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
-
-    #[roan::hooks]
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-#[purge_on(save, delete, url = "/memos/{slug}")]
-struct Memo {
-    slug: &'static str,
-}
-
-const MEMOS: &str = "CREATE TABLE memos ({id}, slug varchar(100) NOT NULL)";
+use super::waits::{MEMOS, memo};
 
 /// The write is committed, and nobody waits for the answer of the outbox any more.
 #[test]
@@ -57,12 +31,18 @@ fn a_future_that_is_dropped_outside_of_a_transaction_purges_from_memory() {
             .unwrap();
 
         let soon = Duration::from_millis(300);
-        let of_sqlx = sqlx.run_hooks(Some(roan), || roan::created(&Memo { slug: "sqlx" }));
+        let row = |slug: &str| memo::Model {
+            id: 1,
+            slug: slug.to_owned(),
+            title: String::new(),
+        };
+        let of_sqlx = sqlx.run_hooks(Some(roan), || roan::created(&row("sqlx")));
         timeout(soon, of_sqlx).await.expect_err("it waits");
-        let of_diesel = diesel.run_hooks(None, || roan::created(&Memo { slug: "diesel" }));
+        let of_diesel = diesel.run_hooks(None, || roan::created(&row("diesel")));
         timeout(soon, of_diesel).await.expect_err("it waits");
         let memo = memo::ActiveModel {
             slug: sea_orm::Set("sea_orm".to_owned()),
+            title: sea_orm::Set(String::new()),
             ..Default::default()
         };
         let of_sea_orm = with_dispatcher(roan, memo.insert(&site.db));

@@ -1,13 +1,11 @@
 //! SeaORM: the ways of saving that the suite does not take.
 
-use std::sync::Mutex;
-use std::time::Duration;
-
 use roan::outbox::Dialect;
-use roan_tests::wait;
+use roan_tests::{lock, wait};
 use sea_orm::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{IntoActiveModel as _, Set, Statement, TransactionTrait, Unchanged};
+use std::sync::Mutex;
 
 use roan::orm::sea_orm::{PurgeExt as _, with_dispatcher};
 
@@ -85,9 +83,7 @@ fn article(slug: &str) -> article::ActiveModel {
 }
 
 fn on_each_database(is_durable: bool, test: &impl AsyncFn(&Site) -> Result<(), DbErr>) {
-    let _turn = TURN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = lock(&TURN);
     for dialect in [Dialect::Sqlite, Dialect::Postgres, Dialect::MySql] {
         crate::suite::block_on(async {
             let site = Site::new(dialect, &[ARTICLES], is_durable).await;
@@ -288,11 +284,10 @@ fn an_update_that_waits_for_a_lock_purges_the_old_page_after_it() {
             changed.update(&site.db).await
         };
         let unlock = async {
-            let start = std::time::Instant::now();
-            while site.recorder.requests().is_empty() {
-                assert!(start.elapsed() < LONG, "nothing is purged in the meantime");
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            wait::until_async(LONG, "a purge in the meantime", async || {
+                !site.recorder.requests().is_empty()
+            })
+            .await;
             site.purged().await;
             other.run("COMMIT").await.unwrap();
         };
@@ -460,9 +455,7 @@ fn an_insert_that_ignores_conflicts_purges_what_it_has_inserted() {
 /// Of SQLite: a transaction that has begun with reading cannot write once another connection has.
 #[test]
 fn updates_succeed_beside_another_writer() {
-    let _turn = TURN
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = lock(&TURN);
     crate::suite::block_on(async {
         let site = Site::new(Dialect::Sqlite, &[ARTICLES], true).await;
         let mut other = site.database.connect().await;

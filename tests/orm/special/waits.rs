@@ -13,21 +13,21 @@ use super::links::{self, post};
 use super::site::{LONG, Site};
 use crate::libraries::diesel::url;
 
-mod memo {
+pub(super) mod memo {
     use sea_orm::entity::prelude::*;
 
     #[roan::purge_on(save, delete, url = "/memos/{slug}")]
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "memos")]
-    pub(super) struct Model {
+    pub(crate) struct Model {
         #[sea_orm(primary_key)]
-        pub(super) id: i32,
-        pub(super) slug: String,
-        pub(super) title: String,
+        pub(crate) id: i32,
+        pub(crate) slug: String,
+        pub(crate) title: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub(super) enum Relation {}
+    pub(crate) enum Relation {}
 
     #[roan::hooks]
     impl ActiveModelBehavior for ActiveModel {}
@@ -51,7 +51,7 @@ struct Memo {
     title: String,
 }
 
-const MEMOS: &str =
+pub(super) const MEMOS: &str =
     "CREATE TABLE memos ({id}, slug varchar(100) NOT NULL, title varchar(100) NOT NULL)";
 
 /// So many memos have the title `match`, and the last one has another.

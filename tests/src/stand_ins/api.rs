@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Purged;
 use crate::background::Background;
 use crate::head::{self, Head};
+use crate::lock;
 use crate::wait;
 
 /// A request.
@@ -193,10 +194,6 @@ impl<R> StandIn<R> {
             _server: server,
         }
     }
-}
-
-fn lock<R>(shared: &Mutex<Shared<R>>) -> MutexGuard<'_, Shared<R>> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn accept<R: Rules>(listener: TcpListener, shared: Arc<Mutex<Shared<R>>>) {
