@@ -323,7 +323,7 @@ mod tests {
             ..in_file.clone()
         };
         assert_eq!(config, same);
-        config.agent().unwrap();
+        assert_eq!(config.agent().unwrap().node_name(), "edge-1");
 
         let error_beside = |config: &AgentConfig, variables: &[(&str, &str)]| {
             let config = of(config.clone(), variables);
