@@ -1,8 +1,8 @@
 //! What the dispatcher makes of each real server: `cargo bench -p roan-tests --bench caches`.
 //!
-//! Purges a second, compared with a bare reqwest client that sends the same requests to the same server over as many
-//! connections, in turns in the same run. And a tag on 10,000 pages: at a server that knows tags, and by the learned index at one
-//! that does not.
+//! Purges a second, and the time of one purge on an idle machine, compared with a bare reqwest client that sends the same requests
+//! to the same server over as many connections, in turns in the same run. And a tag on 10,000 pages: at a server that knows tags,
+//! and by the learned index at one that does not, beside the purges of those pages by their URLs.
 #![allow(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -32,11 +32,8 @@ const LONG: Duration = Duration::from_secs(300);
 
 /// A server under test.
 struct Server {
-    address: SocketAddr,
+    bare: Bare,
     cache: Cache,
-    /// How it is asked for a purge: the method, and what the URL begins with.
-    method: Method,
-    prefix: &'static str,
     _process: Box<dyn Any>,
 }
 
@@ -53,10 +50,8 @@ const SERVERS: [(&str, Start); 4] = [
 fn nginx(app: SocketAddr) -> Server {
     let server = Nginx::start_before(app, &Options::default().keys_zone("128m").one_worker());
     Server {
-        address: server.addr(),
+        bare: Bare::to(server.addr(), Method::GET, "/purge"),
         cache: roan::Nginx::at(&server.purge_url()).unwrap().into(),
-        method: Method::GET,
-        prefix: "/purge",
         _process: Box::new(server),
     }
 }
@@ -82,10 +77,8 @@ fn traffic_server(app: SocketAddr) -> Server {
 /// One that takes the method PURGE at the URL of the page.
 fn by_purge(address: SocketAddr, cache: impl Into<Cache>, process: impl Any) -> Server {
     Server {
-        address,
+        bare: Bare::to(address, Method::from_bytes(b"PURGE").unwrap(), ""),
         cache: cache.into(),
-        method: Method::from_bytes(b"PURGE").unwrap(),
-        prefix: "",
         _process: Box::new(process),
     }
 }
@@ -110,8 +103,8 @@ fn main() {
     }
     println!();
     println!(
-        "{:<46} {:>10} {:>10} {:>10}",
-        "a tag on 10,000 pages", "seconds", "pages/s", "requests"
+        "{:<46} {:>10} {:>10} {:>6} {:>9}",
+        "purges of 10,000 pages a second", "URLs", "one tag", "ratio", "requests"
     );
     for (name, start) in servers() {
         tag(name, start, &runtime);
@@ -120,7 +113,7 @@ fn main() {
 
 fn urls(name: &str, start: Start, runtime: &Runtime) {
     const PAGES: usize = 2_000;
-    const ROUNDS: usize = 12;
+    const ROUNDS: usize = 24;
     let app = Router::new().fallback(get(|| async {
         ([(CACHE_CONTROL, "s-maxage=31536000, max-age=0")], "page")
     }));
@@ -128,6 +121,7 @@ fn urls(name: &str, start: Start, runtime: &Runtime) {
         axum::serve(listener, app).await.expect("the app serves");
     });
     let server = start(address);
+    let bare = server.bare;
     let roan = Roan::builder()
         .cache(server.cache)
         .site(SITE)
@@ -135,10 +129,6 @@ fn urls(name: &str, start: Start, runtime: &Runtime) {
         .concurrency(CONNECTIONS)
         .build()
         .unwrap();
-    let bare = Bare {
-        client: Client::builder().no_proxy().build().unwrap(),
-        server: server.address,
-    };
     for (what, cached) in [("cached pages", true), ("pages that are not cached", false)] {
         let mut rates = [Vec::new(), Vec::new()];
         for round in 0..ROUNDS {
@@ -151,13 +141,14 @@ fn urls(name: &str, start: Start, runtime: &Runtime) {
             if cached {
                 // In turns here, too: a page that was stored later may be slower to remove.
                 for who in [round / 2 % 2, 1 - round / 2 % 2] {
-                    runtime.block_on(bare.send_all(&Method::GET, "", &both[who]));
+                    runtime.block_on(bare.read_all(&both[who]));
                 }
             }
-            let before = answered(&roan);
+            let before = roan.stats().nodes[0].clone();
+            // In turns, for the second to go finds another server than the first.
             for who in [round % 2, 1 - round % 2] {
                 rates[who].push(rate(PAGES, || match who {
-                    0 => runtime.block_on(bare.send_all(&server.method, server.prefix, &both[0])),
+                    0 => runtime.block_on(bare.purge_all(&both[0])),
                     _ => {
                         for url in &both[1] {
                             roan.purge(url).unwrap();
@@ -166,7 +157,13 @@ fn urls(name: &str, start: Start, runtime: &Runtime) {
                     }
                 }));
             }
-            assert_eq!(answered(&roan) - before, PAGES as u64);
+            let after = &roan.stats().nodes[0];
+            let done = (
+                after.purged - before.purged,
+                after.not_cached - before.not_cached,
+            );
+            let pages = PAGES as u64;
+            assert_eq!(done, if cached { (pages, 0) } else { (0, pages) });
         }
         // Of each round, since the machine is not equally fast in all of them.
         let ratios = rates[0].iter().zip(&rates[1]);
@@ -182,14 +179,43 @@ fn urls(name: &str, start: Start, runtime: &Runtime) {
             }
         );
     }
+    idle(name, &roan, &bare, runtime);
 }
 
+/// From the hook to the answer on an idle machine, compared with one bare request.
+fn idle(name: &str, roan: &Roan, bare: &Bare, runtime: &Runtime) {
+    const SAMPLES: usize = 400;
+    let mut times = [Vec::new(), Vec::new()];
+    let mut reports = roan.subscribe();
+    for sample in 0..SAMPLES {
+        // Long enough for every thread to go to sleep, and for the least gap between two purges of
+        // one target to be over.
+        std::thread::sleep(Duration::from_millis(12));
+        let url = format!("/idle/{}", sample % 10);
+        let start = Instant::now();
+        runtime.block_on(bare.purge(&url));
+        times[0].push(start.elapsed().as_secs_f64() * 1e6);
+
+        std::thread::sleep(Duration::from_millis(12));
+        roan.purge(&url).unwrap();
+        let report = reports.next_blocking().unwrap();
+        times[1].push((report.waited + report.took).as_secs_f64() * 1e6);
+    }
+    let [bare_time, roan_time] = times.map(median);
+    println!(
+        "{:<46} {bare_time:>7.0} us {roan_time:>7.0} us {:>6.2}",
+        format!("{name}, one purge, idle"),
+        roan_time / bare_time
+    );
+}
+
+/// Traffic Server does not find all pages that were just read.
 fn answered(roan: &Roan) -> u64 {
     let stats = roan.stats();
     stats.nodes[0].purged + stats.nodes[0].not_cached
 }
 
-/// By tags where the server knows them, else by the URLs that the index knows.
+/// By tags where the server knows them, else by the URLs that the index knows; beside the same pages by their URLs.
 fn tag(name: &str, start: Start, runtime: &Runtime) {
     const PAGES: usize = 10_000;
     const ROUNDS: usize = 5;
@@ -217,27 +243,33 @@ fn tag(name: &str, start: Start, runtime: &Runtime) {
         .build()
         .unwrap();
     assert!(wrap.send(roan.web().unwrap()).is_ok(), "the app waits");
-    let bare = Bare {
-        client: Client::builder().no_proxy().build().unwrap(),
-        server: server.address,
-    };
     let urls: Vec<_> = (0..PAGES).map(|page| format!("/pages/{page}")).collect();
     let tag = Target::tag("all").unwrap();
-    let mut seconds = Vec::new();
-    let mut requests = 0;
-    for _ in 0..ROUNDS {
-        runtime.block_on(bare.send_all(&Method::GET, "", &urls));
-        let before = answered(&roan);
-        let start = Instant::now();
-        roan.purge(tag.clone()).unwrap();
-        assert_eq!(roan.flush_blocking(LONG).pending(), 0);
-        seconds.push(start.elapsed().as_secs_f64());
-        requests = answered(&roan) - before;
+    let mut rates = [Vec::new(), Vec::new()];
+    let mut requests = [0, 0];
+    for round in 0..ROUNDS {
+        // In turns, for the second to go finds another server than the first.
+        for what in [round % 2, 1 - round % 2] {
+            runtime.block_on(server.bare.read_all(&urls));
+            let before = answered(&roan);
+            rates[what].push(rate(PAGES, || {
+                match what {
+                    0 => urls.iter().for_each(|url| roan.purge(url).unwrap()),
+                    _ => roan.purge(tag.clone()).unwrap(),
+                }
+                assert_eq!(roan.flush_blocking(LONG).pending(), 0);
+            }));
+            requests[what] = answered(&roan) - before;
+            let knows_tags = what == 1 && requests[what] == 1;
+            assert!(requests[what] == PAGES as u64 || knows_tags);
+        }
     }
-    let seconds = median(seconds);
+    let ratios = rates[0].iter().zip(&rates[1]);
+    let ratio = median(ratios.map(|(urls, tag)| tag / urls));
+    let [by_url, by_tag] = rates.map(median);
     println!(
-        "{name:<46} {seconds:>10.4} {:>10.0} {requests:>10}",
-        PAGES as f64 / seconds
+        "{name:<46} {by_url:>10.0} {by_tag:>10.0} {ratio:>6.2} {:>9}",
+        requests[1]
     );
 }
 
@@ -247,13 +279,38 @@ fn rate(count: usize, work: impl FnOnce()) -> f64 {
     count as f64 / start.elapsed().as_secs_f64()
 }
 
+/// A client that asks a server for pages and for purges.
 #[derive(Clone)]
 struct Bare {
     client: Client,
     server: SocketAddr,
+    /// How the server is asked for a purge: the method, and what the URL begins with.
+    method: Method,
+    prefix: &'static str,
 }
 
 impl Bare {
+    fn to(server: SocketAddr, method: Method, prefix: &'static str) -> Self {
+        Self {
+            client: Client::builder().no_proxy().build().unwrap(),
+            server,
+            method,
+            prefix,
+        }
+    }
+
+    async fn read_all(&self, urls: &[String]) {
+        self.send_all(&Method::GET, "", urls).await;
+    }
+
+    async fn purge_all(&self, urls: &[String]) {
+        self.send_all(&self.method, self.prefix, urls).await;
+    }
+
+    async fn purge(&self, url: &str) {
+        self.send(&self.method, self.prefix, url).await;
+    }
+
     /// Every URL once, over [`CONNECTIONS`] connections.
     async fn send_all(&self, method: &Method, prefix: &'static str, urls: &[String]) {
         let next = Arc::new(AtomicUsize::new(0));
@@ -264,11 +321,7 @@ impl Bare {
                 let (bare, method) = (self.clone(), method.clone());
                 tokio::spawn(async move {
                     while let Some(url) = urls.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let url = format!("http://{}{prefix}{url}", bare.server);
-                        let request = bare.client.request(method.clone(), url);
-                        let answer = request.header(HOST, SITE).send().await.unwrap();
-                        assert!([200, 404].contains(&answer.status().as_u16()));
-                        answer.bytes().await.unwrap();
+                        bare.send(&method, prefix, url).await;
                     }
                 })
             })
@@ -276,5 +329,13 @@ impl Bare {
         for task in tasks {
             task.await.unwrap();
         }
+    }
+
+    async fn send(&self, method: &Method, prefix: &str, url: &str) {
+        let url = format!("http://{}{prefix}{url}", self.server);
+        let request = self.client.request(method.clone(), url);
+        let answer = request.header(HOST, SITE).send().await.unwrap();
+        assert!([200, 404].contains(&answer.status().as_u16()));
+        answer.bytes().await.unwrap();
     }
 }

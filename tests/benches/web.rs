@@ -1,7 +1,6 @@
 //! What the web layer costs: `cargo bench -p roan-tests --bench web`.
 //!
-//! A request in the layer beside the same request without it, in process; the purge of a tag that nginx does not know
-//! beside those of its pages by their URLs; and what the index takes beside what its docs state.
+//! A request in the layer beside the same request without it, in process; and what the index takes beside what its docs state.
 
 #![allow(
     clippy::expect_used,
@@ -10,24 +9,18 @@
 )]
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Instant;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::header::HOST;
 use axum::http::{Request, Response};
-use axum::routing::get;
-use reqwest::Client;
-use roan::web::{self, CachePolicy, Web, WebLayer};
+use roan::web::{self, CachePolicy, Web};
 use roan::{Roan, Target, purge_on};
-use roan_tests::{Background, HOST as SITE, Nginx, Options, median};
+use roan_tests::{HOST as SITE, median};
 use tokio::runtime::Runtime;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-const LONG: Duration = Duration::from_secs(300);
 /// Tags of a page.
 const TAGS: [usize; 3] = [0, 5, 30];
 
@@ -41,8 +34,6 @@ fn main() {
         .unwrap();
     requests(&runtime);
     println!();
-    purges(&runtime);
-    println!();
     index(&runtime);
 }
 
@@ -50,13 +41,9 @@ fn main() {
 fn start(max_pages: usize) -> Roan {
     let refusing = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = refusing.local_addr().unwrap();
-    build(&format!("http://{address}/purge"), max_pages)
-}
-
-fn build(purge_url: &str, max_pages: usize) -> Roan {
     let policy = CachePolicy::until_purged();
     Roan::builder()
-        .cache(roan::Nginx::at(purge_url).unwrap())
+        .cache(roan::Nginx::at(&format!("http://{address}/purge")).unwrap())
         .site(SITE)
         .rebound(None)
         .web(Web::new().policy(policy).max_pages(max_pages))
@@ -144,89 +131,6 @@ fn requests(runtime: &Runtime) {
                 limit.unwrap_or_default()
             );
         }
-    }
-}
-
-/// A tag on 10,000 pages, which a real nginx has.
-fn purges(runtime: &Runtime) {
-    const PAGES: usize = 10_000;
-    const ROUNDS: usize = 5;
-    let (wrap, wrapped) = tokio::sync::oneshot::channel::<WebLayer>();
-    let (_app, addr): (_, SocketAddr) = Background::serve("app", |listener| async move {
-        let layer = wrapped.await.expect("the layer is made");
-        let page = get(|| async {
-            web::tag("all").expect("it is a tag");
-            "page"
-        });
-        let app = Router::new().fallback_service(page).layer(layer);
-        axum::serve(listener, app).await.expect("the app serves");
-    });
-    let nginx = Nginx::start_before(addr, &Options::default().keys_zone("128m").one_worker());
-    let roan = build(&nginx.purge_url(), PAGES);
-    let layer = roan.web().unwrap();
-    assert!(wrap.send(layer.clone()).is_ok(), "the app waits");
-    let client = Client::builder().no_proxy().build().unwrap();
-    let tag = Target::tag("all").unwrap();
-    let urls: Vec<_> = (0..PAGES)
-        .map(|page| Target::url(url(page)).unwrap())
-        .collect();
-
-    let mut rates = [Vec::new(), Vec::new()];
-    for round in 0..ROUNDS {
-        // In turns, for the second to go finds another nginx than the first.
-        for what in [round % 2, 1 - round % 2] {
-            runtime.block_on(read_all(&client, nginx.addr(), PAGES));
-            assert_eq!(runtime.block_on(layer.pages_of(&tag)).unwrap().len(), PAGES);
-            let before = roan.stats().nodes[0].purged;
-            let start = Instant::now();
-            match what {
-                0 => {
-                    for url in &urls {
-                        roan.purge(url.clone()).unwrap();
-                    }
-                }
-                _ => roan.purge(tag.clone()).unwrap(),
-            }
-            assert_eq!(roan.flush_blocking(LONG).pending(), 0);
-            rates[what].push(PAGES as f64 / start.elapsed().as_secs_f64());
-            assert_eq!(roan.stats().nodes[0].purged - before, PAGES as u64);
-        }
-    }
-    let ratios = rates[0].iter().zip(&rates[1]);
-    let ratio = median(ratios.map(|(urls, tag)| tag / urls));
-    let [by_url, by_tag] = rates.map(median);
-    println!(
-        "{:<44} {:>9} {:>9} {:>9}",
-        "nginx, purges a second", "URLs", "one tag", "ratio"
-    );
-    println!(
-        "{:<44} {by_url:>9.0} {by_tag:>9.0} {ratio:>9.2}",
-        "the same 10,000 cached pages"
-    );
-}
-
-/// Every page once, over eight connections, so that nginx has it.
-async fn read_all(client: &Client, nginx: SocketAddr, pages: usize) {
-    let next = Arc::new(AtomicUsize::new(0));
-    let tasks: Vec<_> = (0..8)
-        .map(|_| {
-            let (client, next) = (client.clone(), Arc::clone(&next));
-            tokio::spawn(async move {
-                loop {
-                    let page = next.fetch_add(1, Ordering::Relaxed);
-                    if page >= pages {
-                        return;
-                    }
-                    let request = client.get(format!("http://{nginx}{}", url(page)));
-                    let answer = request.header("Host", SITE).send().await.unwrap();
-                    assert_eq!(answer.status(), 200);
-                    answer.bytes().await.unwrap();
-                }
-            })
-        })
-        .collect();
-    for task in tasks {
-        task.await.unwrap();
     }
 }
 
