@@ -483,9 +483,7 @@ async fn an_outbox_that_cannot_be_used_is_named(mut place: Place) {
 
 #[test]
 fn a_database_that_cannot_be_reached_is_named_without_its_password() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = roan_tests::free_port();
     for scheme in ["postgres", "mysql"] {
         let url = format!("{scheme}://app:hunter2@127.0.0.1:{port}/blog");
         let ran = run(roan(&["outbox", "status", "--database", &url]));

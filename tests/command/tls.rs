@@ -1,10 +1,9 @@
 //! Sites with `https`: certificates, and pages that are cached under that scheme.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 
-use roan_tests::{Nginx, Options, Origin};
+use roan_tests::{Nginx, Options, Origin, free_port};
 
 use crate::support::{roan, run};
 
@@ -68,11 +67,6 @@ fn nginx(origin: &Origin, folder: &Path, port: u16) -> Nginx {
         }}"#
     );
     Nginx::start(origin, &Options::default().whole(&conf))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]

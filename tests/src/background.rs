@@ -5,6 +5,8 @@ use std::thread;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
+use crate::server::port;
+
 /// Runs a future until it is dropped; what the future owns is dropped then, too.
 #[derive(Debug)]
 pub struct Background {
@@ -21,8 +23,7 @@ impl Background {
     where
         F: Future<Output = ()>,
     {
-        let listener =
-            std::net::TcpListener::bind("127.0.0.1:0").expect("a free port on 127.0.0.1");
+        let listener = port::listener();
         listener
             .set_nonblocking(true)
             .expect("a listener that tokio can drive");

@@ -3,7 +3,6 @@
 //! The dispatcher's thread records. It wakes for that at most once a second, and only while something waits or has changed.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-#[cfg(feature = "_sql")]
 use std::time::{Duration, Instant};
 
 use ::metrics::Recorder;
@@ -12,6 +11,7 @@ use super::engine::Engine;
 use super::node::Node;
 use super::queue::{Job, Request};
 use super::stats::{NodeStats, Stats};
+#[cfg(feature = "_sql")]
 use crate::base::lock::Mutex;
 use crate::base::outcome::Outcome;
 #[cfg(feature = "_sql")]

@@ -146,7 +146,8 @@ impl Options {
         );
         // Not every machine that runs the tests has IPv6.
         replace(&mut conf, "listen [::]:80;", "");
-        replace(&mut conf, "127.0.0.1:3000", &origin.to_string());
+        // With its end: a free port may begin with 3000.
+        replace(&mut conf, "127.0.0.1:3000;", &format!("{origin};"));
         let cache = cache.display().to_string();
         replace(&mut conf, "/var/cache/nginx-pages", &cache);
 
