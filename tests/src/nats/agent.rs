@@ -51,8 +51,7 @@ impl Fleet {
             num_replicas: copies,
             ..Default::default()
         };
-        let made = jetstream.get_or_create_stream(stream).await;
-        made.expect("a stream");
+        make(&jetstream, stream).await;
         // A key-value bucket is a stream. The client's own way to make one does not understand nats-server 2.9.
         let bucket = jetstream::stream::Config {
             name: "KV_ROAN_AGENTS".to_owned(),
@@ -63,8 +62,7 @@ impl Fleet {
             num_replicas: copies,
             ..Default::default()
         };
-        let made = jetstream.get_or_create_stream(bucket).await;
-        made.expect("a bucket");
+        make(&jetstream, bucket).await;
         Self { jetstream }
     }
 
@@ -114,6 +112,15 @@ impl Fleet {
         beat_of.extend(values.as_object().expect("an object").clone());
         let key = format!("$KV.ROAN_AGENTS.{node}");
         self.send(&key, &beat.to_string()).await;
+    }
+}
+
+/// Makes a stream, or finds it. The leader of a cluster that has just started may take another server for offline.
+async fn make(jetstream: &Context, config: jetstream::stream::Config) {
+    let start = Instant::now();
+    while let Err(error) = jetstream.get_or_create_stream(config.clone()).await {
+        assert!(start.elapsed() < wait::LONG, "{}: {error}", config.name);
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
