@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::consumer::pull;
 use futures_util::StreamExt;
 use roan::fleet::{FleetAdmin, FleetError, FleetNode, FleetNodeState, FleetStatus, Nats, Stream};
-use roan_tests::nats::Fleet;
+use roan_tests::nats::{Fleet, make_stream};
 use roan_tests::{NatsCluster, NatsOptions, wait};
 use serde_json::json;
 
@@ -358,7 +358,7 @@ async fn without_heartbeats_nobody_is_called_gone() {
         ..Default::default()
     };
     let jetstream = async_nats::jetstream::new(client);
-    jetstream.create_stream(stream).await.unwrap();
+    make_stream(&jetstream, stream).await;
     let fleet = Fleet::at(&urls[0]).await;
     let last = fleet.publish("roan.-.url", "/a").await;
     let stream = jetstream.get_stream("ROAN").await.unwrap();

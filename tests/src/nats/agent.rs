@@ -51,7 +51,7 @@ impl Fleet {
             num_replicas: copies,
             ..Default::default()
         };
-        make(&jetstream, stream).await;
+        make_stream(&jetstream, stream).await;
         // A key-value bucket is a stream. The client's own way to make one does not understand nats-server 2.9.
         let bucket = jetstream::stream::Config {
             name: "KV_ROAN_AGENTS".to_owned(),
@@ -62,7 +62,7 @@ impl Fleet {
             num_replicas: copies,
             ..Default::default()
         };
-        make(&jetstream, bucket).await;
+        make_stream(&jetstream, bucket).await;
         Self { jetstream }
     }
 
@@ -116,7 +116,11 @@ impl Fleet {
 }
 
 /// Makes a stream, or finds it. The leader of a cluster that has just started may take another server for offline.
-async fn make(jetstream: &Context, config: jetstream::stream::Config) {
+///
+/// # Panics
+///
+/// When the servers do not do it in time.
+pub async fn make_stream(jetstream: &Context, config: jetstream::stream::Config) {
     let start = Instant::now();
     while let Err(error) = jetstream.get_or_create_stream(config.clone()).await {
         assert!(start.elapsed() < wait::LONG, "{}: {error}", config.name);

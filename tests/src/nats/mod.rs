@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-pub use agent::{Consumer, Fleet, connect};
+pub use agent::{Consumer, Fleet, connect, make_stream};
 pub use operator::NatsOperator;
 pub use options::NatsOptions;
 
