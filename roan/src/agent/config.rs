@@ -124,8 +124,8 @@ impl AgentConfig {
         if self.nats.is_some() {
             return Ok(self);
         }
-        self.beside_env = Some(self.fields_with_variables());
         let of = |field: &str| get(&variable(&VARIABLES, field));
+        let mut in_file = Vec::new();
         for (place, field) in [
             (&mut self.nats, "nats"),
             (&mut self.credentials_file, "credentials_file"),
@@ -137,43 +137,28 @@ impl AgentConfig {
             (&mut self.stream, "stream"),
             (&mut self.max_age, "max_age"),
         ] {
-            *place = place.take().or_else(|| of(field));
+            match place {
+                Some(_) => in_file.push(field),
+                None => *place = of(field),
+            }
         }
         // The secrets stay there.
         for (place, field) in [
             (&mut self.token_env, "token"),
             (&mut self.password_env, "password"),
         ] {
-            *place = place
-                .take()
-                .or_else(|| of(field).map(|_| variable(&VARIABLES, field)));
+            match place {
+                Some(_) => in_file.push(field),
+                None => *place = of(field).map(|_| variable(&VARIABLES, field)),
+            }
         }
-        if self.replicas.is_none() {
-            self.replicas = of("replicas").as_deref().map(replicas).transpose()?;
+        match self.replicas {
+            Some(_) => in_file.push("replicas"),
+            None => self.replicas = of("replicas").as_deref().map(replicas).transpose()?,
         }
         self.synced |= synced(of("synced").as_deref())?;
+        self.beside_env = Some(in_file);
         Ok(self)
-    }
-
-    /// The fields that are set here, of those that a variable can set.
-    fn fields_with_variables(&self) -> Vec<&'static str> {
-        [
-            ("credentials_file", self.credentials_file.is_some()),
-            ("nkey_file", self.nkey_file.is_some()),
-            ("token", self.token_env.is_some()),
-            ("user", self.user.is_some()),
-            // A user of this file gets a password of this file.
-            ("password", self.user.is_some()),
-            ("root_certificates", self.root_certificates.is_some()),
-            ("client_certificate", self.client_certificate.is_some()),
-            ("client_key", self.client_key.is_some()),
-            ("stream", self.stream.is_some()),
-            ("replicas", self.replicas.is_some()),
-            ("max_age", self.max_age.is_some()),
-        ]
-        .into_iter()
-        .filter_map(|(field, is_set)| is_set.then_some(field))
-        .collect()
     }
 
     /// The name by which the user knows a field.
@@ -182,9 +167,16 @@ impl AgentConfig {
             "token_env" => "token",
             _ => field,
         };
+        // A user of the file gets a password of the file.
+        let decides = match field {
+            "password" => "user",
+            _ => known_as,
+        };
         let has_variable = VARIABLES.iter().any(|(known, _)| *known == known_as);
         match &self.beside_env {
-            Some(set) if has_variable && !set.contains(&known_as) => variable(&VARIABLES, known_as),
+            Some(in_file) if has_variable && !in_file.contains(&decides) => {
+                variable(&VARIABLES, known_as)
+            }
             _ => field.to_owned(),
         }
     }
