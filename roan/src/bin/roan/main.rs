@@ -17,6 +17,13 @@ mod output;
 mod purge;
 mod settings;
 mod vcl;
+#[cfg(any(
+    feature = "nats",
+    feature = "mysql",
+    feature = "postgres",
+    feature = "sqlite"
+))]
+mod words;
 
 use std::process::ExitCode;
 

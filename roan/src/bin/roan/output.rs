@@ -3,13 +3,6 @@
 use std::fmt::Display;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
-#[cfg(any(
-    feature = "nats",
-    feature = "mysql",
-    feature = "postgres",
-    feature = "sqlite"
-))]
-use std::time::Duration;
 
 use clap::builder::styling::{AnsiColor, Style};
 
@@ -111,31 +104,6 @@ impl Output {
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
-}
-
-/// A duration in its two largest units: `2h 5m`.
-#[cfg(any(
-    feature = "nats",
-    feature = "mysql",
-    feature = "postgres",
-    feature = "sqlite"
-))]
-pub(crate) fn duration(duration: Duration) -> String {
-    let seconds = Duration::from_secs(duration.as_secs());
-    let all = humantime::format_duration(seconds).to_string();
-    let largest: Vec<_> = all.split(' ').take(2).collect();
-    largest.join(" ")
-}
-
-/// A text of a program or a server that fits into a line of a terminal, and cannot control it.
-#[cfg(any(
-    feature = "nats",
-    feature = "mysql",
-    feature = "postgres",
-    feature = "sqlite"
-))]
-pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(visible).collect()
 }
 
 /// A line on standard error, which may be closed. It may have words of a server.

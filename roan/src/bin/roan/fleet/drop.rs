@@ -7,7 +7,8 @@ use super::args::DropArgs;
 use super::open::failure;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, shown};
+use crate::output::Output;
+use crate::words::shown;
 
 pub(super) async fn drop_node(
     admin: &FleetAdmin,

@@ -10,7 +10,8 @@ use super::args::StatusArgs;
 use super::open;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted, duration, shown};
+use crate::output::{Output, counted};
+use crate::words::{duration, shown};
 
 /// Longer than an election, which takes up to 15 s where all processors are busy.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,7 +11,8 @@ use super::open::{self, failure};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::output::{Output, counted, duration, note, shown};
+use crate::output::{Output, counted, note};
+use crate::words::{duration, shown};
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_millis(250);

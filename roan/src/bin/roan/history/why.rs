@@ -13,7 +13,8 @@ use crate::args::Format;
 use crate::exit::{Exit, Failure};
 use crate::outbox::words::line;
 use crate::outbox::{failure, said_to_wait, with_admin};
-use crate::output::{Output, duration, note};
+use crate::output::{Output, note};
+use crate::words::duration;
 
 pub(crate) fn run(args: &WhyArgs, output: &Output) -> Result<Exit, Failure> {
     let target = args.target()?;

@@ -8,7 +8,8 @@ use super::open::{failure, until_interrupted};
 use super::words::{line, target};
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted, duration, note};
+use crate::output::{Output, counted, note};
+use crate::words::duration;
 
 impl FilterArgs {
     fn filter(&self) -> Filter {

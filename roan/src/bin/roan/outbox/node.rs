@@ -7,7 +7,8 @@ use super::args::NodeArgs;
 use super::open::failure;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted, duration};
+use crate::output::{Output, counted};
+use crate::words::duration;
 
 pub(super) async fn pause(
     admin: &Admin,

@@ -10,7 +10,8 @@ use super::open::{failure, until_interrupted};
 use super::words::milliseconds;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted, duration, note};
+use crate::output::{Output, counted, note};
+use crate::words::duration;
 
 pub(super) async fn replay(
     admin: &Admin,

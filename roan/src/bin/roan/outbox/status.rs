@@ -10,7 +10,8 @@ use super::open::failure;
 use super::words::line;
 use crate::args::Format;
 use crate::exit::{Exit, Failure};
-use crate::output::{Output, counted, duration};
+use crate::output::{Output, counted};
+use crate::words::duration;
 
 /// A program says once a minute which nodes it has: after so long it has probably ended.
 const LONG_AGO: Duration = Duration::from_secs(150);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::output::shown;
+use crate::words::shown;
 
 /// The longest target or error in a line, in characters.
 const LONGEST: usize = 200;
