@@ -67,11 +67,32 @@ pub fn until_ok<T, E: Display>(
 ///
 /// As [`until`] does.
 pub async fn until_async(deadline: Duration, what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    until_ok_async(deadline, what, async || match condition().await {
+        true => Ok(()),
+        false => Err(""),
+    })
+    .await;
+}
+
+/// As [`until_ok`], for an attempt that has to be awaited: other tasks go on meanwhile.
+///
+/// # Panics
+///
+/// As [`until_ok`] does.
+pub async fn until_ok_async<T, E: Display>(
+    deadline: Duration,
+    what: &str,
+    mut attempt: impl AsyncFnMut() -> Result<T, E>,
+) -> T {
     let start = Instant::now();
-    while !condition().await {
+    loop {
+        let error = match attempt().await {
+            Ok(outcome) => return outcome,
+            Err(error) => error,
+        };
         assert!(
             start.elapsed() < deadline,
-            "waited {deadline:?} without success for: {what}"
+            "waited {deadline:?} without success for: {what}\n{error}"
         );
         tokio::time::sleep(LONGEST_PAUSE).await;
     }

@@ -1,6 +1,6 @@
 //! What an agent leaves at the servers, made as a test says: a consumer, heartbeats, acknowledgements.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, Context};
@@ -75,15 +75,12 @@ impl Fleet {
     /// Sends it until the stream acknowledges it: one that was just made in a cluster, or whose server was killed, may not
     /// have a leader yet.
     async fn send(&self, subject: &str, text: &str) -> u64 {
-        let start = Instant::now();
-        loop {
+        wait::until_ok_async(wait::LONG, "the stream to store it", async || {
             let sent = (self.jetstream).publish(subject.to_owned(), text.to_owned().into());
-            match sent.await.expect("it is sent").await {
-                Ok(acknowledged) => return acknowledged.sequence,
-                Err(error) => assert!(start.elapsed() < wait::LONG, "not acknowledged: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
+            let sent = sent.await.expect("it is sent").await;
+            sent.map(|acknowledged| acknowledged.sequence)
+        })
+        .await
     }
 
     /// Makes the consumer of a node, for the messages from now on of all sites, or of some subjects.
@@ -121,11 +118,10 @@ impl Fleet {
 ///
 /// When the servers do not do it in time.
 pub async fn make_stream(jetstream: &Context, config: jetstream::stream::Config) {
-    let start = Instant::now();
-    while let Err(error) = jetstream.get_or_create_stream(config.clone()).await {
-        assert!(start.elapsed() < wait::LONG, "{}: {error}", config.name);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait::until_ok_async(wait::LONG, &config.name, async || {
+        jetstream.get_or_create_stream(config.clone()).await
+    })
+    .await;
 }
 
 /// The consumer of a node.
