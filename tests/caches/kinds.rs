@@ -100,5 +100,11 @@ impl<'site> Rounds<'site> {
                 }
             }
         }
+        site.settle();
+        for (host, purged) in [(HOST, of_the_first), (OTHER_HOST, of_the_other)] {
+            for url in self.pages.iter().filter(|url| purged.contains(url)) {
+                site.store(host, url, &new);
+            }
+        }
     }
 }

@@ -203,6 +203,16 @@ impl Site {
         assert_eq!(self.warm(browser, url).text(), text, "{place}");
     }
 
+    /// Waits until no page is purged a second time any more: a CDN may ask for that although the rebound is off. A flush does not
+    /// wait for it.
+    #[track_caller]
+    pub(crate) fn settle(&self) {
+        wait::until(wait::LONG, "the rebounds to be answered", || {
+            let stats = self.roan.stats();
+            stats.nodes.iter().all(|node| node.rebounds == 0)
+        });
+    }
+
     /// Waits until every purge has been answered.
     #[track_caller]
     pub(crate) fn flush(&self) {

@@ -47,6 +47,8 @@ fn two_sites(site: &Site) {
     site.flush();
     site.assert_fresh(OTHER_HOST, "/a", "new");
     site.assert_hit(HOST, "/a", "old");
+    site.settle();
+    site.store(OTHER_HOST, "/a", "new");
     site.roan.purge(target).unwrap();
     site.flush();
     site.assert_fresh(HOST, "/a", "new");

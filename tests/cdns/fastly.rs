@@ -82,8 +82,12 @@ fn a_second_purge_is_kept_for_later_although_the_rebound_is_off() {
 
 #[test]
 fn faults_are_told_apart() {
-    let cdn = fastly();
-    let roan = roan(cdn.cache);
+    // A dispatcher each: the second purge of one before could meet the fault of the next.
+    let reports_of = |fault: Reply, target: Target| {
+        let cdn = fastly();
+        cdn.api.fail([Fault::Answer(fault)]);
+        reports_of(&roan(cdn.cache), target)
+    };
     let limit = Reply::new(429, r#"{"msg":"Too many requests"}"#);
     for (fault, text) in [
         (
@@ -95,9 +99,7 @@ fn faults_are_told_apart() {
         (Reply::new(200, r#"{"other":"1"}"#), "did not confirm"),
         (Reply::new(200, "<html>"), "did not confirm"),
     ] {
-        cdn.api.fail([Fault::Answer(fault)]);
-        let target = Target::tag("author-7").unwrap();
-        assert_failed_once(&reports_of(&roan, target), text);
+        assert_failed_once(&reports_of(fault, Target::tag("author-7").unwrap()), text);
     }
     for (fault, text) in [
         (
@@ -117,8 +119,7 @@ fn faults_are_told_apart() {
         ),
         (Reply::new(404, "{}"), "compare the service"),
     ] {
-        cdn.api.fail([Fault::Answer(fault)]);
-        let refusal = refusal(&reports_of(&roan, Target::url("/a").unwrap()));
+        let refusal = refusal(&reports_of(fault, Target::url("/a").unwrap()));
         assert!(refusal.contains(text), "{refusal}");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use roan_tests::{Behaviour, Faulty, Nginx, Options, Origin, SECRET, wait};
 use rustix::process::{Pid, Signal, kill_process};
@@ -245,6 +246,20 @@ fn a_node_that_is_down_does_not_keep_the_others_waiting() {
     let summary = ran.assert_code(1).summary();
     assert_eq!(summary["purged"], 3000);
     assert_eq!(summary["dead"], 3000);
+}
+
+/// With their rebounds it needs longer than `--max-age`.
+#[test]
+fn no_purge_becomes_too_old_for_a_slow_node() {
+    let endpoint = Faulty::start(Behaviour::Slow(Duration::from_millis(100)));
+    let input: String = (0..700).map(|number| format!("/{number}\n")).collect();
+    let mut command = roan(&["purge", "-", "--site", "site.test", "--format=json"]);
+    command.env("ROAN_PURGE_URL", endpoint.purge_url());
+    let summary = run_with(command, &input).assert_code(0).summary();
+    assert_eq!(
+        (&summary["purged"], &summary["rebounds"]),
+        (&700.into(), &700.into())
+    );
 }
 
 #[test]

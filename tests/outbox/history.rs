@@ -61,6 +61,7 @@ async fn a_row_says_what_has_asked_for_it_and_how_the_nodes_have_answered(databa
     client.save(&roan, "a b").await;
     client.save(&roan, "c").await;
     flush(&roan).await;
+    over(&roan, &of("/posts/c")).await;
     let purge = over(&roan, &of("//posts/%61%20b?utm_source=x")).await;
     let targets: Vec<_> = purge.targets.iter().map(Target::as_str).collect();
     assert_eq!(

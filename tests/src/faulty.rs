@@ -32,6 +32,8 @@ pub enum Behaviour {
     StallMidAnswer,
     /// Answers as nginx with the purge module would: 200, with the key in `X-Roan-Purge`.
     Purged,
+    /// Answers after this time as [`Behaviour::Purged`].
+    Slow(Duration),
     /// Answers with this status and these headers; an empty body.
     Answer(u16, Vec<(String, String)>),
     /// Answers so for targets with this text in them, and as [`Behaviour::Purged`] for all others.
@@ -184,6 +186,9 @@ async fn converse(
         let Some(behaviour) = wait_while(&mut behaves, &Behaviour::Hang).await else {
             return;
         };
+        if let Behaviour::Slow(time) = behaviour {
+            tokio::time::sleep(time).await;
+        }
         let text = match behaviour {
             // Set between the two waits: the request was read already, so it is left alone.
             Behaviour::Ignore | Behaviour::Hang => continue,
@@ -200,9 +205,10 @@ async fn converse(
             Behaviour::Answer(status, headers) => answer(status, &headers),
             Behaviour::AnswerSome(text, status) if target.contains(&text) => answer(status, &[]),
             Behaviour::AnswerFor(time, status, headers) if age < time => answer(status, &headers),
-            Behaviour::Purged | Behaviour::AnswerSome(..) | Behaviour::AnswerFor(..) => {
-                answer(200, &[("X-Roan-Purge".to_owned(), key)])
-            }
+            Behaviour::Purged
+            | Behaviour::Slow(_)
+            | Behaviour::AnswerSome(..)
+            | Behaviour::AnswerFor(..) => answer(200, &[("X-Roan-Purge".to_owned(), key)]),
         };
         if stream.write_all(text.as_bytes()).await.is_err() || last {
             return;

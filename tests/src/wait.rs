@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use roan::Roan;
 
 /// Long enough for anything that a test waits for, on a machine that is busy with other tests.
-pub const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_mins(1);
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(25);

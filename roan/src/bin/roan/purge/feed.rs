@@ -1,10 +1,11 @@
 //! From the input to the dispatcher, at the pace of the caches: what waits in memory does not grow with the input.
 
-use std::cell::Cell;
-use std::time::Duration;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant};
 
-use roan::{Roan, Target};
+use roan::{NodeStats, Roan, Target};
 
+use super::pace::Pace;
 use super::results::Results;
 use super::unanswered;
 use crate::interrupt::Interrupt;
@@ -42,32 +43,38 @@ pub(super) struct Feed<'a> {
     interrupt: &'a Interrupt,
     /// The purges that were given up before all nodes were down.
     dead: Cell<Option<u64>>,
-    nodes: usize,
+    /// Of each node.
+    paces: RefCell<Vec<Pace>>,
     /// The most purges without an answer at one node.
     window: usize,
-    /// Requests that the targets since the last look may lead to.
-    unseen: Cell<usize>,
+    /// How many purges each node may get before the next look.
+    room: Cell<usize>,
     stopped: Cell<Option<Stopped>>,
 }
 
 impl<'a> Feed<'a> {
-    pub(super) fn new(roan: &'a Roan, results: &'a Results, interrupt: &'a Interrupt) -> Self {
+    pub(super) fn new(
+        roan: &'a Roan,
+        results: &'a Results,
+        interrupt: &'a Interrupt,
+        max_age: Duration,
+    ) -> Self {
         let nodes = roan.stats().nodes.len().max(1);
         Self {
             roan,
             results,
             interrupt,
             dead: Cell::new(None),
-            nodes,
+            paces: RefCell::new((0..nodes).map(|_| Pace::new(max_age)).collect()),
             window: (WINDOW / nodes).clamp(32, WINDOW / 2),
-            unseen: Cell::new(usize::MAX),
+            room: Cell::new(0),
             stopped: Cell::new(None),
         }
     }
 
     /// Waits until there is room for one more target, and says whether there is a point in sending it.
     pub(super) fn go_on(&self) -> bool {
-        if self.unseen.get() < self.window * self.nodes / 2 {
+        if self.room.get() > 0 {
             return !self.interrupt.is_asked() || self.stop(Stopped::Interrupted);
         }
         loop {
@@ -86,23 +93,36 @@ impl<'a> Feed<'a> {
             } else {
                 self.dead.set(None);
             }
-            let has_room = stats.waiting == 0
-                && self.results.unprinted() < UNPRINTED
-                && stats.nodes.iter().all(|node| {
-                    let parked = (PARKED / self.nodes).max(self.window);
-                    let most = if node.down && !all_down {
-                        parked
-                    } else {
-                        self.window
-                    };
-                    node.pending < most && node.rebounds < parked
-                });
-            if has_room {
-                self.unseen.set(0);
-                return true;
+            if stats.waiting == 0 && self.results.unprinted() < UNPRINTED {
+                let room = self.room_at(&stats.nodes, all_down);
+                if room > 0 {
+                    self.room.set(room);
+                    return true;
+                }
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// How many more purges each of the nodes may get.
+    fn room_at(&self, nodes: &[NodeStats], all_down: bool) -> usize {
+        let now = Instant::now();
+        let mut paces = self.paces.borrow_mut();
+        let parked = (PARKED / paces.len()).max(self.window);
+        let rooms = nodes.iter().zip(&mut *paces).map(|(node, pace)| {
+            let answers = node.purged + node.not_cached + node.refused;
+            let window = pace.window(now, answers).min(self.window);
+            let most = match node.down {
+                true if all_down => self.window,
+                true => parked,
+                false => window + node.in_flight,
+            };
+            let room = most.saturating_sub(node.pending);
+            // Many at once, so that most targets need no look.
+            let is_enough = room > most / 4 && node.rebounds < parked;
+            if is_enough { room } else { 0 }
+        });
+        rooms.min().unwrap_or(self.window)
     }
 
     fn stop(&self, why: Stopped) -> bool {
@@ -116,7 +136,7 @@ impl<'a> Feed<'a> {
         } else {
             1
         };
-        self.unseen.set(self.unseen.get() + spellings * self.nodes);
+        self.room.set(self.room.get().saturating_sub(spellings));
         self.results.sent();
         // A target needs no conversion, which alone can fail.
         let _ = self.roan.purge(target);

@@ -4,6 +4,7 @@ mod feed;
 mod fetch;
 mod input;
 mod lines;
+mod pace;
 mod pages;
 mod results;
 mod sitemap;
@@ -68,7 +69,7 @@ pub(crate) fn run(args: &PurgeArgs, output: &Output) -> Result<Exit, Failure> {
         .build()?;
     let length = input.is_empty().then_some(items.len());
     let results = Results::print(&roan, output.clone(), length)?;
-    let feed = Feed::new(&roan, &results, &interrupt);
+    let feed = Feed::new(&roan, &results, &interrupt, args.max_age);
     for item in items.into_iter().map(Ok).chain(&mut input) {
         if !feed.go_on() {
             break;
