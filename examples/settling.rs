@@ -17,11 +17,18 @@ pub async fn settle(roan: &Roan) -> Result<(), String> {
     if !left.nodes.is_empty() || left.outbox > 0 || left.outbox_unread {
         return Err(left.to_string());
     }
-    while roan.stats().nodes.iter().any(|node| node.rebounds > 0) {
+    while is_busy(roan) {
         if Instant::now() > end {
-            return Err("second purges still wait after 30 s".to_owned());
+            return Err("purges still wait after 30 s".to_owned());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     Ok(())
+}
+
+/// The second purge at one cache is followed by one at the next.
+fn is_busy(roan: &Roan) -> bool {
+    let stats = roan.stats();
+    let mut nodes = stats.nodes.iter();
+    stats.waiting > 0 || nodes.any(|node| node.pending + node.rebounds > 0)
 }

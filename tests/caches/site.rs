@@ -203,13 +203,14 @@ impl Site {
         assert_eq!(self.warm(browser, url).text(), text, "{place}");
     }
 
-    /// Waits until no page is purged a second time any more: a CDN may ask for that although the rebound is off. A flush does not
-    /// wait for it.
+    /// Waits until no page is purged a second time any more: a CDN may ask for that although the rebound is off, and the cache
+    /// after it is purged then, too. A flush does not wait for it.
     #[track_caller]
     pub(crate) fn settle(&self) {
         wait::until(wait::LONG, "the rebounds to be answered", || {
             let stats = self.roan.stats();
-            stats.nodes.iter().all(|node| node.rebounds == 0)
+            let mut nodes = stats.nodes.iter();
+            stats.waiting == 0 && nodes.all(|node| node.pending + node.rebounds == 0)
         });
     }
 

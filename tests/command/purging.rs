@@ -339,7 +339,7 @@ fn memory_does_not_grow_with_the_input() {
                 let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
                 let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse().ok());
                 peak = kilobytes.unwrap_or(peak);
-                thread::sleep(std::time::Duration::from_millis(2));
+                thread::sleep(Duration::from_millis(2));
             }
             peak
         });

@@ -1,10 +1,10 @@
 //! Several caches are purged in the order given.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use roan::testing::Recorder;
 use roan::{Nginx, Roan};
-use roan_tests::{Behaviour, Faulty, wait};
+use roan_tests::{Behaviour, Faulty, HOST, wait};
 
 use crate::support::{LONG, builder, flush, outcome};
 
@@ -34,6 +34,34 @@ fn the_second_cache_waits_for_the_answer_of_the_first() {
     origin_side.set(Behaviour::Purged);
     flush(&roan);
     assert_eq!(urls(&recorder), ["/a"]);
+}
+
+/// At no time do the counters say that nothing is left while the second cache has not been asked.
+#[test]
+fn a_purge_between_two_caches_is_counted() {
+    let second = Recorder::named("second");
+    let roan = Roan::builder()
+        .site(format!("http://{HOST}"))
+        .cache(Recorder::named("first"))
+        .cache(second.clone())
+        .rebound(None)
+        .build()
+        .unwrap();
+    for round in 0..2_000 {
+        roan.purge("/a").unwrap();
+        let start = Instant::now();
+        while is_busy(&roan) {
+            assert!(start.elapsed() < LONG, "in round {round}");
+        }
+        assert_eq!(urls(&second), ["/a"], "in round {round}");
+        second.clear();
+    }
+}
+
+fn is_busy(roan: &Roan) -> bool {
+    let stats = roan.stats();
+    let mut nodes = stats.nodes.iter();
+    stats.waiting > 0 || nodes.any(|node| node.pending > 0)
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use super::batch::Waiting;
 use super::command::{Command, Commands};
+use super::handover::Handovers;
 use super::inbox::{Inbox, Put};
 use super::invalid::InvalidTargets;
 use super::known::KnownPages;
@@ -58,6 +59,8 @@ pub(crate) struct Engine {
     invalid: InvalidTargets,
     /// Rows that the table of the outbox did not take.
     not_stored: AtomicU64,
+    /// From the queues of one cache to those of the next.
+    pub(super) handovers: Handovers,
     #[cfg(feature = "metrics")]
     pub(super) measures: Measures,
 }
@@ -92,6 +95,7 @@ impl Engine {
             sleeps_until: Mutex::new(Instant::now()),
             invalid: InvalidTargets::default(),
             not_stored: AtomicU64::new(0),
+            handovers: Handovers::default(),
             #[cfg(feature = "metrics")]
             measures: Measures::new(),
         }
@@ -298,6 +302,7 @@ impl Engine {
         if !tiers.any(|tier| tier.can_purge(target.kind())) {
             return;
         }
+        let _handover = self.handovers.begin();
         if let Some(early) = self.stragglers.note(target, onward, due) {
             self.purge_stragglers(vec![early], Instant::now());
         }
@@ -306,15 +311,20 @@ impl Engine {
 
     /// Purges once more what is due, and returns when to do so again.
     pub(super) fn purge_due_stragglers(&self, now: Instant) -> Option<Instant> {
-        self.purge_stragglers(self.stragglers.take_due(now), now);
+        if self.stragglers.next_due().is_some_and(|due| due <= now) {
+            let _handover = self.handovers.begin();
+            self.purge_stragglers(self.stragglers.take_due(now), now);
+        }
         self.stragglers.next_due()
     }
 
     /// The end: what is not due yet waits as all else does.
     pub(super) fn purge_all_stragglers(&self, now: Instant) {
+        let _handover = self.handovers.begin();
         self.purge_stragglers(self.stragglers.take_all(), now);
     }
 
+    /// They have left their queue: call it in a handover.
     fn purge_stragglers(&self, stragglers: Vec<Straggler>, now: Instant) {
         let Some(first) = self.has_stragglers else {
             return;
@@ -453,10 +463,23 @@ impl Engine {
     }
 
     pub(crate) fn stats(&self) -> Stats {
+        loop {
+            let begun = self.handovers.begun();
+            let stats = self.stats_at_once();
+            let mut nodes = stats.nodes.iter();
+            let is_idle = stats.waiting == 0 && nodes.all(|node| node.pending + node.rebounds == 0);
+            // A purge that moved meanwhile may be in none of the numbers.
+            if !is_idle || self.handovers.begun() == begun {
+                return stats;
+            }
+        }
+    }
+
+    fn stats_at_once(&self) -> Stats {
         Stats {
             asked: self.inbox.asked(),
             dropped: self.inbox.dropped(),
-            waiting: self.inbox.waiting() + self.unmarked(),
+            waiting: self.inbox.waiting() + self.unmarked() + self.handovers.open(),
             refused: self.reporter.refused_count(),
             invalid: self.invalid.total(),
             not_stored: self.not_stored.load(Ordering::Relaxed),

@@ -41,16 +41,18 @@ fn tell_all() {
     }
 }
 
-/// What waits at the nodes, and in the inbox. Purges move from the inbox to the nodes meanwhile: while some do, they are
+/// What waits at the nodes, and in the inbox. Purges move from the inbox to the nodes, and from cache to cache: while some do, they are
 /// counted again, and at last rather twice than not at all.
 fn counts(engine: &Engine) -> (Remaining, usize) {
     let mut waiting = engine.inbox.waiting();
     for _ in 0..1000 {
+        let (begun, open) = (engine.handovers.begun(), engine.handovers.open());
         let left = engine.left(true);
-        match engine.inbox.waiting() {
-            still if still == waiting => return (left, waiting),
-            fewer => waiting = fewer,
+        let still = engine.inbox.waiting();
+        if still == waiting && open == 0 && engine.handovers.begun() == begun {
+            return (left, waiting);
         }
+        waiting = still;
         thread::yield_now();
     }
     (engine.left(true), waiting)

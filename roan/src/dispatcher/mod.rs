@@ -8,6 +8,7 @@ mod command;
 mod dead;
 mod engine;
 mod exit;
+mod handover;
 mod health;
 mod history;
 mod inbox;

@@ -203,7 +203,7 @@ impl Engine {
             Outcome::Failed(failure) => Some(failure.clone()),
             _ => None,
         };
-        let (outcome, settled, first_of_a_run, is_passed_on, waits) = {
+        let (outcome, settled, first_of_a_run, handover, waits) = {
             let mut queue = node.queue();
             let (next, settled) = queue.answered(job, &lesson, now);
             if next == Next::Divided {
@@ -223,8 +223,9 @@ impl Engine {
             // Whoever waits for its next attempt in the database is not among those of the queue.
             let is_passed_on = has_next_tier
                 && (failure.is_none() || queue.pass_on(job) || !settled.served.is_empty());
+            let handover = is_passed_on.then(|| self.handovers.begin());
             let waits = next == Next::Retry;
-            (outcome, settled, first_of_a_run, is_passed_on, waits)
+            (outcome, settled, first_of_a_run, handover, waits)
         };
         if waits {
             trace.give_back(node, job);
@@ -232,7 +233,7 @@ impl Engine {
         if let (Some(failure), (_, false)) = (&failure, change) {
             node.count_failing(job, failure);
         }
-        if is_passed_on {
+        if let Some(_handover) = handover {
             let asking = Asking::of(now, job.records.as_slice())
                 .written(job.written)
                 .with_origin(trace.origin(job));
@@ -263,7 +264,7 @@ impl Engine {
     /// Asks the next cache for what waits for a node that went down or is paused, and gives the tickets back.
     pub(super) fn will_not_answer(&self, node: &Node, now: Instant) {
         let has_next_tier = node.tier + 1 < self.tiers.len();
-        let (deferred, passed_on) = {
+        let (deferred, passed_on, _handover) = {
             let mut queue = node.queue();
             let deferred = queue.defer_all();
             let passed_on = if has_next_tier {
@@ -271,7 +272,8 @@ impl Engine {
             } else {
                 Vec::new()
             };
-            (deferred, passed_on)
+            let moves = has_next_tier && !deferred.is_empty() || !passed_on.is_empty();
+            (deferred, passed_on, moves.then(|| self.handovers.begin()))
         };
         for passed in &passed_on {
             let asking = Asking::of(now, passed.records.as_slice()).written(passed.written);

@@ -173,14 +173,17 @@ fn tend(engine: &Arc<Engine>) -> Instant {
     let now = Instant::now();
     let straggler = engine.purge_due_stragglers(now);
     for node in &engine.nodes {
-        let (dead, turn, held_back, paused) = {
+        let (dead, turn, held_back, paused, _handover) = {
             let mut queue = node.queue();
             queue.fire_timers(now);
+            let dead = queue.expire(now);
+            let handover = (!dead.is_empty()).then(|| engine.handovers.begin());
             (
-                queue.expire(now),
+                dead,
                 queue.tell(now),
                 queue.tell_held_back(now),
                 queue.remind(now),
+                handover,
             )
         };
         if let Some(paused) = paused {
