@@ -15,7 +15,7 @@ pub struct Stats {
     pub asked: u64,
     /// Targets that were refused because the inbox was full, or after the shutdown.
     pub dropped: u64,
-    /// Targets on their way to the nodes' queues.
+    /// Targets on their way to the queues of the nodes, also from one cache to the next.
     pub waiting: usize,
     /// Targets that were not sent to any node: the site is unknown, or no cache supports tags.
     pub refused: u64,
