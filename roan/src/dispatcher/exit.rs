@@ -41,8 +41,8 @@ fn tell_all() {
     }
 }
 
-/// What waits at the nodes, and in the inbox. Purges move from the inbox to the nodes, and from cache to cache: while some do, they are
-/// counted again, and at last rather twice than not at all.
+/// What waits at the nodes, and in the inbox. Purges move from the inbox to the nodes, and from cache to cache: while some
+/// do, they are counted again, and at last rather twice than not at all.
 fn counts(engine: &Engine) -> (Remaining, usize) {
     let mut waiting = engine.inbox.waiting();
     for _ in 0..1000 {
