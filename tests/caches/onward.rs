@@ -199,11 +199,7 @@ impl Bench {
 
     #[track_caller]
     fn settle(&self) {
-        wait::until(wait::LONG, "all purges", || {
-            let stats = self.roan.stats();
-            let mut nodes = stats.nodes.iter();
-            stats.waiting == 0 && nodes.all(|node| node.pending + node.rebounds == 0)
-        });
+        wait::until_settled(&self.roan);
     }
 
     /// See [`Tiers::came_after`].

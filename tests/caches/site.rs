@@ -207,11 +207,7 @@ impl Site {
     /// after it is purged then, too. A flush does not wait for it.
     #[track_caller]
     pub(crate) fn settle(&self) {
-        wait::until(wait::LONG, "the rebounds to be answered", || {
-            let stats = self.roan.stats();
-            let mut nodes = stats.nodes.iter();
-            stats.waiting == 0 && nodes.all(|node| node.pending + node.rebounds == 0)
-        });
+        wait::until_settled(&self.roan);
     }
 
     /// Waits until every purge has been answered.

@@ -119,6 +119,20 @@ pub async fn for_purges_within(deadline: Duration, roan: &Roan) {
     assert_eq!(told, "nothing is left", "after {:?}", start.elapsed());
 }
 
+/// Waits until no purge is left and no rebound either, at whatever cache. A flush does not wait for rebounds.
+///
+/// # Panics
+///
+/// When some are left after [`LONG`].
+#[track_caller]
+pub fn until_settled(roan: &Roan) {
+    until(LONG, "all purges and rebounds", || {
+        let stats = roan.stats();
+        let mut nodes = stats.nodes.iter();
+        stats.waiting == 0 && nodes.all(|node| node.pending + node.rebounds == 0)
+    });
+}
+
 /// Lets this program, which is a case of a test, hang for three times [`LONG`] at most: it is then
 /// aborted, and the test sees that.
 pub fn or_abort() {
