@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use roan_tests::nats::Fleet;
-use roan_tests::{Nats, NatsCluster, NatsOptions};
+use roan_tests::{Nats, NatsCluster, NatsOptions, wait};
 use serde_json::{Value, json};
 
 use crate::support::{Ran, ended, roan, run};
@@ -271,6 +271,12 @@ async fn status_and_wait_outlast_an_election() {
     for look in looks {
         look.await.unwrap().assert_code(0);
     }
+    let missing = format!("hears nothing from its copies at n{}", leader + 1);
+    wait::until(wait::LONG, "status to name the copy that is away", || {
+        let mut status = roan(&["fleet", "status"]);
+        status.env("ROAN_FLEET", &url);
+        run(status).stdout.contains(&missing)
+    });
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_nats::jetstream;
+use async_nats::jetstream::stream::Stream;
 use roan::outbox::Outbox;
 use roan::{Fleet, Roan, RoanBuilder};
 pub(crate) use roan_tests::nats::connect as client;
@@ -31,7 +32,7 @@ impl Stored {
 
 /// The messages of the stream, in their order.
 pub(crate) async fn stored(client: &jetstream::Context) -> Vec<Stored> {
-    let stream = client.get_stream(STREAM).await.unwrap();
+    let stream = stream_of_leader(client).await;
     let state = &stream.cached_info().state;
     let mut all = Vec::new();
     for sequence in state.first_sequence.max(1)..=state.last_sequence {
@@ -44,6 +45,18 @@ pub(crate) async fn stored(client: &jetstream::Context) -> Vec<Stored> {
         });
     }
     all
+}
+
+/// While copies that were restarted have no leader, each answers for itself, and may lack messages.
+async fn stream_of_leader(client: &jetstream::Context) -> Stream {
+    wait::until_ok_async(wait::LONG, "an answer of the leader", async || {
+        let stream = client.get_stream(STREAM).await;
+        let stream = stream.map_err(|error| error.to_string())?;
+        let cluster = stream.cached_info().cluster.as_ref();
+        let leads = cluster.is_none_or(|cluster| cluster.leader.is_some());
+        leads.then_some(stream).ok_or_else(String::new)
+    })
+    .await
 }
 
 /// The targets of the messages.

@@ -12,7 +12,7 @@ use roan::fleet::{FleetAdmin, FleetNodeState, Nats as Servers, Stream};
 use roan::outbox::Outbox;
 use roan::{Fleet, Roan};
 use roan_tests::{
-    Browser, HOST, Nats, NatsOptions, Nginx, Options, Origin, free_port, logged, wait,
+    Browser, HOST, Nats, NatsCluster, NatsOptions, Nginx, Options, Origin, free_port, logged, wait,
 };
 
 use crate::guide::{
@@ -214,6 +214,11 @@ async fn one_server_becomes_three_and_no_purge_is_lost() {
             scope.spawn(|| server.restart());
         }
     });
+
+    // 4. They count each other.
+    let [second, third] = others;
+    let mut cluster = NatsCluster::of([first, second, third]);
+    cluster.wait_until_whole();
 
     let admin = FleetAdmin::connect(&servers(&three, "operator", etc), &Stream::new()).await;
     let admin = admin.unwrap();

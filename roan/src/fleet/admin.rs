@@ -100,6 +100,7 @@ impl FleetAdmin {
         } = self.settings.judge(&self.connection, &info.config);
         warnings.extend(warning);
         warnings.extend(copies.and_then(|copies| few_copies(copies, info.config.num_replicas)));
+        warnings.extend(leader::silent_copies(&info));
         let state = info.state;
         let consumed = self
             .consumed(&stream, infos, &heard, state.last_sequence)

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::stream::{Info, PeerInfo};
 
 /// Copies that have not heard of their leader for 4 s elect another one. One second is for the way.
 const LEADS: Duration = Duration::from_secs(3);
@@ -33,6 +33,27 @@ pub(crate) fn doubt(info: &Info) -> Option<String> {
     let is_most = 2 * (heard + 1) > others + 1;
     (!is_most).then(|| {
         format!("the server {leader} of the stream {stream} hears {heard} of {others} other copies")
+    })
+}
+
+/// A copy that has not been heard for so long is away, or deaf: to restart a server takes less.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// What to do about copies that do not follow their leader; `None` if all do.
+///
+/// A server may run without them: one of nats-server 2.10 that was restarted can have all its routes, and hear nothing of the
+/// leader until it is restarted again.
+pub(crate) fn silent_copies(info: &Info) -> Option<String> {
+    let copies = &info.cluster.as_ref()?.replicas;
+    let is_silent = |copy: &&PeerInfo| copy.offline || copy.active > SILENT;
+    let silent = copies.iter().filter(is_silent).map(|copy| &*copy.name);
+    let silent: Vec<_> = silent.collect();
+    let (stream, servers) = (&info.config.name, silent.join(", "));
+    (!silent.is_empty()).then(|| {
+        format!(
+            "the stream {stream} hears nothing from its copies at {servers}, and purges may have to wait when it loses another \
+             server: start `nats-server` there, or if it runs, restart it"
+        )
     })
 }
 
@@ -78,6 +99,23 @@ mod tests {
         ] {
             let doubt = doubt(&info(&cluster)).unwrap();
             assert!(doubt.contains("have not elected a leader"), "{doubt}");
+        }
+    }
+
+    #[test]
+    fn a_copy_that_is_not_heard_is_named() {
+        let of = |copies: &[serde_json::Value]| {
+            let cluster = json!({"name": "fleet", "leader": "n1", "replicas": copies});
+            silent_copies(&info(&cluster))
+        };
+        assert_eq!(silent_copies(&info(&json!(null))), None);
+        assert_eq!(
+            of(&[copy("n2", 900, false), copy("n3", 30_000, false)]),
+            None
+        );
+        for silent in [copy("n3", 30_001, false), copy("n3", 10, true)] {
+            let warning = of(&[copy("n2", 900, false), silent]).unwrap();
+            assert!(warning.contains("its copies at n3, and"), "{warning}");
         }
     }
 

@@ -245,7 +245,7 @@ impl Stream {
                         "one server keeps one copy: set `replicas` to 1, or name a cluster"
                     }
                     ErrorCode::CLUSTER_NO_PEERS | ErrorCode::INSUFFICIENT_RESOURCES => {
-                        "see that so many servers of the cluster are up and have room, or ask for fewer `replicas`"
+                        "see that so many servers of the cluster are up, have room, and count each other (`cluster_size` of `/jsz` at their monitoring port), or ask for fewer `replicas`"
                     }
                     _ => "see the server's log, or make the stream by `nats stream add`",
                 };
