@@ -92,7 +92,7 @@ async fn a_delivery_of_a_newer_kind_is_left_to_a_newer_version(database: Databas
 
     // It is not looked at again and again, due or not.
     client
-        .run("UPDATE {}delivery SET error = 'untouched', due_ms = 0 WHERE state = 0")
+        .run_beside_a_relay("UPDATE {}delivery SET error = 'untouched', due_ms = 0 WHERE state = 0")
         .await;
     for number in 0..3 {
         let target = format!(r#""/later/{number}""#);
@@ -105,14 +105,18 @@ async fn a_delivery_of_a_newer_kind_is_left_to_a_newer_version(database: Databas
 
     // What a newer version can read.
     client
-        .run(r#"UPDATE {}delivery SET target = '"/b"' WHERE target = '{"variant":"/b"}'"#)
+        .run_beside_a_relay(
+            r#"UPDATE {}delivery SET target = '"/b"' WHERE target = '{"variant":"/b"}'"#,
+        )
         .await;
     let new = with_shop(&at_new).outbox(outbox).build().unwrap();
     client.wait_for_count(LEFT, NEWER.len() as i64 - 1).await;
     client.wait_for_count(untouched, 0).await;
     assert_eq!(urls(&at_new), ["/b"]);
     // A person who queues dead ones again does not lose what was left.
-    client.run("UPDATE {}delivery SET state = 3").await;
+    client
+        .run_beside_a_relay("UPDATE {}delivery SET state = 3")
+        .await;
     assert_eq!(new.outbox().requeue_all().await, Ok(7));
     client.wait_for_count(LEFT, NEWER.len() as i64 - 1).await;
 }
@@ -200,7 +204,9 @@ async fn a_delivery_of_a_site_or_kind_that_only_another_version_has_waits_for_it
         .await;
     assert!(errors[0].contains(r#"site "shop""#), "{errors:?}");
     assert!(errors[1].contains("cannot now"), "{errors:?}");
-    client.run("UPDATE {}delivery SET due_ms = 0").await;
+    client
+        .run_beside_a_relay("UPDATE {}delivery SET due_ms = 0")
+        .await;
     let _new = with_shop(&at_new).outbox(outbox).build().unwrap();
     client
         .wait_for_count("SELECT count(*) FROM {}delivery", 0)

@@ -161,7 +161,9 @@ async fn what_waits_for_a_paused_node_does_not_die_of_age(database: Database) {
     let before = status_of(&admin, "second").await.oldest.unwrap();
     // As if it had been paused for a year.
     client
-        .run("UPDATE {}node SET paused_ms = paused_ms - 31536000000 WHERE node = 'second'")
+        .run_beside_a_relay(
+            "UPDATE {}node SET paused_ms = paused_ms - 31536000000 WHERE node = 'second'",
+        )
         .await;
     assert_eq!(second.count(), 0);
     second.set(Behaviour::Hang);

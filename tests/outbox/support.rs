@@ -8,7 +8,7 @@ use roan::outbox::{Dialect, Outbox};
 use roan::testing::Recorder;
 use roan::{Cache, Nginx, Roan, RoanBuilder, purge_on};
 pub(crate) use roan_tests::wait::for_purges as flush;
-use roan_tests::{Connection, Faulty, MariaDb, Postgres};
+use roan_tests::{Connection, Faulty, MariaDb, Postgres, wait};
 
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
@@ -169,6 +169,12 @@ impl OwnServer {
     }
 }
 
+/// By its SQLSTATE: that of MariaDB, and that of PostgreSQL.
+fn is_deadlock(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "40001" | "40P01"))
+}
+
 /// Writes posts.
 pub(crate) struct Client {
     connection: Connection,
@@ -186,6 +192,17 @@ impl Client {
         self.try_run(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Runs a statement of its own on rows that a relay writes meanwhile. A database that finds the two in a deadlock makes one of
+    /// them begin again.
+    pub(crate) async fn run_beside_a_relay(&mut self, sql: &str) {
+        wait::until_ok_async(LONG, sql, async || match self.try_run(sql).await {
+            Err(error) if is_deadlock(&error) => Err(error),
+            outcome => Ok(outcome),
+        })
+        .await
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
     /// Purges through the connection.
