@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING, list};
+use super::{DEAD, DELIVERED_LATER, DONE, LEFT, Result, Store, TAKEN, WAITING};
 use crate::outbox::schema;
 use crate::outbox::status::{NodeStatus, Status};
 
@@ -102,44 +102,35 @@ impl Store {
         nodes: &mut BTreeMap<(String, String), NodeStatus>,
     ) -> Result<()> {
         let (cache, node) = (self.dialect.bytes("cache"), self.dialect.bytes("node"));
-        // Each failure writes another row, so the highest id with an error has the last one.
         let sql = self.sql(&format!(
             "SELECT {cache}, {node}, state, count(*), min({{now}}), min(created_ms), \
-             max(CASE WHEN error IS NULL THEN 0 ELSE id END), \
              count(CASE WHEN attempts > 0 THEN 1 END), \
              count(CASE WHEN state = {WAITING} AND relay <> 0 THEN 1 END) FROM roan_delivery GROUP BY cache, node, state"
         ));
-        let mut with_errors: BTreeMap<i64, (String, String)> = BTreeMap::new();
         for row in &self.connection.rows(&sql, &[]).await? {
             let place = (row.shown(0)?, row.shown(1)?);
             let count = row.int(3)?.unsigned_abs();
-            let last = row.int(6)?;
-            let known = nodes.entry(place.clone()).or_default();
+            let known = nodes.entry(place).or_default();
             if row.int(2)? == DEAD {
                 known.dead += count;
             } else {
                 known.waiting += count;
-                known.failing += row.int(7)?.unsigned_abs();
-                known.left += row.int(8)?.unsigned_abs();
+                known.failing += row.int(6)?.unsigned_abs();
+                known.left += row.int(7)?.unsigned_abs();
                 let age = since(row.int(4)?, row.int(5)?);
                 known.oldest = known.oldest.max(Some(age));
             }
-            if last > 0 {
-                with_errors.insert(last, place);
-            }
         }
-        if with_errors.is_empty() {
-            return Ok(());
-        }
+        // Each failure writes another row, so the highest id with an error has the last one. A retry replaces the row at any time:
+        // two statements would not see the same.
         let sql = self.sql(&format!(
-            "SELECT id, {} FROM roan_delivery WHERE id IN {} ORDER BY id",
-            self.dialect.bytes("error"),
-            list(with_errors.keys().copied())
+            "SELECT {cache}, {node}, {} FROM roan_delivery \
+             WHERE id IN (SELECT max(id) FROM roan_delivery WHERE error IS NOT NULL GROUP BY cache, node)",
+            self.dialect.bytes("error")
         ));
-        for row in &self.connection.rows_once(&sql).await? {
-            let place = with_errors.get(&row.int(0)?);
-            if let Some(known) = place.and_then(|place| nodes.get_mut(place)) {
-                known.last_error = Some(row.shown(1)?);
+        for row in &self.connection.rows(&sql, &[]).await? {
+            if let Some(known) = nodes.get_mut(&(row.shown(0)?, row.shown(1)?)) {
+                known.last_error = Some(row.shown(2)?);
             }
         }
         Ok(())
